@@ -1,0 +1,39 @@
+//! Errors a user reads: what is wrong (why it is wrong) what to do.
+
+use std::fmt;
+
+/// Exit code of a run that failed.
+pub const EXIT_FAILED: i32 = 1;
+/// Exit code of input that was refused before any work was done.
+pub const EXIT_BAD_INPUT: i32 = 2;
+
+/// Input that is refused. Displayed as `what (why) remedy`; the process exits with [`EXIT_BAD_INPUT`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct BadInput {
+    /// What is wrong, e.g. `--widths holds 0`.
+    pub what: String,
+    /// Why that is wrong, e.g. `a layer needs at least one neuron`.
+    pub why: String,
+    /// What to do, e.g. `give widths of 1 or more`.
+    pub remedy: String,
+}
+
+impl BadInput {
+    pub fn new(what: impl Into<String>, why: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { what: what.into(), why: why.into(), remedy: remedy.into() }
+    }
+}
+
+impl fmt::Display for BadInput {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} ({}) {}", self.what, self.why, self.remedy)
+    }
+}
+
+/// The exit code for an error: bad input anywhere in its chain makes it [`EXIT_BAD_INPUT`].
+pub fn exit_code(error: &anyhow::Error) -> i32 {
+    match error.chain().any(|cause| cause.is::<BadInput>()) {
+        true => EXIT_BAD_INPUT,
+        false => EXIT_FAILED,
+    }
+}

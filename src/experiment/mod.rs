@@ -1,0 +1,144 @@
+//! What to run: a validated [`Experiment`], its [`Cell`]s (one depth, dim and width) and their [`Unit`]s (one network of a cell).
+//!
+//! An `Experiment` can only be had through [`options::Options::validate`], so no later code sees a bad value. It holds what decides
+//! the science and nothing else: ranks, threads and memory are not part of it.
+
+pub mod options;
+pub mod presets;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The law of the readout weights a_j.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Readout {
+    /// ±1 with equal chance (the paper's equation 1).
+    Sign,
+    /// N(0, 1) (the paper's footnote 2).
+    Gaussian,
+}
+
+/// The arithmetic in which a network is evaluated. The weights are the same numbers in both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    F32,
+    F64,
+}
+
+/// Which engine multiplies with the weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineChoice {
+    /// The cheapest for each cell.
+    Auto,
+    /// Every weight is drawn and multiplied.
+    Dense,
+}
+
+/// How the smallest step is searched for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum SearchChoice {
+    /// Exact for one hidden layer and for narrow deep networks, scan for wide deep ones.
+    Auto,
+    /// Exact everywhere: tracing at depth 2 and more, whatever it costs.
+    Exact,
+    /// Scan everywhere.
+    Scan,
+}
+
+/// A validated experiment: everything that decides the science datasets, byte for byte.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Experiment {
+    /// Numbers of hidden layers L ≥ 1, ascending, distinct.
+    pub depths: Vec<usize>,
+    /// Input dimensions d ≥ 1, ascending, distinct.
+    pub dims: Vec<usize>,
+    /// Widths k ≥ 1 of the hidden layers, ascending, distinct.
+    pub widths: Vec<usize>,
+    /// Networks a cell.
+    pub networks: usize,
+    /// Inputs a network.
+    pub inputs: usize,
+    /// Variance of a weight of layers 2..L times the width: 1 is the paper's procedure, 2 is He scaling.
+    pub gain: f64,
+    pub readout: Readout,
+    /// Largest step searched (the paper: |η| < 20).
+    pub bound: f64,
+    pub seed: u64,
+    pub precision: Precision,
+    pub engine: EngineChoice,
+    pub search: SearchChoice,
+    /// Widths added at single depths, by depth.
+    pub extra_widths: BTreeMap<usize, Vec<usize>>,
+}
+
+/// One architecture of the experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Cell {
+    /// Hidden layers, L.
+    pub depth: usize,
+    /// Input dimension, d.
+    pub dim: usize,
+    /// Neurons in each hidden layer, k.
+    pub width: usize,
+}
+
+impl Cell {
+    /// Number of columns of the weight matrix of `layer` (1-based): d for the first, k above.
+    pub fn fan_in(&self, layer: usize) -> usize {
+        if layer == 1 { self.dim } else { self.width }
+    }
+
+    /// Number of weights of the hidden layers, in f64 so that it cannot overflow.
+    pub fn weights(&self) -> f64 {
+        let (depth, dim, width) = (self.depth as f64, self.dim as f64, self.width as f64);
+        width * (dim + (depth - 1.0) * width)
+    }
+}
+
+impl std::fmt::Display for Cell {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "(L={}, d={}, k={})", self.depth, self.dim, self.width)
+    }
+}
+
+/// One network of one cell with all of its inputs: the piece of work that ranks and threads share out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Unit {
+    /// Index into [`Experiment::cells`].
+    pub cell: usize,
+    /// Index of the network within its cell.
+    pub network: usize,
+}
+
+impl Experiment {
+    /// The cells in the order of all arrays and tables: by depth, then dim, then width.
+    pub fn cells(&self) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        for &depth in &self.depths {
+            let widths = self.widths_at(depth);
+            for &dim in &self.dims {
+                cells.extend(widths.iter().map(|&width| Cell { depth, dim, width }));
+            }
+        }
+        cells
+    }
+
+    /// All widths run at `depth`, ascending.
+    fn widths_at(&self, depth: usize) -> Vec<usize> {
+        let extra = self.extra_widths.get(&depth).into_iter().flatten();
+        let mut widths: Vec<usize> = self.widths.iter().chain(extra).copied().collect();
+        widths.sort_unstable();
+        widths.dedup();
+        widths
+    }
+
+    /// The experiment as TOML in the format of `--config`; read back it gives the same experiment.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("every field of an experiment is a TOML value")
+    }
+}

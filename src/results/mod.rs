@@ -1,0 +1,66 @@
+//! Records → per-cell statistics, and the one HDF5 file an experiment leaves. `docs/file-format.md` is the schema in words.
+
+pub mod summary;
+
+use crate::experiment::{Cell, Experiment};
+use crate::unit::UnitRecord;
+
+pub use summary::Summary;
+
+/// Engine that evaluated a cell, as named in files and tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum EngineName {
+    Dense = 0,
+}
+
+/// Search that found the steps of a cell, as named in files and tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum SearchName {
+    /// Exact search along the line of one hidden layer.
+    Line = 0,
+    /// Exact tracing of the linear pieces of a deep network.
+    Trace = 1,
+    /// Verified scan.
+    Scan = 2,
+}
+
+/// A cell with everything measured in it.
+#[derive(Debug, Clone)]
+pub struct CellResults {
+    pub cell: Cell,
+    pub engine: EngineName,
+    pub search: SearchName,
+    /// One for each network, in network order.
+    pub records: Vec<UnitRecord>,
+}
+
+/// When, where and by what a file was made. Nothing in here is science: two runs of one experiment may differ in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Provenance {
+    pub program_version: String,
+    pub git_revision: String,
+    pub command_line: String,
+    pub blas: String,
+    pub blas_core: String,
+    pub mpi_library: String,
+    pub hdf5_version: String,
+    pub ranks: u32,
+    /// Worker threads of each rank.
+    pub threads: u32,
+    pub host: String,
+    /// UTC, RFC 3339.
+    pub started: String,
+    /// UTC, RFC 3339.
+    pub ended: String,
+}
+
+/// A finished experiment in memory: what is written to a file, and what is read back from one.
+#[derive(Debug, Clone)]
+pub struct Results {
+    pub experiment: Experiment,
+    /// In the order of [`Experiment::cells`].
+    pub cells: Vec<CellResults>,
+    pub provenance: Provenance,
+}
