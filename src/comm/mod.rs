@@ -1,0 +1,1 @@
+//! Message passing behind one small trait; nothing else in the tree names the MPI crate.

@@ -1,0 +1,1 @@
+//! The presets: TOML files in `presets/`, embedded in the binary.

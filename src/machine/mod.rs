@@ -1,0 +1,1 @@
+//! What this process may use: cores, memory, BLAS threads; and the versions of what it is linked to.

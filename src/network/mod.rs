@@ -1,0 +1,1 @@
+//! One random network: its weights and the products with them.

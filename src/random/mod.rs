@@ -1,0 +1,1 @@
+//! Seeds → streams → Gaussian fills, inputs and readouts.

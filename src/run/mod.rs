@@ -1,0 +1,1 @@
+//! My units → records → rank 0.

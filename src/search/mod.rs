@@ -1,0 +1,1 @@
+//! The smallest step along the gradient line.
