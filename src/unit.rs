@@ -1,6 +1,17 @@
 //! One network × its inputs → one [`UnitRecord`]. This is the science: it knows nothing of MPI, files or terminals.
 
-use crate::experiment::Unit;
+use std::time::Instant;
+
+use ndarray::Array2;
+
+use crate::experiment::{Experiment, Precision, Unit};
+use crate::kernels::Real;
+use crate::network::dense::{Dense, Keep};
+use crate::network::{Engine, ValueAndGradient};
+use crate::plan::CellPlan;
+use crate::random::NetworkStreams;
+use crate::results::SearchName;
+use crate::search::{Outcome, Start, one_layer, scan, trace};
 
 /// What became of the search for one input. The discriminants are the codes in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,4 +72,82 @@ pub struct UnitRecord {
     pub samples: Vec<Sample>,
     /// Seconds of one thread that the unit took. The only field that may differ between two runs.
     pub seconds: f64,
+}
+
+/// Measures one network on all its inputs.
+pub fn measure(experiment: &Experiment, plan: &CellPlan, unit: Unit) -> UnitRecord {
+    let start = Instant::now();
+    let streams = NetworkStreams::new(experiment.seed, plan.cell, unit.network, experiment.gain, experiment.readout);
+    let samples = match experiment.precision {
+        Precision::F32 => samples(&mut dense::<f32>(streams, experiment, plan), plan.search, experiment.bound),
+        Precision::F64 => samples(&mut dense::<f64>(streams, experiment, plan), plan.search, experiment.bound),
+    };
+    UnitRecord { unit, samples, seconds: start.elapsed().as_secs_f64() }
+}
+
+fn dense<T: Real>(streams: NetworkStreams, experiment: &Experiment, plan: &CellPlan) -> Dense<T> {
+    Dense::new(streams, plan.cell, experiment.inputs, plan.keep)
+}
+
+/// f, ‖∇f‖ and η* at every input of `engine`.
+pub fn samples<T: Real>(engine: &mut dyn Engine<T>, search: SearchName, bound: f64) -> Vec<Sample> {
+    let ValueAndGradient { value, gradient } = engine.value_and_gradient();
+    let norm = norms(&gradient);
+    let lines = starts(&value, &norm);
+    let directions = descent_directions(&value, gradient);
+    let outcomes = match lines.is_empty() {
+        true => Vec::new(),
+        false => {
+            engine.set_directions(directions);
+            smallest_steps(engine, &lines, search, bound)
+        }
+    };
+    let dead = Sample { step: f64::NAN, gradient_norm: 0.0, value: 0.0, status: Status::Dead, evaluations: 0 };
+    let mut samples: Vec<Sample> =
+        value.iter().zip(&norm).map(|(&value, &gradient_norm)| Sample { value, gradient_norm, ..dead }).collect();
+    for (line, outcome) in lines.iter().zip(outcomes) {
+        let Outcome { step, status, evaluations } = outcome;
+        samples[line.input] = Sample { step, status, evaluations, ..samples[line.input] };
+    }
+    samples
+}
+
+/// ‖∇f‖ of each row, summed in f64.
+fn norms<T: Real>(gradient: &Array2<T>) -> Vec<f64> {
+    gradient.rows().into_iter().map(|row| row.iter().map(|g| g.to_f64() * g.to_f64()).sum::<f64>().sqrt()).collect()
+}
+
+/// The lines of the inputs that are not dead.
+fn starts(value: &[f64], norm: &[f64]) -> Vec<Start> {
+    let alive = value.iter().zip(norm).enumerate().filter(|(_, (value, norm))| **value != 0.0 && **norm > 0.0);
+    alive
+        .map(|(input, (value, norm))| Start { input, sign: value.signum(), value: value.abs(), decline: norm * norm })
+        .collect()
+}
+
+/// p = −sign(f)·∇f, n × d.
+fn descent_directions<T: Real>(value: &[f64], mut gradient: Array2<T>) -> Array2<T> {
+    for (mut row, value) in gradient.rows_mut().into_iter().zip(value) {
+        if *value > 0.0 {
+            row.mapv_inplace(|g| -g);
+        }
+    }
+    gradient
+}
+
+fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], search: SearchName, bound: f64) -> Vec<Outcome> {
+    match search {
+        SearchName::Line => one_layer::smallest_steps(engine, lines, bound),
+        SearchName::Scan => scan::smallest_steps(engine, lines, bound),
+        SearchName::Trace => {
+            let traced = trace::smallest_steps(engine, lines, bound);
+            let given_up: Vec<Start> = lines.iter().zip(&traced).filter(|(_, outcome)| outcome.is_none()).map(|(line, _)| *line).collect();
+            let mut scanned = match given_up.is_empty() {
+                true => Vec::new(),
+                false => scan::smallest_steps(engine, &given_up, bound),
+            }
+            .into_iter();
+            traced.into_iter().map(|outcome| outcome.unwrap_or_else(|| scanned.next().expect("one for each line given up"))).collect()
+        }
+    }
 }

@@ -1,1 +1,67 @@
-//! One random network: its weights and the products with them.
+//! One random network, f(x) = (1/√k) Σ_j a_j h_L[j], with a batch of inputs: values, gradients, and f along lines through the inputs.
+//!
+//! Engines differ in how they multiply with the weights; searches see only the trait [`Engine`].
+
+pub mod dense;
+mod product;
+mod weights;
+
+pub use product::times_transposed;
+
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView2};
+
+use crate::kernels::Real;
+
+/// f and ∇f at the inputs.
+#[derive(Debug, Clone)]
+pub struct ValueAndGradient<T> {
+    /// f(x) for each of n inputs.
+    pub value: Vec<f64>,
+    /// ∇f(x), n × d.
+    pub gradient: Array2<T>,
+}
+
+/// The first hidden layer along the lines x + t·p, for one block of its neurons.
+pub struct LineBlock<'a, T> {
+    pub neurons: Range<usize>,
+    /// Readout weights of these neurons. They belong to the first layer only where it is the last, at depth 1.
+    pub readout: &'a [T],
+    /// Pre-activations at t = 0, n × neurons, row-major and contiguous.
+    pub z: ArrayView2<'a, T>,
+    /// Their derivatives in t, n × neurons, row-major and contiguous.
+    pub u: ArrayView2<'a, T>,
+}
+
+/// The point x + t·p of the line through input `input`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LinePoint {
+    pub input: usize,
+    pub t: f64,
+}
+
+/// A network with its inputs. The order of calls is: [`value_and_gradient`](Engine::value_and_gradient),
+/// [`set_directions`](Engine::set_directions), then any of the others.
+pub trait Engine<T: Real> {
+    /// Number of hidden layers, L.
+    fn depth(&self) -> usize;
+
+    /// Number of neurons in each hidden layer, k.
+    fn width(&self) -> usize;
+
+    /// f(x) and ∇f(x) at all inputs.
+    fn value_and_gradient(&mut self) -> ValueAndGradient<T>;
+
+    /// Fixes the lines x + t·p; `directions` is n × d.
+    fn set_directions(&mut self, directions: Array2<T>);
+
+    /// Calls `visit` for each block of neurons of the first layer, in ascending order.
+    fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<T>));
+
+    /// f at points of the lines, in the order of `points`.
+    fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64>;
+
+    /// The weights of a layer from 2 to L, k × k, a row a neuron. For searches that need them as they are.
+    fn layer_weights(&mut self, layer: usize) -> Array2<T>;
+}

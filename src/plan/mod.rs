@@ -1,19 +1,29 @@
 //! What an experiment costs before it runs: engine, search, flops, bytes and predicted time of each cell, and who does what.
 
 pub mod assign;
+pub mod cost;
+pub mod memory;
 
-use crate::experiment::Cell;
+use bytesize::ByteSize;
+
+use crate::error::BadInput;
+use crate::experiment::{Cell, Experiment, Precision, SearchChoice};
+use crate::network::dense::Keep;
 use crate::results::{EngineName, SearchName};
 
-/// What one unit (one network) of a cell is predicted to take.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct UnitCost {
-    /// Normal variates drawn.
-    pub normals: f64,
-    /// Floating-point operations in matrix products.
-    pub flops: f64,
-    /// Predicted seconds of one thread.
-    pub seconds: f64,
+pub use cost::UnitCost;
+
+/// Widest deep network whose steps are traced exactly under `--search auto`. Above it a scan misses so few earlier crossings, and tracing
+/// costs so much more, that steps are scanned: `cargo bench --bench search_threshold` prints both.
+pub const WIDEST_TRACED: usize = 100;
+
+/// What one rank has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resources {
+    /// Worker threads, at least 1.
+    pub threads: usize,
+    /// Bytes.
+    pub memory: u64,
 }
 
 /// How the units of one cell will be run.
@@ -25,15 +35,70 @@ pub struct CellPlan {
     pub cost: UnitCost,
     /// Peak bytes that one unit holds while it runs.
     pub unit_bytes: u64,
-    /// Whether the weight matrices are kept between passes, or made again from their streams. Changes no result.
-    pub stores_weights: bool,
+    /// What a unit keeps in memory between passes. Changes no result.
+    pub keep: Keep,
 }
 
-/// The plan of an experiment on ranks that have `threads` threads and `memory` bytes each.
+/// The plan of an experiment on ranks that have the same [`Resources`] each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// In the order of [`Experiment::cells`].
     pub cells: Vec<CellPlan>,
     /// Units of each cell.
     pub networks: usize,
+    /// Bytes of a rank that units may hold together.
+    pub unit_memory: u64,
+}
+
+impl Plan {
+    /// Predicted thread-seconds of the whole experiment.
+    pub fn seconds(&self) -> f64 {
+        self.cells.iter().map(|cell| cell.cost.seconds).sum::<f64>() * self.networks as f64
+    }
+}
+
+/// Plans `experiment` on ranks with `resources` each.
+///
+/// Refuses an experiment with a cell of which not even one unit fits the memory of a rank.
+pub fn plan(experiment: &Experiment, resources: Resources) -> Result<Plan, BadInput> {
+    let process = memory::process_bytes(experiment, resources.threads);
+    let unit_memory = resources.memory.saturating_sub(process);
+    let share = unit_memory / resources.threads as u64;
+    let cells = experiment.cells().into_iter().map(|cell| {
+        let search = search(experiment.search, cell);
+        let footprints = memory::footprints(cell, experiment, search);
+        let fits = |limit: u64| footprints.iter().copied().find(|footprint| footprint.bytes <= limit);
+        let leanest = *footprints.last().expect("there is always a way to run a cell");
+        let footprint = fits(share).or(fits(unit_memory)).ok_or_else(|| does_not_fit(cell, leanest.bytes + process, resources))?;
+        let cost = cost::of_unit(cell, experiment.inputs, experiment.precision, search, footprint.keep);
+        Ok(CellPlan { cell, engine: EngineName::Dense, search, cost, unit_bytes: footprint.bytes, keep: footprint.keep })
+    });
+    Ok(Plan { cells: cells.collect::<Result<_, BadInput>>()?, networks: experiment.networks, unit_memory })
+}
+
+/// The search used in a cell. A function of the experiment alone.
+fn search(choice: SearchChoice, cell: Cell) -> SearchName {
+    match (choice, cell.depth) {
+        (SearchChoice::Scan, _) => SearchName::Scan,
+        (_, 1) => SearchName::Line,
+        (SearchChoice::Exact, _) => SearchName::Trace,
+        (SearchChoice::Auto, _) if cell.width <= WIDEST_TRACED => SearchName::Trace,
+        (SearchChoice::Auto, _) => SearchName::Scan,
+    }
+}
+
+fn does_not_fit(cell: Cell, needed: u64, resources: Resources) -> BadInput {
+    BadInput::new(
+        format!("cell {cell} does not fit into {} of memory a rank", ByteSize(resources.memory)),
+        format!("one network needs {} even with its weights made again at every pass", ByteSize(needed)),
+        format!("give --memory {} or more, fewer --inputs, or a smaller width", ByteSize(needed.next_multiple_of(1 << 30))),
+    )
+}
+
+/// Bytes of one number.
+pub(crate) fn number_bytes(precision: Precision) -> u64 {
+    match precision {
+        Precision::F32 => 4,
+        Precision::F64 => 8,
+    }
 }

@@ -1,1 +1,84 @@
 //! Seeds → streams → Gaussian fills, inputs and readouts.
+//!
+//! Every random number is a function of (master seed, L, d, k, network, role, block) and nothing else, so that any block of any
+//! matrix can be made anywhere, in any order, again. A key is hashed into generator states of xoshiro256++.
+
+pub mod stream;
+
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::experiment::{Cell, Readout};
+use stream::{NetworkKey, Role};
+
+/// Rows of a weight matrix (neurons) that share a stream, and that every engine works on at a time.
+pub const BLOCK_ROWS: usize = 256;
+
+/// The neurons of block `block` of a layer of `width` neurons.
+pub fn block_rows(width: usize, block: usize) -> std::ops::Range<usize> {
+    let start = block * BLOCK_ROWS;
+    start..width.min(start + BLOCK_ROWS)
+}
+
+/// Number of blocks of a layer of `width` neurons.
+pub fn blocks(width: usize) -> usize {
+    width.div_ceil(BLOCK_ROWS)
+}
+
+/// The random numbers of one network.
+#[derive(Debug, Clone, Copy)]
+pub struct NetworkStreams {
+    key: NetworkKey,
+    cell: Cell,
+    gain: f64,
+    readout: Readout,
+}
+
+impl NetworkStreams {
+    /// The streams of network `network` of `cell` under master seed `seed`. `gain` and `readout` scale and shape the numbers; they
+    /// are not part of the keys.
+    pub fn new(seed: u64, cell: Cell, network: usize, gain: f64, readout: Readout) -> Self {
+        Self { key: NetworkKey::new(seed, cell, network), cell, gain, readout }
+    }
+
+    /// Standard deviation of a weight of `layer` (1-based): √(1/d) for the first, √(gain/k) above (the paper, section 1; design: He
+    /// scaling is gain 2).
+    fn sigma(&self, layer: usize) -> f32 {
+        let gain = if layer == 1 { 1.0 } else { self.gain };
+        (gain / self.cell.fan_in(layer) as f64).sqrt() as f32
+    }
+
+    /// Fills `out`, row-major (rows of block `block`) × fan-in, with the weights of `layer` (1-based).
+    pub fn weight_block(&self, layer: usize, block: usize, out: &mut [f32]) {
+        debug_assert_eq!(out.len(), block_rows(self.cell.width, block).len() * self.cell.fan_in(layer));
+        self.key.stream(Role::Weights { layer }, block).lanes().fill(self.sigma(layer), out);
+    }
+
+    /// Fills `out` with the readout weights a_j of the neurons of block `block`.
+    pub fn readout_block(&self, block: usize, out: &mut [f32]) {
+        debug_assert_eq!(out.len(), block_rows(self.cell.width, block).len());
+        let stream = self.key.stream(Role::Readout, block);
+        match self.readout {
+            Readout::Gaussian => stream.lanes().fill(1.0, out),
+            Readout::Sign => {
+                let mut generator = stream.generator();
+                for chunk in out.chunks_mut(64) {
+                    let signs = rand::Rng::next_u64(&mut generator);
+                    for (bit, a) in chunk.iter_mut().enumerate() {
+                        *a = if signs >> bit & 1 == 1 { -1.0 } else { 1.0 };
+                    }
+                }
+            }
+        }
+    }
+
+    /// Fills `out`, length d, with input `index`: uniform on the sphere of radius √d, rounded to f32.
+    pub fn input(&self, index: usize, out: &mut [f32]) {
+        let mut generator = self.key.stream(Role::Input, index).generator();
+        let direction: Vec<f64> = StandardNormal.sample_iter(&mut generator).take(out.len()).collect();
+        let norm = direction.iter().map(|x: &f64| x * x).sum::<f64>().sqrt();
+        let scale = (out.len() as f64).sqrt() / norm;
+        for (x, direction) in out.iter_mut().zip(&direction) {
+            *x = (direction * scale) as f32;
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The Gaussian fill: lane-parallel xoshiro256++ through a vectorised Box–Muller transform.
+//!
+//! One step of [`LANES`] generators gives 16 words of 64 bits. The high half of a word is the radius uniform u, the low half the
+//! angle θ; each word makes two normals, √(−2 ln u)·cos θ and √(−2 ln u)·sin θ. All 32 bits of u count, so that the tails reach
+//! √(2·33·ln 2) = 6.76 σ. `ln` is a polynomial on [√½, √2) after the exponent is split off, sine and cosine are polynomials on
+//! [−π/4, π/4], and the top two bits of θ choose the quadrant (coefficients: Cephes `logf`, `sinf`, `cosf`).
+//!
+//! Blocking: none, the output streams; the state (512 bytes) stays in registers. About 2.5 flops and 2 integer operations a normal
+//! and lane; 4 bytes written a normal.
+
+use super::{Level, dispatch};
+
+/// Generators that advance together.
+pub const LANES: usize = 16;
+/// Normals made by one step of the generators.
+pub const STEP: usize = 2 * LANES;
+
+/// The states of [`LANES`] xoshiro256++ generators: `words[w][lane]`.
+#[derive(Debug, Clone)]
+pub struct Lanes {
+    words: [[u64; LANES]; 4],
+}
+
+impl Lanes {
+    /// Generators with these states; no lane's state may be all zeros.
+    pub fn new(words: [[u64; LANES]; 4]) -> Self {
+        Self { words }
+    }
+
+    /// Fills `out` with iid N(0, `sigma`²). A call takes ⌈len/32⌉ steps; what the last step makes beyond `out` is dropped.
+    pub fn fill(&mut self, sigma: f32, out: &mut [f32]) {
+        self.fill_at(Level::best(), sigma, out);
+    }
+
+    /// [`Lanes::fill`] at a given level; all levels give the same bits.
+    pub fn fill_at(&mut self, level: Level, sigma: f32, out: &mut [f32]) {
+        dispatch!(level, fill [] (lanes: &mut Lanes, sigma: f32, out: &mut [f32]), self, sigma, out)
+    }
+
+    /// The next word of every generator.
+    #[inline(always)]
+    fn next(&mut self) -> [u64; LANES] {
+        let [s0, s1, s2, s3] = &mut self.words;
+        let mut words = [0; LANES];
+        for lane in 0..LANES {
+            words[lane] = s0[lane].wrapping_add(s3[lane]).rotate_left(23).wrapping_add(s0[lane]);
+            let t = s1[lane] << 17;
+            s2[lane] ^= s0[lane];
+            s3[lane] ^= s1[lane];
+            s1[lane] ^= s2[lane];
+            s0[lane] ^= s3[lane];
+            s2[lane] ^= t;
+            s3[lane] = s3[lane].rotate_left(45);
+        }
+        words
+    }
+}
+
+#[inline(always)]
+fn fill(lanes: &mut Lanes, sigma: f32, out: &mut [f32]) {
+    // A local copy, so that the state can live in registers.
+    let mut state = lanes.clone();
+    let (steps, tail) = out.as_chunks_mut::<STEP>();
+    for step in steps {
+        *step = box_muller(&state.next(), sigma);
+    }
+    if !tail.is_empty() {
+        let last = box_muller(&state.next(), sigma);
+        tail.copy_from_slice(&last[..tail.len()]);
+    }
+    *lanes = state;
+}
+
+/// Normals from words: the cosine normals of all lanes, then the sine normals.
+#[inline(always)]
+fn box_muller(words: &[u64; LANES], sigma: f32) -> [f32; STEP] {
+    let mut normals = [0.0; STEP];
+    let (first, second) = normals.split_at_mut(LANES);
+    for lane in 0..LANES {
+        let radius_bits = (words[lane] >> 32) as u32;
+        let angle_bits = words[lane] as u32;
+        let radius = sigma * minus_two_ln(unit_interval(radius_bits)).sqrt();
+        let (sine, cosine) = sin_cos(eighth_turn(angle_bits));
+        let swap = ((angle_bits >> 30) & 1).wrapping_neg();
+        let sign = angle_bits & 0x8000_0000;
+        let (s, c) = (sine.to_bits(), cosine.to_bits());
+        let exchange = (s ^ c) & swap;
+        first[lane] = radius * f32::from_bits((c ^ exchange) ^ sign);
+        second[lane] = radius * f32::from_bits((s ^ exchange) ^ sign);
+    }
+    normals
+}
+
+/// (bits + ½)/2³², in (0, 1].
+#[inline(always)]
+fn unit_interval(bits: u32) -> f32 {
+    (bits as f32 + 0.5) * (1.0 / 4_294_967_296.0)
+}
+
+/// An angle in [−π/4, π/4] from the low 30 bits.
+#[inline(always)]
+fn eighth_turn(bits: u32) -> f32 {
+    ((bits << 2) as i32) as f32 * (std::f32::consts::FRAC_PI_4 / 2_147_483_648.0)
+}
+
+/// −2 ln u for u in (0, 1], never negative.
+#[inline(always)]
+fn minus_two_ln(u: f32) -> f32 {
+    // u = m·2^e with m in [√½, √2): the offset moves the split of the exponent from 1 to √½.
+    const OFFSET: u32 = 0x3f80_0000 - 0x3f35_04f3;
+    let shifted = u.to_bits().wrapping_add(OFFSET);
+    let exponent = ((shifted >> 23) as i32 - 127) as f32;
+    let m = f32::from_bits((shifted & 0x007f_ffff) + 0x3f35_04f3);
+    let x = m - 1.0;
+    let z = x * x;
+    let mut p = 7.037_683_6e-2;
+    p = p * x - 1.151_461e-1;
+    p = p * x + 1.167_699_9e-1;
+    p = p * x - 1.242_014_1e-1;
+    p = p * x + 1.424_932_3e-1;
+    p = p * x - 1.666_805_8e-1;
+    p = p * x + 2.000_071_5e-1;
+    p = p * x - 2.499_999_4e-1;
+    p = p * x + 3.333_333_1e-1;
+    let ln = x + (x * z * p - 0.5 * z) + exponent * std::f32::consts::LN_2;
+    let value = -2.0 * ln;
+    if value > 0.0 { value } else { 0.0 }
+}
+
+/// (sin x, cos x) for |x| ≤ π/4.
+#[inline(always)]
+fn sin_cos(x: f32) -> (f32, f32) {
+    let z = x * x;
+    let sine = x + x * z * ((-1.951_529_6e-4 * z + 8.332_161e-3) * z - 1.666_665_5e-1);
+    let cosine = 1.0 - 0.5 * z + z * z * ((2.443_315_7e-5 * z - 1.388_731_6e-3) * z + 4.166_664_6e-2);
+    (sine, cosine)
+}

@@ -1,0 +1,61 @@
+//! The two arithmetics a network is evaluated in.
+
+use ndarray::LinalgScalar;
+
+use crate::experiment::Precision;
+
+/// f32 or f64.
+pub trait Real: LinalgScalar + Copy + PartialOrd + Send + Sync + std::fmt::Debug + std::ops::Neg<Output = Self> + 'static {
+    const PRECISION: Precision;
+
+    fn of_f32(value: f32) -> Self;
+    /// Rounds to nearest.
+    fn of_f64(value: f64) -> Self;
+    fn to_f64(self) -> f64;
+    /// Fills `out` with what `fill` writes as f32; `scratch` is used where the two types differ.
+    fn fill_with(out: &mut [Self], scratch: &mut Vec<f32>, fill: impl FnOnce(&mut [f32]));
+}
+
+impl Real for f32 {
+    const PRECISION: Precision = Precision::F32;
+
+    #[inline(always)]
+    fn of_f32(value: f32) -> Self {
+        value
+    }
+    #[inline(always)]
+    fn of_f64(value: f64) -> Self {
+        value as f32
+    }
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        f64::from(self)
+    }
+    fn fill_with(out: &mut [f32], _scratch: &mut Vec<f32>, fill: impl FnOnce(&mut [f32])) {
+        fill(out);
+    }
+}
+
+impl Real for f64 {
+    const PRECISION: Precision = Precision::F64;
+
+    #[inline(always)]
+    fn of_f32(value: f32) -> Self {
+        f64::from(value)
+    }
+    #[inline(always)]
+    fn of_f64(value: f64) -> Self {
+        value
+    }
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        self
+    }
+    fn fill_with(out: &mut [f64], scratch: &mut Vec<f32>, fill: impl FnOnce(&mut [f32])) {
+        scratch.resize(out.len(), 0.0);
+        fill(scratch);
+        for (out, value) in out.iter_mut().zip(scratch) {
+            *out = f64::from(*value);
+        }
+    }
+}

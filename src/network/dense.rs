@@ -1,0 +1,275 @@
+//! The dense engine: every weight is drawn, every product is a GEMM.
+//!
+//! A pass over a layer goes block by block ([`BLOCK_ROWS`](crate::random::BLOCK_ROWS) neurons): the block's weights are at hand (stored,
+//! or made again from their stream), one GEMM gives the pre-activations of all inputs, and ReLU, mask and readout run over them while they
+//! are in cache. On the last layer the same visit also multiplies the masked readout back through the block, so that at depth 1 one
+//! pass over the weights gives f and ∇f. The GEMM shapes depend on the cell and the number of inputs only, so the stored and the
+//! regenerated path give the same bits.
+
+use ndarray::{Array2, ArrayView2, s};
+
+use super::product::{add_times, times_transposed};
+use super::weights::Weights;
+use super::{Engine, LineBlock, LinePoint, ValueAndGradient};
+use crate::experiment::Cell;
+use crate::kernels::{Real, relu};
+use crate::random::{NetworkStreams, block_rows, blocks};
+
+pub use super::weights::Storage;
+
+/// What a dense engine keeps between passes. Changes time and memory, no result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    pub weights: Storage,
+    /// At depth 1: the pre-activations of the inputs and their derivatives, n × k each. Deeper networks always keep them.
+    pub line: Storage,
+}
+
+/// One network with weights drawn in full, and its inputs.
+pub struct Dense<T> {
+    cell: Cell,
+    weights: Weights<T>,
+    /// x, n × d.
+    inputs: Array2<T>,
+    /// p, n × d; empty until directions are set.
+    directions: Array2<T>,
+    keeps_line: bool,
+    /// Blocks of W₁x, n × block; all of them or none.
+    z: Vec<Array2<T>>,
+    /// Blocks of W₁p, n × block; all of them or none.
+    u: Vec<Array2<T>>,
+    /// 1/√k.
+    scale: f64,
+}
+
+impl<T: Real> Dense<T> {
+    /// The network of `streams` with its first `inputs` inputs.
+    pub fn new(streams: NetworkStreams, cell: Cell, inputs: usize, keep: Keep) -> Self {
+        let mut batch = Array2::from_elem((inputs, cell.dim), T::zero());
+        let mut scratch = Vec::new();
+        for (index, mut row) in batch.rows_mut().into_iter().enumerate() {
+            T::fill_with(row.as_slice_mut().expect("rows are contiguous"), &mut scratch, |out| streams.input(index, out));
+        }
+        Self {
+            cell,
+            weights: Weights::new(streams, cell, keep.weights),
+            inputs: batch,
+            directions: Array2::from_elem((0, 0), T::zero()),
+            keeps_line: cell.depth > 1 || keep.line == Storage::Stored,
+            z: Vec::new(),
+            u: Vec::new(),
+            scale: 1.0 / (cell.width as f64).sqrt(),
+        }
+    }
+
+    /// The inputs, n × d.
+    pub fn inputs(&self) -> ArrayView2<'_, T> {
+        self.inputs.view()
+    }
+
+    /// The readout weights a, length k.
+    pub fn readout(&mut self) -> Vec<T> {
+        let mut readout = Vec::with_capacity(self.cell.width);
+        let mut block_readout = Vec::new();
+        for block in 0..blocks(self.cell.width) {
+            self.weights.readout(block, &mut block_readout);
+            readout.extend_from_slice(&block_readout);
+        }
+        readout
+    }
+
+    /// The whole weight matrix of `layer` (1-based), k × fan-in.
+    pub fn matrix(&mut self, layer: usize) -> Array2<T> {
+        self.weights.matrix(layer)
+    }
+
+    /// ψ(W·below) of hidden layer `layer` ≥ 2: n × k from n × k.
+    fn hidden_layer(&mut self, layer: usize, below: ArrayView2<T>) -> Array2<T> {
+        let width = self.cell.width;
+        let mut h = Array2::from_elem((below.nrows(), width), T::zero());
+        for block in 0..blocks(width) {
+            let rows = block_rows(width, block);
+            times_transposed(below, self.weights.rows(layer, block), h.slice_mut(s![.., rows.clone()]));
+            for mut row in h.slice_mut(s![.., rows]).rows_mut() {
+                relu::relu(row.as_slice_mut().expect("rows are contiguous"));
+            }
+        }
+        h
+    }
+
+    /// The first hidden layer at the inputs: fills `self.z`, returns ψ(z), n × k. For depths of 2 and more.
+    fn first_layer(&mut self) -> Array2<T> {
+        let width = self.cell.width;
+        let mut h = Array2::from_elem((self.inputs.nrows(), width), T::zero());
+        for block in 0..blocks(width) {
+            let rows = block_rows(width, block);
+            let mut z = Array2::from_elem((self.inputs.nrows(), rows.len()), T::zero());
+            times_transposed(self.inputs.view(), self.weights.rows(1, block), z.view_mut());
+            let mut slice = h.slice_mut(s![.., rows]);
+            slice.assign(&z);
+            for mut row in slice.rows_mut() {
+                relu::relu(row.as_slice_mut().expect("rows are contiguous"));
+            }
+            self.z.push(z);
+        }
+        h
+    }
+
+    /// The last layer over the activations (or inputs) `below` it, n × fan-in: f, and its gradient in `below`.
+    fn last_layer(&mut self, below: ArrayView2<T>) -> ValueAndGradient<T> {
+        let Cell { depth, width, .. } = self.cell;
+        let mut value = vec![0.0; below.nrows()];
+        let mut gradient = Array2::from_elem(below.dim(), T::zero());
+        let mut readout = Vec::new();
+        for block in 0..blocks(width) {
+            self.weights.readout(block, &mut readout);
+            let w = self.weights.rows(depth, block);
+            let mut z = Array2::from_elem((below.nrows(), w.nrows()), T::zero());
+            times_transposed(below, w, z.view_mut());
+            if depth == 1 && self.keeps_line {
+                self.z.push(z.clone());
+            }
+            for (value, mut z) in value.iter_mut().zip(z.rows_mut()) {
+                *value += relu::readout_and_mask(&readout, z.as_slice_mut().expect("rows are contiguous"));
+            }
+            add_times(z.view(), w, gradient.view_mut());
+        }
+        let scale = T::of_f64(self.scale);
+        gradient.mapv_inplace(|g| g * scale);
+        for value in &mut value {
+            *value *= self.scale;
+        }
+        ValueAndGradient { value, gradient }
+    }
+
+    /// Carries the gradient in the activations `h` of `layer` down to what is below it: n × fan-in from n × k.
+    fn backward(&mut self, layer: usize, h: &Array2<T>, mut gradient: Array2<T>) -> Array2<T> {
+        for (h, mut g) in h.rows().into_iter().zip(gradient.rows_mut()) {
+            relu::mask_gradient(h.as_slice().expect("contiguous"), g.as_slice_mut().expect("contiguous"));
+        }
+        let mut below = Array2::from_elem((h.nrows(), self.cell.fan_in(layer)), T::zero());
+        for block in 0..blocks(self.cell.width) {
+            let rows = block_rows(self.cell.width, block);
+            add_times(gradient.slice(s![.., rows]), self.weights.rows(layer, block), below.view_mut());
+        }
+        below
+    }
+
+    /// f from the activations (or inputs) below the last layer, one value a row.
+    fn last_layer_value(&mut self, below: ArrayView2<T>) -> Vec<f64> {
+        let mut value = vec![0.0; below.nrows()];
+        let mut readout = Vec::new();
+        for block in 0..blocks(self.cell.width) {
+            self.weights.readout(block, &mut readout);
+            let w = self.weights.rows(self.cell.depth, block);
+            let mut z = Array2::from_elem((below.nrows(), w.nrows()), T::zero());
+            times_transposed(below, w, z.view_mut());
+            for (value, z) in value.iter_mut().zip(z.rows()) {
+                *value += relu::readout(&readout, z.as_slice().expect("rows are contiguous"));
+            }
+        }
+        value.iter().map(|value| value * self.scale).collect()
+    }
+
+    /// Points of the lines, m × d.
+    fn points(&self, points: &[LinePoint]) -> Array2<T> {
+        let mut x = Array2::from_elem((points.len(), self.cell.dim), T::zero());
+        for (mut row, point) in x.rows_mut().into_iter().zip(points) {
+            let t = T::of_f64(point.t);
+            row.assign(&self.inputs.row(point.input));
+            row.zip_mut_with(&self.directions.row(point.input), |x, p| *x = *x + t * *p);
+        }
+        x
+    }
+}
+
+impl<T: Real> Engine<T> for Dense<T> {
+    fn depth(&self) -> usize {
+        self.cell.depth
+    }
+
+    fn width(&self) -> usize {
+        self.cell.width
+    }
+
+    fn value_and_gradient(&mut self) -> ValueAndGradient<T> {
+        let depth = self.cell.depth;
+        self.z.clear();
+        if depth == 1 {
+            let inputs = self.inputs.clone();
+            return self.last_layer(inputs.view());
+        }
+        let mut activations = vec![self.first_layer()];
+        for layer in 2..depth {
+            let h = self.hidden_layer(layer, activations[layer - 2].view());
+            activations.push(h);
+        }
+        let ValueAndGradient { value, mut gradient } = self.last_layer(activations[depth - 2].view());
+        for layer in (1..depth).rev() {
+            gradient = self.backward(layer, &activations[layer - 1], gradient);
+            activations.pop();
+        }
+        ValueAndGradient { value, gradient }
+    }
+
+    fn set_directions(&mut self, directions: Array2<T>) {
+        assert_eq!(directions.dim(), self.inputs.dim());
+        self.directions = directions;
+        self.u.clear();
+        if self.keeps_line {
+            for block in 0..blocks(self.cell.width) {
+                let w = self.weights.rows(1, block);
+                let mut u = Array2::from_elem((self.directions.nrows(), w.nrows()), T::zero());
+                times_transposed(self.directions.view(), w, u.view_mut());
+                self.u.push(u);
+            }
+        }
+    }
+
+    fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<T>)) {
+        let mut readout = Vec::new();
+        for block in 0..blocks(self.cell.width) {
+            let neurons = block_rows(self.cell.width, block);
+            self.weights.readout(block, &mut readout);
+            if self.keeps_line {
+                visit(LineBlock { neurons, readout: &readout, z: self.z[block].view(), u: self.u[block].view() });
+                continue;
+            }
+            let shape = (self.inputs.nrows(), neurons.len());
+            let (mut z, mut u) = (Array2::from_elem(shape, T::zero()), Array2::from_elem(shape, T::zero()));
+            let w = self.weights.rows(1, block);
+            times_transposed(self.inputs.view(), w, z.view_mut());
+            times_transposed(self.directions.view(), w, u.view_mut());
+            visit(LineBlock { neurons, readout: &readout, z: z.view(), u: u.view() });
+        }
+    }
+
+    fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64> {
+        if self.cell.depth == 1 {
+            let x = self.points(points);
+            return self.last_layer_value(x.view());
+        }
+        let width = self.cell.width;
+        let mut h = Array2::from_elem((points.len(), width), T::zero());
+        for block in 0..blocks(width) {
+            let rows = block_rows(width, block);
+            for (point, mut h) in points.iter().zip(h.slice_mut(s![.., rows]).rows_mut()) {
+                let (z, u) = (self.z[block].row(point.input), self.u[block].row(point.input));
+                relu::relu_on_line(
+                    z.as_slice().expect("contiguous"),
+                    u.as_slice().expect("contiguous"),
+                    T::of_f64(point.t),
+                    h.as_slice_mut().expect("contiguous"),
+                );
+            }
+        }
+        for layer in 2..self.cell.depth {
+            h = self.hidden_layer(layer, h.view());
+        }
+        self.last_layer_value(h.view())
+    }
+
+    fn layer_weights(&mut self, layer: usize) -> Array2<T> {
+        self.weights.matrix(layer)
+    }
+}

@@ -1,0 +1,68 @@
+//! The weight matrices of a dense network, block by block: kept in memory, or made again from their streams at every pass.
+
+use ndarray::{Array2, ArrayView2, s};
+
+use crate::experiment::Cell;
+use crate::kernels::Real;
+use crate::random::{NetworkStreams, block_rows, blocks};
+
+/// Whether weight matrices are kept between passes. Changes time and memory, no result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    Stored,
+    Regenerated,
+}
+
+/// The weights and readout of one network.
+pub struct Weights<T> {
+    streams: NetworkStreams,
+    cell: Cell,
+    /// The matrices of layers 1..L where they are stored, else empty.
+    matrices: Vec<Array2<T>>,
+    block: Vec<T>,
+    scratch: Vec<f32>,
+}
+
+impl<T: Real> Weights<T> {
+    pub fn new(streams: NetworkStreams, cell: Cell, storage: Storage) -> Self {
+        let mut weights = Self { streams, cell, matrices: Vec::new(), block: Vec::new(), scratch: Vec::new() };
+        if storage == Storage::Stored {
+            weights.matrices = (1..=cell.depth).map(|layer| weights.matrix(layer)).collect();
+        }
+        weights
+    }
+
+    /// The whole matrix of `layer` (1-based), k × fan-in.
+    pub fn matrix(&mut self, layer: usize) -> Array2<T> {
+        if let Some(stored) = self.matrices.get(layer - 1) {
+            return stored.clone();
+        }
+        let (width, fan_in) = (self.cell.width, self.cell.fan_in(layer));
+        let mut matrix = Array2::from_elem((width, fan_in), T::zero());
+        let entries = matrix.as_slice_mut().expect("a new matrix is contiguous");
+        for block in 0..blocks(width) {
+            let rows = block_rows(width, block);
+            let out = &mut entries[rows.start * fan_in..rows.end * fan_in];
+            T::fill_with(out, &mut self.scratch, |out| self.streams.weight_block(layer, block, out));
+        }
+        matrix
+    }
+
+    /// The rows of block `block` of the matrix of `layer` (1-based).
+    pub fn rows(&mut self, layer: usize, block: usize) -> ArrayView2<'_, T> {
+        let rows = block_rows(self.cell.width, block);
+        if let Some(stored) = self.matrices.get(layer - 1) {
+            return stored.slice(s![rows, ..]);
+        }
+        let shape = (rows.len(), self.cell.fan_in(layer));
+        self.block.resize(shape.0 * shape.1, T::zero());
+        T::fill_with(&mut self.block, &mut self.scratch, |out| self.streams.weight_block(layer, block, out));
+        ArrayView2::from_shape(shape, &self.block).expect("the block has just been given this size")
+    }
+
+    /// Fills `out` with the readout weights of block `block`.
+    pub fn readout(&mut self, block: usize, out: &mut Vec<T>) {
+        out.resize(block_rows(self.cell.width, block).len(), T::zero());
+        T::fill_with(out, &mut self.scratch, |out| self.streams.readout_block(block, out));
+    }
+}
