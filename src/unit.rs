@@ -6,7 +6,7 @@ use ndarray::Array2;
 
 use crate::experiment::{Experiment, Precision, Unit};
 use crate::kernels::Real;
-use crate::network::dense::{Dense, Keep};
+use crate::network::dense::Dense;
 use crate::network::{Engine, ValueAndGradient};
 use crate::plan::CellPlan;
 use crate::random::NetworkStreams;

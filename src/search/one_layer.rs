@@ -22,6 +22,8 @@ const MIN_BINS: usize = 8;
 const MAX_BINS: usize = 256;
 /// A bin is excluded only if its lower bound is above this fraction of the magnitudes summed to get it.
 const ROUNDING: f64 = 1e-12;
+/// φ counts as 0 below this fraction of them. (It is exactly 0 where all neurons are off, or where the line meets the origin.)
+const ZERO: f64 = 1e-14;
 
 /// Number of bins of a window at `width` neurons.
 pub fn bins(width: usize) -> usize {
@@ -61,6 +63,8 @@ struct OpenBin {
     bin: usize,
     start: Piece,
     end: f64,
+    /// φ·√k of this size or below counts as 0.
+    zero: f64,
 }
 
 /// What the next pass over the neurons is for.
@@ -138,21 +142,22 @@ impl LineSearch {
         let mut is_open = vec![false; bins.len()];
         let mut has_root = false;
         let Piece { t: origin, value, slope } = self.start;
-        let (mut jump, mut moment) = (0.0, 0.0);
+        let (mut jump, mut jump_size, mut moment) = (0.0, 0.0, 0.0);
         let mut piece = self.start;
         for (index, bin) in bins.iter().enumerate() {
             let end = self.window.edge(index + 1);
             let lowest_slope = piece.slope + bin.falling;
             let lower_bound = piece.value + (end - piece.t) * lowest_slope.min(0.0);
             jump += bin.jump;
+            jump_size += bin.jump - 2.0 * bin.falling;
             moment += bin.moment;
             let offset = end - origin;
             let next = Piece { t: end, value: value + (slope + jump) * offset - moment, slope: slope + jump };
-            has_root = next.value <= 0.0;
-            let magnitude = value + (slope.abs() + jump.abs()) * offset + moment.abs();
+            let magnitude = value + (slope.abs() + jump_size) * offset;
+            has_root = next.value <= ZERO * magnitude;
             if has_root || lower_bound <= ROUNDING * magnitude {
                 is_open[index] = true;
-                open.push(OpenBin { bin: index, start: piece, end });
+                open.push(OpenBin { bin: index, start: piece, end, zero: ZERO * magnitude });
             }
             piece = next;
             if has_root {
@@ -166,10 +171,10 @@ impl LineSearch {
     /// Walks the open bins in order.
     fn after_gathering(&mut self, open: &[OpenBin], mut breakpoints: Vec<Breakpoint>, has_root: bool) -> Task {
         breakpoints.sort_by(|a, b| (a.bin, a.t).partial_cmp(&(b.bin, b.t)).expect("breakpoints are numbers"));
-        for OpenBin { bin, start, end } in open {
-            let first = breakpoints.partition_point(|point| point.bin < *bin);
-            let last = breakpoints.partition_point(|point| point.bin <= *bin);
-            if let Some(step) = first_root(*start, &breakpoints[first..last], *end) {
+        for open in open {
+            let first = breakpoints.partition_point(|point| point.bin < open.bin);
+            let last = breakpoints.partition_point(|point| point.bin <= open.bin);
+            if let Some(step) = first_root(open, &breakpoints[first..last]) {
                 return Task::Done(Outcome { step, status: Status::FoundExact, evaluations: self.passes });
             }
         }
@@ -190,16 +195,20 @@ impl LineSearch {
     }
 }
 
-/// The first root of the piecewise linear function that starts as `piece` and has these `breakpoints` (ascending), up to `end`.
-fn first_root(mut piece: Piece, breakpoints: &[Breakpoint], end: f64) -> Option<f64> {
-    if piece.value <= 0.0 {
+/// The first root of φ in an open bin with these `breakpoints` (ascending).
+fn first_root(open: &OpenBin, breakpoints: &[Breakpoint]) -> Option<f64> {
+    let mut piece = open.start;
+    if piece.value <= open.zero {
         return Some(piece.t);
     }
-    let corners = breakpoints.iter().map(|point| (point.t, point.jump)).chain([(end, 0.0)]);
+    let corners = breakpoints.iter().map(|point| (point.t, point.jump)).chain([(open.end, 0.0)]);
     for (t, jump) in corners {
         let value = piece.value + piece.slope * (t - piece.t);
         if value <= 0.0 {
             return Some((piece.t - piece.value / piece.slope).clamp(piece.t, t));
+        }
+        if value <= open.zero {
+            return Some(t);
         }
         piece = Piece { t, value, slope: piece.slope + jump };
     }

@@ -1,0 +1,34 @@
+//! What several tests share.
+#![allow(dead_code)]
+
+pub mod naive;
+
+use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Precision, Readout, SearchChoice};
+use advstep_hpc::kernels::Real;
+use advstep_hpc::network::dense::{Dense, Keep, Storage};
+use advstep_hpc::random::NetworkStreams;
+
+/// An engine that keeps everything in memory.
+pub fn stored<T: Real>(seed: u64, cell: Cell, network: usize, inputs: usize) -> Dense<T> {
+    let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
+    Dense::new(NetworkStreams::new(seed, cell, network, 1.0, Readout::Sign), cell, inputs, keep)
+}
+
+/// An experiment of one cell with the paper's settings.
+pub fn experiment(cell: Cell, networks: usize, inputs: usize) -> Experiment {
+    Experiment {
+        depths: vec![cell.depth],
+        dims: vec![cell.dim],
+        widths: vec![cell.width],
+        networks,
+        inputs,
+        gain: 1.0,
+        readout: Readout::Sign,
+        bound: 20.0,
+        seed: 2026,
+        precision: Precision::F32,
+        engine: EngineChoice::Auto,
+        search: SearchChoice::Auto,
+        extra_widths: Default::default(),
+    }
+}
