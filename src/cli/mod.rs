@@ -1,1 +1,47 @@
-//! The command line: what was typed. Nothing here is validated beyond its form.
+//! The command line: what was typed ([`args`]), what it asks for ([`request`]), and the files it may touch ([`paths`]).
+//!
+//! Nothing here computes. [`request`] turns arguments into validated plain structs, and no later code sees an argument.
+
+pub mod args;
+pub mod pages;
+pub mod paths;
+pub mod request;
+
+use std::io::Write;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+pub use args::{Cli, Command};
+
+/// Parses the arguments of this process. Help, version and usage errors end it here, with the exit codes 0, 0 and 2.
+pub fn parse() -> Cli {
+    match Cli::try_parse() {
+        Ok(cli) => cli,
+        // The long version text asks the libraries: it is made only when it is wanted.
+        Err(error) if error.kind() == ErrorKind::DisplayVersion => {
+            let _ = print(&format!("{}\n", crate::machine::version_text().trim_end()));
+            std::process::exit(0)
+        }
+        Err(error) => error.exit(),
+    }
+}
+
+/// Writes `text` to standard output, whole. Unlike `print!` it does not panic when the reader has gone.
+pub fn print(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Whether the error is that the reader of standard output has gone (`| head`), which is nobody's fault.
+pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let closed = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(closed))
+}
+
+/// Reports an error on standard error, in one line with its causes.
+pub fn report(error: &anyhow::Error) {
+    let line = format!("{error:#}").lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    let _ = writeln!(std::io::stderr(), "advstep-hpc: error: {line}");
+}

@@ -3,6 +3,7 @@
 //! An `Experiment` can only be had through [`options::Options::validate`], so no later code sees a bad value. It holds what decides
 //! the science and nothing else: ranks, threads and memory are not part of it.
 
+pub mod file;
 pub mod options;
 pub mod presets;
 
@@ -68,11 +69,13 @@ pub struct Experiment {
     pub readout: Readout,
     /// Largest step searched (the paper: |η| < 20).
     pub bound: f64,
+    /// At most 2^63 − 1, the largest integer of TOML.
     pub seed: u64,
     pub precision: Precision,
     pub engine: EngineChoice,
     pub search: SearchChoice,
-    /// Widths added at single depths, by depth.
+    /// Widths added at single depths, by depth; none of them is in `widths`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub extra_widths: BTreeMap<usize, Vec<usize>>,
 }
 
@@ -137,7 +140,7 @@ impl Experiment {
         widths
     }
 
-    /// The experiment as TOML in the format of `--config`; read back it gives the same experiment.
+    /// The experiment as TOML in the format of `--config`; [`Experiment::from_toml`] reads it back to the same experiment.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("every field of an experiment is a TOML value")
     }

@@ -1,1 +1,368 @@
-//! The unvalidated form of an experiment: a TOML file or preset, overlaid with flags.
+//! The unvalidated form of an experiment: a TOML file or preset, overlaid with flags, and the one conversion that validates it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::presets::Preset;
+use super::{EngineChoice, Experiment, Precision, Readout, SearchChoice};
+use crate::error::BadInput;
+use crate::unit::Sample;
+
+/// Most samples (cells × networks × inputs) of one experiment: rank 0 holds all of their records until they are written.
+const MAX_SAMPLES: f64 = 1e9;
+/// Steps beyond this overflow in f32 arithmetic for steep networks.
+const MAX_BOUND: f64 = 1e9;
+
+/// What was asked for. Counts are `f64` because `1e3` is a way to write one; nothing here has been checked.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Options {
+    pub depths: Option<Vec<f64>>,
+    pub dims: Option<Vec<f64>>,
+    pub widths: Option<Vec<f64>>,
+    pub networks: Option<f64>,
+    pub inputs: Option<f64>,
+    pub gain: Option<f64>,
+    pub readout: Option<Readout>,
+    pub bound: Option<f64>,
+    /// Signed, as integers in TOML are.
+    pub seed: Option<i64>,
+    pub precision: Option<Precision>,
+    pub engine: Option<EngineChoice>,
+    pub search: Option<SearchChoice>,
+    /// Widths added at single depths; the keys are depths, as written.
+    pub extra_widths: Option<BTreeMap<String, Vec<f64>>>,
+}
+
+impl Options {
+    /// These options, and those of `base` where these say nothing. Widths given here replace the extra widths of `base` too, and
+    /// depths given here select from them.
+    pub fn overlay(self, base: Options) -> Options {
+        let extra_widths = match (self.extra_widths, &self.widths) {
+            (Some(extra), _) => Some(extra),
+            (None, Some(_)) => None,
+            (None, None) => base.extra_widths.map(|extra| select(extra, self.depths.as_deref())),
+        };
+        Options {
+            depths: self.depths.or(base.depths),
+            dims: self.dims.or(base.dims),
+            widths: self.widths.or(base.widths),
+            networks: self.networks.or(base.networks),
+            inputs: self.inputs.or(base.inputs),
+            gain: self.gain.or(base.gain),
+            readout: self.readout.or(base.readout),
+            bound: self.bound.or(base.bound),
+            seed: self.seed.or(base.seed),
+            precision: self.precision.or(base.precision),
+            engine: self.engine.or(base.engine),
+            search: self.search.or(base.search),
+            extra_widths,
+        }
+    }
+
+    /// The experiment these options describe, its lists sorted and without duplicates. Depths, dims and widths have no default;
+    /// what else is missing has its value from preset `quick`.
+    ///
+    /// # Errors
+    /// Any value out of its range, an empty or missing list, more samples than can be held, and a gain and depth at which the
+    /// values of a network leave the range of its precision.
+    pub fn validate(self) -> Result<Experiment, BadInput> {
+        let defaults = Options { depths: None, dims: None, widths: None, extra_widths: None, ..Preset::Quick.options() };
+        let options = self.overlay(defaults);
+
+        let depths = DEPTH.list("depths", options.depths)?;
+        let dims = DIM.list("dims", options.dims)?;
+        let widths = WIDTH.list("widths", options.widths)?;
+        let experiment = Experiment {
+            extra_widths: extra_widths(options.extra_widths.unwrap_or_default(), &depths, &widths)?,
+            depths,
+            dims,
+            widths,
+            networks: NETWORKS.whole(given("networks", options.networks)?)?,
+            inputs: INPUTS.whole(given("inputs", options.inputs)?)?,
+            gain: positive("gain", given("gain", options.gain)?, f64::MAX)?,
+            readout: given("readout", options.readout)?,
+            bound: positive("bound", given("bound", options.bound)?, MAX_BOUND)?,
+            seed: seed(given("seed", options.seed)?)?,
+            precision: given("precision", options.precision)?,
+            engine: given("engine", options.engine)?,
+            search: given("search", options.search)?,
+        };
+        check_magnitudes(&experiment)?;
+        check_samples(&experiment)?;
+        Ok(experiment)
+    }
+}
+
+/// A quantity that is counted: what it is called, what it counts, and how far it goes.
+struct Count {
+    name: &'static str,
+    counts: &'static str,
+    /// Why it cannot be 0.
+    least: &'static str,
+    max: usize,
+}
+
+const DEPTH: Count =
+    Count { name: "depth", counts: "hidden layers", least: "a network needs at least one hidden layer", max: 1000 };
+const DIM: Count =
+    Count { name: "dim", counts: "coordinates of an input", least: "an input needs at least one coordinate", max: 1_000_000_000 };
+const WIDTH: Count =
+    Count { name: "width", counts: "neurons of a layer", least: "a layer needs at least one neuron", max: 1_000_000_000 };
+const NETWORKS: Count = Count {
+    name: "number of networks",
+    counts: "networks of a cell",
+    least: "there would be nothing to measure",
+    max: 1_000_000_000,
+};
+const INPUTS: Count = Count {
+    name: "number of inputs",
+    counts: "inputs of a network",
+    least: "there would be nothing to measure",
+    max: 1_000_000_000,
+};
+
+impl Count {
+    /// `value` as a count from 1 to the most there may be.
+    fn whole(&self, value: f64) -> Result<usize, BadInput> {
+        let Count { name, counts, least, max } = self;
+        let refuse = |flaw: &str, why: &str| {
+            Err(BadInput::new(
+                format!("the {name} {} {flaw}", short(value)),
+                why,
+                format!("give a whole number from 1 to {}", short(*max as f64)),
+            ))
+        };
+        if !value.is_finite() {
+            return refuse("is not finite", &format!("{counts} are counted"));
+        }
+        if value.fract() != 0.0 {
+            return refuse("is not a whole number", &format!("{counts} are counted"));
+        }
+        if value < 1.0 {
+            return refuse("is too small", least);
+        }
+        if value > *max as f64 {
+            return refuse("is too large", &format!("no machine holds so many {counts}"));
+        }
+        Ok(value as usize)
+    }
+
+    /// The counts in `values`, ascending and distinct; `key` is what the list is called.
+    fn list(&self, key: &str, values: Option<Vec<f64>>) -> Result<Vec<usize>, BadInput> {
+        let values = given(key, values)?;
+        if values.is_empty() {
+            let what = format!("the list of {key} is empty");
+            return Err(BadInput::new(what, "there would be nothing to run", format!("give at least one {}", self.name)));
+        }
+        let mut counts = values.into_iter().map(|value| self.whole(value)).collect::<Result<Vec<_>, _>>()?;
+        counts.sort_unstable();
+        counts.dedup();
+        Ok(counts)
+    }
+}
+
+fn given<T>(key: &str, value: Option<T>) -> Result<T, BadInput> {
+    value.ok_or_else(|| {
+        let why = "an experiment has no default for it";
+        BadInput::new(format!("no {key} are given"), why, format!("give `{key}` in the file or --{key}"))
+    })
+}
+
+/// The extra widths at the depths in `depths`.
+fn select(extra: BTreeMap<String, Vec<f64>>, depths: Option<&[f64]>) -> BTreeMap<String, Vec<f64>> {
+    let Some(depths) = depths else { return extra };
+    extra.into_iter().filter(|(key, _)| key.parse().is_ok_and(|depth: f64| depths.contains(&depth))).collect()
+}
+
+/// The widths that each depth adds to `widths`, by depth.
+fn extra_widths(
+    extra: BTreeMap<String, Vec<f64>>,
+    depths: &[usize],
+    widths: &[usize],
+) -> Result<BTreeMap<usize, Vec<usize>>, BadInput> {
+    let mut by_depth = BTreeMap::new();
+    for (key, values) in extra {
+        let depth = key.parse().ok().filter(|depth| depths.contains(depth)).ok_or_else(|| {
+            BadInput::new(
+                format!("extra_widths holds the depth `{key}`"),
+                "it is not one of the experiment's depths",
+                "add it to `depths` or take it out of `extra_widths`",
+            )
+        })?;
+        let mut added = WIDTH.list(&format!("extra_widths at depth {key}"), Some(values))?;
+        added.retain(|width| !widths.contains(width));
+        if !added.is_empty() {
+            by_depth.insert(depth, added);
+        }
+    }
+    Ok(by_depth)
+}
+
+fn positive(name: &str, value: f64, max: f64) -> Result<f64, BadInput> {
+    let refuse = |flaw: &str, why: &str| {
+        let remedy = format!("give a number above 0 and up to {}", short(max));
+        Err(BadInput::new(format!("the {name} {} {flaw}", short(value)), why, remedy))
+    };
+    if !value.is_finite() {
+        return refuse("is not finite", "nothing can be computed with it");
+    }
+    if value <= 0.0 {
+        return refuse("is not positive", if name == "gain" { "it is a variance" } else { "a step is positive" });
+    }
+    if value > max {
+        return refuse("is too large", "points so far out leave the range of f32");
+    }
+    Ok(value)
+}
+
+fn seed(seed: i64) -> Result<u64, BadInput> {
+    u64::try_from(seed).map_err(|_| {
+        let remedy = format!("give a whole number from 0 to {}", i64::MAX);
+        BadInput::new(format!("the seed {seed} is negative"), "seeds start at 0", remedy)
+    })
+}
+
+/// Refuses depths at which f(x) ~ N(0, c), ‖∇f‖² → c = gain^(L−1) / 2^L, cannot be held and squared in the experiment's precision.
+fn check_magnitudes(experiment: &Experiment) -> Result<(), BadInput> {
+    let (limit, name) = match experiment.precision {
+        Precision::F32 => (100.0, "f32"),
+        Precision::F64 => (900.0, "f64"),
+    };
+    for &depth in &experiment.depths {
+        let log2_variance = (depth - 1) as f64 * experiment.gain.log2() - depth as f64;
+        if log2_variance.abs() > limit {
+            return Err(BadInput::new(
+                format!("the depth {depth} is too large at gain {} in {name}", short(experiment.gain)),
+                format!("f(x) has a variance of about 2^{log2_variance:.0}, which {name} cannot hold safely"),
+                "give fewer layers, a gain nearer to 2, or precision f64",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_samples(experiment: &Experiment) -> Result<(), BadInput> {
+    let widths = |depth| experiment.widths.len() + experiment.extra_widths.get(depth).map_or(0, Vec::len);
+    let cells = experiment.dims.len() as f64 * experiment.depths.iter().map(|depth| widths(depth) as f64).sum::<f64>();
+    let samples = cells * experiment.networks as f64 * experiment.inputs as f64;
+    if samples > MAX_SAMPLES {
+        let bytes = bytesize::ByteSize((samples * size_of::<Sample>() as f64) as u64);
+        return Err(BadInput::new(
+            format!(
+                "the experiment has {} samples ({} cells × {} networks × {} inputs)",
+                short(samples),
+                cells,
+                experiment.networks,
+                experiment.inputs
+            ),
+            format!("their records take {bytes}, and one rank has to hold them"),
+            format!("give fewer networks or inputs, for at most {} samples", short(MAX_SAMPLES)),
+        ));
+    }
+    Ok(())
+}
+
+/// A number as a reader would write it: `300`, `1.5`, `1e30`.
+fn short(value: f64) -> String {
+    let plain = value.to_string();
+    if plain.len() <= 10 || !value.is_finite() { plain } else { format!("{value:e}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn small() -> Options {
+        Options { depths: Some(vec![1.0]), dims: Some(vec![2.0]), widths: Some(vec![3.0]), ..Options::default() }
+    }
+
+    #[test]
+    fn lists_are_sorted_and_distinct() {
+        let options = Options { widths: Some(vec![1e3, 10.0, 30.0, 10.0]), ..small() };
+        assert_eq!(options.validate().unwrap().widths, [10, 30, 1000]);
+    }
+
+    #[test]
+    fn what_is_missing_is_as_in_quick_but_for_the_grid() {
+        let experiment = small().validate().unwrap();
+        let quick = Preset::Quick.options().validate().unwrap();
+        assert_eq!(
+            Experiment { depths: vec![1], dims: vec![2], widths: vec![3], extra_widths: BTreeMap::new(), ..quick },
+            experiment
+        );
+        for missing in [Options { depths: None, ..small() }, Options { dims: None, ..small() }, Options { widths: None, ..small() }]
+        {
+            assert!(missing.validate().unwrap_err().to_string().starts_with("no "));
+        }
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let flags = Options { networks: Some(7.0), readout: Some(Readout::Gaussian), ..Options::default() };
+        let experiment = flags.overlay(Preset::Quick.options()).validate().unwrap();
+        let quick = Preset::Quick.options().validate().unwrap();
+        assert_eq!(Experiment { networks: 7, readout: Readout::Gaussian, ..quick }, experiment);
+    }
+
+    #[test]
+    fn widths_given_as_a_flag_replace_extra_widths() {
+        let flags = Options { widths: Some(vec![5.0]), ..Options::default() };
+        let experiment = flags.overlay(Preset::Quick.options()).validate().unwrap();
+        assert_eq!((experiment.widths.as_slice(), experiment.extra_widths.len()), ([5].as_slice(), 0));
+    }
+
+    #[test]
+    fn depths_given_as_a_flag_select_extra_widths() {
+        let at = |depths: &[f64]| Options { depths: Some(depths.to_vec()), ..Options::default() }.overlay(Preset::Quick.options());
+        assert_eq!(at(&[1.0, 3.0]).validate().unwrap().extra_widths, BTreeMap::from([(1, vec![10_000])]));
+        assert!(at(&[2.0, 3.0]).validate().unwrap().extra_widths.is_empty());
+    }
+
+    #[test]
+    fn extra_widths_need_a_depth_of_the_experiment() {
+        for key in ["2", "0", "-1", "1.5", "one", ""] {
+            let options = Options { extra_widths: Some(BTreeMap::from([(key.to_string(), vec![9.0])])), ..small() };
+            let error = options.validate().unwrap_err();
+            assert_eq!(error.what, format!("extra_widths holds the depth `{key}`"));
+        }
+        let empty = Options { extra_widths: Some(BTreeMap::from([("1".to_string(), vec![])])), ..small() };
+        assert_eq!(empty.validate().unwrap_err().what, "the list of extra_widths at depth 1 is empty");
+    }
+
+    #[test]
+    fn counts_are_whole_numbers_in_range() {
+        assert_eq!((WIDTH.whole(1.0), WIDTH.whole(1e9)), (Ok(1), Ok(1_000_000_000)));
+        for (value, what) in [
+            (0.0, "the width 0 is too small"),
+            (-5.0, "the width -5 is too small"),
+            (1.5, "the width 1.5 is not a whole number"),
+            (f64::NAN, "the width NaN is not finite"),
+            (f64::INFINITY, "the width inf is not finite"),
+            (1e9 + 1.0, "the width 1000000001 is too large"),
+            (1e30, "the width 1e30 is too large"),
+        ] {
+            assert_eq!(WIDTH.whole(value).unwrap_err().what, what);
+        }
+    }
+
+    #[test]
+    fn values_must_stay_in_the_range_of_the_precision() {
+        let deep = |depth, gain, precision| {
+            Options { depths: Some(vec![depth]), gain: Some(gain), precision: Some(precision), ..small() }.validate()
+        };
+        assert!(deep(100.0, 1.0, Precision::F32).is_ok());
+        assert!(deep(101.0, 1.0, Precision::F32).is_err());
+        assert!(deep(101.0, 1.0, Precision::F64).is_ok());
+        assert!(deep(1000.0, 2.0, Precision::F32).is_ok());
+        assert!(deep(2.0, 1e300, Precision::F64).is_err());
+        assert!(deep(2.0, 1e-300, Precision::F64).is_err());
+    }
+
+    #[test]
+    fn samples_are_limited() {
+        let networks = |networks| Options { networks: Some(networks), inputs: Some(1e3), ..small() }.validate();
+        assert!(networks(1e6).is_ok());
+        assert!(networks(1e6 + 1.0).unwrap_err().what.contains("samples"));
+    }
+}

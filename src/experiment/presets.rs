@@ -1,1 +1,70 @@
 //! The presets: TOML files in `presets/`, embedded in the binary.
+
+use super::options::Options;
+
+/// An experiment that comes with the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Preset {
+    /// Fewer dims and widths: minutes on two cores.
+    Quick,
+    /// The paper's grid, widths to 10⁶ at depth 1.
+    Paper,
+}
+
+impl Preset {
+    pub const ALL: [Preset; 2] = [Preset::Quick, Preset::Paper];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Preset::Quick => "quick",
+            Preset::Paper => "paper",
+        }
+    }
+
+    /// The preset's file, in the format of `--config`.
+    pub fn toml(self) -> &'static str {
+        match self {
+            Preset::Quick => include_str!("../../presets/quick.toml"),
+            Preset::Paper => include_str!("../../presets/paper.toml"),
+        }
+    }
+
+    pub fn options(self) -> Options {
+        Options::from_toml(self.toml(), self.name()).expect("the embedded presets are valid")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::Cell;
+
+    #[test]
+    fn quick_is_the_grid_it_promises() {
+        let quick = Preset::Quick.options().validate().unwrap();
+        assert_eq!(quick.cells().len(), 6 * 4 * 3 + 4);
+        assert!(quick.cells().contains(&Cell { depth: 1, dim: 500, width: 10_000 }));
+        assert!(!quick.cells().iter().any(|cell| cell.depth > 1 && cell.width > 1000));
+        assert_eq!((quick.networks, quick.inputs, quick.gain, quick.bound), (100, 100, 1.0, 20.0));
+    }
+
+    #[test]
+    fn paper_is_the_grid_it_promises() {
+        let paper = Preset::Paper.options().validate().unwrap();
+        assert_eq!(paper.cells().len(), 6 * 6 * 7 + 6 * 4);
+        assert_eq!(paper.extra_widths[&1], [30_000, 100_000, 300_000, 1_000_000]);
+        assert!(!paper.cells().iter().any(|cell| cell.depth > 1 && cell.width > 10_000));
+    }
+
+    #[test]
+    fn presets_differ_in_their_grid_only() {
+        let grid_of_quick = Preset::Quick.options();
+        let options = Options {
+            dims: grid_of_quick.dims.clone(),
+            widths: grid_of_quick.widths.clone(),
+            extra_widths: grid_of_quick.extra_widths.clone(),
+            ..Preset::Paper.options()
+        };
+        assert_eq!(options, grid_of_quick);
+    }
+}

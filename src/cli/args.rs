@@ -1,0 +1,333 @@
+//! What may be typed: the subcommands and their arguments. Only their form is checked here.
+
+use std::path::PathBuf;
+
+use bytesize::ByteSize;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::experiment::presets::Preset;
+use crate::experiment::{EngineChoice, Precision, Readout, SearchChoice};
+
+const EXAMPLES: &str = "\
+Examples:
+  advstep-hpc
+      Run preset quick, into results/quick.h5.
+  advstep-hpc plan --preset paper
+      What the paper's experiment would cost here.
+  mpirun -n 4 advstep-hpc --preset paper --memory 8GiB --out paper.h5
+      Run it on four ranks.
+  advstep-hpc --depths 1 --dims 10,100 --widths 10,1e3,1e5 --seed 7 --out wide.h5
+      Run quick with another grid and other networks.
+  advstep-hpc --config my.toml
+      Run an experiment of your own, into results/my.h5.
+  advstep-hpc show results/quick.h5
+  advstep-hpc plot results/quick.h5 --format svg,pdf
+      Look at the results.
+  advstep-hpc export --depth 1 --dim 20 --width 50 --network 3 --out net.h5
+      One network, to check it in another framework.";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  advstep-hpc run --preset paper --threads 8 --memory 8GiB
+  advstep-hpc run --config my.toml --seed 7 --out results/my-seed7.h5
+  mpirun -n 4 advstep-hpc run --depths 1,2 --widths 10,100,1e3 --overwrite";
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  advstep-hpc plan --preset paper
+  advstep-hpc plan --depths 3 --widths 1e4 --memory 4GiB --threads 2";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  advstep-hpc show results/quick.h5
+  advstep-hpc show results/quick.h5 --format json
+  advstep-hpc show results/quick.h5 --format csv";
+
+const PLOT_EXAMPLES: &str = "\
+Examples:
+  advstep-hpc plot results/quick.h5
+  advstep-hpc plot results/paper.h5 --out figures --format svg,png,pdf";
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  advstep-hpc export --depth 1 --dim 20 --width 50 --network 3 --inputs 10 --seed 7 --out net.h5
+  advstep-hpc export --depth 4 --dim 10 --width 100 --gain 2 --precision f64 --out deep.h5";
+
+const PAGES_EXAMPLES: &str = "\
+Examples:
+  advstep-hpc completions bash
+  advstep-hpc man
+  advstep-hpc man --out man1";
+
+/// The smallest gradient step that flips the sign of a random ReLU network
+///
+/// Measures, over many random networks and inputs, how short a step against the gradient suffices to flip the sign of the
+/// network's output. Without a subcommand it runs; without any options it runs preset quick.
+#[derive(Debug, Parser)]
+#[command(name = "advstep-hpc", version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+impl Cli {
+    /// The command to carry out: `run` when none is named.
+    pub fn into_command(self) -> Command {
+        self.command.unwrap_or(Command::Run(self.run))
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run an experiment and write its results to one HDF5 file (the default command)
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunArgs),
+    /// Show what an experiment would cost, and run nothing
+    #[command(after_help = PLAN_EXAMPLES)]
+    Plan(RunArgs),
+    /// Print the statistics of each cell of a results file
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show(ShowArgs),
+    /// Draw the paper's figures from a results file
+    #[command(after_help = PLOT_EXAMPLES)]
+    Plot(PlotArgs),
+    /// Write one network exactly as `run` uses it, with its inputs and their steps
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(ExportArgs),
+    /// Print a completion script for a shell
+    #[command(after_help = PAGES_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Print the man page, or write those of all commands
+    #[command(after_help = PAGES_EXAMPLES)]
+    Man(ManArgs),
+}
+
+/// What `run` and `plan` share.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub experiment: ExperimentArgs,
+    /// Worker threads of each rank [default: all cores this rank may use]
+    #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = number, help_heading = "Machine")]
+    pub threads: Option<f64>,
+    /// Memory that each rank may use, such as 8GiB or 500MB [default: its share of what is free]
+    #[arg(long, value_name = "SIZE", help_heading = "Machine")]
+    pub memory: Option<ByteSize>,
+    /// Results file [default: results/NAME.h5, NAME being that of the preset or of the config file without its extension,
+    /// whatever the other options]
+    #[arg(long, value_name = "FILE.h5", help_heading = "Output")]
+    pub out: Option<PathBuf>,
+    /// Replace the results file if it exists
+    #[arg(long, help_heading = "Output")]
+    pub overwrite: bool,
+    /// No progress and no table, only errors
+    #[arg(long, short, help_heading = "Output")]
+    pub quiet: bool,
+}
+
+/// What decides the experiment. Each option given overrides the preset or file.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Experiment")]
+pub struct ExperimentArgs {
+    /// Start from a preset [default: quick, unless --config is given]
+    #[arg(long, value_enum, conflicts_with = "config")]
+    pub preset: Option<Preset>,
+    /// Start from a TOML file in the format of the presets
+    #[arg(long, value_name = "FILE.toml")]
+    pub config: Option<PathBuf>,
+    /// Numbers of hidden layers L, such as 1,2
+    #[arg(long, value_name = "L,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = number)]
+    pub depths: Option<Vec<f64>>,
+    /// Input dimensions d, such as 10,100
+    #[arg(long, value_name = "D,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = number)]
+    pub dims: Option<Vec<f64>>,
+    /// Widths k of the hidden layers, such as 10,1e3; at every depth, in place of all widths of the preset or file
+    #[arg(long, value_name = "K,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = number)]
+    pub widths: Option<Vec<f64>>,
+    /// Networks of each cell (a depth, dim and width) [presets: 100]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
+    pub networks: Option<f64>,
+    #[command(flatten)]
+    pub law: LawArgs,
+    /// How layers are multiplied [presets: auto]
+    #[arg(long, value_enum)]
+    pub engine: Option<EngineChoice>,
+}
+
+/// How a network is drawn and searched: what `run`, `plan` and `export` share.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Experiment")]
+pub struct LawArgs {
+    /// Inputs of each network [presets: 100]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
+    pub inputs: Option<f64>,
+    /// Variance of a weight of layers 2..L times the width: 1 is the paper's, 2 is He scaling [presets: 1]
+    #[arg(long, value_name = "G", allow_negative_numbers = true, value_parser = number)]
+    pub gain: Option<f64>,
+    /// Law of the readout weights [presets: sign]
+    #[arg(long, value_enum)]
+    pub readout: Option<Readout>,
+    /// Largest step searched [presets: 20]
+    #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = number)]
+    pub bound: Option<f64>,
+    /// Master seed: every random number follows from it [presets: 2020]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    pub seed: Option<i64>,
+    /// Arithmetic of the networks [presets: f32]
+    #[arg(long, value_enum)]
+    pub precision: Option<Precision>,
+    /// How the smallest step is searched for [presets: auto]
+    #[arg(long, value_enum)]
+    pub search: Option<SearchChoice>,
+}
+
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Results file of `run`
+    pub file: PathBuf,
+    /// Form of the output; json is one object a line and a cell
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: ShowFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShowFormat {
+    Table,
+    Json,
+    Csv,
+}
+
+#[derive(Debug, Args)]
+pub struct PlotArgs {
+    /// Results file of `run`
+    pub file: PathBuf,
+    /// Directory of the pictures, which replace those of the same names [default: FILE without its extension, with -figures]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Formats of the pictures
+    #[arg(long, value_enum, value_name = "FORMAT,...", value_delimiter = ',', default_value = "svg,png")]
+    pub format: Vec<PlotFormat>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum PlotFormat {
+    Svg,
+    Png,
+    Pdf,
+}
+
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Number of hidden layers L
+    #[arg(long, value_name = "L", allow_negative_numbers = true, value_parser = number)]
+    pub depth: f64,
+    /// Input dimension d
+    #[arg(long, value_name = "D", allow_negative_numbers = true, value_parser = number)]
+    pub dim: f64,
+    /// Width k of the hidden layers
+    #[arg(long, value_name = "K", allow_negative_numbers = true, value_parser = number)]
+    pub width: f64,
+    /// Index of the network within its cell, from 0
+    #[arg(long, value_name = "I", allow_negative_numbers = true, value_parser = number, default_value = "0")]
+    pub network: f64,
+    #[command(flatten)]
+    pub law: LawArgs,
+    /// File to write
+    #[arg(long, value_name = "FILE.h5", help_heading = "Output")]
+    pub out: PathBuf,
+    /// Replace the file if it exists
+    #[arg(long, help_heading = "Output")]
+    pub overwrite: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Directory to write the page of every command to, replacing those there
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// A number in any notation of floating-point numbers. NaN and infinity pass: validation has better words for them.
+fn number(text: &str) -> Result<f64, String> {
+    text.trim().parse().map_err(|_| "not a number; write it as 10 or 1e3".to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run_args(words: &str) -> RunArgs {
+        match Cli::try_parse_from(words.split_whitespace()).unwrap().into_command() {
+            Command::Run(args) => args,
+            other => panic!("{words} gave {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_derived_parser_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_subcommand_means_run() {
+        for words in ["advstep-hpc --preset paper --widths 10,1e3", "advstep-hpc run --preset paper --widths 10,1e3"] {
+            let args = run_args(words);
+            assert_eq!(args.experiment.preset, Some(Preset::Paper));
+            assert_eq!(args.experiment.widths, Some(vec![10.0, 1e3]));
+        }
+    }
+
+    #[test]
+    fn memory_has_units() {
+        for (text, bytes) in [("8GiB", 8 << 30), ("500MB", 500_000_000), ("1.5kB", 1500), ("4096", 4096)] {
+            assert_eq!(run_args(&format!("advstep-hpc --memory {text}")).memory, Some(ByteSize(bytes)));
+        }
+    }
+
+    #[test]
+    fn values_said_of_the_presets_are_theirs() {
+        use clap::CommandFactory;
+        let experiment = Preset::Quick.options().validate().unwrap();
+        let said = |id: &str| {
+            let command = Cli::command();
+            let help = command.get_arguments().find(|argument| argument.get_id() == id).unwrap().get_help().unwrap().to_string();
+            help.split_once("[presets: ").unwrap().1.trim_end_matches(']').to_string()
+        };
+        let name = |value: Option<clap::builder::PossibleValue>| value.unwrap().get_name().to_string();
+        for (id, value) in [
+            ("networks", experiment.networks.to_string()),
+            ("inputs", experiment.inputs.to_string()),
+            ("gain", experiment.gain.to_string()),
+            ("readout", name(experiment.readout.to_possible_value())),
+            ("bound", experiment.bound.to_string()),
+            ("seed", experiment.seed.to_string()),
+            ("precision", name(experiment.precision.to_possible_value())),
+            ("engine", name(experiment.engine.to_possible_value())),
+            ("search", name(experiment.search.to_possible_value())),
+        ] {
+            assert_eq!(said(id), value, "--{id}");
+        }
+    }
+
+    #[test]
+    fn examples_in_the_help_parse() {
+        let texts = [EXAMPLES, RUN_EXAMPLES, PLAN_EXAMPLES, SHOW_EXAMPLES, PLOT_EXAMPLES, EXPORT_EXAMPLES, PAGES_EXAMPLES];
+        let mut examples = 0;
+        for line in texts.iter().flat_map(|text| text.lines()) {
+            let Some(start) = line.find("advstep-hpc") else { continue };
+            let parsed = Cli::try_parse_from(line[start..].split_whitespace());
+            assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+            examples += 1;
+        }
+        assert!(examples >= 20, "{examples}");
+    }
+}
