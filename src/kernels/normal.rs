@@ -135,3 +135,79 @@ fn sin_cos(x: f32) -> (f32, f32) {
     let cosine = 1.0 - 0.5 * z + z * z * ((2.443_315_7e-5 * z - 1.388_731_6e-3) * z + 4.166_664_6e-2);
     (sine, cosine)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words that walk through the corners of both uniforms: radius bits and angle bits.
+    fn scripted(radius_bits: u32, angle_bits: u32) -> [f32; STEP] {
+        box_muller(&[u64::from(radius_bits) << 32 | u64::from(angle_bits); LANES], 1.0)
+    }
+
+    #[test]
+    fn the_smallest_uniform_reaches_beyond_six_and_a_half_sigma() {
+        let farthest = scripted(0, 0x2000_0000);
+        assert!((farthest[0].hypot(farthest[LANES]) - 6.764).abs() < 1e-3, "{farthest:?}");
+    }
+
+    #[test]
+    fn the_largest_uniform_is_finite_and_almost_zero() {
+        for angle_bits in [0, 1, 0x3fff_ffff, 0x8000_0000, u32::MAX] {
+            let nearest = scripted(u32::MAX, angle_bits);
+            assert!(nearest.iter().all(|normal| normal.abs() < 1e-3), "{nearest:?}");
+        }
+    }
+
+    #[test]
+    fn every_quadrant_is_a_rotation() {
+        // Base angles just right of −π/4, at 0 and left of π/4, in all four quadrants: the eight octants in order.
+        for low in [0x2000_0001_u32, 0, 0x1fff_ffff] {
+            for quadrant in 0..4 {
+                let pair = scripted(1 << 30, quadrant << 30 | low);
+                let radius = (-2.0 * 0.25_f64.ln()).sqrt();
+                let (x, y) = (f64::from(pair[0]), f64::from(pair[LANES]));
+                assert!((x.hypot(y) - radius).abs() < 1e-6 * radius);
+                let base = (f64::from((low << 2) as i32) / 2_f64.powi(31)) * std::f64::consts::FRAC_PI_4;
+                let (sine, cosine) = base.sin_cos();
+                let expected = match quadrant {
+                    0 => (cosine, sine),
+                    1 => (sine, cosine),
+                    2 => (-cosine, -sine),
+                    _ => (-sine, -cosine),
+                };
+                assert!((x - radius * expected.0).abs() < 1e-6 && (y - radius * expected.1).abs() < 1e-6, "{pair:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn logarithm_is_accurate_to_two_ulps_of_its_size() {
+        for bits in (0..=u32::MAX).step_by(65_521) {
+            let exact = -2.0 * f64::from(unit_interval(bits)).ln();
+            let got = f64::from(minus_two_ln(unit_interval(bits)));
+            assert!((got - exact).abs() <= 2.4e-7 * exact.max(1e-6), "bits {bits}: {got} against {exact}");
+        }
+    }
+
+    #[test]
+    fn levels_agree_to_the_bit() {
+        let mut words = [[0; LANES]; 4];
+        for (index, word) in words.iter_mut().flatten().enumerate() {
+            *word = (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+        for len in [1, 31, 32, 33, 1000] {
+            let made = |level: Level| {
+                let mut out = vec![0.0; len];
+                let mut lanes = Lanes::new(words);
+                lanes.fill_at(level, 0.7, &mut out);
+                lanes.fill_at(level, 0.7, &mut out);
+                out.iter().map(|x| x.to_bits()).collect::<Vec<u32>>()
+            };
+            let portable = made(Level::Portable);
+            for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
+                assert_eq!(made(level), portable, "{level:?}, {len} numbers");
+            }
+        }
+    }
+}

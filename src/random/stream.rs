@@ -51,6 +51,12 @@ impl NetworkKey {
 pub struct Stream(Hash);
 
 impl Stream {
+    /// The hashed key; two streams are the same if and only if these are.
+    pub fn id(self) -> u128 {
+        let Hash(a, b) = self.0;
+        u128::from(a) << 64 | u128::from(b)
+    }
+
     /// The generators of a Gaussian fill, one state for each lane.
     pub fn lanes(self) -> Lanes {
         let mut words = [[0; LANES]; 4];
