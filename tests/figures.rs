@@ -18,7 +18,7 @@ fn summary(Cell { depth, dim, width }: Cell) -> Summary {
     let shortfall = (l * (2.2 / d + 0.9 / k) * (1.0 + 0.2 * wiggle)).min(4.0);
     let fraction = if shortfall < 0.02 { 1.0 } else { (-shortfall).exp() };
     let grad_mean = 0.5f64.powf(l / 2.0) * (1.0 - 0.3 / k) * (1.0 + 0.01 * wiggle);
-    let step_mean = 1.1284 * 2f64.powf((l - 1.0) / 2.0) * (1.0 + 1.5 * l / d + 2.0 / k) * (1.0 + 0.04 * wiggle);
+    let step_mean = 1.13 * 2f64.powf((l - 1.0) / 2.0) * (1.0 + 1.5 * l / d + 2.0 / k) * (1.0 + 0.04 * wiggle);
     Summary {
         fraction,
         fraction_std_networks: (fraction * (1.0 - fraction)).sqrt() * 0.6,
@@ -53,7 +53,7 @@ fn grid(depths: &[usize], dims: &[usize], widths: &[usize]) -> Vec<(Cell, Summar
 }
 
 /// The cells of the quick preset, with its extra width at depth 1.
-pub fn quick() -> Vec<(Cell, Summary)> {
+fn quick() -> Vec<(Cell, Summary)> {
     let dims = [10, 50, 100, 500];
     let mut cells = grid(&[1, 2, 3, 4, 5, 6], &dims, &[10, 100, 1000]);
     cells.extend(grid(&[1], &dims, &[10_000]));
@@ -61,7 +61,7 @@ pub fn quick() -> Vec<(Cell, Summary)> {
 }
 
 /// The cells of the paper preset.
-pub fn paper() -> Vec<(Cell, Summary)> {
+fn paper() -> Vec<(Cell, Summary)> {
     let dims = [10, 20, 50, 100, 200, 500];
     let mut cells = grid(&[1], &dims, &[10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000]);
     cells.extend(grid(&[2, 3, 4, 5, 6], &dims, &[10, 30, 100, 300, 1000, 3000, 10_000]));
@@ -69,7 +69,7 @@ pub fn paper() -> Vec<(Cell, Summary)> {
 }
 
 /// Cells in which nothing was found at small dims and widths, the std is missing for some, and one was never run.
-pub fn with_holes() -> Vec<(Cell, Summary)> {
+fn with_holes() -> Vec<(Cell, Summary)> {
     let mut cells = grid(&[1, 2], &[10, 50, 100], &[10, 100, 1000, 10_000]);
     for (cell, summary) in &mut cells {
         if cell.dim == 10 && cell.width == 100 {
@@ -85,7 +85,7 @@ pub fn with_holes() -> Vec<(Cell, Summary)> {
 }
 
 /// Cells in which no step was ever found.
-pub fn nothing_found() -> Vec<(Cell, Summary)> {
+fn nothing_found() -> Vec<(Cell, Summary)> {
     let mut cells = grid(&[6], &[1], &[1, 2]);
     for (_, summary) in &mut cells {
         (summary.fraction, summary.fraction_std_networks) = (0.0, 0.0);
@@ -96,7 +96,7 @@ pub fn nothing_found() -> Vec<(Cell, Summary)> {
 }
 
 /// Every odd case by name.
-pub fn odd_cases() -> Vec<(&'static str, Vec<(Cell, Summary)>)> {
+fn odd_cases() -> Vec<(&'static str, Vec<(Cell, Summary)>)> {
     let many: Vec<usize> = (1..=40).map(|i| 5 * i).collect();
     let widths: Vec<usize> = (0..60).map(|i| (10f64 * 1.2f64.powi(i)) as usize).collect();
     vec![
@@ -233,7 +233,8 @@ fn files_of_each_format_are_written_and_nothing_else() {
     for _ in 0..2 {
         let mut files = figures::write(&pictures, &target, &formats).unwrap();
         let mut found: Vec<_> = std::fs::read_dir(&target).unwrap().map(|entry| entry.unwrap().path()).collect();
-        (found.sort(), files.sort());
+        found.sort();
+        files.sort();
         assert_eq!(found, files);
         assert_eq!(files.len(), 9);
     }

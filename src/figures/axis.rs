@@ -63,8 +63,10 @@ impl LogAxis {
     fn multiple_ticks(&self, length: f64, extent: impl Fn(&str) -> f64) -> Vec<Tick> {
         let multiples: Vec<(i32, i32)> = self.all_multiples().collect();
         let rounds = |round: i32| {
-            let whole = multiples.iter().filter(move |&&(mantissa, decade)| mantissa == round && decade >= 0);
-            whole.map(|&(mantissa, decade)| mantissa as usize * 10usize.pow(decade as u32))
+            // Fractions, and numbers beyond any width, are left out.
+            let power = |decade| 10usize.checked_pow(u32::try_from(decade).ok()?);
+            let whole = move |&(mantissa, decade): &(i32, i32)| power(decade)?.checked_mul(mantissa as usize);
+            multiples.iter().filter(move |(mantissa, _)| *mantissa == round).filter_map(whole)
         };
         // In the order in which they may take the room.
         let single = self.widths.iter().copied().filter(|_| self.is_single_width());
@@ -221,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_single_width_is_labelled() {
-        for width in [1, 7, 30, 12_345] {
+        for width in [1, 7, 30, 12_345, usize::MAX] {
             let ticks = LogAxis::spanning(&[width]).ticks(104.0, extent);
             assert!(labels(&ticks).contains(&number_label(width).as_str()), "{width}: {:?}", labels(&ticks));
         }

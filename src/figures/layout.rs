@@ -60,7 +60,7 @@ impl Grid {
 
     /// Whether no panel stands to the left of panel `index`.
     pub fn is_leftmost(&self, index: usize) -> bool {
-        index % self.columns == 0
+        index.is_multiple_of(self.columns)
     }
 
     /// Whether no panel stands below panel `index`.
