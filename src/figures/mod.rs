@@ -1,1 +1,128 @@
-//! Results → pictures.
+//! Results → pictures: Figure 1 (fraction switched), two panels for each depth (Figures 2–7), and the phase diagram.
+//!
+//! The pictures are vector drawings in points (1/72 inch), laid out at their size in print. Each is drawn once, as SVG; [`encode`]
+//! makes PNG and PDF of it. Nothing here knows about result files: [`draw`] takes cells with their summaries.
+
+mod axis;
+mod canvas;
+mod encode;
+mod layout;
+mod lines;
+mod phase;
+mod series;
+mod style;
+mod text;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use crate::error::BadInput;
+use crate::experiment::{Cell, Experiment, Readout};
+use crate::results::{Results, Summary};
+
+/// File format of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Format {
+    Svg,
+    /// 300 dots an inch.
+    Png,
+    Pdf,
+}
+
+impl Format {
+    fn extension(self) -> &'static str {
+        match self {
+            Format::Svg => "svg",
+            Format::Png => "png",
+            Format::Pdf => "pdf",
+        }
+    }
+}
+
+/// A drawn picture: the stem of its file name, and the drawing as an SVG document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    pub name: String,
+    pub svg: String,
+}
+
+/// Draws all pictures of `results` and writes them into `directory`, which is created if need be. Returns the files written, picture
+/// by picture. Files of the same names are replaced; each appears whole or not at all.
+///
+/// # Errors
+/// [`BadInput`] if the results hold no cell or `directory` cannot be made; otherwise when a file cannot be written.
+pub fn plot(results: &Results, directory: &Path, formats: &[Format]) -> anyhow::Result<Vec<PathBuf>> {
+    let cells: Vec<(Cell, Summary)> = results.cells.iter().map(|cell| (cell.cell, Summary::of(&cell.records))).collect();
+    if cells.is_empty() {
+        let what = "there is nothing to plot";
+        return Err(BadInput::new(what, "the results hold no cell", "give the file of a finished experiment").into());
+    }
+    write(&draw(&cells, &note(&results.experiment)), directory, formats)
+}
+
+/// Draws all pictures of `cells`; `note` is one line under each title that says what was run. No cells, no pictures.
+///
+/// Depths, dims and widths are those that occur in `cells`, in any order; not every combination needs to be there.
+pub fn draw(cells: &[(Cell, Summary)], note: &str) -> Vec<Picture> {
+    if cells.is_empty() {
+        return Vec::new();
+    }
+    let mut pictures = vec![lines::fraction(cells, note)];
+    pictures.extend(series::depths(cells).into_iter().map(|depth| lines::step_and_gradient(cells, depth, note)));
+    pictures.push(phase::diagram(cells, note));
+    pictures
+}
+
+/// Writes each picture in each format into `directory`. Everything is encoded before the first file is written.
+///
+/// # Errors
+/// As for [`plot`].
+pub fn write(pictures: &[Picture], directory: &Path, formats: &[Format]) -> anyhow::Result<Vec<PathBuf>> {
+    std::fs::create_dir_all(directory).map_err(|cause| {
+        let what = format!("cannot make the directory {}", directory.display());
+        BadInput::new(what, cause.to_string(), "give --out a directory that you may write to")
+    })?;
+    let mut formats = formats.to_vec();
+    formats.sort_unstable();
+    formats.dedup();
+
+    let mut files = Vec::new();
+    for picture in pictures {
+        for &format in &formats {
+            let bytes = encode::encode(&picture.svg, format).with_context(|| format!("cannot encode {}", picture.name))?;
+            files.push((directory.join(format!("{}.{}", picture.name, format.extension())), bytes));
+        }
+    }
+    for (path, bytes) in &files {
+        replace(path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(files.into_iter().map(|(path, _)| path).collect())
+}
+
+/// Writes beside `path` and renames, so that `path` never holds half a picture.
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(format!(".{}.part", std::process::id()));
+    let written = std::fs::write(&aside, bytes).and_then(|()| std::fs::rename(&aside, path));
+    if written.is_err() {
+        // The first error is the one to report; the file may not even be there.
+        let _ = std::fs::remove_file(&aside);
+    }
+    written
+}
+
+/// What was run, in one line.
+fn note(experiment: &Experiment) -> String {
+    let readout = match experiment.readout {
+        Readout::Sign => "±1",
+        Readout::Gaussian => "Gaussian",
+    };
+    let Experiment { networks, inputs, gain, bound, .. } = experiment;
+    let (networks_word, inputs_word) = (plural(*networks, "network"), plural(*inputs, "input"));
+    format!("{networks} {networks_word} × {inputs} {inputs_word} per point, {readout} readout, gain {gain}, *η* ≤ {bound}")
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    if count == 1 { noun.to_owned() } else { format!("{noun}s") }
+}

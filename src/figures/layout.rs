@@ -1,0 +1,193 @@
+//! Where things go: the grid of panels, the page around it, and the legend.
+
+use super::axis::number_label;
+use super::canvas::{Anchor, Canvas, TextStyle};
+use super::style::{self, CurveStyle};
+use super::text;
+
+/// Space around everything.
+const MARGIN: f64 = 6.0;
+
+/// Number of columns in which `panels` panels stand.
+pub fn columns(panels: usize) -> usize {
+    match panels {
+        0..=3 => panels.max(1),
+        4 => 2,
+        5 | 6 | 9 => 3,
+        _ => 4,
+    }
+}
+
+/// Panels in rows, with room around each for its titles, tick labels and axis labels.
+#[derive(Debug, Clone, Copy)]
+pub struct Grid {
+    pub columns: usize,
+    pub panels: usize,
+    /// Size of a panel, without what is around it.
+    pub panel: (f64, f64),
+    /// Room left of the first column.
+    pub left: f64,
+    /// Room between two columns.
+    pub column_gap: f64,
+    /// Room between two rows; the title of the lower panel is in it.
+    pub row_gap: f64,
+    /// Room below the last row.
+    pub bottom: f64,
+}
+
+/// Room above the first row, for panel titles.
+const PANEL_TITLE: f64 = 15.0;
+
+impl Grid {
+    fn rows(&self) -> usize {
+        self.panels.div_ceil(self.columns)
+    }
+
+    pub fn size(&self) -> (f64, f64) {
+        let along = |count: usize, length: f64, gap: f64| count as f64 * length + (count - 1) as f64 * gap;
+        let width = self.left + along(self.columns, self.panel.0, self.column_gap);
+        let height = PANEL_TITLE + along(self.rows(), self.panel.1, self.row_gap) + self.bottom;
+        (width, height)
+    }
+
+    /// Upper left corner of panel `index`, from that of the grid.
+    pub fn corner(&self, index: usize) -> (f64, f64) {
+        let (row, column) = (index / self.columns, index % self.columns);
+        let x = self.left + column as f64 * (self.panel.0 + self.column_gap);
+        let y = PANEL_TITLE + row as f64 * (self.panel.1 + self.row_gap);
+        (x, y)
+    }
+
+    /// Whether no panel stands to the left of panel `index`.
+    pub fn is_leftmost(&self, index: usize) -> bool {
+        index.is_multiple_of(self.columns)
+    }
+
+    /// Whether no panel stands below panel `index`.
+    pub fn is_lowest(&self, index: usize) -> bool {
+        index + self.columns >= self.panels
+    }
+}
+
+/// A page: title and note, then the contents, then the legend, all centred.
+#[derive(Debug)]
+pub struct Page<'a> {
+    pub title: &'a str,
+    pub note: &'a str,
+    /// Size of the contents.
+    pub contents: (f64, f64),
+    pub legend: Option<Legend<'a>>,
+}
+
+impl Page<'_> {
+    /// Draws the page and, with the upper left corner of the contents, the contents. Returns the SVG document.
+    pub fn draw(&self, contents: impl FnOnce(&mut Canvas, (f64, f64))) -> String {
+        let title_width = text::length(self.title, style::TITLE_SIZE).max(text::length(self.note, style::NOTE_SIZE));
+        let inner = self.contents.0.max(title_width);
+        let legend_height = self.legend.as_ref().map_or(0.0, |legend| legend.height(inner));
+        let heading = style::TITLE_SIZE + 2.0 + style::NOTE_SIZE + 6.0;
+        let width = inner + 2.0 * MARGIN;
+        let height = heading + self.contents.1 + legend_height + 2.0 * MARGIN;
+
+        let mut canvas = Canvas::new(width, height);
+        let centre = width / 2.0;
+        canvas.text((centre, MARGIN + 0.85 * style::TITLE_SIZE), self.title, style::text(style::TITLE_SIZE, Anchor::Middle));
+        let grey = TextStyle { size: style::NOTE_SIZE, anchor: Anchor::Middle, colour: style::GREY };
+        canvas.text((centre, MARGIN + style::TITLE_SIZE + 2.0 + style::NOTE_SIZE), self.note, grey);
+        contents(&mut canvas, (centre - self.contents.0 / 2.0, MARGIN + heading));
+        if let Some(legend) = &self.legend {
+            canvas.group("legend", |canvas| legend.draw(canvas, centre, MARGIN + heading + self.contents.1, inner));
+        }
+        canvas.finish()
+    }
+}
+
+/// The legend of the curves, in as many rows as it takes.
+#[derive(Debug)]
+pub struct Legend<'a> {
+    pub dims: &'a [usize],
+}
+
+impl Legend<'_> {
+    const ROW: f64 = 11.5;
+    const ABOVE: f64 = 5.0;
+    /// Length of the piece of curve, and room between it and its text, and to the next entry.
+    const SAMPLE: f64 = 18.0;
+    const SAMPLE_GAP: f64 = 4.0;
+    const ENTRY_GAP: f64 = 14.0;
+
+    fn label(dim: usize) -> String {
+        format!("*d* = {}", number_label(dim))
+    }
+
+    fn entry_width(&self) -> f64 {
+        let longest = self.dims.iter().map(|&dim| text::length(&Self::label(dim), style::LEGEND_SIZE)).fold(0.0, f64::max);
+        Self::SAMPLE + Self::SAMPLE_GAP + longest
+    }
+
+    /// Entries in a row on a page `room` wide: rows are about equally full.
+    fn per_row(&self, room: f64) -> usize {
+        let most = ((room + Self::ENTRY_GAP) / (self.entry_width() + Self::ENTRY_GAP)).floor().max(1.0) as usize;
+        self.dims.len().div_ceil(self.dims.len().div_ceil(most))
+    }
+
+    fn height(&self, room: f64) -> f64 {
+        Self::ABOVE + Self::ROW * self.dims.len().div_ceil(self.per_row(room)) as f64
+    }
+
+    fn draw(&self, canvas: &mut Canvas, centre: f64, top: f64, room: f64) {
+        let (per_row, entry) = (self.per_row(room), self.entry_width());
+        let pitch = entry + Self::ENTRY_GAP;
+        let left = centre - (per_row as f64 * pitch - Self::ENTRY_GAP) / 2.0;
+        for (i, &dim) in self.dims.iter().enumerate() {
+            let curve = CurveStyle::of(i, self.dims.len());
+            let x = left + (i % per_row) as f64 * pitch;
+            let y = top + Self::ABOVE + ((i / per_row) as f64 + 0.5) * Self::ROW;
+            canvas.polygon(&rectangle((x, y - 3.5), (Self::SAMPLE, 7.0)), curve.colour, 0.2);
+            canvas.line((x, y), (x + Self::SAMPLE, y), curve.line());
+            curve.draw_marker(canvas, (x + Self::SAMPLE / 2.0, y));
+            let start = (x + Self::SAMPLE + Self::SAMPLE_GAP, y + text::MIDDLE * style::LEGEND_SIZE);
+            canvas.text(start, &Self::label(dim), style::text(style::LEGEND_SIZE, Anchor::Start));
+        }
+    }
+}
+
+fn rectangle((x, y): (f64, f64), (width, height): (f64, f64)) -> [(f64, f64); 4] {
+    [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panels_stand_in_sensible_grids() {
+        let grids: Vec<(usize, usize)> = (1..=9usize).map(|panels| (panels.div_ceil(columns(panels)), columns(panels))).collect();
+        assert_eq!(grids, [(1, 1), (1, 2), (1, 3), (2, 2), (2, 3), (2, 3), (2, 4), (2, 4), (3, 3)]);
+    }
+
+    #[test]
+    fn panels_lie_inside_the_grid_and_apart() {
+        for panels in 1..=13 {
+            let columns = columns(panels);
+            let grid = Grid { columns, panels, panel: (100.0, 70.0), left: 30.0, column_gap: 10.0, row_gap: 20.0, bottom: 25.0 };
+            let (width, height) = grid.size();
+            let corners: Vec<(f64, f64)> = (0..panels).map(|index| grid.corner(index)).collect();
+            assert!(corners.iter().all(|(x, y)| *x >= 30.0 && x + 100.0 <= width + 1e-9 && y + 70.0 + 25.0 <= height + 1e-9));
+            let apart = |a: (f64, f64), b: (f64, f64)| (a.0 - b.0).abs() >= 100.0 || (a.1 - b.1).abs() >= 70.0;
+            assert!((0..panels).all(|i| (0..i).all(|j| apart(corners[i], corners[j]))));
+            let lowest = (0..panels).filter(|&index| grid.is_lowest(index)).count();
+            assert_eq!(lowest, columns.min(panels));
+        }
+    }
+
+    #[test]
+    fn a_legend_is_never_wider_than_its_page() {
+        for count in [1, 2, 6, 7, 30, 200] {
+            let dims: Vec<usize> = (0..count).map(|i| 10 + 37 * i).collect();
+            let legend = Legend { dims: &dims };
+            let per_row = legend.per_row(300.0) as f64;
+            assert!(per_row * (legend.entry_width() + Legend::ENTRY_GAP) - Legend::ENTRY_GAP <= 300.0);
+        }
+    }
+}

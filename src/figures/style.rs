@@ -1,0 +1,114 @@
+//! Colours, markers, line widths and font sizes of all pictures.
+
+use colorous::Color;
+
+use super::canvas::{Anchor, Canvas, Stroke, TextStyle};
+
+pub const BLACK: Color = Color { r: 0x1a, g: 0x1a, b: 0x1a };
+pub const GREY: Color = Color { r: 0x66, g: 0x66, b: 0x66 };
+pub const LIGHT: Color = Color { r: 0xe6, g: 0xe6, b: 0xe6 };
+pub const WHITE: Color = Color { r: 0xff, g: 0xff, b: 0xff };
+
+pub const AXIS: Stroke = Stroke { colour: BLACK, width: 0.6 };
+pub const GRID: Stroke = Stroke { colour: LIGHT, width: 0.5 };
+/// Length of a major tick; a minor one is 0.6 of it.
+pub const TICK: f64 = 3.0;
+
+pub const TITLE_SIZE: f64 = 9.5;
+pub const NOTE_SIZE: f64 = 7.0;
+pub const PANEL_TITLE_SIZE: f64 = 8.5;
+pub const LABEL_SIZE: f64 = 8.0;
+pub const TICK_SIZE: f64 = 7.0;
+pub const LEGEND_SIZE: f64 = 7.5;
+
+pub fn text(size: f64, anchor: Anchor) -> TextStyle {
+    TextStyle { size, anchor, colour: BLACK }
+}
+
+/// How the curve of one dim looks. Dims are ordered, so their colours are, too; markers tell neighbours apart without colour.
+#[derive(Debug, Clone, Copy)]
+pub struct CurveStyle {
+    pub colour: Color,
+    marker: usize,
+    marker_radius: f64,
+    pub line_width: f64,
+    pub band_opacity: f64,
+}
+
+impl CurveStyle {
+    /// The style of curve `index` of `count`.
+    pub fn of(index: usize, count: usize) -> Self {
+        // Viridis without its yellow end, which is too light for a line on white.
+        let place = if count > 1 { index as f64 / (count - 1) as f64 } else { 0.3 };
+        let many = count > 8;
+        Self {
+            colour: colorous::VIRIDIS.eval_continuous(0.84 * place),
+            marker: index,
+            marker_radius: if many { 1.7 } else { 2.1 },
+            line_width: if many { 0.9 } else { 1.1 },
+            band_opacity: (0.45 / count as f64).clamp(0.03, 0.16),
+        }
+    }
+
+    pub fn line(&self) -> Stroke {
+        Stroke { colour: self.colour, width: self.line_width }
+    }
+
+    /// The edge of the band.
+    pub fn hairline(&self) -> Stroke {
+        Stroke { colour: lighten(self.colour, 0.55), width: 0.4 }
+    }
+
+    /// Draws the marker: one of eight shapes, in turn.
+    pub fn draw_marker(&self, canvas: &mut Canvas, at: (f64, f64)) {
+        let edge = Stroke { colour: WHITE, width: 0.4 };
+        let r = self.marker_radius;
+        // (number of corners, angle of the first in turns, radius that gives about the same area, inner radius of a star)
+        let (corners, turn, radius, inner) = match self.marker % 8 {
+            0 => return canvas.circle(at, r, self.colour, edge),
+            1 => (4, 0.125, 1.25, None),
+            2 => (3, -0.25, 1.45, None),
+            3 => (4, 0.0, 1.4, None),
+            4 => (3, 0.25, 1.45, None),
+            5 => (5, -0.25, 1.2, None),
+            6 => (5, -0.25, 1.6, Some(0.7)),
+            _ => (4, 0.0, 1.6, Some(0.6)),
+        };
+        let corner = |angle: f64, radius: f64| {
+            let (sin, cos) = (std::f64::consts::TAU * angle).sin_cos();
+            (at.0 + r * radius * cos, at.1 + r * radius * sin)
+        };
+        let mut points = Vec::new();
+        for i in 0..corners {
+            let angle = turn + f64::from(i) / f64::from(corners);
+            points.push(corner(angle, radius));
+            if let Some(inner) = inner {
+                points.push(corner(angle + 0.5 / f64::from(corners), inner));
+            }
+        }
+        canvas.edged_polygon(&points, self.colour, edge);
+    }
+}
+
+fn lighten(colour: Color, by: f64) -> Color {
+    let mix = |channel: u8| (f64::from(channel) + by * (255.0 - f64::from(channel))).round() as u8;
+    Color { r: mix(colour.r), g: mix(colour.g), b: mix(colour.b) }
+}
+
+/// The colour of a fraction in the phase diagram.
+pub fn fraction_colour(fraction: f64) -> Color {
+    colorous::VIRIDIS.eval_continuous(fraction.clamp(0.0, 1.0))
+}
+
+/// Black or white, whichever is easier to read on `colour`.
+pub fn text_colour_on(colour: Color) -> Color {
+    let luminance = 0.2126 * linear(colour.r) + 0.7152 * linear(colour.g) + 0.0722 * linear(colour.b);
+    // Where the WCAG contrast ratios to black and to white are equal.
+    if luminance > 0.179 { BLACK } else { WHITE }
+}
+
+/// Linear light of an sRGB channel (IEC 61966-2-1).
+fn linear(channel: u8) -> f64 {
+    let value = f64::from(channel) / 255.0;
+    if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+}
