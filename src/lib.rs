@@ -26,3 +26,5 @@ pub mod run;
 pub mod export;
 pub mod figures;
 pub mod results;
+
+pub mod standin;

@@ -2,6 +2,8 @@
 
 pub mod assign;
 
+pub use crate::standin::plan;
+
 use crate::experiment::Cell;
 use crate::results::{EngineName, SearchName};
 

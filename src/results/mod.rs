@@ -7,6 +7,8 @@ use crate::unit::UnitRecord;
 
 pub use summary::Summary;
 
+pub use crate::standin::{show, write};
+
 /// Engine that evaluated a cell, as named in files and tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]

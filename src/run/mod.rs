@@ -1,1 +1,107 @@
-//! My units → records → rank 0.
+//! The loop: my units → records → rank 0 → one file.
+//!
+//! Every rank works out which units are its own and computes them on its worker threads, the most costly first; there is no barrier
+//! between cells. The main thread of a rank computes nothing: it alone calls MPI, moves records and shows progress. Rank 0 computes
+//! like the others, gathers the records of all, and alone writes.
+//!
+//! Whatever can be refused is refused before the work, by all ranks together ([`agree`]). From then on a failure anywhere ends the
+//! processes of all ranks ([`end_job`]).
+
+mod codec;
+mod fault;
+mod gather;
+mod prepare;
+mod progress;
+mod queue;
+mod records;
+mod workers;
+
+use std::path::PathBuf;
+use std::thread;
+
+use crossbeam_channel::unbounded;
+
+use crate::comm::failure::{Failure, end_job, end_job_on_panic};
+use crate::comm::{self, Comm, agree};
+use crate::experiment::Experiment;
+use crate::results::{self, Results};
+use prepare::Job;
+use progress::Progress;
+use queue::UnitQueue;
+use records::Records;
+
+/// An experiment and the means to run it with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRequest {
+    pub experiment: Experiment,
+    /// Worker threads of each rank; all cores that this rank may use when `None`.
+    pub threads: Option<usize>,
+    /// Bytes that each rank may use; its share of the machine when `None`.
+    pub memory: Option<u64>,
+    /// The results file.
+    pub out: PathBuf,
+    pub overwrite: bool,
+    pub quiet: bool,
+    pub command_line: String,
+}
+
+/// Runs an experiment on all ranks that this process was started with, and writes its file. `request` makes the request from what
+/// was typed; it is called once the ranks know each other, so that what it refuses is printed once.
+///
+/// To be called at most once in a process, on the main thread. An error of type [`Reported`](comm::failure::Reported) has been
+/// printed; [`conclude`](comm::failure::conclude) knows.
+pub fn run(request: impl FnOnce() -> anyhow::Result<RunRequest>) -> anyhow::Result<()> {
+    let comm = comm::start()?;
+    let comm = &*comm;
+    end_job_on_panic(comm);
+    let request = agree(comm, request())?;
+    let job = prepare::prepare(comm, request)?;
+    if let Err(error) = work(comm, &job) {
+        end_job(comm, &Failure::Error(error));
+    }
+    comm.barrier();
+    Ok(())
+}
+
+/// Computes this rank's units; on rank 0, also gathers and writes.
+fn work(comm: &dyn Comm, job: &Job) -> anyhow::Result<()> {
+    let experiment = &job.request.experiment;
+    if comm.rank() > 0 {
+        return compute(comm, job, |finished| gather::send(comm, finished));
+    }
+    let mut records = Records::new(job.plan.cells.len(), job.plan.networks, experiment.inputs);
+    let mut progress = Progress::new(&job.costs, job.plan.networks, job.request.quiet);
+    progress.say(&job.summary(comm.size()));
+    compute(comm, job, |finished| gather::collect(comm, finished, &mut records, &mut progress))?;
+    progress.end();
+    let results =
+        Results { experiment: experiment.clone(), cells: records.into_cells(&job.plan)?, provenance: job.provenance(comm.size()) };
+    results::write(&job.request.out, &results)?;
+    if !job.request.quiet {
+        println!("{}", results::show(&results));
+        println!("Results are in {}", job.request.out.display());
+    }
+    Ok(())
+}
+
+/// Computes this rank's units on its worker threads while `serve` takes what they finish, on this thread, until there is no more.
+fn compute(comm: &dyn Comm, job: &Job, serve: impl FnOnce(&workers::Finished) -> Result<(), Failure>) -> anyhow::Result<()> {
+    let units = job.units.iter().map(|&unit| (unit, job.plan.cells[unit.cell].unit_bytes));
+    let queue = UnitQueue::new(units, job.memory);
+    let rank = comm.rank();
+    thread::scope(|scope| {
+        let (sender, finished) = unbounded();
+        for number in 0..job.threads.min(job.units.len()) {
+            let (queue, sender) = (&queue, sender.clone());
+            thread::Builder::new()
+                .name(format!("worker-{number}"))
+                .spawn_scoped(scope, move || workers::work(rank, job, queue, &sender))?;
+        }
+        drop(sender);
+        // Inside the scope, whose end would wait for units that may take minutes.
+        if let Err(failure) = serve(&finished) {
+            end_job(comm, &failure);
+        }
+        Ok(())
+    })
+}
