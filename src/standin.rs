@@ -128,7 +128,7 @@ pub fn request() -> anyhow::Result<crate::run::RunRequest> {
         let bad = || BadInput::new(format!("{name} is {value:?}"), "that is not a number", "give one");
         match name.as_str() {
             "--out" => request.out = value.into(),
-            "--threads" => request.threads = Some(value.parse().map_err(|_| bad())?),
+            "--threads" => request.threads = Some(value.parse().ok().filter(|&threads| threads > 0).ok_or_else(bad)?),
             "--memory" => request.memory = Some(value.parse().map_err(|_| bad())?),
             "--networks" => request.experiment.networks = value.parse().map_err(|_| bad())?,
             "--inputs" => request.experiment.inputs = value.parse().map_err(|_| bad())?,

@@ -27,7 +27,8 @@ pub trait Comm {
     /// Number of ranks.
     fn size(&self) -> usize;
 
-    /// Sends `message` from another rank to the root; messages of one rank arrive in order. May block until the root asks for it.
+    /// Sends `message` from another rank to the root; messages of one rank arrive in order. Returns when
+    /// the root has begun to receive it; waits without using a core.
     /// A message of more than [`MAX_MESSAGE`] bytes is an error.
     fn send_to_root(&self, message: &[u8]) -> anyhow::Result<()>;
 

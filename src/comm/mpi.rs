@@ -8,14 +8,15 @@ use mpi::Threading;
 use mpi::collective::SystemOperation;
 use mpi::environment::Universe;
 use mpi::point_to_point::MatchedReceiveVec;
+use mpi::request::{Request, Scope};
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::*;
 
 use super::{Comm, MAX_MESSAGE};
 use crate::error::BadInput;
 
-/// How often a rank that waits in a barrier looks up: MPI's own barrier would spin on a core that another rank may need.
-const BARRIER_POLL: Duration = Duration::from_millis(2);
+/// How long a rank that waits sleeps before it looks again: MPI's own waiting spins on a core that a worker may need.
+const NAP: Duration = Duration::from_millis(1);
 
 /// All ranks of `MPI_COMM_WORLD`.
 pub struct Mpi {
@@ -58,7 +59,9 @@ impl Comm for Mpi {
             "a message has {} bytes (MPI counts are 32-bit) give fewer inputs a network, or run on one rank",
             message.len()
         );
-        self.world.process_at_rank(0).send(message);
+        let root = self.world.process_at_rank(0);
+        // Synchronous: a standard send may leave the message half-way until this rank calls MPI again, which can take minutes.
+        mpi::request::scope(|scope| wait(root.immediate_synchronous_send(scope, message)));
         Ok(())
     }
 
@@ -84,15 +87,19 @@ impl Comm for Mpi {
     }
 
     fn barrier(&self) {
-        let mut request = self.world.immediate_barrier();
-        while let Err(pending) = request.test() {
-            request = pending;
-            sleep(BARRIER_POLL);
-        }
+        wait(self.world.immediate_barrier());
     }
 
     fn abort(&self, code: i32) -> ! {
         abort(code)
+    }
+}
+
+/// Waits for a request without using a core.
+fn wait<'a, D: ?Sized, S: Scope<'a>>(mut request: Request<'a, D, S>) {
+    while let Err(pending) = request.test() {
+        request = pending;
+        sleep(NAP);
     }
 }
 
