@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::{IsTerminal, Write, stderr};
 use std::panic::{self, PanicHookInfo};
 use std::process::ExitCode;
 use std::thread;
@@ -50,7 +51,7 @@ pub fn agree<T>(comm: &dyn Comm, local: anyhow::Result<T>) -> anyhow::Result<T> 
         && !error.is::<Reported>()
     {
         // What rank 0 refuses concerns the job, not the rank.
-        eprintln!("{}", if rank == 0 { line(None, &error) } else { line(Some((comm.rank(), comm.size())), &error) });
+        complain(&if rank == 0 { line(None, &error) } else { line(Some((comm.rank(), comm.size())), &error) });
     }
     comm.barrier();
     Err(Reported { code: (first & 0xffff_ffff) as i32 }.into())
@@ -60,7 +61,7 @@ pub fn agree<T>(comm: &dyn Comm, local: anyhow::Result<T>) -> anyhow::Result<T> 
 pub fn end_job(comm: &dyn Comm, failure: &Failure) -> ! {
     match failure {
         Failure::Error(error) => {
-            eprintln!("{}", line(Some((comm.rank(), comm.size())), error));
+            complain(&line(Some((comm.rank(), comm.size())), error));
             comm.abort(exit_code(error))
         }
         Failure::Panicked => comm.abort(EXIT_FAILED),
@@ -76,7 +77,7 @@ pub fn end_job_on_panic(comm: &dyn Comm) {
     panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
         let place = info.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
         let message = text(info.payload());
-        eprintln!("advstep-hpc:{} error: panic: {message} (a bug{place}) please report it", of(rank, size));
+        complain(&format!("advstep-hpc:{} error: panic: {message} (a bug{place}) please report it", of(rank, size)));
         let backtrace = Backtrace::capture();
         if backtrace.status() == BacktraceStatus::Captured {
             eprintln!("{backtrace}");
@@ -93,7 +94,7 @@ pub fn conclude(outcome: anyhow::Result<()>) -> ExitCode {
     let code = match error.downcast_ref::<Reported>() {
         Some(reported) => reported.code,
         None => {
-            eprintln!("{}", line(None, &error));
+            complain(&line(None, &error));
             exit_code(&error)
         }
     };
@@ -108,6 +109,12 @@ fn abort(code: i32) -> ! {
 #[cfg(not(feature = "mpi"))]
 fn abort(code: i32) -> ! {
     std::process::exit(code)
+}
+
+/// Prints a line on stderr, in the place of a progress bar if there may be one.
+fn complain(line: &str) {
+    let clear = if stderr().is_terminal() { "\r\x1b[K" } else { "" };
+    let _ = writeln!(stderr(), "{clear}{line}");
 }
 
 /// `advstep-hpc: rank 3 of 7: error: …`; no rank in a job of one, or where the rank does not matter.

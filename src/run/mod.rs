@@ -16,9 +16,11 @@ mod queue;
 mod records;
 mod workers;
 
+use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::thread;
 
+use anyhow::Error;
 use crossbeam_channel::unbounded;
 
 use crate::comm::failure::{Failure, end_job, end_job_on_panic};
@@ -67,25 +69,26 @@ pub fn run(request: impl FnOnce() -> anyhow::Result<RunRequest>) -> anyhow::Resu
 fn work(comm: &dyn Comm, job: &Job) -> anyhow::Result<()> {
     let experiment = &job.request.experiment;
     if comm.rank() > 0 {
-        return compute(comm, job, |finished| gather::send(comm, finished));
+        compute(comm, job, |finished| gather::send(comm, finished));
+        return Ok(());
     }
     let mut records = Records::new(job.plan.cells.len(), job.plan.networks, experiment.inputs);
     let mut progress = Progress::new(&job.costs, job.plan.networks, job.request.quiet);
     progress.say(&job.summary(comm.size()));
-    compute(comm, job, |finished| gather::collect(comm, finished, &mut records, &mut progress))?;
+    compute(comm, job, |finished| gather::collect(comm, finished, &mut records, &mut progress));
     progress.end();
     let results =
         Results { experiment: experiment.clone(), cells: records.into_cells(&job.plan)?, provenance: job.provenance(comm.size()) };
     results::write(&job.request.out, &results)?;
     if !job.request.quiet {
-        println!("{}", results::show(&results));
-        println!("Results are in {}", job.request.out.display());
+        // The file is written: a reader of the table who has gone is no failure.
+        let _ = writeln!(stdout(), "{}\nResults are in {}", results::show(&results), job.request.out.display());
     }
     Ok(())
 }
 
 /// Computes this rank's units on its worker threads while `serve` takes what they finish, on this thread, until there is no more.
-fn compute(comm: &dyn Comm, job: &Job, serve: impl FnOnce(&workers::Finished) -> Result<(), Failure>) -> anyhow::Result<()> {
+fn compute(comm: &dyn Comm, job: &Job, serve: impl FnOnce(&workers::Finished) -> Result<(), Failure>) {
     let units = job.units.iter().map(|&unit| (unit, job.plan.cells[unit.cell].unit_bytes));
     let queue = UnitQueue::new(units, job.memory);
     let rank = comm.rank();
@@ -93,15 +96,15 @@ fn compute(comm: &dyn Comm, job: &Job, serve: impl FnOnce(&workers::Finished) ->
         let (sender, finished) = unbounded();
         for number in 0..job.threads.min(job.units.len()) {
             let (queue, sender) = (&queue, sender.clone());
-            thread::Builder::new()
-                .name(format!("worker-{number}"))
-                .spawn_scoped(scope, move || workers::work(rank, job, queue, &sender))?;
+            let worker = thread::Builder::new().name(format!("worker-{number}"));
+            // Here as below the job ends inside the scope, whose own end would wait for units that may take minutes.
+            if let Err(error) = worker.spawn_scoped(scope, move || workers::work(rank, job, queue, &sender)) {
+                end_job(comm, &Failure::Error(Error::from(error).context("cannot start a worker thread")));
+            }
         }
         drop(sender);
-        // Inside the scope, whose end would wait for units that may take minutes.
         if let Err(failure) = serve(&finished) {
             end_job(comm, &failure);
         }
-        Ok(())
     })
 }
