@@ -13,6 +13,7 @@ use crate::random::NetworkStreams;
 use crate::results::SearchName;
 use crate::search::{Outcome, Start, one_layer, scan, trace};
 
+
 /// What became of the search for one input. The discriminants are the codes in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]

@@ -7,6 +7,7 @@ use crate::unit::UnitRecord;
 
 pub use summary::Summary;
 
+
 /// Engine that evaluated a cell, as named in files and tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]

@@ -1,0 +1,112 @@
+//! The ranks of an MPI job, through rsmpi.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::ensure;
+use mpi::Threading;
+use mpi::collective::SystemOperation;
+use mpi::environment::Universe;
+use mpi::point_to_point::MatchedReceiveVec;
+use mpi::request::{Request, Scope};
+use mpi::topology::SimpleCommunicator;
+use mpi::traits::*;
+
+use super::{Comm, MAX_MESSAGE};
+use crate::error::BadInput;
+
+/// How long a rank that waits sleeps before it looks again: MPI's own waiting spins on a core that a worker may need.
+const NAP: Duration = Duration::from_millis(1);
+
+/// All ranks of `MPI_COMM_WORLD`.
+pub struct Mpi {
+    rank: usize,
+    size: usize,
+    world: SimpleCommunicator,
+    /// Finalises MPI when it is dropped.
+    _universe: Universe,
+}
+
+impl Mpi {
+    /// Initialises MPI. Collective.
+    pub fn start() -> Result<Self, BadInput> {
+        let (universe, threading) = mpi::initialize_with_threading(Threading::Funneled)
+            .ok_or_else(|| BadInput::new("MPI is started already", "a process can do so once", "start one run in a process"))?;
+        if threading < Threading::Funneled {
+            return Err(BadInput::new(
+                "the MPI library offers no MPI_THREAD_FUNNELED",
+                "each rank computes on several threads",
+                "use an MPI library built with thread support, or a build with --no-default-features",
+            ));
+        }
+        let world = universe.world();
+        Ok(Self { rank: world.rank() as usize, size: world.size() as usize, world, _universe: universe })
+    }
+}
+
+impl Comm for Mpi {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn send_to_root(&self, message: &[u8]) -> anyhow::Result<()> {
+        ensure!(
+            message.len() <= MAX_MESSAGE,
+            "a message has {} bytes (MPI counts are 32-bit) give fewer inputs a network, or run on one rank",
+            message.len()
+        );
+        let root = self.world.process_at_rank(0);
+        // Synchronous: a standard send may leave the message half-way until this rank calls MPI again, which can take minutes.
+        mpi::request::scope(|scope| wait(root.immediate_synchronous_send(scope, message)));
+        Ok(())
+    }
+
+    fn try_receive(&self) -> Option<(usize, Vec<u8>)> {
+        let arrived = self.world.any_process().immediate_matched_probe()?;
+        let (bytes, status) = arrived.matched_receive_vec();
+        Some((status.source_rank() as usize, bytes))
+    }
+
+    fn lowest(&self, value: u64) -> u64 {
+        let mut lowest = value;
+        self.world.all_reduce_into(&value, &mut lowest, SystemOperation::min());
+        lowest
+    }
+
+    fn broadcast(&self, mut message: Vec<u8>) -> Vec<u8> {
+        let root = self.world.process_at_rank(0);
+        let mut length = message.len() as u64;
+        root.broadcast_into(&mut length);
+        message.resize(length as usize, 0);
+        root.broadcast_into(&mut message[..]);
+        message
+    }
+
+    fn barrier(&self) {
+        wait(self.world.immediate_barrier());
+    }
+
+    fn abort(&self, code: i32) -> ! {
+        abort(code)
+    }
+}
+
+/// Waits for a request without using a core.
+fn wait<'a, D: ?Sized, S: Scope<'a>>(mut request: Request<'a, D, S>) {
+    while let Err(pending) = request.test() {
+        request = pending;
+        sleep(NAP);
+    }
+}
+
+/// Ends the processes of all ranks, from the main thread of any of them; before and after MPI's lifetime, this process only.
+pub fn abort(code: i32) -> ! {
+    match mpi::environment::is_initialized() && !mpi::environment::is_finalized() {
+        true => SimpleCommunicator::world().abort(code),
+        false => std::process::exit(code),
+    }
+}

@@ -1,0 +1,113 @@
+//! From a request to a [`Job`]: everything that is decided, checked or refused before any work.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use super::fault::Fault;
+use super::progress::span;
+use super::{RunRequest, codec};
+use crate::comm::{Comm, MAX_MESSAGE, agree};
+use crate::error::BadInput;
+use crate::experiment::{Experiment, Unit};
+use crate::plan::assign::share_of;
+use crate::plan::{self, Plan, Resources};
+use crate::results::Provenance;
+use crate::cli::paths::check_output;
+use crate::machine::{self, blas};
+
+/// One rank's part of a run.
+pub struct Job {
+    pub request: RunRequest,
+    pub plan: Plan,
+    /// Worker threads of this rank.
+    pub threads: usize,
+    /// Predicted seconds of one unit of each cell, the same on all ranks.
+    pub costs: Vec<f64>,
+    /// This rank's units, the most costly first.
+    pub units: Vec<Unit>,
+    pub fault: Option<Fault>,
+    /// UTC, RFC 3339.
+    started: String,
+}
+
+/// Plans the request and finds this rank's share of it. Collective; an error is the same on all ranks and has been printed.
+pub fn prepare(comm: &dyn Comm, request: RunRequest) -> anyhow::Result<Job> {
+    let started = machine::now_utc();
+    let resources = resources(request.threads, request.memory);
+    let (plan, fault) = agree(comm, check(comm, &request, resources))?;
+    let costs = agree(comm, common_costs(comm, &request.experiment, &plan))?;
+    let units = share_of(comm.rank(), &costs, plan.networks, comm.size());
+    Ok(Job { request, plan, threads: resources.threads, costs, units, fault, started })
+}
+
+/// What this rank has: what was asked for, or all that it may use.
+pub fn resources(threads: Option<usize>, memory: Option<u64>) -> Resources {
+    let threads = if blas::is_safe_for_threads() { threads.unwrap_or_else(machine::cores_of_this_rank) } else { 1 };
+    Resources { threads, memory: memory.unwrap_or_else(machine::memory_of_this_rank) }
+}
+
+/// What each rank can check alone.
+fn check(comm: &dyn Comm, request: &RunRequest, resources: Resources) -> anyhow::Result<(Plan, Option<Fault>)> {
+    if comm.rank() == 0 {
+        check_output(&request.out, request.overwrite)?;
+    }
+    let inputs = request.experiment.inputs;
+    if comm.size() > 1 && codec::record_bytes(inputs) > MAX_MESSAGE {
+        return Err(BadInput::new(
+            format!("{inputs} inputs a network do not fit a message between ranks"),
+            format!("their record has {} bytes and MPI messages end at {MAX_MESSAGE}", codec::record_bytes(inputs)),
+            "give fewer inputs and more networks, or run on one rank",
+        )
+        .into());
+    }
+    Ok((plan::plan(&request.experiment, resources)?, Fault::from_env()?))
+}
+
+/// The predicted costs by which all ranks share out the units: rank 0's, because those of other machines may differ. Checks that all
+/// ranks run the same program and experiment. Collective.
+fn common_costs(comm: &dyn Comm, experiment: &Experiment, plan: &Plan) -> anyhow::Result<Vec<f64>> {
+    let mine = plan.cells.iter().flat_map(|cell| cell.cost.seconds.to_le_bytes()).collect();
+    let costs = comm.broadcast(mine);
+    let identity = comm.broadcast(identity(experiment, plan).to_le_bytes().to_vec());
+    if identity != self::identity(experiment, plan).to_le_bytes() {
+        return Err(BadInput::new(
+            format!("rank {} and rank 0 do not run the same experiment", comm.rank()),
+            "their options, configuration files or program versions differ",
+            "start all ranks with the same program, options and files",
+        )
+        .into());
+    }
+    Ok(costs.chunks_exact(8).map(|bytes| f64::from_le_bytes(bytes.try_into().expect("chunks of 8 bytes"))).collect())
+}
+
+/// A number that tells experiments, programs and the engine and search of every cell apart.
+fn identity(experiment: &Experiment, plan: &Plan) -> u64 {
+    let methods: Vec<_> = plan.cells.iter().map(|cell| (cell.cell, cell.engine, cell.search)).collect();
+    let mut hasher = DefaultHasher::new();
+    format!("{} {experiment:?} {methods:?}", machine::program_revision()).hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Job {
+    /// What is about to run, in one line.
+    pub fn summary(&self, ranks: usize) -> String {
+        let (cells, networks) = (self.plan.cells.len(), self.plan.networks);
+        let units = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+        let mine: f64 = self.units.iter().map(|unit| self.costs[unit.cell]).sum();
+        let predicted = Duration::try_from_secs_f64(mine / self.threads as f64).unwrap_or(Duration::MAX);
+        format!(
+            "advstep-hpc: {} of {} and {} on {} with {}; predicted: {}",
+            units(cells, "cell"),
+            units(networks, "network"),
+            units(self.request.experiment.inputs, "input"),
+            units(ranks, "rank"),
+            units(self.threads, "thread"),
+            span(predicted),
+        )
+    }
+
+    /// Where the results come from; the run ends now.
+    pub fn provenance(&self, ranks: usize) -> Provenance {
+        machine::provenance(&self.request.command_line, ranks, self.threads, &self.started)
+    }
+}

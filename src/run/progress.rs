@@ -1,0 +1,216 @@
+//! How far the whole job is, on rank 0's stderr: a bar on a terminal, a line now and then elsewhere.
+//!
+//! The measure is predicted cost: the predicted seconds of the finished units over those of all. A unit of a wide network weighs what
+//! it costs, and the time left follows from the time that has passed.
+
+use std::io::{IsTerminal, stderr};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::experiment::Unit;
+
+/// Steps of the bar.
+const STEPS: f64 = 10_000.0;
+
+/// The progress of a job.
+pub struct Progress {
+    tally: Tally,
+    started: Instant,
+    display: Display,
+}
+
+enum Display {
+    Bar(ProgressBar),
+    Lines(Schedule),
+    Silent,
+}
+
+impl Progress {
+    /// For cells whose units are predicted to take `costs` seconds each, `networks` of them a cell.
+    pub fn new(costs: &[f64], networks: usize, quiet: bool) -> Self {
+        let display = match (quiet, stderr().is_terminal()) {
+            (true, _) => Display::Silent,
+            (false, true) => Display::Bar(bar()),
+            (false, false) => Display::Lines(Schedule::default()),
+        };
+        Self { tally: Tally::new(costs, networks), started: Instant::now(), display }
+    }
+
+    /// Says something that is not progress, above the bar if there is one.
+    pub fn say(&self, line: &str) {
+        match &self.display {
+            Display::Bar(bar) => bar.println(line),
+            Display::Lines(_) => eprintln!("{line}"),
+            Display::Silent => {}
+        }
+    }
+
+    /// Counts a unit that is finished, wherever it ran.
+    pub fn count(&mut self, unit: Unit) {
+        self.tally.count(unit);
+    }
+
+    /// Shows the state of things if it is time to. Cheap; to be called often.
+    pub fn show(&mut self) {
+        let elapsed = self.started.elapsed();
+        match &mut self.display {
+            Display::Bar(bar) => {
+                bar.set_position((self.tally.fraction() * STEPS) as u64);
+                bar.set_message(self.tally.text(elapsed));
+            }
+            Display::Lines(schedule) => {
+                if schedule.is_due(elapsed) {
+                    self.tally.print(elapsed);
+                }
+            }
+            Display::Silent => {}
+        }
+    }
+
+    /// Takes the bar away, or prints the last line.
+    pub fn end(self) {
+        match self.display {
+            Display::Bar(bar) => bar.finish_and_clear(),
+            Display::Lines(_) => self.tally.print(self.started.elapsed()),
+            Display::Silent => {}
+        }
+    }
+}
+
+fn bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}").expect("the template is valid");
+    let bar = ProgressBar::with_draw_target(Some(STEPS as u64), ProgressDrawTarget::stderr());
+    bar.with_style(style)
+}
+
+/// What is finished.
+struct Tally {
+    costs: Vec<f64>,
+    networks: usize,
+    /// Finished units of each cell.
+    units: Vec<usize>,
+    cells: usize,
+    /// Predicted seconds of what is finished, and of everything.
+    cost: f64,
+    total: f64,
+}
+
+impl Tally {
+    fn new(costs: &[f64], networks: usize) -> Self {
+        let total = costs.iter().sum::<f64>() * networks as f64;
+        Self { costs: costs.to_vec(), networks, units: vec![0; costs.len()], cells: 0, cost: 0.0, total }
+    }
+
+    fn count(&mut self, unit: Unit) {
+        self.units[unit.cell] += 1;
+        self.cells += usize::from(self.units[unit.cell] == self.networks);
+        self.cost += self.costs[unit.cell];
+    }
+
+    /// The finished part of the predicted cost, in [0, 1]; 1 only when every cell is finished.
+    fn fraction(&self) -> f64 {
+        if self.cells == self.costs.len() {
+            return 1.0;
+        }
+        if self.total > 0.0 { (self.cost / self.total).min(0.999) } else { 0.0 }
+    }
+
+    /// Time left, from the time that the finished part took; `None` as long as that says little.
+    fn left(&self, elapsed: Duration) -> Option<Duration> {
+        let fraction = self.fraction();
+        (fraction > 0.005).then(|| elapsed.mul_f64((1.0 - fraction) / fraction))
+    }
+
+    fn text(&self, elapsed: Duration) -> String {
+        let left = match self.left(elapsed) {
+            Some(left) => format!("about {} left", span(left)),
+            None => "time left not known yet".to_string(),
+        };
+        format!("{}/{} cells, {} passed, {left}", self.cells, self.costs.len(), span(elapsed))
+    }
+
+    fn print(&self, elapsed: Duration) {
+        eprintln!("advstep-hpc: {:3.0} %  {}", 100.0 * self.fraction(), self.text(elapsed));
+    }
+}
+
+/// `47 s`, `3 min 20 s`, `5 h 07 min`.
+pub fn span(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64().round() as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// When lines are printed: the first after 10 s, then at intervals that grow by half up to 5 minutes.
+struct Schedule {
+    next: Duration,
+    interval: Duration,
+}
+
+impl Schedule {
+    const LONGEST: Duration = Duration::from_secs(300);
+
+    fn is_due(&mut self, elapsed: Duration) -> bool {
+        if elapsed < self.next {
+            return false;
+        }
+        self.interval = self.interval.mul_f64(1.5).min(Self::LONGEST);
+        self.next = elapsed + self.interval;
+        true
+    }
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        let interval = Duration::from_secs(10);
+        Self { next: interval, interval }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_goes_by_cost_and_cells_by_their_last_unit() {
+        let mut tally = Tally::new(&[9.0, 1.0], 2);
+        tally.count(Unit { cell: 0, network: 1 });
+        assert_eq!((tally.fraction(), tally.cells), (0.45, 0));
+        tally.count(Unit { cell: 1, network: 0 });
+        tally.count(Unit { cell: 1, network: 1 });
+        assert_eq!((tally.fraction(), tally.cells), (0.55, 1));
+        assert_eq!(tally.text(Duration::from_secs(110)), "1/2 cells, 1 min 50 s passed, about 1 min 30 s left");
+        tally.count(Unit { cell: 0, network: 0 });
+        assert_eq!((tally.fraction(), tally.cells), (1.0, 2));
+        assert_eq!(tally.left(Duration::from_secs(5)), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn costs_of_zero_do_no_harm() {
+        let mut tally = Tally::new(&[0.0], 2);
+        tally.count(Unit { cell: 0, network: 0 });
+        assert_eq!((tally.fraction(), tally.left(Duration::from_secs(9))), (0.0, None));
+        tally.count(Unit { cell: 0, network: 1 });
+        assert_eq!(tally.fraction(), 1.0);
+    }
+
+    #[test]
+    fn lines_become_rarer() {
+        let mut schedule = Schedule::default();
+        let times: Vec<u64> = (0..24 * 3600).filter(|&second| schedule.is_due(Duration::from_secs(second))).collect();
+        assert_eq!(times[..3], [10, 25, 48]);
+        let gaps: Vec<u64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(gaps.iter().all(|gap| (10..=300).contains(gap)));
+        assert_eq!(gaps.last(), Some(&300));
+    }
+
+    #[test]
+    fn spans_of_time() {
+        let texts = [0, 59, 60, 200, 3599, 3600, 18_420].map(|seconds| span(Duration::from_secs(seconds)));
+        assert_eq!(texts, ["0 s", "59 s", "1 min 00 s", "3 min 20 s", "59 min 59 s", "1 h 00 min", "5 h 07 min"]);
+    }
+}

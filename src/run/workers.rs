@@ -1,0 +1,34 @@
+//! A worker thread: takes units from the queue and measures them. It calls neither MPI nor the terminal.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::prepare::Job;
+use super::queue::UnitQueue;
+use crate::comm::failure::Failure;
+use crate::experiment::Unit;
+use crate::unit::{self, UnitRecord};
+
+/// What the worker threads of a rank hand to its main thread. Disconnected when all of them have ended.
+pub type Finished = Receiver<Result<UnitRecord, Failure>>;
+
+/// Measures units of `queue` until there are no more, or until one fails.
+pub fn work(rank: usize, job: &Job, queue: &UnitQueue, finished: &Sender<Result<UnitRecord, Failure>>) {
+    while let Some(claim) = queue.take() {
+        // The panic hook has printed the message by the time that the panic is caught.
+        let outcome = catch_unwind(AssertUnwindSafe(|| measure(rank, job, claim.unit)));
+        let outcome = outcome.unwrap_or(Err(Failure::Panicked));
+        let failed = outcome.is_err();
+        if finished.send(outcome).is_err() || failed {
+            return;
+        }
+    }
+}
+
+fn measure(rank: usize, job: &Job, unit: Unit) -> Result<UnitRecord, Failure> {
+    if let Some(fault) = &job.fault {
+        fault.strike(rank)?;
+    }
+    Ok(unit::measure(&job.request.experiment, &job.plan.cells[unit.cell], unit))
+}

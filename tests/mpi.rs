@@ -1,0 +1,185 @@
+//! The program under a real `mpirun`: the same science on any number of ranks and threads, and failures that end the whole job.
+#![cfg(feature = "mpi")]
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_advstep-hpc");
+
+/// An experiment of 60 units in 12 cells, done in no time.
+const SMALL: [&str; 10] = ["--depths", "1,2", "--dims", "5,20", "--widths", "10,20,40", "--networks", "5", "--inputs", "7"];
+
+/// Far longer than any of these jobs takes: only a job that hangs gets here.
+const HANGS: Duration = Duration::from_secs(120);
+
+/// The program on `ranks` ranks; started plainly when there are none.
+fn job(ranks: Option<usize>, arguments: &[&str]) -> Command {
+    let mut command = match ranks {
+        Some(ranks) => {
+            let mut mpirun = Command::new("mpirun");
+            mpirun.args(["--oversubscribe", "-n", &ranks.to_string(), PROGRAM]);
+            mpirun
+        }
+        None => Command::new(PROGRAM),
+    };
+    command.args(arguments);
+    // Containers and continuous integration run as root.
+    command.envs([("OMPI_ALLOW_RUN_AS_ROOT", "1"), ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")]);
+    command.env_remove("ADVSTEP_FAULT").env_remove("SLURM_NTASKS");
+    command
+}
+
+/// Runs a command to its end, and fails the test if it has none.
+fn finish(command: &mut Command) -> Output {
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("mpirun is installed");
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if started.elapsed() > HANGS {
+            child.kill().unwrap();
+            panic!("the job hangs: {:?}", child.wait_with_output().unwrap());
+        }
+        sleep(Duration::from_millis(20));
+    }
+    child.wait_with_output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The bytes of every science dataset of a results file.
+fn science_of(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap()
+}
+
+/// The science of a small experiment on `ranks` ranks, with `options` that must not matter to it.
+fn run_small(ranks: Option<usize>, options: &[&str]) -> Vec<u8> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("small.h5");
+    let quiet = ["--quiet", "--out", path.to_str().unwrap()];
+    let output = finish(&mut job(ranks, &[&SMALL[..], &quiet, options].concat()));
+    assert!(output.status.success(), "{ranks:?} ranks, {options:?}: {}", stderr(&output));
+    science_of(&path)
+}
+
+#[test]
+fn ranks_and_threads_do_not_change_the_science() {
+    let plain = run_small(None, &["--threads", "1"]);
+    assert!(!plain.is_empty());
+    assert!(run_small(None, &["--threads", "3"]) == plain, "three threads");
+    for (ranks, threads) in [(1, "2"), (2, "1"), (3, "2"), (7, "1")] {
+        assert!(run_small(Some(ranks), &["--threads", threads]) == plain, "{ranks} ranks of {threads} threads");
+    }
+}
+
+#[test]
+fn another_seed_does_change_the_science() {
+    assert!(run_small(Some(2), &["--seed", "11"]) != run_small(Some(2), &["--seed", "12"]));
+}
+
+#[test]
+fn a_plain_start_is_one_rank_and_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("plain.h5");
+    let output = finish(&mut job(None, &[&SMALL[..], &["--threads", "1", "--out", path.to_str().unwrap()]].concat()));
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("on 1 rank with 1 thread;"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("100 %"), "{}", stderr(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains(path.to_str().unwrap()));
+}
+
+#[test]
+fn quiet_is_quiet() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("quiet.h5");
+    let output = finish(&mut job(Some(2), &[&SMALL[..], &["--quiet", "--out", path.to_str().unwrap()]].concat()));
+    assert!(output.status.success() && path.exists());
+    assert_eq!((stderr(&output).as_str(), output.stdout.len()), ("", 0));
+}
+
+/// A job with a fault, which must fail, name the rank and leave no file.
+fn run_with_fault(ranks: Option<usize>, fault: &str) -> (Option<i32>, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("fault.h5");
+    let arguments = [&SMALL[..], &["--threads", "2", "--out", path.to_str().unwrap()]].concat();
+    let output = finish(job(ranks, &arguments).env("ADVSTEP_FAULT", fault));
+    assert!(!output.status.success(), "{fault}");
+    assert!(!path.exists(), "{fault}");
+    (output.status.code(), stderr(&output))
+}
+
+#[test]
+fn a_panic_on_any_rank_ends_the_job_with_its_message() {
+    for rank in [0, 1, 2] {
+        let (code, message) = run_with_fault(Some(3), &format!("panic:rank={rank}:unit=3"));
+        assert_eq!(code, Some(1), "{message}");
+        assert!(
+            message.contains(&format!("advstep-hpc: rank {rank} of 3: error: panic: ADVSTEP_FAULT asked for a panic")),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn an_error_on_any_rank_ends_the_job_with_its_message() {
+    for rank in [0, 2] {
+        let (code, message) = run_with_fault(Some(3), &format!("error:rank={rank}:unit=1"));
+        assert_eq!(code, Some(1), "{message}");
+        assert!(message.contains(&format!("advstep-hpc: rank {rank} of 3: error: ADVSTEP_FAULT asked for an error")), "{message}");
+    }
+}
+
+#[test]
+fn a_failure_of_a_plain_start_names_no_rank() {
+    let (code, message) = run_with_fault(None, "panic:rank=0:unit=2");
+    assert_eq!(code, Some(1));
+    assert!(message.contains("advstep-hpc: error: panic: ADVSTEP_FAULT"), "{message}");
+}
+
+#[test]
+fn bad_input_is_printed_once_and_ends_all_ranks() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("kept.h5");
+    std::fs::write(&path, "precious").unwrap();
+    for (arguments, complaint) in [
+        (&["--threads", "1"][..], "kept.h5"),   // only rank 0 looks at the file
+        (&["--threads", "0"][..], "--threads"), // every rank sees this
+    ] {
+        let output = finish(&mut job(Some(3), &[&SMALL[..], arguments, &["--out", path.to_str().unwrap()]].concat()));
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert_eq!(message.matches("error:").count(), 1, "{message}");
+        assert!(message.lines().any(|line| line.starts_with("advstep-hpc: error:") && line.contains(complaint)), "{message}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    }
+}
+
+#[test]
+fn ranks_of_different_experiments_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mixed.h5");
+    let out = ["--out", path.to_str().unwrap()];
+    let mut mixed =
+        job(Some(1), &[&SMALL[..], &out, &["--seed", "1", ":", "-n", "1", PROGRAM], &SMALL, &out, &["--seed", "2"]].concat());
+    let output = finish(&mut mixed);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("rank 1 of 2: error: rank 1 and rank 0 do not run the same experiment"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(!path.exists());
+}
+
+#[test]
+fn slurm_tasks_that_do_not_see_each_other_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("task.h5");
+    let output = finish(job(None, &[&SMALL[..], &["--out", path.to_str().unwrap()]].concat()).env("SLURM_NTASKS", "4"));
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("SLURM_NTASKS is 4 but this process is alone"), "{}", stderr(&output));
+    assert!(!path.exists());
+}
