@@ -1,1 +1,3 @@
 //! Message passing behind one small trait; nothing else in the tree names the MPI crate.
+
+pub mod library;

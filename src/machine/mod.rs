@@ -1,1 +1,11 @@
 //! What this process may use: cores, memory, BLAS threads; and the versions of what it is linked to.
+//!
+//! Everything here looks at one process on one machine. How many ranks there are in the job is known to [`crate::comm`].
+
+pub mod blas;
+pub mod cgroup;
+pub mod clock;
+pub mod cores;
+pub mod memory;
+pub mod slurm;
+pub mod versions;
