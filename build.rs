@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the binary is made from, relative to the package: a change in any of these makes a revision `-dirty`.
-const SOURCES: [&str; 5] = ["build.rs", "Cargo.toml", "Cargo.lock", "presets", "src"];
+const SOURCES: [&str; 6] = ["assets", "build.rs", "Cargo.toml", "Cargo.lock", "presets", "src"];
 
 fn main() {
     record_revision();

@@ -7,5 +7,9 @@ pub mod cgroup;
 pub mod clock;
 pub mod cores;
 pub mod memory;
-pub mod slurm;
 pub mod versions;
+
+pub use clock::now_utc;
+pub use cores::cores_of_this_rank;
+pub use memory::memory_of_this_rank;
+pub use versions::{program_revision, provenance, version_text};

@@ -3,8 +3,9 @@
 use std::ffi::c_char;
 use std::sync::OnceLock;
 
-use super::blas;
+use super::{blas, now_utc};
 use crate::comm::library::library_version;
+use crate::results::Provenance;
 
 /// The versions of everything that has a part in a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,13 +39,37 @@ impl Versions {
     }
 }
 
-/// The answer to `--version` after the program's name.
+/// Version and commit of the program, e.g. `0.1.0 (git 6d39997a1b2c)`.
+pub fn program_revision() -> &'static str {
+    concat!(env!("CARGO_PKG_VERSION"), " (git ", env!("ADVSTEP_GIT_REVISION"), ")")
+}
+
+/// Where results come from that were `started` (UTC, RFC 3339) by `command_line` and end now.
+pub fn provenance(command_line: &str, ranks: usize, threads: usize, started: &str) -> Provenance {
+    let versions = Versions::collect();
+    Provenance {
+        program_version: versions.program_version.to_owned(),
+        git_revision: versions.git_revision.to_owned(),
+        command_line: command_line.to_owned(),
+        blas: versions.blas,
+        blas_core: versions.blas_core,
+        mpi_library: versions.mpi_library,
+        hdf5_version: versions.hdf5_version,
+        ranks: u32::try_from(ranks).unwrap_or(u32::MAX),
+        threads: u32::try_from(threads).unwrap_or(u32::MAX),
+        host: versions.host,
+        started: started.to_owned(),
+        ended: now_utc(),
+    }
+}
+
+/// The text of `--version`.
 pub fn version_text() -> &'static str {
     static TEXT: OnceLock<String> = OnceLock::new();
     TEXT.get_or_init(|| {
         let versions = Versions::collect();
         let lines = [
-            format!("{} (git {})", versions.program_version, versions.git_revision),
+            format!("{} {}", env!("CARGO_PKG_NAME"), program_revision()),
             format!("BLAS   {} (kernels: {}, threads: {})", versions.blas, versions.blas_core, blas::threading().name()),
             format!("MPI    {}", versions.mpi_library),
             format!("HDF5   {}", versions.hdf5_version),
@@ -83,7 +108,7 @@ mod tests {
     #[test]
     fn the_text_names_all_libraries() {
         let text = version_text();
-        assert!(text.starts_with(env!("CARGO_PKG_VERSION")), "{text}");
+        assert!(text.starts_with(concat!("advstep-hpc ", env!("CARGO_PKG_VERSION"))), "{text}");
         assert!(["git ", "OpenBLAS", "MPI ", "HDF5 ", "rustc "].iter().all(|part| text.contains(part)), "{text}");
         assert_eq!(cfg!(feature = "mpi"), !text.contains("none (serial build)"), "{text}");
     }
