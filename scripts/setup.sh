@@ -128,7 +128,10 @@ install_missing() {
     local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq)
     say "installing ${debian[*]} with apt-get"
     "${apt[@]}" update </dev/null || say "apt-get update failed; trying with the lists that are there"
-    "${apt[@]}" install -y --no-install-recommends "${debian[@]}" </dev/null || give_up "apt-get could not install them, see above"
+    if ! "${apt[@]}" install -y --no-install-recommends "${debian[@]}" </dev/null >"$work/apt" 2>&1; then
+        cat "$work/apt" >&2
+        give_up "apt-get could not install them, see above"
+    fi
     look
     [[ ${#missing_things[@]} == 0 ]] || give_up "not usable although their packages are installed"
 }
