@@ -107,7 +107,7 @@ look() {
 give_up() {
     {
         echo
-        echo "setup: cannot go on: ${missing_things[*]} missing ($1) install and start again:"
+        echo "setup: cannot go on: missing $(printf '%s, ' "${missing_things[@]}" | sed 's/, $//') ($1) install and start again:"
         echo "    Debian, Ubuntu:  apt-get install ${debian[*]}"
         echo "    Fedora, RHEL:    dnf install ${fedora[*]}"
         [[ " ${fedora[*]} " != *" openmpi-devel "* ]] || echo "                     module load mpi/openmpi-x86_64"
