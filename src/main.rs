@@ -4,16 +4,17 @@ use std::process::ExitCode;
 
 use advstep_hpc::cli::args::{ExportArgs, ManArgs, PlotArgs, RunArgs, ShowArgs};
 use advstep_hpc::cli::{self, Command, pages, paths};
-use advstep_hpc::error;
+use advstep_hpc::comm::failure::conclude;
+use advstep_hpc::machine::blas;
+use advstep_hpc::plan::{self, report};
+use advstep_hpc::results::{self, show};
+use advstep_hpc::{export, figures, run};
 
 fn main() -> ExitCode {
-    match dispatch(cli::parse().into_command()) {
-        Ok(()) => ExitCode::SUCCESS,
+    let outcome = blas::use_one_blas_thread().and_then(|()| dispatch(cli::parse().into_command()));
+    match outcome {
         Err(error) if cli::is_closed_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            cli::report(&error);
-            ExitCode::from(error::exit_code(&error) as u8)
-        }
+        outcome => conclude(outcome),
     }
 }
 
@@ -30,29 +31,34 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
 }
 
 fn run(args: RunArgs) -> anyhow::Result<()> {
-    let request = args.request()?;
-    paths::check_output(&request.out, request.overwrite)?;
-    anyhow::bail!("run is not built in this worktree")
+    run::run(|| Ok(args.request()?))
 }
 
 fn plan(args: RunArgs) -> anyhow::Result<()> {
-    let _request = args.request()?;
-    anyhow::bail!("plan is not built in this worktree")
+    let request = args.request()?;
+    let resources = run::prepare::resources(request.threads, request.memory);
+    let plan = plan::plan(&request.experiment, resources)?;
+    Ok(cli::print(&report::table(&plan, resources))?)
 }
 
 fn show(args: ShowArgs) -> anyhow::Result<()> {
-    let _request = args.request()?;
-    anyhow::bail!("show is not built in this worktree")
+    let request = args.request()?;
+    let results = results::read(&request.file)?;
+    Ok(cli::print(&show::text(&results, request.format)?)?)
 }
 
 fn plot(args: PlotArgs) -> anyhow::Result<()> {
-    let _request = args.request()?;
-    anyhow::bail!("plot is not built in this worktree")
+    let request = args.request()?;
+    let results = results::read(&request.file)?;
+    let pictures = figures::plot(&results, &request.out, &request.formats)?;
+    let lines = pictures.iter().map(|picture| format!("{}\n", picture.display()));
+    Ok(cli::print(&lines.collect::<String>())?)
 }
 
 fn export(args: ExportArgs) -> anyhow::Result<()> {
-    let _request = args.request()?;
-    anyhow::bail!("export is not built in this worktree")
+    let request = args.request()?;
+    export::export(&request)?;
+    Ok(cli::print(&format!("{}\n", request.out.display()))?)
 }
 
 fn man(args: ManArgs) -> anyhow::Result<()> {

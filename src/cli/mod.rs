@@ -20,7 +20,7 @@ pub fn parse() -> Cli {
         Ok(cli) => cli,
         // The long version text asks the libraries: it is made only when it is wanted.
         Err(error) if error.kind() == ErrorKind::DisplayVersion => {
-            let _ = print(&format!("{}\n", crate::machine::version_text().trim_end()));
+            let _ = print(&format!("advstep-hpc {}\n", crate::machine::version_text().trim_end()));
             std::process::exit(0)
         }
         Err(error) => error.exit(),
@@ -38,10 +38,4 @@ pub fn print(text: &str) -> std::io::Result<()> {
 pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
     let closed = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::BrokenPipe;
     error.chain().any(|cause| cause.downcast_ref().is_some_and(closed))
-}
-
-/// Reports an error on standard error, in one line with its causes.
-pub fn report(error: &anyhow::Error) {
-    let line = format!("{error:#}").lines().map(str::trim).collect::<Vec<_>>().join(" ");
-    let _ = writeln!(std::io::stderr(), "advstep-hpc: error: {line}");
 }

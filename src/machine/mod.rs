@@ -1,7 +1,15 @@
 //! What this process may use: cores, memory, BLAS threads; and the versions of what it is linked to.
+//!
+//! Everything here looks at one process on one machine. How many ranks there are in the job is known to [`crate::comm`].
 
-/// The text of `--version`.
-pub fn version_text() -> String {
-    format!("advstep-hpc {}", env!("CARGO_PKG_VERSION"))
-}
 pub mod blas;
+pub mod cgroup;
+pub mod clock;
+pub mod cores;
+pub mod memory;
+pub mod versions;
+
+pub use clock::now_utc;
+pub use cores::cores_of_this_rank;
+pub use memory::memory_of_this_rank;
+pub use versions::{program_revision, provenance, version_text};

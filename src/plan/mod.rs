@@ -3,6 +3,7 @@
 pub mod assign;
 pub mod cost;
 pub mod memory;
+pub mod report;
 
 use bytesize::ByteSize;
 

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Set-up, then the whole test suite.
+set -euo pipefail
+
+usage() {
+    cat <<'END'
+Usage: scripts/test.sh [ARGUMENTS OF cargo test]
+
+Installs what is missing (see scripts/setup.sh --help), makes a Python environment with h5py and xarray in target/venv, builds the
+program without MPI, and runs all tests of the program with MPI; some of them start mpirun and Python.
+
+Examples:
+  scripts/test.sh                  everything
+  scripts/test.sh --lib            unit tests only
+  scripts/test.sh --test figures   one file of tests/
+END
+}
+
+case ${1:-} in -h | --help) usage; exit 0 ;; esac
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+say() { echo "test: $*"; }
+
+scripts/setup.sh --tests
+export PATH="${CARGO_HOME:-${HOME:-}/.cargo}/bin:$PATH"
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+
+# The copy of the requirements is made last, so an environment that was left half-made is made again.
+venv=$target/venv
+if ! cmp -s scripts/requirements-test.txt "$venv/requirements-test.txt"; then
+    say "making the Python environment $venv"
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/python" -m pip install --quiet --requirement scripts/requirements-test.txt
+    cp scripts/requirements-test.txt "$venv/"
+fi
+export ADVSTEP_PYTHON=$venv/bin/python
+
+# Tests start more ranks than there are cores, in containers also as root. First Open MPI 4, then 5.
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
+export PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
+
+# First, because both builds leave their program in the same place, and the one with MPI is to stay.
+say "building without MPI"
+cargo build --release --locked --no-default-features
+"$target/release/advstep-hpc" --version
+
+say "testing"
+cargo test --release --locked "$@"
+say "all tests passed"

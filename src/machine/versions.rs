@@ -1,0 +1,120 @@
+//! What the program is, what it was built with and what it runs with: for `--version` and for the provenance of a file.
+
+use std::ffi::c_char;
+use std::sync::OnceLock;
+
+use super::{blas, now_utc};
+use crate::comm::library::library_version;
+use crate::results::Provenance;
+
+/// The versions of everything that has a part in a result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Versions {
+    pub program_version: &'static str,
+    /// Commit, with `-dirty` when the sources differed from it; `unknown` when built outside of a repository.
+    pub git_revision: &'static str,
+    /// Name, version and build options.
+    pub blas: String,
+    /// Processor family whose kernels BLAS runs.
+    pub blas_core: String,
+    /// Name and version, or `none (serial build)`.
+    pub mpi_library: String,
+    pub hdf5_version: String,
+    pub host: String,
+}
+
+impl Versions {
+    /// Can be called before MPI is initialised.
+    pub fn collect() -> Self {
+        let (major, minor, release) = hdf5::library_version();
+        Self {
+            program_version: env!("CARGO_PKG_VERSION"),
+            git_revision: env!("ADVSTEP_GIT_REVISION"),
+            blas: blas::blas_name().to_owned(),
+            blas_core: blas::blas_core().to_owned(),
+            mpi_library: library_version().map_or_else(|| "none (serial build)".to_owned(), |text| shorten(&text)),
+            hdf5_version: format!("{major}.{minor}.{release}"),
+            host: host(),
+        }
+    }
+}
+
+/// Version and commit of the program, e.g. `0.1.0 (git 6d39997a1b2c)`.
+pub fn program_revision() -> &'static str {
+    concat!(env!("CARGO_PKG_VERSION"), " (git ", env!("ADVSTEP_GIT_REVISION"), ")")
+}
+
+/// Where results come from that were `started` (UTC, RFC 3339) by `command_line` and end now.
+pub fn provenance(command_line: &str, ranks: usize, threads: usize, started: &str) -> Provenance {
+    let versions = Versions::collect();
+    Provenance {
+        program_version: versions.program_version.to_owned(),
+        git_revision: versions.git_revision.to_owned(),
+        command_line: command_line.to_owned(),
+        blas: versions.blas,
+        blas_core: versions.blas_core,
+        mpi_library: versions.mpi_library,
+        hdf5_version: versions.hdf5_version,
+        ranks: u32::try_from(ranks).unwrap_or(u32::MAX),
+        threads: u32::try_from(threads).unwrap_or(u32::MAX),
+        host: versions.host,
+        started: started.to_owned(),
+        ended: now_utc(),
+    }
+}
+
+/// The text of `--version`.
+pub fn version_text() -> &'static str {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    TEXT.get_or_init(|| {
+        let versions = Versions::collect();
+        let lines = [
+            format!("{} {}", env!("CARGO_PKG_NAME"), program_revision()),
+            format!("BLAS   {} (kernels: {}, threads: {})", versions.blas, versions.blas_core, blas::threading().name()),
+            format!("MPI    {}", versions.mpi_library),
+            format!("HDF5   {}", versions.hdf5_version),
+            format!("Built  by {} for {} ({})", env!("ADVSTEP_RUSTC"), env!("ADVSTEP_TARGET"), env!("ADVSTEP_PROFILE")),
+        ];
+        lines.join("\n")
+    })
+}
+
+/// Name and version from what an MPI library tells of itself: Open MPI goes on after a comma, MPICH on further lines.
+fn shorten(text: &str) -> String {
+    let first = text.lines().next().unwrap_or_default();
+    let name = first.split(',').next().unwrap_or_default();
+    name.trim_end_matches('\0').split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Name of this machine.
+fn host() -> String {
+    let mut name = [0_u8; 256];
+    // SAFETY: the last byte is kept out of reach, so the name ends with a zero even when it is cut.
+    let failed = unsafe { libc::gethostname(name.as_mut_ptr().cast::<c_char>(), name.len() - 1) } != 0;
+    let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
+    if failed { "unknown".to_owned() } else { String::from_utf8_lossy(&name[..end]).into_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mpi_libraries_are_named_in_short() {
+        assert_eq!(shorten("Open MPI v4.1.4, package: Debian OpenMPI, ident: 4.1.4\0"), "Open MPI v4.1.4");
+        assert_eq!(shorten("MPICH Version:\t4.0.2\nMPICH Release date:\tThu Apr 7\n"), "MPICH Version: 4.0.2");
+    }
+
+    #[test]
+    fn the_text_names_all_libraries() {
+        let text = version_text();
+        assert!(text.starts_with(concat!("advstep-hpc ", env!("CARGO_PKG_VERSION"))), "{text}");
+        assert!(["git ", "OpenBLAS", "MPI ", "HDF5 ", "rustc "].iter().all(|part| text.contains(part)), "{text}");
+        assert_eq!(cfg!(feature = "mpi"), !text.contains("none (serial build)"), "{text}");
+    }
+
+    #[test]
+    fn the_host_has_a_name() {
+        assert!(!host().is_empty() && !host().contains('\0'));
+    }
+}

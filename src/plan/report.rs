@@ -1,0 +1,62 @@
+//! The plan as a table for people.
+
+use bytesize::ByteSize;
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::{CellPlan, Plan, Resources};
+use crate::network::dense::Storage;
+
+/// One row a cell, and what the whole experiment takes on one rank.
+pub fn table(plan: &Plan, resources: Resources) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table.set_header(["L", "d", "k", "engine", "search", "normals", "flops", "bytes a network", "weights", "seconds a network", "seconds"]);
+    for cell in &plan.cells {
+        table.add_row(row(cell, plan.networks));
+    }
+    for column in [0, 1, 2, 5, 6, 7, 9, 10] {
+        table.column_mut(column).expect("the header has this column").set_cell_alignment(CellAlignment::Right);
+    }
+    let networks = plan.networks as f64;
+    let total = |of: fn(&CellPlan) -> f64| plan.cells.iter().map(of).sum::<f64>() * networks;
+    format!(
+        "{table}\n\n{} cells of {} networks: {:.3e} normals, {:.3e} flops, {} of thread time; on one rank with {} threads and {}: {}\n",
+        plan.cells.len(),
+        plan.networks,
+        total(|cell| cell.cost.normals),
+        total(|cell| cell.cost.flops),
+        span(plan.seconds()),
+        resources.threads,
+        ByteSize(resources.memory),
+        span(plan.seconds() / resources.threads as f64),
+    )
+}
+
+fn row(plan: &CellPlan, networks: usize) -> Vec<String> {
+    let weights = match plan.keep.weights {
+        Storage::Stored => "stored",
+        Storage::Regenerated => "regenerated",
+    };
+    vec![
+        plan.cell.depth.to_string(),
+        plan.cell.dim.to_string(),
+        plan.cell.width.to_string(),
+        plan.engine.name().to_string(),
+        plan.search.name().to_string(),
+        format!("{:.2e}", plan.cost.normals * networks as f64),
+        format!("{:.2e}", plan.cost.flops * networks as f64),
+        ByteSize(plan.unit_bytes).to_string(),
+        weights.to_string(),
+        format!("{:.2e}", plan.cost.seconds),
+        format!("{:.1}", plan.cost.seconds * networks as f64),
+    ]
+}
+
+/// A time in the unit that suits it.
+fn span(seconds: f64) -> String {
+    match seconds {
+        seconds if seconds < 120.0 => format!("{seconds:.1} s"),
+        seconds if seconds < 7200.0 => format!("{:.1} min", seconds / 60.0),
+        seconds => format!("{:.1} h", seconds / 3600.0),
+    }
+}
