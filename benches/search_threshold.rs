@@ -35,9 +35,11 @@ fn main() {
                 let (scanned, scan_seconds) = run(cell, networks, SearchName::Scan);
                 let found = traced.iter().filter(|sample| sample.status.is_found()).count();
                 let pairs = traced.iter().zip(&scanned);
-                let missed = pairs.filter(|(trace, scan)| trace.step < scan.step * (1.0 - 1e-3) || trace.step.is_finite() && scan.step.is_nan());
+                let missed = pairs
+                    .filter(|(trace, scan)| trace.step < scan.step * (1.0 - 1e-3) || trace.step.is_finite() && scan.step.is_nan());
                 let missed = missed.count();
-                let mean = |samples: &[Sample]| samples.iter().map(|s| f64::from(s.evaluations)).sum::<f64>() / samples.len() as f64;
+                let mean =
+                    |samples: &[Sample]| samples.iter().map(|s| f64::from(s.evaluations)).sum::<f64>() / samples.len() as f64;
                 println!(
                     "{depth:>3} {dim:>4} {width:>5} {:>7} {found:>7} {missed:>7} {:>12.3} % {:>8.1} {:>8.1} {trace_seconds:>13.5} {scan_seconds:>12.5} {:>12.1}",
                     traced.len(),

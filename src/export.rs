@@ -1,1 +1,76 @@
-//! One network, exactly as `run` uses it, as an HDF5 file for other people’s frameworks.
+//! One network, exactly as `run` uses it, as an HDF5 file for other people's frameworks.
+//!
+//! f(x) = a·h_L/√width with h_l = max(W_l h_{l−1}, 0) and h_0 = x; the sign of f is switched at x − sign(f)·step·grad.
+//! `docs/file-format.md` lists the datasets.
+
+use anyhow::Context;
+use hdf5::{Dataset, Group, H5Type};
+use ndarray::{Array1, ArrayView, Dimension};
+
+use crate::cli::request::ExportRequest;
+use crate::experiment::{Experiment, Precision, Readout};
+use crate::kernels::Real;
+use crate::machine::{self, program_revision};
+use crate::network::dense::Dense;
+use crate::network::{Engine, ValueAndGradient};
+use crate::plan::{CellPlan, Resources, plan};
+use crate::random::NetworkStreams;
+use crate::results::write::{flags, number_attribute, replace_file, text_attribute};
+use crate::unit::{Status, samples};
+
+/// Writes the network of `request` to its file.
+pub fn export(request: &ExportRequest) -> anyhow::Result<()> {
+    let experiment = &request.experiment;
+    let plan = plan(experiment, Resources { threads: 1, memory: machine::memory_of_this_rank() })?;
+    let cell = &plan.cells[request.unit.cell];
+    replace_file(&request.out, |path| {
+        let file = hdf5::File::create(path)?;
+        match experiment.precision {
+            Precision::F32 => write_network::<f32>(&file, request, cell)?,
+            Precision::F64 => write_network::<f64>(&file, request, cell)?,
+        }
+        Ok(file.close()?)
+    })
+}
+
+fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, plan: &CellPlan) -> anyhow::Result<()> {
+    let Experiment { seed, inputs, gain, readout, bound, precision, .. } = request.experiment;
+    let network = request.unit.network;
+    let mut engine = Dense::<T>::new(NetworkStreams::new(seed, plan.cell, network, gain, readout), plan.cell, inputs, plan.keep);
+    let ValueAndGradient { value, gradient } = engine.value_and_gradient();
+    let samples = samples(&mut engine, plan.search, bound);
+
+    text_attribute(file, "format", "advstep-hpc network")?;
+    number_attribute(file, "format_version", 1_u32)?;
+    text_attribute(file, "program", &format!("advstep-hpc {}", program_revision()))?;
+    text_attribute(file, "command_line", &request.command_line)?;
+    text_attribute(file, "formula", "f(x) = a . h_L / sqrt(width), h_l = max(W_l h_(l-1), 0), h_0 = x")?;
+    for (name, number) in [("depth", plan.cell.depth), ("dim", plan.cell.dim), ("width", plan.cell.width), ("network", network)] {
+        number_attribute(file, name, number as u64)?;
+    }
+    number_attribute(file, "seed", seed)?;
+    number_attribute(file, "gain", gain)?;
+    number_attribute(file, "bound", bound)?;
+    text_attribute(file, "readout", if readout == Readout::Sign { "sign" } else { "gaussian" })?;
+    text_attribute(file, "precision", if precision == Precision::F32 { "f32" } else { "f64" })?;
+    text_attribute(file, "search", plan.search.name())?;
+
+    for layer in 1..=plan.cell.depth {
+        write(file, &format!("W{layer}"), "weights, a row a neuron", engine.matrix(layer).view())?;
+    }
+    write(file, "a", "readout weights", Array1::from(engine.readout()).view())?;
+    write(file, "X", "inputs, a row an input", engine.inputs())?;
+    write(file, "f", "f at the inputs", Array1::from(value).view())?;
+    write(file, "grad", "gradient of f at the inputs, a row an input", gradient.view())?;
+    let steps: Array1<f64> = samples.iter().map(|sample| sample.step).collect();
+    write(file, "step", "smallest step that switches the sign, NaN where none", steps.view())?;
+    let codes: Array1<u8> = samples.iter().map(|sample| sample.status as u8).collect();
+    let status = write(file, "status", "what became of the search", codes.view())?;
+    flags(&status, &Status::ALL.map(Status::name))
+}
+
+fn write<T: H5Type, D: Dimension>(file: &Group, name: &str, long_name: &str, array: ArrayView<T, D>) -> anyhow::Result<Dataset> {
+    let dataset = file.new_dataset_builder().with_data(array).create(name).with_context(|| format!("cannot write {name}"))?;
+    text_attribute(&dataset, "long_name", long_name)?;
+    Ok(dataset)
+}

@@ -26,4 +26,3 @@ pub mod run;
 pub mod export;
 pub mod figures;
 pub mod results;
-

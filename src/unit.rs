@@ -13,7 +13,6 @@ use crate::random::NetworkStreams;
 use crate::results::SearchName;
 use crate::search::{Outcome, Start, one_layer, scan, trace};
 
-
 /// What became of the search for one input. The discriminants are the codes in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -121,9 +120,7 @@ fn norms<T: Real>(gradient: &Array2<T>) -> Vec<f64> {
 /// The lines of the inputs that are not dead.
 fn starts(value: &[f64], norm: &[f64]) -> Vec<Start> {
     let alive = value.iter().zip(norm).enumerate().filter(|(_, (value, norm))| **value != 0.0 && **norm > 0.0);
-    alive
-        .map(|(input, (value, norm))| Start { input, sign: value.signum(), value: value.abs(), decline: norm * norm })
-        .collect()
+    alive.map(|(input, (value, norm))| Start { input, sign: value.signum(), value: value.abs(), decline: norm * norm }).collect()
 }
 
 /// p = −sign(f)·∇f, n × d.
@@ -142,13 +139,17 @@ fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], search: 
         SearchName::Scan => scan::smallest_steps(engine, lines, bound),
         SearchName::Trace => {
             let traced = trace::smallest_steps(engine, lines, bound);
-            let given_up: Vec<Start> = lines.iter().zip(&traced).filter(|(_, outcome)| outcome.is_none()).map(|(line, _)| *line).collect();
+            let given_up: Vec<Start> =
+                lines.iter().zip(&traced).filter(|(_, outcome)| outcome.is_none()).map(|(line, _)| *line).collect();
             let mut scanned = match given_up.is_empty() {
                 true => Vec::new(),
                 false => scan::smallest_steps(engine, &given_up, bound),
             }
             .into_iter();
-            traced.into_iter().map(|outcome| outcome.unwrap_or_else(|| scanned.next().expect("one for each line given up"))).collect()
+            traced
+                .into_iter()
+                .map(|outcome| outcome.unwrap_or_else(|| scanned.next().expect("one for each line given up")))
+                .collect()
         }
     }
 }

@@ -52,7 +52,11 @@ fn gradient_agrees_with_finite_differences() {
                 e[axis] = 1.0;
                 let difference = (naive.value(&along(x, &e, step)) - naive.value(&along(x, &e, -step))) / (2.0 * step);
                 // A central difference over 2e-7 is exact on a linear piece up to 1e-16/1e-7; a kink inside has chance 1e-6 an axis.
-                assert!((difference - gradient[axis]).abs() < 1e-7 * (1.0 + norm), "{cell}: {difference} against {}", gradient[axis]);
+                assert!(
+                    (difference - gradient[axis]).abs() < 1e-7 * (1.0 + norm),
+                    "{cell}: {difference} against {}",
+                    gradient[axis]
+                );
             }
         }
     }
@@ -118,7 +122,10 @@ fn every_storage_gives_the_same_bits() {
         };
         let reference = run(Stored, Stored);
         for (weights, line) in [(Regenerated, Stored), (Regenerated, Regenerated), (Stored, Regenerated)] {
-            assert!(run(weights, line) == reference, "{cell} with {search:?}: weights {weights:?} and line {line:?} differ from stored");
+            assert!(
+                run(weights, line) == reference,
+                "{cell} with {search:?}: weights {weights:?} and line {line:?} differ from stored"
+            );
         }
     }
 }

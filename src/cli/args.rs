@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::experiment::presets::Preset;
 use crate::experiment::{EngineChoice, Precision, Readout, SearchChoice};
+use crate::figures::Format;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -208,14 +209,7 @@ pub struct PlotArgs {
     pub out: Option<PathBuf>,
     /// Formats of the pictures
     #[arg(long, value_enum, value_name = "FORMAT,...", value_delimiter = ',', default_value = "svg,png")]
-    pub format: Vec<PlotFormat>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum PlotFormat {
-    Svg,
-    Png,
-    Pdf,
+    pub format: Vec<Format>,
 }
 
 #[derive(Debug, Args)]

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
 
-use super::args::{ExperimentArgs, ExportArgs, LawArgs, PlotArgs, PlotFormat, RunArgs, ShowArgs, ShowFormat};
+use super::args::{ExperimentArgs, ExportArgs, LawArgs, PlotArgs, RunArgs, ShowArgs, ShowFormat};
 use super::paths::{check_input, check_output, check_output_dir};
 use crate::error::BadInput;
 use crate::experiment::options::Options;
 use crate::experiment::presets::Preset;
 use crate::experiment::{EngineChoice, Experiment, Unit};
+use crate::figures::Format;
 
 /// More threads than this are taken for a slip.
 const MAX_THREADS: f64 = 4096.0;
@@ -47,7 +48,7 @@ pub struct PlotRequest {
     /// Directory of the pictures; it can be written in, or created.
     pub out: PathBuf,
     /// At least one, ascending, distinct.
-    pub formats: Vec<PlotFormat>,
+    pub formats: Vec<Format>,
 }
 
 /// One network to write to a file.
@@ -281,6 +282,6 @@ mod tests {
         };
         let request = args.request().unwrap();
         assert_eq!(request.out, dir.path().join("some-figures"));
-        assert_eq!(request.formats, [PlotFormat::Svg, PlotFormat::Pdf]);
+        assert_eq!(request.formats, [Format::Svg, Format::Pdf]);
     }
 }

@@ -23,6 +23,8 @@ pub fn add_times<T: Real>(y: ArrayView2<T>, w: ArrayView2<T>, out: ArrayViewMut2
 fn product<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, keep: T, mut out: ArrayViewMut2<T>) {
     static ONE_THREAD: Once = Once::new();
     ONE_THREAD.call_once(blas::set_one_thread);
-    debug_assert!([a.strides(), b.strides(), out.strides()].iter().all(|strides| strides.contains(&1)) || out.len() < 2 || a.len() < 2);
+    debug_assert!(
+        [a.strides(), b.strides(), out.strides()].iter().all(|strides| strides.contains(&1)) || out.len() < 2 || a.len() < 2
+    );
     general_mat_mul(T::one(), &a, &b, keep, &mut out);
 }

@@ -54,7 +54,9 @@ fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Kee
     let searching = match search {
         SearchName::Line => inputs * one_layer::bins(cell.width) as f64 * 64.0 + 0.4 * batch,
         SearchName::Scan => scanning,
-        SearchName::Trace => scanning.max(8.0 * ((3.0 * depth + 6.0) * batch + (depth - 1.0) * width * width) + number * width * width),
+        SearchName::Trace => {
+            scanning.max(8.0 * ((3.0 * depth + 6.0) * batch + (depth - 1.0) * width * width) + number * width * width)
+        }
     };
     let gradient = if cell.depth == 1 { 0.0 } else { (depth + 1.0) * batch * number };
     (ends + blocks + weights + line + gradient.max(searching)) as u64

@@ -9,8 +9,20 @@ use crate::network::dense::Storage;
 /// One row a cell, and what the whole experiment takes on one rank.
 pub fn table(plan: &Plan, resources: Resources) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
-    table.set_header(["L", "d", "k", "engine", "search", "normals", "flops", "bytes a network", "weights", "seconds a network", "seconds"]);
+    table.load_style(presets::NOTHING);
+    table.set_header([
+        "L",
+        "d",
+        "k",
+        "engine",
+        "search",
+        "normals",
+        "flops",
+        "bytes a network",
+        "weights",
+        "seconds a network",
+        "seconds",
+    ]);
     for cell in &plan.cells {
         table.add_row(row(cell, plan.networks));
     }

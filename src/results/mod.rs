@@ -1,21 +1,43 @@
 //! Records → per-cell statistics, and the one HDF5 file an experiment leaves. `docs/file-format.md` is the schema in words.
 
+pub mod compare;
+pub mod read;
+pub mod scales;
+pub mod schema;
+pub mod show;
 pub mod summary;
+pub mod write;
 
 use crate::experiment::{Cell, Experiment};
 use crate::unit::UnitRecord;
 
+pub use read::read;
 pub use summary::Summary;
+pub use write::write;
 
-
-/// Engine that evaluated a cell, as named in files and tables.
+/// Engine that evaluated a cell. The discriminants are the codes in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum EngineName {
     Dense = 0,
 }
 
-/// Search that found the steps of a cell, as named in files and tables.
+impl EngineName {
+    pub const ALL: [EngineName; 1] = [EngineName::Dense];
+
+    /// The engine with file code `code`.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            EngineName::Dense => "dense",
+        }
+    }
+}
+
+/// Search that found the steps of a cell. The discriminants are the codes in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum SearchName {
@@ -27,8 +49,25 @@ pub enum SearchName {
     Scan = 2,
 }
 
+impl SearchName {
+    pub const ALL: [SearchName; 3] = [SearchName::Line, SearchName::Trace, SearchName::Scan];
+
+    /// The search with file code `code`.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            SearchName::Line => "line",
+            SearchName::Trace => "trace",
+            SearchName::Scan => "scan",
+        }
+    }
+}
+
 /// A cell with everything measured in it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CellResults {
     pub cell: Cell,
     pub engine: EngineName,
@@ -58,7 +97,7 @@ pub struct Provenance {
 }
 
 /// A finished experiment in memory: what is written to a file, and what is read back from one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Results {
     pub experiment: Experiment,
     /// In the order of [`Experiment::cells`].

@@ -22,10 +22,9 @@ use std::thread;
 use anyhow::Error;
 use crossbeam_channel::unbounded;
 
+use crate::cli::request::RunRequest;
 use crate::comm::failure::{Failure, end_job, end_job_on_panic};
 use crate::comm::{self, Comm, agree};
-use crate::cli::print;
-use crate::cli::request::RunRequest;
 use crate::results::{self, Results};
 use prepare::Job;
 use progress::Progress;
@@ -67,7 +66,7 @@ fn work(comm: &dyn Comm, job: &Job) -> anyhow::Result<()> {
     results::write(&job.request.out, &results)?;
     if !job.request.quiet {
         // The file is written: a reader of the table who has gone is no failure.
-        let _ = writeln!(stdout(), "{}\nResults are in {}", results::show(&results), job.request.out.display());
+        let _ = writeln!(stdout(), "{}\nResults are in {}", results::show::table(&results), job.request.out.display());
     }
     Ok(())
 }

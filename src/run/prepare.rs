@@ -6,14 +6,14 @@ use std::time::Duration;
 use super::fault::Fault;
 use super::progress::span;
 use super::{RunRequest, codec};
+use crate::cli::paths::check_output;
 use crate::comm::{Comm, MAX_MESSAGE, agree};
 use crate::error::BadInput;
 use crate::experiment::{Experiment, Unit};
+use crate::machine::{self, blas};
 use crate::plan::assign::share_of;
 use crate::plan::{self, Plan, Resources};
 use crate::results::Provenance;
-use crate::cli::paths::check_output;
-use crate::machine::{self, blas};
 
 /// One rank's part of a run.
 pub struct Job {

@@ -72,7 +72,12 @@ enum Task {
     /// Sum up the bins of the window; in the first window also φ(0) and φ'(0).
     Bin(Vec<Bin>),
     /// Collect the breakpoints of the open bins.
-    Gather { open: Vec<OpenBin>, is_open: Vec<bool>, breakpoints: Vec<Breakpoint>, has_root: bool },
+    Gather {
+        open: Vec<OpenBin>,
+        is_open: Vec<bool>,
+        breakpoints: Vec<Breakpoint>,
+        has_root: bool,
+    },
     Done(Outcome),
 }
 

@@ -56,7 +56,8 @@ impl Layer {
     }
 
     fn find_next_flip(&mut self, line: usize, now: f64) {
-        let [alpha, beta, mask] = [&self.alpha, &self.beta, &self.mask].map(|array| array.row(line).to_slice().expect("contiguous"));
+        let [alpha, beta, mask] =
+            [&self.alpha, &self.beta, &self.mask].map(|array| array.row(line).to_slice().expect("contiguous"));
         self.next_flip[line] = next_flip(alpha, beta, mask, now);
     }
 
