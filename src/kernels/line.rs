@@ -62,6 +62,70 @@ pub struct Breakpoint {
     pub jump: f64,
 }
 
+/// Runs `$body` for [`LANES`] neurons at a time, in f64; the last chunk is filled up with neurons that are off and stay off. (A macro,
+/// because the body of a closure is not sure to be compiled for the instruction set of its caller.)
+macro_rules! for_each_chunk {
+    ($row:ident, |$z:ident, $u:ident, $a:ident| $body:block) => {{
+        let Row { z, u, a, .. } = $row;
+        assert!(z.len() == u.len() && u.len() == a.len());
+        let (z_chunks, z_tail) = z.as_chunks::<LANES>();
+        let (u_chunks, u_tail) = u.as_chunks::<LANES>();
+        let (a_chunks, a_tail) = a.as_chunks::<LANES>();
+        for ((z, u), a) in z_chunks.iter().zip(u_chunks).zip(a_chunks) {
+            let ($z, $u, $a) = (widen(z), widen(u), widen(a));
+            $body
+        }
+        if !z_tail.is_empty() {
+            let (mut $z, mut $u, mut $a) = ([-1.0; LANES], [0.0; LANES], [0.0; LANES]);
+            for lane in 0..z_tail.len() {
+                ($z[lane], $u[lane], $a[lane]) = (z_tail[lane].to_f64(), u_tail[lane].to_f64(), a_tail[lane].to_f64());
+            }
+            $body
+        }
+    }};
+}
+
+/// Runs `$body` for each breakpoint `$t` in the window, with its jump w, in neuron order.
+macro_rules! for_each_breakpoint {
+    ($row:ident, $window:ident, |$t:ident, $jump:ident| $body:block) => {
+        for_each_chunk!($row, |z, u, a| {
+            let mut t = [0.0; LANES];
+            let mut inside = [false; LANES];
+            for lane in 0..LANES {
+                t[lane] = -z[lane] / u[lane];
+                let crosses = (z[lane] > 0.0) != (u[lane] > 0.0);
+                inside[lane] = crosses & (t[lane] >= $window.start) & (t[lane] < $window.end);
+            }
+            let mut lanes = bits(&inside);
+            while lanes != 0 {
+                let lane = lanes.trailing_zeros() as usize;
+                lanes &= lanes - 1;
+                let ($t, $jump) = (t[lane], $row.sign * a[lane] * u[lane].abs());
+                $body
+            }
+        })
+    };
+}
+
+#[inline(always)]
+fn widen<T: Real>(chunk: &[T; LANES]) -> [f64; LANES] {
+    let mut wide = [0.0; LANES];
+    for (wide, value) in wide.iter_mut().zip(chunk) {
+        *wide = value.to_f64();
+    }
+    wide
+}
+
+/// The flags as the bits of a number, the first one lowest.
+#[inline(always)]
+fn bits(flags: &[bool; LANES]) -> u32 {
+    let mut bits = 0;
+    for (lane, flag) in flags.iter().enumerate() {
+        bits |= u32::from(*flag) << lane;
+    }
+    bits
+}
+
 /// s·Σ a ψ(z), and its derivative in t under the masks of t = 0: s·Σ_{z>0} a u.
 pub fn value_and_slope<T: Real>(row: Row<T>) -> (f64, f64) {
     dispatch!(Level::best(), value_and_slope_body [T: Real] (row: Row<T>) -> (f64, f64), row)
@@ -70,7 +134,7 @@ pub fn value_and_slope<T: Real>(row: Row<T>) -> (f64, f64) {
 #[inline(always)]
 fn value_and_slope_body<T: Real>(row: Row<T>) -> (f64, f64) {
     let (mut values, mut slopes) = ([0.0; LANES], [0.0; LANES]);
-    for_each_chunk(row, |z, u, a| {
+    for_each_chunk!(row, |z, u, a| {
         for lane in 0..LANES {
             let active = z[lane] > 0.0;
             values[lane] += if active { a[lane] * z[lane] } else { 0.0 };
@@ -94,7 +158,7 @@ pub fn bin_breakpoints_at<T: Real>(level: Level, row: Row<T>, window: Window, bi
 fn bin_body<T: Real>(row: Row<T>, window: Window, bins: &mut [Bin]) {
     assert_eq!(bins.len(), window.bins);
     let per_unit = window.bins_per_unit();
-    for_each_breakpoint(row, window, |t, jump| {
+    for_each_breakpoint!(row, window, |t, jump| {
         let offset = t - window.start;
         let bin = &mut bins[((offset * per_unit) as usize).min(window.bins - 1)];
         bin.jump += jump;
@@ -114,50 +178,12 @@ pub fn gather_breakpoints<T: Real>(row: Row<T>, window: Window, opened: &[bool],
 fn gather_body<T: Real>(row: Row<T>, window: Window, opened: &[bool], found: &mut Vec<Breakpoint>) {
     assert_eq!(opened.len(), window.bins);
     let per_unit = window.bins_per_unit();
-    for_each_breakpoint(row, window, |t, jump| {
+    for_each_breakpoint!(row, window, |t, jump| {
         let bin = (((t - window.start) * per_unit) as usize).min(window.bins - 1);
         if opened[bin] {
             found.push(Breakpoint { bin, t, jump });
         }
     });
-}
-
-/// Calls `visit(t, w)` for each breakpoint in the window, in neuron order.
-#[inline(always)]
-fn for_each_breakpoint<T: Real>(row: Row<T>, window: Window, mut visit: impl FnMut(f64, f64)) {
-    for_each_chunk(row, |z, u, a| {
-        let mut t = [0.0; LANES];
-        let mut inside = 0_u32;
-        for lane in 0..LANES {
-            t[lane] = -z[lane] / u[lane];
-            let crosses = (z[lane] > 0.0) != (u[lane] > 0.0);
-            inside |= u32::from(crosses & (t[lane] >= window.start) & (t[lane] < window.end)) << lane;
-        }
-        while inside != 0 {
-            let lane = inside.trailing_zeros() as usize;
-            inside &= inside - 1;
-            visit(t[lane], row.sign * a[lane] * u[lane].abs());
-        }
-    });
-}
-
-/// Calls `visit` with [`LANES`] neurons at a time, in f64; the last chunk is filled up with neurons that are off and stay off.
-#[inline(always)]
-fn for_each_chunk<T: Real>(row: Row<T>, mut visit: impl FnMut(&[f64; LANES], &[f64; LANES], &[f64; LANES])) {
-    assert!(row.z.len() == row.u.len() && row.u.len() == row.a.len());
-    let (z_chunks, z_tail) = row.z.as_chunks::<LANES>();
-    let (u_chunks, u_tail) = row.u.as_chunks::<LANES>();
-    let (a_chunks, a_tail) = row.a.as_chunks::<LANES>();
-    for ((z, u), a) in z_chunks.iter().zip(u_chunks).zip(a_chunks) {
-        visit(&z.map(T::to_f64), &u.map(T::to_f64), &a.map(T::to_f64));
-    }
-    if !z_tail.is_empty() {
-        let (mut z, mut u, mut a) = ([-1.0; LANES], [0.0; LANES], [0.0; LANES]);
-        for lane in 0..z_tail.len() {
-            (z[lane], u[lane], a[lane]) = (z_tail[lane].to_f64(), u_tail[lane].to_f64(), a_tail[lane].to_f64());
-        }
-        visit(&z, &u, &a);
-    }
 }
 
 /// The next neuron of a layer to leave its mask, and when: the smallest max(−α/β, `now`) over neurons that are on (mask 1) and falling
