@@ -1,20 +1,47 @@
 //! Records → per-cell statistics, and the one HDF5 file an experiment leaves. `docs/file-format.md` is the schema in words.
+//!
+//! [`summary`] owns the statistics, [`schema`] the list of everything in a file, [`write`](mod@write) and [`read`](mod@read) the two
+//! directions, [`show`] the table, JSON and CSV for people and scripts, [`compare`] the proof that two files hold the same science.
 
+pub mod compare;
+pub mod read;
+mod scales;
+pub mod schema;
+pub mod show;
 pub mod summary;
+pub mod write;
 
 use crate::experiment::{Cell, Experiment};
 use crate::unit::UnitRecord;
 
+pub use compare::first_difference;
+pub use read::read;
 pub use summary::Summary;
+pub use write::write;
 
-/// Engine that evaluated a cell, as named in files and tables.
+/// Engine that evaluated a cell, as named in files and tables. The discriminants are the codes in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum EngineName {
     Dense = 0,
 }
 
-/// Search that found the steps of a cell, as named in files and tables.
+impl EngineName {
+    pub const ALL: [EngineName; 1] = [EngineName::Dense];
+
+    /// The engine with file code `code`.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            EngineName::Dense => "dense",
+        }
+    }
+}
+
+/// Search that found the steps of a cell, as named in files and tables. The discriminants are the codes in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum SearchName {
@@ -26,6 +53,23 @@ pub enum SearchName {
     Scan = 2,
 }
 
+impl SearchName {
+    pub const ALL: [SearchName; 3] = [SearchName::Line, SearchName::Trace, SearchName::Scan];
+
+    /// The search with file code `code`.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            SearchName::Line => "line",
+            SearchName::Trace => "trace",
+            SearchName::Scan => "scan",
+        }
+    }
+}
+
 /// A cell with everything measured in it.
 #[derive(Debug, Clone)]
 pub struct CellResults {
@@ -34,6 +78,12 @@ pub struct CellResults {
     pub search: SearchName,
     /// One for each network, in network order.
     pub records: Vec<UnitRecord>,
+}
+
+impl CellResults {
+    pub fn summary(&self) -> Summary {
+        Summary::of(&self.records)
+    }
 }
 
 /// When, where and by what a file was made. Nothing in here is science: two runs of one experiment may differ in it.

@@ -3,8 +3,11 @@
 //! Inputs of one network share its weights, so they are correlated, strongly so at depth 2 and more. Every spread therefore comes
 //! twice: over the pooled samples (the paper's band), and over the per-network means (`*_std_networks`), which is the one that gives
 //! standard errors: std_networks / √networks.
+//!
+//! Means are plain f64 sums, standard deviations take a second pass over the deviations from the mean. Quantiles are those of
+//! Hyndman & Fan (1996), type 7: linear interpolation of the order statistics at (n − 1)·q, the default of NumPy and R.
 
-use crate::unit::UnitRecord;
+use crate::unit::{Sample, Status, UnitRecord};
 
 /// The summary of a cell. A statistic of no samples is NaN. Standard deviations have the divisor n − 1, and are NaN at n = 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,6 +21,7 @@ pub struct Summary {
     /// Mean of η* over the inputs found (Figures 2a–7a).
     pub step_mean: f64,
     pub step_std: f64,
+    /// Std of the per-network means of η*, over the networks in which at least one was found.
     pub step_std_networks: f64,
     pub step_q05: f64,
     pub step_q50: f64,
@@ -38,7 +42,194 @@ pub struct Summary {
 impl Summary {
     /// Summarises the records of one cell, in network order.
     pub fn of(records: &[UnitRecord]) -> Self {
-        let _ = records;
-        unimplemented!("results helper")
+        let samples = || records.iter().flat_map(|record| &record.samples);
+        let mut steps: Vec<f64> = found_steps(samples()).collect();
+        let steps_found = mean_and_std(steps.iter().copied());
+        let gradients = mean_and_std(samples().map(|sample| sample.gradient_norm));
+        let values = mean_and_std(samples().map(|sample| sample.value));
+        steps.sort_unstable_by(f64::total_cmp);
+        Self {
+            fraction: mean(samples().map(is_found)),
+            fraction_std_networks: std_of_networks(records, |record| mean(record.samples.iter().map(is_found))),
+            dead: samples().filter(|sample| sample.status == Status::Dead).count() as u64,
+            step_mean: steps_found.mean,
+            step_std: steps_found.std,
+            step_std_networks: std_of_networks(records, |record| mean(found_steps(record.samples.iter()))),
+            step_q05: quantile(&steps, 0.05),
+            step_q50: quantile(&steps, 0.50),
+            step_q95: quantile(&steps, 0.95),
+            grad_mean: gradients.mean,
+            grad_std: gradients.std,
+            grad_std_networks: std_of_networks(records, |record| mean(record.samples.iter().map(|sample| sample.gradient_norm))),
+            value_mean: values.mean,
+            value_std: values.std,
+            evaluations: mean(samples().map(|sample| f64::from(sample.evaluations))),
+            seconds: records.iter().map(|record| record.seconds).sum(),
+        }
+    }
+}
+
+fn is_found(sample: &Sample) -> f64 {
+    if sample.status.is_found() { 1.0 } else { 0.0 }
+}
+
+fn found_steps<'a>(samples: impl Iterator<Item = &'a Sample>) -> impl Iterator<Item = f64> {
+    samples.filter(|sample| sample.status.is_found()).map(|sample| sample.step)
+}
+
+/// The std over networks of a per-network mean. Networks without a sample (NaN) do not take part.
+fn std_of_networks(records: &[UnitRecord], network_mean: impl Fn(&UnitRecord) -> f64) -> f64 {
+    let means: Vec<f64> = records.iter().filter(|record| !record.samples.is_empty()).map(network_mean).collect();
+    mean_and_std(means.into_iter().filter(|mean| !mean.is_nan())).std
+}
+
+struct MeanAndStd {
+    mean: f64,
+    std: f64,
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (count, sum) = values.fold((0u64, 0.0), |(count, sum), value| (count + 1, sum + value));
+    sum / count as f64
+}
+
+/// Mean and (n − 1)-divisor standard deviation, in two passes.
+fn mean_and_std(values: impl Iterator<Item = f64> + Clone) -> MeanAndStd {
+    let mean = mean(values.clone());
+    let (count, squares) = values.fold((0u64, 0.0), |(count, squares), value| (count + 1, squares + (value - mean).powi(2)));
+    let std = if count < 2 { f64::NAN } else { (squares / (count - 1) as f64).sqrt() };
+    MeanAndStd { mean, std }
+}
+
+/// The quantile of type 7 at `q` in [0, 1] of ascending values; NaN if there are none.
+fn quantile(ascending: &[f64], q: f64) -> f64 {
+    let Some(last) = ascending.len().checked_sub(1) else { return f64::NAN };
+    let position = last as f64 * q;
+    let below = position.floor() as usize;
+    let above = (below + 1).min(last);
+    ascending[below] + (ascending[above] - ascending[below]) * (position - below as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use statrs::statistics::Statistics;
+
+    use super::*;
+    use crate::experiment::Unit;
+
+    fn sample(step: f64, gradient_norm: f64, value: f64, status: Status, evaluations: u32) -> Sample {
+        Sample { step, gradient_norm, value, status, evaluations }
+    }
+
+    fn record(network: usize, samples: Vec<Sample>) -> UnitRecord {
+        UnitRecord { unit: Unit { cell: 0, network }, samples, seconds: 1.5 }
+    }
+
+    fn assert_close(measured: f64, expected: f64) {
+        assert!((measured - expected).abs() <= 1e-14 * expected.abs().max(1.0), "measured {measured}, expected {expected}");
+    }
+
+    /// Two networks of three inputs: steps 1, 2 | 6, gradients 1, 2, 3 | 0, 4, 8, values 1, −1, 3 | 0, 2, −2.
+    #[test]
+    fn hand_computed_cell() {
+        let records = [
+            record(
+                0,
+                vec![
+                    sample(1.0, 1.0, 1.0, Status::FoundExact, 3),
+                    sample(2.0, 2.0, -1.0, Status::FoundScan, 5),
+                    sample(f64::NAN, 3.0, 3.0, Status::NoneWithinBound, 10),
+                ],
+            ),
+            record(
+                1,
+                vec![
+                    sample(f64::NAN, 0.0, 0.0, Status::Dead, 0),
+                    sample(6.0, 4.0, 2.0, Status::FoundExact, 4),
+                    sample(f64::NAN, 8.0, -2.0, Status::NoneWithinBound, 2),
+                ],
+            ),
+        ];
+        let summary = Summary::of(&records);
+        assert_close(summary.fraction, 0.5);
+        assert_close(summary.fraction_std_networks, (1.0_f64 / 18.0).sqrt()); // of 2/3 and 1/3
+        assert_eq!(summary.dead, 1);
+        assert_close(summary.step_mean, 3.0);
+        assert_close(summary.step_std, 7.0_f64.sqrt()); // (4 + 1 + 9) / 2
+        assert_close(summary.step_std_networks, 4.5 / 2.0_f64.sqrt()); // of 1.5 and 6
+        assert_close(summary.step_q05, 1.1);
+        assert_close(summary.step_q50, 2.0);
+        assert_close(summary.step_q95, 5.6);
+        assert_close(summary.grad_mean, 3.0);
+        assert_close(summary.grad_std, 8.0_f64.sqrt()); // (4 + 1 + 0 + 9 + 1 + 25) / 5
+        assert_close(summary.grad_std_networks, 2.0_f64.sqrt()); // of 2 and 4
+        assert_close(summary.value_mean, 0.5);
+        assert_close(summary.value_std, (17.5_f64 / 5.0).sqrt());
+        assert_close(summary.evaluations, 4.0);
+        assert_close(summary.seconds, 3.0);
+    }
+
+    #[test]
+    fn nothing_found_is_nan_not_zero() {
+        let none = sample(f64::NAN, 1.0, 1.0, Status::NoneWithinBound, 1);
+        let summary = Summary::of(&[record(0, vec![none; 2]), record(1, vec![none; 2])]);
+        assert_eq!(summary.fraction, 0.0);
+        assert_eq!(summary.fraction_std_networks, 0.0);
+        for value in [summary.step_mean, summary.step_std, summary.step_std_networks, summary.step_q05, summary.step_q95] {
+            assert!(value.is_nan());
+        }
+        assert_eq!(summary.grad_std, 0.0);
+    }
+
+    #[test]
+    fn no_records_and_one_sample() {
+        let empty = Summary::of(&[]);
+        assert!(empty.fraction.is_nan() && empty.grad_mean.is_nan() && empty.evaluations.is_nan());
+        assert_eq!((empty.dead, empty.seconds), (0, 0.0));
+
+        let one = Summary::of(&[record(0, vec![sample(2.0, 3.0, 4.0, Status::FoundExact, 1)])]);
+        assert_eq!((one.fraction, one.step_mean, one.step_q05, one.grad_mean, one.value_mean), (1.0, 2.0, 2.0, 3.0, 4.0));
+        for value in [one.fraction_std_networks, one.step_std, one.step_std_networks, one.grad_std, one.grad_std_networks] {
+            assert!(value.is_nan());
+        }
+    }
+
+    /// A network in which nothing is found has no mean step, and must not drag the spread of those that have.
+    #[test]
+    fn spread_of_steps_leaves_out_networks_without_any() {
+        let found = |step| sample(step, 1.0, 1.0, Status::FoundExact, 1);
+        let none = sample(f64::NAN, 1.0, 1.0, Status::NoneWithinBound, 1);
+        let with = Summary::of(&[record(0, vec![found(1.0)]), record(1, vec![none]), record(2, vec![found(3.0)])]);
+        assert_close(with.step_std_networks, 2.0_f64.sqrt());
+    }
+
+    #[test]
+    fn agrees_with_statrs_on_an_offset_cloud() {
+        // A large offset shows cancellation, which one-pass formulas suffer from.
+        let noise = |i: usize| ((i * 2_654_435_761) % 1_000_003) as f64 / 1e6;
+        let samples: Vec<Sample> =
+            (0..5000).map(|i| sample(noise(i), 1e6 + noise(3 * i), -1e6 - noise(7 * i), Status::FoundScan, i as u32)).collect();
+        let records: Vec<UnitRecord> =
+            samples.chunks(50).enumerate().map(|(network, chunk)| record(network, chunk.to_vec())).collect();
+        let summary = Summary::of(&records);
+        let close = |measured: f64, expected: f64| assert!((measured / expected - 1.0).abs() < 1e-9, "{measured} {expected}");
+        close(summary.step_mean, samples.iter().map(|s| s.step).mean());
+        close(summary.step_std, samples.iter().map(|s| s.step).std_dev());
+        close(summary.grad_std, samples.iter().map(|s| s.gradient_norm).std_dev());
+        close(summary.value_std, samples.iter().map(|s| s.value).std_dev());
+        let of_networks = |f: fn(&Sample) -> f64| samples.chunks(50).map(|chunk| chunk.iter().map(f).mean()).std_dev();
+        close(summary.step_std_networks, of_networks(|s| s.step));
+        close(summary.grad_std_networks, of_networks(|s| s.gradient_norm));
+    }
+
+    /// At least a share q of the values lies at or below the quantile, and it is monotone: true of any definition.
+    #[test]
+    fn quantiles_by_counting() {
+        let values: Vec<f64> = (0..101).map(f64::from).collect();
+        for percent in 0..=100 {
+            assert_close(quantile(&values, f64::from(percent) / 100.0), f64::from(percent));
+        }
+        assert_close(quantile(&[1.0, 2.0, 4.0, 8.0], 0.5), 3.0);
+        assert_close(quantile(&[1.0, 2.0, 4.0, 8.0], 0.95), 7.4); // numpy.quantile
     }
 }

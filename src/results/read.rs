@@ -1,0 +1,302 @@
+//! A results file → [`Results`], with every value checked: a file that is not ours, not whole or not of this version is refused.
+
+use std::path::Path;
+
+use hdf5::types::VarLenUnicode;
+use hdf5::{Dataset, File, Group, H5Type, Location};
+use serde::Deserialize;
+
+use super::schema::{self, Axes, Axis, Variable};
+use super::{CellResults, EngineName, Provenance, Results, SearchName};
+use crate::error::BadInput;
+use crate::experiment::{EngineChoice, Experiment, Precision, Readout, SearchChoice, Unit};
+use crate::unit::{Sample, Status, UnitRecord};
+
+/// Deflate cannot shrink by more than 1032:1, so an array larger than this many times its file does not hold what it claims.
+const LARGEST_RATIO: u64 = 1100;
+/// A step may lie beyond the bound by its rounding.
+const BOUND_SLACK: f64 = 1.0 + 1e-6;
+
+/// Reads the results file at `path`.
+///
+/// # Errors
+/// [`BadInput`] whatever is wrong with the file. The memory taken is bounded by a multiple of the size of the file.
+pub fn read(path: &Path) -> anyhow::Result<Results> {
+    Ok(read_checked(path).map_err(|why| refusal(path, why))?)
+}
+
+/// Why a file is refused, in a few words.
+type Why = String;
+
+fn refusal(path: &Path, why: Why) -> BadInput {
+    BadInput::new(format!("cannot read results from {}", path.display()), why, "give a file that `advstep-hpc run` wrote")
+}
+
+fn read_checked(path: &Path) -> Result<Results, Why> {
+    let bytes = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    let file = File::open(path).map_err(|error| format!("not an HDF5 file, or not a whole one: {error}"))?;
+    let source = Source { file, bytes };
+
+    let format = text(&source.file, "format")?;
+    if format != schema::FORMAT {
+        return Err(format!("its format is `{format}`, not `{}`", schema::FORMAT));
+    }
+    let version: u32 = number(&source.file, "format_version")?;
+    if version != schema::VERSION {
+        return Err(format!("its format version is {version}, this program reads version {}", schema::VERSION));
+    }
+    let experiment =
+        experiment_from_toml(&text(&source.file, "experiment")?).map_err(|error| format!("its experiment: {error}"))?;
+    if number::<u64>(&source.file, "seed")? != experiment.seed {
+        return Err("its attribute `seed` is not the seed of its experiment".into());
+    }
+    source.check_counts(&experiment)?;
+    let cells = read_cells(&source, &experiment)?;
+    let group = source.file.group(schema::PROVENANCE).map_err(|_| format!("it has no group `{}`", schema::PROVENANCE))?;
+    let provenance = read_provenance(&group)?;
+    Ok(Results { experiment, cells, provenance })
+}
+
+/// An open file and its size.
+struct Source {
+    file: File,
+    bytes: u64,
+}
+
+impl Source {
+    /// Refuses an experiment too large for the file, before anything of its size is allocated.
+    fn check_counts(&self, experiment: &Experiment) -> Result<(), Why> {
+        let widths = |depth| experiment.widths.len() + experiment.extra_widths.get(depth).map_or(0, Vec::len);
+        let cells = experiment.depths.iter().map(widths).fold(0usize, usize::saturating_add).saturating_mul(experiment.dims.len());
+        let samples = cells.saturating_mul(experiment.networks).saturating_mul(experiment.inputs);
+        self.check_size("its experiment", samples as u64, schema::STEP.kind.bytes())
+    }
+
+    fn check_size(&self, what: &str, elements: u64, element_bytes: usize) -> Result<(), Why> {
+        match elements.saturating_mul(element_bytes as u64) <= self.bytes.saturating_mul(LARGEST_RATIO) {
+            true => Ok(()),
+            false => Err(format!("{what} is larger than a file of {} bytes can hold", self.bytes)),
+        }
+    }
+
+    /// Opens an array after checking its type, shape and size.
+    fn open(&self, path: &str, kind: schema::Kind, shape: &[usize]) -> Result<Dataset, Why> {
+        let dataset = self.file.dataset(path).map_err(|_| format!("it has no array `{path}`"))?;
+        let found = dataset.dtype().and_then(|dtype| dtype.to_descriptor());
+        if found.as_ref().ok() != Some(&kind.descriptor()) {
+            return Err(format!("its array `{path}` is not of type {}", kind.descriptor()));
+        }
+        let found = dataset.get_shape().map_err(|error| error.to_string())?;
+        if found != shape {
+            return Err(format!("its array `{path}` has shape {found:?}, its experiment needs {shape:?}"));
+        }
+        let elements = shape.iter().fold(1u64, |product, &length| product.saturating_mul(length as u64));
+        self.check_size(&format!("its array `{path}`"), elements, kind.bytes())?;
+        Ok(dataset)
+    }
+
+    fn whole<T: H5Type>(&self, variable: &Variable, axes: &Axes) -> Result<Vec<T>, Why> {
+        let dataset = self.open(variable.path, variable.kind, &axes.shape(variable.axes))?;
+        dataset.read_raw().map_err(|error| damaged(variable.path, &error))
+    }
+}
+
+fn damaged(path: &str, error: &hdf5::Error) -> Why {
+    format!("its array `{path}` is damaged: {error}")
+}
+
+fn read_cells(source: &Source, experiment: &Experiment) -> Result<Vec<CellResults>, Why> {
+    let cells = experiment.cells();
+    let axes = Axes::of(experiment, cells.len());
+    for axis in Axis::ALL {
+        let dataset = source.open(axis.name(), schema::Kind::I64, &axes.shape(&[axis]))?;
+        let found: Vec<i64> = dataset.read_raw().map_err(|error| damaged(axis.name(), &error))?;
+        if found != axes.along(axis) {
+            return Err(format!("its axis `{}` is not that of its experiment", axis.name()));
+        }
+    }
+    for variable in schema::variables() {
+        source.open(variable.path, variable.kind, &axes.shape(variable.axes))?;
+    }
+    for (variable, of) in [
+        (schema::CELL_DEPTH, (|cell| cell.depth) as fn(&crate::experiment::Cell) -> usize),
+        (schema::CELL_DIM, |cell| cell.dim),
+        (schema::CELL_WIDTH, |cell| cell.width),
+    ] {
+        let found: Vec<i64> = source.whole(&variable, &axes)?;
+        if !found.iter().copied().eq(cells.iter().map(|cell| of(cell) as i64)) {
+            return Err(format!("its array `{}` is not that of its experiment", variable.path));
+        }
+    }
+    let engines: Vec<u8> = source.whole(&schema::ENGINE, &axes)?;
+    let searches: Vec<u8> = source.whole(&schema::SEARCH, &axes)?;
+    let seconds: Vec<f64> = source.whole(&schema::UNIT_SECONDS, &axes)?;
+    let samples = SampleReader::open(source, experiment, &axes)?;
+
+    let mut results = Vec::with_capacity(cells.len());
+    for (index, &cell) in cells.iter().enumerate() {
+        let engine = EngineName::from_code(engines[index]).ok_or_else(|| unknown_code("engine", engines[index]))?;
+        let search = SearchName::from_code(searches[index]).ok_or_else(|| unknown_code("search", searches[index]))?;
+        let seconds = &seconds[index * experiment.networks..][..experiment.networks];
+        let records = samples.cell(index, seconds).map_err(|why| format!("cell {cell}: {why}"))?;
+        results.push(CellResults { cell, engine, search, records });
+    }
+    Ok(results)
+}
+
+fn unknown_code(what: &str, code: u8) -> Why {
+    format!("its array `{what}` holds {code}, which this program does not know")
+}
+
+/// The raw arrays, read a cell at a time.
+struct SampleReader<'a> {
+    experiment: &'a Experiment,
+    step: Dataset,
+    gradient_norm: Dataset,
+    value: Dataset,
+    status: Dataset,
+    evaluations: Dataset,
+}
+
+impl<'a> SampleReader<'a> {
+    fn open(source: &Source, experiment: &'a Experiment, axes: &Axes) -> Result<Self, Why> {
+        let open = |variable: Variable| source.open(variable.path, variable.kind, &axes.shape(variable.axes));
+        Ok(Self {
+            experiment,
+            step: open(schema::STEP)?,
+            gradient_norm: open(schema::GRADIENT_NORM)?,
+            value: open(schema::VALUE)?,
+            status: open(schema::STATUS)?,
+            evaluations: open(schema::EVALUATIONS)?,
+        })
+    }
+
+    /// The records of cell `index`, whose networks took `seconds`.
+    fn cell(&self, index: usize, seconds: &[f64]) -> Result<Vec<UnitRecord>, Why> {
+        let steps: Vec<f64> = slab(&self.step, index)?;
+        let gradient_norms: Vec<f64> = slab(&self.gradient_norm, index)?;
+        let values: Vec<f64> = slab(&self.value, index)?;
+        let statuses: Vec<u8> = slab(&self.status, index)?;
+        let evaluations: Vec<u32> = slab(&self.evaluations, index)?;
+        let inputs = self.experiment.inputs;
+
+        let sample = |at: usize| {
+            let status = Status::from_code(statuses[at]).ok_or_else(|| unknown_code("status", statuses[at]))?;
+            let sample = Sample {
+                step: steps[at],
+                gradient_norm: gradient_norms[at],
+                value: values[at],
+                status,
+                evaluations: evaluations[at],
+            };
+            check_sample(&sample, self.experiment.bound)
+                .map_err(|why| format!("network {}, input {}: {why}", at / inputs, at % inputs))?;
+            Ok(sample)
+        };
+        let record = |(network, &seconds)| {
+            let samples = (network * inputs..(network + 1) * inputs).map(sample).collect::<Result<_, Why>>()?;
+            Ok(UnitRecord { unit: Unit { cell: index, network }, samples, seconds })
+        };
+        seconds.iter().enumerate().map(record).collect()
+    }
+}
+
+fn slab<T: H5Type>(dataset: &Dataset, cell: usize) -> Result<Vec<T>, Why> {
+    let array = dataset.read_slice_2d((cell, .., ..)).map_err(|error| damaged(&dataset.name(), &error))?;
+    Ok(array.into_raw_vec_and_offset().0)
+}
+
+fn check_sample(sample: &Sample, bound: f64) -> Result<(), Why> {
+    let Sample { step, gradient_norm, status, .. } = *sample;
+    if status.is_found() && !(0.0..=bound * BOUND_SLACK).contains(&step) {
+        return Err(format!("a step of {step} is found within the bound of {bound}"));
+    }
+    if !status.is_found() && !step.is_nan() {
+        return Err(format!("a step of {step} where none was found"));
+    }
+    if gradient_norm < 0.0 {
+        return Err(format!("a gradient of norm {gradient_norm}"));
+    }
+    Ok(())
+}
+
+fn read_provenance(group: &Group) -> Result<Provenance, Why> {
+    Ok(Provenance {
+        program_version: text(group, "program_version")?,
+        git_revision: text(group, "git_revision")?,
+        command_line: text(group, "command_line")?,
+        blas: text(group, "blas")?,
+        blas_core: text(group, "blas_core")?,
+        mpi_library: text(group, "mpi_library")?,
+        hdf5_version: text(group, "hdf5_version")?,
+        ranks: number(group, "ranks")?,
+        threads: number(group, "threads")?,
+        host: text(group, "host")?,
+        started: text(group, "started")?,
+        ended: text(group, "ended")?,
+    })
+}
+
+fn text(object: &Location, name: &str) -> Result<String, Why> {
+    let value: VarLenUnicode = scalar(object, name)?;
+    // A foreign file may hold any bytes, so `as_str`, which trusts them, will not do.
+    String::from_utf8(value.as_bytes().to_vec()).map_err(|_| format!("its attribute `{name}` is not UTF-8"))
+}
+
+fn number<T: H5Type>(object: &Location, name: &str) -> Result<T, Why> {
+    scalar(object, name)
+}
+
+fn scalar<T: H5Type>(object: &Location, name: &str) -> Result<T, Why> {
+    let attribute = object.attr(name).map_err(|_| format!("it has no attribute `{name}`"))?;
+    let found = attribute.dtype().and_then(|dtype| dtype.to_descriptor());
+    if found.as_ref().ok() != Some(&T::type_descriptor()) {
+        return Err(format!("its attribute `{name}` is not of type {}", T::type_descriptor()));
+    }
+    attribute.read_scalar().map_err(|error| format!("its attribute `{name}` is damaged: {error}"))
+}
+
+/// The experiment that [`Experiment::to_toml`] wrote.
+fn experiment_from_toml(toml: &str) -> Result<Experiment, BadInput> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Fields {
+        depths: Vec<usize>,
+        dims: Vec<usize>,
+        widths: Vec<usize>,
+        networks: usize,
+        inputs: usize,
+        gain: f64,
+        readout: Readout,
+        bound: f64,
+        seed: u64,
+        precision: Precision,
+        engine: EngineChoice,
+        search: SearchChoice,
+        extra_widths: std::collections::BTreeMap<usize, Vec<usize>>,
+    }
+    let bad = |why: String| BadInput::new("the experiment cannot be used", why, "give the TOML of a validated experiment");
+    let f: Fields = toml::from_str(toml).map_err(|error| bad(error.message().to_string()))?;
+    let ascending = |list: &[usize]| list.first().is_some_and(|&first| first > 0) && list.is_sorted_by(|a, b| a < b);
+    if ![&f.depths, &f.dims, &f.widths].into_iter().chain(f.extra_widths.values()).all(|list| ascending(list)) {
+        return Err(bad("depths, dims and widths must be positive and ascending".into()));
+    }
+    if f.networks == 0 || f.inputs == 0 || !(f.gain > 0.0 && f.gain.is_finite()) || !(f.bound > 0.0 && f.bound.is_finite()) {
+        return Err(bad("networks, inputs, gain and bound must be positive".into()));
+    }
+    Ok(Experiment {
+        depths: f.depths,
+        dims: f.dims,
+        widths: f.widths,
+        networks: f.networks,
+        inputs: f.inputs,
+        gain: f.gain,
+        readout: f.readout,
+        bound: f.bound,
+        seed: f.seed,
+        precision: f.precision,
+        engine: f.engine,
+        search: f.search,
+        extra_widths: f.extra_widths,
+    })
+}

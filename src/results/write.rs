@@ -1,0 +1,257 @@
+//! [`Results`] → an HDF5 file in netCDF-4 conventions, put in place whole or not at all.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use hdf5::file::LibraryVersion;
+use hdf5::filters::deflate_available;
+use hdf5::plist::file_create::LinkCreationOrder;
+use hdf5::types::VarLenUnicode;
+use hdf5::{Dataset, File, Group, H5Type, Location};
+use ndarray::ArrayView3;
+
+use super::schema::{self, Axes, Axis, Variable};
+use super::{Provenance, Results, Summary, scales};
+use crate::unit::Sample;
+
+/// Elements of a chunk of the raw arrays: 512 KiB of f64, half of HDF5's default chunk cache.
+const CHUNK_ELEMENTS: usize = 1 << 16;
+/// Deflate level of the raw arrays, 1 to 9: beyond 4 the random mantissas hardly get smaller.
+const DEFLATE_LEVEL: u8 = 4;
+
+/// Writes `results` to `path`, replacing what is there.
+///
+/// The file is written aside in the same directory, flushed to disk and then renamed, so that at no moment there is half a file
+/// at `path`. `results` must hold every sample of the experiment.
+pub fn write(path: &Path, results: &Results) -> anyhow::Result<()> {
+    check_complete(results)?;
+    let aside = Aside::beside(path)?;
+    write_file(&aside.path, results).with_context(|| format!("writing {}", aside.path.display()))?;
+    aside.put_in_place(path).with_context(|| format!("moving the finished file to {}", path.display()))
+}
+
+fn check_complete(results: &Results) -> anyhow::Result<()> {
+    let experiment = &results.experiment;
+    let cells = experiment.cells();
+    ensure!(
+        cells.iter().eq(results.cells.iter().map(|cell| &cell.cell)),
+        "the results hold {} cells in an order that is not that of the {} cells of the experiment",
+        results.cells.len(),
+        cells.len()
+    );
+    for (index, cell) in results.cells.iter().enumerate() {
+        let in_order =
+            cell.records.iter().enumerate().all(|(network, record)| (record.unit.cell, record.unit.network) == (index, network));
+        let full = cell.records.iter().all(|record| record.samples.len() == experiment.inputs);
+        ensure!(
+            in_order && full && cell.records.len() == experiment.networks,
+            "cell {} does not hold {} networks of {} inputs in network order",
+            cell.cell,
+            experiment.networks,
+            experiment.inputs
+        );
+    }
+    Ok(())
+}
+
+/// A temporary file in the directory of its target; removed when dropped before it is put in place.
+struct Aside {
+    path: PathBuf,
+}
+
+impl Aside {
+    fn beside(target: &Path) -> anyhow::Result<Self> {
+        let Some(name) = target.file_name() else { bail!("{} has no file name", target.display()) };
+        let aside = format!(".{}.tmp-{}", name.to_string_lossy(), std::process::id());
+        Ok(Self { path: target.with_file_name(aside) })
+    }
+
+    fn put_in_place(self, target: &Path) -> std::io::Result<()> {
+        fs::File::open(&self.path)?.sync_all()?;
+        fs::rename(&self.path, target)?;
+        let directory = match target.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        fs::File::open(directory)?.sync_all()
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        // After a rename there is nothing to remove; after a failure a file that cannot be removed is the lesser trouble.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn write_file(path: &Path, results: &Results) -> anyhow::Result<()> {
+    let file = File::with_options()
+        // netCDF-C shows variables in creation order. Nothing newer than HDF5 1.8 is needed to read the file.
+        .with_fcpl(|create| create.link_creation_order(LinkCreationOrder::Indexed))
+        .with_fapl(|access| access.libver_bounds(LibraryVersion::Earliest, LibraryVersion::V18))
+        .create(path)?;
+    let axes = Axes::of(&results.experiment, results.cells.len());
+    write_root_attributes(&file, results)?;
+    let scales = write_coordinates(&file, &axes)?;
+    let mut group = file.create_group_builder();
+    group.create_plist().link_creation_order(LinkCreationOrder::Indexed);
+    let provenance = group.obj_track_times(false).create(schema::PROVENANCE)?;
+    for variable in schema::variables() {
+        create(&file, &variable, &axes, &scales)?;
+    }
+    write_summaries(&file, results, &axes)?;
+    write_cells(&file, results)?;
+    write_samples(&file, results)?;
+    write_provenance(&provenance, &results.provenance)?;
+    let seconds: Vec<f64> = results.cells.iter().flat_map(|cell| cell.records.iter().map(|record| record.seconds)).collect();
+    write_whole(&file, &schema::UNIT_SECONDS, &seconds)?;
+    file.flush()?;
+    Ok(())
+}
+
+fn write_root_attributes(file: &File, results: &Results) -> anyhow::Result<()> {
+    set_text(file, "format", schema::FORMAT)?;
+    set_number(file, "format_version", schema::VERSION)?;
+    set_text(file, "program", schema::PROGRAM)?;
+    set_text(file, "experiment", &results.experiment.to_toml())?;
+    set_number(file, "seed", results.experiment.seed)
+}
+
+fn write_provenance(group: &Group, provenance: &Provenance) -> anyhow::Result<()> {
+    set_text(group, "program_version", &provenance.program_version)?;
+    set_text(group, "git_revision", &provenance.git_revision)?;
+    set_text(group, "command_line", &provenance.command_line)?;
+    set_text(group, "blas", &provenance.blas)?;
+    set_text(group, "blas_core", &provenance.blas_core)?;
+    set_text(group, "mpi_library", &provenance.mpi_library)?;
+    set_text(group, "hdf5_version", &provenance.hdf5_version)?;
+    set_number(group, "ranks", provenance.ranks)?;
+    set_number(group, "threads", provenance.threads)?;
+    set_text(group, "host", &provenance.host)?;
+    set_text(group, "started", &provenance.started)?;
+    set_text(group, "ended", &provenance.ended)
+}
+
+/// One dimension scale an axis, in the order of [`Axis::ALL`].
+fn write_coordinates(file: &File, axes: &Axes) -> anyhow::Result<Vec<Dataset>> {
+    let mut scales = Vec::new();
+    for axis in Axis::ALL {
+        let scale = file.new_dataset_builder().with_data(axes.along(axis)).create(axis.name())?;
+        scales::make_scale(&scale, axis.name())?;
+        describe(&scale, "1", axis.long_name())?;
+        scales.push(scale);
+    }
+    Ok(scales)
+}
+
+fn describe(dataset: &Dataset, units: &str, long_name: &str) -> anyhow::Result<()> {
+    set_text(dataset, "units", units)?;
+    set_text(dataset, "long_name", long_name)
+}
+
+/// Makes the array of `variable`, without its data.
+fn create(file: &File, variable: &Variable, axes: &Axes, scales: &[Dataset]) -> anyhow::Result<()> {
+    let shape = axes.shape(variable.axes);
+    let mut builder = file.new_dataset_builder();
+    if variable.axes == schema::SAMPLES {
+        builder = builder.chunk(chunk(&shape));
+        if deflate_available() {
+            builder = builder.shuffle().deflate(DEFLATE_LEVEL);
+        }
+    }
+    let dataset = builder.empty_as(variable.kind.descriptor()).shape(shape).create(variable.path)?;
+    for (index, &axis) in variable.axes.iter().enumerate() {
+        scales::attach_scale(&dataset, &scales[axis as usize], index)?;
+    }
+    describe(&dataset, variable.units, variable.long_name)?;
+    if variable.axes.contains(&Axis::Cell) && !variable.path.starts_with("cell_") && !variable.path.contains('/') {
+        // CF: xarray makes these coordinates of the array.
+        set_text(&dataset, "coordinates", "cell_depth cell_dim cell_width")?;
+    }
+    if let Some(meanings) = schema::flag_meanings(variable) {
+        let codes: Vec<u8> = (0..meanings.len() as u8).collect();
+        dataset.new_attr_builder().with_data(&codes).create("flag_values")?;
+        set_text(&dataset, "flag_meanings", &meanings.join(" "))?;
+    }
+    Ok(())
+}
+
+/// Whole inputs, then whole networks, of one cell.
+fn chunk(shape: &[usize]) -> (usize, usize, usize) {
+    let inputs = shape[2].min(CHUNK_ELEMENTS);
+    let networks = (CHUNK_ELEMENTS / inputs).clamp(1, shape[1]);
+    (1, networks, inputs)
+}
+
+fn write_summaries(file: &File, results: &Results, axes: &Axes) -> anyhow::Result<()> {
+    let places: Vec<usize> = results
+        .cells
+        .iter()
+        .map(|cell| axes.grid_index(&cell.cell).with_context(|| format!("cell {} is not on the grid", cell.cell)))
+        .collect::<anyhow::Result<_>>()?;
+    let summaries: Vec<Summary> = results.cells.iter().map(|cell| cell.summary()).collect();
+    let grid: usize = axes.shape(schema::DEAD.axes).iter().product();
+
+    for field in &schema::SUMMARIES {
+        let mut values = vec![f64::NAN; grid];
+        for (&place, summary) in places.iter().zip(&summaries) {
+            values[place] = (field.of)(summary);
+        }
+        write_whole(file, &field.variable, &values)?;
+    }
+    let (mut dead, mut cell_index) = (vec![0u64; grid], vec![-1i64; grid]);
+    for (index, (&place, summary)) in places.iter().zip(&summaries).enumerate() {
+        dead[place] = summary.dead;
+        cell_index[place] = index as i64;
+    }
+    write_whole(file, &schema::DEAD, &dead)?;
+    write_whole(file, &schema::CELL_INDEX, &cell_index)
+}
+
+fn write_cells(file: &File, results: &Results) -> anyhow::Result<()> {
+    let sizes = |of: fn(&crate::experiment::Cell) -> usize| results.cells.iter().map(|c| of(&c.cell) as i64).collect::<Vec<_>>();
+    write_whole(file, &schema::CELL_DEPTH, &sizes(|cell| cell.depth))?;
+    write_whole(file, &schema::CELL_DIM, &sizes(|cell| cell.dim))?;
+    write_whole(file, &schema::CELL_WIDTH, &sizes(|cell| cell.width))?;
+    write_whole(file, &schema::ENGINE, &results.cells.iter().map(|cell| cell.engine as u8).collect::<Vec<_>>())?;
+    write_whole(file, &schema::SEARCH, &results.cells.iter().map(|cell| cell.search as u8).collect::<Vec<_>>())
+}
+
+/// Writes all of `values` to an array that is not chunked.
+fn write_whole<T: H5Type>(file: &File, variable: &Variable, values: &[T]) -> anyhow::Result<()> {
+    file.dataset(variable.path)?.write_raw(values).with_context(|| variable.path.to_string())
+}
+
+fn write_samples(file: &File, results: &Results) -> anyhow::Result<()> {
+    write_field(file, results, &schema::STEP, |sample| sample.step)?;
+    write_field(file, results, &schema::GRADIENT_NORM, |sample| sample.gradient_norm)?;
+    write_field(file, results, &schema::VALUE, |sample| sample.value)?;
+    write_field(file, results, &schema::STATUS, |sample| sample.status as u8)?;
+    write_field(file, results, &schema::EVALUATIONS, |sample| sample.evaluations)
+}
+
+/// One field of all samples, cell by cell, so that no more than a cell of it is in memory twice.
+fn write_field<T: H5Type>(file: &File, results: &Results, variable: &Variable, of: fn(&Sample) -> T) -> anyhow::Result<()> {
+    let dataset = file.dataset(variable.path)?;
+    let shape = (1, results.experiment.networks, results.experiment.inputs);
+    let mut values: Vec<T> = Vec::new();
+    for (index, cell) in results.cells.iter().enumerate() {
+        values.clear();
+        values.extend(cell.records.iter().flat_map(|record| record.samples.iter().map(of)));
+        dataset.write_slice(ArrayView3::from_shape(shape, &values)?, (index..index + 1, .., ..))?;
+    }
+    Ok(())
+}
+
+fn set_text(object: &Location, name: &str, text: &str) -> anyhow::Result<()> {
+    // HDF5's strings end at the first NUL.
+    let value: VarLenUnicode = text.replace('\0', " ").parse()?;
+    object.new_attr::<VarLenUnicode>().create(name)?.write_scalar(&value)?;
+    Ok(())
+}
+
+fn set_number<T: H5Type>(object: &Location, name: &str, value: T) -> anyhow::Result<()> {
+    object.new_attr::<T>().create(name)?.write_scalar(&value)?;
+    Ok(())
+}
