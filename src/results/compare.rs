@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use hdf5::types::{FloatSize, IntSize, TypeDescriptor, VarLenArray, VarLenUnicode};
+use hdf5::types::{FixedAscii, FloatSize, IntSize, TypeDescriptor, VarLenArray, VarLenUnicode};
 use hdf5::{Container, File, Group, H5Type, Location, ObjectReference1, ReferencedObject};
 
 use super::schema;
 
 /// Attribute of a dimension scale that lists who uses it, in file addresses; `DIMENSION_LIST` of the users says the same.
 const BACK_REFERENCES: &str = "REFERENCE_LIST";
+/// Bytes of the class or name of a dimension scale, at most.
+const LONGEST_SCALE_NAME: usize = 64;
 
 /// The first difference between two files outside `/provenance`, in words; `None` if there is none.
 ///
@@ -94,10 +96,12 @@ fn differing_contents(a: &Container, b: &Container) -> anyhow::Result<Option<Str
             differing_elements(a, b, |x: &VarLenUnicode| x.as_bytes().to_vec(), |x| String::from_utf8_lossy(x.as_bytes()).into())
         }
         // The class and name of a dimension scale.
-        TypeDescriptor::FixedAscii(_) => {
-            use hdf5::types::VarLenAscii;
-            differing_elements(a, b, |x: &VarLenAscii| x.as_bytes().to_vec(), |x| String::from_utf8_lossy(x.as_bytes()).into())
-        }
+        TypeDescriptor::FixedAscii(length) if length <= LONGEST_SCALE_NAME => differing_elements(
+            a,
+            b,
+            |x: &FixedAscii<LONGEST_SCALE_NAME>| x.as_bytes().to_vec(),
+            |x| String::from_utf8_lossy(x.as_bytes()).into(),
+        ),
         TypeDescriptor::VarLenArray(_) => {
             let (names, names_b) = (referenced_names(a)?, referenced_names(b)?);
             Ok((names != names_b).then(|| format!("dimensions {names:?} against {names_b:?}")))

@@ -51,9 +51,9 @@ fn read_checked(path: &Path) -> Result<Results, Why> {
         return Err("its attribute `seed` is not the seed of its experiment".into());
     }
     source.check_counts(&experiment)?;
-    let cells = read_cells(&source, &experiment)?;
     let group = source.file.group(schema::PROVENANCE).map_err(|_| format!("it has no group `{}`", schema::PROVENANCE))?;
     let provenance = read_provenance(&group)?;
+    let cells = read_cells(&source, &experiment)?;
     Ok(Results { experiment, cells, provenance })
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, LineStyle, Table, presets};
 use serde::Serialize;
 
 use super::{CellResults, Results, Summary};
@@ -111,7 +111,7 @@ pub fn table(results: &Results) -> String {
     let gradient = column(|summary| summary.grad_mean);
 
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
     table.set_header([
         "L",
         "d",
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn decimals_follow_the_smallest_mean() {
         assert_eq!(Digits::for_column([1.128, 12.0].into_iter()), Digits::Fixed(2));
-        assert_eq!(Digits::for_column([0.7071, 0.125].into_iter()), Digits::Fixed(3));
+        assert_eq!(Digits::for_column([0.5, 0.125].into_iter()), Digits::Fixed(3));
         assert_eq!(Digits::for_column([0.01, f64::NAN].into_iter()), Digits::Fixed(4));
         assert_eq!(Digits::for_column([250.0].into_iter()), Digits::Fixed(1));
         assert_eq!(Digits::for_column([1e-5, 1.0].into_iter()), Digits::Scientific);
