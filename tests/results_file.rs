@@ -57,7 +57,7 @@ fn one_cell_one_network_one_input() {
     let directory = TempDir::new().unwrap();
     let mut smallest = experiment();
     (smallest.depths, smallest.dims, smallest.widths) = (vec![1], vec![1], vec![1]);
-    (smallest.networks, smallest.inputs) = (1, 1);
+    (smallest.networks, smallest.inputs, smallest.seed) = (1, 1, u64::MAX);
     smallest.extra_widths.clear();
     let results = synthetic(&smallest, 2);
     assert_same(&results, &results::read(&written(&directory, "one.h5", &results)).unwrap());
