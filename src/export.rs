@@ -15,7 +15,8 @@ use crate::network::dense::Dense;
 use crate::network::{Engine, ValueAndGradient};
 use crate::plan::{CellPlan, Resources, plan};
 use crate::random::NetworkStreams;
-use crate::results::write::{flags, number_attribute, replace_file, text_attribute};
+use crate::results::aside::replace_file;
+use crate::results::write::{set_flags, set_number, set_text};
 use crate::unit::{Status, samples};
 
 /// Writes the network of `request` to its file.
@@ -40,20 +41,20 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, plan: 
     let ValueAndGradient { value, gradient } = engine.value_and_gradient();
     let samples = samples(&mut engine, plan.search, bound);
 
-    text_attribute(file, "format", "advstep-hpc network")?;
-    number_attribute(file, "format_version", 1_u32)?;
-    text_attribute(file, "program", &format!("advstep-hpc {}", program_revision()))?;
-    text_attribute(file, "command_line", &request.command_line)?;
-    text_attribute(file, "formula", "f(x) = a . h_L / sqrt(width), h_l = max(W_l h_(l-1), 0), h_0 = x")?;
+    set_text(file, "format", "advstep-hpc network")?;
+    set_number(file, "format_version", 1_u32)?;
+    set_text(file, "program", &format!("advstep-hpc {}", program_revision()))?;
+    set_text(file, "command_line", &request.command_line)?;
+    set_text(file, "formula", "f(x) = a . h_L / sqrt(width), h_l = max(W_l h_(l-1), 0), h_0 = x")?;
     for (name, number) in [("depth", plan.cell.depth), ("dim", plan.cell.dim), ("width", plan.cell.width), ("network", network)] {
-        number_attribute(file, name, number as u64)?;
+        set_number(file, name, number as u64)?;
     }
-    number_attribute(file, "seed", seed)?;
-    number_attribute(file, "gain", gain)?;
-    number_attribute(file, "bound", bound)?;
-    text_attribute(file, "readout", if readout == Readout::Sign { "sign" } else { "gaussian" })?;
-    text_attribute(file, "precision", if precision == Precision::F32 { "f32" } else { "f64" })?;
-    text_attribute(file, "search", plan.search.name())?;
+    set_number(file, "seed", seed)?;
+    set_number(file, "gain", gain)?;
+    set_number(file, "bound", bound)?;
+    set_text(file, "readout", if readout == Readout::Sign { "sign" } else { "gaussian" })?;
+    set_text(file, "precision", if precision == Precision::F32 { "f32" } else { "f64" })?;
+    set_text(file, "search", plan.search.name())?;
 
     for layer in 1..=plan.cell.depth {
         write(file, &format!("W{layer}"), "weights, a row a neuron", engine.matrix(layer).view())?;
@@ -66,11 +67,11 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, plan: 
     write(file, "step", "smallest step that switches the sign, NaN where none", steps.view())?;
     let codes: Array1<u8> = samples.iter().map(|sample| sample.status as u8).collect();
     let status = write(file, "status", "what became of the search", codes.view())?;
-    flags(&status, &Status::ALL.map(Status::name))
+    set_flags(&status, &Status::ALL.map(Status::name))
 }
 
 fn write<T: H5Type, D: Dimension>(file: &Group, name: &str, long_name: &str, array: ArrayView<T, D>) -> anyhow::Result<Dataset> {
     let dataset = file.new_dataset_builder().with_data(array).create(name).with_context(|| format!("cannot write {name}"))?;
-    text_attribute(&dataset, "long_name", long_name)?;
+    set_text(&dataset, "long_name", long_name)?;
     Ok(dataset)
 }

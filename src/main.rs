@@ -44,7 +44,7 @@ fn plan(args: RunArgs) -> anyhow::Result<()> {
 fn show(args: ShowArgs) -> anyhow::Result<()> {
     let request = args.request()?;
     let results = results::read(&request.file)?;
-    Ok(cli::print(&show::text(&results, request.format)?)?)
+    show::show(&results, request.format, &mut std::io::stdout().lock())
 }
 
 fn plot(args: PlotArgs) -> anyhow::Result<()> {

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 use crate::experiment::presets::Preset;
 use crate::experiment::{EngineChoice, Precision, Readout, SearchChoice};
-use crate::figures::Format;
+use crate::figures;
+use crate::results::show;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -190,14 +191,7 @@ pub struct ShowArgs {
     pub file: PathBuf,
     /// Form of the output; json is one object a line and a cell
     #[arg(long, value_enum, default_value = "table")]
-    pub format: ShowFormat,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ShowFormat {
-    Table,
-    Json,
-    Csv,
+    pub format: show::Format,
 }
 
 #[derive(Debug, Args)]
@@ -209,7 +203,7 @@ pub struct PlotArgs {
     pub out: Option<PathBuf>,
     /// Formats of the pictures
     #[arg(long, value_enum, value_name = "FORMAT,...", value_delimiter = ',', default_value = "svg,png")]
-    pub format: Vec<Format>,
+    pub format: Vec<figures::Format>,
 }
 
 #[derive(Debug, Args)]

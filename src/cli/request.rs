@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
 
-use super::args::{ExperimentArgs, ExportArgs, LawArgs, PlotArgs, RunArgs, ShowArgs, ShowFormat};
+use super::args::{ExperimentArgs, ExportArgs, LawArgs, PlotArgs, RunArgs, ShowArgs};
 use super::paths::{check_input, check_output, check_output_dir};
 use crate::error::BadInput;
 use crate::experiment::options::Options;
 use crate::experiment::presets::Preset;
 use crate::experiment::{EngineChoice, Experiment, Unit};
-use crate::figures::Format;
+use crate::figures;
+use crate::results::show;
 
 /// More threads than this are taken for a slip.
 const MAX_THREADS: f64 = 4096.0;
@@ -38,7 +39,7 @@ pub struct RunRequest {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShowRequest {
     pub file: PathBuf,
-    pub format: ShowFormat,
+    pub format: show::Format,
 }
 
 /// A results file to draw. It can be opened; what it holds is unknown.
@@ -48,7 +49,7 @@ pub struct PlotRequest {
     /// Directory of the pictures; it can be written in, or created.
     pub out: PathBuf,
     /// At least one, ascending, distinct.
-    pub formats: Vec<Format>,
+    pub formats: Vec<figures::Format>,
 }
 
 /// One network to write to a file.
@@ -282,6 +283,6 @@ mod tests {
         };
         let request = args.request().unwrap();
         assert_eq!(request.out, dir.path().join("some-figures"));
-        assert_eq!(request.formats, [Format::Svg, Format::Pdf]);
+        assert_eq!(request.formats, [figures::Format::Svg, figures::Format::Pdf]);
     }
 }

@@ -1,84 +1,132 @@
-//! Whether two results files hold the same science: every dataset and attribute outside of the provenance, byte for byte.
+//! Whether two results files hold the same science: every array and attribute outside `/provenance`, bit for bit.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use hdf5::types::{FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
-use hdf5::{Container, File, Location};
+use hdf5::types::{FixedAscii, FloatSize, IntSize, TypeDescriptor, VarLenArray, VarLenUnicode};
+use hdf5::{Container, File, Group, H5Type, Location, ObjectReference1, ReferencedObject};
 
 use super::schema;
 
-/// HDF5's own bookkeeping of dimension scales: references, whose bytes are addresses.
-const BOOKKEEPING: [&str; 2] = ["DIMENSION_LIST", "REFERENCE_LIST"];
+/// Attribute of a dimension scale that lists who uses it, in file addresses; `DIMENSION_LIST` of the users says the same.
+const BACK_REFERENCES: &str = "REFERENCE_LIST";
+/// Bytes of the class or name of a dimension scale, at most.
+const LONGEST_SCALE_NAME: usize = 64;
 
-/// The first thing that differs between the science of two files, or `None`.
+/// The first difference between two files outside `/provenance`, in words; `None` if there is none.
+///
+/// Floats are compared by their bits, so NaN equals NaN and 0 differs from −0.
+///
+/// # Errors
+/// A file that cannot be read, or that holds a type which no results file has.
 pub fn first_difference(a: &Path, b: &Path) -> anyhow::Result<Option<String>> {
-    let (a, b) = (open(a)?, open(b)?);
-    let names = |file: &File| -> anyhow::Result<BTreeSet<String>> {
-        Ok(file.member_names()?.into_iter().filter(|name| name != schema::PROVENANCE).collect())
-    };
-    let (names_a, names_b) = (names(&a)?, names(&b)?);
-    if let Some(name) = names_a.symmetric_difference(&names_b).next() {
-        return Ok(Some(format!("only one of the files has {name}")));
+    let open = |path: &Path| File::open(path).with_context(|| format!("opening {}", path.display()));
+    differing_groups(&*open(a)?, &*open(b)?)
+}
+
+fn differing_groups(a: &Group, b: &Group) -> anyhow::Result<Option<String>> {
+    if let Some(difference) = differing_attributes(a, b)? {
+        return Ok(Some(difference));
     }
-    if let Some(name) = attribute_difference(&a, &b)? {
-        return Ok(Some(format!("the root attribute {name}")));
+    let names = members(a)?;
+    if names != members(b)? {
+        return Ok(Some(format!("{}: members {names:?} against {:?}", a.name(), members(b)?)));
     }
-    for name in names_a {
-        let (a, b) = (a.dataset(&name)?, b.dataset(&name)?);
-        if let Some(attribute) = attribute_difference(&a, &b)? {
-            return Ok(Some(format!("the attribute {attribute} of {name}")));
-        }
-        if a.shape() != b.shape() {
-            return Ok(Some(format!("the shape of {name}")));
-        }
-        let (bytes_a, bytes_b) = (bytes(&a)?, bytes(&b)?);
-        if let Some(place) = bytes_a.iter().zip(&bytes_b).position(|(a, b)| a != b) {
-            return Ok(Some(format!("{name} at entry {place}")));
+    for name in &names {
+        let difference = match (a.dataset(name), b.dataset(name)) {
+            (Ok(a), Ok(b)) => match differing_contents(&a, &b).with_context(|| a.name())? {
+                Some(difference) => Some(format!("{}: {difference}", a.name())),
+                None => differing_attributes(&a, &b)?,
+            },
+            _ => differing_groups(&a.group(name)?, &b.group(name)?)?,
+        };
+        if difference.is_some() {
+            return Ok(difference);
         }
     }
     Ok(None)
 }
 
-fn open(path: &Path) -> anyhow::Result<File> {
-    File::open(path).with_context(|| format!("cannot open {}", path.display()))
+/// The names in a group, sorted, without the provenance of a root.
+fn members(group: &Group) -> anyhow::Result<Vec<String>> {
+    let mut names = group.member_names()?;
+    names.retain(|name| !(group.name() == "/" && name == schema::PROVENANCE));
+    names.sort();
+    Ok(names)
 }
 
-fn attribute_difference(a: &Location, b: &Location) -> anyhow::Result<Option<String>> {
-    let names = |place: &Location| -> anyhow::Result<BTreeSet<String>> {
-        Ok(place.attr_names()?.into_iter().filter(|name| !BOOKKEEPING.contains(&name.as_str())).collect())
+fn differing_attributes(a: &Location, b: &Location) -> anyhow::Result<Option<String>> {
+    let names = |object: &Location| -> anyhow::Result<Vec<String>> {
+        let mut names = object.attr_names()?;
+        names.retain(|name| name != BACK_REFERENCES);
+        names.sort();
+        Ok(names)
     };
     let (names_a, names_b) = (names(a)?, names(b)?);
-    if let Some(name) = names_a.symmetric_difference(&names_b).next() {
-        return Ok(Some(name.clone()));
+    if names_a != names_b {
+        return Ok(Some(format!("{}: attributes {names_a:?} against {names_b:?}", a.name())));
     }
     for name in names_a {
-        if bytes(&*a.attr(&name)?)? != bytes(&*b.attr(&name)?)? {
-            return Ok(Some(name));
+        let place = format!("{}@{name}", a.name());
+        if let Some(difference) = differing_contents(&*a.attr(&name)?, &*b.attr(&name)?).context(place.clone())? {
+            return Ok(Some(format!("{place}: {difference}")));
         }
     }
     Ok(None)
 }
 
-/// The bits of every entry of a dataset or attribute.
-fn bytes(container: &Container) -> anyhow::Result<Vec<Vec<u8>>> {
-    macro_rules! numbers {
-        ($type:ty) => {
-            container.read_raw::<$type>()?.into_iter().map(|number| number.to_le_bytes().to_vec()).collect()
-        };
+/// Compares type, shape and elements of two arrays or attributes.
+fn differing_contents(a: &Container, b: &Container) -> anyhow::Result<Option<String>> {
+    let (kind, kind_b) = (a.dtype()?.to_descriptor()?, b.dtype()?.to_descriptor()?);
+    if kind != kind_b {
+        return Ok(Some(format!("type {kind} against {kind_b}")));
     }
-    Ok(match container.dtype()?.to_descriptor()? {
-        TypeDescriptor::Float(FloatSize::U8) => numbers!(f64),
-        TypeDescriptor::Float(FloatSize::U4) => numbers!(f32),
-        TypeDescriptor::Unsigned(IntSize::U1) => numbers!(u8),
-        TypeDescriptor::Unsigned(IntSize::U4) => numbers!(u32),
-        TypeDescriptor::Unsigned(IntSize::U8) => numbers!(u64),
-        TypeDescriptor::Integer(IntSize::U8) => numbers!(i64),
+    let (shape, shape_b) = (a.get_shape()?, b.get_shape()?);
+    if shape != shape_b {
+        return Ok(Some(format!("shape {shape:?} against {shape_b:?}")));
+    }
+    match kind {
+        TypeDescriptor::Float(FloatSize::U8) => differing_elements(a, b, |x: &f64| x.to_bits(), f64::to_string),
+        TypeDescriptor::Integer(IntSize::U4) => differing_elements(a, b, |x: &i32| *x, i32::to_string),
+        TypeDescriptor::Integer(IntSize::U8) => differing_elements(a, b, |x: &i64| *x, i64::to_string),
+        TypeDescriptor::Unsigned(IntSize::U1) => differing_elements(a, b, |x: &u8| *x, u8::to_string),
+        TypeDescriptor::Unsigned(IntSize::U4) => differing_elements(a, b, |x: &u32| *x, u32::to_string),
+        TypeDescriptor::Unsigned(IntSize::U8) => differing_elements(a, b, |x: &u64| *x, u64::to_string),
         TypeDescriptor::VarLenUnicode => {
-            container.read_raw::<VarLenUnicode>()?.into_iter().map(|text| text.as_bytes().to_vec()).collect()
+            differing_elements(a, b, |x: &VarLenUnicode| x.as_bytes().to_vec(), |x| String::from_utf8_lossy(x.as_bytes()).into())
         }
-        TypeDescriptor::FixedAscii(_) => vec![format!("{:?}", container.dtype()?.to_descriptor()?).into_bytes()],
-        other => bail!("a type that results files do not have: {other}"),
-    })
+        // The class and name of a dimension scale.
+        TypeDescriptor::FixedAscii(length) if length <= LONGEST_SCALE_NAME => differing_elements(
+            a,
+            b,
+            |x: &FixedAscii<LONGEST_SCALE_NAME>| x.as_bytes().to_vec(),
+            |x| String::from_utf8_lossy(x.as_bytes()).into(),
+        ),
+        TypeDescriptor::VarLenArray(_) => {
+            let (names, names_b) = (referenced_names(a)?, referenced_names(b)?);
+            Ok((names != names_b).then(|| format!("dimensions {names:?} against {names_b:?}")))
+        }
+        other => bail!("cannot compare elements of type {other}"),
+    }
+}
+
+fn differing_elements<T: H5Type, K: PartialEq>(
+    a: &Container,
+    b: &Container,
+    key: impl Fn(&T) -> K,
+    print: impl Fn(&T) -> String,
+) -> anyhow::Result<Option<String>> {
+    let (values, values_b) = (a.read_raw::<T>()?, b.read_raw::<T>()?);
+    let differing = values.iter().zip(&values_b).position(|(x, y)| key(x) != key(y));
+    Ok(differing.map(|at| format!("element {at} is {} against {}", print(&values[at]), print(&values_b[at]))))
+}
+
+/// The paths of the datasets that a `DIMENSION_LIST` points at, axis by axis.
+fn referenced_names(attribute: &Container) -> anyhow::Result<Vec<Vec<String>>> {
+    let lists = attribute.read_raw::<VarLenArray<ObjectReference1>>()?;
+    let name = |reference: &ObjectReference1| match attribute.dereference(reference)? {
+        ReferencedObject::Dataset(dataset) => Ok(dataset.name()),
+        _ => bail!("a dimension that is no dataset"),
+    };
+    lists.iter().map(|list| list.iter().map(name).collect()).collect()
 }

@@ -1,8 +1,12 @@
 //! Records → per-cell statistics, and the one HDF5 file an experiment leaves. `docs/file-format.md` is the schema in words.
+//!
+//! [`summary`] owns the statistics, [`schema`] the list of everything in a file, [`write`](mod@write) and [`read`](mod@read) the two
+//! directions, [`show`] the table, JSON and CSV for people and scripts, [`compare`] the proof that two files hold the same science.
 
+pub mod aside;
 pub mod compare;
 pub mod read;
-pub mod scales;
+mod scales;
 pub mod schema;
 pub mod show;
 pub mod summary;
@@ -11,11 +15,12 @@ pub mod write;
 use crate::experiment::{Cell, Experiment};
 use crate::unit::UnitRecord;
 
+pub use compare::first_difference;
 pub use read::read;
 pub use summary::Summary;
 pub use write::write;
 
-/// Engine that evaluated a cell. The discriminants are the codes in files.
+/// Engine that evaluated a cell, as named in files and tables. The discriminants are the codes in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum EngineName {
@@ -37,7 +42,7 @@ impl EngineName {
     }
 }
 
-/// Search that found the steps of a cell. The discriminants are the codes in files.
+/// Search that found the steps of a cell, as named in files and tables. The discriminants are the codes in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum SearchName {
@@ -67,13 +72,19 @@ impl SearchName {
 }
 
 /// A cell with everything measured in it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct CellResults {
     pub cell: Cell,
     pub engine: EngineName,
     pub search: SearchName,
     /// One for each network, in network order.
     pub records: Vec<UnitRecord>,
+}
+
+impl CellResults {
+    pub fn summary(&self) -> Summary {
+        Summary::of(&self.records)
+    }
 }
 
 /// When, where and by what a file was made. Nothing in here is science: two runs of one experiment may differ in it.
@@ -97,7 +108,7 @@ pub struct Provenance {
 }
 
 /// A finished experiment in memory: what is written to a file, and what is read back from one.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Results {
     pub experiment: Experiment,
     /// In the order of [`Experiment::cells`].

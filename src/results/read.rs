@@ -1,151 +1,225 @@
-//! HDF5 file → results. A file is not trusted: every shape and code is checked, and nothing is allocated for what cannot be there.
+//! A results file → [`Results`], with every value checked: a file that is not ours, not whole or not of this version is refused.
 
 use std::path::Path;
 
-use anyhow::Context;
 use hdf5::types::VarLenUnicode;
-use hdf5::{Group, H5Type};
-use ndarray::{Array1, Array2, s};
+use hdf5::{Dataset, File, Group, H5Type, Location};
 
-use super::schema;
+use super::schema::{self, Axes, Axis, Variable};
 use super::{CellResults, EngineName, Provenance, Results, SearchName};
 use crate::error::BadInput;
-use crate::experiment::{Cell, Experiment, Unit};
+use crate::experiment::{Experiment, Unit};
 use crate::unit::{Sample, Status, UnitRecord};
 
-/// Deflate makes nothing smaller than by this factor, and a sample has this many bytes: a bound of what a file can hold.
-const MAX_COMPRESSION: u64 = 1100;
-const SAMPLE_BYTES: u64 = 29;
+/// Deflate cannot shrink by more than 1032:1, so an array larger than this many times its file does not hold what it claims.
+const LARGEST_RATIO: u64 = 1100;
+/// A step may lie beyond the bound by its rounding.
+const BOUND_SLACK: f64 = 1.0 + 1e-6;
 
-/// Reads a results file.
+/// Reads the results file at `path`.
 ///
 /// # Errors
-/// [`BadInput`] for a file that is not one of ours, is of another version, is damaged, or contradicts itself.
-pub fn read(path: &Path) -> Result<Results, BadInput> {
-    hdf5::silence_errors(true);
-    let file = hdf5::File::open(path).map_err(|error| {
-        refusal(path, &format!("HDF5 cannot open it: {}", first_line(&error.to_string())), "is not an HDF5 file, or is damaged")
-    })?;
-    let root = file.as_group().map_err(|error| damaged(path, &error.into()))?;
-    check_format(path, &root)?;
-    read_root(path, &root).map_err(|error| damaged(path, &error))
+/// [`BadInput`] whatever is wrong with the file. The memory taken is bounded by a multiple of the size of the file.
+pub fn read(path: &Path) -> anyhow::Result<Results> {
+    Ok(read_checked(path).map_err(|why| refusal(path, why))?)
 }
 
-fn refusal(path: &Path, why: &str, what: &str) -> BadInput {
-    let what = format!("{} {what}", path.display());
-    BadInput::new(what, why, "give a results file that `advstep-hpc run` of this version has written")
+/// Why a file is refused, in a few words.
+type Why = String;
+
+fn refusal(path: &Path, why: Why) -> BadInput {
+    BadInput::new(format!("cannot read results from {}", path.display()), why, "give a file that `advstep-hpc run` wrote")
 }
 
-fn damaged(path: &Path, error: &anyhow::Error) -> BadInput {
-    refusal(path, first_line(&format!("{error:#}")), "is damaged")
-}
+fn read_checked(path: &Path) -> Result<Results, Why> {
+    let bytes = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    let file = File::open(path).map_err(|error| format!("not an HDF5 file, or not a whole one: {error}"))?;
+    let source = Source { file, bytes };
 
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
-}
-
-fn check_format(path: &Path, root: &Group) -> Result<(), BadInput> {
-    match text(root, "format") {
-        Ok(format) if format == schema::FORMAT => {}
-        _ => return Err(refusal(path, "its root has no attribute `format` with our name", "is not a results file of advstep-hpc")),
+    let format = text(&source.file, "format")?;
+    if format != schema::FORMAT {
+        return Err(format!("its format is `{format}`, not `{}`", schema::FORMAT));
     }
-    match number::<u32>(root, "format_version") {
-        Ok(version) if version == schema::VERSION => Ok(()),
-        Ok(version) => {
-            let why = format!("its format version is {version}, this program reads {}", schema::VERSION);
-            Err(refusal(path, &why, "is of another version"))
+    let version: u32 = number(&source.file, "format_version")?;
+    if version != schema::VERSION {
+        return Err(format!("its format version is {version}, this program reads version {}", schema::VERSION));
+    }
+    let experiment = Experiment::from_toml(&text(&source.file, "experiment")?, "its attribute `experiment`")
+        .map_err(|error| format!("its experiment: {error}"))?;
+    if number::<u64>(&source.file, "seed")? != experiment.seed {
+        return Err("its attribute `seed` is not the seed of its experiment".into());
+    }
+    source.check_counts(&experiment)?;
+    let group = source.file.group(schema::PROVENANCE).map_err(|_| format!("it has no group `{}`", schema::PROVENANCE))?;
+    let provenance = read_provenance(&group)?;
+    let cells = read_cells(&source, &experiment)?;
+    Ok(Results { experiment, cells, provenance })
+}
+
+/// An open file and its size.
+struct Source {
+    file: File,
+    bytes: u64,
+}
+
+impl Source {
+    /// Refuses an experiment too large for the file, before anything of its size is allocated.
+    fn check_counts(&self, experiment: &Experiment) -> Result<(), Why> {
+        let widths = |depth| experiment.widths.len() + experiment.extra_widths.get(depth).map_or(0, Vec::len);
+        let cells = experiment.depths.iter().map(widths).fold(0usize, usize::saturating_add).saturating_mul(experiment.dims.len());
+        let samples = cells.saturating_mul(experiment.networks).saturating_mul(experiment.inputs);
+        self.check_size("its experiment", samples as u64, schema::STEP.kind.bytes())
+    }
+
+    fn check_size(&self, what: &str, elements: u64, element_bytes: usize) -> Result<(), Why> {
+        match elements.saturating_mul(element_bytes as u64) <= self.bytes.saturating_mul(LARGEST_RATIO) {
+            true => Ok(()),
+            false => Err(format!("{what} is larger than a file of {} bytes can hold", self.bytes)),
         }
-        Err(error) => Err(damaged(path, &error)),
+    }
+
+    /// Opens an array after checking its type, shape and size.
+    fn open(&self, path: &str, kind: schema::Kind, shape: &[usize]) -> Result<Dataset, Why> {
+        let dataset = self.file.dataset(path).map_err(|_| format!("it has no array `{path}`"))?;
+        let found = dataset.dtype().and_then(|dtype| dtype.to_descriptor());
+        if found.as_ref().ok() != Some(&kind.descriptor()) {
+            return Err(format!("its array `{path}` is not of type {}", kind.descriptor()));
+        }
+        let found = dataset.get_shape().map_err(|error| error.to_string())?;
+        if found != shape {
+            return Err(format!("its array `{path}` has shape {found:?}, its experiment needs {shape:?}"));
+        }
+        let elements = shape.iter().fold(1u64, |product, &length| product.saturating_mul(length as u64));
+        self.check_size(&format!("its array `{path}`"), elements, kind.bytes())?;
+        Ok(dataset)
+    }
+
+    fn whole<T: H5Type>(&self, variable: &Variable, axes: &Axes) -> Result<Vec<T>, Why> {
+        let dataset = self.open(variable.path, variable.kind, &axes.shape(variable.axes))?;
+        dataset.read_raw().map_err(|error| damaged(variable.path, &error))
     }
 }
 
-fn read_root(path: &Path, root: &Group) -> anyhow::Result<Results> {
-    let experiment = Experiment::from_toml(&text(root, "experiment")?, "the attribute `experiment`")?;
+fn damaged(path: &str, error: &hdf5::Error) -> Why {
+    format!("its array `{path}` is damaged: {error}")
+}
+
+fn read_cells(source: &Source, experiment: &Experiment) -> Result<Vec<CellResults>, Why> {
     let cells = experiment.cells();
-    let shape = [cells.len(), experiment.networks, experiment.inputs];
-    let samples = shape.iter().map(|&length| length as u128).product::<u128>();
-    let bytes = std::fs::metadata(path)?.len();
-    anyhow::ensure!(
-        samples * u128::from(SAMPLE_BYTES) <= u128::from(bytes) * u128::from(MAX_COMPRESSION),
-        "it should hold {samples} samples and has {bytes} bytes"
-    );
-    check_cells(root, &cells)?;
-    let codes = |(name, _), count| read_codes(root, name, cells.len(), count);
-    let engines = codes(schema::ENGINE, EngineName::ALL.len())?;
-    let searches = codes(schema::SEARCH, SearchName::ALL.len())?;
-    for (name, _) in [schema::STEP, schema::GRADIENT_NORM, schema::VALUE, schema::STATUS, schema::EVALUATIONS] {
-        let found = root.dataset(name).with_context(|| format!("it has no dataset {name}"))?.shape();
-        anyhow::ensure!(found == shape, "{name} has the shape {found:?} and should have {shape:?}");
+    let axes = Axes::of(experiment, cells.len());
+    for axis in Axis::ALL {
+        let dataset = source.open(axis.name(), schema::Kind::I64, &axes.shape(&[axis]))?;
+        let found: Vec<i64> = dataset.read_raw().map_err(|error| damaged(axis.name(), &error))?;
+        if found != axes.along(axis) {
+            return Err(format!("its axis `{}` is not that of its experiment", axis.name()));
+        }
     }
-    let provenance = root.group(schema::PROVENANCE).context("it has no group provenance")?;
-    let seconds = provenance.dataset(schema::UNIT_SECONDS)?;
-    anyhow::ensure!(seconds.shape() == shape[..2], "{} has a wrong shape", schema::UNIT_SECONDS);
-    let seconds: Array2<f64> = seconds.read()?;
+    for variable in schema::variables() {
+        source.open(variable.path, variable.kind, &axes.shape(variable.axes))?;
+    }
+    for (variable, of) in [
+        (schema::CELL_DEPTH, (|cell| cell.depth) as fn(&crate::experiment::Cell) -> usize),
+        (schema::CELL_DIM, |cell| cell.dim),
+        (schema::CELL_WIDTH, |cell| cell.width),
+    ] {
+        let found: Vec<i64> = source.whole(&variable, &axes)?;
+        if !found.iter().copied().eq(cells.iter().map(|cell| of(cell) as i64)) {
+            return Err(format!("its array `{}` is not that of its experiment", variable.path));
+        }
+    }
+    let engines: Vec<u8> = source.whole(&schema::ENGINE, &axes)?;
+    let searches: Vec<u8> = source.whole(&schema::SEARCH, &axes)?;
+    let seconds: Vec<f64> = source.whole(&schema::UNIT_SECONDS, &axes)?;
+    let samples = SampleReader::open(source, experiment, &axes)?;
 
-    let cells = cells.into_iter().enumerate().map(|(index, cell)| {
-        let samples = read_samples(root, index)?;
-        let records = samples.chunks(experiment.inputs).enumerate().map(|(network, samples)| UnitRecord {
-            unit: Unit { cell: index, network },
-            samples: samples.to_vec(),
-            seconds: seconds[[index, network]],
-        });
-        Ok(CellResults {
-            cell,
-            engine: EngineName::from_code(engines[index]).expect("the codes have been checked"),
-            search: SearchName::from_code(searches[index]).expect("the codes have been checked"),
-            records: records.collect(),
-        })
-    });
-    let cells = cells.collect::<anyhow::Result<Vec<_>>>()?;
-    Ok(Results { cells, provenance: read_provenance(&provenance)?, experiment })
+    let mut results = Vec::with_capacity(cells.len());
+    for (index, &cell) in cells.iter().enumerate() {
+        let engine = EngineName::from_code(engines[index]).ok_or_else(|| unknown_code("engine", engines[index]))?;
+        let search = SearchName::from_code(searches[index]).ok_or_else(|| unknown_code("search", searches[index]))?;
+        let seconds = &seconds[index * experiment.networks..][..experiment.networks];
+        let records = samples.cell(index, seconds).map_err(|why| format!("cell {cell}: {why}"))?;
+        results.push(CellResults { cell, engine, search, records });
+    }
+    Ok(results)
 }
 
-/// The cells listed in the file are those of its experiment.
-fn check_cells(root: &Group, cells: &[Cell]) -> anyhow::Result<()> {
-    let expected: [((&str, &str), fn(&Cell) -> usize); 3] =
-        [(schema::CELL_DEPTH, |cell| cell.depth), (schema::CELL_DIM, |cell| cell.dim), (schema::CELL_WIDTH, |cell| cell.width)];
-    for ((name, _), of) in expected {
-        let found: Array1<i64> = read_vector(root, name, cells.len())?;
-        let agrees = found.iter().zip(cells).all(|(found, cell)| *found == of(cell) as i64);
-        anyhow::ensure!(agrees, "{name} is not that of its experiment");
+fn unknown_code(what: &str, code: u8) -> Why {
+    format!("its array `{what}` holds {code}, which this program does not know")
+}
+
+/// The raw arrays, read a cell at a time.
+struct SampleReader<'a> {
+    experiment: &'a Experiment,
+    step: Dataset,
+    gradient_norm: Dataset,
+    value: Dataset,
+    status: Dataset,
+    evaluations: Dataset,
+}
+
+impl<'a> SampleReader<'a> {
+    fn open(source: &Source, experiment: &'a Experiment, axes: &Axes) -> Result<Self, Why> {
+        let open = |variable: Variable| source.open(variable.path, variable.kind, &axes.shape(variable.axes));
+        Ok(Self {
+            experiment,
+            step: open(schema::STEP)?,
+            gradient_norm: open(schema::GRADIENT_NORM)?,
+            value: open(schema::VALUE)?,
+            status: open(schema::STATUS)?,
+            evaluations: open(schema::EVALUATIONS)?,
+        })
+    }
+
+    /// The records of cell `index`, whose networks took `seconds`.
+    fn cell(&self, index: usize, seconds: &[f64]) -> Result<Vec<UnitRecord>, Why> {
+        let steps: Vec<f64> = slab(&self.step, index)?;
+        let gradient_norms: Vec<f64> = slab(&self.gradient_norm, index)?;
+        let values: Vec<f64> = slab(&self.value, index)?;
+        let statuses: Vec<u8> = slab(&self.status, index)?;
+        let evaluations: Vec<u32> = slab(&self.evaluations, index)?;
+        let inputs = self.experiment.inputs;
+
+        let sample = |at: usize| {
+            let status = Status::from_code(statuses[at]).ok_or_else(|| unknown_code("status", statuses[at]))?;
+            let sample = Sample {
+                step: steps[at],
+                gradient_norm: gradient_norms[at],
+                value: values[at],
+                status,
+                evaluations: evaluations[at],
+            };
+            check_sample(&sample, self.experiment.bound)
+                .map_err(|why| format!("network {}, input {}: {why}", at / inputs, at % inputs))?;
+            Ok(sample)
+        };
+        let record = |(network, &seconds)| {
+            let samples = (network * inputs..(network + 1) * inputs).map(sample).collect::<Result<_, Why>>()?;
+            Ok(UnitRecord { unit: Unit { cell: index, network }, samples, seconds })
+        };
+        seconds.iter().enumerate().map(record).collect()
+    }
+}
+
+fn slab<T: H5Type>(dataset: &Dataset, cell: usize) -> Result<Vec<T>, Why> {
+    let array = dataset.read_slice_2d((cell, .., ..)).map_err(|error| damaged(&dataset.name(), &error))?;
+    Ok(array.into_raw_vec_and_offset().0)
+}
+
+fn check_sample(sample: &Sample, bound: f64) -> Result<(), Why> {
+    let Sample { step, gradient_norm, status, .. } = *sample;
+    if status.is_found() && !(0.0..=bound * BOUND_SLACK).contains(&step) {
+        return Err(format!("a step of {step} is found within the bound of {bound}"));
+    }
+    if !status.is_found() && !step.is_nan() {
+        return Err(format!("a step of {step} where none was found"));
+    }
+    if gradient_norm < 0.0 {
+        return Err(format!("a gradient of norm {gradient_norm}"));
     }
     Ok(())
 }
 
-fn read_codes(root: &Group, name: &str, length: usize, count: usize) -> anyhow::Result<Array1<u8>> {
-    let codes: Array1<u8> = read_vector(root, name, length)?;
-    anyhow::ensure!(codes.iter().all(|&code| usize::from(code) < count), "{name} holds a code that has no meaning");
-    Ok(codes)
-}
-
-fn read_vector<T: H5Type>(root: &Group, name: &str, length: usize) -> anyhow::Result<Array1<T>> {
-    let dataset = root.dataset(name).with_context(|| format!("it has no dataset {name}"))?;
-    anyhow::ensure!(dataset.shape() == [length], "{name} has the shape {:?} and should have {length} entries", dataset.shape());
-    dataset.read_1d().with_context(|| format!("cannot read {name}"))
-}
-
-/// All samples of cell `index`, networks one after the other.
-fn read_samples(root: &Group, index: usize) -> anyhow::Result<Vec<Sample>> {
-    let step: Vec<f64> = read_slab(root, schema::STEP.0, index)?;
-    let gradient_norm: Vec<f64> = read_slab(root, schema::GRADIENT_NORM.0, index)?;
-    let value: Vec<f64> = read_slab(root, schema::VALUE.0, index)?;
-    let status: Vec<u8> = read_slab(root, schema::STATUS.0, index)?;
-    let evaluations: Vec<u32> = read_slab(root, schema::EVALUATIONS.0, index)?;
-    (0..step.len())
-        .map(|i| {
-            let status = Status::from_code(status[i]).with_context(|| format!("status {} has no meaning", status[i]))?;
-            anyhow::ensure!(status.is_found() == step[i].is_finite(), "a step contradicts its status {}", status.name());
-            Ok(Sample { step: step[i], gradient_norm: gradient_norm[i], value: value[i], status, evaluations: evaluations[i] })
-        })
-        .collect()
-}
-
-fn read_slab<T: H5Type>(root: &Group, name: &str, index: usize) -> anyhow::Result<Vec<T>> {
-    let slab: Array2<T> = root.dataset(name)?.read_slice(s![index, .., ..]).with_context(|| format!("cannot read {name}"))?;
-    Ok(slab.into_raw_vec_and_offset().0)
-}
-
-fn read_provenance(group: &Group) -> anyhow::Result<Provenance> {
+fn read_provenance(group: &Group) -> Result<Provenance, Why> {
     Ok(Provenance {
         program_version: text(group, "program_version")?,
         git_revision: text(group, "git_revision")?,
@@ -162,13 +236,21 @@ fn read_provenance(group: &Group) -> anyhow::Result<Provenance> {
     })
 }
 
-fn text(place: &Group, name: &str) -> anyhow::Result<String> {
-    let attribute = place.attr(name).with_context(|| format!("it has no attribute {name}"))?;
-    let text: VarLenUnicode = attribute.read_scalar().with_context(|| format!("the attribute {name} is no text"))?;
-    Ok(text.as_str().to_owned())
+fn text(object: &Location, name: &str) -> Result<String, Why> {
+    let value: VarLenUnicode = scalar(object, name)?;
+    // A foreign file may hold any bytes, so `as_str`, which trusts them, will not do.
+    String::from_utf8(value.as_bytes().to_vec()).map_err(|_| format!("its attribute `{name}` is not UTF-8"))
 }
 
-fn number<T: H5Type>(place: &Group, name: &str) -> anyhow::Result<T> {
-    let attribute = place.attr(name).with_context(|| format!("it has no attribute {name}"))?;
-    attribute.read_scalar().with_context(|| format!("the attribute {name} is not the number it should be"))
+fn number<T: H5Type>(object: &Location, name: &str) -> Result<T, Why> {
+    scalar(object, name)
+}
+
+fn scalar<T: H5Type>(object: &Location, name: &str) -> Result<T, Why> {
+    let attribute = object.attr(name).map_err(|_| format!("it has no attribute `{name}`"))?;
+    let found = attribute.dtype().and_then(|dtype| dtype.to_descriptor());
+    if found.as_ref().ok() != Some(&T::type_descriptor()) {
+        return Err(format!("its attribute `{name}` is not of type {}", T::type_descriptor()));
+    }
+    attribute.read_scalar().map_err(|error| format!("its attribute `{name}` is damaged: {error}"))
 }

@@ -1,30 +1,35 @@
-//! Dimension scales (HDF5's high-level interface, `H5DS`), which the HDF5 crate has no bindings for.
+//! Dimension scales: the two functions of libhdf5's high-level library that give axes their names in netCDF-4, xarray and h5py.
+//!
+//! `hdf5-metno-sys` links `libhdf5_hl` (its feature `hl`) and declares none of it.
 
-use std::ffi::{CString, c_char, c_int, c_uint};
+use std::ffi::CString;
+use std::os::raw::{c_char, c_uint};
 
 use anyhow::ensure;
 use hdf5::Dataset;
+use hdf5_sys::h5::herr_t;
+use hdf5_sys::h5i::hid_t;
 
+// https://support.hdfgroup.org/documentation/hdf5/latest/group___h5_d_s.html
 unsafe extern "C" {
-    fn H5DSset_scale(dataset: i64, name: *const c_char) -> c_int;
-    fn H5DSattach_scale(dataset: i64, scale: i64, axis: c_uint) -> c_int;
+    fn H5DSset_scale(dsid: hid_t, dimname: *const c_char) -> herr_t;
+    fn H5DSattach_scale(did: hid_t, dsid: hid_t, idx: c_uint) -> herr_t;
 }
 
-/// Makes the one-dimensional `dataset` the scale of an axis called `name`.
+/// Makes the one-dimensional `dataset` the coordinates of a dimension called `name`.
 pub fn make_scale(dataset: &Dataset, name: &str) -> anyhow::Result<()> {
-    let name = CString::new(name)?;
-    // SAFETY: a valid identifier and a C string; HDF5 is called under the crate's global lock.
-    let code = hdf5::sync::sync(|| unsafe { H5DSset_scale(dataset.id(), name.as_ptr()) });
-    ensure!(code >= 0, "HDF5 cannot make {} a dimension scale", dataset.name());
+    let c_name = CString::new(name)?;
+    // SAFETY: the handle is open and the string outlives the call; `sync` holds the lock that every HDF5 call of this process takes.
+    let code = hdf5::sync::sync(|| unsafe { H5DSset_scale(dataset.id(), c_name.as_ptr()) });
+    ensure!(code >= 0, "HDF5 refuses to make {name} a dimension scale");
     Ok(())
 }
 
-/// Attaches one scale to each axis of `dataset`, in order.
-pub fn attach_scales(dataset: &Dataset, scales: &[&Dataset]) -> anyhow::Result<()> {
-    for (axis, scale) in (0..).zip(scales) {
-        // SAFETY: two valid identifiers; HDF5 is called under the crate's global lock.
-        let code = hdf5::sync::sync(|| unsafe { H5DSattach_scale(dataset.id(), scale.id(), axis) });
-        ensure!(code >= 0, "HDF5 cannot attach the scale {} to {}", scale.name(), dataset.name());
-    }
+/// Says that `axis` of `dataset` runs along `scale`.
+pub fn attach_scale(dataset: &Dataset, scale: &Dataset, axis: usize) -> anyhow::Result<()> {
+    let axis = c_uint::try_from(axis)?;
+    // SAFETY: as above, with two open handles.
+    let code = hdf5::sync::sync(|| unsafe { H5DSattach_scale(dataset.id(), scale.id(), axis) });
+    ensure!(code >= 0, "HDF5 refuses to attach {} to axis {axis} of {}", scale.name(), dataset.name());
     Ok(())
 }

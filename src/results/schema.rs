@@ -1,78 +1,214 @@
-//! Names and meanings of everything in a results file: the writer, the reader and the tables speak of nothing else.
+//! Everything that is in a results file: names, axes, types, units. The writer and the reader both go by these lists, and
+//! `docs/file-format.md` says the same in words.
 
-use super::Summary;
+use hdf5::types::{FloatSize, IntSize, TypeDescriptor};
 
-/// Value of the root attribute `format`.
+use crate::experiment::Experiment;
+use crate::results::summary::Summary;
+
+/// Root attribute `format`.
 pub const FORMAT: &str = "advstep-hpc results";
-/// Value of the root attribute `format_version`. Raised when a reader of the old version would misread the new one.
+/// Root attribute `format_version`. Goes up with every change after which an older reader would fail or be wrong.
 pub const VERSION: u32 = 1;
+/// Root attribute `program`.
+pub const PROGRAM: &str = env!("CARGO_PKG_NAME");
 /// The group of everything that may differ between two runs of one experiment.
 pub const PROVENANCE: &str = "provenance";
-/// Thread-seconds of each unit, (cell, network), in [`PROVENANCE`].
-pub const UNIT_SECONDS: &str = "unit_seconds";
 
-/// An axis: a dimension scale at the root, named like the axis.
-pub struct Axis {
-    pub name: &'static str,
+/// An axis of the arrays; each has a dataset of its name with its coordinates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Axis {
+    Depth,
+    Dim,
+    Width,
+    Cell,
+    Network,
+    Input,
+}
+
+impl Axis {
+    pub const ALL: [Axis; 6] = [Axis::Depth, Axis::Dim, Axis::Width, Axis::Cell, Axis::Network, Axis::Input];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Axis::Depth => "depth",
+            Axis::Dim => "dim",
+            Axis::Width => "width",
+            Axis::Cell => "cell",
+            Axis::Network => "network",
+            Axis::Input => "input",
+        }
+    }
+
+    pub fn long_name(self) -> &'static str {
+        match self {
+            Axis::Depth => "number of hidden layers L",
+            Axis::Dim => "input dimension d",
+            Axis::Width => "neurons in each hidden layer k",
+            Axis::Cell => "index of the cell, by depth, then dim, then width",
+            Axis::Network => "index of the network within its cell",
+            Axis::Input => "index of the input of its network",
+        }
+    }
+}
+
+/// The coordinates along every axis of one experiment.
+pub struct Axes {
+    coordinates: [Vec<i64>; 6],
+}
+
+impl Axes {
+    pub fn of(experiment: &Experiment, cells: usize) -> Self {
+        let mut widths: Vec<usize> = experiment.widths.iter().chain(experiment.extra_widths.values().flatten()).copied().collect();
+        widths.sort_unstable();
+        widths.dedup();
+        let values = |values: &[usize]| values.iter().map(|&value| value as i64).collect();
+        let indices = |count: usize| (0..count as i64).collect();
+        Self {
+            coordinates: [
+                values(&experiment.depths),
+                values(&experiment.dims),
+                values(&widths),
+                indices(cells),
+                indices(experiment.networks),
+                indices(experiment.inputs),
+            ],
+        }
+    }
+
+    pub fn along(&self, axis: Axis) -> &[i64] {
+        &self.coordinates[axis as usize]
+    }
+
+    /// The shape of an array over `axes`.
+    pub fn shape(&self, axes: &[Axis]) -> Vec<usize> {
+        axes.iter().map(|&axis| self.along(axis).len()).collect()
+    }
+
+    /// Where a cell lies in a row-major array over (depth, dim, width).
+    pub fn grid_index(&self, cell: &crate::experiment::Cell) -> Option<usize> {
+        let find = |axis, value: usize| self.along(axis).binary_search(&(value as i64)).ok();
+        let (depth, dim, width) = (find(Axis::Depth, cell.depth)?, find(Axis::Dim, cell.dim)?, find(Axis::Width, cell.width)?);
+        Some((depth * self.along(Axis::Dim).len() + dim) * self.along(Axis::Width).len() + width)
+    }
+}
+
+/// Element type of an array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    F64,
+    I64,
+    U64,
+    U32,
+    U8,
+}
+
+impl Kind {
+    pub fn descriptor(self) -> TypeDescriptor {
+        match self {
+            Kind::F64 => TypeDescriptor::Float(FloatSize::U8),
+            Kind::I64 => TypeDescriptor::Integer(IntSize::U8),
+            Kind::U64 => TypeDescriptor::Unsigned(IntSize::U8),
+            Kind::U32 => TypeDescriptor::Unsigned(IntSize::U4),
+            Kind::U8 => TypeDescriptor::Unsigned(IntSize::U1),
+        }
+    }
+
+    pub fn bytes(self) -> usize {
+        self.descriptor().size()
+    }
+}
+
+/// An array of the file.
+#[derive(Debug, Clone, Copy)]
+pub struct Variable {
+    /// Path below the root.
+    pub path: &'static str,
+    pub axes: &'static [Axis],
+    pub kind: Kind,
+    /// UDUNITS; `1` is a pure number.
+    pub units: &'static str,
     pub long_name: &'static str,
 }
 
-pub const DEPTH: Axis = Axis { name: "depth", long_name: "number of hidden layers L" };
-pub const DIM: Axis = Axis { name: "dim", long_name: "input dimension d" };
-pub const WIDTH: Axis = Axis { name: "width", long_name: "neurons in each hidden layer k" };
-pub const CELL: Axis = Axis { name: "cell", long_name: "index of the cell (one depth, dim and width)" };
-pub const NETWORK: Axis = Axis { name: "network", long_name: "index of the network within its cell" };
-pub const INPUT: Axis = Axis { name: "input", long_name: "index of the input of its network" };
+const GRID: &[Axis] = &[Axis::Depth, Axis::Dim, Axis::Width];
+const CELLS: &[Axis] = &[Axis::Cell];
+const UNITS: &[Axis] = &[Axis::Cell, Axis::Network];
+/// The axes of the raw samples.
+pub const SAMPLES: &[Axis] = &[Axis::Cell, Axis::Network, Axis::Input];
 
-/// A per-cell statistic over (depth, dim, width); NaN where the cell was not run.
-pub struct Statistic {
-    pub name: &'static str,
-    pub long_name: &'static str,
+const fn variable(path: &'static str, axes: &'static [Axis], kind: Kind, long_name: &'static str) -> Variable {
+    Variable { path, axes, kind, units: "1", long_name }
+}
+
+const fn seconds(path: &'static str, axes: &'static [Axis], long_name: &'static str) -> Variable {
+    Variable { path, axes, kind: Kind::F64, units: "s", long_name }
+}
+
+pub const CELL_INDEX: Variable = variable("cell_index", GRID, Kind::I64, "index along cell, -1 where the cell was not run");
+pub const DEAD: Variable = variable("dead", GRID, Kind::U64, "number of inputs with f(x) = 0 or a zero gradient, 0 where not run");
+
+pub const CELL_DEPTH: Variable = variable("cell_depth", CELLS, Kind::I64, "number of hidden layers L of the cell");
+pub const CELL_DIM: Variable = variable("cell_dim", CELLS, Kind::I64, "input dimension d of the cell");
+pub const CELL_WIDTH: Variable = variable("cell_width", CELLS, Kind::I64, "neurons in each hidden layer k of the cell");
+pub const ENGINE: Variable = variable("engine", CELLS, Kind::U8, "engine that evaluated the networks of the cell");
+pub const SEARCH: Variable = variable("search", CELLS, Kind::U8, "search that found the steps of the cell");
+
+pub const STEP: Variable = variable("step", SAMPLES, Kind::F64, "smallest step that flips the sign, NaN unless found");
+pub const GRADIENT_NORM: Variable = variable("gradient_norm", SAMPLES, Kind::F64, "Euclidean norm of the gradient of f at x");
+pub const VALUE: Variable = variable("value", SAMPLES, Kind::F64, "f(x)");
+pub const STATUS: Variable = variable("status", SAMPLES, Kind::U8, "what became of the search");
+pub const EVALUATIONS: Variable = variable("evaluations", SAMPLES, Kind::U32, "evaluations of the network along the line");
+
+pub const UNIT_SECONDS: Variable = seconds("provenance/unit_seconds", UNITS, "thread-seconds of the network");
+pub const CELL_SECONDS: Variable = seconds("provenance/cell_seconds", GRID, "thread-seconds of all networks, NaN where not run");
+
+/// An array over (depth, dim, width) of one field of [`Summary`], NaN where a cell was not run.
+pub struct SummaryVariable {
+    pub variable: Variable,
     pub of: fn(&Summary) -> f64,
 }
 
-/// All per-cell statistics that are science, in file order. `dead` is written as integers beside them, `seconds` is provenance.
-pub const STATISTICS: [Statistic; 14] = [
-    Statistic { name: "fraction", long_name: "fraction of inputs whose sign is switched within the bound", of: |s| s.fraction },
-    Statistic {
-        name: "fraction_std_networks",
-        long_name: "standard deviation over networks of the per-network fraction",
-        of: |s| s.fraction_std_networks,
-    },
-    Statistic { name: "step_mean", long_name: "mean of the smallest step over the inputs found", of: |s| s.step_mean },
-    Statistic { name: "step_std", long_name: "standard deviation of the smallest step over the inputs found", of: |s| s.step_std },
-    Statistic {
-        name: "step_std_networks",
-        long_name: "standard deviation over networks of the per-network mean step",
-        of: |s| s.step_std_networks,
-    },
-    Statistic { name: "step_q05", long_name: "5 % quantile of the smallest step", of: |s| s.step_q05 },
-    Statistic { name: "step_q50", long_name: "median of the smallest step", of: |s| s.step_q50 },
-    Statistic { name: "step_q95", long_name: "95 % quantile of the smallest step", of: |s| s.step_q95 },
-    Statistic { name: "grad_mean", long_name: "mean of the gradient norm over all inputs", of: |s| s.grad_mean },
-    Statistic { name: "grad_std", long_name: "standard deviation of the gradient norm over all inputs", of: |s| s.grad_std },
-    Statistic {
-        name: "grad_std_networks",
-        long_name: "standard deviation over networks of the per-network mean gradient norm",
-        of: |s| s.grad_std_networks,
-    },
-    Statistic { name: "value_mean", long_name: "mean of f(x) over all inputs", of: |s| s.value_mean },
-    Statistic { name: "value_std", long_name: "standard deviation of f(x) over all inputs", of: |s| s.value_std },
-    Statistic { name: "evaluations_mean", long_name: "mean work of the search for an input", of: |s| s.evaluations },
+const fn summary(path: &'static str, of: fn(&Summary) -> f64, long_name: &'static str) -> SummaryVariable {
+    SummaryVariable { variable: variable(path, GRID, Kind::F64, long_name), of }
+}
+
+pub const SUMMARIES: [SummaryVariable; 15] = [
+    summary("fraction", |s| s.fraction, "fraction of the inputs whose sign was switched within the bound"),
+    summary("fraction_std_networks", |s| s.fraction_std_networks, "std over networks of the fraction switched"),
+    summary("step_mean", |s| s.step_mean, "mean smallest step, inputs found"),
+    summary("step_std", |s| s.step_std, "std of the smallest step, inputs found, pooled"),
+    summary("step_std_networks", |s| s.step_std_networks, "std over networks of the mean smallest step"),
+    summary("step_q05", |s| s.step_q05, "5 % quantile of the smallest step, inputs found"),
+    summary("step_q50", |s| s.step_q50, "median of the smallest step, inputs found"),
+    summary("step_q95", |s| s.step_q95, "95 % quantile of the smallest step, inputs found"),
+    summary("grad_mean", |s| s.grad_mean, "mean gradient norm, all inputs"),
+    summary("grad_std", |s| s.grad_std, "std of the gradient norm, all inputs, pooled"),
+    summary("grad_std_networks", |s| s.grad_std_networks, "std over networks of the mean gradient norm"),
+    summary("value_mean", |s| s.value_mean, "mean of f(x), all inputs"),
+    summary("value_std", |s| s.value_std, "std of f(x), all inputs, pooled"),
+    summary("evaluations_mean", |s| s.evaluations, "mean evaluations of the network along the line, an input"),
+    SummaryVariable { variable: CELL_SECONDS, of: |s| s.seconds },
 ];
 
-/// Per-sample arrays over (cell, network, input).
-pub const STEP: (&str, &str) = ("step", "smallest step that switches the sign, NaN unless found");
-pub const GRADIENT_NORM: (&str, &str) = ("gradient_norm", "Euclidean norm of the gradient of f at the input");
-pub const VALUE: (&str, &str) = ("value", "f(x)");
-pub const STATUS: (&str, &str) = ("status", "what became of the search");
-pub const EVALUATIONS: (&str, &str) =
-    ("evaluations", "work of the search: passes (line), linear pieces (trace) or evaluations (scan)");
-pub const DEAD: (&str, &str) = ("dead", "number of inputs with f(x) = 0 or zero gradient; 0 where the cell was not run");
+/// Every array but the coordinates, in the order in which they are made: what is science first, so that its place in the file
+/// does not depend on provenance.
+pub fn variables() -> Vec<Variable> {
+    let (timings, summaries): (Vec<Variable>, Vec<Variable>) =
+        SUMMARIES.iter().map(|summary| summary.variable).partition(|variable| variable.path.starts_with(PROVENANCE));
+    let cells = [CELL_DEPTH, CELL_DIM, CELL_WIDTH, ENGINE, SEARCH];
+    let samples = [STEP, GRADIENT_NORM, VALUE, STATUS, EVALUATIONS];
+    [&summaries[..], &[DEAD, CELL_INDEX], &cells, &samples, &timings, &[UNIT_SECONDS]].concat()
+}
 
-/// Per-cell arrays.
-pub const CELL_DEPTH: (&str, &str) = ("cell_depth", "depth of the cell");
-pub const CELL_DIM: (&str, &str) = ("cell_dim", "dim of the cell");
-pub const CELL_WIDTH: (&str, &str) = ("cell_width", "width of the cell");
-pub const ENGINE: (&str, &str) = ("engine", "engine that evaluated the cell");
-pub const SEARCH: (&str, &str) = ("search", "search that found the steps of the cell");
+/// For an array of codes: the meaning of each code 0, 1, ….
+pub fn flag_meanings(variable: &Variable) -> Option<Vec<&'static str>> {
+    use crate::results::{EngineName, SearchName};
+    use crate::unit::Status;
+    match variable.path {
+        "engine" => Some(EngineName::ALL.map(EngineName::name).to_vec()),
+        "search" => Some(SearchName::ALL.map(SearchName::name).to_vec()),
+        "status" => Some(Status::ALL.map(Status::name).to_vec()),
+        _ => None,
+    }
+}

@@ -1,22 +1,49 @@
-//! Results as a table for people, or as JSON or CSV for other programs.
+//! Results for people and scripts: a table, JSON lines or CSV, one line a cell.
 
-use comfy_table::{CellAlignment, Table, presets};
+use std::io::Write;
+
+use comfy_table::{CellAlignment, LineStyle, Table, presets};
 use serde::Serialize;
 
 use super::{CellResults, Results, Summary};
-use crate::cli::args::ShowFormat;
+use crate::experiment::Experiment;
 
-/// `results` in the form that was asked for, ending with a newline.
-pub fn text(results: &Results, format: ShowFormat) -> anyhow::Result<String> {
-    Ok(match format {
-        ShowFormat::Table => format!("{}\n", table(results)),
-        ShowFormat::Json => json(results)?,
-        ShowFormat::Csv => csv(results)?,
-    })
+/// How `show` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// Columns for a terminal, rounded.
+    #[default]
+    Table,
+    /// One object a line and a cell, in full precision; null where there is no value.
+    Json,
+    /// One line a cell under a header, in full precision; NaN where there is no value.
+    Csv,
 }
 
-/// One cell as other programs see it. Statistics of nothing are null in JSON and empty in CSV.
-#[derive(Serialize)]
+/// Prints the results of every cell to `out`.
+pub fn show(results: &Results, format: Format, out: &mut impl Write) -> anyhow::Result<()> {
+    match format {
+        Format::Table => writeln!(out, "{}", table(results))?,
+        Format::Json => {
+            for cell in &results.cells {
+                serde_json::to_writer(&mut *out, &Row::of(&results.experiment, cell))?;
+                writeln!(out)?;
+            }
+        }
+        Format::Csv => {
+            let mut writer = csv::Writer::from_writer(&mut *out);
+            for cell in &results.cells {
+                writer.serialize(Row::of(&results.experiment, cell))?;
+            }
+            writer.flush()?;
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// A line of JSON or CSV. The names and their order are a contract with scripts.
+#[derive(Debug, Serialize)]
 struct Row {
     depth: usize,
     dim: usize,
@@ -25,19 +52,19 @@ struct Row {
     networks: usize,
     inputs: usize,
     fraction: f64,
-    fraction_std_networks: Option<f64>,
+    fraction_std_networks: f64,
     dead: u64,
-    step_mean: Option<f64>,
-    step_std: Option<f64>,
-    step_std_networks: Option<f64>,
-    step_q05: Option<f64>,
-    step_q50: Option<f64>,
-    step_q95: Option<f64>,
+    step_mean: f64,
+    step_std: f64,
+    step_std_networks: f64,
+    step_q05: f64,
+    step_q50: f64,
+    step_q95: f64,
     grad_mean: f64,
-    grad_std: Option<f64>,
-    grad_std_networks: Option<f64>,
+    grad_std: f64,
+    grad_std_networks: f64,
     value_mean: f64,
-    value_std: Option<f64>,
+    value_std: f64,
     evaluations: f64,
     engine: &'static str,
     search: &'static str,
@@ -45,100 +72,154 @@ struct Row {
 }
 
 impl Row {
-    fn of(results: &Results, cell: &CellResults) -> Self {
-        let number = |value: f64| value.is_finite().then_some(value);
-        let summary = Summary::of(&cell.records);
+    fn of(experiment: &Experiment, results: &CellResults) -> Self {
+        let summary = results.summary();
         Self {
-            depth: cell.cell.depth,
-            dim: cell.cell.dim,
-            width: cell.cell.width,
-            gain: results.experiment.gain,
-            networks: results.experiment.networks,
-            inputs: results.experiment.inputs,
+            depth: results.cell.depth,
+            dim: results.cell.dim,
+            width: results.cell.width,
+            gain: experiment.gain,
+            networks: experiment.networks,
+            inputs: experiment.inputs,
             fraction: summary.fraction,
-            fraction_std_networks: number(summary.fraction_std_networks),
+            fraction_std_networks: summary.fraction_std_networks,
             dead: summary.dead,
-            step_mean: number(summary.step_mean),
-            step_std: number(summary.step_std),
-            step_std_networks: number(summary.step_std_networks),
-            step_q05: number(summary.step_q05),
-            step_q50: number(summary.step_q50),
-            step_q95: number(summary.step_q95),
+            step_mean: summary.step_mean,
+            step_std: summary.step_std,
+            step_std_networks: summary.step_std_networks,
+            step_q05: summary.step_q05,
+            step_q50: summary.step_q50,
+            step_q95: summary.step_q95,
             grad_mean: summary.grad_mean,
-            grad_std: number(summary.grad_std),
-            grad_std_networks: number(summary.grad_std_networks),
+            grad_std: summary.grad_std,
+            grad_std_networks: summary.grad_std_networks,
             value_mean: summary.value_mean,
-            value_std: number(summary.value_std),
+            value_std: summary.value_std,
             evaluations: summary.evaluations,
-            engine: cell.engine.name(),
-            search: cell.search.name(),
+            engine: results.engine.name(),
+            search: results.search.name(),
             seconds: summary.seconds,
         }
     }
 }
 
-fn json(results: &Results) -> anyhow::Result<String> {
-    let mut lines = String::new();
-    for cell in &results.cells {
-        lines += &serde_json::to_string(&Row::of(results, cell))?;
-        lines.push('\n');
-    }
-    Ok(lines)
-}
-
-fn csv(results: &Results) -> anyhow::Result<String> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for cell in &results.cells {
-        writer.serialize(Row::of(results, cell))?;
-    }
-    Ok(String::from_utf8(writer.into_inner()?)?)
-}
-
-/// A table for people, a row a cell.
+/// The table of `show` and of the end of a run: what was run in a line, then one line a cell. No line break at the end.
 pub fn table(results: &Results) -> String {
+    let summaries: Vec<Summary> = results.cells.iter().map(CellResults::summary).collect();
+    let column = |of: fn(&Summary) -> f64| Digits::for_column(summaries.iter().map(of));
+    let step = column(|summary| summary.step_mean);
+    let gradient = column(|summary| summary.grad_mean);
+
     let mut table = Table::new();
-    table.load_style(presets::NOTHING);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
     table.set_header([
         "L",
         "d",
         "k",
-        "switched %",
-        "smallest step",
-        "|gradient|",
-        "f",
+        "found %",
+        "η* mean ± std",
+        "η* 5 %",
+        "50 %",
+        "95 %",
+        "‖∇f‖ mean ± std",
         "dead",
-        "engine",
+        "evals",
         "search",
-        "work",
-        "seconds",
+        "thread-s",
     ]);
-    for cell in &results.cells {
-        let summary = Summary::of(&cell.records);
+    for (cell, summary) in results.cells.iter().zip(&summaries) {
         table.add_row([
             cell.cell.depth.to_string(),
             cell.cell.dim.to_string(),
             cell.cell.width.to_string(),
-            format!("{:.2}", 100.0 * summary.fraction),
-            mean_and_std(summary.step_mean, summary.step_std),
-            mean_and_std(summary.grad_mean, summary.grad_std),
-            mean_and_std(summary.value_mean, summary.value_std),
+            fixed(100.0 * summary.fraction, 2),
+            step.with_std(summary.step_mean, summary.step_std),
+            step.print(summary.step_q05),
+            step.print(summary.step_q50),
+            step.print(summary.step_q95),
+            gradient.with_std(summary.grad_mean, summary.grad_std),
             summary.dead.to_string(),
-            cell.engine.name().to_string(),
+            fixed(summary.evaluations, 1),
             cell.search.name().to_string(),
-            format!("{:.1}", summary.evaluations),
-            format!("{:.2}", summary.seconds),
+            fixed(summary.seconds, 2),
         ]);
     }
-    for column in table.column_iter_mut().enumerate().filter(|(index, _)| !(8..10).contains(index)).map(|(_, column)| column) {
+    for column in table.column_iter_mut() {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    table.to_string()
+    format!("{}\n{}", heading(&results.experiment), table.trim_fmt())
 }
 
-fn mean_and_std(mean: f64, std: f64) -> String {
-    match (mean.is_finite(), std.is_finite()) {
-        (true, true) => format!("{mean:.4} ± {std:.4}"),
-        (true, false) => format!("{mean:.4}"),
-        _ => "none".to_string(),
+fn heading(experiment: &Experiment) -> String {
+    let readout = match experiment.readout {
+        crate::experiment::Readout::Sign => "±1",
+        crate::experiment::Readout::Gaussian => "Gaussian",
+    };
+    format!(
+        "{} networks × {} inputs a cell, gain {}, {readout} readout, η* ≤ {}, seed {}",
+        experiment.networks, experiment.inputs, experiment.gain, experiment.bound, experiment.seed
+    )
+}
+
+/// How the numbers of one column are printed, so that their points align.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Digits {
+    Fixed(usize),
+    Scientific,
+}
+
+impl Digits {
+    /// At least three significant digits for the smallest of `means`; scientific if that makes the column too wide.
+    fn for_column(means: impl Iterator<Item = f64>) -> Self {
+        let sizes: Vec<f64> = means.map(f64::abs).filter(|size| *size > 0.0 && size.is_finite()).collect();
+        let smallest = sizes.iter().copied().fold(f64::INFINITY, f64::min);
+        let largest = sizes.iter().copied().fold(0.0, f64::max);
+        match sizes.is_empty() {
+            true => Digits::Fixed(3),
+            false if smallest < 1e-3 || largest >= 1e5 => Digits::Scientific,
+            false => Digits::Fixed((2.0 - smallest.log10().floor()).clamp(1.0, 5.0) as usize),
+        }
+    }
+
+    fn print(self, value: f64) -> String {
+        match self {
+            Digits::Fixed(decimals) => fixed(value, decimals),
+            Digits::Scientific if value.is_nan() => fixed(value, 0),
+            Digits::Scientific => format!("{value:.2e}"),
+        }
+    }
+
+    fn with_std(self, mean: f64, std: f64) -> String {
+        match mean.is_nan() {
+            true => self.print(mean),
+            false => format!("{} ± {}", self.print(mean), self.print(std)),
+        }
+    }
+}
+
+/// A dash where there is no value.
+fn fixed(value: f64, decimals: usize) -> String {
+    if value.is_nan() { "–".to_string() } else { format!("{value:.decimals$}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_follow_the_smallest_mean() {
+        assert_eq!(Digits::for_column([1.128, 12.0].into_iter()), Digits::Fixed(2));
+        assert_eq!(Digits::for_column([0.5, 0.125].into_iter()), Digits::Fixed(3));
+        assert_eq!(Digits::for_column([0.01, f64::NAN].into_iter()), Digits::Fixed(4));
+        assert_eq!(Digits::for_column([250.0].into_iter()), Digits::Fixed(1));
+        assert_eq!(Digits::for_column([1e-5, 1.0].into_iter()), Digits::Scientific);
+        assert_eq!(Digits::for_column([f64::NAN, 0.0].into_iter()), Digits::Fixed(3));
+    }
+
+    #[test]
+    fn no_value_is_a_dash() {
+        assert_eq!(Digits::Fixed(3).with_std(f64::NAN, f64::NAN), "–");
+        assert_eq!(Digits::Fixed(2).with_std(1.5, f64::NAN), "1.50 ± –");
+        assert_eq!(Digits::Scientific.with_std(1.5e-7, 1e-8), "1.50e-7 ± 1.00e-8");
     }
 }

@@ -3,6 +3,9 @@
 //! Inputs of one network share its weights, so they are correlated, strongly so at depth 2 and more. Every spread therefore comes
 //! twice: over the pooled samples (the paper's band), and over the per-network means (`*_std_networks`), which is the one that gives
 //! standard errors: std_networks / √networks.
+//!
+//! Means are plain f64 sums, standard deviations take a second pass over the deviations from the mean. Quantiles are those of
+//! Hyndman & Fan (1996), type 7: linear interpolation of the order statistics at (n − 1)·q, the default of NumPy and R.
 
 use crate::unit::{Sample, Status, UnitRecord};
 
@@ -18,9 +21,8 @@ pub struct Summary {
     /// Mean of η* over the inputs found (Figures 2a–7a).
     pub step_mean: f64,
     pub step_std: f64,
-    /// Std of the per-network means of η*, over the networks with an input found.
+    /// Std of the per-network means of η*, over the networks in which at least one was found.
     pub step_std_networks: f64,
-    /// Quantiles of η* over the inputs found, linearly interpolated between order statistics (Hyndman & Fan's type 7, NumPy's default).
     pub step_q05: f64,
     pub step_q50: f64,
     pub step_q95: f64,
@@ -31,7 +33,7 @@ pub struct Summary {
     /// Mean of f(x) over all inputs.
     pub value_mean: f64,
     pub value_std: f64,
-    /// Mean work of the search, an input; see [`Sample::evaluations`].
+    /// Mean number of network evaluations along the line, an input.
     pub evaluations: f64,
     /// Thread-seconds of all networks together.
     pub seconds: f64,
@@ -40,139 +42,198 @@ pub struct Summary {
 impl Summary {
     /// Summarises the records of one cell, in network order.
     pub fn of(records: &[UnitRecord]) -> Self {
-        let found = |sample: &Sample| sample.status.is_found().then_some(sample.step);
-        let steps = Spread::of(records, found);
-        let fraction = Spread::of(records, |sample| Some(f64::from(u8::from(sample.status.is_found()))));
-        let gradient = Spread::of(records, |sample| Some(sample.gradient_norm));
-        let value = Spread::of(records, |sample| Some(sample.value));
-        let mut sorted: Vec<f64> = samples(records).filter_map(found).collect();
-        sorted.sort_by(f64::total_cmp);
+        let samples = || records.iter().flat_map(|record| &record.samples);
+        let mut steps: Vec<f64> = found_steps(samples()).collect();
+        let steps_found = mean_and_std(steps.iter().copied());
+        let gradients = mean_and_std(samples().map(|sample| sample.gradient_norm));
+        let values = mean_and_std(samples().map(|sample| sample.value));
+        steps.sort_unstable_by(f64::total_cmp);
         Self {
-            fraction: fraction.mean,
-            fraction_std_networks: fraction.std_networks,
-            dead: samples(records).filter(|sample| sample.status == Status::Dead).count() as u64,
-            step_mean: steps.mean,
-            step_std: steps.std,
-            step_std_networks: steps.std_networks,
-            step_q05: quantile(&sorted, 0.05),
-            step_q50: quantile(&sorted, 0.50),
-            step_q95: quantile(&sorted, 0.95),
-            grad_mean: gradient.mean,
-            grad_std: gradient.std,
-            grad_std_networks: gradient.std_networks,
-            value_mean: value.mean,
-            value_std: value.std,
-            evaluations: mean(samples(records).map(|sample| f64::from(sample.evaluations))),
+            fraction: mean(samples().map(is_found)),
+            fraction_std_networks: std_of_networks(records, |record| mean(record.samples.iter().map(is_found))),
+            dead: samples().filter(|sample| sample.status == Status::Dead).count() as u64,
+            step_mean: steps_found.mean,
+            step_std: steps_found.std,
+            step_std_networks: std_of_networks(records, |record| mean(found_steps(record.samples.iter()))),
+            step_q05: quantile(&steps, 0.05),
+            step_q50: quantile(&steps, 0.50),
+            step_q95: quantile(&steps, 0.95),
+            grad_mean: gradients.mean,
+            grad_std: gradients.std,
+            grad_std_networks: std_of_networks(records, |record| mean(record.samples.iter().map(|sample| sample.gradient_norm))),
+            value_mean: values.mean,
+            value_std: values.std,
+            evaluations: mean(samples().map(|sample| f64::from(sample.evaluations))),
             seconds: records.iter().map(|record| record.seconds).sum(),
         }
     }
 }
 
-/// Mean and both standard deviations of one quantity.
-struct Spread {
+fn is_found(sample: &Sample) -> f64 {
+    if sample.status.is_found() { 1.0 } else { 0.0 }
+}
+
+fn found_steps<'a>(samples: impl Iterator<Item = &'a Sample>) -> impl Iterator<Item = f64> {
+    samples.filter(|sample| sample.status.is_found()).map(|sample| sample.step)
+}
+
+/// The std over networks of a per-network mean. Networks without a sample (NaN) do not take part.
+fn std_of_networks(records: &[UnitRecord], network_mean: impl Fn(&UnitRecord) -> f64) -> f64 {
+    let means: Vec<f64> = records.iter().filter(|record| !record.samples.is_empty()).map(network_mean).collect();
+    mean_and_std(means.into_iter().filter(|mean| !mean.is_nan())).std
+}
+
+struct MeanAndStd {
     mean: f64,
-    /// Over the pooled samples.
     std: f64,
-    /// Over the per-network means.
-    std_networks: f64,
 }
 
-impl Spread {
-    /// The spread of `quantity` over the samples for which it is there.
-    fn of(records: &[UnitRecord], quantity: impl Fn(&Sample) -> Option<f64> + Copy) -> Self {
-        let pooled: Vec<f64> = samples(records).filter_map(quantity).collect();
-        let means = records.iter().map(|record| mean(record.samples.iter().filter_map(quantity)));
-        let means: Vec<f64> = means.filter(|mean| !mean.is_nan()).collect();
-        Self { mean: mean(pooled.iter().copied()), std: std(&pooled), std_networks: std(&means) }
-    }
-}
-
-fn samples(records: &[UnitRecord]) -> impl Iterator<Item = &Sample> {
-    records.iter().flat_map(|record| &record.samples)
-}
-
-/// The mean; NaN of nothing.
 fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (count, sum) = values.fold((0_u64, 0.0), |(count, sum), value| (count + 1, sum + value));
+    let (count, sum) = values.fold((0u64, 0.0), |(count, sum), value| (count + 1, sum + value));
     sum / count as f64
 }
 
-/// The standard deviation with divisor n − 1, in two passes; NaN for fewer than two values.
-fn std(values: &[f64]) -> f64 {
-    let mean = mean(values.iter().copied());
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    if values.len() < 2 { f64::NAN } else { (squares / (values.len() - 1) as f64).sqrt() }
+/// Mean and (n − 1)-divisor standard deviation, in two passes.
+fn mean_and_std(values: impl Iterator<Item = f64> + Clone) -> MeanAndStd {
+    let mean = mean(values.clone());
+    let (count, squares) = values.fold((0u64, 0.0), |(count, squares), value| (count + 1, squares + (value - mean).powi(2)));
+    let std = if count < 2 { f64::NAN } else { (squares / (count - 1) as f64).sqrt() };
+    MeanAndStd { mean, std }
 }
 
-/// The quantile at `level` of ascending values; NaN of nothing.
-fn quantile(sorted: &[f64], level: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
-    let position = level * last as f64;
+/// The quantile of type 7 at `q` in [0, 1] of ascending values; NaN if there are none.
+fn quantile(ascending: &[f64], q: f64) -> f64 {
+    let Some(last) = ascending.len().checked_sub(1) else { return f64::NAN };
+    let position = last as f64 * q;
     let below = position.floor() as usize;
     let above = (below + 1).min(last);
-    sorted[below] + (position - below as f64) * (sorted[above] - sorted[below])
+    ascending[below] + (ascending[above] - ascending[below]) * (position - below as f64)
 }
 
 #[cfg(test)]
 mod tests {
+    use statrs::statistics::Statistics;
+
     use super::*;
     use crate::experiment::Unit;
 
-    fn record(network: usize, steps: &[Option<f64>]) -> UnitRecord {
-        let sample = |(index, step): (usize, &Option<f64>)| Sample {
-            step: step.unwrap_or(f64::NAN),
-            gradient_norm: (network + 1) as f64,
-            value: if index % 2 == 0 { 1.0 } else { -1.0 },
-            status: if step.is_some() { Status::FoundExact } else { Status::NoneWithinBound },
-            evaluations: 2,
-        };
-        UnitRecord { unit: Unit { cell: 0, network }, samples: steps.iter().enumerate().map(sample).collect(), seconds: 0.5 }
+    fn sample(step: f64, gradient_norm: f64, value: f64, status: Status, evaluations: u32) -> Sample {
+        Sample { step, gradient_norm, value, status, evaluations }
+    }
+
+    fn record(network: usize, samples: Vec<Sample>) -> UnitRecord {
+        UnitRecord { unit: Unit { cell: 0, network }, samples, seconds: 1.5 }
+    }
+
+    fn assert_close(measured: f64, expected: f64) {
+        assert!((measured - expected).abs() <= 1e-14 * expected.abs().max(1.0), "measured {measured}, expected {expected}");
+    }
+
+    /// Two networks of three inputs: steps 1, 2 | 6, gradients 1, 2, 3 | 0, 4, 8, values 1, −1, 3 | 0, 2, −2.
+    #[test]
+    fn hand_computed_cell() {
+        let records = [
+            record(
+                0,
+                vec![
+                    sample(1.0, 1.0, 1.0, Status::FoundExact, 3),
+                    sample(2.0, 2.0, -1.0, Status::FoundScan, 5),
+                    sample(f64::NAN, 3.0, 3.0, Status::NoneWithinBound, 10),
+                ],
+            ),
+            record(
+                1,
+                vec![
+                    sample(f64::NAN, 0.0, 0.0, Status::Dead, 0),
+                    sample(6.0, 4.0, 2.0, Status::FoundExact, 4),
+                    sample(f64::NAN, 8.0, -2.0, Status::NoneWithinBound, 2),
+                ],
+            ),
+        ];
+        let summary = Summary::of(&records);
+        assert_close(summary.fraction, 0.5);
+        assert_close(summary.fraction_std_networks, (1.0_f64 / 18.0).sqrt()); // of 2/3 and 1/3
+        assert_eq!(summary.dead, 1);
+        assert_close(summary.step_mean, 3.0);
+        assert_close(summary.step_std, 7.0_f64.sqrt()); // (4 + 1 + 9) / 2
+        assert_close(summary.step_std_networks, 4.5 / 2.0_f64.sqrt()); // of 1.5 and 6
+        assert_close(summary.step_q05, 1.1);
+        assert_close(summary.step_q50, 2.0);
+        assert_close(summary.step_q95, 5.6);
+        assert_close(summary.grad_mean, 3.0);
+        assert_close(summary.grad_std, 8.0_f64.sqrt()); // (4 + 1 + 0 + 9 + 1 + 25) / 5
+        assert_close(summary.grad_std_networks, 2.0_f64.sqrt()); // of 2 and 4
+        assert_close(summary.value_mean, 0.5);
+        assert_close(summary.value_std, (17.5_f64 / 5.0).sqrt());
+        assert_close(summary.evaluations, 4.0);
+        assert_close(summary.seconds, 3.0);
     }
 
     #[test]
-    fn two_networks_by_hand() {
-        let summary =
-            Summary::of(&[record(0, &[Some(1.0), Some(2.0), None, Some(6.0)]), record(1, &[Some(5.0), None, None, None])]);
-        assert_eq!(summary.fraction, 0.5);
-        // Per-network fractions 3/4 and 1/4, means of η* 3 and 5.
-        assert!((summary.fraction_std_networks - 0.125_f64.sqrt()).abs() < 1e-15);
-        assert_eq!(summary.step_mean, 3.5);
-        assert!((summary.step_std - (17.0_f64 / 3.0).sqrt()).abs() < 1e-15);
-        assert!((summary.step_std_networks - 2.0_f64.sqrt()).abs() < 1e-15);
-        // Ascending 1 2 5 6: the median is halfway, the 5 % quantile at position 0.15.
-        assert_eq!(summary.step_q50, 3.5);
-        assert!((summary.step_q05 - 1.15).abs() < 1e-15);
-        assert!((summary.step_q95 - 5.85).abs() < 1e-15);
-        assert_eq!(summary.grad_mean, 1.5);
-        assert!((summary.grad_std - (2.0_f64 / 7.0).sqrt()).abs() < 1e-15);
-        assert!((summary.grad_std_networks - 0.5_f64.sqrt()).abs() < 1e-15);
-        assert_eq!((summary.value_mean, summary.evaluations, summary.seconds, summary.dead), (0.0, 2.0, 1.0, 0));
-    }
-
-    #[test]
-    fn nothing_found_has_no_step() {
-        let summary = Summary::of(&[record(0, &[None, None])]);
+    fn nothing_found_is_nan_not_zero() {
+        let none = sample(f64::NAN, 1.0, 1.0, Status::NoneWithinBound, 1);
+        let summary = Summary::of(&[record(0, vec![none; 2]), record(1, vec![none; 2])]);
         assert_eq!(summary.fraction, 0.0);
-        let steps = [summary.step_mean, summary.step_std, summary.step_std_networks, summary.step_q05, summary.step_q95];
-        assert!(steps.iter().all(|statistic| statistic.is_nan()));
-        assert!(summary.fraction_std_networks.is_nan(), "one network has no spread");
+        assert_eq!(summary.fraction_std_networks, 0.0);
+        for value in [summary.step_mean, summary.step_std, summary.step_std_networks, summary.step_q05, summary.step_q95] {
+            assert!(value.is_nan());
+        }
         assert_eq!(summary.grad_std, 0.0);
     }
 
     #[test]
-    fn one_sample_has_a_mean_and_no_spread() {
-        let summary = Summary::of(&[record(0, &[Some(4.0)])]);
-        assert_eq!((summary.step_mean, summary.step_q05, summary.step_q95), (4.0, 4.0, 4.0));
-        assert!(summary.step_std.is_nan() && summary.grad_std.is_nan());
+    fn no_records_and_one_sample() {
+        let empty = Summary::of(&[]);
+        assert!(empty.fraction.is_nan() && empty.grad_mean.is_nan() && empty.evaluations.is_nan());
+        assert_eq!((empty.dead, empty.seconds), (0, 0.0));
+
+        let one = Summary::of(&[record(0, vec![sample(2.0, 3.0, 4.0, Status::FoundExact, 1)])]);
+        assert_eq!((one.fraction, one.step_mean, one.step_q05, one.grad_mean, one.value_mean), (1.0, 2.0, 2.0, 3.0, 4.0));
+        for value in [one.fraction_std_networks, one.step_std, one.step_std_networks, one.grad_std, one.grad_std_networks] {
+            assert!(value.is_nan());
+        }
+    }
+
+    /// A network in which nothing is found has no mean step, and must not drag the spread of those that have.
+    #[test]
+    fn spread_of_steps_leaves_out_networks_without_any() {
+        let found = |step| sample(step, 1.0, 1.0, Status::FoundExact, 1);
+        let none = sample(f64::NAN, 1.0, 1.0, Status::NoneWithinBound, 1);
+        let with = Summary::of(&[record(0, vec![found(1.0)]), record(1, vec![none]), record(2, vec![found(3.0)])]);
+        assert_close(with.step_std_networks, 2.0_f64.sqrt());
     }
 
     #[test]
-    fn dead_inputs_are_counted_apart() {
-        let mut dead = record(0, &[None, None, Some(1.0)]);
-        dead.samples[0] = Sample { status: Status::Dead, gradient_norm: 0.0, value: 0.0, ..dead.samples[0] };
-        let summary = Summary::of(&[dead]);
-        assert_eq!(summary.dead, 1);
-        assert!((summary.fraction - 1.0 / 3.0).abs() < 1e-15, "dead inputs count as not switched");
-        assert!((summary.grad_mean - 2.0 / 3.0).abs() < 1e-15, "all inputs have a gradient");
+    fn agrees_with_statrs_on_an_offset_cloud() {
+        // A large offset shows cancellation, which one-pass formulas suffer from.
+        let noise = |i: usize| ((i * 2_654_435_761) % 1_000_003) as f64 / 1e6;
+        let samples: Vec<Sample> =
+            (0..5000).map(|i| sample(noise(i), 1e6 + noise(3 * i), -1e6 - noise(7 * i), Status::FoundScan, i as u32)).collect();
+        let records: Vec<UnitRecord> =
+            samples.chunks(50).enumerate().map(|(network, chunk)| record(network, chunk.to_vec())).collect();
+        let summary = Summary::of(&records);
+        let within = |tolerance: f64, measured: f64, expected: f64| {
+            assert!((measured / expected - 1.0).abs() < tolerance, "{measured} is not {expected}");
+        };
+        let close = |measured, expected| within(1e-9, measured, expected);
+        close(summary.step_mean, samples.iter().map(|s| s.step).mean());
+        close(summary.step_std, samples.iter().map(|s| s.step).std_dev());
+        close(summary.grad_std, samples.iter().map(|s| s.gradient_norm).std_dev());
+        close(summary.value_std, samples.iter().map(|s| s.value).std_dev());
+        let of_networks = |f: fn(&Sample) -> f64| samples.chunks(50).map(|chunk| chunk.iter().map(f).mean()).std_dev();
+        close(summary.step_std_networks, of_networks(|s| s.step));
+        // The means are rounded to about 1e6·50·2^-53 = 6e-9 at worst, against a spread of 1e-2.
+        within(1e-6, summary.grad_std_networks, of_networks(|s| s.gradient_norm));
+    }
+
+    /// At least a share q of the values lies at or below the quantile, and it is monotone: true of any definition.
+    #[test]
+    fn quantiles_by_counting() {
+        let values: Vec<f64> = (0..101).map(f64::from).collect();
+        for percent in 0..=100 {
+            assert_close(quantile(&values, f64::from(percent) / 100.0), f64::from(percent));
+        }
+        assert_close(quantile(&[1.0, 2.0, 4.0, 8.0], 0.5), 3.0);
+        assert_close(quantile(&[1.0, 2.0, 4.0, 8.0], 0.95), 7.4); // numpy.quantile
     }
 }

@@ -68,6 +68,7 @@ impl Records {
 mod tests {
     use super::*;
     use crate::experiment::Cell;
+    use crate::network::dense::{Keep, Storage};
     use crate::plan::{CellPlan, UnitCost};
     use crate::results::{EngineName, SearchName};
     use crate::unit::{Sample, Status};
@@ -84,9 +85,9 @@ mod tests {
             search: SearchName::Line,
             cost: UnitCost { normals: 0.0, flops: 0.0, seconds: 0.0 },
             unit_bytes: 0,
-            stores_weights: true,
+            keep: Keep { weights: Storage::Stored, line: Storage::Stored },
         };
-        Plan { cells: vec![cell(10), cell(20)], networks: 3 }
+        Plan { cells: vec![cell(10), cell(20)], networks: 3, unit_memory: 0 }
     }
 
     #[test]

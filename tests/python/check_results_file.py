@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""Checks a results file with h5py, xarray (h5netcdf and netCDF4 engines) and netCDF4.
+
+Opens it in every library, checks axes and attributes, computes all statistics again from the raw arrays with NumPy, and runs the
+Python examples of docs/file-format.md. Exits non-zero at the first thing that is not as documented.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+import tempfile
+import warnings
+
+try:
+    import h5netcdf  # noqa: F401
+    import h5py
+    import netCDF4
+    import numpy as np
+    import xarray as xr
+except ImportError as error:
+    sys.exit(
+        f"cannot check the results file ({error}) "
+        f"run `{sys.executable} -m pip install numpy h5py xarray h5netcdf netCDF4`, or set ADVSTEP_PYTHON to a Python that has them"
+    )
+
+GRID = ("depth", "dim", "width")
+AXES = GRID + ("cell", "network", "input")
+RAW = {"step": "f8", "gradient_norm": "f8", "value": "f8", "status": "u1", "evaluations": "u4"}
+FOUND = (0, 1)
+DEAD = 3
+
+
+def check(condition, message):
+    if not condition:
+        sys.exit(f"results file: {message}")
+
+
+def check_h5py(path):
+    with h5py.File(path) as file:
+        check(set(file.attrs) == {"format", "format_version", "program", "experiment", "seed"}, f"root attributes {set(file.attrs)}")
+        check(file.attrs["format"] == "advstep-hpc results", "format")
+        check(file.attrs["format_version"] == 1, "format version")
+        seen = []
+
+        def visit(name, item):
+            if not isinstance(item, h5py.Dataset):
+                return
+            seen.append(name)
+            check(isinstance(item.attrs["units"], str) and item.attrs["units"], f"{name} has no units")
+            check(isinstance(item.attrs["long_name"], str) and item.attrs["long_name"], f"{name} has no long_name")
+            if name in AXES:
+                check(item.is_scale, f"{name} is not a dimension scale")
+                return
+            for axis, dimension in enumerate(item.dims):
+                check(len(dimension) == 1, f"axis {axis} of {name} has {len(dimension)} scales")
+                check(dimension[0].name.lstrip("/") in AXES, f"axis {axis} of {name} runs along {dimension[0].name}")
+
+        file.visititems(visit)
+        for name, kind in RAW.items():
+            check(file[name].dtype == np.dtype(kind), f"{name} has type {file[name].dtype}")
+            check(file[name].chunks is not None, f"{name} is not chunked")
+        check(list(file["status"].attrs["flag_values"]) == [0, 1, 2, 3], "flag_values of status")
+        check(file["status"].attrs["flag_meanings"] == "found-exact found-scan none-within-bound dead", "flag_meanings of status")
+        check(isinstance(file["provenance"].attrs["command_line"], str), "command line")
+        return seen
+
+
+def mean(values):
+    return values.mean() if values.size else np.nan
+
+
+def std(values):
+    return values.std(ddof=1) if values.size > 1 else np.nan
+
+
+def statistics(step, gradient, value, status, evaluations):
+    """The statistics of a cell from arrays over (network, input)."""
+    found = np.isin(status, FOUND)
+    steps = step[found]
+    per_network = np.array([mean(s[f]) for s, f in zip(step, found)])
+    quantiles = np.quantile(steps, [0.05, 0.5, 0.95]) if steps.size else [np.nan] * 3
+    return {
+        "fraction": found.mean(),
+        "fraction_std_networks": std(found.mean(axis=1)),
+        "dead": (status == DEAD).sum(),
+        "step_mean": mean(steps),
+        "step_std": std(steps),
+        "step_std_networks": std(per_network[~np.isnan(per_network)]),
+        "step_q05": quantiles[0],
+        "step_q50": quantiles[1],
+        "step_q95": quantiles[2],
+        "grad_mean": gradient.mean(),
+        "grad_std": std(gradient),
+        "grad_std_networks": std(gradient.mean(axis=1)),
+        "value_mean": value.mean(),
+        "value_std": std(value),
+        "evaluations_mean": evaluations.mean(),
+    }
+
+
+def check_statistics(data, timing, lines):
+    run = np.zeros(data.cell_index.shape, bool)
+    for cell in range(data.sizes["cell"]):
+        at = {axis: int(data[f"cell_{axis}"][cell]) for axis in GRID}
+        summary = data.sel(at)
+        check(int(summary.cell_index) == cell, f"cell_index at {at}")
+        run[tuple(int(np.flatnonzero(data[axis].values == at[axis])[0]) for axis in GRID)] = True
+        raw = [data[name].isel(cell=cell).values for name in RAW]
+        found = np.isin(raw[3], FOUND)
+        check(np.array_equal(np.isnan(raw[0]), ~found), f"step is NaN where not found, at {at}")
+        expected = statistics(*raw)
+        for name, value in expected.items():
+            check(np.allclose(summary[name], value, rtol=1e-12, atol=1e-14, equal_nan=True), f"{name} at {at}: {float(summary[name])}, NumPy {value}")
+        seconds = float(timing.cell_seconds.sel(at))
+        check(np.isclose(seconds, timing.unit_seconds.isel(cell=cell).sum()), f"seconds at {at}")
+        if lines:
+            line = lines[cell]
+            check({axis: line[axis] for axis in GRID} == at, f"line {cell} of show is another cell")
+            named = {**expected, "evaluations": expected["evaluations_mean"], "seconds": seconds}
+            del named["evaluations_mean"]
+            for name, value in named.items():
+                shown = np.nan if line[name] is None else line[name]
+                check(np.isclose(shown, value, rtol=1e-12, atol=1e-14, equal_nan=True), f"show's {name} at {at}: {shown}, NumPy {value}")
+    for name in data:
+        if data[name].dims == GRID:
+            rest = data[name].values[~run]
+            check((rest == 0).all() if name == "dead" else (rest == -1).all() if name == "cell_index" else np.isnan(rest).all(), f"{name} where not run")
+
+
+def check_xarray(path, engine, names, lines):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with xr.open_dataset(path, engine=engine) as data, xr.open_dataset(path, engine=engine, group="provenance") as timing:
+            check(set(data.variables) == {name for name in names if "/" not in name}, f"{engine}: variables {set(data.variables)}")
+            for axis in AXES:
+                check(data[axis].dims == (axis,), f"{engine}: {axis} is not a coordinate")
+            for name in RAW:
+                check(data[name].dims == ("cell", "network", "input"), f"{engine}: {name} has axes {data[name].dims}")
+                check(data[name].dtype == np.dtype(RAW[name]), f"{engine}: {name} has type {data[name].dtype}")
+                check("cell_width" in data[name].coords, f"{engine}: {name} lacks the coordinates of its cells")
+            check(data.fraction.dims == GRID, f"{engine}: fraction has axes {data.fraction.dims}")
+            check(timing.unit_seconds.dims == ("cell", "network"), f"{engine}: unit_seconds has axes {timing.unit_seconds.dims}")
+            check(timing.unit_seconds.dtype == np.dtype("f8"), f"{engine}: unit_seconds has type {timing.unit_seconds.dtype}")
+            check("host" in timing.attrs and "experiment" in data.attrs, f"{engine}: attributes")
+            check_statistics(data, timing.assign_coords(data.coords), lines)
+
+
+def check_netcdf4(path):
+    with netCDF4.Dataset(path) as file:
+        check(list(file.dimensions) == list(AXES), f"netCDF4: dimensions {list(file.dimensions)}")
+        check(file["step"].dimensions == ("cell", "network", "input"), "netCDF4: axes of step")
+        check(file["provenance"]["cell_seconds"].dimensions == GRID, "netCDF4: axes of cell_seconds")
+        check(file["fraction"].units == "1" and file["provenance"]["cell_seconds"].units == "s", "netCDF4: units")
+
+
+def run_examples(path, document):
+    """Runs every Python block of the document beside a file called results.h5."""
+    with open(document, encoding="utf-8") as file:
+        blocks = re.findall(r"```python\n(.*?)```", file.read(), re.DOTALL)
+    check(len(blocks) >= 2, f"{document} has {len(blocks)} Python examples")
+    path, here = os.path.abspath(path), os.getcwd()
+    with tempfile.TemporaryDirectory() as directory:
+        os.symlink(path, os.path.join(directory, "results.h5"))
+        os.chdir(directory)
+        try:
+            for block in blocks:
+                exec(compile(block, document, "exec"), {})
+        finally:
+            os.chdir(here)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", help="results file of advstep-hpc")
+    parser.add_argument("--json", help="what `advstep-hpc show --format json` printed for it")
+    parser.add_argument("--doc", help="document whose Python examples are run on it")
+    arguments = parser.parse_args()
+    lines = None
+    if arguments.json:
+        with open(arguments.json, encoding="utf-8") as file:
+            lines = [json.loads(line) for line in file]
+    names = check_h5py(arguments.file)
+    for engine in ("h5netcdf", "netcdf4"):
+        check_xarray(arguments.file, engine, names, lines)
+    check_netcdf4(arguments.file)
+    if arguments.doc:
+        run_examples(arguments.file, arguments.doc)
+    print("results file: ok")
+
+
+if __name__ == "__main__":
+    main()

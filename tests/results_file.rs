@@ -1,0 +1,278 @@
+//! The results file: what is written is what is read; what is not ours, not whole or not in range is refused; and two files
+//! of the same science compare equal whatever their provenance.
+
+mod results_common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use advstep_hpc::error::{BadInput, EXIT_BAD_INPUT, exit_code};
+use advstep_hpc::results::{self, Results, first_difference};
+use results_common::{experiment, synthetic};
+use tempfile::TempDir;
+
+fn written(directory: &TempDir, name: &str, results: &Results) -> PathBuf {
+    let path = directory.path().join(name);
+    results::write(&path, results).unwrap();
+    path
+}
+
+/// NaN-aware equality: the bits of every number.
+fn assert_same(a: &Results, b: &Results) {
+    assert_eq!(a.experiment, b.experiment);
+    assert_eq!(a.provenance, b.provenance);
+    assert_eq!(a.cells.len(), b.cells.len());
+    for (x, y) in a.cells.iter().zip(&b.cells) {
+        assert_eq!((x.cell, x.engine, x.search, x.records.len()), (y.cell, y.engine, y.search, y.records.len()));
+        for (x, y) in x.records.iter().zip(&y.records) {
+            assert_eq!((x.unit, x.seconds.to_bits(), x.samples.len()), (y.unit, y.seconds.to_bits(), y.samples.len()));
+            for (x, y) in x.samples.iter().zip(&y.samples) {
+                let bits = |s: &advstep_hpc::unit::Sample| (s.step.to_bits(), s.gradient_norm.to_bits(), s.value.to_bits());
+                assert_eq!((bits(x), x.status, x.evaluations), (bits(y), y.status, y.evaluations));
+            }
+        }
+    }
+}
+
+fn refused(path: &Path) -> BadInput {
+    let error = results::read(path).map(|_| ()).expect_err("the file should be refused");
+    assert_eq!(exit_code(&error), EXIT_BAD_INPUT);
+    let bad = error.downcast::<BadInput>().unwrap();
+    assert!(bad.what.contains(path.to_str().unwrap()) && !bad.why.is_empty() && !bad.remedy.is_empty());
+    bad
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let directory = TempDir::new().unwrap();
+    let results = synthetic(&experiment(), 1);
+    let path = written(&directory, "results.h5", &results);
+    assert_same(&results, &results::read(&path).unwrap());
+    let names: Vec<_> = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["results.h5"], "a temporary file was left behind");
+}
+
+#[test]
+fn one_cell_one_network_one_input() {
+    let directory = TempDir::new().unwrap();
+    let mut smallest = experiment();
+    (smallest.depths, smallest.dims, smallest.widths) = (vec![1], vec![1], vec![1]);
+    (smallest.networks, smallest.inputs, smallest.seed) = (1, 1, u64::MAX);
+    smallest.extra_widths.clear();
+    let results = synthetic(&smallest, 2);
+    assert_same(&results, &results::read(&written(&directory, "one.h5", &results)).unwrap());
+}
+
+/// More inputs than a chunk holds, so that a cell is made of several chunks.
+#[test]
+fn cells_larger_than_a_chunk() {
+    let directory = TempDir::new().unwrap();
+    let mut large = experiment();
+    (large.depths, large.dims, large.widths) = (vec![1], vec![10], vec![10, 20]);
+    (large.networks, large.inputs) = (3, 70_001);
+    large.extra_widths.clear();
+    let results = synthetic(&large, 3);
+    assert_same(&results, &results::read(&written(&directory, "large.h5", &results)).unwrap());
+}
+
+#[test]
+fn writing_replaces_and_failing_to_write_leaves_the_old() {
+    let directory = TempDir::new().unwrap();
+    let first = synthetic(&experiment(), 1);
+    let path = written(&directory, "results.h5", &first);
+    let second = synthetic(&experiment(), 2);
+    results::write(&path, &second).unwrap();
+    assert_same(&second, &results::read(&path).unwrap());
+
+    let mut incomplete = first.clone();
+    incomplete.cells[2].records.pop();
+    let message = results::write(&path, &incomplete).unwrap_err().to_string();
+    assert!(message.contains("does not hold 7 networks of 11 inputs"), "{message}");
+    let mut disordered = first;
+    disordered.cells.swap(0, 1);
+    assert!(results::write(&path, &disordered).is_err());
+    assert_same(&second, &results::read(&path).unwrap());
+    assert!(results::write(&directory.path().join("no/such/directory.h5"), &second).is_err());
+}
+
+#[test]
+fn files_that_are_not_ours_are_refused() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("file.h5");
+    refused(&path);
+    refused(directory.path());
+    for contents in [&b""[..], b"not HDF5 at all", b"\x89HDF\r\n\x1a\n", b"\x89HDF\r\n\x1a\n and then nothing of the kind"] {
+        fs::write(&path, contents).unwrap();
+        assert!(refused(&path).why.contains("not an HDF5 file"));
+    }
+    let foreign = hdf5::File::create(&path).unwrap();
+    foreign.new_dataset_builder().with_data(&[1.0, 2.0]).create("step").unwrap();
+    drop(foreign);
+    assert!(refused(&path).why.contains("no attribute `format`"));
+}
+
+#[test]
+fn truncated_files_are_refused() {
+    let directory = TempDir::new().unwrap();
+    let whole = fs::read(written(&directory, "whole.h5", &synthetic(&experiment(), 1))).unwrap();
+    let path = directory.path().join("cut.h5");
+    for keep in [1, 7, 8, 100, 512, 2048, whole.len() / 3, whole.len() / 2, whole.len() - 4096, whole.len() - 1] {
+        fs::write(&path, &whole[..keep]).unwrap();
+        assert!(refused(&path).why.contains("not an HDF5 file, or not a whole one"), "{keep} of {} bytes", whole.len());
+    }
+}
+
+/// Any byte may be wrong: the file is then refused or read, but nothing panics.
+#[test]
+fn damaged_bytes_never_panic() {
+    let directory = TempDir::new().unwrap();
+    let whole = fs::read(written(&directory, "whole.h5", &synthetic(&experiment(), 1))).unwrap();
+    let path = directory.path().join("damaged.h5");
+    let mut refusals = 0;
+    for at in (0..whole.len()).step_by(whole.len() / 300) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x55;
+        fs::write(&path, &bytes).unwrap();
+        refusals += u32::from(results::read(&path).is_err());
+    }
+    assert!(refusals > 0);
+}
+
+/// Changes one thing in a good file and expects the reader to name it.
+#[test]
+fn values_out_of_range_are_refused() {
+    let directory = TempDir::new().unwrap();
+    let results = synthetic(&experiment(), 1);
+    let found = results.cells[0].records[0].samples.iter().position(|sample| sample.status.is_found()).unwrap();
+    type Damage = Box<dyn Fn(&hdf5::File)>;
+    let set_step = move |step: f64| -> Damage {
+        Box::new(move |file| {
+            file.dataset("step").unwrap().write_slice(&ndarray::arr3(&[[[step]]]), (0..1, 0..1, found..found + 1)).unwrap();
+        })
+    };
+    fn rename(file: &hdf5::File, name: &str) {
+        file.relink(name, "elsewhere").unwrap();
+    }
+    let cases: Vec<(&str, Damage)> = vec![
+        ("format version is 2", Box::new(|file| file.attr("format_version").unwrap().write_scalar(&2u32).unwrap())),
+        ("seed", Box::new(|file| file.attr("seed").unwrap().write_scalar(&43u64).unwrap())),
+        ("a step of -1 is found", set_step(-1.0)),
+        ("a step of 21 is found", set_step(21.0)),
+        ("a step of NaN is found", set_step(f64::NAN)),
+        (
+            "`status` holds 9",
+            Box::new(|file| file.dataset("status").unwrap().write_slice(&ndarray::arr3(&[[[9u8]]]), (2..3, 0..1, 0..1)).unwrap()),
+        ),
+        ("`engine` holds 200", Box::new(|file| file.dataset("engine").unwrap().write(&ndarray::arr1(&[200u8; 16])).unwrap())),
+        (
+            "a gradient of norm -1",
+            Box::new(|file| {
+                file.dataset("gradient_norm").unwrap().write_slice(&ndarray::arr3(&[[[-1.0]]]), (0..1, 0..1, 0..1)).unwrap()
+            }),
+        ),
+        ("no array `cell_width`", Box::new(|file| rename(file, "cell_width"))),
+        ("no array `step_q95`", Box::new(|file| rename(file, "step_q95"))),
+        ("no group `provenance`", Box::new(|file| rename(file, "provenance"))),
+        (
+            "`width` is not that of its experiment",
+            Box::new(|file| file.dataset("width").unwrap().write(&ndarray::arr1(&[1i64, 2, 3, 4])).unwrap()),
+        ),
+        ("no attribute `host`", Box::new(|file| file.group("provenance").unwrap().delete_attr("host").unwrap())),
+        (
+            "`dead` is not of type uint64",
+            Box::new(|file| {
+                rename(file, "dead");
+                file.new_dataset::<f64>().shape((3, 2, 4)).create("dead").unwrap();
+            }),
+        ),
+        (
+            "`value` has shape [16, 7]",
+            Box::new(|file| {
+                rename(file, "value");
+                file.new_dataset::<f64>().shape((16, 7)).create("value").unwrap();
+            }),
+        ),
+    ];
+    for (expected, damage) in cases {
+        let path = written(&directory, "damaged.h5", &results);
+        let file = hdf5::File::open_rw(&path).unwrap();
+        damage(&file);
+        file.close().unwrap();
+        let bad = refused(&path);
+        assert!(bad.why.contains(expected), "expected `{expected}` in `{bad}`");
+    }
+}
+
+/// An experiment of 10¹⁸ samples in a file of a few kilobytes must not be believed.
+#[test]
+fn claims_larger_than_the_file_are_refused() {
+    let directory = TempDir::new().unwrap();
+    let path = written(&directory, "huge.h5", &synthetic(&experiment(), 1));
+    let mut huge = experiment();
+    (huge.networks, huge.inputs) = (1 << 30, 1 << 30);
+    let toml: hdf5::types::VarLenUnicode = huge.to_toml().parse().unwrap();
+    let file = hdf5::File::open_rw(&path).unwrap();
+    file.attr("experiment").unwrap().write_scalar(&toml).unwrap();
+    file.close().unwrap();
+    assert!(refused(&path).why.contains("larger than a file of"));
+}
+
+#[test]
+fn same_science_whatever_the_provenance() {
+    let directory = TempDir::new().unwrap();
+    let results = synthetic(&experiment(), 1);
+    let a = written(&directory, "a.h5", &results);
+    let mut elsewhere = results.clone();
+    elsewhere.provenance.host = "a much longer name of another host".repeat(1000);
+    elsewhere.provenance.ranks = 7;
+    elsewhere.cells.iter_mut().flat_map(|cell| &mut cell.records).for_each(|record| record.seconds *= 3.0);
+    let b = written(&directory, "b.h5", &elsewhere);
+    assert_eq!(first_difference(&a, &b).unwrap(), None);
+    assert_ne!(fs::read(&a).unwrap(), fs::read(&b).unwrap());
+}
+
+#[test]
+fn the_first_difference_is_named() {
+    let directory = TempDir::new().unwrap();
+    let results = synthetic(&experiment(), 1);
+    let a = written(&directory, "a.h5", &results);
+    let difference = |change: &dyn Fn(&mut Results)| {
+        let mut other = results.clone();
+        change(&mut other);
+        first_difference(&a, &written(&directory, "b.h5", &other)).unwrap().expect("a difference")
+    };
+    // −0 in place of 0 is a difference of one bit, and of no statistic.
+    let dead = results.cells[0].records.iter().position(|r| r.samples.iter().any(|s| s.value == 0.0)).unwrap();
+    let flip = |r: &mut Results| r.cells[0].records[dead].samples.iter_mut().filter(|s| s.value == 0.0).for_each(|s| s.value = 0.0);
+    let text = difference(&flip);
+    assert!(text.starts_with("/value: element ") && text.ends_with(" is -0 against 0"), "{text}");
+    let text = difference(&|r| r.cells[3].records[2].samples[1].evaluations += 1);
+    assert!(text.starts_with("/evaluations: element 254 is"), "{text}");
+    let text = difference(&|r| r.cells[5].search = advstep_hpc::results::SearchName::Line);
+    assert_eq!(text, "/search: element 5 is 2 against 0");
+    let text = difference(&|r| r.experiment.seed = 43);
+    assert!(text.starts_with("/@experiment: ") || text.starts_with("/@seed: "), "{text}");
+    let text = difference(&|r| {
+        *r = synthetic(
+            &{
+                let mut e = experiment();
+                e.inputs = 12;
+                e
+            },
+            1,
+        )
+    });
+    assert!(text.starts_with("/@experiment: "), "{text}");
+
+    // Attributes, axes and members count as well.
+    let with = |change: &dyn Fn(&hdf5::File)| {
+        let b = written(&directory, "b.h5", &results);
+        let file = hdf5::File::open_rw(&b).unwrap();
+        change(&file);
+        file.close().unwrap();
+        first_difference(&a, &b).unwrap().expect("a difference")
+    };
+    assert!(with(&|file| file.unlink("fraction").unwrap()).starts_with("/: members "));
+    assert!(with(&|file| file.dataset("step").unwrap().delete_attr("units").unwrap()).starts_with("/step: attributes "));
+    assert!(with(&|file| file.dataset("step").unwrap().delete_attr("DIMENSION_LIST").unwrap()).starts_with("/step: attributes "));
+}
