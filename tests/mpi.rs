@@ -1,15 +1,17 @@
 //! The program under a real `mpirun`: the same science on any number of ranks and threads, and failures that end the whole job.
 #![cfg(feature = "mpi")]
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use advstep_hpc::results::first_difference;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_advstep-hpc");
 
 /// An experiment of 60 units in 12 cells, done in no time.
-const SMALL: [&str; 10] = ["--depths", "1,2", "--dims", "5,20", "--widths", "10,20,40", "--networks", "5", "--inputs", "7"];
+const SMALL: [&str; 10] = ["--depths", "1,2", "--dims", "5,20", "--widths", "10,20,300", "--networks", "5", "--inputs", "7"];
 
 /// Far longer than any of these jobs takes: only a job that hangs gets here.
 const HANGS: Duration = Duration::from_secs(120);
@@ -50,34 +52,45 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// The bytes of every science dataset of a results file.
-fn science_of(path: &Path) -> Vec<u8> {
-    std::fs::read(path).unwrap()
+/// A results file of the small experiment, in a directory of its own.
+struct Small {
+    path: PathBuf,
+    _directory: tempfile::TempDir,
 }
 
-/// The science of a small experiment on `ranks` ranks, with `options` that must not matter to it.
-fn run_small(ranks: Option<usize>, options: &[&str]) -> Vec<u8> {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("small.h5");
-    let quiet = ["--quiet", "--out", path.to_str().unwrap()];
-    let output = finish(&mut job(ranks, &[&SMALL[..], &quiet, options].concat()));
-    assert!(output.status.success(), "{ranks:?} ranks, {options:?}: {}", stderr(&output));
-    science_of(&path)
+impl Small {
+    /// Runs it on `ranks` ranks, with `options` besides its own.
+    fn run(ranks: Option<usize>, options: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("small.h5");
+        let quiet = ["--quiet", "--out", path.to_str().unwrap()];
+        let output = finish(&mut job(ranks, &[&SMALL[..], &quiet, options].concat()));
+        assert!(output.status.success(), "{ranks:?} ranks, {options:?}: {}", stderr(&output));
+        Self { path, _directory: directory }
+    }
+
+    /// The first thing in which the science of two files differs.
+    fn differs_from(&self, other: &Small) -> Option<String> {
+        first_difference(&self.path, &other.path).unwrap()
+    }
 }
 
 #[test]
-fn ranks_and_threads_do_not_change_the_science() {
-    let plain = run_small(None, &["--threads", "1"]);
-    assert!(!plain.is_empty());
-    assert!(run_small(None, &["--threads", "3"]) == plain, "three threads");
-    for (ranks, threads) in [(1, "2"), (2, "1"), (3, "2"), (7, "1")] {
-        assert!(run_small(Some(ranks), &["--threads", threads]) == plain, "{ranks} ranks of {threads} threads");
+fn ranks_threads_and_memory_do_not_change_the_science() {
+    for precision in ["f32", "f64"] {
+        let plain = Small::run(None, &["--threads", "1", "--precision", precision]);
+        assert_eq!(Small::run(None, &["--threads", "3", "--precision", precision]).differs_from(&plain), None);
+        for (ranks, threads) in [(1, "2"), (2, "1"), (3, "2"), (7, "1")] {
+            let other = Small::run(Some(ranks), &["--threads", threads, "--precision", precision, "--memory", "256MiB"]);
+            assert_eq!(other.differs_from(&plain), None, "{ranks} ranks of {threads} threads");
+        }
     }
 }
 
 #[test]
 fn another_seed_does_change_the_science() {
-    assert!(run_small(Some(2), &["--seed", "11"]) != run_small(Some(2), &["--seed", "12"]));
+    let (one, other) = (Small::run(Some(2), &["--seed", "11"]), Small::run(Some(2), &["--seed", "12"]));
+    assert!(one.differs_from(&other).is_some());
 }
 
 #[test]

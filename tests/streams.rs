@@ -65,9 +65,9 @@ fn known_answers() {
     assert_eq!(signs, SIGNS);
 }
 
-const WEIGHTS: [u32; 4] = [0, 0, 0, 0];
-const INPUT: [u32; 4] = [0, 0, 0, 0];
-const SIGNS: u64 = 0;
+const WEIGHTS: [u32; 4] = [1021800365, 3185645543, 3177398772, 3174093118];
+const INPUT: [u32; 4] = [3190672228, 1044357807, 3212603597, 1060745548];
+const SIGNS: u64 = 4149806272932839583;
 
 #[test]
 fn no_two_streams_of_the_presets_are_the_same() {

@@ -250,6 +250,8 @@ fn number(text: &str) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum;
+
     use super::*;
 
     fn run_args(words: &str) -> RunArgs {
