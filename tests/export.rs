@@ -1,0 +1,58 @@
+//! An exported network: evaluated by an independent NumPy script, and the same network that `run` measured.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn program(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_advstep-hpc")).args(arguments).output().unwrap()
+}
+
+fn check_in_numpy(file: &Path) {
+    let python = std::env::var("ADVSTEP_PYTHON").unwrap_or_else(|_| "python3".to_string());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/check_export.py");
+    let output = Command::new(&python).arg(script).arg(file).output().unwrap();
+    assert!(output.status.success(), "{python}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("steps agree"));
+}
+
+#[test]
+fn numpy_agrees_on_values_gradients_and_steps() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("net.h5");
+    let cases = [
+        "--depth 1 --dim 20 --width 50 --network 3 --inputs 10 --seed 7",
+        "--depth 1 --dim 100 --width 3000 --network 0 --inputs 20 --seed 7 --readout gaussian",
+        "--depth 1 --dim 30 --width 500 --network 1 --inputs 20 --seed 8 --precision f64 --search scan",
+        "--depth 3 --dim 10 --width 40 --network 5 --inputs 20 --seed 9 --gain 2",
+        "--depth 2 --dim 30 --width 400 --network 2 --inputs 20 --seed 10",
+        "--depth 6 --dim 50 --width 60 --network 0 --inputs 20 --seed 11 --precision f64",
+        "--depth 4 --dim 10 --width 3 --network 0 --inputs 20 --seed 12",
+    ];
+    for case in cases {
+        let arguments: Vec<&str> = ["export"].into_iter().chain(case.split(' ')).collect();
+        let output = program(&[&arguments[..], &["--overwrite", "--out", file.to_str().unwrap()]].concat());
+        assert!(output.status.success(), "{case}: {}", String::from_utf8_lossy(&output.stderr));
+        check_in_numpy(&file);
+    }
+}
+
+#[test]
+fn the_exported_network_is_the_one_that_run_measures() {
+    let directory = tempfile::tempdir().unwrap();
+    let (results, net) = (directory.path().join("run.h5"), directory.path().join("net.h5"));
+    let run = "--depths 2 --dims 10,20 --widths 30,300 --networks 4 --inputs 9 --seed 7 --quiet --out";
+    let run: Vec<&str> = run.split(' ').collect();
+    assert!(program(&[&run[..], &[results.to_str().unwrap()]].concat()).status.success());
+    let export = "export --depth 2 --dim 20 --width 300 --network 3 --inputs 9 --seed 7 --out";
+    let export: Vec<&str> = export.split(' ').collect();
+    assert!(program(&[&export[..], &[net.to_str().unwrap()]].concat()).status.success());
+
+    let samples = advstep_hpc::results::read(&results).unwrap().cells.remove(3).records.remove(3).samples;
+    let file = hdf5::File::open(&net).unwrap();
+    let numbers = |name: &str| file.dataset(name).unwrap().read_raw::<f64>().unwrap();
+    let bits = |numbers: Vec<f64>| numbers.into_iter().map(f64::to_bits).collect::<Vec<u64>>();
+    assert_eq!(bits(numbers("f")), bits(samples.iter().map(|sample| sample.value).collect()));
+    assert_eq!(bits(numbers("step")), bits(samples.iter().map(|sample| sample.step).collect()));
+    let status = file.dataset("status").unwrap().read_raw::<u8>().unwrap();
+    assert_eq!(status, samples.iter().map(|sample| sample.status as u8).collect::<Vec<_>>());
+}
