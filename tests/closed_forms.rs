@@ -62,7 +62,8 @@ fn wide_shallow_networks_follow_the_limit_law() {
     assert!(networks.iter().flatten().all(|s| s.status.is_found()), "every sign is switched at d = 400");
     // η* → η̂ as d grows: the mean is above its limit by O(1/d) here; 3 % are allowed on top of the standard errors.
     let (step, error) = mean_and_error(&networks, |s| s.step);
-    assert!((step - 1.1284).abs() <= 0.03 * 1.1284 + ERRORS * error, "η* = {step} ± {error}");
+    let limit = 2.0_f64.sqrt() * half_normal;
+    assert!((step - limit).abs() <= 0.03 * limit + ERRORS * error, "η* = {step} ± {error}");
 }
 
 #[test]

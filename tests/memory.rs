@@ -7,7 +7,8 @@ use advstep_hpc::results::first_difference;
 
 /// Runs one network of (L=1, d=500, k=10⁶) and returns the peak resident bytes of all children of this process so far.
 fn run(memory: &str, out: &Path) -> u64 {
-    let options = ["--depths", "1", "--dims", "500", "--widths", "1e6", "--networks", "1", "--inputs", "50", "--threads", "1", "--quiet"];
+    let options =
+        ["--depths", "1", "--dims", "500", "--widths", "1e6", "--networks", "1", "--inputs", "50", "--threads", "1", "--quiet"];
     let mut command = Command::new(env!("CARGO_BIN_EXE_advstep-hpc"));
     let status = command.args(options).args(["--memory", memory, "--out"]).arg(out).status().unwrap();
     assert!(status.success());
@@ -27,7 +28,10 @@ fn a_million_neurons_run_within_a_gibibyte_with_the_same_bytes() {
     let lean_bytes = run("1GiB", &lean);
     assert!(lean_bytes < 1 << 30, "{lean_bytes} bytes resident with --memory 1GiB");
     let rich_bytes = run("8GiB", &rich);
-    assert!(rich_bytes > 2_000_000_000 && rich_bytes < 8 << 30, "{rich_bytes} bytes resident with --memory 8GiB: were the weights stored?");
+    assert!(
+        rich_bytes > 2_000_000_000 && rich_bytes < 8 << 30,
+        "{rich_bytes} bytes resident with --memory 8GiB: were the weights stored?"
+    );
     assert_eq!(first_difference(&lean, &rich).unwrap(), None);
 }
 

@@ -121,7 +121,7 @@ fn minus_two_ln(u: f32) -> f32 {
     p = p * x - 1.666_805_8e-1;
     p = p * x + 2.000_071_5e-1;
     p = p * x - 2.499_999_4e-1;
-    p = p * x + 3.333_333_1e-1;
+    p = p * x + 3.333_333e-1;
     let ln = x + (x * z * p - 0.5 * z) + exponent * std::f32::consts::LN_2;
     let value = -2.0 * ln;
     if value > 0.0 { value } else { 0.0 }

@@ -97,8 +97,8 @@ impl Scan {
     /// Points inside dips that could reach below 0: where φ is lower than on both sides, and going on at half the slope it would get there.
     fn dips(&self) -> Vec<f64> {
         let mut points = Vec::new();
-        for dip in self.positive.array_windows::<3>() {
-            let [before, lowest, after] = dip;
+        for dip in self.positive.windows(3) {
+            let [before, lowest, after] = dip else { unreachable!("windows of three") };
             let drop = (before.phi - lowest.phi).max(after.phi - lowest.phi);
             let is_dip = lowest.phi < before.phi && lowest.phi <= after.phi && lowest.phi <= 0.5 * drop;
             if is_dip && after.t - before.t > NARROWEST_DIP / SPACING * self.spacing(lowest.t) {
