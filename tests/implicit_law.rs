@@ -177,7 +177,9 @@ fn networks_have_the_law_of_dense_ones() {
         for first in [FirstLayer::Implicit, FirstLayer::Drawn] {
             let drawn = implicit(cell, NETWORKS, search, first);
             for (name, statistic) in STATISTICS {
-                let of = |networks: &[Vec<Sample>]| networks.iter().map(|samples| statistic(samples)).collect();
+                // Rounded, so that what is one number up to rounding errors (η* = η̂ on lines without a corner) is one number.
+                let rounded = |samples: &Vec<Sample>| (statistic(samples) * 1e4).round();
+                let of = |networks: &[Vec<Sample>]| networks.iter().map(rounded).collect();
                 let p = two_samples(of(&reference), of(&drawn));
                 assert!(p > ALARM, "{cell}, first layer {first:?}: {name} has p = {p}");
             }
@@ -187,7 +189,8 @@ fn networks_have_the_law_of_dense_ones() {
 
 #[test]
 fn precisions_agree_on_one_network() {
-    // The same fresh numbers in both, so f and ∇f agree to rounding.
+    // The same fresh numbers in both, so f and ∇f agree to rounding, and all of the line at depth 1. (Deeper, rounding decides in which
+    // order points of a line that lie close together become directions.)
     for (depth, dim, width) in [(1, 900, 3000), (3, 20, 2000), (2, 300, 400)] {
         let cell = Cell { depth, dim, width };
         let streams = NetworkStreams::new(5, cell, 0, 1.0, Readout::Sign);
@@ -197,7 +200,7 @@ fn precisions_agree_on_one_network() {
         for (single, double) in single.iter().zip(&double) {
             assert!((single.value - double.value).abs() < 1e-4, "{cell}: {single:?} {double:?}");
             assert!((single.gradient_norm / double.gradient_norm - 1.0).abs() < 1e-3, "{cell}: {single:?} {double:?}");
-            if single.status.is_found() && double.status.is_found() {
+            if depth == 1 && single.status.is_found() && double.status.is_found() {
                 assert!((single.step / double.step - 1.0).abs() < 5e-3, "{cell}: {single:?} {double:?}");
             }
         }
