@@ -49,7 +49,7 @@ fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Kee
     let blocks = block * (3.0 * inputs * number + fan_in * (number + 4.0));
     let weights = if keep.weights == Storage::Stored { cell.weights() * number } else { 0.0 };
     let line = if keep.line == Storage::Stored { 2.0 * batch * number } else { 0.0 };
-    let points = scan::FIRST_POINTS as f64 * inputs;
+    let points = scan::ROUND_POINTS as f64 * inputs;
     let scanning = if cell.depth == 1 { points * (dim + block) * number } else { 2.0 * points * width * number };
     let searching = match search {
         SearchName::Line => inputs * one_layer::bins(cell.width) as f64 * 64.0 + 0.4 * batch,
