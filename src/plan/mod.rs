@@ -110,7 +110,8 @@ fn does_not_fit(cell: Cell, experiment: &Experiment, engine: EngineName, process
         let leanest = memory::footprints(cell, experiment, engine, search).pop().expect("there is always a way to run a cell");
         leanest.bytes + process
     };
-    let (of_dense, of_implicit) = (needed(EngineName::Dense, search(experiment.search, cell)), needed(EngineName::Implicit, SearchName::Scan));
+    let (of_dense, of_implicit) =
+        (needed(EngineName::Dense, search(experiment.search, cell)), needed(EngineName::Implicit, SearchName::Scan));
     let (bytes, how, other, of_other) = match engine {
         EngineName::Dense => (of_dense, "even with its weights made again at every pass", "implicit", of_implicit),
         EngineName::Implicit => (of_implicit, "for products with its weights, without the weights", "dense", of_dense),

@@ -76,8 +76,7 @@ impl<T: Real> Basis<T> {
         let mut rows: Vec<usize> = (0..n).collect();
         while !self.is_full() {
             let rest = norms(&x);
-            let kept: Vec<usize> =
-                (0..rows.len()).filter(|&row| rest[row] > NOISE * T::EPSILON * length[rows[row]]).collect();
+            let kept: Vec<usize> = (0..rows.len()).filter(|&row| rest[row] > NOISE * T::EPSILON * length[rows[row]]).collect();
             if kept.is_empty() {
                 break;
             }

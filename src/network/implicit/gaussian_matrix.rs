@@ -74,12 +74,7 @@ impl<T: Real> GaussianMatrix<T> {
 }
 
 /// The images of the rows of `x` under the matrix whose known images are `own`, and those of its transpose `other`.
-fn multiply<T: Real>(
-    own: &mut Known<T>,
-    other: &Known<T>,
-    x: Array2<T>,
-    fresh: &mut dyn FnMut(usize, &mut [T]),
-) -> Array2<T> {
+fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, x: Array2<T>, fresh: &mut dyn FnMut(usize, &mut [T])) -> Array2<T> {
     let shape = (x.nrows(), other.directions.dim());
     let mut first = own.directions.rank();
     let extension = own.directions.extend(x);

@@ -153,9 +153,10 @@ impl<T: Real> Engine<T> for Implicit<T> {
             top = matrix.times(h.clone());
             activations.push(h);
         }
-        let masked = top.rows_mut().into_iter().map(|mut z| {
-            relu::readout_and_mask(&self.readout, z.as_slice_mut().expect("rows are contiguous")) * self.scale
-        });
+        let masked = top
+            .rows_mut()
+            .into_iter()
+            .map(|mut z| relu::readout_and_mask(&self.readout, z.as_slice_mut().expect("rows are contiguous")) * self.scale);
         let value = masked.collect();
         let mut gradient = top;
         for (matrix, h) in self.hidden.iter_mut().zip(&activations).rev() {
