@@ -13,10 +13,18 @@ use crate::network::dense::{Keep, Storage};
 use crate::results::{EngineName, SearchName};
 
 pub use cost::UnitCost;
+use memory::Footprint;
 
 /// Widest deep network whose steps are traced exactly under `--search auto`. Above it a scan misses so few earlier crossings, and tracing
 /// costs so much more, that steps are scanned: `cargo bench --bench search_threshold` prints both.
 pub const WIDEST_TRACED: usize = 100;
+
+/// How many times faster the implicit engine has to be under `--engine auto`. A dense network takes less memory near the crossover, and
+/// it can be exported.
+const WEIGHTS_ARE_WORTH: f64 = 2.0;
+
+/// An engine that is slower by more than this is not offered in place of one that does not fit.
+const SLOWEST_WAY_OUT: f64 = 20.0;
 
 /// What one rank has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +96,7 @@ fn method(cell: Cell, experiment: &Experiment) -> (EngineName, SearchName) {
         EngineChoice::Auto => {
             let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
             let seconds = |engine| cost::of_unit(cell, experiment, engine, search, keep).seconds;
-            let is_cheaper = seconds(EngineName::Implicit) < seconds(EngineName::Dense);
+            let is_cheaper = WEIGHTS_ARE_WORTH * seconds(EngineName::Implicit) < seconds(EngineName::Dense);
             (if is_cheaper { EngineName::Implicit } else { EngineName::Dense }, search)
         }
     }
@@ -106,17 +114,20 @@ fn search(choice: SearchChoice, cell: Cell) -> SearchName {
 }
 
 fn does_not_fit(cell: Cell, experiment: &Experiment, engine: EngineName, process: u64, resources: Resources) -> BadInput {
-    let needed = |engine, search| {
-        let leanest = memory::footprints(cell, experiment, engine, search).pop().expect("there is always a way to run a cell");
-        leanest.bytes + process
+    let leanest = |engine| {
+        let (_, search) = method(cell, &Experiment { engine, ..experiment.clone() });
+        let engine = if engine == EngineChoice::Dense { EngineName::Dense } else { EngineName::Implicit };
+        let Footprint { keep, bytes } =
+            memory::footprints(cell, experiment, engine, search).pop().expect("there is always a way to run a cell");
+        (bytes + process, cost::of_unit(cell, experiment, engine, search, keep).seconds)
     };
-    let (of_dense, of_implicit) =
-        (needed(EngineName::Dense, search(experiment.search, cell)), needed(EngineName::Implicit, SearchName::Scan));
-    let (bytes, how, other, of_other) = match engine {
-        EngineName::Dense => (of_dense, "even with its weights made again at every pass", "implicit", of_implicit),
-        EngineName::Implicit => (of_implicit, "for products with its weights, without the weights", "dense", of_dense),
+    let (dense, implicit) = (leanest(EngineChoice::Dense), leanest(EngineChoice::Implicit));
+    let ((bytes, seconds), how, other, (other_bytes, other_seconds)) = match engine {
+        EngineName::Dense => (dense, "even with its weights made again at every pass", "implicit", implicit),
+        EngineName::Implicit => (implicit, "for the products with its weights", "dense", dense),
     };
-    let instead = if of_other <= resources.memory { format!(", --engine {other}") } else { String::new() };
+    let is_way_out = other_bytes <= resources.memory && other_seconds < SLOWEST_WAY_OUT * seconds;
+    let instead = if is_way_out { format!(", --engine {other}") } else { String::new() };
     BadInput::new(
         format!("cell {cell} does not fit into {} of memory a rank", ByteSize(resources.memory)),
         format!("one network needs {} {how}", ByteSize(bytes)),
