@@ -29,7 +29,7 @@ impl Role {
             Role::Readout => 1,
             Role::Input => 2,
             Role::Weights { layer } => 1 << 32 | layer as u64,
-            Role::Product { layer, transposed } => 2 + u64::from(transposed) << 32 | layer as u64,
+            Role::Product { layer, transposed } => (2 + u64::from(transposed)) << 32 | layer as u64,
         }
     }
 }
