@@ -26,8 +26,9 @@ const NORMALS: f64 = 1.2e9;
 const PRODUCT_F32: f64 = 9.0e10;
 /// Flops a second in the thin products of a trace, in f64.
 const PRODUCT_TRACE: f64 = 3.0e10;
-/// Seconds a neuron and input of all passes of the exact line search together.
-const LINE: f64 = 6.0e-9;
+/// Seconds a neuron and input of all passes of the exact line search together; more where lines bend more, at small d.
+const LINE: f64 = 4.5e-9;
+const LINE_BEND: f64 = 10.0;
 /// Seconds a neuron and input of activations and masks, a layer and evaluation.
 const ACTIVATION: f64 = 0.6e-9;
 /// Seconds a number of a vector that the implicit engine takes in or gives out, besides its products.
@@ -35,8 +36,8 @@ const VECTOR: f64 = 2.5e-9;
 /// Seconds of the small matrices of one product of the implicit engine, times inputs³.
 const SMALL: f64 = 0.5e-9;
 /// Seconds a layer and linear piece of a trace, and a neuron of one.
-const PIECE: f64 = 1.0e-7;
-const PIECE_NEURON: f64 = 5.0e-9;
+const PIECE: f64 = 1.1e-7;
+const PIECE_NEURON: f64 = 6.5e-9;
 /// Seconds a unit and an input that nothing else accounts for.
 const UNIT: f64 = 3.0e-5;
 const INPUT: f64 = 3.0e-7;
@@ -47,6 +48,11 @@ const SCAN_ROUNDS: f64 = 9.0;
 /// Passes over the neurons in an exact line search.
 const LINE_PASSES: f64 = 2.2;
 
+/// Seconds of the exact line search.
+fn line_seconds(cell: Cell, inputs: usize) -> f64 {
+    LINE * (1.0 + LINE_BEND / cell.dim as f64) * inputs as f64 * cell.width as f64
+}
+
 /// Network evaluations a line in a scan: more for inputs of few dimensions, whose lines bend more.
 pub(super) fn scan_points(cell: Cell) -> f64 {
     (4.2 + 20.0 / cell.dim as f64).min(8.0)
@@ -55,7 +61,7 @@ pub(super) fn scan_points(cell: Cell) -> f64 {
 /// Linear pieces of the network on a line up to its smallest step or the bound. They go with the angle that the line covers as seen from
 /// 0, which is about 1/√d. A fit.
 fn linear_pieces(cell: Cell) -> f64 {
-    4.0 + 0.4 * (cell.depth as f64).powf(1.3) * cell.width as f64 / (cell.dim as f64).sqrt().max(2.0)
+    5.0 + 0.44 * (cell.depth as f64).powf(1.15) * cell.width as f64 / (cell.dim as f64).sqrt().max(2.0)
 }
 
 /// The cost of one unit of `cell`.
@@ -71,7 +77,7 @@ pub fn of_unit(cell: Cell, experiment: &Experiment, engine: EngineName, search: 
             Precision::F32 => PRODUCT_F32,
             Precision::F64 => PRODUCT_F32 / 2.0,
         },
-        line: if search == SearchName::Line { LINE * experiment.inputs as f64 * cell.width as f64 } else { 0.0 },
+        line: if search == SearchName::Line { line_seconds(cell, experiment.inputs) } else { 0.0 },
     };
     match engine {
         EngineName::Dense => shape.dense(search, keep),
