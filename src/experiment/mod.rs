@@ -33,10 +33,12 @@ pub enum Precision {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum EngineChoice {
-    /// The cheapest for each cell.
+    /// The cheapest for each cell, by the cost model of the plan.
     Auto,
     /// Every weight is drawn and multiplied.
     Dense,
+    /// Products with the weights are drawn in place of the weights.
+    Implicit,
 }
 
 /// How the smallest step is searched for.

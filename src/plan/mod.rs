@@ -8,8 +8,8 @@ pub mod report;
 use bytesize::ByteSize;
 
 use crate::error::BadInput;
-use crate::experiment::{Cell, Experiment, Precision, SearchChoice};
-use crate::network::dense::Keep;
+use crate::experiment::{Cell, EngineChoice, Experiment, Precision, SearchChoice};
+use crate::network::dense::{Keep, Storage};
 use crate::results::{EngineName, SearchName};
 
 pub use cost::UnitCost;
@@ -66,18 +66,35 @@ pub fn plan(experiment: &Experiment, resources: Resources) -> Result<Plan, BadIn
     let unit_memory = resources.memory.saturating_sub(process);
     let share = unit_memory / resources.threads as u64;
     let cells = experiment.cells().into_iter().map(|cell| {
-        let search = search(experiment.search, cell);
-        let footprints = memory::footprints(cell, experiment, search);
+        let (engine, search) = method(cell, experiment);
+        let footprints = memory::footprints(cell, experiment, engine, search);
         let fits = |limit: u64| footprints.iter().copied().find(|footprint| footprint.bytes <= limit);
-        let leanest = *footprints.last().expect("there is always a way to run a cell");
-        let footprint = fits(share).or(fits(unit_memory)).ok_or_else(|| does_not_fit(cell, leanest.bytes + process, resources))?;
-        let cost = cost::of_unit(cell, experiment.inputs, experiment.precision, search, footprint.keep);
-        Ok(CellPlan { cell, engine: EngineName::Dense, search, cost, unit_bytes: footprint.bytes, keep: footprint.keep })
+        let footprint = fits(share).or(fits(unit_memory));
+        let footprint = footprint.ok_or_else(|| does_not_fit(cell, experiment, engine, process, resources))?;
+        let cost = cost::of_unit(cell, experiment, engine, search, footprint.keep);
+        Ok(CellPlan { cell, engine, search, cost, unit_bytes: footprint.bytes, keep: footprint.keep })
     });
     Ok(Plan { cells: cells.collect::<Result<_, BadInput>>()?, networks: experiment.networks, unit_memory })
 }
 
-/// The search used in a cell. A function of the experiment alone.
+/// The engine and the search of a cell. A function of the experiment alone, not of this machine: both decide bytes in the file.
+fn method(cell: Cell, experiment: &Experiment) -> (EngineName, SearchName) {
+    let search = search(experiment.search, cell);
+    let without_weights = if search == SearchName::Trace { SearchName::Scan } else { search };
+    match experiment.engine {
+        EngineChoice::Dense => (EngineName::Dense, search),
+        EngineChoice::Implicit => (EngineName::Implicit, without_weights),
+        EngineChoice::Auto if search == SearchName::Trace => (EngineName::Dense, search),
+        EngineChoice::Auto => {
+            let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
+            let seconds = |engine| cost::of_unit(cell, experiment, engine, search, keep).seconds;
+            let is_cheaper = seconds(EngineName::Implicit) < seconds(EngineName::Dense);
+            (if is_cheaper { EngineName::Implicit } else { EngineName::Dense }, search)
+        }
+    }
+}
+
+/// The search used in a cell by an engine that has weights.
 fn search(choice: SearchChoice, cell: Cell) -> SearchName {
     match (choice, cell.depth) {
         (SearchChoice::Scan, _) => SearchName::Scan,
@@ -88,11 +105,22 @@ fn search(choice: SearchChoice, cell: Cell) -> SearchName {
     }
 }
 
-fn does_not_fit(cell: Cell, needed: u64, resources: Resources) -> BadInput {
+fn does_not_fit(cell: Cell, experiment: &Experiment, engine: EngineName, process: u64, resources: Resources) -> BadInput {
+    let needed = |engine, search| {
+        let leanest = memory::footprints(cell, experiment, engine, search).pop().expect("there is always a way to run a cell");
+        leanest.bytes + process
+    };
+    let (of_dense, of_implicit) =
+        (needed(EngineName::Dense, search(experiment.search, cell)), needed(EngineName::Implicit, SearchName::Scan));
+    let (bytes, how, other, of_other) = match engine {
+        EngineName::Dense => (of_dense, "even with its weights made again at every pass", "implicit", of_implicit),
+        EngineName::Implicit => (of_implicit, "for products with its weights, without the weights", "dense", of_dense),
+    };
+    let instead = if of_other <= resources.memory { format!(", --engine {other}") } else { String::new() };
     BadInput::new(
         format!("cell {cell} does not fit into {} of memory a rank", ByteSize(resources.memory)),
-        format!("one network needs {} even with its weights made again at every pass", ByteSize(needed)),
-        format!("give --memory {} or more, fewer --inputs, or a smaller width", ByteSize(needed.next_multiple_of(1 << 30))),
+        format!("one network needs {} {how}", ByteSize(bytes)),
+        format!("give --memory {} or more, fewer --inputs{instead}, or a smaller width", ByteSize(bytes.next_multiple_of(1 << 30))),
     )
 }
 

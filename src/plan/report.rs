@@ -5,6 +5,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::{CellPlan, Plan, Resources};
 use crate::network::dense::Storage;
+use crate::results::EngineName;
 
 /// One row a cell, and what the whole experiment takes on one rank.
 pub fn table(plan: &Plan, resources: Resources) -> String {
@@ -45,9 +46,10 @@ pub fn table(plan: &Plan, resources: Resources) -> String {
 }
 
 fn row(plan: &CellPlan, networks: usize) -> Vec<String> {
-    let weights = match plan.keep.weights {
-        Storage::Stored => "stored",
-        Storage::Regenerated => "regenerated",
+    let weights = match (plan.engine, plan.keep.weights) {
+        (EngineName::Implicit, _) => "none",
+        (_, Storage::Stored) => "stored",
+        (_, Storage::Regenerated) => "regenerated",
     };
     vec![
         plan.cell.depth.to_string(),

@@ -18,6 +18,9 @@ pub enum Role {
     Readout,
     /// Inputs; the block is the index of the input.
     Input,
+    /// What is new in the product of a layer's matrix (1-based), or of its transpose, with a direction; the block is the index of the
+    /// direction.
+    Product { layer: usize, transposed: bool },
 }
 
 impl Role {
@@ -26,6 +29,7 @@ impl Role {
             Role::Readout => 1,
             Role::Input => 2,
             Role::Weights { layer } => 1 << 32 | layer as u64,
+            Role::Product { layer, transposed } => 2 + u64::from(transposed) << 32 | layer as u64,
         }
     }
 }

@@ -25,19 +25,22 @@ pub use write::write;
 #[repr(u8)]
 pub enum EngineName {
     Dense = 0,
+    /// Products with the weights are drawn in place of the weights.
+    Implicit = 1,
 }
 
 impl EngineName {
-    pub const ALL: [EngineName; 1] = [EngineName::Dense];
+    pub const ALL: [EngineName; 2] = [EngineName::Dense, EngineName::Implicit];
 
     /// The engine with file code `code`.
     pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(code)).copied()
+        Self::ALL.into_iter().find(|engine| *engine as u8 == code)
     }
 
     pub fn name(self) -> &'static str {
         match self {
             EngineName::Dense => "dense",
+            EngineName::Implicit => "implicit",
         }
     }
 }
