@@ -23,28 +23,40 @@ pub struct UnitCost {
 /// Normal variates a second.
 const NORMALS: f64 = 1.2e9;
 /// Flops a second in products with a block of weights, in f32; f64 runs at half of it.
-const PRODUCT_F32: f64 = 6.0e10;
+const PRODUCT_F32: f64 = 9.0e10;
 /// Flops a second in the thin products of a trace, in f64.
-const PRODUCT_TRACE: f64 = 1.5e10;
+const PRODUCT_TRACE: f64 = 3.0e10;
 /// Seconds a neuron and input of all passes of the exact line search together.
-const LINE: f64 = 4.0e-9;
+const LINE: f64 = 5.0e-9;
 /// Seconds a neuron and input of activations and masks, a layer and evaluation.
 const ACTIVATION: f64 = 0.6e-9;
 /// Seconds a number of a vector that the implicit engine takes in or gives out, besides its products.
-const VECTOR: f64 = 3.0e-9;
+const VECTOR: f64 = 2.5e-9;
 /// Seconds of the small matrices of one product of the implicit engine, times inputs³.
-const SMALL: f64 = 1.0e-9;
-/// Seconds a linear piece of a trace, and a neuron of one.
-const PIECE: f64 = 2.0e-6;
-const PIECE_NEURON: f64 = 4.0e-9;
+const SMALL: f64 = 0.5e-9;
+/// Seconds a layer and linear piece of a trace, and a neuron of one.
+const PIECE: f64 = 1.0e-7;
+const PIECE_NEURON: f64 = 5.0e-9;
 /// Seconds a unit and an input that nothing else accounts for.
 const UNIT: f64 = 3.0e-5;
-const INPUT: f64 = 1.0e-6;
-/// Network evaluations a line in a scan, and rounds of them until the last line of a network is done.
-const SCAN_POINTS: f64 = 5.5;
+const INPUT: f64 = 3.0e-7;
+/// Seconds a number of an input.
+const INPUT_NUMBER: f64 = 3.5e-9;
+/// Rounds of evaluations in a scan, until the last line of a network is done.
 const SCAN_ROUNDS: f64 = 9.0;
 /// Passes over the neurons in an exact line search.
 const LINE_PASSES: f64 = 2.2;
+
+/// Network evaluations a line in a scan: more for inputs of few dimensions, whose lines bend more.
+pub(super) fn scan_points(cell: Cell) -> f64 {
+    (4.2 + 20.0 / cell.dim as f64).min(8.0)
+}
+
+/// Linear pieces of the network on a line up to its smallest step or the bound. They go with the angle that the line covers as seen from
+/// 0, which is about 1/√d. A fit.
+fn linear_pieces(cell: Cell) -> f64 {
+    4.0 + 0.4 * (cell.depth as f64).powf(1.3) * cell.width as f64 / (cell.dim as f64).sqrt().max(2.0)
+}
 
 /// The cost of one unit of `cell`.
 pub fn of_unit(cell: Cell, experiment: &Experiment, engine: EngineName, search: SearchName, keep: Keep) -> UnitCost {
@@ -54,7 +66,7 @@ pub fn of_unit(cell: Cell, experiment: &Experiment, engine: EngineName, search: 
         depth: cell.depth as f64,
         dim: cell.dim as f64,
         width: cell.width as f64,
-        points: if search == SearchName::Scan { SCAN_POINTS } else { 0.0 },
+        points: if search == SearchName::Scan { scan_points(cell) } else { 0.0 },
         product_rate: match experiment.precision {
             Precision::F32 => PRODUCT_F32,
             Precision::F64 => PRODUCT_F32 / 2.0,
@@ -103,7 +115,7 @@ impl Shape {
             Storage::Regenerated => 2.0 + if points > 0.0 { SCAN_ROUNDS } else { 0.0 },
         };
         let normals = cell.weights() * passes;
-        let trace = pieces * inputs * (PIECE + PIECE_NEURON * depth * width);
+        let trace = pieces * inputs * depth * (PIECE + PIECE_NEURON * width);
         let seconds = normals / NORMALS + products / self.product_rate + traced / PRODUCT_TRACE + trace + self.other_seconds();
         UnitCost { normals, flops: products + traced, seconds }
     }
@@ -139,7 +151,10 @@ impl Shape {
 
     /// Seconds besides products and normals.
     fn other_seconds(&self) -> f64 {
-        self.line + ACTIVATION * self.inputs * self.width * self.depth * (3.0 + self.points) + UNIT + INPUT * self.inputs
+        self.line
+            + ACTIVATION * self.inputs * self.width * self.depth * (3.0 + self.points)
+            + UNIT
+            + (INPUT + INPUT_NUMBER * self.dim) * self.inputs
     }
 }
 
@@ -175,9 +190,4 @@ impl Products {
         self.numbers += count * (own.dim + other.dim);
         self.small += new.powi(3);
     }
-}
-
-/// Linear pieces of the network on a line up to its smallest step or the bound, roughly: a sixth of the neurons.
-fn linear_pieces(cell: Cell) -> f64 {
-    1.0 + cell.depth as f64 * cell.width as f64 / 6.0
 }

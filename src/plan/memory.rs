@@ -8,7 +8,7 @@ use crate::results::{EngineName, SearchName};
 use crate::search::{one_layer, scan};
 use crate::unit::Sample;
 
-use super::number_bytes;
+use super::{cost, number_bytes};
 
 /// Bytes of a rank besides its units: program, libraries, MPI and HDF5 buffers.
 const PROCESS: u64 = 96 << 20;
@@ -72,16 +72,15 @@ fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Kee
     (ends + blocks + weights + line + gradient.max(searching)) as u64
 }
 
-/// Points of a line that a scan is given room for, where every one of them stays in memory. The mean over the inputs of a network stays
-/// below it: lines without a sign change have more, but few inputs have such lines.
-const SCAN_POINTS: f64 = 8.0;
+/// Points of a line that a scan is given room for, where every one of them stays in memory, as a multiple of the expected number.
+const SCAN_RESERVE: f64 = 1.35;
 
 /// Peak bytes of a unit of the implicit engine: two vectors for each product of each layer, and a few batches in flight.
 fn implicit_bytes(cell: Cell, experiment: &Experiment, search: SearchName) -> u64 {
     let number = number_bytes(experiment.precision) as f64;
     let (inputs, depth) = (experiment.inputs as f64, cell.depth as f64);
     let (dim, width) = (cell.dim as f64, cell.width as f64);
-    let points = if search == SearchName::Scan { SCAN_POINTS } else { 0.0 };
+    let points = if search == SearchName::Scan { SCAN_RESERVE * cost::scan_points(cell) } else { 0.0 };
 
     let first = match FirstLayer::of(cell, experiment.inputs) {
         FirstLayer::Drawn => BLOCK_ROWS as f64 * dim * 2.0,
