@@ -18,6 +18,9 @@ pub use cost::UnitCost;
 /// costs so much more, that steps are scanned: `cargo bench --bench search_threshold` prints both.
 pub const WIDEST_TRACED: usize = 100;
 
+/// How many times cheaper the implicit engine must be at depth 1, where the dense one can run a network of any width in constant memory.
+const SHALLOW_ADVANTAGE: f64 = 3.0;
+
 /// What one rank has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resources {
@@ -88,7 +91,8 @@ fn method(cell: Cell, experiment: &Experiment) -> (EngineName, SearchName) {
         EngineChoice::Auto => {
             let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
             let seconds = |engine| cost::of_unit(cell, experiment, engine, search, keep).seconds;
-            let is_cheaper = seconds(EngineName::Implicit) < seconds(EngineName::Dense);
+            let advantage = if cell.depth == 1 { SHALLOW_ADVANTAGE } else { 1.0 };
+            let is_cheaper = advantage * seconds(EngineName::Implicit) < seconds(EngineName::Dense);
             (if is_cheaper { EngineName::Implicit } else { EngineName::Dense }, search)
         }
     }
