@@ -14,7 +14,7 @@ pub mod journal;
 pub mod prepare;
 mod progress;
 mod queue;
-mod records;
+pub mod records;
 mod root;
 mod stop;
 mod workers;
