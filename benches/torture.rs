@@ -14,7 +14,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_advstep-hpc");
-const EXPERIMENT: [&str; 10] = ["--depths", "1,2,3", "--dims", "10", "--widths", "30,200", "--networks", "30", "--inputs", "50"];
+const EXPERIMENT: [&str; 10] = ["--depths", "1,2,3", "--dims", "10", "--widths", "30,200", "--networks", "150", "--inputs", "50"];
 /// After this many kills a run is left alone.
 const MOST_KILLS: usize = 5;
 /// Far longer than any start takes.

@@ -1,8 +1,9 @@
 //! A results file with any bits wrong or cut off: it is refused, or what is read is unharmed. Nothing panics, hangs, or takes memory that
 //! the file does not justify.
 //!
-//! The HDF5 library was not made for hostile files, so each is read by a process of its own, with limits on its time and memory. This file
-//! holds one test only, because that process is a fork of it.
+//! The HDF5 library was not made for such files: without the seal of `results::seal`, version 1.10 crashed or hung on 7 of these 1200. So
+//! each is read by a process of its own, with limits on its time and memory. This file holds one test only, because that process is a
+//! fork of it.
 
 mod results_common;
 
@@ -102,5 +103,6 @@ fn damaged_files_are_refused_or_read_unharmed() {
     }
     println!("{unharmed} read unharmed, {refused} refused, {} otherwise", wrong.len());
     assert!(wrong.is_empty(), "{} of 1200:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(unharmed > 100 && refused > 100, "{unharmed} {refused}");
+    // A byte may be set to what it was.
+    assert!(unharmed < 20, "{unharmed}");
 }

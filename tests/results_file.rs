@@ -34,6 +34,15 @@ fn assert_same(a: &Results, b: &Results) {
     }
 }
 
+/// Changes a file as a library would, and seals it anew.
+fn edit(path: &Path, change: &dyn Fn(&hdf5::File)) {
+    let file = hdf5::File::open_rw(path).unwrap();
+    change(&file);
+    file.close().unwrap();
+    assert!(results::seal::flaw(path).unwrap().is_some());
+    results::seal::seal(path).unwrap();
+}
+
 fn refused(path: &Path) -> BadInput {
     let error = results::read(path).map(|_| ()).expect_err("the file should be refused");
     assert_eq!(exit_code(&error), EXIT_BAD_INPUT);
@@ -124,9 +133,7 @@ fn partial_results_are_checked() {
     let path = directory.path().join("some.partial.h5");
     let with = |change: &dyn Fn(&hdf5::File)| {
         results::write_partial(&path, &partial).unwrap();
-        let file = hdf5::File::open_rw(&path).unwrap();
-        change(&file);
-        file.close().unwrap();
+        edit(&path, change);
         refused(&path).why
     };
     let status = |at: usize, code: u8| {
@@ -148,11 +155,15 @@ fn files_that_are_not_ours_are_refused() {
     refused(directory.path());
     for contents in [&b""[..], b"not HDF5 at all", b"\x89HDF\r\n\x1a\n", b"\x89HDF\r\n\x1a\n and then nothing of the kind"] {
         fs::write(&path, contents).unwrap();
-        assert!(refused(&path).why.contains("not an HDF5 file"));
+        assert!(refused(&path).why.starts_with("it is"), "{}", refused(&path));
+        results::seal::seal(&path).unwrap();
+        assert!(refused(&path).why.contains("not an HDF5 file, or not a whole one"));
     }
     let foreign = hdf5::File::create(&path).unwrap();
     foreign.new_dataset_builder().with_data(&[1.0, 2.0]).create("step").unwrap();
     drop(foreign);
+    assert!(refused(&path).why.contains("the seal of this program"));
+    results::seal::seal(&path).unwrap();
     assert!(refused(&path).why.contains("no attribute `format`"));
 }
 
@@ -163,7 +174,7 @@ fn truncated_files_are_refused() {
     let path = directory.path().join("cut.h5");
     for keep in [1, 7, 8, 100, 512, 2048, whole.len() / 3, whole.len() / 2, whole.len() - 4096, whole.len() - 1] {
         fs::write(&path, &whole[..keep]).unwrap();
-        assert!(refused(&path).why.contains("not an HDF5 file, or not a whole one"), "{keep} of {} bytes", whole.len());
+        assert!(refused(&path).why.starts_with("it is "), "{keep} of {} bytes: {}", whole.len(), refused(&path).why);
     }
 }
 
@@ -224,9 +235,7 @@ fn values_out_of_range_are_refused() {
     ];
     for (expected, damage) in cases {
         let path = written(&directory, "damaged.h5", &results);
-        let file = hdf5::File::open_rw(&path).unwrap();
-        damage(&file);
-        file.close().unwrap();
+        edit(&path, &damage);
         let bad = refused(&path);
         assert!(bad.why.contains(expected), "expected `{expected}` in `{bad}`");
     }
@@ -240,9 +249,7 @@ fn claims_larger_than_the_file_are_refused() {
     let mut huge = experiment();
     (huge.networks, huge.inputs) = (10_000, 1_000);
     let toml: hdf5::types::VarLenUnicode = huge.to_toml().parse().unwrap();
-    let file = hdf5::File::open_rw(&path).unwrap();
-    file.attr("experiment").unwrap().write_scalar(&toml).unwrap();
-    file.close().unwrap();
+    edit(&path, &|file| file.attr("experiment").unwrap().write_scalar(&toml).unwrap());
     assert!(refused(&path).why.contains("larger than a file of"));
 }
 

@@ -4,11 +4,11 @@
 //! directions, [`show`] the table, JSON and CSV for people and scripts, [`compare`] the proof that two files hold the same science.
 
 pub mod aside;
-mod checksum;
 pub mod compare;
 pub mod read;
 mod scales;
 pub mod schema;
+pub mod seal;
 pub mod show;
 pub mod summary;
 pub mod write;

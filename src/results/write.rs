@@ -12,7 +12,7 @@ use ndarray::ArrayView3;
 
 use super::aside::replace_file;
 use super::schema::{self, Axes, Axis, Variable};
-use super::{CellResults, Provenance, Results, Summary, checksum, scales};
+use super::{CellResults, Provenance, Results, Summary, scales, seal};
 use crate::experiment::Cell;
 use crate::unit::Sample;
 
@@ -34,7 +34,10 @@ pub fn write(path: &Path, results: &Results) -> anyhow::Result<()> {
 /// As [`write`], of the cells that `results` holds: some of the experiment, each of them whole.
 pub fn write_partial(path: &Path, results: &Results) -> anyhow::Result<()> {
     let places = places(results)?;
-    replace_file(path, |aside| write_file(aside, results, &places))
+    replace_file(path, |aside| {
+        write_file(aside, results, &places)?;
+        Ok(seal::seal(aside)?)
+    })
 }
 
 /// The index of each cell of `results` among those of the experiment. Checks that they are in order, and whole.
@@ -78,7 +81,6 @@ fn write_file(path: &Path, results: &Results, places: &[usize]) -> anyhow::Resul
     write_cells(&file, results, places)?;
     write_samples(&file, results, places)?;
     write_provenance(&provenance, &results.provenance)?;
-    set_number(&provenance, "checksum", checksum::of_provenance(results))?;
     let mut seconds = vec![f64::NAN; axes.shape(schema::UNIT_SECONDS.axes).iter().product()];
     for (cell, &place) in results.cells.iter().zip(places) {
         let networks = seconds[place * results.experiment.networks..].iter_mut();
@@ -95,8 +97,7 @@ fn write_root_attributes(file: &File, results: &Results) -> anyhow::Result<()> {
     set_text(file, "program", schema::PROGRAM)?;
     set_text(file, "experiment", &results.experiment.to_toml())?;
     set_number(file, "seed", results.experiment.seed)?;
-    set_number(file, "complete", u8::from(results.is_complete()))?;
-    set_number(file, "checksum", checksum::of_science(results))
+    set_number(file, "complete", u8::from(results.is_complete()))
 }
 
 fn write_provenance(group: &Group, provenance: &Provenance) -> anyhow::Result<()> {
