@@ -14,16 +14,15 @@ use super::{cost, number_bytes};
 const PROCESS: u64 = 96 << 20;
 /// Work space of BLAS and stack of one thread.
 const THREAD: u64 = 40 << 20;
-
-/// Bookkeeping of one unit: its place in the queue, its record and what the allocator adds.
-const UNIT: u64 = 128;
+/// A record without its samples, and its allocation.
+const UNIT: u64 = 160;
 
 /// Bytes that a rank holds besides what its units hold; rank 0 gathers all samples.
 pub fn process_bytes(experiment: &Experiment, threads: usize) -> u64 {
-    let samples = experiment.cells().len() as u64 * experiment.networks as u64 * experiment.inputs as u64;
     let units = experiment.cells().len() as u64 * experiment.networks as u64;
+    let samples = units * experiment.inputs as u64;
     let column = experiment.networks as u64 * experiment.inputs as u64 * 8;
-    PROCESS + THREAD * threads as u64 + samples * size_of::<Sample>() as u64 + units * UNIT + column
+    PROCESS + THREAD * threads as u64 + units * UNIT + samples * size_of::<Sample>() as u64 + column
 }
 
 /// One way to run a unit.

@@ -4,7 +4,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use super::fault::Fault;
+use super::journal::{self, Header, Journal, Recovery};
 use super::progress::span;
+use super::records::{Finished, Records};
+use super::root::snapshot_of;
 use super::{RunRequest, codec};
 use crate::cli::paths::check_output;
 use crate::comm::{Comm, MAX_MESSAGE, agree};
@@ -13,7 +16,7 @@ use crate::experiment::{Experiment, Unit};
 use crate::machine::{self, blas};
 use crate::plan::assign::share_of;
 use crate::plan::{self, Plan, Resources};
-use crate::results::Provenance;
+use crate::results::{Provenance, aside};
 
 /// One rank's part of a run.
 pub struct Job {
@@ -30,14 +33,50 @@ pub struct Job {
     started: String,
 }
 
-/// Plans the request and finds this rank's share of it. Collective; an error is the same on all ranks and has been printed.
-pub fn prepare(comm: &dyn Comm, request: RunRequest) -> anyhow::Result<Job> {
+/// What rank 0 knows before the work: what an earlier run has done.
+pub struct Past {
+    pub records: Records,
+    pub journal: Journal,
+    /// `None` if there was no earlier run.
+    pub recovery: Option<Recovery>,
+}
+
+/// Plans the request, takes over what an earlier run has done, and finds this rank's share of the rest. Collective; an error is the same
+/// on all ranks and has been printed. Rank 0, and no other, gets a [`Past`].
+pub fn prepare(comm: &dyn Comm, request: RunRequest) -> anyhow::Result<(Job, Option<Past>)> {
     let started = machine::now_utc();
     let resources = resources(request.threads, request.memory);
     let (plan, fault) = agree(comm, check(comm, &request, resources))?;
     let costs = agree(comm, common_costs(comm, &request.experiment, &plan))?;
-    let units = share_of(comm.rank(), &costs, plan.networks, comm.size());
-    Ok(Job { request, plan, threads: resources.threads, costs, units, fault, started })
+    let past = agree(comm, if comm.rank() == 0 { past(&request, &plan).map(Some) } else { Ok(None) })?;
+    let finished = past.as_ref().map_or_else(Vec::new, |past| Finished::of(&past.records).into_bytes());
+    let finished = Finished::from_bytes(plan.networks, comm.broadcast(finished));
+    let units = share_of(comm.rank(), &costs, plan.networks, comm.size(), |unit| !finished.contains(unit));
+    Ok((Job { request, plan, threads: resources.threads, costs, units, fault, started }, past))
+}
+
+/// On rank 0: what an earlier run has left, and the journal to go on with. Refuses a journal of another experiment, changing nothing.
+fn past(request: &RunRequest, plan: &Plan) -> anyhow::Result<Past> {
+    let out = &request.out;
+    let (path, header) = (journal::path_of(out), Header::new(&request.experiment, plan));
+    let mut records = Records::new(plan.cells.len(), plan.networks, request.experiment.inputs);
+    let found = if request.fresh { None } else { journal::find(&path, &header)? };
+    aside::remove_leftovers(out);
+    aside::remove_leftovers(&snapshot_of(out));
+    let (journal, recovery) = match found {
+        Some(found) => {
+            let (journal, recovery) = found.recover(&mut records)?;
+            (journal, Some(recovery))
+        }
+        None => {
+            if request.fresh {
+                journal::check_free(&path)?;
+                aside::move_aside(&[out, &path, &snapshot_of(out)])?;
+            }
+            (Journal::create(&path, &header)?, None)
+        }
+    };
+    Ok(Past { records, journal, recovery })
 }
 
 /// What this rank has: what was asked for, or all that it may use.
@@ -49,7 +88,7 @@ pub fn resources(threads: Option<usize>, memory: Option<u64>) -> Resources {
 /// What each rank can check alone.
 fn check(comm: &dyn Comm, request: &RunRequest, resources: Resources) -> anyhow::Result<(Plan, Option<Fault>)> {
     if comm.rank() == 0 {
-        check_output(&request.out, request.overwrite)?;
+        check_output(&request.out, request.overwrite || request.fresh)?;
     }
     let inputs = request.experiment.inputs;
     if comm.size() > 1 && codec::record_bytes(inputs) > MAX_MESSAGE {
@@ -89,6 +128,11 @@ fn identity(experiment: &Experiment, plan: &Plan) -> u64 {
 }
 
 impl Job {
+    /// Units of the whole experiment.
+    pub fn units_in_all(&self) -> usize {
+        self.plan.cells.len() * self.plan.networks
+    }
+
     /// What is about to run, in one line.
     pub fn summary(&self, ranks: usize) -> String {
         let (cells, networks) = (self.plan.cells.len(), self.plan.networks);
