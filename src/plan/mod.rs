@@ -2,6 +2,7 @@
 
 pub mod assign;
 pub mod cost;
+pub mod forecast;
 pub mod memory;
 pub mod report;
 
@@ -49,6 +50,8 @@ pub struct Plan {
     pub networks: usize,
     /// Bytes of a rank that units may hold together.
     pub unit_memory: u64,
+    /// Bytes that a rank holds besides.
+    pub process_bytes: u64,
 }
 
 impl Plan {
@@ -74,7 +77,14 @@ pub fn plan(experiment: &Experiment, resources: Resources) -> Result<Plan, BadIn
         let cost = cost::of_unit(cell, experiment.inputs, experiment.precision, search, footprint.keep);
         Ok(CellPlan { cell, engine: EngineName::Dense, search, cost, unit_bytes: footprint.bytes, keep: footprint.keep })
     });
-    Ok(Plan { cells: cells.collect::<Result<_, BadInput>>()?, networks: experiment.networks, unit_memory })
+    Ok(Plan { cells: cells.collect::<Result<_, BadInput>>()?, networks: experiment.networks, unit_memory, process_bytes: process })
+}
+
+/// Predicted seconds of one unit of each cell by the fastest way to run it, whatever memory that takes: the same on every machine.
+pub fn nominal_costs(experiment: &Experiment) -> Vec<f64> {
+    let unlimited = Resources { threads: 1, memory: u64::MAX };
+    let plan = plan(experiment, unlimited).expect("every cell fits unlimited memory");
+    plan.cells.iter().map(|cell| cell.cost.seconds).collect()
 }
 
 /// The search used in a cell. A function of the experiment alone.

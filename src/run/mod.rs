@@ -7,7 +7,7 @@
 //! Whatever can be refused is refused before the work, by all ranks together ([`agree`]). From then on a failure anywhere ends the
 //! processes of all ranks ([`end_job`]).
 
-mod codec;
+pub(crate) mod codec;
 mod fault;
 mod gather;
 pub mod prepare;
@@ -19,13 +19,16 @@ mod workers;
 use std::io::{Write, stdout};
 use std::thread;
 
-use anyhow::Error;
+use anyhow::{Error, ensure};
 use crossbeam_channel::unbounded;
 
 use crate::cli::request::RunRequest;
 use crate::comm::failure::{Failure, end_job, end_job_on_panic};
 use crate::comm::{self, Comm, agree};
 use crate::results::{self, Results};
+use crate::shard::Shard;
+use crate::shard::file::{self as shard_file, ShardResults};
+use crate::unit::UnitRecord;
 use prepare::Job;
 use progress::Progress;
 use queue::UnitQueue;
@@ -57,16 +60,41 @@ fn work(comm: &dyn Comm, job: &Job) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut records = Records::new(job.plan.cells.len(), job.plan.networks, experiment.inputs);
-    let mut progress = Progress::new(&job.costs, job.plan.networks, job.request.quiet);
+    let mut progress = Progress::new(&job.costs, &job.units_per_cell(), job.request.quiet);
     progress.say(&job.summary(comm.size()));
     compute(comm, job, |finished| gather::collect(comm, finished, &mut records, &mut progress));
     progress.end();
+    if let Some(shard) = job.request.shard {
+        return finish_shard(job, shard, records.into_records(), comm.size());
+    }
     let results =
         Results { experiment: experiment.clone(), cells: records.into_cells(&job.plan)?, provenance: job.provenance(comm.size()) };
     results::write(&job.request.out, &results)?;
     if !job.request.quiet {
         // The file is written: a reader of the table who has gone is no failure.
         let _ = writeln!(stdout(), "{}\nResults are in {}", results::show::table(&results), job.request.out.display());
+    }
+    Ok(())
+}
+
+/// Writes the file of a shard, which has the records of all its units.
+fn finish_shard(job: &Job, shard: Shard, records: Vec<UnitRecord>, ranks: usize) -> anyhow::Result<()> {
+    let wanted: usize = job.units_per_cell().iter().sum();
+    ensure!(
+        records.len() == wanted,
+        "{} of {wanted} records are missing (they never reached rank 0) nothing was written; report this as a bug",
+        wanted - records.len()
+    );
+    let results = ShardResults {
+        shard,
+        experiment: job.request.experiment.clone(),
+        methods: job.plan.cells.iter().map(|cell| (cell.engine, cell.search)).collect(),
+        provenance: job.provenance(ranks),
+        records,
+    };
+    shard_file::write(&job.request.out, &results)?;
+    if !job.request.quiet {
+        let _ = writeln!(stdout(), "The results of {shard} are in {}", job.request.out.display());
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! From a request to a [`Job`]: everything that is decided, checked or refused before any work.
 
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use super::{RunRequest, codec};
 use crate::cli::paths::check_output;
 use crate::comm::{Comm, MAX_MESSAGE, agree};
 use crate::error::BadInput;
-use crate::experiment::{Experiment, Unit};
+use crate::experiment::Unit;
 use crate::machine::{self, blas};
 use crate::plan::assign::share_of;
 use crate::plan::{self, Plan, Resources};
@@ -35,8 +36,10 @@ pub fn prepare(comm: &dyn Comm, request: RunRequest) -> anyhow::Result<Job> {
     let started = machine::now_utc();
     let resources = resources(request.threads, request.memory);
     let (plan, fault) = agree(comm, check(comm, &request, resources))?;
-    let costs = agree(comm, common_costs(comm, &request.experiment, &plan))?;
-    let units = share_of(comm.rank(), &costs, plan.networks, comm.size());
+    let costs = agree(comm, common_costs(comm, &request, &plan))?;
+    let shard = request.shard.map(|shard| HashSet::from_iter(shard.units(&request.experiment)));
+    let wanted = |unit| shard.as_ref().is_none_or(|own: &HashSet<Unit>| own.contains(&unit));
+    let units = share_of(comm.rank(), &costs, plan.networks, comm.size(), wanted);
     Ok(Job { request, plan, threads: resources.threads, costs, units, fault, started })
 }
 
@@ -65,11 +68,11 @@ fn check(comm: &dyn Comm, request: &RunRequest, resources: Resources) -> anyhow:
 
 /// The predicted costs by which all ranks share out the units: rank 0's, because those of other machines may differ. Checks that all
 /// ranks run the same program and experiment. Collective.
-fn common_costs(comm: &dyn Comm, experiment: &Experiment, plan: &Plan) -> anyhow::Result<Vec<f64>> {
+fn common_costs(comm: &dyn Comm, request: &RunRequest, plan: &Plan) -> anyhow::Result<Vec<f64>> {
     let mine = plan.cells.iter().flat_map(|cell| cell.cost.seconds.to_le_bytes()).collect();
     let costs = comm.broadcast(mine);
-    let identity = comm.broadcast(identity(experiment, plan).to_le_bytes().to_vec());
-    if identity != self::identity(experiment, plan).to_le_bytes() {
+    let mine = identity(request, plan).to_le_bytes();
+    if comm.broadcast(mine.to_vec()) != mine {
         return Err(BadInput::new(
             format!("rank {} and rank 0 do not run the same experiment", comm.rank()),
             "their options, configuration files or program versions differ",
@@ -80,15 +83,24 @@ fn common_costs(comm: &dyn Comm, experiment: &Experiment, plan: &Plan) -> anyhow
     Ok(costs.chunks_exact(8).map(|bytes| f64::from_le_bytes(bytes.try_into().expect("chunks of 8 bytes"))).collect())
 }
 
-/// A number that tells experiments, programs and the engine and search of every cell apart.
-fn identity(experiment: &Experiment, plan: &Plan) -> u64 {
+/// A number that tells experiments, shards, programs and the engine and search of every cell apart.
+fn identity(request: &RunRequest, plan: &Plan) -> u64 {
     let methods: Vec<_> = plan.cells.iter().map(|cell| (cell.cell, cell.engine, cell.search)).collect();
     let mut hasher = DefaultHasher::new();
-    format!("{} {experiment:?} {methods:?}", machine::program_revision()).hash(&mut hasher);
+    let RunRequest { experiment, shard, .. } = request;
+    format!("{} {experiment:?} {shard:?} {methods:?}", machine::program_revision()).hash(&mut hasher);
     hasher.finish()
 }
 
 impl Job {
+    /// The number of units of each cell that all ranks together compute.
+    pub fn units_per_cell(&self) -> Vec<usize> {
+        let Some(shard) = self.request.shard else { return vec![self.plan.networks; self.costs.len()] };
+        let mut units = vec![0; self.costs.len()];
+        shard.units(&self.request.experiment).iter().for_each(|unit| units[unit.cell] += 1);
+        units
+    }
+
     /// What is about to run, in one line.
     pub fn summary(&self, ranks: usize) -> String {
         let (cells, networks) = (self.plan.cells.len(), self.plan.networks);
@@ -96,7 +108,8 @@ impl Job {
         let mine: f64 = self.units.iter().map(|unit| self.costs[unit.cell]).sum();
         let predicted = Duration::try_from_secs_f64(mine / self.threads as f64).unwrap_or(Duration::MAX);
         format!(
-            "advstep-hpc: {} of {} and {} on {} with {}; predicted: {}",
+            "advstep-hpc: {}{} of {} and {} on {} with {}; predicted: {}",
+            self.request.shard.map_or_else(String::new, |shard| format!("{shard} of ")),
             units(cells, "cell"),
             units(networks, "network"),
             units(self.request.experiment.inputs, "input"),

@@ -41,6 +41,11 @@ impl Records {
         Ok(())
     }
 
+    /// The records that are there, in the order of their units.
+    pub fn into_records(self) -> Vec<UnitRecord> {
+        self.places.into_iter().flatten().collect()
+    }
+
     /// The finished cells, in the order of the plan. A missing record is an error.
     pub fn into_cells(self, plan: &Plan) -> anyhow::Result<Vec<CellResults>> {
         let total = self.places.len();
@@ -87,7 +92,7 @@ mod tests {
             unit_bytes: 0,
             keep: Keep { weights: Storage::Stored, line: Storage::Stored },
         };
-        Plan { cells: vec![cell(10), cell(20)], networks: 3, unit_memory: 0 }
+        Plan { cells: vec![cell(10), cell(20)], networks: 3, unit_memory: 0, process_bytes: 0 }
     }
 
     #[test]
