@@ -39,7 +39,7 @@ work=$(mktemp -d /tmp/advstep-slurm.XXXXXX)
 cluster=$work/cluster
 failures=0
 clean_up() {
-    scripts/slurm-cluster.sh stop "$cluster" || true
+    "$root/scripts/slurm-cluster.sh" stop "$cluster" || true
     rm -rf "$work"
 }
 scripts/slurm-cluster.sh start "$cluster"

@@ -65,9 +65,9 @@ impl Forecast {
     /// One line for people.
     pub fn line(&self) -> String {
         format!(
-            "on {} ranks with {} threads each: {}, balance (most over mean) {:.3}, {:.0} % of the threads busy, {} a rank\n",
-            self.ranks,
-            self.threads,
+            "on {} with {}: {}, balance (most over mean) {:.3}, {:.0} % of the threads busy, {} a rank\n",
+            counted(self.ranks, "rank"),
+            counted(self.threads, "thread"),
             span(self.makespan),
             self.balance,
             100.0 * self.efficiency,
@@ -77,6 +77,7 @@ impl Forecast {
 
     /// The head of a batch script of the job `name`.
     pub fn sbatch(&self, name: &str) -> String {
+        let name: String = name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
         let mebibytes = (self.bytes as f64 * MEMORY_FACTOR / self.threads as f64 / f64::from(1 << 20)).ceil();
         format!(
             "#!/usr/bin/env bash\n\
@@ -96,6 +97,10 @@ impl Forecast {
             time_limit(self.makespan),
         )
     }
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A limit of time in Slurm's form `days-hours:minutes:seconds`, in whole minutes.
@@ -159,8 +164,8 @@ mod tests {
     #[test]
     fn the_header_asks_for_what_was_predicted() {
         let forecast = Forecast { ranks: 64, threads: 2, makespan: 3600.0, balance: 1.0, efficiency: 1.0, bytes: 1000 << 20 };
-        let header = forecast.sbatch("paper");
-        for line in ["--job-name=paper", "--ntasks=64", "--cpus-per-task=2", "--mem-per-cpu=550M", "--time=0-01:40:00"] {
+        let header = forecast.sbatch("paper 2\n");
+        for line in ["--job-name=paper-2-", "--ntasks=64", "--cpus-per-task=2", "--mem-per-cpu=550M", "--time=0-01:40:00"] {
             assert!(header.lines().any(|found| found == format!("#SBATCH {line}")), "{line} in {header}");
         }
     }
