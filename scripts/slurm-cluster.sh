@@ -137,7 +137,8 @@ stop_daemons() {
     done
 }
 
-not_running() { ! kill -0 "$1" 2>/dev/null; }
+# A process that has ended but that nobody has waited for yet, as in a container without an init, does not run either.
+not_running() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:[[:space:]]*Z' "/proc/$1/status"; }
 no_jobs() { [[ -z $(squeue --noheader) ]]; }
 
 stop() {

@@ -13,6 +13,9 @@ use crate::random::NetworkStreams;
 use crate::results::SearchName;
 use crate::search::{Outcome, Start, one_layer, scan, trace};
 
+/// Goes up with every change after which an experiment gives other samples, in any bit. Runs are resumed within one version only.
+pub const SCIENCE_VERSION: u32 = 1;
+
 /// What became of the search for one input. The discriminants are the codes in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]

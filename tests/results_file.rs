@@ -96,6 +96,51 @@ fn writing_replaces_and_failing_to_write_leaves_the_old() {
 }
 
 #[test]
+fn partial_results_come_back_and_say_so() {
+    let directory = TempDir::new().unwrap();
+    let whole = synthetic(&experiment(), 1);
+    let path = directory.path().join("some.partial.h5");
+    for keep in [&[0, 3, 4, 15][..], &[15], &[]] {
+        let mut partial = whole.clone();
+        partial.cells = keep.iter().map(|&index| whole.cells[index].clone()).collect();
+        results::write_partial(&path, &partial).unwrap();
+        let back = results::read(&path).unwrap();
+        assert!(!back.is_complete());
+        assert_same(&partial, &back);
+        let table = results::show::table(&back);
+        assert!(table.starts_with(&format!("PARTIAL: {} of 16 cells\n", keep.len())), "{table}");
+        assert!(results::write(&path, &partial).unwrap_err().to_string().contains("of the 16 cells"));
+    }
+    results::write_partial(&path, &whole).unwrap();
+    assert_eq!(first_difference(&path, &written(&directory, "whole.h5", &whole)).unwrap(), None);
+}
+
+/// Neither a whole file with a cell missing nor a partial one with half a cell passes.
+#[test]
+fn partial_results_are_checked() {
+    let directory = TempDir::new().unwrap();
+    let mut partial = synthetic(&experiment(), 1);
+    partial.cells.remove(2);
+    let path = directory.path().join("some.partial.h5");
+    let with = |change: &dyn Fn(&hdf5::File)| {
+        results::write_partial(&path, &partial).unwrap();
+        let file = hdf5::File::open_rw(&path).unwrap();
+        change(&file);
+        file.close().unwrap();
+        refused(&path).why
+    };
+    let status = |at: usize, code: u8| {
+        move |file: &hdf5::File| {
+            file.dataset("status").unwrap().write_slice(&ndarray::arr3(&[[[code]]]), (at..at + 1, 1..2, 2..3)).unwrap()
+        }
+    };
+    assert!(with(&|file| file.attr("complete").unwrap().write_scalar(&1u8).unwrap()).contains("`engine` holds 255"));
+    assert!(with(&|file| file.attr("complete").unwrap().write_scalar(&2u8).unwrap()).contains("`complete` is 2"));
+    assert!(with(&status(2, 0)).contains("was not run and has a sample of status 0"));
+    assert!(with(&status(3, 4)).contains("`status` holds 4"));
+}
+
+#[test]
 fn files_that_are_not_ours_are_refused() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("file.h5");
@@ -154,7 +199,7 @@ fn values_out_of_range_are_refused() {
         file.relink(name, "elsewhere").unwrap();
     }
     let cases: Vec<(&str, Damage)> = vec![
-        ("format version is 2", Box::new(|file| file.attr("format_version").unwrap().write_scalar(&2u32).unwrap())),
+        ("format version is 3", Box::new(|file| file.attr("format_version").unwrap().write_scalar(&3u32).unwrap())),
         ("seed", Box::new(|file| file.attr("seed").unwrap().write_scalar(&43u64).unwrap())),
         ("a step of -1 is found", set_step(-1.0)),
         ("a step of 21 is found", set_step(21.0)),

@@ -1,6 +1,7 @@
 //! What may be typed: the subcommands and their arguments. Only their form is checked here.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
@@ -33,11 +34,21 @@ Examples:
       One network, to check it in another framework.";
 
 const RUN_EXAMPLES: &str = "\
+While it runs, finished networks are kept in FILE.h5.journal. The same command goes on from there after any interruption, also
+with other ranks, threads and memory. SIGTERM, SIGINT and SIGUSR1 stop a run within --grace; a second SIGINT at once.
+
+Exit codes:
+  0   finished
+  1   failed
+  2   refused: bad input, nothing was done
+  75  stopped: start it again to go on
+
 Examples:
   advstep-hpc run --preset paper --threads 8 --memory 8GiB
   advstep-hpc run --config my.toml --seed 7 --out results/my-seed7.h5
   mpirun -n 4 advstep-hpc run --depths 1,2 --widths 10,100,1e3 --overwrite
-  advstep-hpc run --preset paper --shard 3/16";
+  advstep-hpc run --preset paper --shard 3/16
+  advstep-hpc run --preset paper --max-hours 11.5 --snapshot 30min";
 
 const PLAN_EXAMPLES: &str = "\
 Examples:
@@ -146,9 +157,21 @@ pub struct RunArgs {
     /// whatever the other options]
     #[arg(long, value_name = "FILE.h5", help_heading = "Output")]
     pub out: Option<PathBuf>,
-    /// Replace the results file if it exists
+    /// Replace the results file if it exists. A run that was not finished goes on all the same
     #[arg(long, help_heading = "Output")]
     pub overwrite: bool,
+    /// Start over: the results file, and the journal of a run that was not finished, are moved aside to FILE.h5.old-1 and so on
+    #[arg(long, help_heading = "Output")]
+    pub fresh: bool,
+    /// Write the cells finished so far to FILE.partial.h5 this often, such as 10min
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Output")]
+    pub snapshot: Option<Duration>,
+    /// Stop when this many hours are over, to be started again
+    #[arg(long, value_name = "H", allow_negative_numbers = true, value_parser = number, help_heading = "Machine")]
+    pub max_hours: Option<f64>,
+    /// How long a stop waits for networks that run, and how long saving is tried when the disk is full; seconds, or such as 2min
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s", help_heading = "Machine")]
+    pub grace: Duration,
     /// No progress and no table, only errors
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,
@@ -309,6 +332,13 @@ fn number(text: &str) -> Result<f64, String> {
     text.trim().parse().map_err(|_| "not a number; write it as 10 or 1e3".to_string())
 }
 
+/// A time such as 90, 90s or 1min 30s.
+fn duration(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let seconds = text.parse().ok().map(|seconds: u64| Ok(Duration::from_secs(seconds)));
+    seconds.unwrap_or_else(|| humantime::parse_duration(text)).map_err(|_| "not a time; write it as 30s, 10min or 2h".to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::ValueEnum;
@@ -341,6 +371,17 @@ mod tests {
     fn memory_has_units() {
         for (text, bytes) in [("8GiB", 8 << 30), ("500MB", 500_000_000), ("1.5kB", 1500), ("4096", 4096)] {
             assert_eq!(run_args(&format!("advstep-hpc --memory {text}")).memory, Some(ByteSize(bytes)));
+        }
+    }
+
+    #[test]
+    fn times_have_units() {
+        for (text, seconds) in [("90", 90), ("90s", 90), ("10min", 600), ("1h30m", 5400), ("0", 0)] {
+            assert_eq!(run_args(&format!("advstep-hpc --grace {text}")).grace, Duration::from_secs(seconds));
+        }
+        assert_eq!(run_args("advstep-hpc --snapshot 10min").snapshot, Some(Duration::from_secs(600)));
+        for text in ["soon", "-1", "1.5", "10 parsecs", ""] {
+            assert!(duration(text).is_err(), "{text}");
         }
     }
 

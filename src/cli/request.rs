@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytesize::ByteSize;
 
@@ -35,6 +36,14 @@ pub struct RunRequest {
     /// The results file, or the file of the shard. [`check_output`] has not been called on it: planning needs none.
     pub out: PathBuf,
     pub overwrite: bool,
+    /// Move aside what an earlier run has left.
+    pub fresh: bool,
+    /// How often a partial results file is written, if at all.
+    pub snapshot: Option<Duration>,
+    /// When the run is to be over, if ever, counted from its start.
+    pub max_time: Option<Duration>,
+    /// How long a stop waits for units that run, and saving is tried in the end.
+    pub grace: Duration,
     pub quiet: bool,
     /// What was typed, quoted for a shell.
     pub command_line: String,
@@ -114,6 +123,10 @@ impl RunArgs {
             shard: self.shard,
             out: self.out.unwrap_or_else(|| Path::new("results").join(name)),
             overwrite: self.overwrite,
+            fresh: self.fresh,
+            snapshot: self.snapshot,
+            max_time: self.max_hours.map(hours).transpose()?,
+            grace: self.grace,
             quiet: self.quiet,
             command_line: command_line(),
         })
@@ -265,6 +278,12 @@ fn ranks(ranks: f64) -> Result<usize, BadInput> {
     Err(BadInput::new(format!("cannot plan {ranks} ranks"), "ranks are counted, and at least one does the work", remedy))
 }
 
+fn hours(hours: f64) -> Result<Duration, BadInput> {
+    let why = "a run takes some time";
+    let time = Duration::try_from_secs_f64(3600.0 * hours).ok().filter(|time| !time.is_zero());
+    time.ok_or_else(|| BadInput::new(format!("cannot stop after {hours} hours"), why, "give --max-hours a number such as 11.5"))
+}
+
 fn memory(memory: ByteSize) -> Result<u64, BadInput> {
     match memory.as_u64() {
         0 => Err(BadInput::new("the memory 0 is too small", "networks need some", "give --memory a size such as 8GiB")),
@@ -316,13 +335,16 @@ mod tests {
     #[test]
     fn every_flag_arrives() {
         let request = run("advstep-hpc --depths 2 --dims 3 --widths 4 --networks 5 --inputs 6 --gain 7 --readout gaussian --bound 8 \
-                           --seed 9 --precision f64 --engine dense --search exact --threads 10 --memory 11kB --out x.h5 --overwrite -q")
+                           --seed 9 --precision f64 --engine dense --search exact --threads 10 --memory 11kB --out x.h5 --overwrite --fresh --snapshot 10min --max-hours 1.5 \
+                           --grace 12 -q")
         .unwrap();
         let toml = "depths=[2]\ndims=[3]\nwidths=[4]\nnetworks=5\ninputs=6\ngain=7\nreadout='gaussian'\nbound=8\nseed=9\n\
                     precision='f64'\nengine='dense'\nsearch='exact'";
         assert_eq!(request.experiment, Experiment::from_toml(toml, "test").unwrap());
         assert_eq!((request.threads, request.memory), (Some(10), Some(11_000)));
-        assert_eq!((request.out.as_path(), request.overwrite, request.quiet), (Path::new("x.h5"), true, true));
+        assert_eq!((request.out.as_path(), request.overwrite, request.fresh, request.quiet), (Path::new("x.h5"), true, true, true));
+        let seconds = Duration::from_secs;
+        assert_eq!((request.snapshot, request.max_time, request.grace), (Some(seconds(600)), Some(seconds(5400)), seconds(12)));
     }
 
     #[test]

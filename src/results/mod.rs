@@ -20,7 +20,7 @@ use crate::unit::UnitRecord;
 pub use compare::first_difference;
 pub use read::read;
 pub use summary::Summary;
-pub use write::write;
+pub use write::{write, write_partial};
 
 /// Engine that evaluated a cell, as named in files and tables. The discriminants are the codes in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,11 +109,18 @@ pub struct Provenance {
     pub ended: String,
 }
 
-/// A finished experiment in memory: what is written to a file, and what is read back from one.
+/// An experiment in memory: what is written to a file, and what is read back from one.
 #[derive(Debug, Clone)]
 pub struct Results {
     pub experiment: Experiment,
-    /// In the order of [`Experiment::cells`].
+    /// In the order of [`Experiment::cells`]. All of them, or those that were finished when a partial file was written.
     pub cells: Vec<CellResults>,
     pub provenance: Provenance,
+}
+
+impl Results {
+    /// Whether every cell of the experiment is there.
+    pub fn is_complete(&self) -> bool {
+        self.cells.len() == self.experiment.cells().len()
+    }
 }

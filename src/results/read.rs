@@ -49,10 +49,14 @@ fn read_checked(path: &Path) -> Result<Results, Why> {
     if number::<u64>(&source.file, "seed")? != experiment.seed {
         return Err("its attribute `seed` is not the seed of its experiment".into());
     }
+    let complete = match number::<u8>(&source.file, "complete")? {
+        code @ (0 | 1) => code == 1,
+        code => return Err(format!("its attribute `complete` is {code}, not 0 or 1")),
+    };
     source.check_counts(&experiment)?;
     let group = source.file.group(schema::PROVENANCE).map_err(|_| format!("it has no group `{}`", schema::PROVENANCE))?;
     let provenance = read_provenance(&group)?;
-    let cells = read_cells(&source, &experiment)?;
+    let cells = read_cells(&source, &experiment, complete)?;
     Ok(Results { experiment, cells, provenance })
 }
 
@@ -102,7 +106,8 @@ fn damaged(path: &str, error: &hdf5::Error) -> Why {
     format!("its array `{path}` is damaged: {error}")
 }
 
-fn read_cells(source: &Source, experiment: &Experiment) -> Result<Vec<CellResults>, Why> {
+/// The cells of a file, or those that a partial one holds.
+fn read_cells(source: &Source, experiment: &Experiment, complete: bool) -> Result<Vec<CellResults>, Why> {
     let cells = experiment.cells();
     let axes = Axes::of(experiment, cells.len());
     for axis in Axis::ALL {
@@ -132,6 +137,10 @@ fn read_cells(source: &Source, experiment: &Experiment) -> Result<Vec<CellResult
 
     let mut results = Vec::with_capacity(cells.len());
     for (index, &cell) in cells.iter().enumerate() {
+        if !complete && engines[index] == schema::NO_METHOD {
+            samples.check_blank(index).map_err(|why| format!("cell {cell}: {why}"))?;
+            continue;
+        }
         let engine = EngineName::from_code(engines[index]).ok_or_else(|| unknown_code("engine", engines[index]))?;
         let search = SearchName::from_code(searches[index]).ok_or_else(|| unknown_code("search", searches[index]))?;
         let seconds = &seconds[index * experiment.networks..][..experiment.networks];
@@ -166,6 +175,15 @@ impl<'a> SampleReader<'a> {
             status: open(schema::STATUS)?,
             evaluations: open(schema::EVALUATIONS)?,
         })
+    }
+
+    /// Checks that no sample of cell `index` was run.
+    fn check_blank(&self, index: usize) -> Result<(), Why> {
+        let statuses: Vec<u8> = slab(&self.status, index)?;
+        match statuses.iter().find(|&&status| status != schema::NOT_RUN) {
+            Some(status) => Err(format!("it was not run and has a sample of status {status}")),
+            None => Ok(()),
+        }
     }
 
     /// The records of cell `index`, whose networks took `seconds`.

@@ -9,9 +9,13 @@ use crate::results::summary::Summary;
 /// Root attribute `format`.
 pub const FORMAT: &str = "advstep-hpc results";
 /// Root attribute `format_version`. Goes up with every change after which an older reader would fail or be wrong.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Root attribute `program`.
 pub const PROGRAM: &str = env!("CARGO_PKG_NAME");
+/// Status of the samples of a cell that is not in a partial file.
+pub const NOT_RUN: u8 = 4;
+/// Engine and search of such a cell.
+pub const NO_METHOD: u8 = 255;
 /// The group of everything that may differ between two runs of one experiment.
 pub const PROVENANCE: &str = "provenance";
 
@@ -208,7 +212,7 @@ pub fn flag_meanings(variable: &Variable) -> Option<Vec<&'static str>> {
     match variable.path {
         "engine" => Some(EngineName::ALL.map(EngineName::name).to_vec()),
         "search" => Some(SearchName::ALL.map(SearchName::name).to_vec()),
-        "status" => Some(Status::ALL.map(Status::name).to_vec()),
+        "status" => Some(Status::ALL.iter().map(|status| status.name()).chain(["not-run"]).collect()),
         _ => None,
     }
 }

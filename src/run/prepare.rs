@@ -5,7 +5,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use super::fault::Fault;
+use super::journal::{self, Header, Journal, Recovery};
 use super::progress::span;
+use super::records::{Finished, Records};
+use super::root::snapshot_of;
 use super::{RunRequest, codec};
 use crate::cli::paths::check_output;
 use crate::comm::{Comm, MAX_MESSAGE, agree};
@@ -14,7 +17,7 @@ use crate::experiment::Unit;
 use crate::machine::{self, blas};
 use crate::plan::assign::share_of;
 use crate::plan::{self, Plan, Resources};
-use crate::results::Provenance;
+use crate::results::{Provenance, aside};
 
 /// One rank's part of a run.
 pub struct Job {
@@ -26,21 +29,61 @@ pub struct Job {
     pub costs: Vec<f64>,
     /// This rank's units, the most costly first.
     pub units: Vec<Unit>,
+    /// How many units of each cell the job has, those of all ranks and of runs before.
+    pub units_per_cell: Vec<usize>,
     pub fault: Option<Fault>,
     /// UTC, RFC 3339.
     started: String,
 }
 
-/// Plans the request and finds this rank's share of it. Collective; an error is the same on all ranks and has been printed.
-pub fn prepare(comm: &dyn Comm, request: RunRequest) -> anyhow::Result<Job> {
+/// What rank 0 knows before the work: what an earlier run has done.
+pub struct Past {
+    pub records: Records,
+    pub journal: Journal,
+    /// `None` if there was no earlier run.
+    pub recovery: Option<Recovery>,
+}
+
+/// Plans the request, takes over what an earlier run has done, and finds this rank's share of the rest. Collective; an error is the same
+/// on all ranks and has been printed. Rank 0, and no other, gets a [`Past`].
+pub fn prepare(comm: &dyn Comm, request: RunRequest) -> anyhow::Result<(Job, Option<Past>)> {
     let started = machine::now_utc();
     let resources = resources(request.threads, request.memory);
     let (plan, fault) = agree(comm, check(comm, &request, resources))?;
     let costs = agree(comm, common_costs(comm, &request, &plan))?;
+    let past = agree(comm, if comm.rank() == 0 { past(&request, &plan).map(Some) } else { Ok(None) })?;
+    let finished = past.as_ref().map_or_else(Vec::new, |past| Finished::of(&past.records).into_bytes());
+    let finished = Finished::from_bytes(plan.networks, comm.broadcast(finished));
     let shard = request.shard.map(|shard| HashSet::from_iter(shard.units(&request.experiment)));
-    let wanted = |unit| shard.as_ref().is_none_or(|own: &HashSet<Unit>| own.contains(&unit));
-    let units = share_of(comm.rank(), &costs, plan.networks, comm.size(), wanted);
-    Ok(Job { request, plan, threads: resources.threads, costs, units, fault, started })
+    let is_ours = |unit| shard.as_ref().is_none_or(|own: &HashSet<Unit>| own.contains(&unit));
+    let mut units_per_cell = vec![if shard.is_none() { plan.networks } else { 0 }; costs.len()];
+    shard.iter().flatten().for_each(|unit| units_per_cell[unit.cell] += 1);
+    let units = share_of(comm.rank(), &costs, plan.networks, comm.size(), |unit| is_ours(unit) && !finished.contains(unit));
+    Ok((Job { request, plan, threads: resources.threads, costs, units, units_per_cell, fault, started }, past))
+}
+
+/// On rank 0: what an earlier run has left, and the journal to go on with. Refuses a journal of another experiment, changing nothing.
+fn past(request: &RunRequest, plan: &Plan) -> anyhow::Result<Past> {
+    let out = &request.out;
+    let (path, header) = (journal::path_of(out), Header::new(&request.experiment, request.shard, plan));
+    let mut records = Records::new(plan.cells.len(), plan.networks, request.experiment.inputs);
+    let found = if request.fresh { None } else { journal::find(&path, &header)? };
+    aside::remove_leftovers(out);
+    aside::remove_leftovers(&snapshot_of(out));
+    let (journal, recovery) = match found {
+        Some(found) => {
+            let (journal, recovery) = found.recover(&mut records)?;
+            (journal, Some(recovery))
+        }
+        None => {
+            if request.fresh {
+                journal::check_free(&path)?;
+                aside::move_aside(&[out, &path, &snapshot_of(out)])?;
+            }
+            (Journal::create(&path, &header)?, None)
+        }
+    };
+    Ok(Past { records, journal, recovery })
 }
 
 /// What this rank has: what was asked for, or all that it may use.
@@ -52,7 +95,7 @@ pub fn resources(threads: Option<usize>, memory: Option<u64>) -> Resources {
 /// What each rank can check alone.
 fn check(comm: &dyn Comm, request: &RunRequest, resources: Resources) -> anyhow::Result<(Plan, Option<Fault>)> {
     if comm.rank() == 0 {
-        check_output(&request.out, request.overwrite)?;
+        check_output(&request.out, request.overwrite || request.fresh)?;
     }
     let inputs = request.experiment.inputs;
     if comm.size() > 1 && codec::record_bytes(inputs) > MAX_MESSAGE {
@@ -93,12 +136,9 @@ fn identity(request: &RunRequest, plan: &Plan) -> u64 {
 }
 
 impl Job {
-    /// The number of units of each cell that all ranks together compute.
-    pub fn units_per_cell(&self) -> Vec<usize> {
-        let Some(shard) = self.request.shard else { return vec![self.plan.networks; self.costs.len()] };
-        let mut units = vec![0; self.costs.len()];
-        shard.units(&self.request.experiment).iter().for_each(|unit| units[unit.cell] += 1);
-        units
+    /// Units of all ranks, and of runs before.
+    pub fn units_in_all(&self) -> usize {
+        self.units_per_cell.iter().sum()
     }
 
     /// What is about to run, in one line.

@@ -46,6 +46,12 @@ impl Progress {
         }
     }
 
+    /// Counts a unit that an earlier run has finished.
+    pub fn take_over(&mut self, unit: Unit) {
+        self.tally.count(unit);
+        self.tally.taken_over = self.tally.cost;
+    }
+
     /// Counts a unit that is finished, wherever it ran.
     pub fn count(&mut self, unit: Unit) {
         self.tally.count(unit);
@@ -95,13 +101,15 @@ struct Tally {
     /// Predicted seconds of what is finished, and of everything.
     cost: f64,
     total: f64,
+    /// What of the finished an earlier run has done.
+    taken_over: f64,
 }
 
 impl Tally {
     fn new(costs: &[f64], units: &[usize]) -> Self {
         let total = costs.iter().zip(units).map(|(cost, &units)| cost * units as f64).sum();
         let cells = units.iter().filter(|&&units| units > 0).count();
-        Self { costs: costs.to_vec(), left: units.to_vec(), finished_cells: 0, cells, cost: 0.0, total }
+        Self { costs: costs.to_vec(), left: units.to_vec(), finished_cells: 0, cells, cost: 0.0, total, taken_over: 0.0 }
     }
 
     fn count(&mut self, unit: Unit) {
@@ -120,8 +128,13 @@ impl Tally {
 
     /// Time left, from the time that the finished part took; `None` as long as that says little.
     fn left(&self, elapsed: Duration) -> Option<Duration> {
-        let fraction = self.fraction();
-        (fraction > 0.005).then(|| elapsed.mul_f64((1.0 - fraction) / fraction))
+        if self.finished_cells == self.cells {
+            return Some(Duration::ZERO);
+        }
+        let (done, left) = (self.cost - self.taken_over, (self.total - self.cost).max(0.0));
+        (done > 0.005 * (done + left))
+            .then(|| Duration::try_from_secs_f64(elapsed.as_secs_f64() * left / done))
+            .and_then(Result::ok)
     }
 
     fn text(&self, elapsed: Duration) -> String {
@@ -189,6 +202,16 @@ mod tests {
         tally.count(Unit { cell: 0, network: 0 });
         assert_eq!((tally.fraction(), tally.finished_cells), (1.0, 2));
         assert_eq!(tally.left(Duration::from_secs(5)), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn the_time_left_goes_by_what_this_run_has_done() {
+        let mut tally = Tally::new(&[1.0], &[10]);
+        (0..6).for_each(|network| tally.count(Unit { cell: 0, network }));
+        tally.taken_over = tally.cost;
+        assert_eq!(tally.left(Duration::from_secs(5)), None);
+        tally.count(Unit { cell: 0, network: 6 });
+        assert_eq!((tally.fraction(), tally.left(Duration::from_secs(5))), (0.7, Some(Duration::from_secs(15))));
     }
 
     #[test]

@@ -219,7 +219,7 @@ mod tests {
         assert!(decode(&replace("dims = [2]", "dims = [2]")).is_ok());
         for (from, to, why) in [
             ("\"shard\":[1,2]", "\"shard\":[3,2]", "names no shard"),
-            ("inputs = 3", "inputs = 1000000000", "samples for"),
+            ("inputs = 3", "inputs = 100000000", "samples for"),
             ("networks = 2", "networks = 1", "no such network"),
             ("widths = [3, 4]", "widths = [3, 4, 5]", "2 methods for 3 cells"),
             ("[0,0]", "[9,0]", "does not know"),
