@@ -139,7 +139,7 @@ impl Experiment {
 
     /// The first field in which `other` differs, as `seed is 7 against 8`; `None` if the experiments are the same.
     pub fn difference(&self, other: &Experiment) -> Option<String> {
-        let fields = |experiment| toml::Table::try_from(experiment).expect("every field of an experiment is a TOML value");
+        let fields = |experiment: &Experiment| -> toml::Table { experiment.to_toml().parse().expect("an experiment is TOML") };
         let (mine, others) = (fields(self), fields(other));
         let text = |value: Option<&toml::Value>| value.map_or("not given".to_string(), toml::Value::to_string);
         let mut names = mine.keys().chain(others.keys());
