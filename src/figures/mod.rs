@@ -58,7 +58,8 @@ pub fn plot(results: &Results, directory: &Path, formats: &[Format]) -> anyhow::
         let what = "there is nothing to plot";
         return Err(BadInput::new(what, "the results hold no cell", "give the file of a finished experiment").into());
     }
-    write(&draw(&cells, &note(&results.experiment)), directory, formats)
+    let partial = if results.is_complete() { "" } else { "PARTIAL: " };
+    write(&draw(&cells, &format!("{partial}{}", note(&results.experiment))), directory, formats)
 }
 
 /// Draws all pictures of `cells`; `note` is one line under each title that says what was run. No cells, no pictures.

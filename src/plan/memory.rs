@@ -13,11 +13,14 @@ use super::number_bytes;
 const PROCESS: u64 = 96 << 20;
 /// Work space of BLAS and stack of one thread.
 const THREAD: u64 = 40 << 20;
+/// A record without its samples, and its allocation.
+const UNIT: u64 = 160;
 
 /// Bytes that a rank holds besides what its units hold; rank 0 gathers all samples.
 pub fn process_bytes(experiment: &Experiment, threads: usize) -> u64 {
-    let samples = experiment.cells().len() as u64 * experiment.networks as u64 * experiment.inputs as u64;
-    PROCESS + THREAD * threads as u64 + samples * size_of::<Sample>() as u64
+    let units = experiment.cells().len() as u64 * experiment.networks as u64;
+    let samples = units * experiment.inputs as u64;
+    PROCESS + THREAD * threads as u64 + units * UNIT + samples * size_of::<Sample>() as u64
 }
 
 /// One way to run a unit.

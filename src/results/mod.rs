@@ -4,6 +4,7 @@
 //! directions, [`show`] the table, JSON and CSV for people and scripts, [`compare`] the proof that two files hold the same science.
 
 pub mod aside;
+mod checksum;
 pub mod compare;
 pub mod read;
 mod scales;

@@ -6,7 +6,7 @@ use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, File, Group, H5Type, Location};
 
 use super::schema::{self, Axes, Axis, Variable};
-use super::{CellResults, EngineName, Provenance, Results, SearchName};
+use super::{CellResults, EngineName, Provenance, Results, SearchName, checksum};
 use crate::error::BadInput;
 use crate::experiment::{Experiment, Unit};
 use crate::unit::{Sample, Status, UnitRecord};
@@ -57,7 +57,16 @@ fn read_checked(path: &Path) -> Result<Results, Why> {
     let group = source.file.group(schema::PROVENANCE).map_err(|_| format!("it has no group `{}`", schema::PROVENANCE))?;
     let provenance = read_provenance(&group)?;
     let cells = read_cells(&source, &experiment, complete)?;
-    Ok(Results { experiment, cells, provenance })
+    let results = Results { experiment, cells, provenance };
+    for (place, found, expected) in [
+        ("", number::<u32>(&source.file, "checksum")?, checksum::of_science(&results)),
+        ("provenance ", number(&group, "checksum")?, checksum::of_provenance(&results)),
+    ] {
+        if found != expected {
+            return Err(format!("its {place}contents do not have its checksum: it is damaged"));
+        }
+    }
+    Ok(results)
 }
 
 /// An open file and its size.

@@ -12,7 +12,7 @@ use ndarray::ArrayView3;
 
 use super::aside::replace_file;
 use super::schema::{self, Axes, Axis, Variable};
-use super::{CellResults, Provenance, Results, Summary, scales};
+use super::{CellResults, Provenance, Results, Summary, checksum, scales};
 use crate::experiment::Cell;
 use crate::unit::Sample;
 
@@ -78,6 +78,7 @@ fn write_file(path: &Path, results: &Results, places: &[usize]) -> anyhow::Resul
     write_cells(&file, results, places)?;
     write_samples(&file, results, places)?;
     write_provenance(&provenance, &results.provenance)?;
+    set_number(&provenance, "checksum", checksum::of_provenance(results))?;
     let mut seconds = vec![f64::NAN; axes.shape(schema::UNIT_SECONDS.axes).iter().product()];
     for (cell, &place) in results.cells.iter().zip(places) {
         let networks = seconds[place * results.experiment.networks..].iter_mut();
@@ -94,7 +95,8 @@ fn write_root_attributes(file: &File, results: &Results) -> anyhow::Result<()> {
     set_text(file, "program", schema::PROGRAM)?;
     set_text(file, "experiment", &results.experiment.to_toml())?;
     set_number(file, "seed", results.experiment.seed)?;
-    set_number(file, "complete", u8::from(results.is_complete()))
+    set_number(file, "complete", u8::from(results.is_complete()))?;
+    set_number(file, "checksum", checksum::of_science(results))
 }
 
 fn write_provenance(group: &Group, provenance: &Provenance) -> anyhow::Result<()> {
@@ -138,6 +140,7 @@ fn create(file: &File, variable: &Variable, axes: &Axes, scales: &[Dataset]) -> 
         if deflate_available() {
             builder = builder.shuffle().deflate(DEFLATE_LEVEL);
         }
+        builder = builder.fletcher32();
     }
     let dataset = builder.empty_as(variable.kind.descriptor()).shape(shape).create(variable.path)?;
     for (index, &axis) in variable.axes.iter().enumerate() {

@@ -15,7 +15,7 @@ pub mod prepare;
 mod product;
 mod progress;
 mod queue;
-mod records;
+pub mod records;
 mod root;
 mod stop;
 mod workers;

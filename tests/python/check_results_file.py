@@ -39,7 +39,7 @@ def check(condition, message):
 
 def check_h5py(path):
     with h5py.File(path) as file:
-        check(set(file.attrs) == {"format", "format_version", "program", "experiment", "seed", "complete"}, f"root attributes {set(file.attrs)}")
+        check(set(file.attrs) == {"format", "format_version", "program", "experiment", "seed", "complete", "checksum"}, f"root attributes {set(file.attrs)}")
         check(file.attrs["format"] == "advstep-hpc results", "format")
         check(file.attrs["format_version"] == 2, "format version")
         seen = []

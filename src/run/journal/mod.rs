@@ -25,7 +25,7 @@ use frames::{Frames, Piece};
 pub use header::Header;
 
 /// How often finished units are handed to the system: what a killed process loses at most.
-const SAVE_INTERVAL: Duration = Duration::from_secs(1);
+const SAVE_INTERVAL: Duration = Duration::from_millis(100);
 /// How often they are brought to the disk: what a machine that stops loses at most.
 const SYNC_INTERVAL: Duration = Duration::from_secs(5);
 /// Bytes written at a time.
@@ -221,7 +221,7 @@ impl Journal {
     }
 
     /// Hands the units that are pending to the system. What fails is pending still.
-    fn save(&mut self, records: &Records) -> anyhow::Result<()> {
+    pub fn save(&mut self, records: &Records) -> anyhow::Result<()> {
         let Some(file) = &mut self.file else {
             self.begin()?;
             return self.save(records);
