@@ -69,6 +69,7 @@ wait_for() {
 state() { scontrol show job "$1" | grep -o 'JobState=[A-Z_]*' | head -n 1 | cut -d= -f2; }
 restarts() { scontrol show job "$1" | grep -o 'Restarts=[0-9]*' | cut -d= -f2; }
 
+# shellcheck disable=SC2054 # the commas are within the arguments
 small=(--depths 1,2 --dims 5,20 --widths 10,20,300 --networks 5 --inputs 7)
 
 # --- Started in ways that cannot work ---

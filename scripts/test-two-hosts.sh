@@ -56,6 +56,7 @@ exec ip netns exec "\$host" unshare --uts bash -c "hostname \$host; \$*"
 END
 chmod +x "$work/agent"
 
+# shellcheck disable=SC2054 # the commas are within the arguments
 small=(--depths 1,2 --dims 5,20 --widths 10,20,300 --networks 5 --inputs 7 --threads 1)
 ranks() {
     "$work/agent" 10.77.0.1 mpirun --oversubscribe --mca plm rsh --mca plm_rsh_agent "$work/agent" \
