@@ -188,11 +188,13 @@ const LONG: [&str; 12] =
 fn interrupt(directory: &std::path::Path, signal: i32, target: impl Fn(u32) -> u32) -> (Option<i32>, String) {
     let out = directory.join("long.h5");
     let mut command = job(Some(3), &[&LONG[..], &["--out", out.to_str().unwrap()]].concat());
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    // Records reach the journal only when all ranks are at work.
     let journal = directory.join("long.h5.journal");
+    let length = || std::fs::metadata(&journal).map_or(0, |found| found.len());
+    let before = length();
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    // Records reach the journal, which may be that of an earlier start, only when all ranks are at work.
     let begun = Instant::now();
-    while std::fs::metadata(&journal).map_or(0, |found| found.len()) < 4000 {
+    while length() < before + 4000 {
         assert!(begun.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none());
         sleep(Duration::from_millis(20));
     }

@@ -142,10 +142,10 @@ mod tests {
     use crate::experiment::Unit;
     use crate::unit::{Sample, Status};
 
-    pub fn example() -> ShardResults {
+    fn example() -> ShardResults {
         let toml = "depths = [1]\ndims = [2]\nwidths = [3, 4]\nnetworks = 2\ninputs = 3\nseed = 5";
         let experiment = Experiment::from_toml(toml, "test").unwrap();
-        let shard = Shard::new(1, 2).unwrap();
+        let shard = Shard::new(2, 2).unwrap();
         let text = String::new;
         let provenance = Provenance {
             program_version: text(),
@@ -218,7 +218,7 @@ mod tests {
         };
         assert!(decode(&replace("dims = [2]", "dims = [2]")).is_ok());
         for (from, to, why) in [
-            ("\"shard\":[1,2]", "\"shard\":[3,2]", "names no shard"),
+            ("\"shard\":[2,2]", "\"shard\":[3,2]", "names no shard"),
             ("inputs = 3", "inputs = 100000000", "samples for"),
             ("networks = 2", "networks = 1", "no such network"),
             ("widths = [3, 4]", "widths = [3, 4, 5]", "2 methods for 3 cells"),
