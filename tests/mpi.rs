@@ -9,10 +9,11 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use advstep_hpc::results::first_difference;
+use advstep_hpc::shard;
 use jobs::{PROGRAM, finish, job, stderr};
 
-/// An experiment of 60 units in 12 cells, done in no time.
-const SMALL: [&str; 10] = ["--depths", "1,2", "--dims", "5,20", "--widths", "10,20,300", "--networks", "5", "--inputs", "7"];
+/// An experiment of 120 units in 12 cells, done in no time.
+const SMALL: [&str; 10] = ["--depths", "1,2", "--dims", "5,20", "--widths", "10,20,300", "--networks", "10", "--inputs", "7"];
 
 /// A results file of the small experiment, in a directory of its own.
 struct Small {
@@ -47,6 +48,26 @@ fn ranks_threads_and_memory_do_not_change_the_science() {
             assert_eq!(other.differs_from(&plain), None, "{ranks} ranks of {threads} threads");
         }
     }
+}
+
+#[test]
+fn many_more_ranks_than_cores_finish() {
+    let many = Small::run(Some(64), &["--threads", "1", "--memory", "300MiB"]);
+    assert_eq!(many.differs_from(&Small::run(None, &[])), None);
+}
+
+#[test]
+fn a_shard_runs_on_several_ranks() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |ranks: Option<usize>, name: &str| {
+        let path = directory.path().join(name);
+        let options = ["--quiet", "--threads", "1", "--shard", "2/3", "--out", path.to_str().unwrap()];
+        let output = finish(&mut job(ranks, &[&SMALL[..], &options].concat()));
+        assert!(output.status.success(), "{}", stderr(&output));
+        let results = shard::file::read(&path).unwrap();
+        results.records.iter().map(|record| (record.unit, format!("{:?}", record.samples))).collect::<Vec<_>>()
+    };
+    assert_eq!(run(Some(3), "ranks.shard"), run(None, "plain.shard"));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::experiment::presets::Preset;
 use crate::experiment::{EngineChoice, Precision, Readout, SearchChoice};
 use crate::figures;
 use crate::results::show;
+use crate::shard::Shard;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,6 +27,9 @@ Examples:
   advstep-hpc show results/quick.h5
   advstep-hpc plot results/quick.h5 --format svg,pdf
       Look at the results.
+  advstep-hpc --shard 3/16
+  advstep-hpc merge results/quick.*-of-16.shard --out results/quick.h5
+      The third of sixteen parts, which run apart from each other, and their union.
   advstep-hpc export --depth 1 --dim 20 --width 50 --network 3 --out net.h5
       One network, to check it in another framework.";
 
@@ -43,18 +47,29 @@ Examples:
   advstep-hpc run --preset paper --threads 8 --memory 8GiB
   advstep-hpc run --config my.toml --seed 7 --out results/my-seed7.h5
   mpirun -n 4 advstep-hpc run --depths 1,2 --widths 10,100,1e3 --overwrite
+  advstep-hpc run --preset paper --shard 3/16
   advstep-hpc run --preset paper --max-hours 11.5 --snapshot 30min";
 
 const PLAN_EXAMPLES: &str = "\
 Examples:
   advstep-hpc plan --preset paper
-  advstep-hpc plan --depths 3 --widths 1e4 --memory 4GiB --threads 2";
+  advstep-hpc plan --depths 3 --widths 1e4 --memory 4GiB --threads 2
+  advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 2GiB
+  advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 2GiB --sbatch";
+
+const MERGE_EXAMPLES: &str = "\
+Examples:
+  advstep-hpc merge results/paper.*-of-16.shard --out results/paper.h5";
 
 const SHOW_EXAMPLES: &str = "\
 Examples:
   advstep-hpc show results/quick.h5
   advstep-hpc show results/quick.h5 --format json
   advstep-hpc show results/quick.h5 --format csv";
+
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  advstep-hpc compare results/quick.h5 results/quick-again.h5";
 
 const PLOT_EXAMPLES: &str = "\
 Examples:
@@ -99,10 +114,16 @@ pub enum Command {
     Run(RunArgs),
     /// Show what an experiment would cost, and run nothing
     #[command(after_help = PLAN_EXAMPLES)]
-    Plan(RunArgs),
+    Plan(PlanArgs),
+    /// Make one results file of the files of all shards
+    #[command(after_help = MERGE_EXAMPLES)]
+    Merge(MergeArgs),
     /// Print the statistics of each cell of a results file
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowArgs),
+    /// Tell whether two results files hold the same, bit for bit, whenever and wherever they were made; exit code 1 if not
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(CompareArgs),
     /// Draw the paper's figures from a results file
     #[command(after_help = PLOT_EXAMPLES)]
     Plot(PlotArgs),
@@ -128,7 +149,11 @@ pub struct RunArgs {
     /// Memory that each rank may use, such as 8GiB or 500MB [default: its share of what is free]
     #[arg(long, value_name = "SIZE", help_heading = "Machine")]
     pub memory: Option<ByteSize>,
-    /// Results file [default: results/NAME.h5, NAME being that of the preset or of the config file without its extension,
+    /// Run one of n parts of the experiment, i from 1 to n, into a file for `merge`. The parts take about equal time, and have
+    /// the same networks on every machine
+    #[arg(long, value_name = "i/n", help_heading = "Output")]
+    pub shard: Option<Shard>,
+    /// Results file [default: results/NAME.h5, or results/NAME.i-of-n.shard, NAME being that of the preset or of the config file without its extension,
     /// whatever the other options]
     #[arg(long, value_name = "FILE.h5", help_heading = "Output")]
     pub out: Option<PathBuf>,
@@ -148,6 +173,34 @@ pub struct RunArgs {
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s", help_heading = "Machine")]
     pub grace: Duration,
     /// No progress and no table, only errors
+    #[arg(long, short, help_heading = "Output")]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Tell what it takes on this many ranks, each with the --threads and the --memory given [default: 1]
+    #[arg(long, value_name = "R", allow_negative_numbers = true, value_parser = number, help_heading = "Machine")]
+    pub ranks: Option<f64>,
+    /// Print the head of a Slurm batch script for that, and nothing else
+    #[arg(long, help_heading = "Output")]
+    pub sbatch: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// Files of all shards of one experiment, in any order
+    #[arg(required = true)]
+    pub shards: Vec<PathBuf>,
+    /// Results file
+    #[arg(long, value_name = "FILE.h5", help_heading = "Output")]
+    pub out: PathBuf,
+    /// Replace the results file if it exists
+    #[arg(long, help_heading = "Output")]
+    pub overwrite: bool,
+    /// No table, only errors
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,
 }
@@ -215,6 +268,14 @@ pub struct ShowArgs {
     /// Form of the output; json is one object a line and a cell
     #[arg(long, value_enum, default_value = "table")]
     pub format: show::Format,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// Results file of `run` or `merge`
+    pub one: PathBuf,
+    /// Another
+    pub other: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -351,7 +412,17 @@ mod tests {
 
     #[test]
     fn examples_in_the_help_parse() {
-        let texts = [EXAMPLES, RUN_EXAMPLES, PLAN_EXAMPLES, SHOW_EXAMPLES, PLOT_EXAMPLES, EXPORT_EXAMPLES, PAGES_EXAMPLES];
+        let texts = [
+            EXAMPLES,
+            RUN_EXAMPLES,
+            PLAN_EXAMPLES,
+            MERGE_EXAMPLES,
+            SHOW_EXAMPLES,
+            COMPARE_EXAMPLES,
+            PLOT_EXAMPLES,
+            EXPORT_EXAMPLES,
+            PAGES_EXAMPLES,
+        ];
         let mut examples = 0;
         for line in texts.iter().flat_map(|text| text.lines()) {
             let Some(start) = line.find("advstep-hpc") else { continue };

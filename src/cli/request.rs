@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::args::{ExperimentArgs, ExportArgs, LawArgs, PlotArgs, RunArgs, ShowArgs};
+use super::args::{CompareArgs, ExperimentArgs, ExportArgs, LawArgs, MergeArgs, PlanArgs, PlotArgs, RunArgs, ShowArgs};
 use super::paths::{check_input, check_output, check_output_dir};
 use crate::error::BadInput;
 use crate::experiment::options::Options;
@@ -14,9 +14,12 @@ use crate::experiment::presets::Preset;
 use crate::experiment::{EngineChoice, Experiment, Unit};
 use crate::figures;
 use crate::results::show;
+use crate::shard::Shard;
 
 /// More threads than this are taken for a slip.
 const MAX_THREADS: f64 = 4096.0;
+/// More ranks than this are taken for a slip.
+const MAX_RANKS: f64 = 1e6;
 /// Largest index of a network: one less than the most networks of a cell.
 const MAX_NETWORK: f64 = 1e9 - 1.0;
 
@@ -28,7 +31,9 @@ pub struct RunRequest {
     pub threads: Option<usize>,
     /// Bytes that each rank may use, ≥ 1; its share of the machine when `None`.
     pub memory: Option<u64>,
-    /// The results file. [`check_output`] has not been called on it: planning needs none.
+    /// The part of the experiment to run; all of it when `None`.
+    pub shard: Option<Shard>,
+    /// The results file, or the file of the shard. [`check_output`] has not been called on it: planning needs none.
     pub out: PathBuf,
     pub overwrite: bool,
     /// Move aside what an earlier run has left.
@@ -44,11 +49,42 @@ pub struct RunRequest {
     pub command_line: String,
 }
 
+/// An experiment to plan for a number of ranks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanRequest {
+    pub run: RunRequest,
+    /// At least 1.
+    pub ranks: Option<usize>,
+    /// Print the head of a batch script in place of the plan.
+    pub sbatch: bool,
+    /// Of the preset or config file.
+    pub name: String,
+}
+
+/// Shards to merge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MergeRequest {
+    /// Files that can be opened; what they hold is unknown.
+    pub shards: Vec<PathBuf>,
+    /// The results file to write; it can be.
+    pub out: PathBuf,
+    pub quiet: bool,
+    /// What was typed, quoted for a shell.
+    pub command_line: String,
+}
+
 /// A results file to print. It can be opened; what it holds is unknown.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShowRequest {
     pub file: PathBuf,
     pub format: show::Format,
+}
+
+/// Two results files to compare. They can be opened; what they hold is unknown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CompareRequest {
+    pub one: PathBuf,
+    pub other: PathBuf,
 }
 
 /// A results file to draw. It can be opened; what it holds is unknown.
@@ -78,12 +114,14 @@ impl RunArgs {
     /// # Errors
     /// Any value that is out of range, and a config file that cannot be read.
     pub fn request(self) -> Result<RunRequest, BadInput> {
-        let (base, name) = self.experiment.base()?;
+        let (base, mut name) = self.experiment.base()?;
+        name.push(self.shard.map_or_else(|| ".h5".to_string(), Shard::suffix));
         Ok(RunRequest {
             experiment: self.experiment.options().overlay(base).validate()?,
             threads: self.threads.map(threads).transpose()?,
             memory: self.memory.map(memory).transpose()?,
-            out: self.out.unwrap_or_else(|| results_file(name)),
+            shard: self.shard,
+            out: self.out.unwrap_or_else(|| Path::new("results").join(name)),
             overwrite: self.overwrite,
             fresh: self.fresh,
             snapshot: self.snapshot,
@@ -92,6 +130,33 @@ impl RunArgs {
             quiet: self.quiet,
             command_line: command_line(),
         })
+    }
+}
+
+impl PlanArgs {
+    /// # Errors
+    /// Any value that is out of range, and a config file that cannot be read.
+    pub fn request(self) -> Result<PlanRequest, BadInput> {
+        let name = self.run.experiment.base()?.1.to_string_lossy().into_owned();
+        let ranks = self.ranks.map(ranks).transpose()?;
+        if let Some(shard) = self.run.shard {
+            return Err(BadInput::new(
+                format!("cannot plan {shard}"),
+                "a plan is of the whole experiment",
+                format!("give --ranks {} in place of --shard: as many shards take about the same", shard.count()),
+            ));
+        }
+        Ok(PlanRequest { run: self.run.request()?, ranks, sbatch: self.sbatch, name })
+    }
+}
+
+impl MergeArgs {
+    /// # Errors
+    /// A shard that cannot be opened, and a file that cannot be written.
+    pub fn request(self) -> Result<MergeRequest, BadInput> {
+        self.shards.iter().try_for_each(|shard| check_input(shard))?;
+        check_output(&self.out, self.overwrite)?;
+        Ok(MergeRequest { shards: self.shards, out: self.out, quiet: self.quiet, command_line: command_line() })
     }
 }
 
@@ -144,6 +209,16 @@ impl ShowArgs {
     }
 }
 
+impl CompareArgs {
+    /// # Errors
+    /// A file that cannot be opened.
+    pub fn request(self) -> Result<CompareRequest, BadInput> {
+        check_input(&self.one)?;
+        check_input(&self.other)?;
+        Ok(CompareRequest { one: self.one, other: self.other })
+    }
+}
+
 impl PlotArgs {
     /// # Errors
     /// A file that cannot be opened, and a directory that cannot be written in.
@@ -187,18 +262,20 @@ impl ExportArgs {
     }
 }
 
-/// Where the results of the preset or config file called `name` go.
-fn results_file(mut name: OsString) -> PathBuf {
-    name.push(".h5");
-    Path::new("results").join(name)
-}
-
 fn threads(threads: f64) -> Result<usize, BadInput> {
     if (1.0..=MAX_THREADS).contains(&threads) && threads.fract() == 0.0 {
         return Ok(threads as usize);
     }
     let remedy = format!("give --threads a whole number from 1 to {MAX_THREADS}, or leave it out");
     Err(BadInput::new(format!("cannot run {threads} threads"), "threads are counted, and at least one does the work", remedy))
+}
+
+fn ranks(ranks: f64) -> Result<usize, BadInput> {
+    if (1.0..=MAX_RANKS).contains(&ranks) && ranks.fract() == 0.0 {
+        return Ok(ranks as usize);
+    }
+    let remedy = format!("give --ranks a whole number from 1 to {MAX_RANKS}");
+    Err(BadInput::new(format!("cannot plan {ranks} ranks"), "ranks are counted, and at least one does the work", remedy))
 }
 
 fn hours(hours: f64) -> Result<Duration, BadInput> {
@@ -278,6 +355,26 @@ mod tests {
         let request = run(&format!("advstep-hpc --config {} --widths 4", file.display())).unwrap();
         assert_eq!(request.experiment.cells(), [Cell { depth: 1, dim: 2, width: 4 }]);
         assert_eq!(request.out, Path::new("results/my.own.h5"));
+    }
+
+    #[test]
+    fn a_shard_is_named_after_its_number() {
+        assert_eq!(run("advstep-hpc --shard 3/16").unwrap().out, Path::new("results/quick.03-of-16.shard"));
+        assert_eq!(run("advstep-hpc --shard 3/16 --out a.shard").unwrap().out, Path::new("a.shard"));
+    }
+
+    #[test]
+    fn a_plan_is_for_a_number_of_ranks() {
+        let plan = |words: &str| match command(words) {
+            Command::Plan(args) => args.request(),
+            other => panic!("{words} gave {other:?}"),
+        };
+        let request = plan("advstep-hpc plan --preset paper --ranks 64 --sbatch").unwrap();
+        assert_eq!((request.ranks, request.sbatch, request.name.as_str()), (Some(64), true, "paper"));
+        for ranks in ["0", "-1", "1.5", "nan", "1e9"] {
+            assert!(plan(&format!("advstep-hpc plan --ranks {ranks}")).unwrap_err().remedy.contains("--ranks"), "{ranks}");
+        }
+        assert!(plan("advstep-hpc plan --shard 1/4").unwrap_err().remedy.contains("--ranks 4"));
     }
 
     #[test]

@@ -43,6 +43,16 @@ fn deal(costs: &[f64], networks: usize, ranks: usize, wanted: impl Fn(Unit) -> b
     }
 }
 
+/// The seconds of each of `threads` threads that take `units` in turn, each the next one when it is free.
+pub fn loads_of_threads(units: &[Unit], costs: &[f64], threads: usize) -> Vec<f64> {
+    let mut heap: BinaryHeap<Load> = (0..threads).map(|rank| Load { seconds: 0.0, units: 0, rank }).collect();
+    for unit in units {
+        let Some(mut least) = heap.peek_mut() else { break };
+        least.seconds += costs[unit.cell];
+    }
+    heap.into_iter().map(|load| load.seconds).collect()
+}
+
 /// The work of one rank so far. The greatest `Load` is the one with the least work: a `BinaryHeap` has its greatest on top.
 #[derive(PartialEq)]
 struct Load {
@@ -117,6 +127,15 @@ mod tests {
         for (rank, share) in shares.iter().enumerate() {
             assert_eq!(&share_of(rank, &costs, 9, 7, |_| true), share);
         }
+    }
+
+    #[test]
+    fn threads_take_units_as_they_are_free() {
+        let units: Vec<Unit> = (0..4).map(|cell| Unit { cell, network: 0 }).collect();
+        let mut loads = loads_of_threads(&units, &[5.0, 2.0, 2.0, 2.0], 2);
+        loads.sort_by(f64::total_cmp);
+        assert_eq!(loads, [5.0, 6.0]);
+        assert_eq!(loads_of_threads(&units, &[1.0; 4], 8).iter().sum::<f64>(), 4.0);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod assign;
 pub mod cost;
+pub mod forecast;
 pub mod memory;
 pub mod report;
 
@@ -52,6 +53,8 @@ pub struct Plan {
     pub networks: usize,
     /// Bytes of a rank that units may hold together.
     pub unit_memory: u64,
+    /// Bytes that a rank holds besides.
+    pub process_bytes: u64,
 }
 
 impl Plan {
@@ -77,7 +80,14 @@ pub fn plan(experiment: &Experiment, resources: Resources) -> Result<Plan, BadIn
         let cost = cost::of_unit(cell, experiment, engine, search, footprint.keep);
         Ok(CellPlan { cell, engine, search, cost, unit_bytes: footprint.bytes, keep: footprint.keep })
     });
-    Ok(Plan { cells: cells.collect::<Result<_, BadInput>>()?, networks: experiment.networks, unit_memory })
+    Ok(Plan { cells: cells.collect::<Result<_, BadInput>>()?, networks: experiment.networks, unit_memory, process_bytes: process })
+}
+
+/// Predicted seconds of one unit of each cell by the fastest way to run it, whatever memory that takes: the same on every machine.
+pub fn nominal_costs(experiment: &Experiment) -> Vec<f64> {
+    let unlimited = Resources { threads: 1, memory: u64::MAX };
+    let plan = plan(experiment, unlimited).expect("every cell fits unlimited memory");
+    plan.cells.iter().map(|cell| cell.cost.seconds).collect()
 }
 
 /// The engine and the search of a cell. A function of the experiment alone, not of this machine: both decide bytes in the file.

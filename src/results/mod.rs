@@ -13,6 +13,8 @@ pub mod show;
 pub mod summary;
 pub mod write;
 
+use serde::{Deserialize, Serialize};
+
 use crate::experiment::{Cell, Experiment};
 use crate::unit::UnitRecord;
 
@@ -92,7 +94,7 @@ impl CellResults {
 }
 
 /// When, where and by what a file was made. Nothing in here is science: two runs of one experiment may differ in it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     pub program_version: String,
     pub git_revision: String,

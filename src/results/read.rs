@@ -72,9 +72,7 @@ struct Source {
 impl Source {
     /// Refuses an experiment too large for the file, before anything of its size is allocated.
     fn check_counts(&self, experiment: &Experiment) -> Result<(), Why> {
-        let widths = |depth| experiment.widths.len() + experiment.extra_widths.get(depth).map_or(0, Vec::len);
-        let cells = experiment.depths.iter().map(widths).fold(0usize, usize::saturating_add).saturating_mul(experiment.dims.len());
-        let samples = cells.saturating_mul(experiment.networks).saturating_mul(experiment.inputs);
+        let samples = experiment.cell_count().saturating_mul(experiment.networks).saturating_mul(experiment.inputs);
         self.check_size("its experiment", samples as u64, schema::STEP.kind.bytes())
     }
 
@@ -226,7 +224,8 @@ fn slab<T: H5Type>(dataset: &Dataset, cell: usize) -> Result<Vec<T>, Why> {
     Ok(array.into_raw_vec_and_offset().0)
 }
 
-fn check_sample(sample: &Sample, bound: f64) -> Result<(), Why> {
+/// Refuses a sample that cannot be, whatever the network.
+pub(crate) fn check_sample(sample: &Sample, bound: f64) -> Result<(), Why> {
     let Sample { step, gradient_norm, status, .. } = *sample;
     if status.is_found() && !(0.0..=bound * BOUND_SLACK).contains(&step) {
         return Err(format!("a step of {step} is found within the bound of {bound}"));

@@ -13,6 +13,7 @@ use anyhow::{Context, Error};
 
 use super::journal::{Journal, Recovery};
 use super::prepare::Job;
+use super::product::Product;
 use super::progress::Progress;
 use super::records::Records;
 use super::stop::Stop;
@@ -45,7 +46,7 @@ pub struct Root<'j> {
 impl<'j> Root<'j> {
     /// Goes on from `records`, which were in `journal` already.
     pub fn new(job: &'j Job, ranks: usize, records: Records, journal: Journal) -> Self {
-        let mut progress = Progress::new(&job.costs, job.plan.networks, job.request.quiet);
+        let mut progress = Progress::new(&job.costs, &job.units_per_cell, job.request.quiet);
         records.units().for_each(|unit| progress.take_over(unit));
         let next_snapshot = job.request.snapshot.and_then(|interval| Instant::now().checked_add(interval));
         Self { job, ranks, records, journal, progress, next_snapshot, trouble: None }
@@ -128,7 +129,7 @@ impl<'j> Root<'j> {
 
     /// Whether every unit is finished.
     pub fn is_complete(&self) -> bool {
-        self.records.is_complete()
+        self.records.count() == self.job.units_in_all()
     }
 
     /// Brings everything to the disk before the job ends unfinished.
@@ -156,23 +157,19 @@ impl<'j> Root<'j> {
         }
     }
 
-    /// Writes the results file of the whole experiment, and removes the journal and the snapshot.
+    /// Writes the results file, or that of the shard, and removes the journal and the snapshot.
     ///
     /// # Errors
     /// When the file cannot be written. The records are in the journal then, or that too was tried until the grace was over.
     pub fn finish(mut self, stop: &Stop) -> anyhow::Result<()> {
         let flushed = self.journal.flush(&self.records);
         self.note_trouble(flushed);
-        let results = Results {
-            experiment: self.job.request.experiment.clone(),
-            cells: self.records.take_finished_cells(&self.job.plan),
-            provenance: self.job.provenance(self.ranks),
-        };
+        let product = Product::of(self.job, self.ranks, &mut self.records);
         let out = &self.job.request.out;
-        let written = match results::write(out, &results) {
+        let written = match product.write(out) {
             Err(error) if !self.journal.is_whole() => {
                 self.note_trouble(Err(error));
-                self.insist(stop, |_| results::write(out, &results))
+                self.insist(stop, |_| product.write(out))
             }
             written => written,
         };
@@ -192,7 +189,7 @@ impl<'j> Root<'j> {
         }
         if !self.job.request.quiet {
             // The file is written: a reader of the table who has gone is no failure.
-            let _ = writeln!(stdout(), "{}\nResults are in {}", results::show::table(&results), out.display());
+            let _ = writeln!(stdout(), "{}", product.text(out));
         }
         Ok(())
     }

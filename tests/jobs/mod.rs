@@ -10,13 +10,23 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_advstep-hpc");
 /// Far longer than any of these jobs takes: only a job that hangs gets here.
 const HANGS: Duration = Duration::from_secs(120);
 
+/// The launcher of the MPI library that the program is linked to, with its options: `mpirun --oversubscribe`, which is Open MPI's,
+/// unless the environment says otherwise.
+fn launcher() -> Command {
+    let words = std::env::var("ADVSTEP_MPIRUN").unwrap_or_else(|_| "mpirun --oversubscribe".to_string());
+    let mut words = words.split_whitespace();
+    let mut launcher = Command::new(words.next().expect("ADVSTEP_MPIRUN names a launcher"));
+    launcher.args(words);
+    launcher
+}
+
 /// The program on `ranks` ranks; started plainly when there are none.
 pub fn job(ranks: Option<usize>, arguments: &[&str]) -> Command {
     let mut command = match ranks {
         Some(ranks) => {
-            let mut mpirun = Command::new("mpirun");
-            mpirun.args(["--oversubscribe", "-n", &ranks.to_string(), PROGRAM]);
-            mpirun
+            let mut launcher = launcher();
+            launcher.args(["-n", &ranks.to_string(), PROGRAM]);
+            launcher
         }
         None => Command::new(PROGRAM),
     };

@@ -15,6 +15,7 @@ use toml::{Table, Value};
 use crate::experiment::Experiment;
 use crate::machine::blas;
 use crate::plan::Plan;
+use crate::shard::Shard;
 use crate::unit;
 
 const MAGIC: &[u8; 20] = b"advstep-hpc journal\n";
@@ -37,16 +38,17 @@ type Why = String;
 impl Header {
     /// What decides the bytes of the records of `experiment`, planned as `plan`, by this program on this machine. Ranks, threads and
     /// memory do not. The kernels that BLAS chose for the processor do.
-    pub fn new(experiment: &Experiment, plan: &Plan) -> Self {
+    pub fn new(experiment: &Experiment, shard: Option<Shard>, plan: &Plan) -> Self {
         let experiment: Table = experiment.to_toml().parse().expect("an experiment is TOML");
-        Self(Table::from_iter([
+        let shard = shard.map(|shard| ("shard".to_string(), Value::from(shard.to_string())));
+        Self(Table::from_iter(shard.into_iter().chain([
             ("science_version".to_string(), Value::from(i64::from(unit::SCIENCE_VERSION))),
             (REVISION.to_string(), Value::from(crate::machine::program_revision())),
             ("blas".to_string(), Value::from(blas::blas_name())),
             ("blas_kernels".to_string(), Value::from(blas::blas_core())),
             ("methods".to_string(), Value::from(methods(plan))),
             ("experiment".to_string(), Value::from(experiment)),
-        ]))
+        ])))
     }
 
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -128,7 +130,7 @@ mod tests {
     fn header(toml: &str) -> Header {
         let experiment = Experiment::from_toml(toml, "test").unwrap();
         let plan = plan::plan(&experiment, Resources { threads: 1, memory: 1 << 33 }).unwrap();
-        Header::new(&experiment, &plan)
+        Header::new(&experiment, None, &plan)
     }
 
     const SMALL: &str = "depths = [1, 2]\ndims = [5]\nwidths = [10, 300]\nseed = 7\n";
