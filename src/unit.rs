@@ -6,11 +6,12 @@ use ndarray::Array2;
 
 use crate::experiment::{Experiment, Precision, Unit};
 use crate::kernels::Real;
+use crate::limit;
 use crate::network::dense::Dense;
 use crate::network::{Engine, ValueAndGradient};
 use crate::plan::CellPlan;
 use crate::random::NetworkStreams;
-use crate::results::SearchName;
+use crate::results::{EngineName, SearchName};
 use crate::search::{Outcome, Start, one_layer, scan, trace};
 
 /// What became of the search for one input. The discriminants are the codes in files.
@@ -79,6 +80,7 @@ pub fn measure(experiment: &Experiment, plan: &CellPlan, unit: Unit) -> UnitReco
     let start = Instant::now();
     let streams = NetworkStreams::new(experiment.seed, plan.cell, unit.network, experiment.gain, experiment.readout);
     let samples = match experiment.precision {
+        _ if plan.engine == EngineName::Limit => limit::samples(streams, plan.cell, experiment),
         Precision::F32 => samples(&mut dense::<f32>(streams, experiment, plan), plan.search, experiment.bound),
         Precision::F64 => samples(&mut dense::<f64>(streams, experiment, plan), plan.search, experiment.bound),
     };
@@ -137,6 +139,7 @@ fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], search: 
     match search {
         SearchName::Line => one_layer::smallest_steps(engine, lines, bound),
         SearchName::Scan => scan::smallest_steps(engine, lines, bound),
+        SearchName::Path => unreachable!("an infinitely wide network has no engine: limit::samples draws its steps"),
         SearchName::Trace => {
             let traced = trace::smallest_steps(engine, lines, bound);
             let given_up: Vec<Start> =

@@ -3,7 +3,8 @@
 //! The rates are those of one core of the machine on which `cargo bench --bench cost_model` was last run; that bench prints predicted
 //! and measured seconds side by side. Predictions order the units and drive the progress bar; they change no result.
 
-use crate::experiment::{Cell, Precision};
+use crate::experiment::{Cell, Experiment, Precision};
+use crate::limit;
 use crate::network::dense::{Keep, Storage};
 use crate::results::SearchName;
 
@@ -72,6 +73,23 @@ pub fn of_unit(cell: Cell, inputs: usize, precision: Precision, search: SearchNa
     let trace = pieces * inputs * (PIECE + PIECE_NEURON * depth * width);
     let seconds = normals / NORMALS + products / rate + traced / PRODUCT_TRACE + line + activations + trace + UNIT + INPUT * inputs;
     UnitCost { normals, flops: products + traced, seconds }
+}
+
+/// Flops a second in the factor of the limit's covariance and in its paths.
+const LIMIT_FLOPS: f64 = 2.0e9;
+/// Seconds of a covariance of the limit, a layer; a unit makes one for each pair of grid points, and a sample for its refinements.
+const COVARIANCE: f64 = 2.5e-8;
+/// Covariances that refine one path.
+const REFINED: f64 = 600.0;
+
+/// The cost of one unit of a cell of infinite width.
+pub fn of_limit(cell: Cell, experiment: &Experiment) -> UnitCost {
+    let points = limit::points(cell, experiment) as f64;
+    let (inputs, depth) = (experiment.inputs as f64, cell.depth as f64);
+    let flops = points.powi(3) / 3.0 + inputs * points.powi(2);
+    let covariances = points.powi(2) / 2.0 + inputs * REFINED;
+    let seconds = flops / LIMIT_FLOPS + COVARIANCE * depth * covariances + UNIT + INPUT * inputs;
+    UnitCost { normals: inputs * points, flops, seconds }
 }
 
 /// Linear pieces of the network on a line up to its smallest step or the bound, roughly: a sixth of the neurons.

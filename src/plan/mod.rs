@@ -9,7 +9,7 @@ use bytesize::ByteSize;
 
 use crate::error::BadInput;
 use crate::experiment::{Cell, Experiment, Precision, SearchChoice};
-use crate::network::dense::Keep;
+use crate::network::dense::{Keep, Storage};
 use crate::results::{EngineName, SearchName};
 
 pub use cost::UnitCost;
@@ -36,7 +36,7 @@ pub struct CellPlan {
     pub cost: UnitCost,
     /// Peak bytes that one unit holds while it runs.
     pub unit_bytes: u64,
-    /// What a unit keeps in memory between passes. Changes no result.
+    /// What a unit keeps in memory between passes. Changes no result; means nothing at infinite width.
     pub keep: Keep,
 }
 
@@ -66,11 +66,19 @@ pub fn plan(experiment: &Experiment, resources: Resources) -> Result<Plan, BadIn
     let unit_memory = resources.memory.saturating_sub(process);
     let share = unit_memory / resources.threads as u64;
     let cells = experiment.cells().into_iter().map(|cell| {
+        if cell.is_infinite() {
+            return limit(cell, experiment, unit_memory).ok_or_else(|| {
+                let needed = memory::limit_bytes(cell, experiment) + process;
+                does_not_fit(cell, needed, "the covariance of its path", resources)
+            });
+        }
         let search = search(experiment.search, cell);
         let footprints = memory::footprints(cell, experiment, search);
         let fits = |limit: u64| footprints.iter().copied().find(|footprint| footprint.bytes <= limit);
         let leanest = *footprints.last().expect("there is always a way to run a cell");
-        let footprint = fits(share).or(fits(unit_memory)).ok_or_else(|| does_not_fit(cell, leanest.bytes + process, resources))?;
+        let footprint = fits(share).or(fits(unit_memory)).ok_or_else(|| {
+            does_not_fit(cell, leanest.bytes + process, "one network, even with its weights made again at every pass,", resources)
+        })?;
         let cost = cost::of_unit(cell, experiment.inputs, experiment.precision, search, footprint.keep);
         Ok(CellPlan { cell, engine: EngineName::Dense, search, cost, unit_bytes: footprint.bytes, keep: footprint.keep })
     });
@@ -88,10 +96,19 @@ fn search(choice: SearchChoice, cell: Cell) -> SearchName {
     }
 }
 
-fn does_not_fit(cell: Cell, needed: u64, resources: Resources) -> BadInput {
+/// The plan of a cell of infinite width, if a unit fits into `unit_memory`.
+fn limit(cell: Cell, experiment: &Experiment, unit_memory: u64) -> Option<CellPlan> {
+    let unit_bytes = memory::limit_bytes(cell, experiment);
+    let keep = Keep { weights: Storage::Regenerated, line: Storage::Regenerated };
+    let cost = cost::of_limit(cell, experiment);
+    let plan = CellPlan { cell, engine: EngineName::Limit, search: SearchName::Path, cost, unit_bytes, keep };
+    (unit_bytes <= unit_memory).then_some(plan)
+}
+
+fn does_not_fit(cell: Cell, needed: u64, what: &str, resources: Resources) -> BadInput {
     BadInput::new(
         format!("cell {cell} does not fit into {} of memory a rank", ByteSize(resources.memory)),
-        format!("one network needs {} even with its weights made again at every pass", ByteSize(needed)),
+        format!("{what} needs {}", ByteSize(needed)),
         format!("give --memory {} or more, fewer --inputs, or a smaller width", ByteSize(needed.next_multiple_of(1 << 30))),
     )
 }

@@ -4,7 +4,9 @@ use bytesize::ByteSize;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::{CellPlan, Plan, Resources};
+use crate::experiment::width_label;
 use crate::network::dense::Storage;
+use crate::results::EngineName;
 
 /// One row a cell, and what the whole experiment takes on one rank.
 pub fn table(plan: &Plan, resources: Resources) -> String {
@@ -45,14 +47,15 @@ pub fn table(plan: &Plan, resources: Resources) -> String {
 }
 
 fn row(plan: &CellPlan, networks: usize) -> Vec<String> {
-    let weights = match plan.keep.weights {
-        Storage::Stored => "stored",
-        Storage::Regenerated => "regenerated",
+    let weights = match (plan.engine, plan.keep.weights) {
+        (EngineName::Limit, _) => "none",
+        (_, Storage::Stored) => "stored",
+        (_, Storage::Regenerated) => "regenerated",
     };
     vec![
         plan.cell.depth.to_string(),
         plan.cell.dim.to_string(),
-        plan.cell.width.to_string(),
+        width_label(plan.cell.width),
         plan.engine.name().to_string(),
         plan.search.name().to_string(),
         format!("{:.2e}", plan.cost.normals * networks as f64),

@@ -18,6 +18,8 @@ pub enum Role {
     Readout,
     /// Inputs; the block is the index of the input.
     Input,
+    /// All numbers of an input at infinite width; the block is the index of the input.
+    Path,
 }
 
 impl Role {
@@ -25,6 +27,7 @@ impl Role {
         match self {
             Role::Readout => 1,
             Role::Input => 2,
+            Role::Path => 4,
             Role::Weights { layer } => 1 << 32 | layer as u64,
         }
     }

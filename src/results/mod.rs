@@ -25,19 +25,22 @@ pub use write::write;
 #[repr(u8)]
 pub enum EngineName {
     Dense = 0,
+    /// The Gaussian process of infinite width: every input is a draw of its own.
+    Limit = 2,
 }
 
 impl EngineName {
-    pub const ALL: [EngineName; 1] = [EngineName::Dense];
+    pub const ALL: [EngineName; 2] = [EngineName::Dense, EngineName::Limit];
 
     /// The engine with file code `code`.
     pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(code)).copied()
+        Self::ALL.into_iter().find(|engine| *engine as u8 == code)
     }
 
     pub fn name(self) -> &'static str {
         match self {
             EngineName::Dense => "dense",
+            EngineName::Limit => "limit",
         }
     }
 }
@@ -52,10 +55,12 @@ pub enum SearchName {
     Trace = 1,
     /// Verified scan.
     Scan = 2,
+    /// The sampled path of an infinitely wide network, on a grid refined where it may cross zero.
+    Path = 3,
 }
 
 impl SearchName {
-    pub const ALL: [SearchName; 3] = [SearchName::Line, SearchName::Trace, SearchName::Scan];
+    pub const ALL: [SearchName; 4] = [SearchName::Line, SearchName::Trace, SearchName::Scan, SearchName::Path];
 
     /// The search with file code `code`.
     pub fn from_code(code: u8) -> Option<Self> {
@@ -67,6 +72,7 @@ impl SearchName {
             SearchName::Line => "line",
             SearchName::Trace => "trace",
             SearchName::Scan => "scan",
+            SearchName::Path => "path",
         }
     }
 }

@@ -12,6 +12,8 @@ pub const FORMAT: &str = "advstep-hpc results";
 pub const VERSION: u32 = 1;
 /// Root attribute `program`.
 pub const PROGRAM: &str = env!("CARGO_PKG_NAME");
+/// Attribute of `width` and `cell_width`: the number that stands for an infinite width.
+pub const INFINITE_WIDTH_ATTRIBUTE: &str = "infinite_width";
 /// The group of everything that may differ between two runs of one experiment.
 pub const PROVENANCE: &str = "provenance";
 
@@ -201,14 +203,14 @@ pub fn variables() -> Vec<Variable> {
     [&summaries[..], &[DEAD, CELL_INDEX], &cells, &samples, &timings, &[UNIT_SECONDS]].concat()
 }
 
-/// For an array of codes: the meaning of each code 0, 1, ….
-pub fn flag_meanings(variable: &Variable) -> Option<Vec<&'static str>> {
+/// For an array of codes: the codes and the meaning of each.
+pub fn flags(variable: &Variable) -> Option<Vec<(u8, &'static str)>> {
     use crate::results::{EngineName, SearchName};
     use crate::unit::Status;
     match variable.path {
-        "engine" => Some(EngineName::ALL.map(EngineName::name).to_vec()),
-        "search" => Some(SearchName::ALL.map(SearchName::name).to_vec()),
-        "status" => Some(Status::ALL.map(Status::name).to_vec()),
+        "engine" => Some(EngineName::ALL.map(|engine| (engine as u8, engine.name())).to_vec()),
+        "search" => Some(SearchName::ALL.map(|search| (search as u8, search.name())).to_vec()),
+        "status" => Some(Status::ALL.map(|status| (status as u8, status.name())).to_vec()),
         _ => None,
     }
 }
