@@ -27,7 +27,7 @@ impl LogAxis {
     const SHORTEST: f64 = 0.8;
 
     /// Share of the axis that infinity takes.
-    const INFINITY: f64 = 0.13;
+    const INFINITY: f64 = 0.15;
 
     /// An axis that shows all of `widths` with some room at both ends.
     pub fn spanning(widths: &[usize]) -> Self {

@@ -77,7 +77,11 @@ pub fn series(cells: &[(Cell, Summary)], depth: usize, quantity: Quantity) -> Ve
             let mut points: Vec<Option<Point>> =
                 column.iter().map(|(cell, summary)| point(cell.width, quantity, summary)).collect();
             let last_is_infinite = column.last().is_some_and(|(cell, _)| cell.width == INFINITE_WIDTH);
-            let limit = if last_is_infinite { points.pop().flatten() } else { None };
+            let mut limit = if last_is_infinite { points.pop().flatten() } else { None };
+            if let (Quantity::Fraction, Some(point)) = (quantity, &mut limit) {
+                // Its inputs are independent draws: a spread over networks would be that of a small sample.
+                point.band = None;
+            }
             let runs = points.split(Option::is_none).map(|run| run.iter().flatten().copied().collect::<Vec<_>>());
             Series { dim, runs: runs.filter(|run| !run.is_empty()).collect(), limit }
         })
