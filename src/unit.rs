@@ -12,7 +12,7 @@ use crate::network::{Engine, ValueAndGradient};
 use crate::plan::CellPlan;
 use crate::random::NetworkStreams;
 use crate::results::{EngineName, SearchName};
-use crate::search::{Outcome, Start, one_layer, scan, trace};
+use crate::search::{Outcome, Start, one_layer, scan, through_the_origin, trace};
 
 /// What became of the search for one input. The discriminants are the codes in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,8 @@ pub struct Sample {
     /// f(x).
     pub value: f64,
     pub status: Status,
-    /// Points of the line at which the whole network was evaluated for this input.
+    /// Work of the search for this input: passes over the neurons (search `line`), linear pieces (`trace`), network evaluations (`scan`),
+    /// or sampled points (`path`).
     pub evaluations: u32,
 }
 
@@ -96,13 +97,15 @@ pub fn samples<T: Real>(engine: &mut dyn Engine<T>, search: SearchName, bound: f
     let ValueAndGradient { value, gradient } = engine.value_and_gradient();
     let norm = norms(&gradient);
     let lines = starts(&value, &norm);
+    let dim = gradient.ncols();
     let directions = descent_directions(&value, gradient);
-    let outcomes = match lines.is_empty() {
-        true => Vec::new(),
-        false => {
-            engine.set_directions(directions);
-            smallest_steps(engine, &lines, search, bound)
-        }
+    let outcomes = if dim == 1 {
+        lines.iter().map(|line| through_the_origin(line, bound)).collect()
+    } else if lines.is_empty() {
+        Vec::new()
+    } else {
+        engine.set_directions(directions);
+        smallest_steps(engine, &lines, search, bound)
     };
     let dead = Sample { step: f64::NAN, gradient_norm: 0.0, value: 0.0, status: Status::Dead, evaluations: 0 };
     let mut samples: Vec<Sample> =

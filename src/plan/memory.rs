@@ -15,10 +15,15 @@ const PROCESS: u64 = 96 << 20;
 /// Work space of BLAS and stack of one thread.
 const THREAD: u64 = 40 << 20;
 
+/// Bookkeeping of one unit: its place in the queue, its record and what the allocator adds.
+const UNIT: u64 = 128;
+
 /// Bytes that a rank holds besides what its units hold; rank 0 gathers all samples.
 pub fn process_bytes(experiment: &Experiment, threads: usize) -> u64 {
     let samples = experiment.cells().len() as u64 * experiment.networks as u64 * experiment.inputs as u64;
-    PROCESS + THREAD * threads as u64 + samples * size_of::<Sample>() as u64
+    let units = experiment.cells().len() as u64 * experiment.networks as u64;
+    let column = experiment.networks as u64 * experiment.inputs as u64 * 8;
+    PROCESS + THREAD * threads as u64 + samples * size_of::<Sample>() as u64 + units * UNIT + column
 }
 
 /// One way to run a unit.
@@ -59,7 +64,7 @@ fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Kee
     let points = scan::FIRST_POINTS as f64 * inputs;
     let scanning = if cell.depth == 1 { points * (dim + block) * number } else { 2.0 * points * width * number };
     let searching = match search {
-        SearchName::Line => inputs * one_layer::bins(cell.width) as f64 * 64.0 + 0.4 * batch,
+        SearchName::Line => inputs * (one_layer::bins(cell.width) as f64 * 64.0 + 24.0 * width.min(one_layer::MAX_GATHERED as f64)),
         SearchName::Scan => scanning,
         SearchName::Path => 0.0, // has no network: see limit_bytes
         SearchName::Trace => {

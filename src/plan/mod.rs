@@ -67,18 +67,13 @@ pub fn plan(experiment: &Experiment, resources: Resources) -> Result<Plan, BadIn
     let share = unit_memory / resources.threads as u64;
     let cells = experiment.cells().into_iter().map(|cell| {
         if cell.is_infinite() {
-            return limit(cell, experiment, unit_memory).ok_or_else(|| {
-                let needed = memory::limit_bytes(cell, experiment) + process;
-                does_not_fit(cell, needed, "the covariance of its path", resources)
-            });
+            return plan_limit(cell, experiment, process, resources);
         }
         let search = search(experiment.search, cell);
         let footprints = memory::footprints(cell, experiment, search);
         let fits = |limit: u64| footprints.iter().copied().find(|footprint| footprint.bytes <= limit);
         let leanest = *footprints.last().expect("there is always a way to run a cell");
-        let footprint = fits(share).or(fits(unit_memory)).ok_or_else(|| {
-            does_not_fit(cell, leanest.bytes + process, "one network, even with its weights made again at every pass,", resources)
-        })?;
+        let footprint = fits(share).or(fits(unit_memory)).ok_or_else(|| does_not_fit(cell, leanest.bytes + process, resources))?;
         let cost = cost::of_unit(cell, experiment.inputs, experiment.precision, search, footprint.keep);
         Ok(CellPlan { cell, engine: EngineName::Dense, search, cost, unit_bytes: footprint.bytes, keep: footprint.keep })
     });
@@ -96,21 +91,28 @@ fn search(choice: SearchChoice, cell: Cell) -> SearchName {
     }
 }
 
-/// The plan of a cell of infinite width, if a unit fits into `unit_memory`.
-fn limit(cell: Cell, experiment: &Experiment, unit_memory: u64) -> Option<CellPlan> {
-    let unit_bytes = memory::limit_bytes(cell, experiment);
-    let keep = Keep { weights: Storage::Regenerated, line: Storage::Regenerated };
-    let cost = cost::of_limit(cell, experiment);
-    let plan = CellPlan { cell, engine: EngineName::Limit, search: SearchName::Path, cost, unit_bytes, keep };
-    (unit_bytes <= unit_memory).then_some(plan)
-}
-
-fn does_not_fit(cell: Cell, needed: u64, what: &str, resources: Resources) -> BadInput {
+fn does_not_fit(cell: Cell, needed: u64, resources: Resources) -> BadInput {
     BadInput::new(
         format!("cell {cell} does not fit into {} of memory a rank", ByteSize(resources.memory)),
-        format!("{what} needs {}", ByteSize(needed)),
+        format!("one network needs {} even with its weights made again at every pass", ByteSize(needed)),
         format!("give --memory {} or more, fewer --inputs, or a smaller width", ByteSize(needed.next_multiple_of(1 << 30))),
     )
+}
+
+/// The plan of a cell of infinite width, on a rank that holds `process` bytes besides its units.
+fn plan_limit(cell: Cell, experiment: &Experiment, process: u64, resources: Resources) -> Result<CellPlan, BadInput> {
+    let unit_bytes = memory::limit_bytes(cell, experiment);
+    let needed = unit_bytes + process;
+    if needed > resources.memory {
+        return Err(BadInput::new(
+            format!("cell {cell} does not fit into {} of memory a rank", ByteSize(resources.memory)),
+            format!("the program and its paths need {}", ByteSize(needed)),
+            format!("give --memory {} or more", ByteSize(needed.next_multiple_of(1 << 30))),
+        ));
+    }
+    let keep = Keep { weights: Storage::Regenerated, line: Storage::Regenerated };
+    let cost = cost::of_limit(cell, experiment);
+    Ok(CellPlan { cell, engine: EngineName::Limit, search: SearchName::Path, cost, unit_bytes, keep })
 }
 
 /// Bytes of one number.

@@ -15,7 +15,8 @@ use crate::unit::Status;
 
 use super::{Outcome, Start};
 
-/// Regions after which a trace is given up, as a multiple of the number of neurons; none was ever seen to need more than 3.
+/// Regions after which a trace is given up, as a multiple of the number of neurons; `cargo bench --bench search_threshold` prints how
+/// many they need.
 const MAX_REGIONS_PER_NEURON: usize = 100;
 
 /// The smallest step on each of `lines`, or `None` where tracing was given up.
@@ -86,8 +87,8 @@ struct Tracer {
     /// For each line, the lowest layer (index into `layers`) whose pre-activations are out of date.
     stale_from: Vec<usize>,
     regions: Vec<u32>,
+    /// What is known of each line: nothing yet, an outcome, or that tracing was given up.
     results: Vec<Option<Option<Outcome>>>,
-    lines: Vec<Start>,
 }
 
 impl Tracer {
@@ -120,7 +121,6 @@ impl Tracer {
             stale_from: vec![depth; lines.len()],
             regions: vec![1; lines.len()],
             results: vec![None; lines.len()],
-            lines: lines.to_vec(),
         }
     }
 
@@ -148,9 +148,10 @@ impl Tracer {
         while self.results[line].is_none() {
             let (flipping, (t, neuron)) = self.earliest_flip(line);
             let regions = self.regions[line];
-            if let Some(root) = self.root(line, t.min(bound)) {
-                let step = if root > 0.0 { root } else { self.lines[line].predicted_step() };
-                self.results[line] = Some(Some(Outcome { step, status: Status::FoundExact, evaluations: regions }));
+            if let Some(step) = self.root(line, t.min(bound)) {
+                // A root at 0 says that φ(0) > 0 does not survive the change of precision: there is nothing to certify.
+                let outcome = Outcome { step, status: Status::FoundExact, evaluations: regions };
+                self.results[line] = Some((step > 0.0).then_some(outcome));
             } else if t >= bound {
                 self.results[line] = Some(Some(Outcome::none(regions)));
             } else if regions >= max_regions {
