@@ -6,6 +6,7 @@ use ndarray::Array2;
 
 use crate::experiment::{Experiment, Precision, Unit};
 use crate::kernels::Real;
+use crate::limit;
 use crate::network::dense::Dense;
 use crate::network::implicit::Implicit;
 use crate::network::{Engine, ValueAndGradient};
@@ -64,7 +65,8 @@ pub struct Sample {
     /// f(x).
     pub value: f64,
     pub status: Status,
-    /// Work of the search for this input: passes over the neurons (search `line`), linear pieces (`trace`), or network evaluations (`scan`).
+    /// Work of the search for this input: passes over the neurons (search `line`), linear pieces (`trace`), network evaluations (`scan`),
+    /// or sampled points (`path`).
     pub evaluations: u32,
 }
 
@@ -82,18 +84,16 @@ pub struct UnitRecord {
 pub fn measure(experiment: &Experiment, plan: &CellPlan, unit: Unit) -> UnitRecord {
     let start = Instant::now();
     let streams = NetworkStreams::new(experiment.seed, plan.cell, unit.network, experiment.gain, experiment.readout);
-    let samples = match experiment.precision {
-        Precision::F32 => samples(&mut *engine::<f32>(streams, experiment, plan), plan.search, experiment.bound),
-        Precision::F64 => samples(&mut *engine::<f64>(streams, experiment, plan), plan.search, experiment.bound),
+    let Experiment { inputs, bound, precision, .. } = *experiment;
+    let CellPlan { cell, engine, search, keep, .. } = *plan;
+    let samples = match (engine, precision) {
+        (EngineName::Dense, Precision::F32) => samples(&mut Dense::<f32>::new(streams, cell, inputs, keep), search, bound),
+        (EngineName::Dense, Precision::F64) => samples(&mut Dense::<f64>::new(streams, cell, inputs, keep), search, bound),
+        (EngineName::Implicit, Precision::F32) => samples(&mut Implicit::<f32>::new(streams, cell, inputs), search, bound),
+        (EngineName::Implicit, Precision::F64) => samples(&mut Implicit::<f64>::new(streams, cell, inputs), search, bound),
+        (EngineName::Limit, _) => limit::samples(streams, cell, experiment),
     };
     UnitRecord { unit, samples, seconds: start.elapsed().as_secs_f64() }
-}
-
-fn engine<T: Real>(streams: NetworkStreams, experiment: &Experiment, plan: &CellPlan) -> Box<dyn Engine<T>> {
-    match plan.engine {
-        EngineName::Dense => Box::new(Dense::new(streams, plan.cell, experiment.inputs, plan.keep)),
-        EngineName::Implicit => Box::new(Implicit::new(streams, plan.cell, experiment.inputs)),
-    }
 }
 
 /// f, ‖∇f‖ and η* at every input of `engine`.
@@ -146,6 +146,7 @@ fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], search: 
     match search {
         SearchName::Line => one_layer::smallest_steps(engine, lines, bound),
         SearchName::Scan => scan::smallest_steps(engine, lines, bound),
+        SearchName::Path => unreachable!("an infinitely wide network has no engine: limit::samples draws its steps"),
         SearchName::Trace => {
             let traced = trace::smallest_steps(engine, lines, bound);
             let given_up: Vec<Start> =

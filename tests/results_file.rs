@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use advstep_hpc::error::{BadInput, EXIT_BAD_INPUT, exit_code};
-use advstep_hpc::results::{self, Results, first_difference};
+use advstep_hpc::experiment::INFINITE_WIDTH;
+use advstep_hpc::results::{self, EngineName, Results, SearchName, first_difference};
 use results_common::{experiment, synthetic};
 use tempfile::TempDir;
 
@@ -59,6 +60,28 @@ fn what_is_written_is_read() {
     assert_same(&results, &results::read(&path).unwrap());
     let names: Vec<_> = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["results.h5"], "a temporary file was left behind");
+}
+
+#[test]
+fn infinite_widths_are_the_last_of_their_axis_and_are_read() {
+    let directory = TempDir::new().unwrap();
+    let mut infinite = experiment();
+    infinite.widths.push(INFINITE_WIDTH);
+    let mut results = synthetic(&infinite, 1);
+    for cell in results.cells.iter_mut().filter(|cell| cell.cell.is_infinite()) {
+        (cell.engine, cell.search) = (EngineName::Limit, SearchName::Path);
+    }
+    let path = written(&directory, "results.h5", &results);
+    assert_same(&results, &results::read(&path).unwrap());
+    let file = hdf5::File::open(&path).unwrap();
+    let widths: Vec<i64> = file.dataset("width").unwrap().read_raw().unwrap();
+    assert_eq!(widths, [10, 100, 1000, 1_000_000, i64::MAX]);
+    for name in ["width", "cell_width"] {
+        let infinity: i64 = file.dataset(name).unwrap().attr("infinite_width").unwrap().read_scalar().unwrap();
+        assert_eq!(infinity, i64::MAX, "{name}");
+    }
+    let engines: Vec<u8> = file.dataset("engine").unwrap().read_raw().unwrap();
+    assert!(engines.contains(&2));
 }
 
 #[test]
@@ -285,7 +308,7 @@ fn the_first_difference_is_named() {
     let text = difference(&|r| r.cells[3].records[2].samples[1].evaluations += 1);
     assert!(text.starts_with("/evaluations: element 254 is"), "{text}");
     let text = difference(&|r| r.cells[5].search = advstep_hpc::results::SearchName::Line);
-    assert_eq!(text, "/search: element 5 is 2 against 0");
+    assert_eq!(text, "/search: element 5 is 1 against 0");
     let text = difference(&|r| r.experiment.seed = 43);
     assert!(text.starts_with("/@experiment: ") || text.starts_with("/@seed: "), "{text}");
     let text = difference(&|r| {

@@ -221,7 +221,7 @@ pub struct ExperimentArgs {
     /// Input dimensions d, such as 10,100
     #[arg(long, value_name = "D,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = number)]
     pub dims: Option<Vec<f64>>,
-    /// Widths k of the hidden layers, such as 10,1e3; at every depth, in place of all widths of the preset or file
+    /// Widths k of the hidden layers, such as 10,1e3,inf; at every depth, in place of all widths of the preset or file
     #[arg(long, value_name = "K,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = number)]
     pub widths: Option<Vec<f64>>,
     /// Networks of each cell (a depth, dim and width) [presets: 100]
@@ -229,7 +229,7 @@ pub struct ExperimentArgs {
     pub networks: Option<f64>,
     #[command(flatten)]
     pub law: LawArgs,
-    /// How layers are multiplied [presets: auto]
+    /// How layers of finite width are multiplied [presets: auto]
     #[arg(long, value_enum)]
     pub engine: Option<EngineChoice>,
 }
@@ -256,7 +256,7 @@ pub struct LawArgs {
     /// Arithmetic of the networks [presets: f32]
     #[arg(long, value_enum)]
     pub precision: Option<Precision>,
-    /// How the smallest step is searched for [presets: auto]
+    /// How the smallest step is searched for; not at infinite width, where paths are sampled [presets: auto]
     #[arg(long, value_enum)]
     pub search: Option<SearchChoice>,
 }

@@ -242,6 +242,10 @@ impl ExportArgs {
     /// Any value that is out of range, and a file that cannot be written.
     pub fn request(self) -> Result<ExportRequest, BadInput> {
         let network = network_index(self.network)?;
+        if self.width == f64::INFINITY {
+            let why = "an infinitely wide network has no weights to write";
+            return Err(BadInput::new("the width inf cannot be exported", why, "give --width a whole number"));
+        }
         let options = Options {
             depths: Some(vec![self.depth]),
             dims: Some(vec![self.dim]),

@@ -1,6 +1,7 @@
 //! How many bytes a unit holds, in each of the ways it can be run.
 
 use crate::experiment::{Cell, Experiment};
+use crate::limit;
 use crate::network::dense::{Keep, Storage};
 use crate::network::implicit::FirstLayer;
 use crate::random::BLOCK_ROWS;
@@ -45,6 +46,12 @@ pub fn footprints(cell: Cell, experiment: &Experiment, engine: EngineName, searc
     ways.map(|keep| Footprint { keep, bytes: unit_bytes(cell, experiment, search, keep) }).collect()
 }
 
+/// Peak bytes of a unit of infinite width: the factor of the covariance on the grid, and small change.
+pub fn limit_bytes(cell: Cell, experiment: &Experiment) -> u64 {
+    let points = limit::points(cell, experiment) as u64;
+    4 * points * (points + 1) + 512 * points + experiment.inputs as u64 * size_of::<Sample>() as u64
+}
+
 /// Peak bytes of a unit. Summed in f64 so that no width overflows; the result saturates.
 fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Keep) -> u64 {
     let number = number_bytes(experiment.precision) as f64;
@@ -63,6 +70,7 @@ fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Kee
     let searching = match search {
         SearchName::Line => inputs * (one_layer::bins(cell.width) as f64 * 64.0 + 24.0 * width.min(one_layer::MAX_GATHERED as f64)),
         SearchName::Scan => scanning,
+        SearchName::Path => 0.0, // has no network: see limit_bytes
         SearchName::Trace => {
             scanning.max(8.0 * ((3.0 * depth + 6.0) * batch + (depth - 1.0) * width * width) + number * width * width)
         }

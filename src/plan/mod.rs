@@ -40,7 +40,7 @@ pub struct CellPlan {
     pub cost: UnitCost,
     /// Peak bytes that one unit holds while it runs.
     pub unit_bytes: u64,
-    /// What a unit keeps in memory between passes. Changes no result.
+    /// What a unit keeps in memory between passes. Changes no result; means nothing at infinite width.
     pub keep: Keep,
 }
 
@@ -72,6 +72,9 @@ pub fn plan(experiment: &Experiment, resources: Resources) -> Result<Plan, BadIn
     let unit_memory = resources.memory.saturating_sub(process);
     let share = unit_memory / resources.threads as u64;
     let cells = experiment.cells().into_iter().map(|cell| {
+        if cell.is_infinite() {
+            return plan_limit(cell, experiment, process, resources);
+        }
         let (engine, search) = method(cell, experiment);
         let footprints = memory::footprints(cell, experiment, engine, search);
         let fits = |limit: u64| footprints.iter().copied().find(|footprint| footprint.bytes <= limit);
@@ -126,9 +129,9 @@ fn does_not_fit(cell: Cell, experiment: &Experiment, engine: EngineName, process
     };
     let (of_dense, of_implicit) =
         (needed(EngineName::Dense, search(experiment.search, cell)), needed(EngineName::Implicit, SearchName::Scan));
-    let (bytes, how, other, of_other) = match engine {
-        EngineName::Dense => (of_dense, "even with its weights made again at every pass", "implicit", of_implicit),
-        EngineName::Implicit => (of_implicit, "for products with its weights, without the weights", "dense", of_dense),
+    let (bytes, how, other, of_other) = match engine == EngineName::Implicit {
+        true => (of_implicit, "for products with its weights, without the weights", "dense", of_dense),
+        false => (of_dense, "even with its weights made again at every pass", "implicit", of_implicit),
     };
     let instead = if of_other <= resources.memory { format!(", --engine {other}") } else { String::new() };
     BadInput::new(
@@ -136,6 +139,22 @@ fn does_not_fit(cell: Cell, experiment: &Experiment, engine: EngineName, process
         format!("one network needs {} {how}", ByteSize(bytes)),
         format!("give --memory {} or more, fewer --inputs{instead}, or a smaller width", ByteSize(bytes.next_multiple_of(1 << 30))),
     )
+}
+
+/// The plan of a cell of infinite width, on a rank that holds `process` bytes besides its units.
+fn plan_limit(cell: Cell, experiment: &Experiment, process: u64, resources: Resources) -> Result<CellPlan, BadInput> {
+    let unit_bytes = memory::limit_bytes(cell, experiment);
+    let needed = unit_bytes + process;
+    if needed > resources.memory {
+        return Err(BadInput::new(
+            format!("cell {cell} does not fit into {} of memory a rank", ByteSize(resources.memory)),
+            format!("the program and its paths need {}", ByteSize(needed)),
+            format!("give --memory {} or more", ByteSize(needed.next_multiple_of(1 << 30))),
+        ));
+    }
+    let keep = Keep { weights: Storage::Regenerated, line: Storage::Regenerated };
+    let cost = cost::of_unit(cell, experiment, EngineName::Limit, SearchName::Path, keep);
+    Ok(CellPlan { cell, engine: EngineName::Limit, search: SearchName::Path, cost, unit_bytes, keep })
 }
 
 /// Bytes of one number.

@@ -4,6 +4,7 @@ use bytesize::ByteSize;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::{CellPlan, Plan};
+use crate::experiment::width_label;
 use crate::network::dense::Storage;
 use crate::results::EngineName;
 
@@ -44,14 +45,14 @@ pub fn table(plan: &Plan) -> String {
 
 fn row(plan: &CellPlan, networks: usize) -> Vec<String> {
     let weights = match (plan.engine, plan.keep.weights) {
-        (EngineName::Implicit, _) => "none",
+        (EngineName::Implicit | EngineName::Limit, _) => "none",
         (_, Storage::Stored) => "stored",
         (_, Storage::Regenerated) => "regenerated",
     };
     vec![
         plan.cell.depth.to_string(),
         plan.cell.dim.to_string(),
-        plan.cell.width.to_string(),
+        width_label(plan.cell.width),
         plan.engine.name().to_string(),
         plan.search.name().to_string(),
         format!("{:.2e}", plan.cost.normals * networks as f64),

@@ -30,10 +30,12 @@ pub enum EngineName {
     Dense = 0,
     /// Products with the weights are drawn in place of the weights.
     Implicit = 1,
+    /// The Gaussian process of infinite width: every input is a draw of its own.
+    Limit = 2,
 }
 
 impl EngineName {
-    pub const ALL: [EngineName; 2] = [EngineName::Dense, EngineName::Implicit];
+    pub const ALL: [EngineName; 3] = [EngineName::Dense, EngineName::Implicit, EngineName::Limit];
 
     /// The engine with file code `code`.
     pub fn from_code(code: u8) -> Option<Self> {
@@ -44,6 +46,7 @@ impl EngineName {
         match self {
             EngineName::Dense => "dense",
             EngineName::Implicit => "implicit",
+            EngineName::Limit => "limit",
         }
     }
 }
@@ -58,10 +61,12 @@ pub enum SearchName {
     Trace = 1,
     /// Verified scan.
     Scan = 2,
+    /// The sampled path of an infinitely wide network, on a grid refined where it may cross zero.
+    Path = 3,
 }
 
 impl SearchName {
-    pub const ALL: [SearchName; 3] = [SearchName::Line, SearchName::Trace, SearchName::Scan];
+    pub const ALL: [SearchName; 4] = [SearchName::Line, SearchName::Trace, SearchName::Scan, SearchName::Path];
 
     /// The search with file code `code`.
     pub fn from_code(code: u8) -> Option<Self> {
@@ -73,6 +78,7 @@ impl SearchName {
             SearchName::Line => "line",
             SearchName::Trace => "trace",
             SearchName::Scan => "scan",
+            SearchName::Path => "path",
         }
     }
 }

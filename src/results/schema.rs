@@ -16,6 +16,8 @@ pub const PROGRAM: &str = env!("CARGO_PKG_NAME");
 pub const NOT_RUN: u8 = 4;
 /// Engine and search of such a cell.
 pub const NO_METHOD: u8 = 255;
+/// Attribute of `width` and `cell_width`: the number that stands for an infinite width.
+pub const INFINITE_WIDTH_ATTRIBUTE: &str = "infinite_width";
 /// The group of everything that may differ between two runs of one experiment.
 pub const PROVENANCE: &str = "provenance";
 
@@ -205,14 +207,17 @@ pub fn variables() -> Vec<Variable> {
     [&summaries[..], &[DEAD, CELL_INDEX], &cells, &samples, &timings, &[UNIT_SECONDS]].concat()
 }
 
-/// For an array of codes: the meaning of each code 0, 1, ….
-pub fn flag_meanings(variable: &Variable) -> Option<Vec<&'static str>> {
+/// For an array of codes: the codes and the meaning of each.
+pub fn flags(variable: &Variable) -> Option<Vec<(u8, &'static str)>> {
     use crate::results::{EngineName, SearchName};
     use crate::unit::Status;
     match variable.path {
-        "engine" => Some(EngineName::ALL.map(EngineName::name).to_vec()),
-        "search" => Some(SearchName::ALL.map(SearchName::name).to_vec()),
-        "status" => Some(Status::ALL.iter().map(|status| status.name()).chain(["not-run"]).collect()),
+        "engine" => Some(EngineName::ALL.map(|engine| (engine as u8, engine.name())).to_vec()),
+        "search" => Some(SearchName::ALL.map(|search| (search as u8, search.name())).to_vec()),
+        "status" => {
+            let codes = Status::ALL.map(|status| (status as u8, status.name()));
+            Some(codes.into_iter().chain([(NOT_RUN, "not-run")]).collect())
+        }
         _ => None,
     }
 }

@@ -13,7 +13,7 @@ use ndarray::ArrayView3;
 use super::aside::replace_file;
 use super::schema::{self, Axes, Axis, Variable};
 use super::{CellResults, Provenance, Results, Summary, scales, seal};
-use crate::experiment::Cell;
+use crate::experiment::{Cell, INFINITE_WIDTH};
 use crate::unit::Sample;
 
 /// Elements of a chunk of the raw arrays: 512 KiB of f64, half of HDF5's default chunk cache.
@@ -122,6 +122,9 @@ fn write_coordinates(file: &File, axes: &Axes) -> anyhow::Result<Vec<Dataset>> {
         let scale = file.new_dataset_builder().with_data(axes.along(axis)).create(axis.name())?;
         scales::make_scale(&scale, axis.name())?;
         describe(&scale, "1", axis.long_name())?;
+        if axis == Axis::Width {
+            set_infinite_width(&scale)?;
+        }
         scales.push(scale);
     }
     Ok(scales)
@@ -152,8 +155,11 @@ fn create(file: &File, variable: &Variable, axes: &Axes, scales: &[Dataset]) -> 
         // CF: xarray makes these coordinates of the array.
         set_text(&dataset, "coordinates", "cell_depth cell_dim cell_width")?;
     }
-    if let Some(meanings) = schema::flag_meanings(variable) {
-        set_flags(&dataset, &meanings)?;
+    if let Some(flags) = schema::flags(variable) {
+        set_flags(&dataset, &flags)?;
+    }
+    if variable.path == schema::CELL_WIDTH.path {
+        set_infinite_width(&dataset)?;
     }
     Ok(())
 }
@@ -242,9 +248,14 @@ fn write_field<T: H5Type + Copy>(
     Ok(())
 }
 
-/// The meanings of the codes 0, 1, 2, … of an array, as CF flags.
-pub(crate) fn set_flags(dataset: &Dataset, meanings: &[&str]) -> anyhow::Result<()> {
-    let codes: Vec<u8> = (0..meanings.len() as u8).collect();
+/// The number that stands for an infinite width.
+fn set_infinite_width(dataset: &Dataset) -> anyhow::Result<()> {
+    set_number(dataset, schema::INFINITE_WIDTH_ATTRIBUTE, INFINITE_WIDTH as i64)
+}
+
+/// The codes of an array and their meanings, as CF flags.
+pub(crate) fn set_flags(dataset: &Dataset, flags: &[(u8, &str)]) -> anyhow::Result<()> {
+    let (codes, meanings): (Vec<u8>, Vec<&str>) = flags.iter().copied().unzip();
     dataset.new_attr_builder().with_data(&codes).create("flag_values")?;
     set_text(dataset, "flag_meanings", &meanings.join(" "))
 }

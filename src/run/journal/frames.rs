@@ -139,6 +139,7 @@ impl<R: Read> Frames<R> {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init)] // lists of ranges that happen to have one
 mod tests {
     use super::*;
     use crate::experiment::Unit;
