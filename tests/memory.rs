@@ -22,16 +22,14 @@ fn run(memory: &str, out: &Path) -> u64 {
 }
 
 #[test]
-fn a_million_neurons_run_within_a_gibibyte_with_the_same_bytes() {
+fn a_million_neurons_run_within_a_small_budget_with_the_same_bytes() {
     let directory = tempfile::tempdir().unwrap();
     let (lean, rich) = (directory.path().join("lean.h5"), directory.path().join("rich.h5"));
-    let lean_bytes = run("1GiB", &lean);
-    assert!(lean_bytes < 1 << 30, "{lean_bytes} bytes resident with --memory 1GiB");
+    let lean_bytes = run("256MiB", &lean);
+    assert!(lean_bytes < 256 << 20, "{lean_bytes} bytes resident with --memory 256MiB");
     let rich_bytes = run("8GiB", &rich);
-    assert!(
-        rich_bytes > 2_000_000_000 && rich_bytes < 8 << 30,
-        "{rich_bytes} bytes resident with --memory 8GiB: were the weights stored?"
-    );
+    assert!(rich_bytes > 400_000_000, "{rich_bytes} bytes resident with --memory 8GiB: were z and u stored?");
+    assert!(rich_bytes < 2_000_000_000, "{rich_bytes} bytes resident with --memory 8GiB: were the weights stored?");
     assert_eq!(first_difference(&lean, &rich).unwrap(), None);
 }
 

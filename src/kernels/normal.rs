@@ -8,7 +8,7 @@
 //! Blocking: none, the output streams; the state (512 bytes) stays in registers. About 2.5 flops and 2 integer operations a normal
 //! and lane; 4 bytes written a normal.
 
-use super::{Level, dispatch};
+use super::dispatch;
 
 /// Generators that advance together.
 pub const LANES: usize = 16;
@@ -29,12 +29,7 @@ impl Lanes {
 
     /// Fills `out` with iid N(0, `sigma`²). A call takes ⌈len/32⌉ steps; what the last step makes beyond `out` is dropped.
     pub fn fill(&mut self, sigma: f32, out: &mut [f32]) {
-        self.fill_at(Level::best(), sigma, out);
-    }
-
-    /// [`Lanes::fill`] at a given level; all levels give the same bits.
-    pub fn fill_at(&mut self, level: Level, sigma: f32, out: &mut [f32]) {
-        dispatch!(level, fill [] (lanes: &mut Lanes, sigma: f32, out: &mut [f32]), self, sigma, out)
+        dispatch!(fill [] (lanes: &mut Lanes, sigma: f32, out: &mut [f32]), self, sigma, out)
     }
 
     /// The next word of every generator.
@@ -187,27 +182,6 @@ mod tests {
             let exact = -2.0 * f64::from(unit_interval(bits)).ln();
             let got = f64::from(minus_two_ln(unit_interval(bits)));
             assert!((got - exact).abs() <= 2.4e-7 * exact.max(1e-6), "bits {bits}: {got} against {exact}");
-        }
-    }
-
-    #[test]
-    fn levels_agree_to_the_bit() {
-        let mut words = [[0; LANES]; 4];
-        for (index, word) in words.iter_mut().flatten().enumerate() {
-            *word = (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        }
-        for len in [1, 31, 32, 33, 1000] {
-            let made = |level: Level| {
-                let mut out = vec![0.0; len];
-                let mut lanes = Lanes::new(words);
-                lanes.fill_at(level, 0.7, &mut out);
-                lanes.fill_at(level, 0.7, &mut out);
-                out.iter().map(|x| x.to_bits()).collect::<Vec<u32>>()
-            };
-            let portable = made(Level::Portable);
-            for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
-                assert_eq!(made(level), portable, "{level:?}, {len} numbers");
-            }
         }
     }
 }

@@ -7,7 +7,7 @@
 //! Whatever can be refused is refused before the work, by all ranks together ([`agree`]). From then on a failure anywhere ends the
 //! processes of all ranks ([`end_job`]).
 
-mod codec;
+pub mod codec;
 mod fault;
 mod gather;
 pub mod prepare;

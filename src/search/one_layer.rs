@@ -8,7 +8,7 @@
 //! f64 in neuron order, and no other evaluation of the network is needed.
 
 use crate::kernels::Real;
-use crate::kernels::line::{Bin, Breakpoint, Row, Window, bin_breakpoints, gather_breakpoints, value_and_slope};
+use crate::kernels::line::{Bin, Breakpoint, Opened, Row, Window, bin_breakpoints, gather_breakpoints, value_and_slope};
 use crate::network::Engine;
 use crate::unit::Status;
 
@@ -74,7 +74,7 @@ enum Task {
     /// Collect the breakpoints of the open bins.
     Gather {
         open: Vec<OpenBin>,
-        is_open: Vec<bool>,
+        opened: Opened,
         breakpoints: Vec<Breakpoint>,
         has_root: bool,
     },
@@ -125,7 +125,7 @@ impl LineSearch {
                 }
                 bin_breakpoints(row, self.window, bins);
             }
-            Task::Gather { is_open, breakpoints, .. } => gather_breakpoints(row, self.window, is_open, breakpoints),
+            Task::Gather { opened, breakpoints, .. } => gather_breakpoints(row, self.window, opened, breakpoints),
             Task::Done(_) => {}
         }
     }
@@ -170,7 +170,10 @@ impl LineSearch {
             }
         }
         self.end = piece;
-        if open.is_empty() { self.next_window() } else { Task::Gather { open, is_open, breakpoints: Vec::new(), has_root } }
+        if open.is_empty() {
+            return self.next_window();
+        }
+        Task::Gather { open, opened: Opened::new(self.window, is_open), breakpoints: Vec::new(), has_root }
     }
 
     /// Walks the open bins in order.
