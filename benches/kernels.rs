@@ -113,12 +113,12 @@ fn lines(criterion: &mut Criterion<ThreadTime>) {
         .map(|row| row * BLOCK_ROWS..(row + 1) * BLOCK_ROWS)
         .map(|row| Row { z: &z[row.clone()], u: &u[row.clone()], a: &a[row], sign: 1.0 })
         .collect();
-    let window = Window { start: 0.0, end: 4.5, bins: 256 };
+    let window = Window { start: 0.0, end: 4.5, bins: 64 };
     let mut bins = vec![Bin::default(); window.bins];
     at_all_levels(criterion, "line::bin_breakpoints", len, || {
         rows.iter().for_each(|row| line::bin_breakpoints(*black_box(row), window, &mut bins));
     });
-    let opened = Opened::new(window, (0..window.bins).map(|bin| bin == 70).collect());
+    let opened = Opened::new(window, (0..window.bins).map(|bin| bin == 16).collect());
     let mut found = Vec::new();
     at_all_levels(criterion, "line::gather_breakpoints", len, || {
         found.clear();

@@ -16,10 +16,10 @@ use super::{Outcome, Start};
 
 /// The first window ends at this multiple of the predicted step; the second at the bound.
 const FIRST_WINDOW: f64 = 4.0;
-/// Neurons for each bin, and limits of the number of bins.
+/// Neurons for each bin, and limits of the number of bins: those of 100 inputs, which take turns, have to stay in the second cache.
 const NEURONS_PER_BIN: usize = 16;
 const MIN_BINS: usize = 8;
-const MAX_BINS: usize = 256;
+const MAX_BINS: usize = 64;
 /// A bin is excluded only if its lower bound is above this fraction of the magnitudes summed to get it.
 const ROUNDING: f64 = 1e-12;
 /// φ counts as 0 below this fraction of them. (It is exactly 0 where all neurons are off, or where the line meets the origin.)
