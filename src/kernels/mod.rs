@@ -2,7 +2,7 @@
 //!
 //! Every kernel is written once, as plain Rust over fixed-size lane arrays, and compiled once for each [`Level`]. The body uses only
 //! IEEE additions, multiplications, divisions and square roots in a fixed order, never a fused multiply-add, so that all levels give
-//! the same bits.
+//! the same bits. `cargo bench --bench kernels` prints the measured rate of each.
 
 pub mod line;
 pub mod normal;

@@ -1,7 +1,8 @@
 //! ReLU, its mask and the readout, fused over a row of pre-activations while it is in cache.
 //!
-//! Each row is read once and written once (4 or 8 bytes each way a neuron in f32, f64). The readout sum runs in f64 in [`SUMS`]
-//! interleaved partial sums, added pairwise at the end, so that every level gives the same bits.
+//! Blocking: a row of a block, which the product before has left in cache. One comparison and at most two flops a neuron; each row is
+//! read once and written once (4 or 8 bytes each way a neuron in f32, f64). The readout sum runs in f64 in [`SUMS`] interleaved partial
+//! sums, added pairwise at the end, so that every level gives the same bits.
 
 use super::{Real, dispatch};
 
