@@ -54,7 +54,7 @@ impl Measurement for ThreadTime {
 fn lanes(seed: u64) -> Lanes {
     let mut words = [[0; LANES]; 4];
     for (index, word) in words.iter_mut().flatten().enumerate() {
-        *word = (seed << 32 | index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        *word = ((seed << 32) | (index as u64 + 1)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
     Lanes::new(words)
 }

@@ -16,7 +16,7 @@ const LENGTHS: [usize; 11] = [0, 1, 7, 8, 9, 15, 33, 63, 64, 65, 1000];
 fn lanes(seed: u64) -> Lanes {
     let mut words = [[0; LANES]; 4];
     for (index, word) in words.iter_mut().flatten().enumerate() {
-        *word = (seed << 32 | index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        *word = ((seed << 32) | (index as u64 + 1)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
     Lanes::new(words)
 }
