@@ -186,10 +186,13 @@ fn prediction() -> Value {
     json!({ "rows": rows, "spread": spread, "decode": decode, "message": MESSAGE, "ranks_per_node": RANKS_PER_NODE })
 }
 
+/// The value on the axis, the cell, and its inputs.
+type Point = (f64, Cell, usize);
+
 /// One network's seconds as one of k, d, L and inputs grows.
 fn growth() -> Value {
     let cell = |depth, dim, width| Cell { depth, dim, width };
-    let series: [(&str, &str, Vec<(f64, Cell, usize)>); 5] = [
+    let series: [(&str, &str, Vec<Point>); 5] = [
         ("k", "L = 1, d = 100", [100, 300, 1000, 3000, 10_000, 30_000, 100_000].map(|k| (k as f64, cell(1, 100, k), 100)).to_vec()),
         ("k", "L = 2, d = 100", [200, 400, 800, 1600, 3200].map(|k| (k as f64, cell(2, 100, k), 100)).to_vec()),
         ("d", "L = 1, k = 10000", [10, 30, 100, 300, 1000].map(|d| (d as f64, cell(1, d, 10_000), 100)).to_vec()),
