@@ -25,16 +25,14 @@ fn run(memory: &str, out: &Path) -> u64 {
 }
 
 #[test]
-fn a_million_neurons_run_within_a_gibibyte_with_the_same_bytes() {
+fn a_million_neurons_run_within_a_small_budget_with_the_same_bytes() {
     let directory = tempfile::tempdir().unwrap();
     let (lean, rich) = (directory.path().join("lean.h5"), directory.path().join("rich.h5"));
-    let lean_bytes = run("1GiB", &lean);
-    assert!(lean_bytes < 1 << 30, "{lean_bytes} bytes resident with --memory 1GiB");
+    let lean_bytes = run("256MiB", &lean);
+    assert!(lean_bytes < 256 << 20, "{lean_bytes} bytes resident with --memory 256MiB");
     let rich_bytes = run("8GiB", &rich);
-    assert!(
-        rich_bytes > 2_000_000_000 && rich_bytes < 8 << 30,
-        "{rich_bytes} bytes resident with --memory 8GiB: were the weights stored?"
-    );
+    assert!(rich_bytes > 400_000_000, "{rich_bytes} bytes resident with --memory 8GiB: were z and u stored?");
+    assert!(rich_bytes < 2_000_000_000, "{rich_bytes} bytes resident with --memory 8GiB: were the weights stored?");
     assert_eq!(first_difference(&lean, &rich).unwrap(), None);
 }
 
@@ -54,6 +52,7 @@ fn a_deep_network_runs_within_a_small_budget_with_the_same_bytes() {
 }
 
 /// Peak resident bytes of one run of a cell, and what the plan said.
+#[allow(clippy::zombie_processes)] // wait4 waits for the child
 fn measured_and_predicted(cell: &Cell, networks: usize, inputs: usize, threads: usize, options: &[&str]) -> (u64, u64) {
     let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_advstep-hpc"));

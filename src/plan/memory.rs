@@ -26,6 +26,10 @@ pub fn process_bytes(experiment: &Experiment, threads: usize) -> u64 {
     PROCESS + THREAD * threads as u64 + units * UNIT + samples * size_of::<Sample>() as u64 + column
 }
 
+/// Weights of one hidden layer that take more than this are made again at each of the two passes: that costs less than to write them to
+/// memory, in pages that the system has to clear, and to read them back. (Deeper networks make many passes.)
+const MOST_STORED_AT_DEPTH_1: f64 = (16 << 20) as f64;
+
 /// One way to run a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Footprint {
@@ -42,7 +46,9 @@ pub fn footprints(cell: Cell, experiment: &Experiment, engine: EngineName, searc
         return vec![Footprint { keep, bytes: implicit_bytes(cell, experiment, search) }];
     }
     let ways = [(Stored, Stored), (Regenerated, Stored), (Regenerated, Regenerated)].map(|(weights, line)| Keep { weights, line });
-    let ways = ways.into_iter().filter(|keep| cell.depth == 1 || keep.line == Stored);
+    let stores_weights = cell.depth > 1 || cell.weights() * number_bytes(experiment.precision) as f64 <= MOST_STORED_AT_DEPTH_1;
+    let ways = ways.into_iter().filter(|keep| keep.weights == Regenerated || stores_weights);
+    let ways = ways.filter(|keep| cell.depth == 1 || keep.line == Stored);
     ways.map(|keep| Footprint { keep, bytes: unit_bytes(cell, experiment, search, keep) }).collect()
 }
 

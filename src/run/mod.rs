@@ -7,7 +7,7 @@
 //! Whatever can be refused is refused before the work, by all ranks together ([`agree`]). From then on a failure anywhere ends the
 //! processes of all ranks ([`end_job`]). A job that is asked to stop ([`stop`]) leaves a journal from which the next start goes on.
 
-pub(crate) mod codec;
+pub mod codec;
 mod fault;
 mod gather;
 pub mod journal;

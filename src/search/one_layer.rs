@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 
 use crate::kernels::Real;
-use crate::kernels::line::{Bin, Breakpoint, Row, Window, bin_breakpoints, gather_breakpoints, value_and_slope};
+use crate::kernels::line::{Bin, Breakpoint, Opened, Row, Window, bin_breakpoints, gather_breakpoints, value_and_slope};
 use crate::network::Engine;
 use crate::unit::Status;
 
@@ -19,15 +19,15 @@ use super::{Outcome, Start};
 
 /// The first window ends at this multiple of the predicted step; the second at the bound.
 const FIRST_WINDOW: f64 = 4.0;
-/// Neurons for each bin, and limits of the number of bins.
+/// Neurons for each bin, and limits of the number of bins: those of 100 inputs, which take turns, have to stay in the second cache.
 const NEURONS_PER_BIN: usize = 16;
 const MIN_BINS: usize = 8;
-const MAX_BINS: usize = 256;
+const MAX_BINS: usize = 64;
 /// A bin is excluded only if its lower bound is above this fraction of the magnitudes summed to get it.
 const ROUNDING: f64 = 1e-12;
 /// Breakpoints that the lines may gather at once, a line; a bin with more than there is room for is cut into bins of its own, as long as
 /// these can tell breakpoints apart.
-pub const MAX_GATHERED: u64 = 4096;
+pub const MAX_GATHERED: u64 = 16_384;
 /// Narrowest window, relative to its end, that is cut into bins again.
 const NARROWEST: f64 = 1e-9;
 /// φ counts as 0 below this fraction of them. (It is exactly 0 where all neurons are off, or where the line meets the origin.)
@@ -102,7 +102,7 @@ enum Task {
     /// Collect the breakpoints of these bins of the innermost window.
     Gather {
         open: Vec<OpenBin>,
-        is_open: Vec<bool>,
+        opened: Opened,
         breakpoints: Vec<Breakpoint>,
     },
     Done(Outcome),
@@ -168,9 +168,9 @@ impl LineSearch {
                 }
                 bin_breakpoints(row, *window, bins);
             }
-            Task::Gather { is_open, breakpoints, .. } => {
+            Task::Gather { opened, breakpoints, .. } => {
                 let window = self.windows.last().expect("gathering is for a window").window;
-                gather_breakpoints(row, window, is_open, breakpoints);
+                gather_breakpoints(row, window, opened, breakpoints);
             }
             Task::Done(_) => {}
         }
@@ -240,7 +240,7 @@ impl LineSearch {
             is_open[next.bin] = true;
             open.push(next);
         }
-        Task::Gather { open, is_open, breakpoints: Vec::with_capacity(count as usize) }
+        Task::Gather { open, opened: Opened::new(summed.window, is_open), breakpoints: Vec::with_capacity(count as usize) }
     }
 
     /// What comes after a window whose open bins are all looked into.

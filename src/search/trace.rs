@@ -6,7 +6,7 @@
 //! layer l leaves the layers up to l as they are, and a flip in the last layer needs no product at all. The number of regions grows
 //! like L·k, so tracing is for small k. It runs in f64 whatever the precision of the network.
 
-use ndarray::{Array2, Axis, s};
+use ndarray::{Array2, Axis, Zip, s};
 
 use crate::kernels::Real;
 use crate::kernels::line::next_flip;
@@ -67,8 +67,9 @@ impl Layer {
         let mut pairs = Array2::zeros((2 * lines.len(), self.alpha.ncols()));
         for (row, &line) in lines.iter().enumerate() {
             let mask = self.mask.row(line);
-            pairs.row_mut(2 * row).assign(&(&self.alpha.row(line) * &mask));
-            pairs.row_mut(2 * row + 1).assign(&(&self.beta.row(line) * &mask));
+            for (pair, array) in [(2 * row, &self.alpha), (2 * row + 1, &self.beta)] {
+                Zip::from(pairs.row_mut(pair)).and(array.row(line)).and(mask).for_each(|out, z, mask| *out = z * mask);
+            }
         }
         pairs
     }
@@ -110,8 +111,8 @@ impl Tracer {
         let all: Vec<usize> = (0..lines.len()).collect();
         for w in &weights {
             let below = layers.last().expect("there is a first layer");
-            let (alpha, beta) = product_of_pairs(below, &all, w);
-            layers.push(Layer::new(alpha, beta));
+            let pairs = product_of_pairs(below, &all, w);
+            layers.push(Layer::new(pairs.slice(s![0..;2, ..]).to_owned(), pairs.slice(s![1..;2, ..]).to_owned()));
         }
         Some(Self {
             weights,
@@ -133,11 +134,11 @@ impl Tracer {
             if stale.is_empty() {
                 continue;
             }
-            let (alpha, beta) = product_of_pairs(&self.layers[upper - 1], &stale, &self.weights[upper - 1]);
+            let pairs = product_of_pairs(&self.layers[upper - 1], &stale, &self.weights[upper - 1]);
             let layer = &mut self.layers[upper];
             for (row, &line) in stale.iter().enumerate() {
-                layer.alpha.row_mut(line).assign(&alpha.row(row));
-                layer.beta.row_mut(line).assign(&beta.row(row));
+                layer.alpha.row_mut(line).assign(&pairs.row(2 * row));
+                layer.beta.row_mut(line).assign(&pairs.row(2 * row + 1));
                 layer.find_next_flip(line, self.now[line]);
             }
         }
@@ -197,10 +198,10 @@ impl Tracer {
     }
 }
 
-/// W·(mask ∘ [α; β]) of these lines: two arrays m × k.
-fn product_of_pairs(below: &Layer, lines: &[usize], w: &Array2<f64>) -> (Array2<f64>, Array2<f64>) {
+/// W·(mask ∘ [α; β]) of these lines: 2m × k, a row of α and one of β for each line.
+fn product_of_pairs(below: &Layer, lines: &[usize], w: &Array2<f64>) -> Array2<f64> {
     let pairs = below.masked_pairs(lines);
     let mut out = Array2::zeros((pairs.nrows(), w.nrows()));
     times_transposed(pairs.view(), w.view(), out.view_mut());
-    (out.slice(s![0..;2, ..]).to_owned(), out.slice(s![1..;2, ..]).to_owned())
+    out
 }
