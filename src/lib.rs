@@ -27,3 +27,4 @@ pub mod run;
 pub mod export;
 pub mod figures;
 pub mod results;
+pub mod shard;

@@ -8,11 +8,15 @@ use crate::experiment::{Experiment, Precision, Unit};
 use crate::kernels::Real;
 use crate::limit;
 use crate::network::dense::Dense;
+use crate::network::implicit::Implicit;
 use crate::network::{Engine, ValueAndGradient};
 use crate::plan::CellPlan;
 use crate::random::NetworkStreams;
 use crate::results::{EngineName, SearchName};
 use crate::search::{Outcome, Start, one_layer, scan, through_the_origin, trace};
+
+/// Goes up with every change after which an experiment gives other samples, in any bit. Runs are resumed within one version only.
+pub const SCIENCE_VERSION: u32 = 1;
 
 /// What became of the search for one input. The discriminants are the codes in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,14 +86,18 @@ pub fn measure(experiment: &Experiment, plan: &CellPlan, unit: Unit) -> UnitReco
     let streams = NetworkStreams::new(experiment.seed, plan.cell, unit.network, experiment.gain, experiment.readout);
     let samples = match experiment.precision {
         _ if plan.engine == EngineName::Limit => limit::samples(streams, plan.cell, experiment),
-        Precision::F32 => samples(&mut dense::<f32>(streams, experiment, plan), plan.search, experiment.bound),
-        Precision::F64 => samples(&mut dense::<f64>(streams, experiment, plan), plan.search, experiment.bound),
+        Precision::F32 => samples(&mut *engine::<f32>(streams, experiment, plan), plan.search, experiment.bound),
+        Precision::F64 => samples(&mut *engine::<f64>(streams, experiment, plan), plan.search, experiment.bound),
     };
     UnitRecord { unit, samples, seconds: start.elapsed().as_secs_f64() }
 }
 
-fn dense<T: Real>(streams: NetworkStreams, experiment: &Experiment, plan: &CellPlan) -> Dense<T> {
-    Dense::new(streams, plan.cell, experiment.inputs, plan.keep)
+fn engine<T: Real>(streams: NetworkStreams, experiment: &Experiment, plan: &CellPlan) -> Box<dyn Engine<T>> {
+    match plan.engine {
+        EngineName::Dense => Box::new(Dense::new(streams, plan.cell, experiment.inputs, plan.keep)),
+        EngineName::Implicit => Box::new(Implicit::new(streams, plan.cell, experiment.inputs)),
+        EngineName::Limit => unreachable!("an infinitely wide network has no engine: limit::samples draws its steps"),
+    }
 }
 
 /// f, ‖∇f‖ and η* at every input of `engine`.

@@ -40,7 +40,7 @@ fn numpy_agrees_on_values_gradients_and_steps() {
 fn the_exported_network_is_the_one_that_run_measures() {
     let directory = tempfile::tempdir().unwrap();
     let (results, net) = (directory.path().join("run.h5"), directory.path().join("net.h5"));
-    let run = "--depths 2 --dims 10,20 --widths 30,300 --networks 4 --inputs 9 --seed 7 --quiet --out";
+    let run = "--depths 2 --dims 10,20 --widths 30,300 --networks 4 --inputs 9 --seed 7 --engine dense --quiet --out";
     let run: Vec<&str> = run.split(' ').collect();
     assert!(program(&[&run[..], &[results.to_str().unwrap()]].concat()).status.success());
     let export = "export --depth 2 --dim 20 --width 300 --network 3 --inputs 9 --seed 7 --out";

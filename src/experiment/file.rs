@@ -21,7 +21,7 @@ const KEYS: [(&str, &str); 13] = [
     ("bound", "a number, such as 20.0"),
     ("seed", "a whole number without exponent or fraction, such as 7"),
     ("precision", "\"f32\" or \"f64\""),
-    ("engine", "\"auto\" or \"dense\""),
+    ("engine", "\"auto\", \"dense\" or \"implicit\""),
     ("search", "\"auto\", \"exact\" or \"scan\""),
     ("extra_widths", "a table of lists by depth, such as {1 = [1e4]}"),
 ];

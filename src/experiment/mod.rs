@@ -42,10 +42,12 @@ pub enum Precision {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum EngineChoice {
-    /// The cheapest for each cell.
+    /// The cheapest for each cell, by the cost model of the plan.
     Auto,
     /// Every weight is drawn and multiplied.
     Dense,
+    /// Products with the weights are drawn in place of the weights.
+    Implicit,
 }
 
 /// How the smallest step is searched for.
@@ -167,6 +169,22 @@ impl Experiment {
         cells
     }
 
+    /// `cells().len()`, without making them; `usize::MAX` where it would overflow.
+    pub fn cell_count(&self) -> usize {
+        let widths = |depth| self.widths.len() + self.extra_widths.get(depth).map_or(0, Vec::len);
+        self.depths.iter().map(widths).fold(0usize, usize::saturating_add).saturating_mul(self.dims.len())
+    }
+
+    /// The first field in which `other` differs, as `seed is 7 against 8`; `None` if the experiments are the same.
+    pub fn difference(&self, other: &Experiment) -> Option<String> {
+        let fields = |experiment: &Experiment| -> toml::Table { experiment.to_toml().parse().expect("an experiment is TOML") };
+        let (mine, others) = (fields(self), fields(other));
+        let text = |value: Option<&toml::Value>| value.map_or("not given".to_string(), toml::Value::to_string);
+        let mut names = mine.keys().chain(others.keys());
+        let name = names.find(|&name| mine.get(name) != others.get(name))?;
+        Some(format!("{name} is {} against {}", text(mine.get(name)), text(others.get(name))))
+    }
+
     /// All widths run at `depth`, ascending.
     fn widths_at(&self, depth: usize) -> Vec<usize> {
         let extra = self.extra_widths.get(&depth).into_iter().flatten();
@@ -179,5 +197,24 @@ impl Experiment {
     /// The experiment as TOML in the format of `--config`; [`Experiment::from_toml`] reads it back to the same experiment.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("every field of an experiment is a TOML value")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_difference_of_two_experiments_is_named() {
+        let experiment = |more: &str| {
+            let toml = format!("depths = [1, 2]\ndims = [10]\nwidths = [10]\n{more}");
+            Experiment::from_toml(&toml, "test").unwrap()
+        };
+        assert_eq!(experiment("").difference(&experiment("")), None);
+        assert_eq!(experiment("seed = 7").difference(&experiment("seed = 8")).unwrap(), "seed is 7 against 8");
+        let extra = experiment("extra_widths = { 2 = [20, 30] }");
+        assert!(extra.difference(&experiment("")).unwrap().starts_with("extra_widths is "));
+        assert!(experiment("").difference(&extra).unwrap().starts_with("extra_widths is not given against "));
+        assert_eq!((extra.cell_count(), extra.cells().len()), (4, 4));
     }
 }

@@ -88,6 +88,7 @@ impl Options {
             engine: given("engine", options.engine)?,
             search: given("search", options.search)?,
         };
+        check_search(&experiment)?;
         check_magnitudes(&experiment)?;
         check_samples(&experiment)?;
         Ok(experiment)
@@ -235,6 +236,19 @@ fn seed(seed: i64) -> Result<u64, BadInput> {
         let remedy = format!("give a whole number from 0 to {}", i64::MAX);
         BadInput::new(format!("the seed {seed} is negative"), "seeds start at 0", remedy)
     })
+}
+
+/// Refuses to trace networks that have no weights.
+fn check_search(experiment: &Experiment) -> Result<(), BadInput> {
+    let is_deep = experiment.depths.iter().any(|&depth| depth > 1);
+    if is_deep && experiment.engine == EngineChoice::Implicit && experiment.search == SearchChoice::Exact {
+        return Err(BadInput::new(
+            "engine implicit and search exact cannot go together at depth 2 and more",
+            "an exact search follows the weights of every layer, and the implicit engine draws none",
+            "give engine dense, or search auto or scan",
+        ));
+    }
+    Ok(())
 }
 
 /// Refuses depths at which f(x) ~ N(0, c), ‖∇f‖² → c = gain^(L−1) / 2^L, cannot be held and squared in the experiment's precision.
@@ -389,6 +403,19 @@ mod tests {
         assert!(deep(1000.0, 2.0, Precision::F32).is_ok());
         assert!(deep(2.0, 1e300, Precision::F64).is_err());
         assert!(deep(2.0, 1e-300, Precision::F64).is_err());
+    }
+
+    #[test]
+    fn implicit_weights_cannot_be_traced() {
+        let options = |depth| Options {
+            depths: Some(vec![depth]),
+            engine: Some(EngineChoice::Implicit),
+            search: Some(SearchChoice::Exact),
+            ..small()
+        };
+        assert!(options(1.0).validate().is_ok());
+        assert!(options(2.0).validate().unwrap_err().what.contains("implicit"));
+        assert!(Options { search: Some(SearchChoice::Auto), ..options(2.0) }.validate().is_ok());
     }
 
     #[test]

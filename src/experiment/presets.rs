@@ -7,17 +7,20 @@ use super::options::Options;
 pub enum Preset {
     /// Fewer dims and widths: minutes on two cores.
     Quick,
-    /// The paper's grid, widths to 10⁶ at depth 1.
+    /// The paper's grid, widths to 10⁶ at every depth.
     Paper,
+    /// Where the paper could not go: a million neurons a layer at depth 6, a million coordinates.
+    Beyond,
 }
 
 impl Preset {
-    pub const ALL: [Preset; 2] = [Preset::Quick, Preset::Paper];
+    pub const ALL: [Preset; 3] = [Preset::Quick, Preset::Paper, Preset::Beyond];
 
     pub fn name(self) -> &'static str {
         match self {
             Preset::Quick => "quick",
             Preset::Paper => "paper",
+            Preset::Beyond => "beyond",
         }
     }
 
@@ -26,6 +29,7 @@ impl Preset {
         match self {
             Preset::Quick => include_str!("../../presets/quick.toml"),
             Preset::Paper => include_str!("../../presets/paper.toml"),
+            Preset::Beyond => include_str!("../../presets/beyond.toml"),
         }
     }
 
@@ -51,9 +55,17 @@ mod tests {
     #[test]
     fn paper_is_the_grid_it_promises() {
         let paper = Preset::Paper.options().validate().unwrap();
-        assert_eq!(paper.cells().len(), 6 * 6 * 7 + 6 * 4);
-        assert_eq!(paper.extra_widths[&1], [30_000, 100_000, 300_000, 1_000_000]);
-        assert!(!paper.cells().iter().any(|cell| cell.depth > 1 && cell.width > 10_000));
+        assert_eq!(paper.cells().len(), 6 * 6 * 11);
+        assert!(paper.cells().contains(&Cell { depth: 6, dim: 500, width: 1_000_000 }));
+        assert_eq!((paper.networks, paper.inputs), (100, 100));
+    }
+
+    #[test]
+    fn beyond_goes_beyond() {
+        let beyond = Preset::Beyond.options().validate().unwrap();
+        assert!(beyond.cells().contains(&Cell { depth: 6, dim: 500, width: 1_000_000 }));
+        assert!(beyond.cells().contains(&Cell { depth: 1, dim: 1_000_000, width: 1_000_000 }));
+        assert_eq!((beyond.networks, beyond.inputs), (10, 20));
     }
 
     #[test]

@@ -62,13 +62,15 @@ pub fn plot(results: &Results, directory: &Path, formats: &[Format]) -> anyhow::
         let what = "there is nothing to plot";
         return Err(BadInput::new(what, "the results hold no cell", "give the file of a finished experiment").into());
     }
-    let note = note(&results.experiment);
+    let partial = if results.is_complete() { "" } else { "PARTIAL: " };
+    let note = format!("{partial}{}", note(&results.experiment));
     let mut pictures = draw(&cells, &note);
     pictures.extend(distribution::pictures(results, &note));
     write(&pictures, directory, formats)
 }
 
-/// Draws all pictures of `cells` that need no more than their summaries; `note` is one line under each title that says what was run. No cells, no pictures.
+/// Draws all pictures of `cells` that need no more than their summaries; `note` is one line under each title that says what was run. No
+/// cells, no pictures.
 ///
 /// Depths, dims and widths are those that occur in `cells`, in any order; not every combination needs to be there.
 pub fn draw(cells: &[(Cell, Summary)], note: &str) -> Vec<Picture> {

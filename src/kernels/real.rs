@@ -7,6 +7,8 @@ use crate::experiment::Precision;
 /// f32 or f64.
 pub trait Real: LinalgScalar + Copy + PartialOrd + Send + Sync + std::fmt::Debug + std::ops::Neg<Output = Self> + 'static {
     const PRECISION: Precision;
+    /// The gap between 1 and the next number.
+    const EPSILON: f64;
 
     fn of_f32(value: f32) -> Self;
     /// Rounds to nearest.
@@ -18,6 +20,7 @@ pub trait Real: LinalgScalar + Copy + PartialOrd + Send + Sync + std::fmt::Debug
 
 impl Real for f32 {
     const PRECISION: Precision = Precision::F32;
+    const EPSILON: f64 = f32::EPSILON as f64;
 
     #[inline(always)]
     fn of_f32(value: f32) -> Self {
@@ -38,6 +41,7 @@ impl Real for f32 {
 
 impl Real for f64 {
     const PRECISION: Precision = Precision::F64;
+    const EPSILON: f64 = f64::EPSILON;
 
     #[inline(always)]
     fn of_f32(value: f32) -> Self {

@@ -45,15 +45,10 @@ pub struct Dense<T> {
 impl<T: Real> Dense<T> {
     /// The network of `streams` with its first `inputs` inputs.
     pub fn new(streams: NetworkStreams, cell: Cell, inputs: usize, keep: Keep) -> Self {
-        let mut batch = Array2::from_elem((inputs, cell.dim), T::zero());
-        let mut scratch = Vec::new();
-        for (index, mut row) in batch.rows_mut().into_iter().enumerate() {
-            T::fill_with(row.as_slice_mut().expect("rows are contiguous"), &mut scratch, |out| streams.input(index, out));
-        }
         Self {
             cell,
             weights: Weights::new(streams, cell, keep.weights),
-            inputs: batch,
+            inputs: super::inputs(streams, cell, inputs),
             directions: Array2::from_elem((0, 0), T::zero()),
             keeps_line: cell.depth > 1 || keep.line == Storage::Stored,
             z: Vec::new(),
@@ -269,7 +264,7 @@ impl<T: Real> Engine<T> for Dense<T> {
         self.last_layer_value(h.view())
     }
 
-    fn layer_weights(&mut self, layer: usize) -> Array2<T> {
-        self.weights.matrix(layer)
+    fn layer_weights(&mut self, layer: usize) -> Option<Array2<T>> {
+        Some(self.weights.matrix(layer))
     }
 }

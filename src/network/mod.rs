@@ -3,6 +3,7 @@
 //! Engines differ in how they multiply with the weights; searches see only the trait [`Engine`].
 
 pub mod dense;
+pub mod implicit;
 mod product;
 mod weights;
 
@@ -12,7 +13,9 @@ use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2};
 
+use crate::experiment::Cell;
 use crate::kernels::Real;
+use crate::random::NetworkStreams;
 
 /// f and ∇f at the inputs.
 #[derive(Debug, Clone)]
@@ -62,6 +65,17 @@ pub trait Engine<T: Real> {
     /// f at points of the lines, in the order of `points`.
     fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64>;
 
-    /// The weights of a layer from 2 to L, k × k, a row a neuron. For searches that need them as they are.
-    fn layer_weights(&mut self, layer: usize) -> Array2<T>;
+    /// The weights of a layer from 2 to L, k × k, a row a neuron, or `None` from an engine that has none. For searches that need them as
+    /// they are.
+    fn layer_weights(&mut self, layer: usize) -> Option<Array2<T>>;
+}
+
+/// The first `inputs` inputs of a network, n × d.
+fn inputs<T: Real>(streams: NetworkStreams, cell: Cell, inputs: usize) -> Array2<T> {
+    let mut batch = Array2::from_elem((inputs, cell.dim), T::zero());
+    let mut scratch = Vec::new();
+    for (index, mut row) in batch.rows_mut().into_iter().enumerate() {
+        T::fill_with(row.as_slice_mut().expect("rows are contiguous"), &mut scratch, |out| streams.input(index, out));
+    }
+    batch
 }

@@ -5,7 +5,7 @@
 use std::sync::Once;
 
 use ndarray::linalg::general_mat_mul;
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
 use crate::kernels::Real;
 use crate::machine::blas;
@@ -18,6 +18,26 @@ pub fn times_transposed<T: Real>(x: ArrayView2<T>, w: ArrayView2<T>, out: ArrayV
 /// `out` += `y`·`w`, with `y` n × m, `w` m × q and `out` n × q, all row-major.
 pub fn add_times<T: Real>(y: ArrayView2<T>, w: ArrayView2<T>, out: ArrayViewMut2<T>) {
     product(y, w, T::one(), out);
+}
+
+/// `out` = `y`·`w`, with `y` n × m, `w` m × q and `out` n × q, all row-major.
+pub fn times<T: Real>(y: ArrayView2<T>, w: ArrayView2<T>, out: ArrayViewMut2<T>) {
+    product(y, w, T::zero(), out);
+}
+
+/// Columns that one product sums over in [`inner_products`], in the arithmetic of the vectors.
+pub const CHUNK: usize = 1024;
+
+/// `a`·`b`ᵀ, with `a` n × k and `b` m × k for long k: chunks of [`CHUNK`] columns in the arithmetic of the vectors, their sum in f64.
+pub fn inner_products<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>) -> Array2<f64> {
+    let mut sum = Array2::zeros((a.nrows(), b.nrows()));
+    let mut part = Array2::from_elem(sum.dim(), T::zero());
+    for start in (0..a.ncols()).step_by(CHUNK) {
+        let columns = start..a.ncols().min(start + CHUNK);
+        times_transposed(a.slice(s![.., columns.clone()]), b.slice(s![.., columns]), part.view_mut());
+        sum.zip_mut_with(&part, |sum, part| *sum += part.to_f64());
+    }
+    sum
 }
 
 fn product<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, keep: T, mut out: ArrayViewMut2<T>) {

@@ -1,17 +1,19 @@
-//! The cost model: normals, flops and predicted seconds of one unit.
+//! The cost model: normals, flops and predicted seconds of one unit, for each engine and search.
 //!
 //! The rates are those of one core of the machine on which `cargo bench --bench cost_model` was last run; that bench prints predicted
-//! and measured seconds side by side. Predictions order the units and drive the progress bar; they change no result.
+//! and measured seconds side by side. Predictions order the units, drive the progress bar, and choose the engine of a cell under `--engine
+//! auto`: the rates are constants so that the choice is the same everywhere.
 
 use crate::experiment::{Cell, Experiment, Precision};
 use crate::limit;
 use crate::network::dense::{Keep, Storage};
-use crate::results::SearchName;
+use crate::network::implicit::FirstLayer;
+use crate::results::{EngineName, SearchName};
 
 /// What one unit (one network) of a cell is predicted to take.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct UnitCost {
-    /// Normal variates drawn for weights.
+    /// Normal variates drawn for weights, or for products with them.
     pub normals: f64,
     /// Floating-point operations in matrix products.
     pub flops: f64,
@@ -22,57 +24,33 @@ pub struct UnitCost {
 /// Normal variates a second.
 const NORMALS: f64 = 1.2e9;
 /// Flops a second in products with a block of weights, in f32; f64 runs at half of it.
-const PRODUCT_F32: f64 = 6.0e10;
+const PRODUCT_F32: f64 = 9.0e10;
 /// Flops a second in the thin products of a trace, in f64.
-const PRODUCT_TRACE: f64 = 1.5e10;
+const PRODUCT_TRACE: f64 = 3.0e10;
 /// Seconds a neuron and input of all passes of the exact line search together.
-const LINE: f64 = 4.0e-9;
+const LINE: f64 = 5.0e-9;
 /// Seconds a neuron and input of activations and masks, a layer and evaluation.
 const ACTIVATION: f64 = 0.6e-9;
-/// Seconds a linear piece of a trace, and a neuron of one.
-const PIECE: f64 = 2.0e-6;
-const PIECE_NEURON: f64 = 4.0e-9;
+/// Seconds a number of a vector that the implicit engine takes in or gives out, besides its products.
+const VECTOR: f64 = 2.5e-9;
+/// Seconds of the small matrices of one product of the implicit engine, times inputs³.
+const SMALL: f64 = 0.5e-9;
+/// Seconds a layer and linear piece of a trace, and a neuron of one.
+const PIECE: f64 = 1.0e-7;
+const PIECE_NEURON: f64 = 5.0e-9;
 /// Seconds a unit and an input that nothing else accounts for.
 const UNIT: f64 = 3.0e-5;
-const INPUT: f64 = 1.0e-6;
-/// Network evaluations a line in a scan.
-const SCAN_POINTS: f64 = 9.5;
+const INPUT: f64 = 3.0e-7;
+/// Seconds a number of an input.
+const INPUT_NUMBER: f64 = 3.5e-9;
+/// Rounds of evaluations in a scan, until the last line of a network is done.
+const SCAN_ROUNDS: f64 = 9.0;
 /// Passes over the neurons in an exact line search.
 const LINE_PASSES: f64 = 2.2;
 
-/// The cost of one unit with `inputs` inputs.
-pub fn of_unit(cell: Cell, inputs: usize, precision: Precision, search: SearchName, keep: Keep) -> UnitCost {
-    let (inputs, depth) = (inputs as f64, cell.depth as f64);
-    let (dim, width) = (cell.dim as f64, cell.width as f64);
-    let first = 2.0 * inputs * dim * width;
-    let hidden = 2.0 * inputs * width * width * (depth - 1.0);
-    let keeps_line = keep.line == Storage::Stored || cell.depth > 1;
-
-    // Products: forward, backward, and along the line.
-    let line_products = if keeps_line { 1.0 } else { 2.0 * LINE_PASSES };
-    let points = if search == SearchName::Scan { SCAN_POINTS } else { 0.0 };
-    let point = if cell.depth == 1 { first } else { hidden };
-    let products = (2.0 + line_products) * first + 2.0 * hidden + points * point;
-    let pieces = if search == SearchName::Trace { linear_pieces(cell) } else { 0.0 };
-    // A flip recomputes half of the layers above the first on average, in two columns.
-    let traced = pieces * inputs * 2.0 * 2.0 * width * width * (depth - 1.0) / 2.0;
-
-    let passes = match keep.weights {
-        Storage::Stored => 1.0,
-        Storage::Regenerated if cell.depth == 1 => 1.0 + if keeps_line { 1.0 } else { LINE_PASSES },
-        Storage::Regenerated => 2.0 + points,
-    };
-    let normals = cell.weights() * passes;
-
-    let rate = match precision {
-        Precision::F32 => PRODUCT_F32,
-        Precision::F64 => PRODUCT_F32 / 2.0,
-    };
-    let line = if search == SearchName::Line { LINE * inputs * width } else { 0.0 };
-    let activations = ACTIVATION * inputs * width * depth * (3.0 + points);
-    let trace = pieces * inputs * (PIECE + PIECE_NEURON * depth * width);
-    let seconds = normals / NORMALS + products / rate + traced / PRODUCT_TRACE + line + activations + trace + UNIT + INPUT * inputs;
-    UnitCost { normals, flops: products + traced, seconds }
+/// Network evaluations a line in a scan: more for inputs of few dimensions, whose lines bend more.
+pub(super) fn scan_points(cell: Cell) -> f64 {
+    (4.2 + 20.0 / cell.dim as f64).min(8.0)
 }
 
 /// Flops a second in the factor of the limit's covariance and in its paths.
@@ -83,7 +61,7 @@ const COVARIANCE: f64 = 2.5e-8;
 const REFINED: f64 = 600.0;
 
 /// The cost of one unit of a cell of infinite width.
-pub fn of_limit(cell: Cell, experiment: &Experiment) -> UnitCost {
+fn of_limit(cell: Cell, experiment: &Experiment) -> UnitCost {
     let points = limit::points(cell, experiment) as f64;
     let (inputs, depth) = (experiment.inputs as f64, cell.depth as f64);
     let flops = points.powi(3) / 3.0 + inputs * points.powi(2);
@@ -92,7 +70,143 @@ pub fn of_limit(cell: Cell, experiment: &Experiment) -> UnitCost {
     UnitCost { normals: inputs * points, flops, seconds }
 }
 
-/// Linear pieces of the network on a line up to its smallest step or the bound, roughly: a sixth of the neurons.
+/// Linear pieces of the network on a line up to its smallest step or the bound. They go with the angle that the line covers as seen from
+/// 0, which is about 1/√d. A fit.
 fn linear_pieces(cell: Cell) -> f64 {
-    1.0 + cell.depth as f64 * cell.width as f64 / 6.0
+    4.0 + 0.4 * (cell.depth as f64).powf(1.3) * cell.width as f64 / (cell.dim as f64).sqrt().max(2.0)
+}
+
+/// The cost of one unit of `cell`.
+pub fn of_unit(cell: Cell, experiment: &Experiment, engine: EngineName, search: SearchName, keep: Keep) -> UnitCost {
+    let shape = Shape {
+        cell,
+        inputs: experiment.inputs as f64,
+        depth: cell.depth as f64,
+        dim: cell.dim as f64,
+        width: cell.width as f64,
+        points: if search == SearchName::Scan { scan_points(cell) } else { 0.0 },
+        product_rate: match experiment.precision {
+            Precision::F32 => PRODUCT_F32,
+            Precision::F64 => PRODUCT_F32 / 2.0,
+        },
+        line: if search == SearchName::Line { LINE * experiment.inputs as f64 * cell.width as f64 } else { 0.0 },
+    };
+    match engine {
+        EngineName::Dense => shape.dense(search, keep),
+        EngineName::Implicit => shape.implicit(experiment.inputs),
+        EngineName::Limit => of_limit(cell, experiment),
+    }
+}
+
+/// What both engines need to know of a unit.
+struct Shape {
+    cell: Cell,
+    inputs: f64,
+    depth: f64,
+    dim: f64,
+    width: f64,
+    /// Network evaluations a line.
+    points: f64,
+    /// Flops a second.
+    product_rate: f64,
+    /// Seconds of an exact line search.
+    line: f64,
+}
+
+impl Shape {
+    fn dense(&self, search: SearchName, keep: Keep) -> UnitCost {
+        let Self { cell, inputs, depth, dim, width, points, .. } = *self;
+        let first = 2.0 * inputs * dim * width;
+        let hidden = 2.0 * inputs * width * width * (depth - 1.0);
+        let keeps_line = keep.line == Storage::Stored || cell.depth > 1;
+
+        // Products: forward, backward, and along the line.
+        let line_products = if keeps_line { 1.0 } else { 2.0 * LINE_PASSES };
+        let point = if cell.depth == 1 { first } else { hidden };
+        let products = (2.0 + line_products) * first + 2.0 * hidden + points * point;
+        let pieces = if search == SearchName::Trace { linear_pieces(cell) } else { 0.0 };
+        // A flip recomputes half of the layers above the first on average, in two columns.
+        let traced = pieces * inputs * 2.0 * 2.0 * width * width * (depth - 1.0) / 2.0;
+
+        let passes = match keep.weights {
+            Storage::Stored => 1.0,
+            Storage::Regenerated if cell.depth == 1 => 1.0 + if keeps_line { 1.0 } else { LINE_PASSES },
+            Storage::Regenerated => 2.0 + if points > 0.0 { SCAN_ROUNDS } else { 0.0 },
+        };
+        let normals = cell.weights() * passes;
+        let trace = pieces * inputs * depth * (PIECE + PIECE_NEURON * width);
+        let seconds = normals / NORMALS + products / self.product_rate + traced / PRODUCT_TRACE + trace + self.other_seconds();
+        UnitCost { normals, flops: products + traced, seconds }
+    }
+
+    fn implicit(&self, count: usize) -> UnitCost {
+        let Self { cell, inputs, depth, dim, width, points, .. } = *self;
+        let mut first = Products::default();
+        match FirstLayer::of(cell, count) {
+            FirstLayer::Drawn => {
+                first.normals = 3.0 * dim * width;
+                first.flops = 6.0 * inputs * dim * width;
+            }
+            FirstLayer::Implicit => {
+                first.add(inputs, Known { rank: 0.0, dim }, Known { rank: 0.0, dim: width });
+                first.add(inputs, Known { rank: 0.0, dim: width }, Known { rank: inputs, dim });
+                first.add(inputs, Known { rank: inputs, dim }, Known { rank: inputs, dim: width });
+            }
+        }
+        let mut hidden = Products::default();
+        hidden.add(inputs, Known { rank: 0.0, dim: width }, Known { rank: 0.0, dim: width });
+        hidden.add(inputs, Known { rank: 0.0, dim: width }, Known { rank: inputs, dim: width });
+        let mut asked = inputs;
+        while asked < (1.0 + points) * inputs {
+            let next = inputs.min((1.0 + points) * inputs - asked);
+            hidden.add(next, Known { rank: asked, dim: width }, Known { rank: inputs, dim: width });
+            asked += next;
+        }
+        let of = |part: fn(&Products) -> f64| part(&first) + (depth - 1.0) * part(&hidden);
+        let (normals, flops) = (of(|p| p.normals), of(|p| p.flops));
+        let vectors = VECTOR * of(|p| p.numbers) + SMALL * of(|p| p.small);
+        UnitCost { normals, flops, seconds: normals / NORMALS + flops / self.product_rate + vectors + self.other_seconds() }
+    }
+
+    /// Seconds besides products and normals.
+    fn other_seconds(&self) -> f64 {
+        self.line
+            + ACTIVATION * self.inputs * self.width * self.depth * (3.0 + self.points)
+            + UNIT
+            + (INPUT + INPUT_NUMBER * self.dim) * self.inputs
+    }
+}
+
+/// One side of a Gaussian matrix: how many directions of what length are known.
+#[derive(Clone, Copy)]
+struct Known {
+    rank: f64,
+    dim: f64,
+}
+
+/// What the products with a Gaussian matrix add up to.
+#[derive(Default)]
+struct Products {
+    normals: f64,
+    flops: f64,
+    /// Numbers in the vectors asked and answered.
+    numbers: f64,
+    /// Σ m³ over products of m vectors.
+    small: f64,
+}
+
+impl Products {
+    /// One product with `count` vectors, as `network::implicit` does it.
+    fn add(&mut self, count: f64, own: Known, other: Known) {
+        let new = count.min(own.dim - own.rank).max(0.0);
+        let rank = own.rank.min(own.dim);
+        // Projected twice, and orthonormalised twice by Gram matrix and factor.
+        let directions = own.dim * (4.0 * count * rank + 4.0 * new * rank + 8.0 * new * new);
+        let images = 2.0 * new * other.rank * (own.dim + 2.0 * other.dim);
+        let answers = 2.0 * count * (rank + new) * other.dim;
+        self.flops += directions + images + answers;
+        self.normals += new * other.dim;
+        self.numbers += count * (own.dim + other.dim);
+        self.small += new.powi(3);
+    }
 }

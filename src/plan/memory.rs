@@ -3,27 +3,27 @@
 use crate::experiment::{Cell, Experiment};
 use crate::limit;
 use crate::network::dense::{Keep, Storage};
+use crate::network::implicit::FirstLayer;
 use crate::random::BLOCK_ROWS;
-use crate::results::SearchName;
+use crate::results::{EngineName, SearchName};
 use crate::search::{one_layer, scan};
 use crate::unit::Sample;
 
-use super::number_bytes;
+use super::{cost, number_bytes};
 
 /// Bytes of a rank besides its units: program, libraries, MPI and HDF5 buffers.
 const PROCESS: u64 = 96 << 20;
 /// Work space of BLAS and stack of one thread.
 const THREAD: u64 = 40 << 20;
-
-/// Bookkeeping of one unit: its place in the queue, its record and what the allocator adds.
-const UNIT: u64 = 128;
+/// A record without its samples, and its allocation.
+const UNIT: u64 = 160;
 
 /// Bytes that a rank holds besides what its units hold; rank 0 gathers all samples.
 pub fn process_bytes(experiment: &Experiment, threads: usize) -> u64 {
-    let samples = experiment.cells().len() as u64 * experiment.networks as u64 * experiment.inputs as u64;
     let units = experiment.cells().len() as u64 * experiment.networks as u64;
+    let samples = units * experiment.inputs as u64;
     let column = experiment.networks as u64 * experiment.inputs as u64 * 8;
-    PROCESS + THREAD * threads as u64 + samples * size_of::<Sample>() as u64 + units * UNIT + column
+    PROCESS + THREAD * threads as u64 + units * UNIT + samples * size_of::<Sample>() as u64 + column
 }
 
 /// One way to run a unit.
@@ -35,15 +35,23 @@ pub struct Footprint {
 }
 
 /// The ways to run a unit of `cell`, the fastest and largest first.
-pub fn footprints(cell: Cell, experiment: &Experiment, search: SearchName) -> Vec<Footprint> {
+pub fn footprints(cell: Cell, experiment: &Experiment, engine: EngineName, search: SearchName) -> Vec<Footprint> {
     use Storage::{Regenerated, Stored};
+    if engine == EngineName::Limit {
+        let keep = Keep { weights: Regenerated, line: Regenerated };
+        return vec![Footprint { keep, bytes: limit_bytes(cell, experiment) }];
+    }
+    if engine == EngineName::Implicit {
+        let keep = Keep { weights: Regenerated, line: Stored };
+        return vec![Footprint { keep, bytes: implicit_bytes(cell, experiment, search) }];
+    }
     let ways = [(Stored, Stored), (Regenerated, Stored), (Regenerated, Regenerated)].map(|(weights, line)| Keep { weights, line });
     let ways = ways.into_iter().filter(|keep| cell.depth == 1 || keep.line == Stored);
     ways.map(|keep| Footprint { keep, bytes: unit_bytes(cell, experiment, search, keep) }).collect()
 }
 
 /// Peak bytes of a unit of infinite width: the factor of the covariance on the grid, and small change.
-pub fn limit_bytes(cell: Cell, experiment: &Experiment) -> u64 {
+fn limit_bytes(cell: Cell, experiment: &Experiment) -> u64 {
     let points = limit::points(cell, experiment) as u64;
     4 * points * (points + 1) + 512 * points + experiment.inputs as u64 * size_of::<Sample>() as u64
 }
@@ -61,7 +69,7 @@ fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Kee
     let blocks = block * (3.0 * inputs * number + fan_in * (number + 4.0));
     let weights = if keep.weights == Storage::Stored { cell.weights() * number } else { 0.0 };
     let line = if keep.line == Storage::Stored { 2.0 * batch * number } else { 0.0 };
-    let points = scan::FIRST_POINTS as f64 * inputs;
+    let points = scan::ROUND_POINTS as f64 * inputs;
     let scanning = if cell.depth == 1 { points * (dim + block) * number } else { 2.0 * points * width * number };
     let searching = match search {
         SearchName::Line => inputs * (one_layer::bins(cell.width) as f64 * 64.0 + 24.0 * width.min(one_layer::MAX_GATHERED as f64)),
@@ -73,4 +81,25 @@ fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Kee
     };
     let gradient = if cell.depth == 1 { 0.0 } else { (depth + 1.0) * batch * number };
     (ends + blocks + weights + line + gradient.max(searching)) as u64
+}
+
+/// Points of a line that a scan is given room for, where every one of them stays in memory, as a multiple of the expected number.
+const SCAN_RESERVE: f64 = 1.35;
+
+/// Peak bytes of a unit of the implicit engine: two vectors for each product of each layer, and a few batches in flight.
+fn implicit_bytes(cell: Cell, experiment: &Experiment, search: SearchName) -> u64 {
+    let number = number_bytes(experiment.precision) as f64;
+    let (inputs, depth) = (experiment.inputs as f64, cell.depth as f64);
+    let (dim, width) = (cell.dim as f64, cell.width as f64);
+    let points = if search == SearchName::Scan { SCAN_RESERVE * cost::scan_points(cell) } else { 0.0 };
+
+    let first = match FirstLayer::of(cell, experiment.inputs) {
+        FirstLayer::Drawn => BLOCK_ROWS as f64 * dim * 2.0,
+        FirstLayer::Implicit => (dim.min(2.0 * inputs) + width.min(inputs)) * (dim + width),
+    };
+    let directions = width.min((1.0 + points) * inputs) + width.min(inputs);
+    let hidden = (depth - 1.0) * directions * 2.0 * width;
+    let flight = (2.0 + depth.clamp(2.0, 4.0)) * inputs * width;
+    let line = if cell.depth == 1 { inputs * (one_layer::bins(cell.width) as f64 * 64.0 + 0.4 * width) } else { 0.0 };
+    ((first + hidden + flight + 3.0 * inputs * dim) * number + line + 16.0 * width + 16.0 * dim) as u64
 }

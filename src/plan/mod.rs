@@ -2,13 +2,14 @@
 
 pub mod assign;
 pub mod cost;
+pub mod forecast;
 pub mod memory;
 pub mod report;
 
 use bytesize::ByteSize;
 
 use crate::error::BadInput;
-use crate::experiment::{Cell, Experiment, Precision, SearchChoice};
+use crate::experiment::{Cell, EngineChoice, Experiment, Precision, SearchChoice};
 use crate::network::dense::{Keep, Storage};
 use crate::results::{EngineName, SearchName};
 
@@ -17,6 +18,9 @@ pub use cost::UnitCost;
 /// Widest deep network whose steps are traced exactly under `--search auto`. Above it a scan misses so few earlier crossings, and tracing
 /// costs so much more, that steps are scanned: `cargo bench --bench search_threshold` prints both.
 pub const WIDEST_TRACED: usize = 100;
+
+/// How many times cheaper the implicit engine must be at depth 1, where the dense one can run a network of any width in constant memory.
+const SHALLOW_ADVANTAGE: f64 = 3.0;
 
 /// What one rank has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +53,8 @@ pub struct Plan {
     pub networks: usize,
     /// Bytes of a rank that units may hold together.
     pub unit_memory: u64,
+    /// Bytes that a rank holds besides.
+    pub process_bytes: u64,
 }
 
 impl Plan {
@@ -66,21 +72,46 @@ pub fn plan(experiment: &Experiment, resources: Resources) -> Result<Plan, BadIn
     let unit_memory = resources.memory.saturating_sub(process);
     let share = unit_memory / resources.threads as u64;
     let cells = experiment.cells().into_iter().map(|cell| {
-        if cell.is_infinite() {
-            return plan_limit(cell, experiment, process, resources);
-        }
-        let search = search(experiment.search, cell);
-        let footprints = memory::footprints(cell, experiment, search);
+        let (engine, search) = method(cell, experiment);
+        let footprints = memory::footprints(cell, experiment, engine, search);
         let fits = |limit: u64| footprints.iter().copied().find(|footprint| footprint.bytes <= limit);
-        let leanest = *footprints.last().expect("there is always a way to run a cell");
-        let footprint = fits(share).or(fits(unit_memory)).ok_or_else(|| does_not_fit(cell, leanest.bytes + process, resources))?;
-        let cost = cost::of_unit(cell, experiment.inputs, experiment.precision, search, footprint.keep);
-        Ok(CellPlan { cell, engine: EngineName::Dense, search, cost, unit_bytes: footprint.bytes, keep: footprint.keep })
+        let footprint = fits(share).or(fits(unit_memory));
+        let footprint = footprint.ok_or_else(|| does_not_fit(cell, experiment, engine, process, resources))?;
+        let cost = cost::of_unit(cell, experiment, engine, search, footprint.keep);
+        Ok(CellPlan { cell, engine, search, cost, unit_bytes: footprint.bytes, keep: footprint.keep })
     });
-    Ok(Plan { cells: cells.collect::<Result<_, BadInput>>()?, networks: experiment.networks, unit_memory })
+    Ok(Plan { cells: cells.collect::<Result<_, BadInput>>()?, networks: experiment.networks, unit_memory, process_bytes: process })
 }
 
-/// The search used in a cell. A function of the experiment alone.
+/// Predicted seconds of one unit of each cell by the fastest way to run it, whatever memory that takes: the same on every machine.
+pub fn nominal_costs(experiment: &Experiment) -> Vec<f64> {
+    let unlimited = Resources { threads: 1, memory: u64::MAX };
+    let plan = plan(experiment, unlimited).expect("every cell fits unlimited memory");
+    plan.cells.iter().map(|cell| cell.cost.seconds).collect()
+}
+
+/// The engine and the search of a cell. A function of the experiment alone, not of this machine: both decide bytes in the file.
+fn method(cell: Cell, experiment: &Experiment) -> (EngineName, SearchName) {
+    if cell.is_infinite() {
+        return (EngineName::Limit, SearchName::Path);
+    }
+    let search = search(experiment.search, cell);
+    let without_weights = if search == SearchName::Trace { SearchName::Scan } else { search };
+    match experiment.engine {
+        EngineChoice::Dense => (EngineName::Dense, search),
+        EngineChoice::Implicit => (EngineName::Implicit, without_weights),
+        EngineChoice::Auto if search == SearchName::Trace => (EngineName::Dense, search),
+        EngineChoice::Auto => {
+            let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
+            let seconds = |engine| cost::of_unit(cell, experiment, engine, search, keep).seconds;
+            let advantage = if cell.depth == 1 { SHALLOW_ADVANTAGE } else { 1.0 };
+            let is_cheaper = advantage * seconds(EngineName::Implicit) < seconds(EngineName::Dense);
+            (if is_cheaper { EngineName::Implicit } else { EngineName::Dense }, search)
+        }
+    }
+}
+
+/// The search used in a cell by an engine that has weights.
 fn search(choice: SearchChoice, cell: Cell) -> SearchName {
     match (choice, cell.depth) {
         (SearchChoice::Scan, _) => SearchName::Scan,
@@ -91,28 +122,26 @@ fn search(choice: SearchChoice, cell: Cell) -> SearchName {
     }
 }
 
-fn does_not_fit(cell: Cell, needed: u64, resources: Resources) -> BadInput {
+fn does_not_fit(cell: Cell, experiment: &Experiment, engine: EngineName, process: u64, resources: Resources) -> BadInput {
+    let needed = |engine, search| {
+        let leanest = memory::footprints(cell, experiment, engine, search).pop().expect("there is always a way to run a cell");
+        leanest.bytes.saturating_add(process)
+    };
+    let dense = || needed(EngineName::Dense, search(experiment.search, cell));
+    let implicit = || needed(EngineName::Implicit, SearchName::Scan);
+    let (bytes, how, other) = match engine {
+        EngineName::Dense => (dense(), "even with its weights made again at every pass", Some(("implicit", implicit()))),
+        EngineName::Implicit => (implicit(), "for products with its weights, without the weights", Some(("dense", dense()))),
+        EngineName::Limit => (needed(engine, SearchName::Path), "for its paths, and the program", None),
+    };
+    let fitting = other.filter(|(_, bytes)| *bytes <= resources.memory);
+    let instead = fitting.map_or(String::new(), |(other, _)| format!(", --engine {other}"));
+    let narrower = if cell.is_infinite() { "" } else { ", or a smaller width" };
     BadInput::new(
         format!("cell {cell} does not fit into {} of memory a rank", ByteSize(resources.memory)),
-        format!("one network needs {} even with its weights made again at every pass", ByteSize(needed)),
-        format!("give --memory {} or more, fewer --inputs, or a smaller width", ByteSize(needed.next_multiple_of(1 << 30))),
+        format!("one network needs {} {how}", ByteSize(bytes)),
+        format!("give --memory {} or more, fewer --inputs{instead}{narrower}", ByteSize(bytes.next_multiple_of(1 << 30))),
     )
-}
-
-/// The plan of a cell of infinite width, on a rank that holds `process` bytes besides its units.
-fn plan_limit(cell: Cell, experiment: &Experiment, process: u64, resources: Resources) -> Result<CellPlan, BadInput> {
-    let unit_bytes = memory::limit_bytes(cell, experiment);
-    let needed = unit_bytes + process;
-    if needed > resources.memory {
-        return Err(BadInput::new(
-            format!("cell {cell} does not fit into {} of memory a rank", ByteSize(resources.memory)),
-            format!("the program and its paths need {}", ByteSize(needed)),
-            format!("give --memory {} or more", ByteSize(needed.next_multiple_of(1 << 30))),
-        ));
-    }
-    let keep = Keep { weights: Storage::Regenerated, line: Storage::Regenerated };
-    let cost = cost::of_limit(cell, experiment);
-    Ok(CellPlan { cell, engine: EngineName::Limit, search: SearchName::Path, cost, unit_bytes, keep })
 }
 
 /// Bytes of one number.

@@ -54,6 +54,12 @@ impl NetworkStreams {
         self.key.stream(Role::Weights { layer }, block).lanes().fill(self.sigma(layer), out);
     }
 
+    /// Fills `out` with N(0, σ²) numbers, σ² the variance of the weights of `layer` (1-based): what is new in the product of its matrix, or
+    /// of its transpose, with direction `direction`.
+    pub fn product(&self, layer: usize, transposed: bool, direction: usize, out: &mut [f32]) {
+        self.key.stream(Role::Product { layer, transposed }, direction).lanes().fill(self.sigma(layer), out);
+    }
+
     /// Fills `out` with the readout weights a_j of the neurons of block `block`.
     pub fn readout_block(&self, block: usize, out: &mut [f32]) {
         debug_assert_eq!(out.len(), block_rows(self.cell.width, block).len());

@@ -9,11 +9,15 @@ use crate::results::summary::Summary;
 /// Root attribute `format`.
 pub const FORMAT: &str = "advstep-hpc results";
 /// Root attribute `format_version`. Goes up with every change after which an older reader would fail or be wrong.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Root attribute `program`.
 pub const PROGRAM: &str = env!("CARGO_PKG_NAME");
 /// Attribute of `width` and `cell_width`: the number that stands for an infinite width.
 pub const INFINITE_WIDTH_ATTRIBUTE: &str = "infinite_width";
+/// Status of the samples of a cell that is not in a partial file.
+pub const NOT_RUN: u8 = 4;
+/// Engine and search of such a cell.
+pub const NO_METHOD: u8 = 255;
 /// The group of everything that may differ between two runs of one experiment.
 pub const PROVENANCE: &str = "provenance";
 
@@ -210,7 +214,7 @@ pub fn flags(variable: &Variable) -> Option<Vec<(u8, &'static str)>> {
     match variable.path {
         "engine" => Some(EngineName::ALL.map(|engine| (engine as u8, engine.name())).to_vec()),
         "search" => Some(SearchName::ALL.map(|search| (search as u8, search.name())).to_vec()),
-        "status" => Some(Status::ALL.map(|status| (status as u8, status.name())).to_vec()),
+        "status" => Some(Status::ALL.iter().map(|status| (*status as u8, status.name())).chain([(NOT_RUN, "not-run")]).collect()),
         _ => None,
     }
 }

@@ -157,7 +157,15 @@ pub fn table(results: &Results) -> String {
     for column in table.column_iter_mut() {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    format!("{}\n{}", heading(&results.experiment), table.trim_fmt())
+    format!("{}{}\n{}", partial(results), heading(&results.experiment), table.trim_fmt())
+}
+
+/// Says of results that are not all there how many there are.
+fn partial(results: &Results) -> String {
+    match results.is_complete() {
+        true => String::new(),
+        false => format!("PARTIAL: {} of {} cells\n", results.cells.len(), results.experiment.cells().len()),
+    }
 }
 
 fn heading(experiment: &Experiment) -> String {

@@ -2,9 +2,11 @@
 //!
 //! The grid has spacing η̂/2 at first (η̂ is the linear prediction; η*/η̂ lies mostly in [1, 1.8]) and widens in proportion to t, so that
 //! every bracket is preceded by verification points that show φ > 0. Where three neighbouring points form a dip that could reach below
-//! 0, points are put between them. The bracket is closed by pairs of points around the interpolated root until its relative width is
-//! below [`TOLERANCE`]; the step is the interpolated root of the last bracket. A pair of crossings narrower than that is missed;
-//! `cargo bench --bench search_threshold` measures how often.
+//! 0 and no crossing is seen yet, points are put between them. An evaluation costs a pass over the network, so from the second round on a point goes where φ(0),
+//! φ'(0) and the points so far say that the root is (inverse interpolation of up to four of them), a little beyond it on the side that
+//! closes the bracket, and never farther on than the grid. The search ends when the bracket is narrower than [`TOLERANCE`], or narrower
+//! than [`NARROW`] with the linear and the higher interpolation in it agreeing to [`AGREEMENT`]; the step is the interpolated root. A pair
+//! of crossings between two verification points is missed; `cargo bench --bench search_threshold` measures how often.
 
 use crate::kernels::Real;
 use crate::network::{Engine, LinePoint};
@@ -12,17 +14,24 @@ use crate::unit::Status;
 
 use super::{Outcome, Start};
 
-/// Relative width of the final bracket around η*.
+/// Relative width of a bracket that needs no further point.
 pub const TOLERANCE: f64 = 4e-5;
+/// Relative width below which a bracket will do if interpolations agree …
+pub const NARROW: f64 = 4e-3;
+/// … to this relative distance.
+pub const AGREEMENT: f64 = 1e-5;
 /// Grid spacing: the larger of this multiple of η̂ …
 const SPACING: f64 = 0.5;
 /// … and this multiple of t.
 const WIDENING: f64 = 0.25;
-/// Grid points of the first round and of the later ones.
-pub const FIRST_POINTS: usize = 4;
-const NEXT_POINTS: usize = 2;
+/// Most points of a line in one round.
+pub const ROUND_POINTS: usize = 2;
 /// A dip is looked into until its two sides together are narrower than this multiple of η̂, or of t where the grid is wider.
 const NARROWEST_DIP: f64 = 0.1;
+/// Points go beyond the predicted root by this fraction of its distance to the nearest point, so that they change the sign.
+const BEYOND: f64 = 0.1;
+/// Points of an interpolation.
+const NODES: usize = 4;
 
 /// The smallest step on each of `lines`.
 pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], bound: f64) -> Vec<Outcome> {
@@ -55,27 +64,35 @@ struct Scan {
     bound: f64,
     /// The points seen with φ > 0, ascending; t = 0 is the first.
     positive: Vec<Point>,
-    /// The first point seen with φ ≤ 0.
-    right: Option<Point>,
+    /// The points seen with φ ≤ 0, ascending.
+    beyond: Vec<Point>,
     /// Points to evaluate next, ascending; empty when the scan is over.
     next: Vec<f64>,
-    /// Half the width of the next pair, relative to the bracket.
-    pair: f64,
     evaluations: u32,
 }
 
 impl Scan {
     fn new(line: &Start, bound: f64) -> Self {
         let positive = vec![Point { t: 0.0, phi: line.value }];
-        let mut scan = Self { line: *line, bound, positive, right: None, next: Vec::new(), pair: 0.05, evaluations: 0 };
-        scan.next = scan.grid(FIRST_POINTS);
+        let mut scan = Self { line: *line, bound, positive, beyond: Vec::new(), next: Vec::new(), evaluations: 0 };
+        scan.next = scan.grid(ROUND_POINTS);
         scan
     }
 
-    /// The last point with φ > 0 before any with φ ≤ 0.
+    /// The first point seen with φ ≤ 0.
+    fn right(&self) -> Option<Point> {
+        self.beyond.first().copied()
+    }
+
+    /// The points with φ > 0 before any with φ ≤ 0, ascending.
+    fn before(&self) -> &[Point] {
+        let count = self.right().map_or(self.positive.len(), |right| self.positive.partition_point(|point| point.t < right.t));
+        &self.positive[..count]
+    }
+
+    /// The last of them.
     fn left(&self) -> Point {
-        let before = self.right.map_or(self.positive.len(), |right| self.positive.partition_point(|point| point.t < right.t));
-        self.positive[before - 1]
+        *self.before().last().expect("t = 0 is one of them")
     }
 
     /// The next `count` points of the grid.
@@ -110,49 +127,78 @@ impl Scan {
 
     /// Takes in f at the points of `next`, and decides the points after them.
     fn take_in(&mut self, values: impl Iterator<Item = f64>) {
-        let old_width = self.right.map(|right| right.t - self.left().t);
+        let old_width = self.right().map(|right| right.t - self.left().t);
         for (t, f) in std::mem::take(&mut self.next).into_iter().zip(values) {
             self.evaluations += 1;
             let point = Point { t, phi: self.line.sign * f };
-            if point.phi > 0.0 {
-                let place = self.positive.partition_point(|other| other.t < t);
-                self.positive.insert(place, point);
-            } else if self.right.is_none_or(|right| t < right.t) {
-                self.right = Some(point);
-            }
+            let points = if point.phi > 0.0 { &mut self.positive } else { &mut self.beyond };
+            let place = points.partition_point(|other| other.t < t);
+            points.insert(place, point);
         }
-        let Some(right) = self.right else {
-            self.next = self.dips();
-            if self.next.is_empty() {
-                self.next = self.grid(NEXT_POINTS);
-            }
-            return;
-        };
-        let left = self.left();
-        let width = right.t - left.t;
-        self.next = match old_width {
-            _ if width <= TOLERANCE * right.t => Vec::new(),
-            Some(old) if width > 0.5 * old => vec![0.5 * (left.t + right.t)],
-            _ => self.pair_around_root(left, right),
+        self.next = match self.right() {
+            Some(right) => self.inside_bracket(right, old_width),
+            None => self.ahead(),
         };
     }
 
-    /// Two points close to the interpolated root, one on each side, inside the bracket.
-    fn pair_around_root(&mut self, left: Point, right: Point) -> Vec<f64> {
+    /// Points to look at while no φ ≤ 0 has been seen.
+    fn ahead(&self) -> Vec<f64> {
+        let dips = self.dips();
+        if !dips.is_empty() {
+            return dips;
+        }
+        let grid = self.grid(ROUND_POINTS);
+        let left = self.left();
+        let root = self.predicted_root().filter(|&root| root > left.t);
+        match (root, grid.first()) {
+            (Some(root), Some(&first)) if root < first => vec![(root + BEYOND * (root - left.t)).min(first)],
+            (Some(root), Some(&first)) if grid.last().is_some_and(|&last| root < last) => vec![first],
+            _ => grid,
+        }
+    }
+
+    /// The point that closes the bracket further, if it is not yet narrow enough.
+    fn inside_bracket(&self, right: Point, old_width: Option<f64>) -> Vec<f64> {
+        let left = self.left();
         let width = right.t - left.t;
-        let root = interpolated_root(left, right);
-        let half = (self.pair * width).max(0.4 * TOLERANCE * right.t);
-        self.pair *= 0.2;
-        let inside = |t: &f64| *t > left.t && *t < right.t;
-        let pair: Vec<f64> = [root - half, root + half].into_iter().filter(inside).collect();
-        if pair.is_empty() { vec![0.5 * (left.t + right.t)] } else { pair }
+        let linear = interpolated_root(left, right);
+        let root = self.root();
+        let agree = (root - linear).abs() <= AGREEMENT * right.t;
+        if width <= TOLERANCE * right.t || width <= NARROW * right.t && agree {
+            return Vec::new();
+        }
+        if old_width.is_some_and(|old| width > 0.5 * old) {
+            return vec![0.5 * (left.t + right.t)];
+        }
+        let smallest = 0.3 * TOLERANCE * right.t;
+        let next = match root - left.t < right.t - root {
+            true => root + (BEYOND * (root - left.t)).max(smallest),
+            false => root - (BEYOND * (right.t - root)).max(smallest),
+        };
+        let is_inside = next > left.t && next < right.t;
+        vec![if is_inside { next } else { 0.5 * (left.t + right.t) }]
+    }
+
+    /// The root in the bracket.
+    fn root(&self) -> f64 {
+        let (left, right) = (self.left(), self.right().expect("there is a bracket"));
+        self.predicted_root().filter(|&root| root > left.t && root < right.t).unwrap_or_else(|| interpolated_root(left, right))
+    }
+
+    /// The root of φ by inverse interpolation: t as a polynomial of φ through the points nearest to the root, which must be in falling
+    /// order; φ'(0) counts as one more where t = 0 is among them.
+    fn predicted_root(&self) -> Option<f64> {
+        let before = self.before();
+        // φ is exactly 0 where all neurons of a layer are off: such a point says nothing about the slope before it.
+        let after: Vec<Point> = self.beyond.iter().filter(|point| point.phi < 0.0).take(NODES / 2).copied().collect();
+        let nodes = [&before[before.len().saturating_sub(NODES - after.len())..], &after].concat();
+        let is_falling = nodes.is_sorted_by(|a, b| a.phi > b.phi);
+        is_falling.then(|| inverse_interpolation(nodes, -1.0 / self.line.decline))
     }
 
     fn outcome(self) -> Outcome {
-        match self.right {
-            Some(right) => {
-                Outcome { step: interpolated_root(self.left(), right), status: Status::FoundScan, evaluations: self.evaluations }
-            }
+        match self.right() {
+            Some(_) => Outcome { step: self.root(), status: Status::FoundScan, evaluations: self.evaluations },
             None => Outcome::none(self.evaluations),
         }
     }
@@ -161,4 +207,38 @@ impl Scan {
 /// The root of the line through two points with φ > 0 ≥ φ.
 fn interpolated_root(left: Point, right: Point) -> f64 {
     (left.t + (right.t - left.t) * left.phi / (left.phi - right.phi)).clamp(left.t, right.t)
+}
+
+/// t at φ = 0 on the polynomial t(φ) through `nodes` (falling φ), with this slope dt/dφ at t = 0 if that is one of them: Newton's divided
+/// differences.
+fn inverse_interpolation(mut nodes: Vec<Point>, slope_at_zero: f64) -> f64 {
+    if nodes[0].t == 0.0 {
+        nodes.insert(0, nodes[0]);
+    }
+    let mut differences: Vec<f64> = nodes.iter().map(|point| point.t).collect();
+    for order in 1..nodes.len() {
+        for last in (order..nodes.len()).rev() {
+            let step = nodes[last].phi - nodes[last - order].phi;
+            let is_double = last == 1 && order == 1 && nodes[1].t == 0.0;
+            differences[last] = if is_double { slope_at_zero } else { (differences[last] - differences[last - 1]) / step };
+        }
+    }
+    // Horner's scheme for Newton's form at φ = 0.
+    differences.iter().zip(&nodes).rev().fold(0.0, |sum, (difference, point)| difference - point.phi * sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inverse_interpolation_is_exact_for_its_polynomials() {
+        let t = |phi: f64| 2.0 - 3.0 * phi + 0.5 * phi * phi - 0.25 * phi * phi * phi;
+        let nodes = |phis: &[f64]| -> Vec<Point> { phis.iter().map(|&phi| Point { t: t(phi), phi }).collect() };
+        assert!((inverse_interpolation(nodes(&[1.0, 0.4, 0.1, -0.3]), f64::NAN) - 2.0).abs() < 1e-12);
+        // The same through t = 0 with its slope: shifted so that φ = 1 lies at 0.
+        let shifted = nodes(&[1.0, 0.5, 0.2]).iter().map(|point| Point { t: point.t - t(1.0), ..*point }).collect();
+        let slope = -3.0 + 1.0 - 0.75;
+        assert!((inverse_interpolation(shifted, slope) - (2.0 - t(1.0))).abs() < 1e-12);
+    }
 }

@@ -19,9 +19,9 @@ use super::{Outcome, Start};
 /// many they need.
 const MAX_REGIONS_PER_NEURON: usize = 100;
 
-/// The smallest step on each of `lines`, or `None` where tracing was given up.
+/// The smallest step on each of `lines`, or `None` where tracing was given up: for all lines of an engine that has no weights.
 pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], bound: f64) -> Vec<Option<Outcome>> {
-    let mut tracer = Tracer::new(engine, lines);
+    let Some(mut tracer) = Tracer::new(engine, lines) else { return vec![None; lines.len()] };
     let max_regions = (MAX_REGIONS_PER_NEURON * engine.depth() * engine.width()) as u32;
     loop {
         tracer.propagate();
@@ -92,7 +92,7 @@ struct Tracer {
 }
 
 impl Tracer {
-    fn new<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start]) -> Self {
+    fn new<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start]) -> Option<Self> {
         let (depth, width) = (engine.depth(), engine.width());
         let shape = (lines.len(), width);
         let (mut alpha, mut beta) = (Array2::zeros(shape), Array2::zeros(shape));
@@ -104,7 +104,8 @@ impl Tracer {
                 beta.slice_mut(s![row, block.neurons.clone()]).assign(&block.u.row(line.input).mapv(T::to_f64));
             }
         });
-        let weights: Vec<Array2<f64>> = (2..=depth).map(|layer| engine.layer_weights(layer).mapv(T::to_f64)).collect();
+        let weights = (2..=depth).map(|layer| Some(engine.layer_weights(layer)?.mapv(T::to_f64)));
+        let weights = weights.collect::<Option<Vec<Array2<f64>>>>()?;
         let mut layers = vec![Layer::new(alpha, beta)];
         let all: Vec<usize> = (0..lines.len()).collect();
         for w in &weights {
@@ -112,7 +113,7 @@ impl Tracer {
             let (alpha, beta) = product_of_pairs(below, &all, w);
             layers.push(Layer::new(alpha, beta));
         }
-        Self {
+        Some(Self {
             weights,
             readout,
             signs: lines.iter().map(|line| line.sign).collect(),
@@ -121,7 +122,7 @@ impl Tracer {
             stale_from: vec![depth; lines.len()],
             regions: vec![1; lines.len()],
             results: vec![None; lines.len()],
-        }
+        })
     }
 
     /// Brings the stale layers of all unfinished lines up to date.

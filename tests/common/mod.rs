@@ -1,6 +1,7 @@
 //! What several tests share.
 #![allow(dead_code)]
 
+pub mod law;
 pub mod naive;
 
 use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Precision, Readout, SearchChoice};

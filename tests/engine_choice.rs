@@ -1,0 +1,83 @@
+//! `--engine`: which one a cell gets, what it is called in the plan and the file, and cells that do not fit.
+
+use std::process::{Command, Output};
+
+use advstep_hpc::experiment::EngineChoice;
+use advstep_hpc::experiment::options::Options;
+use advstep_hpc::experiment::presets::Preset;
+use advstep_hpc::plan::{Resources, plan};
+use advstep_hpc::results::{EngineName, SearchName, first_difference, read};
+
+fn advstep(words: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_advstep-hpc")).args(words.split_whitespace()).output().unwrap()
+}
+
+#[test]
+fn the_choice_is_a_function_of_the_experiment_alone() {
+    for preset in Preset::ALL {
+        let experiment = preset.options().validate().unwrap();
+        let chosen = |threads, memory| {
+            let plan = plan(&experiment, Resources { threads, memory }).unwrap();
+            plan.cells.iter().map(|cell| (cell.cell, cell.engine, cell.search)).collect::<Vec<_>>()
+        };
+        let rich = chosen(1, 1 << 42);
+        assert_eq!(rich, chosen(7, 1 << 37));
+        for (cell, engine, search) in rich {
+            // Narrow networks are drawn in full, wide deep ones never; traces need weights.
+            assert!(cell.width > 300 || engine == EngineName::Dense, "{cell}");
+            assert!(cell.depth == 1 || cell.width < 30_000 || engine == EngineName::Implicit, "{cell}");
+            assert!(search != SearchName::Trace || engine == EngineName::Dense, "{cell}");
+        }
+    }
+}
+
+#[test]
+fn an_engine_that_is_asked_for_is_taken() {
+    for (choice, engine) in [(EngineChoice::Dense, EngineName::Dense), (EngineChoice::Implicit, EngineName::Implicit)] {
+        let options = Options { engine: Some(choice), ..Preset::Quick.options() };
+        let plan = plan(&options.validate().unwrap(), Resources { threads: 1, memory: 1 << 36 }).unwrap();
+        assert!(plan.cells.iter().all(|cell| cell.engine == engine));
+    }
+}
+
+#[test]
+fn implicit_cells_have_the_same_bytes_on_any_threads_and_are_named_in_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |threads: usize, memory: &str| {
+        let out = directory.path().join(format!("{threads}.h5"));
+        let words = format!(
+            "run --depths 1,3 --dims 20,300 --widths 600 --networks 3 --inputs 10 --engine implicit --threads {threads} --memory {memory} \
+             --quiet --out {}",
+            out.display()
+        );
+        let output = advstep(&words);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        out
+    };
+    let (one, three) = (run(1, "1GiB"), run(3, "3GiB"));
+    assert_eq!(first_difference(&one, &three).unwrap(), None);
+    let results = read(&one).unwrap();
+    assert!(results.cells.iter().all(|cell| cell.engine == EngineName::Implicit));
+    assert_eq!(
+        results.cells.iter().map(|cell| cell.search).collect::<Vec<_>>(),
+        [SearchName::Line, SearchName::Line, SearchName::Scan, SearchName::Scan]
+    );
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_what_to_do() {
+    for (words, what, remedy) in [
+        (
+            "plan --depths 2 --dims 10 --widths 50 --engine implicit --search exact",
+            "engine implicit and search exact cannot go together",
+            "give engine dense",
+        ),
+        ("plan --depths 2 --dims 10 --widths 1e6 --memory 2GiB", "does not fit", "fewer --inputs, --engine dense, or"),
+        ("plan --depths 2 --dims 1e6 --widths 1e5 --memory 2GiB --engine dense --inputs 50", "does not fit", "--engine implicit"),
+    ] {
+        let output = advstep(words);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{words}: {message}");
+        assert!(message.contains(what) && message.contains(remedy), "{words}: {message}");
+    }
+}
