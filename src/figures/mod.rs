@@ -69,7 +69,8 @@ pub fn plot(results: &Results, directory: &Path, formats: &[Format]) -> anyhow::
     write(&pictures, directory, formats)
 }
 
-/// Draws all pictures of `cells` that need no more than their summaries; `note` is one line under each title that says what was run. No cells, no pictures.
+/// Draws all pictures of `cells` that need no more than their summaries; `note` is one line under each title that says what was run. No
+/// cells, no pictures.
 ///
 /// Depths, dims and widths are those that occur in `cells`, in any order; not every combination needs to be there.
 pub fn draw(cells: &[(Cell, Summary)], note: &str) -> Vec<Picture> {

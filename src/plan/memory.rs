@@ -41,6 +41,10 @@ pub struct Footprint {
 /// The ways to run a unit of `cell`, the fastest and largest first.
 pub fn footprints(cell: Cell, experiment: &Experiment, engine: EngineName, search: SearchName) -> Vec<Footprint> {
     use Storage::{Regenerated, Stored};
+    if engine == EngineName::Limit {
+        let keep = Keep { weights: Regenerated, line: Regenerated };
+        return vec![Footprint { keep, bytes: limit_bytes(cell, experiment) }];
+    }
     if engine == EngineName::Implicit {
         let keep = Keep { weights: Regenerated, line: Stored };
         return vec![Footprint { keep, bytes: implicit_bytes(cell, experiment, search) }];
@@ -53,7 +57,7 @@ pub fn footprints(cell: Cell, experiment: &Experiment, engine: EngineName, searc
 }
 
 /// Peak bytes of a unit of infinite width: the factor of the covariance on the grid, and small change.
-pub fn limit_bytes(cell: Cell, experiment: &Experiment) -> u64 {
+fn limit_bytes(cell: Cell, experiment: &Experiment) -> u64 {
     let points = limit::points(cell, experiment) as u64;
     4 * points * (points + 1) + 512 * points + experiment.inputs as u64 * size_of::<Sample>() as u64
 }

@@ -72,9 +72,6 @@ pub fn plan(experiment: &Experiment, resources: Resources) -> Result<Plan, BadIn
     let unit_memory = resources.memory.saturating_sub(process);
     let share = unit_memory / resources.threads as u64;
     let cells = experiment.cells().into_iter().map(|cell| {
-        if cell.is_infinite() {
-            return plan_limit(cell, experiment, process, resources);
-        }
         let (engine, search) = method(cell, experiment);
         let footprints = memory::footprints(cell, experiment, engine, search);
         let fits = |limit: u64| footprints.iter().copied().find(|footprint| footprint.bytes <= limit);
@@ -95,6 +92,9 @@ pub fn nominal_costs(experiment: &Experiment) -> Vec<f64> {
 
 /// The engine and the search of a cell. A function of the experiment alone, not of this machine: both decide bytes in the file.
 fn method(cell: Cell, experiment: &Experiment) -> (EngineName, SearchName) {
+    if cell.is_infinite() {
+        return (EngineName::Limit, SearchName::Path);
+    }
     let search = search(experiment.search, cell);
     let without_weights = if search == SearchName::Trace { SearchName::Scan } else { search };
     match experiment.engine {
@@ -125,36 +125,23 @@ fn search(choice: SearchChoice, cell: Cell) -> SearchName {
 fn does_not_fit(cell: Cell, experiment: &Experiment, engine: EngineName, process: u64, resources: Resources) -> BadInput {
     let needed = |engine, search| {
         let leanest = memory::footprints(cell, experiment, engine, search).pop().expect("there is always a way to run a cell");
-        leanest.bytes + process
+        leanest.bytes.saturating_add(process)
     };
-    let (of_dense, of_implicit) =
-        (needed(EngineName::Dense, search(experiment.search, cell)), needed(EngineName::Implicit, SearchName::Scan));
-    let (bytes, how, other, of_other) = match engine == EngineName::Implicit {
-        true => (of_implicit, "for products with its weights, without the weights", "dense", of_dense),
-        false => (of_dense, "even with its weights made again at every pass", "implicit", of_implicit),
+    let dense = || needed(EngineName::Dense, search(experiment.search, cell));
+    let implicit = || needed(EngineName::Implicit, SearchName::Scan);
+    let (bytes, how, other) = match engine {
+        EngineName::Dense => (dense(), "even with its weights made again at every pass", Some(("implicit", implicit()))),
+        EngineName::Implicit => (implicit(), "for products with its weights, without the weights", Some(("dense", dense()))),
+        EngineName::Limit => (needed(engine, SearchName::Path), "for its paths, and the program", None),
     };
-    let instead = if of_other <= resources.memory { format!(", --engine {other}") } else { String::new() };
+    let fitting = other.filter(|(_, bytes)| *bytes <= resources.memory);
+    let instead = fitting.map_or(String::new(), |(other, _)| format!(", --engine {other}"));
+    let narrower = if cell.is_infinite() { "" } else { ", or a smaller width" };
     BadInput::new(
         format!("cell {cell} does not fit into {} of memory a rank", ByteSize(resources.memory)),
         format!("one network needs {} {how}", ByteSize(bytes)),
-        format!("give --memory {} or more, fewer --inputs{instead}, or a smaller width", ByteSize(bytes.next_multiple_of(1 << 30))),
+        format!("give --memory {} or more, fewer --inputs{instead}{narrower}", ByteSize(bytes.next_multiple_of(1 << 30))),
     )
-}
-
-/// The plan of a cell of infinite width, on a rank that holds `process` bytes besides its units.
-fn plan_limit(cell: Cell, experiment: &Experiment, process: u64, resources: Resources) -> Result<CellPlan, BadInput> {
-    let unit_bytes = memory::limit_bytes(cell, experiment);
-    let needed = unit_bytes + process;
-    if needed > resources.memory {
-        return Err(BadInput::new(
-            format!("cell {cell} does not fit into {} of memory a rank", ByteSize(resources.memory)),
-            format!("the program and its paths need {}", ByteSize(needed)),
-            format!("give --memory {} or more", ByteSize(needed.next_multiple_of(1 << 30))),
-        ));
-    }
-    let keep = Keep { weights: Storage::Regenerated, line: Storage::Regenerated };
-    let cost = cost::of_unit(cell, experiment, EngineName::Limit, SearchName::Path, keep);
-    Ok(CellPlan { cell, engine: EngineName::Limit, search: SearchName::Path, cost, unit_bytes, keep })
 }
 
 /// Bytes of one number.
