@@ -7,7 +7,7 @@ fn kolmogorov_tail(x: f64) -> f64 {
     if x < 0.3 {
         return 1.0;
     }
-    (1..=100).map(|j| f64::from(j)).map(|j| (-2.0 * j * j * x * x).exp() * if j % 2.0 == 1.0 { 2.0 } else { -2.0 }).sum()
+    (1..=100).map(f64::from).map(|j| (-2.0 * j * j * x * x).exp() * if j % 2.0 == 1.0 { 2.0 } else { -2.0 }).sum()
 }
 
 /// p-value of `sample` as iid from the law with distribution function `cdf` (Kolmogorov–Smirnov, asymptotic).
