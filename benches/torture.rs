@@ -14,11 +14,14 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_advstep-hpc");
-const EXPERIMENT: [&str; 10] = ["--depths", "1,2,3", "--dims", "10", "--widths", "30,200", "--networks", "150", "--inputs", "50"];
+const EXPERIMENT: [&str; 10] = ["--depths", "1,2,3", "--dims", "10", "--widths", "30,200", "--networks", "60", "--inputs", "50"];
 /// After this many kills a run is left alone.
 const MOST_KILLS: usize = 5;
 /// Far longer than any start takes.
 const HANGS: Duration = Duration::from_secs(60);
+
+/// How long `mpirun` may take to end a job of which a rank was killed.
+const PROMPTLY: Duration = Duration::from_secs(10);
 
 /// What is killed with SIGKILL.
 #[derive(Clone, Copy)]
@@ -34,6 +37,7 @@ struct Tally {
     whole_job: usize,
     resumed: usize,
     damaged: usize,
+    hung: usize,
 }
 
 /// Starts the experiment; plainly if there are no ranks.
@@ -80,8 +84,8 @@ fn wait(child: &mut Child, patience: Duration) -> Option<i32> {
     }
 }
 
-/// Kills, and sees that the whole job is gone.
-fn strike(child: &mut Child, target: Target, parallel: bool, rng: &mut impl Rng) {
+/// Kills, and sees that the whole job is gone. Returns whether `mpirun` had to be killed after one of its ranks.
+fn strike(child: &mut Child, target: Target, parallel: bool, rng: &mut impl Rng) -> bool {
     let ranks = if parallel { ranks_of(child.id()) } else { Vec::new() };
     match (target, ranks.is_empty()) {
         (Target::OneRank, false) => kill(ranks[rng.random_range(0..ranks.len())]),
@@ -90,9 +94,12 @@ fn strike(child: &mut Child, target: Target, parallel: bool, rng: &mut impl Rng)
             ranks.iter().copied().for_each(kill);
         }
     }
-    if wait(child, HANGS).is_none() {
-        panic!("a job of which a rank was killed does not end");
+    if wait(child, PROMPTLY).is_some() {
+        return false;
     }
+    ranks_of(child.id()).into_iter().chain([child.id()]).for_each(kill);
+    assert!(wait(child, HANGS).is_some(), "a job that was killed as a whole does not end");
+    true
 }
 
 /// One run, until it is done: whether its file is that of `reference`.
@@ -123,7 +130,7 @@ fn run(directory: &Path, reference: &Path, tally: &mut Tally, rng: &mut impl Rng
             }
             None => {
                 let target = if ranks.is_some() && rng.random() { Target::OneRank } else { Target::WholeJob };
-                strike(&mut child, target, ranks.is_some(), rng);
+                tally.hung += usize::from(strike(&mut child, target, ranks.is_some(), rng));
                 match target {
                     Target::OneRank => tally.one_rank += 1,
                     Target::WholeJob => tally.whole_job += 1,
@@ -164,12 +171,13 @@ fn main() {
     }
     println!(
         "{} starts, {} kills of a single rank (r), {} of the whole job (j); {} starts took over finished networks, {} cut off or \
-         skipped damage; {:.0} s",
+         skipped damage; {} times mpirun had not ended the job 10 s after one rank was killed; {:.0} s",
         tally.starts,
         tally.one_rank,
         tally.whole_job,
         tally.resumed,
         tally.damaged,
+        tally.hung,
         began.elapsed().as_secs_f64(),
     );
     println!("survived {survived}/{runs}");

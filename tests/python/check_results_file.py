@@ -62,7 +62,7 @@ def check_h5py(path):
             check(file[name].dtype == np.dtype(kind), f"{name} has type {file[name].dtype}")
             check(file[name].chunks is not None, f"{name} is not chunked")
         check(list(file["status"].attrs["flag_values"]) == [0, 1, 2, 3, 4], "flag_values of status")
-        check(file["status"].attrs["flag_meanings"] == "found-exact found-scan none-within-bound dead", "flag_meanings of status")
+        check(file["status"].attrs["flag_meanings"] == "found-exact found-scan none-within-bound dead not-run", "flag_meanings of status")
         check(isinstance(file["provenance"].attrs["command_line"], str), "command line")
         return seen
 
