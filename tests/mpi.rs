@@ -191,7 +191,7 @@ fn interrupt(directory: &std::path::Path, signal: i32, target: impl Fn(u32) -> u
     let journal = directory.join("long.h5.journal");
     let length = || std::fs::metadata(&journal).map_or(0, |found| found.len());
     let before = length();
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // Records reach the journal, which may be that of an earlier start, only when all ranks are at work.
     let begun = Instant::now();
     while length() < before + 4000 {
@@ -201,7 +201,8 @@ fn interrupt(directory: &std::path::Path, signal: i32, target: impl Fn(u32) -> u
     // SAFETY: sends a signal to a process that was started here.
     assert_eq!(unsafe { libc::kill(target(child.id()) as i32, signal) }, 0);
     let output = child.wait_with_output().unwrap();
-    (output.status.code(), stderr(&output))
+    // MPICH's launcher complains on its standard output.
+    (output.status.code(), stderr(&output) + &String::from_utf8_lossy(&output.stdout))
 }
 
 /// A rank that `mpirun` has started, itself or through a helper of its own, not rank 0.
