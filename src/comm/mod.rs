@@ -41,7 +41,7 @@ pub trait Comm {
     /// On another rank: whether the root has called [`call_end`](Comm::call_end). Every rank must ask until it has.
     fn end_is_called(&self) -> bool;
 
-    /// The smallest `value` of all ranks.
+    /// The smallest `value` of all ranks; at most `i64::MAX`.
     fn lowest(&self, value: u64) -> u64;
 
     /// The root's `message`, at most [`MAX_MESSAGE`] bytes; what other ranks pass is dropped.
