@@ -41,7 +41,7 @@ fn journal_seconds(experiment: &Experiment, record: &UnitRecord, count: usize) -
     }
     let (start, processor) = (Instant::now(), processor_seconds());
     let mut journal =
-        Journal::create(&directory.path().join("bench.journal"), &Header::new(experiment, &plan)).expect("there is room");
+        Journal::create(&directory.path().join("bench.journal"), &Header::new(experiment, None, &plan)).expect("there is room");
     for (save, networks) in (0..count).collect::<Vec<_>>().chunks(count.div_ceil(SAVES)).enumerate() {
         networks.iter().for_each(|&network| journal.note(Unit { cell: 0, network }));
         match (save + 1) % (SAVES / 2) {

@@ -1,4 +1,4 @@
-//! One network, exactly as `run` uses it, as an HDF5 file for other people's frameworks.
+//! One network, exactly as `run --engine dense` uses it, as an HDF5 file for other people's frameworks.
 //!
 //! f(x) = a·h_L/√width with h_l = max(W_l h_{l−1}, 0) and h_0 = x; the sign of f is switched at x − sign(f)·step·grad.
 //! `docs/file-format.md` lists the datasets.

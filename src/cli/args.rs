@@ -127,7 +127,7 @@ pub enum Command {
     /// Draw the paper's figures from a results file
     #[command(after_help = PLOT_EXAMPLES)]
     Plot(PlotArgs),
-    /// Write one network exactly as `run` uses it, with its inputs and their steps
+    /// Write one network exactly as `run --engine dense` uses it, with its inputs and their steps
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(ExportArgs),
     /// Print a completion script for a shell

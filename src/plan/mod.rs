@@ -14,6 +14,7 @@ use crate::network::dense::{Keep, Storage};
 use crate::results::{EngineName, SearchName};
 
 pub use cost::UnitCost;
+use memory::Footprint;
 
 /// Widest deep network whose steps are traced exactly under `--search auto`. Above it a scan misses so few earlier crossings, and tracing
 /// costs so much more, that steps are scanned: `cargo bench --bench search_threshold` prints both.
@@ -21,6 +22,12 @@ pub const WIDEST_TRACED: usize = 100;
 
 /// How many times cheaper the implicit engine must be at depth 1, where the dense one can run a network of any width in constant memory.
 const SHALLOW_ADVANTAGE: f64 = 3.0;
+/// How many times faster the implicit engine has to be under `--engine auto`. A dense network takes less memory near the crossover, and
+/// it can be exported.
+const WEIGHTS_ARE_WORTH: f64 = 2.0;
+
+/// An engine that is slower by more than this is not offered in place of one that does not fit.
+const SLOWEST_WAY_OUT: f64 = 20.0;
 
 /// What one rank has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +111,7 @@ fn method(cell: Cell, experiment: &Experiment) -> (EngineName, SearchName) {
         EngineChoice::Auto => {
             let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
             let seconds = |engine| cost::of_unit(cell, experiment, engine, search, keep).seconds;
-            let advantage = if cell.depth == 1 { SHALLOW_ADVANTAGE } else { 1.0 };
+            let advantage = if cell.depth == 1 { SHALLOW_ADVANTAGE } else { WEIGHTS_ARE_WORTH };
             let is_cheaper = advantage * seconds(EngineName::Implicit) < seconds(EngineName::Dense);
             (if is_cheaper { EngineName::Implicit } else { EngineName::Dense }, search)
         }
@@ -123,19 +130,20 @@ fn search(choice: SearchChoice, cell: Cell) -> SearchName {
 }
 
 fn does_not_fit(cell: Cell, experiment: &Experiment, engine: EngineName, process: u64, resources: Resources) -> BadInput {
-    let needed = |engine, search| {
-        let leanest = memory::footprints(cell, experiment, engine, search).pop().expect("there is always a way to run a cell");
-        leanest.bytes.saturating_add(process)
+    let leanest = |engine, search| {
+        let Footprint { keep, bytes } =
+            memory::footprints(cell, experiment, engine, search).pop().expect("there is always a way to run a cell");
+        (bytes.saturating_add(process), cost::of_unit(cell, experiment, engine, search, keep).seconds)
     };
-    let dense = || needed(EngineName::Dense, search(experiment.search, cell));
-    let implicit = || needed(EngineName::Implicit, SearchName::Scan);
-    let (bytes, how, other) = match engine {
+    let dense = || leanest(EngineName::Dense, search(experiment.search, cell));
+    let implicit = || leanest(EngineName::Implicit, SearchName::Scan);
+    let ((bytes, seconds), how, other) = match engine {
         EngineName::Dense => (dense(), "even with its weights made again at every pass", Some(("implicit", implicit()))),
-        EngineName::Implicit => (implicit(), "for products with its weights, without the weights", Some(("dense", dense()))),
-        EngineName::Limit => (needed(engine, SearchName::Path), "for its paths, and the program", None),
+        EngineName::Implicit => (implicit(), "for the products with its weights", Some(("dense", dense()))),
+        EngineName::Limit => (leanest(engine, SearchName::Path), "for its paths, and the program", None),
     };
-    let fitting = other.filter(|(_, bytes)| *bytes <= resources.memory);
-    let instead = fitting.map_or(String::new(), |(other, _)| format!(", --engine {other}"));
+    let is_way_out = |(bytes, other): (u64, f64)| bytes <= resources.memory && other < SLOWEST_WAY_OUT * seconds;
+    let instead = other.filter(|(_, cost)| is_way_out(*cost)).map_or(String::new(), |(other, _)| format!(", --engine {other}"));
     let narrower = if cell.is_infinite() { "" } else { ", or a smaller width" };
     BadInput::new(
         format!("cell {cell} does not fit into {} of memory a rank", ByteSize(resources.memory)),

@@ -30,6 +30,8 @@ pub const ROUND_POINTS: usize = 2;
 const NARROWEST_DIP: f64 = 0.1;
 /// Points go beyond the predicted root by this fraction of its distance to the nearest point, so that they change the sign.
 const BEYOND: f64 = 0.1;
+/// |φ| below this fraction of φ(0) may be a rounding error.
+const FLAT: f64 = 1e-6;
 /// Points of an interpolation.
 const NODES: usize = 4;
 
@@ -163,7 +165,7 @@ impl Scan {
         let width = right.t - left.t;
         let linear = interpolated_root(left, right);
         let root = self.root();
-        let agree = (root - linear).abs() <= AGREEMENT * right.t;
+        let agree = !self.is_flat(&right) && (root - linear).abs() <= AGREEMENT * right.t;
         if width <= TOLERANCE * right.t || width <= NARROW * right.t && agree {
             return Vec::new();
         }
@@ -185,12 +187,16 @@ impl Scan {
         self.predicted_root().filter(|&root| root > left.t && root < right.t).unwrap_or_else(|| interpolated_root(left, right))
     }
 
+    /// Whether φ is 0 to rounding: so it is where all neurons of a layer are off, and such a point says nothing about the slope before it.
+    fn is_flat(&self, point: &Point) -> bool {
+        point.phi.abs() < FLAT * self.line.value
+    }
+
     /// The root of φ by inverse interpolation: t as a polynomial of φ through the points nearest to the root, which must be in falling
     /// order; φ'(0) counts as one more where t = 0 is among them.
     fn predicted_root(&self) -> Option<f64> {
         let before = self.before();
-        // φ is exactly 0 where all neurons of a layer are off: such a point says nothing about the slope before it.
-        let after: Vec<Point> = self.beyond.iter().filter(|point| point.phi < 0.0).take(NODES / 2).copied().collect();
+        let after: Vec<Point> = self.beyond.iter().filter(|point| !self.is_flat(point)).take(NODES / 2).copied().collect();
         let nodes = [&before[before.len().saturating_sub(NODES - after.len())..], &after].concat();
         let is_falling = nodes.is_sorted_by(|a, b| a.phi > b.phi);
         is_falling.then(|| inverse_interpolation(nodes, -1.0 / self.line.decline))
