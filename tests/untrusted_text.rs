@@ -92,7 +92,7 @@ fn sound() -> (Header, Vec<u8>) {
     static SOUND: OnceLock<(Header, Vec<u8>)> = OnceLock::new();
     let make = || {
         let (experiment, plan) = experiment();
-        let header = Header::new(&experiment, &plan);
+        let header = Header::new(&experiment, None, &plan);
         let directory = tempfile::TempDir::new().unwrap();
         let path = directory.path().join("sound");
         let mut journal = Journal::create(&path, &header).unwrap();
