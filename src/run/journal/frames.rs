@@ -162,14 +162,14 @@ mod tests {
         bytes
     }
 
-    /// The networks read, and the damaged stretches.
-    fn read(bytes: &[u8], inputs: usize) -> (Vec<usize>, Vec<Range<u64>>) {
+    /// The networks read, and where each damaged stretch begins and ends.
+    fn read(bytes: &[u8], inputs: usize) -> (Vec<usize>, Vec<(usize, usize)>) {
         let mut frames = Frames::new(bytes, inputs);
         let (mut networks, mut damage) = (Vec::new(), Vec::new());
         while let Some(piece) = frames.next().unwrap() {
             match piece {
                 Piece::Record(record) => networks.push(record.unit.network),
-                Piece::Damage(range) => damage.push(range),
+                Piece::Damage(range) => damage.push((range.start as usize, range.end as usize)),
             }
         }
         (networks, damage)
@@ -191,8 +191,8 @@ mod tests {
         for cut in 0..bytes.len() {
             let (networks, damage) = read(&bytes[..cut], 2);
             assert_eq!(networks, (0..cut / frame).collect::<Vec<_>>());
-            let torn = (cut / frame * frame) as u64..cut as u64;
-            assert_eq!(damage, if torn.is_empty() { vec![] } else { vec![torn] });
+            let torn = (cut / frame * frame, cut);
+            assert_eq!(damage, if torn.0 == torn.1 { vec![] } else { vec![torn] });
         }
     }
 
@@ -205,7 +205,7 @@ mod tests {
             let hit = at / frame;
             let (networks, damage) = read(&bytes, 2);
             assert_eq!(networks, (0..4).filter(|network| *network != hit).collect::<Vec<_>>(), "byte {at}");
-            assert_eq!(damage, [(hit * frame) as u64..((hit + 1) * frame) as u64], "byte {at}");
+            assert_eq!(damage, [(hit * frame, (hit + 1) * frame)], "byte {at}");
         }
     }
 
@@ -220,13 +220,13 @@ mod tests {
         assert_eq!(read(&added, 2).0, [0, 1, 3, 4]);
         let mut between = bytes;
         between.splice(2 * frame..2 * frame, vec![0; 3 * READ]);
-        assert_eq!(read(&between, 2), (vec![0, 1, 2, 3, 4], vec![2 * frame as u64..(2 * frame + 3 * READ) as u64]));
+        assert_eq!(read(&between, 2), (vec![0, 1, 2, 3, 4], vec![(2 * frame, 2 * frame + 3 * READ)]));
     }
 
     #[test]
     fn records_of_another_length_are_damage() {
         let (networks, damage) = read(&journal(3, 5), 6);
         assert!(networks.is_empty());
-        assert_eq!(damage.iter().map(|range| range.end - range.start).sum::<u64>(), 3 * frame_bytes(5) as u64);
+        assert_eq!(damage.iter().map(|(from, to)| to - from).sum::<usize>(), 3 * frame_bytes(5));
     }
 }
