@@ -1,6 +1,6 @@
 //! The cost model against measurement: `cargo bench --bench cost_model` prints predicted and measured seconds of one unit, cell by cell.
 //!
-//! Measured seconds are processor time of one thread, the least of a few networks, so that a busy machine does not spoil them.
+//! Measured seconds are processor time of one thread, the mean of a few networks, so that a busy machine does not spoil them.
 
 use advstep_hpc::experiment::options::Options;
 use advstep_hpc::experiment::{EngineChoice, Unit};
@@ -81,12 +81,12 @@ fn main() -> anyhow::Result<()> {
         if only.as_ref().is_some_and(|only| only != cell.engine.name()) {
             continue;
         }
-        let networks = if cell.cost.seconds > 2.0 { 1 } else { 5 };
-        let (mut seconds, mut points) = (f64::INFINITY, 0.0);
+        let networks = ((1.0 / cell.cost.seconds) as usize).clamp(1, 100);
+        let (mut seconds, mut points) = (0.0, 0.0);
         for network in 0..networks {
             let start = thread_seconds();
             let record = measure(&experiment, cell, Unit { cell: 0, network });
-            seconds = seconds.min(thread_seconds() - start);
+            seconds += (thread_seconds() - start) / networks as f64;
             points += record.samples.iter().map(|sample| f64::from(sample.evaluations)).sum::<f64>();
         }
         println!(

@@ -145,8 +145,10 @@ fn implicit(cell: Cell, networks: usize, search: SearchName, first: FirstLayer) 
     (0..networks).map(|network| samples(&mut engine(network), search, 20.0)).collect()
 }
 
+type Statistic = fn(&[Sample]) -> f64;
+
 /// What is compared of a network: one number each.
-const STATISTICS: [(&str, fn(&[Sample]) -> f64); 10] = [
+const STATISTICS: [(&str, Statistic); 10] = [
     ("f", |s| s[0].value),
     ("‖∇f‖", |s| s[0].gradient_norm),
     ("η*, 30 where none", |s| if s[0].status.is_found() { s[0].step } else { 30.0 }),

@@ -28,7 +28,7 @@ const PRODUCT_F32: f64 = 9.0e10;
 /// Flops a second in the thin products of a trace, in f64.
 const PRODUCT_TRACE: f64 = 3.0e10;
 /// Seconds a neuron and input of all passes of the exact line search together.
-const LINE: f64 = 5.0e-9;
+const LINE: f64 = 6.0e-9;
 /// Seconds a neuron and input of activations and masks, a layer and evaluation.
 const ACTIVATION: f64 = 0.6e-9;
 /// Seconds a number of a vector that the implicit engine takes in or gives out, besides its products.
@@ -42,7 +42,7 @@ const PIECE_NEURON: f64 = 5.0e-9;
 const UNIT: f64 = 3.0e-5;
 const INPUT: f64 = 3.0e-7;
 /// Seconds a number of an input.
-const INPUT_NUMBER: f64 = 3.5e-9;
+const INPUT_NUMBER: f64 = 5.0e-9;
 /// Rounds of evaluations in a scan, until the last line of a network is done.
 const SCAN_ROUNDS: f64 = 9.0;
 /// Passes over the neurons in an exact line search.
