@@ -8,7 +8,7 @@ Usage: scripts/torture.sh [RUNS [SEED]]
 
 Runs a small experiment RUNS times (default 50). Each is killed with SIGKILL at random moments, a single rank under mpirun or the whole
 job, and started again with other ranks and threads until it is done. Prints for each whether its results file holds the same science as
-that of an undisturbed run, and at the end how many survived. The exit code is 0 if all did. Takes two to four minutes on two cores.
+that of an undisturbed run, and at the end how many survived. The exit code is 0 if all did. Takes some minutes on two cores.
 
 Examples:
   scripts/torture.sh
