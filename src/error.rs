@@ -6,6 +6,8 @@ use std::fmt;
 pub const EXIT_FAILED: i32 = 1;
 /// Exit code of input that was refused before any work was done.
 pub const EXIT_BAD_INPUT: i32 = 2;
+/// Exit code of a run that was stopped on purpose and can be started again: `EX_TEMPFAIL` of `sysexits.h`.
+pub const EXIT_AGAIN: i32 = 75;
 
 /// Input that is refused. Displayed as `what (why) remedy`; the process exits with [`EXIT_BAD_INPUT`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

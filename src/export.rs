@@ -67,7 +67,7 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, plan: 
     write(file, "step", "smallest step that switches the sign, NaN where none", steps.view())?;
     let codes: Array1<u8> = samples.iter().map(|sample| sample.status as u8).collect();
     let status = write(file, "status", "what became of the search", codes.view())?;
-    set_flags(&status, &Status::ALL.map(Status::name))
+    set_flags(&status, &Status::ALL.map(|status| (status as u8, status.name())))
 }
 
 fn write<T: H5Type, D: Dimension>(file: &Group, name: &str, long_name: &str, array: ArrayView<T, D>) -> anyhow::Result<Dataset> {

@@ -1,7 +1,7 @@
 //! `advstep-hpc`: the smallest gradient step that flips the sign of a random ReLU network.
 //!
 //! Data flows one way through the modules, in the order in which they are listed here: an [`experiment`] becomes cells and units,
-//! a [`plan`] prices them and assigns them to ranks, each [`unit`] builds its [`network`] from [`random`] streams with the
+//! a [`plan`] prices them and assigns them to ranks, each [`unit`] builds its [`network`] (or, at infinite width, its [`limit`]) from [`random`] streams with the
 //! [`kernels`] and [`search`]es for the smallest step, [`run`] moves the records through [`comm`] to rank 0, and [`results`] and
 //! [`figures`] are what is left on disk.
 
@@ -14,6 +14,7 @@ pub mod experiment;
 pub mod plan;
 
 pub mod kernels;
+pub mod limit;
 pub mod network;
 pub mod random;
 pub mod search;
@@ -26,3 +27,4 @@ pub mod run;
 pub mod export;
 pub mod figures;
 pub mod results;
+pub mod shard;

@@ -2,13 +2,16 @@
 
 use std::process::ExitCode;
 
-use advstep_hpc::cli::args::{ExportArgs, ManArgs, PlotArgs, RunArgs, ShowArgs};
+use anyhow::bail;
+
+use advstep_hpc::cli::args::{CompareArgs, ExportArgs, ManArgs, MergeArgs, PlanArgs, PlotArgs, RunArgs, ShowArgs};
 use advstep_hpc::cli::{self, Command, pages, paths};
 use advstep_hpc::comm::failure::conclude;
 use advstep_hpc::machine::blas;
+use advstep_hpc::plan::forecast::forecast;
 use advstep_hpc::plan::{self, report};
 use advstep_hpc::results::{self, show};
-use advstep_hpc::{export, figures, run};
+use advstep_hpc::{export, figures, run, shard};
 
 fn main() -> ExitCode {
     let outcome = blas::use_one_blas_thread().and_then(|()| dispatch(cli::parse().into_command()));
@@ -22,7 +25,9 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run(args) => run(args),
         Command::Plan(args) => plan(args),
+        Command::Merge(args) => merge(args),
         Command::Show(args) => show(args),
+        Command::Compare(args) => compare(args),
         Command::Plot(args) => plot(args),
         Command::Export(args) => export(args),
         Command::Completions(args) => Ok(cli::print(&pages::completions(args.shell))?),
@@ -34,17 +39,42 @@ fn run(args: RunArgs) -> anyhow::Result<()> {
     run::run(|| Ok(args.request()?))
 }
 
-fn plan(args: RunArgs) -> anyhow::Result<()> {
+fn plan(args: PlanArgs) -> anyhow::Result<()> {
     let request = args.request()?;
-    let resources = run::prepare::resources(request.threads, request.memory);
-    let plan = plan::plan(&request.experiment, resources)?;
-    Ok(cli::print(&report::table(&plan, resources))?)
+    let resources = run::prepare::resources(request.run.threads, request.run.memory);
+    let plan = plan::plan(&request.run.experiment, resources)?;
+    let forecast = forecast(&plan, resources, request.ranks.unwrap_or(1));
+    match request.sbatch {
+        true => Ok(cli::print(&forecast.sbatch(&request.name))?),
+        false => Ok(cli::print(&(report::table(&plan) + &forecast.line()))?),
+    }
+}
+
+fn merge(args: MergeArgs) -> anyhow::Result<()> {
+    let request = args.request()?;
+    let results = shard::merge(&request.shards, &request.command_line)?;
+    results::write(&request.out, &results)?;
+    match request.quiet {
+        true => Ok(()),
+        false => Ok(cli::print(&format!("{}\nResults are in {}\n", show::table(&results), request.out.display()))?),
+    }
 }
 
 fn show(args: ShowArgs) -> anyhow::Result<()> {
     let request = args.request()?;
     let results = results::read(&request.file)?;
     show::show(&results, request.format, &mut std::io::stdout().lock())
+}
+
+fn compare(args: CompareArgs) -> anyhow::Result<()> {
+    let request = args.request()?;
+    for file in [&request.one, &request.other] {
+        results::read(file)?;
+    }
+    match results::first_difference(&request.one, &request.other)? {
+        Some(difference) => bail!("the results differ ({difference}) they are not of one experiment, program and kind of machine"),
+        None => Ok(cli::print("The results are the same\n")?),
+    }
 }
 
 fn plot(args: PlotArgs) -> anyhow::Result<()> {

@@ -6,13 +6,17 @@ use ndarray::Array2;
 
 use crate::experiment::{Experiment, Precision, Unit};
 use crate::kernels::Real;
+use crate::limit;
 use crate::network::dense::Dense;
 use crate::network::implicit::Implicit;
 use crate::network::{Engine, ValueAndGradient};
 use crate::plan::CellPlan;
 use crate::random::NetworkStreams;
 use crate::results::{EngineName, SearchName};
-use crate::search::{Outcome, Start, one_layer, scan, trace};
+use crate::search::{Outcome, Start, one_layer, scan, through_the_origin, trace};
+
+/// Goes up with every change after which an experiment gives other samples, in any bit. Runs are resumed within one version only.
+pub const SCIENCE_VERSION: u32 = 1;
 
 /// What became of the search for one input. The discriminants are the codes in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +65,8 @@ pub struct Sample {
     /// f(x).
     pub value: f64,
     pub status: Status,
-    /// Points of the line at which the whole network was evaluated for this input.
+    /// Work of the search for this input: passes over the neurons (search `line`), linear pieces (`trace`), network evaluations (`scan`),
+    /// or sampled points (`path`).
     pub evaluations: u32,
 }
 
@@ -79,18 +84,16 @@ pub struct UnitRecord {
 pub fn measure(experiment: &Experiment, plan: &CellPlan, unit: Unit) -> UnitRecord {
     let start = Instant::now();
     let streams = NetworkStreams::new(experiment.seed, plan.cell, unit.network, experiment.gain, experiment.readout);
-    let samples = match experiment.precision {
-        Precision::F32 => samples(&mut *engine::<f32>(streams, experiment, plan), plan.search, experiment.bound),
-        Precision::F64 => samples(&mut *engine::<f64>(streams, experiment, plan), plan.search, experiment.bound),
+    let Experiment { inputs, bound, precision, .. } = *experiment;
+    let CellPlan { cell, engine, search, keep, .. } = *plan;
+    let samples = match (engine, precision) {
+        (EngineName::Dense, Precision::F32) => samples(&mut Dense::<f32>::new(streams, cell, inputs, keep), search, bound),
+        (EngineName::Dense, Precision::F64) => samples(&mut Dense::<f64>::new(streams, cell, inputs, keep), search, bound),
+        (EngineName::Implicit, Precision::F32) => samples(&mut Implicit::<f32>::new(streams, cell, inputs), search, bound),
+        (EngineName::Implicit, Precision::F64) => samples(&mut Implicit::<f64>::new(streams, cell, inputs), search, bound),
+        (EngineName::Limit, _) => limit::samples(streams, cell, experiment),
     };
     UnitRecord { unit, samples, seconds: start.elapsed().as_secs_f64() }
-}
-
-fn engine<T: Real>(streams: NetworkStreams, experiment: &Experiment, plan: &CellPlan) -> Box<dyn Engine<T>> {
-    match plan.engine {
-        EngineName::Dense => Box::new(Dense::new(streams, plan.cell, experiment.inputs, plan.keep)),
-        EngineName::Implicit => Box::new(Implicit::new(streams, plan.cell, experiment.inputs)),
-    }
 }
 
 /// f, ‖∇f‖ and η* at every input of `engine`.
@@ -98,13 +101,15 @@ pub fn samples<T: Real>(engine: &mut dyn Engine<T>, search: SearchName, bound: f
     let ValueAndGradient { value, gradient } = engine.value_and_gradient();
     let norm = norms(&gradient);
     let lines = starts(&value, &norm);
+    let dim = gradient.ncols();
     let directions = descent_directions(&value, gradient);
-    let outcomes = match lines.is_empty() {
-        true => Vec::new(),
-        false => {
-            engine.set_directions(directions);
-            smallest_steps(engine, &lines, search, bound)
-        }
+    let outcomes = if dim == 1 {
+        lines.iter().map(|line| through_the_origin(line, bound)).collect()
+    } else if lines.is_empty() {
+        Vec::new()
+    } else {
+        engine.set_directions(directions);
+        smallest_steps(engine, &lines, search, bound)
     };
     let dead = Sample { step: f64::NAN, gradient_norm: 0.0, value: 0.0, status: Status::Dead, evaluations: 0 };
     let mut samples: Vec<Sample> =
@@ -141,6 +146,7 @@ fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], search: 
     match search {
         SearchName::Line => one_layer::smallest_steps(engine, lines, bound),
         SearchName::Scan => scan::smallest_steps(engine, lines, bound),
+        SearchName::Path => unreachable!("an infinitely wide network has no engine: limit::samples draws its steps"),
         SearchName::Trace => {
             let traced = trace::smallest_steps(engine, lines, bound);
             let given_up: Vec<Start> =

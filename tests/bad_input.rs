@@ -33,6 +33,8 @@ const REFUSED_BEFORE_PLANNING: &[Case] = &[
     program("--widths 10,1e30", "the width 1e30 is too large"),
     program("--widths 1.5", "the width 1.5 is not a whole number"),
     program("--widths nan", "the width NaN is not finite"),
+    program("--widths=-inf", "the width -inf is not finite"),
+    program("export --depth 1 --dim 5 --width inf --out net.h5", "the width inf cannot be exported"),
     program("--depths -1", "the depth -1 is too small"),
     program("--depths 1001", "the depth 1001 is too large"),
     program("--dims 0", "the dim 0 is too small"),

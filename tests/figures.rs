@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Precision, Readout, SearchChoice, Unit};
+use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, INFINITE_WIDTH, Precision, Readout, SearchChoice, Unit};
 use advstep_hpc::figures::{self, Format, Picture};
 use advstep_hpc::results::{CellResults, EngineName, Provenance, Results, SearchName, Summary};
 use advstep_hpc::unit::{Sample, Status, UnitRecord};
@@ -112,6 +112,9 @@ fn odd_cases() -> Vec<(&'static str, Vec<(Cell, Summary)>)> {
         ("seven-depths", grid(&[1, 2, 3, 4, 6, 8, 12], &[10, 100], &[10, 30, 100, 300])),
         ("five-depths", grid(&[1, 2, 3, 4, 5], &[10, 100, 1_000_000], &[10, 100, 1000, 100_000_000])),
         ("long-lists", grid(&[1, 2], &many, &widths)),
+        ("infinite", grid(&[1, 2, 3], &[10, 100, 500], &[10, 100, 1000, INFINITE_WIDTH])),
+        ("one-width-and-infinite", grid(&[1, 2], &[10, 100], &[30, INFINITE_WIDTH])),
+        ("infinite-only", grid(&[1, 2], &[10, 100], &[INFINITE_WIDTH])),
         ("largest", grid(&[1], &[usize::MAX], &[1, usize::MAX])),
     ]
 }
@@ -216,6 +219,23 @@ fn the_phase_diagram_has_a_number_in_each_cell_and_marks_what_was_not_run() {
     assert_eq!(two_decimals, cells.len() - exact + 5);
     let complete = figures::draw(&grid(&[1], &[10, 20], &[10, 20]), NOTE);
     assert!(!named(&complete, "phase_diagram").svg.contains("not run"));
+}
+
+#[test]
+fn infinite_widths_are_dashed_lines_and_the_last_column() {
+    let pictures = figures::draw(&grid(&[1, 2], &[10, 100, 500], &[10, 100, INFINITE_WIDTH]), NOTE);
+    for (name, limits, ticks) in [("figure1_fraction", 6, 2), ("figure2_depth1", 6, 2)] {
+        let picture = named(&pictures, name);
+        assert_eq!(count(picture, "limit"), limits, "{name}");
+        assert_eq!(picture.svg.matches("stroke-dasharray").count(), limits + 1, "{name}: one each, and the legend");
+        assert_eq!(picture.svg.matches("<tspan>∞</tspan>").count(), ticks, "{name}");
+    }
+    // The curve itself ends before infinity.
+    let panel = named(&pictures, "figure2_depth1").svg.split("<g class=\"panel\">").nth(1).unwrap();
+    let curve = panel.split("<g class=\"curve\">").nth(1).unwrap();
+    let path = curve.split('"').find(|piece| piece.starts_with('M')).unwrap();
+    assert_eq!(path.matches(['M', 'L']).count(), 2, "{path}");
+    assert_eq!(named(&pictures, "phase_diagram").svg.matches("<tspan>∞</tspan>").count(), 2);
 }
 
 #[test]
@@ -340,12 +360,42 @@ fn results_are_summarised_and_plotted() {
     let directory = tempfile::tempdir().unwrap();
     let files = figures::plot(&results(experiment(vec![1, 2])), directory.path(), &[Format::Svg]).unwrap();
     let names: Vec<&Path> = files.iter().map(|file| file.strip_prefix(directory.path()).unwrap()).collect();
-    let expected = ["figure1_fraction.svg", "figure2_depth1.svg", "figure3_depth2.svg", "phase_diagram.svg"];
+    let expected = [
+        "figure1_fraction.svg",
+        "figure2_depth1.svg",
+        "figure3_depth2.svg",
+        "phase_diagram.svg",
+        "distribution_step_depth1.svg",
+        "distribution_gradient_depth1.svg",
+        "distribution_step_depth2.svg",
+        "distribution_gradient_depth2.svg",
+    ];
     assert_eq!(names, expected.map(Path::new));
     let phase = std::fs::read_to_string(&files[3]).unwrap();
     // Three of four inputs are switched in each of the 2·3 + 2·2 cells.
     assert_eq!(phase.matches("<tspan>0.75</tspan>").count(), 10);
     assert!(phase.contains("3 networks × 4 inputs per point, Gaussian readout, gain 2"));
+}
+
+#[test]
+fn distributions_are_those_of_the_samples() {
+    let directory = tempfile::tempdir().unwrap();
+    let infinite = Experiment { widths: vec![10, 100, INFINITE_WIDTH], ..experiment(vec![1]) };
+    let files = figures::plot(&results(infinite), directory.path(), &[Format::Svg]).unwrap();
+    let svg = std::fs::read_to_string(&files[3]).unwrap();
+    assert!(files[3].ends_with("distribution_step_depth1.svg"));
+    assert!(!svg.contains("NaN"));
+    // Two dims; widths 10, 100, 1000 and the limit in each.
+    let groups = |class: &str| svg.matches(&format!("<g class=\"{class}\">")).count();
+    assert_eq!((groups("panel"), groups("curve"), groups("limit"), groups("legend")), (2, 6, 2, 1));
+    // Steps 1, 2, 3 and none: the curve climbs by a quarter of the axis (1.09 long, 130 points) at each, and ends at three quarters.
+    let curve = svg.split("<g class=\"curve\">").nth(1).unwrap();
+    let path = curve.split('"').find(|piece| piece.starts_with('M')).unwrap();
+    let heights = path.split('L').map(|point| point.split(' ').next_back().unwrap().parse::<f64>().unwrap());
+    let mut heights: Vec<f64> = heights.collect();
+    heights.dedup();
+    assert_eq!(heights.len(), 4, "{heights:?}");
+    assert!(heights.windows(2).all(|pair| (pair[0] - pair[1] - 130.0 / 1.09 / 4.0).abs() < 0.01), "{heights:?}");
 }
 
 #[test]

@@ -4,10 +4,12 @@ mod common;
 
 use advstep_hpc::experiment::Cell;
 use advstep_hpc::kernels::Real;
-use advstep_hpc::network::Engine;
+use advstep_hpc::network::{Engine, LineBlock, LinePoint, ValueAndGradient};
+use advstep_hpc::results::SearchName;
 use advstep_hpc::search::{Outcome, Start, one_layer};
-use advstep_hpc::unit::Status;
+use advstep_hpc::unit::{Sample, Status, samples};
 use common::stored;
+use ndarray::{Array2, ArrayView2};
 
 /// φ·√k = s Σ a ψ(z + t u) of one line, in f64.
 struct Line {
@@ -144,6 +146,110 @@ fn phi_changes_sign_at_the_step_and_nowhere_before() {
                     assert!(line.phi(after) <= 0.0, "{cell} network {network}: φ({after}) > 0 after the step {step}");
                 }
             }
+        }
+    }
+}
+
+/// An engine that is nothing but the given line.
+struct Given(Line);
+
+impl Engine<f64> for Given {
+    fn depth(&self) -> usize {
+        1
+    }
+    fn width(&self) -> usize {
+        self.0.z.len()
+    }
+    fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<f64>)) {
+        let width = self.0.z.len();
+        let row = |numbers: &Vec<f64>| ArrayView2::from_shape((1, width), numbers).unwrap().to_owned();
+        let (z, u) = (row(&self.0.z), row(&self.0.u));
+        visit(LineBlock { neurons: 0..width, readout: &self.0.a, z: z.view(), u: u.view() });
+    }
+    fn value_and_gradient(&mut self) -> ValueAndGradient<f64> {
+        unreachable!("the search is given the line")
+    }
+    fn set_directions(&mut self, _: Array2<f64>) {
+        unreachable!("the search is given the line")
+    }
+    fn evaluate(&mut self, _: &[LinePoint]) -> Vec<f64> {
+        unreachable!("the exact search evaluates nothing")
+    }
+    fn layer_weights(&mut self, _: usize) -> Option<Array2<f64>> {
+        None
+    }
+}
+
+#[test]
+fn crowded_breakpoints_are_told_apart() {
+    // Tens of thousands of neurons with breakpoints in an interval of width `spread` at t = 1, and one that brings φ(0) to 1: φ falls at
+    // rate 0.01, and between the crowd's jumps up and down it crosses 0 somewhere inside or never.
+    let mut found = 0;
+    for spread in [0.5, 1e-3, 1e-7] {
+        for seed in 0..20_u64 {
+            let count = 30_000;
+            let fraction = |index: usize, salt: u64| {
+                let word = (index as u64 + 1 + seed * 1_000_003 + salt * 7_777_777).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                ((word ^ (word >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 11) as f64 / (1_u64 << 53) as f64
+            };
+            let mut line = Line { z: vec![1.0], u: vec![-0.9], a: vec![1.0] };
+            for index in 0..count {
+                let t = 1.0 + spread * (fraction(index, 1) - 0.5);
+                let slope = fraction(index, 2);
+                // Off and rising: it comes on at t, up or down.
+                line.z.push(-slope * t);
+                line.u.push(slope);
+                line.a.push(if fraction(index, 3) < 0.5 { 1.0 } else { -1.0 } / (count as f64).sqrt() * 30.0);
+            }
+            let mut corners: Vec<(f64, f64)> =
+                (0..=count).map(|i| (-line.z[i] / line.u[i], line.a[i] * line.u[i].abs())).filter(|(t, _)| *t < 20.0).collect();
+            corners.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let (mut t, mut value, mut slope, mut first) = (0.0, 1.0, -0.9, None);
+            for (corner, jump) in corners.into_iter().chain([(20.0, 0.0)]) {
+                let next = value + slope * (corner - t);
+                if next <= 0.0 && first.is_none() {
+                    first = Some(t - value / slope);
+                }
+                (t, value, slope) = (corner, next, slope + jump);
+            }
+            let start =
+                Start { input: 0, sign: 1.0, value: 1.0 / ((count + 1) as f64).sqrt(), decline: 0.9 / ((count + 1) as f64).sqrt() };
+            let outcome = one_layer::smallest_steps(&mut Given(line), &[start], 20.0)[0];
+            match first {
+                Some(first) => {
+                    found += 1;
+                    assert!(
+                        (outcome.step - first).abs() <= 1e-9 * first,
+                        "spread {spread}, seed {seed}: {outcome:?} against {first}"
+                    );
+                }
+                None => assert_eq!(outcome.status, Status::NoneWithinBound, "spread {spread}, seed {seed}"),
+            }
+        }
+    }
+    assert!(found > 20 && found < 60, "{found} of 60 found: the case should be mixed");
+}
+
+#[test]
+fn one_dimension_has_a_closed_form_in_every_precision_and_search() {
+    // The line runs through the origin, where f is exactly 0: η* = η̂.
+    for (depth, width) in [(1, 1), (1, 100), (2, 30), (3, 300)] {
+        let cell = Cell { depth, dim: 1, width };
+        for search in [SearchName::Line, SearchName::Trace, SearchName::Scan] {
+            for network in 0..20 {
+                check_through_origin(&samples(&mut stored::<f32>(5, cell, network, 10), search, 20.0));
+                check_through_origin(&samples(&mut stored::<f64>(5, cell, network, 10), search, 20.0));
+            }
+        }
+    }
+}
+
+fn check_through_origin(samples: &[Sample]) {
+    for sample in samples.iter().filter(|sample| sample.status != Status::Dead) {
+        let predicted = sample.value.abs() / sample.gradient_norm.powi(2);
+        match sample.status {
+            Status::FoundExact => assert!((sample.step - predicted).abs() <= 1e-12 * predicted),
+            status => assert!(status == Status::NoneWithinBound && predicted > 20.0, "{sample:?}"),
         }
     }
 }

@@ -1,56 +1,19 @@
 //! The program under a real `mpirun`: the same science on any number of ranks and threads, and failures that end the whole job.
 #![cfg(feature = "mpi")]
 
+mod jobs;
+
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use advstep_hpc::results::first_difference;
+use advstep_hpc::shard;
+use jobs::{PROGRAM, finish, job, stderr};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_advstep-hpc");
-
-/// An experiment of 60 units in 12 cells, done in no time.
-const SMALL: [&str; 10] = ["--depths", "1,2", "--dims", "5,20", "--widths", "10,20,300", "--networks", "5", "--inputs", "7"];
-
-/// Far longer than any of these jobs takes: only a job that hangs gets here.
-const HANGS: Duration = Duration::from_secs(120);
-
-/// The program on `ranks` ranks; started plainly when there are none.
-fn job(ranks: Option<usize>, arguments: &[&str]) -> Command {
-    let mut command = match ranks {
-        Some(ranks) => {
-            let mut mpirun = Command::new("mpirun");
-            mpirun.args(["--oversubscribe", "-n", &ranks.to_string(), PROGRAM]);
-            mpirun
-        }
-        None => Command::new(PROGRAM),
-    };
-    command.args(arguments);
-    // Containers and continuous integration run as root.
-    command.envs([("OMPI_ALLOW_RUN_AS_ROOT", "1"), ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")]);
-    command.env_remove("ADVSTEP_FAULT").env_remove("SLURM_NTASKS");
-    command
-}
-
-/// Runs a command to its end, and fails the test if it has none.
-fn finish(command: &mut Command) -> Output {
-    let mut child =
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("mpirun is installed");
-    let started = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        if started.elapsed() > HANGS {
-            child.kill().unwrap();
-            panic!("the job hangs: {:?}", child.wait_with_output().unwrap());
-        }
-        sleep(Duration::from_millis(20));
-    }
-    child.wait_with_output().unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
+/// An experiment of 120 units in 12 cells, done in no time.
+const SMALL: [&str; 10] = ["--depths", "1,2", "--dims", "5,20", "--widths", "10,20,300", "--networks", "10", "--inputs", "7"];
 
 /// A results file of the small experiment, in a directory of its own.
 struct Small {
@@ -85,6 +48,26 @@ fn ranks_threads_and_memory_do_not_change_the_science() {
             assert_eq!(other.differs_from(&plain), None, "{ranks} ranks of {threads} threads");
         }
     }
+}
+
+#[test]
+fn many_more_ranks_than_cores_finish() {
+    let many = Small::run(Some(64), &["--threads", "1", "--memory", "300MiB"]);
+    assert_eq!(many.differs_from(&Small::run(None, &[])), None);
+}
+
+#[test]
+fn a_shard_runs_on_several_ranks() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |ranks: Option<usize>, name: &str| {
+        let path = directory.path().join(name);
+        let options = ["--quiet", "--threads", "1", "--shard", "2/3", "--out", path.to_str().unwrap()];
+        let output = finish(&mut job(ranks, &[&SMALL[..], &options].concat()));
+        assert!(output.status.success(), "{}", stderr(&output));
+        let results = shard::file::read(&path).unwrap();
+        results.records.iter().map(|record| (record.unit, format!("{:?}", record.samples))).collect::<Vec<_>>()
+    };
+    assert_eq!(run(Some(3), "ranks.shard"), run(None, "plain.shard"));
 }
 
 #[test]
@@ -195,4 +178,81 @@ fn slurm_tasks_that_do_not_see_each_other_are_refused() {
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     assert!(stderr(&output).contains("SLURM_NTASKS is 4 but this process is alone"), "{}", stderr(&output));
     assert!(!path.exists());
+}
+
+/// An experiment of many seconds on few ranks.
+const LONG: [&str; 12] =
+    ["--depths", "2", "--dims", "20", "--widths", "300", "--networks", "3000", "--inputs", "100", "--threads", "1"];
+
+/// Starts the long experiment, sends `signal` to what `target` finds, and returns the exit code of `mpirun` and all messages.
+fn interrupt(directory: &std::path::Path, signal: i32, target: impl Fn(u32) -> u32) -> (Option<i32>, String) {
+    let out = directory.join("long.h5");
+    let length = || std::fs::metadata(directory.join("long.h5.journal")).map_or(0, |found| found.len());
+    let before = length();
+    let mut command = job(Some(3), &[&LONG[..], &["--out", out.to_str().unwrap()]].concat());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Records reach the journal, which may be that of an earlier start, only when all ranks are at work.
+    let begun = Instant::now();
+    while length() < before + 4000 {
+        assert!(begun.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none());
+        sleep(Duration::from_millis(20));
+    }
+    // SAFETY: sends a signal to a process that was started here.
+    assert_eq!(unsafe { libc::kill(target(child.id()) as i32, signal) }, 0);
+    let output = child.wait_with_output().unwrap();
+    // MPICH's launcher complains on its standard output.
+    (output.status.code(), stderr(&output) + &String::from_utf8_lossy(&output.stdout))
+}
+
+/// A rank that `mpirun` has started, itself or through a helper of its own, not rank 0.
+fn last_rank(mpirun: u32) -> u32 {
+    let is_ours = |rank: &u32| std::fs::read_to_string(format!("/proc/{rank}/comm")).is_ok_and(|name| name.trim() == "advstep-hpc");
+    descendants(mpirun).into_iter().filter(is_ours).max().expect("mpirun has started ranks")
+}
+
+fn descendants(process: u32) -> Vec<u32> {
+    let of = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten();
+    let children: String = tasks.map(|task| of(task.unwrap())).collect();
+    let children = children.split_whitespace().map(|child| child.parse().unwrap());
+    children.flat_map(|child| [vec![child], descendants(child)].concat()).collect()
+}
+
+#[test]
+fn a_signal_to_mpirun_or_to_one_rank_stops_all_ranks_with_75() {
+    let directory = tempfile::tempdir().unwrap();
+    let (code, messages) = interrupt(directory.path(), libc::SIGUSR1, |mpirun| mpirun);
+    assert_eq!(code, Some(75), "{messages}");
+    assert!(messages.contains("stopping (SIGUSR1)") && messages.contains("start again to go on"), "{messages}");
+    for signal in [libc::SIGUSR1, libc::SIGTERM, libc::SIGINT] {
+        let (code, messages) = interrupt(directory.path(), signal, last_rank);
+        assert_eq!(code, Some(75), "{messages}");
+        assert!(messages.contains("taken over") && messages.contains("start again to go on"), "{messages}");
+    }
+}
+
+#[test]
+fn a_rank_that_is_killed_ends_the_job_and_the_next_start_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let (code, messages) = interrupt(directory.path(), libc::SIGKILL, last_rank);
+    // Open MPI names the signal; under MPICH it is as often a surviving rank that complains first.
+    let named = messages.contains("signal 9") || std::env::var_os("ADVSTEP_MPIRUN").is_some();
+    assert!(code.is_some_and(|code| code != 0) && named, "{code:?}: {messages}");
+    let (code, messages) = interrupt(directory.path(), libc::SIGUSR1, |mpirun| mpirun);
+    assert!(code == Some(75) && messages.contains("networks are taken over"), "{code:?}: {messages}");
+}
+
+#[test]
+fn a_rank_that_stops_alone_stops_the_job() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("small.h5");
+    let arguments = [&SMALL[..], &["--threads", "1", "--out", path.to_str().unwrap()]].concat();
+    let output = finish(job(Some(3), &arguments).env("ADVSTEP_FAULT", "stop:rank=2:unit=2"));
+    // It may have finished everything within the grace.
+    if output.status.code() != Some(0) {
+        assert_eq!(output.status.code(), Some(75), "{}", stderr(&output));
+        assert!(finish(&mut job(Some(2), &arguments)).status.success());
+    }
+    let plain = Small::run(None, &[]);
+    assert_eq!(first_difference(&path, &plain.path).unwrap(), None);
 }

@@ -2,6 +2,7 @@
 
 mod results_common;
 
+use advstep_hpc::experiment::{Experiment, INFINITE_WIDTH};
 use advstep_hpc::results::show::{Format, show};
 use results_common::{experiment, synthetic};
 use serde_json::Value;
@@ -75,4 +76,20 @@ fn the_table_has_a_line_a_cell_and_fits_130_columns() {
         assert!(rows.iter().any(|row| row.len() > 3 && row[..3] == key && row[3] == found), "no row for {}:\n{text}", cell.cell);
     }
     assert!(text.starts_with("7 networks × 11 inputs a cell, gain 1, ±1 readout, η* ≤ 20, seed 42\n"), "{text}");
+}
+
+#[test]
+fn an_infinite_width_is_null_in_json_and_inf_in_csv() {
+    let experiment = Experiment { depths: vec![1], dims: vec![10], widths: vec![10, INFINITE_WIDTH], ..experiment() };
+    let experiment = Experiment { extra_widths: Default::default(), ..experiment };
+    let shown = |format| {
+        let mut out = Vec::new();
+        show(&synthetic(&experiment, 1), format, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let lines = shown(Format::Json);
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines[0]["width"] == 10 && lines[1]["width"].is_null());
+    assert!(shown(Format::Csv).lines().nth(2).unwrap().starts_with("1,10,inf,"));
+    assert!(shown(Format::Table).contains('∞'));
 }

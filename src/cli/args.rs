@@ -1,6 +1,7 @@
 //! What may be typed: the subcommands and their arguments. Only their form is checked here.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
@@ -9,6 +10,7 @@ use crate::experiment::presets::Preset;
 use crate::experiment::{EngineChoice, Precision, Readout, SearchChoice};
 use crate::figures;
 use crate::results::show;
+use crate::shard::Shard;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,25 +27,49 @@ Examples:
   advstep-hpc show results/quick.h5
   advstep-hpc plot results/quick.h5 --format svg,pdf
       Look at the results.
+  advstep-hpc --shard 3/16
+  advstep-hpc merge results/quick.*-of-16.shard --out results/quick.h5
+      The third of sixteen parts, which run apart from each other, and their union.
   advstep-hpc export --depth 1 --dim 20 --width 50 --network 3 --out net.h5
       One network, to check it in another framework.";
 
 const RUN_EXAMPLES: &str = "\
+While it runs, finished networks are kept in FILE.h5.journal. The same command goes on from there after any interruption, also
+with other ranks, threads and memory. SIGTERM, SIGINT and SIGUSR1 stop a run within --grace; a second SIGINT at once.
+
+Exit codes:
+  0   finished
+  1   failed
+  2   refused: bad input, nothing was done
+  75  stopped: start it again to go on
+
 Examples:
   advstep-hpc run --preset paper --threads 8 --memory 8GiB
   advstep-hpc run --config my.toml --seed 7 --out results/my-seed7.h5
-  mpirun -n 4 advstep-hpc run --depths 1,2 --widths 10,100,1e3 --overwrite";
+  mpirun -n 4 advstep-hpc run --depths 1,2 --widths 10,100,1e3 --overwrite
+  advstep-hpc run --preset paper --shard 3/16
+  advstep-hpc run --preset paper --max-hours 11.5 --snapshot 30min";
 
 const PLAN_EXAMPLES: &str = "\
 Examples:
   advstep-hpc plan --preset paper
-  advstep-hpc plan --depths 3 --widths 1e4 --memory 4GiB --threads 2";
+  advstep-hpc plan --depths 3 --widths 1e4 --memory 4GiB --threads 2
+  advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 2GiB
+  advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 2GiB --sbatch";
+
+const MERGE_EXAMPLES: &str = "\
+Examples:
+  advstep-hpc merge results/paper.*-of-16.shard --out results/paper.h5";
 
 const SHOW_EXAMPLES: &str = "\
 Examples:
   advstep-hpc show results/quick.h5
   advstep-hpc show results/quick.h5 --format json
   advstep-hpc show results/quick.h5 --format csv";
+
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  advstep-hpc compare results/quick.h5 results/quick-again.h5";
 
 const PLOT_EXAMPLES: &str = "\
 Examples:
@@ -88,10 +114,16 @@ pub enum Command {
     Run(RunArgs),
     /// Show what an experiment would cost, and run nothing
     #[command(after_help = PLAN_EXAMPLES)]
-    Plan(RunArgs),
+    Plan(PlanArgs),
+    /// Make one results file of the files of all shards
+    #[command(after_help = MERGE_EXAMPLES)]
+    Merge(MergeArgs),
     /// Print the statistics of each cell of a results file
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowArgs),
+    /// Tell whether two results files hold the same, bit for bit, whenever and wherever they were made; exit code 1 if not
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(CompareArgs),
     /// Draw the paper's figures from a results file
     #[command(after_help = PLOT_EXAMPLES)]
     Plot(PlotArgs),
@@ -117,14 +149,58 @@ pub struct RunArgs {
     /// Memory that each rank may use, such as 8GiB or 500MB [default: its share of what is free]
     #[arg(long, value_name = "SIZE", help_heading = "Machine")]
     pub memory: Option<ByteSize>,
-    /// Results file [default: results/NAME.h5, NAME being that of the preset or of the config file without its extension,
+    /// Run one of n parts of the experiment, i from 1 to n, into a file for `merge`. The parts take about equal time, and have
+    /// the same networks on every machine
+    #[arg(long, value_name = "i/n", help_heading = "Output")]
+    pub shard: Option<Shard>,
+    /// Results file [default: results/NAME.h5, or results/NAME.i-of-n.shard, NAME being that of the preset or of the config file without its extension,
     /// whatever the other options]
     #[arg(long, value_name = "FILE.h5", help_heading = "Output")]
     pub out: Option<PathBuf>,
+    /// Replace the results file if it exists. A run that was not finished goes on all the same
+    #[arg(long, help_heading = "Output")]
+    pub overwrite: bool,
+    /// Start over: the results file, and the journal of a run that was not finished, are moved aside to FILE.h5.old-1 and so on
+    #[arg(long, help_heading = "Output")]
+    pub fresh: bool,
+    /// Write the cells finished so far to FILE.partial.h5 this often, such as 10min
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Output")]
+    pub snapshot: Option<Duration>,
+    /// Stop when this many hours are over, to be started again
+    #[arg(long, value_name = "H", allow_negative_numbers = true, value_parser = number, help_heading = "Machine")]
+    pub max_hours: Option<f64>,
+    /// How long a stop waits for networks that run, and how long saving is tried when the disk is full; seconds, or such as 2min
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s", help_heading = "Machine")]
+    pub grace: Duration,
+    /// No progress and no table, only errors
+    #[arg(long, short, help_heading = "Output")]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Tell what it takes on this many ranks, each with the --threads and the --memory given [default: 1]
+    #[arg(long, value_name = "R", allow_negative_numbers = true, value_parser = number, help_heading = "Machine")]
+    pub ranks: Option<f64>,
+    /// Print the head of a Slurm batch script for that, and nothing else
+    #[arg(long, help_heading = "Output")]
+    pub sbatch: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// Files of all shards of one experiment, in any order
+    #[arg(required = true)]
+    pub shards: Vec<PathBuf>,
+    /// Results file
+    #[arg(long, value_name = "FILE.h5", help_heading = "Output")]
+    pub out: PathBuf,
     /// Replace the results file if it exists
     #[arg(long, help_heading = "Output")]
     pub overwrite: bool,
-    /// No progress and no table, only errors
+    /// No table, only errors
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,
 }
@@ -145,7 +221,7 @@ pub struct ExperimentArgs {
     /// Input dimensions d, such as 10,100
     #[arg(long, value_name = "D,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = number)]
     pub dims: Option<Vec<f64>>,
-    /// Widths k of the hidden layers, such as 10,1e3; at every depth, in place of all widths of the preset or file
+    /// Widths k of the hidden layers, such as 10,1e3,inf; at every depth, in place of all widths of the preset or file
     #[arg(long, value_name = "K,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = number)]
     pub widths: Option<Vec<f64>>,
     /// Networks of each cell (a depth, dim and width) [presets: 100]
@@ -153,7 +229,7 @@ pub struct ExperimentArgs {
     pub networks: Option<f64>,
     #[command(flatten)]
     pub law: LawArgs,
-    /// How layers are multiplied [presets: auto]
+    /// How layers of finite width are multiplied [presets: auto]
     #[arg(long, value_enum)]
     pub engine: Option<EngineChoice>,
 }
@@ -180,7 +256,7 @@ pub struct LawArgs {
     /// Arithmetic of the networks [presets: f32]
     #[arg(long, value_enum)]
     pub precision: Option<Precision>,
-    /// How the smallest step is searched for [presets: auto]
+    /// How the smallest step is searched for; not at infinite width, where paths are sampled [presets: auto]
     #[arg(long, value_enum)]
     pub search: Option<SearchChoice>,
 }
@@ -192,6 +268,14 @@ pub struct ShowArgs {
     /// Form of the output; json is one object a line and a cell
     #[arg(long, value_enum, default_value = "table")]
     pub format: show::Format,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// Results file of `run` or `merge`
+    pub one: PathBuf,
+    /// Another
+    pub other: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -248,6 +332,13 @@ fn number(text: &str) -> Result<f64, String> {
     text.trim().parse().map_err(|_| "not a number; write it as 10 or 1e3".to_string())
 }
 
+/// A time such as 90, 90s or 1min 30s.
+fn duration(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let seconds = text.parse().ok().map(|seconds: u64| Ok(Duration::from_secs(seconds)));
+    seconds.unwrap_or_else(|| humantime::parse_duration(text)).map_err(|_| "not a time; write it as 30s, 10min or 2h".to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::ValueEnum;
@@ -284,6 +375,17 @@ mod tests {
     }
 
     #[test]
+    fn times_have_units() {
+        for (text, seconds) in [("90", 90), ("90s", 90), ("10min", 600), ("1h30m", 5400), ("0", 0)] {
+            assert_eq!(run_args(&format!("advstep-hpc --grace {text}")).grace, Duration::from_secs(seconds));
+        }
+        assert_eq!(run_args("advstep-hpc --snapshot 10min").snapshot, Some(Duration::from_secs(600)));
+        for text in ["soon", "-1", "1.5", "10 parsecs", ""] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn values_said_of_the_presets_are_theirs() {
         use clap::CommandFactory;
         let experiment = Preset::Quick.options().validate().unwrap();
@@ -310,7 +412,17 @@ mod tests {
 
     #[test]
     fn examples_in_the_help_parse() {
-        let texts = [EXAMPLES, RUN_EXAMPLES, PLAN_EXAMPLES, SHOW_EXAMPLES, PLOT_EXAMPLES, EXPORT_EXAMPLES, PAGES_EXAMPLES];
+        let texts = [
+            EXAMPLES,
+            RUN_EXAMPLES,
+            PLAN_EXAMPLES,
+            MERGE_EXAMPLES,
+            SHOW_EXAMPLES,
+            COMPARE_EXAMPLES,
+            PLOT_EXAMPLES,
+            EXPORT_EXAMPLES,
+            PAGES_EXAMPLES,
+        ];
         let mut examples = 0;
         for line in texts.iter().flat_map(|text| text.lines()) {
             let Some(start) = line.find("advstep-hpc") else { continue };

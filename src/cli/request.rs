@@ -2,10 +2,11 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::args::{ExperimentArgs, ExportArgs, LawArgs, PlotArgs, RunArgs, ShowArgs};
+use super::args::{CompareArgs, ExperimentArgs, ExportArgs, LawArgs, MergeArgs, PlanArgs, PlotArgs, RunArgs, ShowArgs};
 use super::paths::{check_input, check_output, check_output_dir};
 use crate::error::BadInput;
 use crate::experiment::options::Options;
@@ -13,9 +14,12 @@ use crate::experiment::presets::Preset;
 use crate::experiment::{EngineChoice, Experiment, Unit};
 use crate::figures;
 use crate::results::show;
+use crate::shard::Shard;
 
 /// More threads than this are taken for a slip.
 const MAX_THREADS: f64 = 4096.0;
+/// More ranks than this are taken for a slip.
+const MAX_RANKS: f64 = 1e6;
 /// Largest index of a network: one less than the most networks of a cell.
 const MAX_NETWORK: f64 = 1e9 - 1.0;
 
@@ -27,9 +31,43 @@ pub struct RunRequest {
     pub threads: Option<usize>,
     /// Bytes that each rank may use, ≥ 1; its share of the machine when `None`.
     pub memory: Option<u64>,
-    /// The results file. [`check_output`] has not been called on it: planning needs none.
+    /// The part of the experiment to run; all of it when `None`.
+    pub shard: Option<Shard>,
+    /// The results file, or the file of the shard. [`check_output`] has not been called on it: planning needs none.
     pub out: PathBuf,
     pub overwrite: bool,
+    /// Move aside what an earlier run has left.
+    pub fresh: bool,
+    /// How often a partial results file is written, if at all.
+    pub snapshot: Option<Duration>,
+    /// When the run is to be over, if ever, counted from its start.
+    pub max_time: Option<Duration>,
+    /// How long a stop waits for units that run, and saving is tried in the end.
+    pub grace: Duration,
+    pub quiet: bool,
+    /// What was typed, quoted for a shell.
+    pub command_line: String,
+}
+
+/// An experiment to plan for a number of ranks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanRequest {
+    pub run: RunRequest,
+    /// At least 1.
+    pub ranks: Option<usize>,
+    /// Print the head of a batch script in place of the plan.
+    pub sbatch: bool,
+    /// Of the preset or config file.
+    pub name: String,
+}
+
+/// Shards to merge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MergeRequest {
+    /// Files that can be opened; what they hold is unknown.
+    pub shards: Vec<PathBuf>,
+    /// The results file to write; it can be.
+    pub out: PathBuf,
     pub quiet: bool,
     /// What was typed, quoted for a shell.
     pub command_line: String,
@@ -40,6 +78,13 @@ pub struct RunRequest {
 pub struct ShowRequest {
     pub file: PathBuf,
     pub format: show::Format,
+}
+
+/// Two results files to compare. They can be opened; what they hold is unknown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CompareRequest {
+    pub one: PathBuf,
+    pub other: PathBuf,
 }
 
 /// A results file to draw. It can be opened; what it holds is unknown.
@@ -69,16 +114,49 @@ impl RunArgs {
     /// # Errors
     /// Any value that is out of range, and a config file that cannot be read.
     pub fn request(self) -> Result<RunRequest, BadInput> {
-        let (base, name) = self.experiment.base()?;
+        let (base, mut name) = self.experiment.base()?;
+        name.push(self.shard.map_or_else(|| ".h5".to_string(), Shard::suffix));
         Ok(RunRequest {
             experiment: self.experiment.options().overlay(base).validate()?,
             threads: self.threads.map(threads).transpose()?,
             memory: self.memory.map(memory).transpose()?,
-            out: self.out.unwrap_or_else(|| results_file(name)),
+            shard: self.shard,
+            out: self.out.unwrap_or_else(|| Path::new("results").join(name)),
             overwrite: self.overwrite,
+            fresh: self.fresh,
+            snapshot: self.snapshot,
+            max_time: self.max_hours.map(hours).transpose()?,
+            grace: self.grace,
             quiet: self.quiet,
             command_line: command_line(),
         })
+    }
+}
+
+impl PlanArgs {
+    /// # Errors
+    /// Any value that is out of range, and a config file that cannot be read.
+    pub fn request(self) -> Result<PlanRequest, BadInput> {
+        let name = self.run.experiment.base()?.1.to_string_lossy().into_owned();
+        let ranks = self.ranks.map(ranks).transpose()?;
+        if let Some(shard) = self.run.shard {
+            return Err(BadInput::new(
+                format!("cannot plan {shard}"),
+                "a plan is of the whole experiment",
+                format!("give --ranks {} in place of --shard: as many shards take about the same", shard.count()),
+            ));
+        }
+        Ok(PlanRequest { run: self.run.request()?, ranks, sbatch: self.sbatch, name })
+    }
+}
+
+impl MergeArgs {
+    /// # Errors
+    /// A shard that cannot be opened, and a file that cannot be written.
+    pub fn request(self) -> Result<MergeRequest, BadInput> {
+        self.shards.iter().try_for_each(|shard| check_input(shard))?;
+        check_output(&self.out, self.overwrite)?;
+        Ok(MergeRequest { shards: self.shards, out: self.out, quiet: self.quiet, command_line: command_line() })
     }
 }
 
@@ -131,6 +209,16 @@ impl ShowArgs {
     }
 }
 
+impl CompareArgs {
+    /// # Errors
+    /// A file that cannot be opened.
+    pub fn request(self) -> Result<CompareRequest, BadInput> {
+        check_input(&self.one)?;
+        check_input(&self.other)?;
+        Ok(CompareRequest { one: self.one, other: self.other })
+    }
+}
+
 impl PlotArgs {
     /// # Errors
     /// A file that cannot be opened, and a directory that cannot be written in.
@@ -154,6 +242,10 @@ impl ExportArgs {
     /// Any value that is out of range, and a file that cannot be written.
     pub fn request(self) -> Result<ExportRequest, BadInput> {
         let network = network_index(self.network)?;
+        if self.width == f64::INFINITY {
+            let why = "an infinitely wide network has no weights to write";
+            return Err(BadInput::new("the width inf cannot be exported", why, "give --width a whole number"));
+        }
         let options = Options {
             depths: Some(vec![self.depth]),
             dims: Some(vec![self.dim]),
@@ -174,18 +266,26 @@ impl ExportArgs {
     }
 }
 
-/// Where the results of the preset or config file called `name` go.
-fn results_file(mut name: OsString) -> PathBuf {
-    name.push(".h5");
-    Path::new("results").join(name)
-}
-
 fn threads(threads: f64) -> Result<usize, BadInput> {
     if (1.0..=MAX_THREADS).contains(&threads) && threads.fract() == 0.0 {
         return Ok(threads as usize);
     }
     let remedy = format!("give --threads a whole number from 1 to {MAX_THREADS}, or leave it out");
     Err(BadInput::new(format!("cannot run {threads} threads"), "threads are counted, and at least one does the work", remedy))
+}
+
+fn ranks(ranks: f64) -> Result<usize, BadInput> {
+    if (1.0..=MAX_RANKS).contains(&ranks) && ranks.fract() == 0.0 {
+        return Ok(ranks as usize);
+    }
+    let remedy = format!("give --ranks a whole number from 1 to {MAX_RANKS}");
+    Err(BadInput::new(format!("cannot plan {ranks} ranks"), "ranks are counted, and at least one does the work", remedy))
+}
+
+fn hours(hours: f64) -> Result<Duration, BadInput> {
+    let why = "a run takes some time";
+    let time = Duration::try_from_secs_f64(3600.0 * hours).ok().filter(|time| !time.is_zero());
+    time.ok_or_else(|| BadInput::new(format!("cannot stop after {hours} hours"), why, "give --max-hours a number such as 11.5"))
 }
 
 fn memory(memory: ByteSize) -> Result<u64, BadInput> {
@@ -239,13 +339,16 @@ mod tests {
     #[test]
     fn every_flag_arrives() {
         let request = run("advstep-hpc --depths 2 --dims 3 --widths 4 --networks 5 --inputs 6 --gain 7 --readout gaussian --bound 8 \
-                           --seed 9 --precision f64 --engine dense --search exact --threads 10 --memory 11kB --out x.h5 --overwrite -q")
+                           --seed 9 --precision f64 --engine dense --search exact --threads 10 --memory 11kB --out x.h5 --overwrite --fresh --snapshot 10min --max-hours 1.5 \
+                           --grace 12 -q")
         .unwrap();
         let toml = "depths=[2]\ndims=[3]\nwidths=[4]\nnetworks=5\ninputs=6\ngain=7\nreadout='gaussian'\nbound=8\nseed=9\n\
                     precision='f64'\nengine='dense'\nsearch='exact'";
         assert_eq!(request.experiment, Experiment::from_toml(toml, "test").unwrap());
         assert_eq!((request.threads, request.memory), (Some(10), Some(11_000)));
-        assert_eq!((request.out.as_path(), request.overwrite, request.quiet), (Path::new("x.h5"), true, true));
+        assert_eq!((request.out.as_path(), request.overwrite, request.fresh, request.quiet), (Path::new("x.h5"), true, true, true));
+        let seconds = Duration::from_secs;
+        assert_eq!((request.snapshot, request.max_time, request.grace), (Some(seconds(600)), Some(seconds(5400)), seconds(12)));
     }
 
     #[test]
@@ -256,6 +359,26 @@ mod tests {
         let request = run(&format!("advstep-hpc --config {} --widths 4", file.display())).unwrap();
         assert_eq!(request.experiment.cells(), [Cell { depth: 1, dim: 2, width: 4 }]);
         assert_eq!(request.out, Path::new("results/my.own.h5"));
+    }
+
+    #[test]
+    fn a_shard_is_named_after_its_number() {
+        assert_eq!(run("advstep-hpc --shard 3/16").unwrap().out, Path::new("results/quick.03-of-16.shard"));
+        assert_eq!(run("advstep-hpc --shard 3/16 --out a.shard").unwrap().out, Path::new("a.shard"));
+    }
+
+    #[test]
+    fn a_plan_is_for_a_number_of_ranks() {
+        let plan = |words: &str| match command(words) {
+            Command::Plan(args) => args.request(),
+            other => panic!("{words} gave {other:?}"),
+        };
+        let request = plan("advstep-hpc plan --preset paper --ranks 64 --sbatch").unwrap();
+        assert_eq!((request.ranks, request.sbatch, request.name.as_str()), (Some(64), true, "paper"));
+        for ranks in ["0", "-1", "1.5", "nan", "1e9"] {
+            assert!(plan(&format!("advstep-hpc plan --ranks {ranks}")).unwrap_err().remedy.contains("--ranks"), "{ranks}");
+        }
+        assert!(plan("advstep-hpc plan --shard 1/4").unwrap_err().remedy.contains("--ranks 4"));
     }
 
     #[test]

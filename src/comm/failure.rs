@@ -40,7 +40,8 @@ impl From<Error> for Failure {
 /// `local` on every rank if it is `Ok` on every rank. If not, the lowest rank with an error prints it, once, and every rank gets
 /// [`Reported`] with that error's exit code. Collective.
 pub fn agree<T>(comm: &dyn Comm, local: anyhow::Result<T>) -> anyhow::Result<T> {
-    const FINE: u64 = u64::MAX;
+    // The largest that is the same number with and without a sign: MPICH 4.0 was seen to compare with one.
+    const FINE: u64 = i64::MAX as u64;
     let rank = comm.rank() as u64;
     let mine = local.as_ref().map_or_else(|error| rank << 32 | exit_code(error) as u64, |_| FINE);
     let first = comm.lowest(mine);

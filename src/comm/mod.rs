@@ -35,7 +35,13 @@ pub trait Comm {
     /// On the root: a message that has arrived and the rank it is from, or `None` at once.
     fn try_receive(&self) -> Option<(usize, Vec<u8>)>;
 
-    /// The smallest `value` of all ranks.
+    /// On the root, once in a job: tells every other rank that there is nothing more to do. Returns at once.
+    fn call_end(&self);
+
+    /// On another rank: whether the root has called [`call_end`](Comm::call_end). Every rank must ask until it has.
+    fn end_is_called(&self) -> bool;
+
+    /// The smallest `value` of all ranks; at most `i64::MAX`.
     fn lowest(&self, value: u64) -> u64;
 
     /// The root's `message`, at most [`MAX_MESSAGE`] bytes; what other ranks pass is dropped.
@@ -43,6 +49,9 @@ pub trait Comm {
 
     /// Returns once every rank has called it. Waits without using a core.
     fn barrier(&self);
+
+    /// Ends this process with exit code `code` once every rank has called it, and does not wait for other threads.
+    fn leave(&self, code: i32) -> !;
 
     /// Ends the processes of all ranks at once with exit code `code`.
     fn abort(&self, code: i32) -> !;
@@ -71,4 +80,11 @@ fn connect() -> Result<Box<dyn Comm>, BadInput> {
 #[cfg(not(feature = "mpi"))]
 fn connect() -> Result<Box<dyn Comm>, BadInput> {
     Ok(Box::new(Serial))
+}
+
+/// Ends this process as it is. Exit handlers do not run: those of libraries would free what other threads still compute with.
+fn leave(code: i32) -> ! {
+    let _ = std::io::Write::flush(&mut std::io::stdout());
+    // SAFETY: ends the process; nothing runs after it.
+    unsafe { libc::_exit(code) }
 }

@@ -1,5 +1,6 @@
 //! The ranks of an MPI job, through rsmpi.
 
+use std::cell::Cell;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -12,25 +13,31 @@ use mpi::request::{Request, Scope};
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::*;
 
-use super::{Comm, MAX_MESSAGE};
+use super::{Comm, MAX_MESSAGE, leave};
 use crate::error::BadInput;
 
 /// How long a rank that waits sleeps before it looks again: MPI's own waiting spins on a core that a worker may need.
 const NAP: Duration = Duration::from_millis(1);
+
+/// What [`Comm::call_end`] sends.
+const END: u8 = 0;
+/// Bytes of the send buffer for one such message: more than `MPI_BSEND_OVERHEAD` of any library.
+const END_BUFFER: usize = 512;
 
 /// All ranks of `MPI_COMM_WORLD`.
 pub struct Mpi {
     rank: usize,
     size: usize,
     world: SimpleCommunicator,
+    end_called: Cell<bool>,
     /// Finalises MPI when it is dropped.
-    _universe: Universe,
+    universe: Cell<Option<Universe>>,
 }
 
 impl Mpi {
     /// Initialises MPI. Collective.
     pub fn start() -> Result<Self, BadInput> {
-        let (universe, threading) = mpi::initialize_with_threading(Threading::Funneled)
+        let (mut universe, threading) = mpi::initialize_with_threading(Threading::Funneled)
             .ok_or_else(|| BadInput::new("MPI is started already", "a process can do so once", "start one run in a process"))?;
         if threading < Threading::Funneled {
             return Err(BadInput::new(
@@ -40,7 +47,11 @@ impl Mpi {
             ));
         }
         let world = universe.world();
-        Ok(Self { rank: world.rank() as usize, size: world.size() as usize, world, _universe: universe })
+        let (rank, size) = (world.rank() as usize, world.size() as usize);
+        if rank == 0 {
+            universe.set_buffer_size(END_BUFFER * size);
+        }
+        Ok(Self { rank, size, world, end_called: Cell::new(false), universe: Cell::new(Some(universe)) })
     }
 }
 
@@ -71,6 +82,23 @@ impl Comm for Mpi {
         Some((status.source_rank() as usize, bytes))
     }
 
+    fn call_end(&self) {
+        for rank in 1..self.size {
+            // Buffered: the other rank may itself be waiting for the root to receive.
+            self.world.process_at_rank(rank as i32).buffered_send(&END);
+        }
+    }
+
+    fn end_is_called(&self) -> bool {
+        if !self.end_called.get()
+            && let Some(arrived) = self.world.process_at_rank(0).immediate_matched_probe()
+        {
+            arrived.matched_receive_vec::<u8>();
+            self.end_called.set(true);
+        }
+        self.end_called.get()
+    }
+
     fn lowest(&self, value: u64) -> u64 {
         let mut lowest = value;
         self.world.all_reduce_into(&value, &mut lowest, SystemOperation::min());
@@ -88,6 +116,11 @@ impl Comm for Mpi {
 
     fn barrier(&self) {
         wait(self.world.immediate_barrier());
+    }
+
+    fn leave(&self, code: i32) -> ! {
+        drop(self.universe.take());
+        leave(code)
     }
 
     fn abort(&self, code: i32) -> ! {

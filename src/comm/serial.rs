@@ -1,6 +1,6 @@
 //! One rank.
 
-use super::Comm;
+use super::{Comm, leave};
 
 /// A job of one rank: there is nobody to talk to.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +23,12 @@ impl Comm for Serial {
         None
     }
 
+    fn call_end(&self) {}
+
+    fn end_is_called(&self) -> bool {
+        true
+    }
+
     fn lowest(&self, value: u64) -> u64 {
         value
     }
@@ -32,6 +38,10 @@ impl Comm for Serial {
     }
 
     fn barrier(&self) {}
+
+    fn leave(&self, code: i32) -> ! {
+        leave(code)
+    }
 
     fn abort(&self, code: i32) -> ! {
         std::process::exit(code)

@@ -13,7 +13,7 @@ use crate::error::BadInput;
 const KEYS: [(&str, &str); 13] = [
     ("depths", "a list of whole numbers, such as [1, 2]"),
     ("dims", "a list of whole numbers, such as [10, 100]"),
-    ("widths", "a list of whole numbers, such as [10, 1e3]"),
+    ("widths", "a list of whole numbers, such as [10, 1e3], or inf"),
     ("networks", "a whole number, such as 100"),
     ("inputs", "a whole number, such as 100"),
     ("gain", "a number, such as 1.0"),

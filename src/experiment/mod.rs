@@ -9,7 +9,16 @@ pub mod presets;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+
+/// The width that stands for k = ∞: more than any width that is run, so that orders come out right, and the largest number of the
+/// int64 arrays in files.
+pub const INFINITE_WIDTH: usize = i64::MAX as usize;
+
+/// A width as people write it: `100` or `∞`.
+pub fn width_label(width: usize) -> String {
+    if width == INFINITE_WIDTH { "∞".to_string() } else { width.to_string() }
+}
 
 /// The law of the readout weights a_j.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -60,7 +69,8 @@ pub struct Experiment {
     pub depths: Vec<usize>,
     /// Input dimensions d ≥ 1, ascending, distinct.
     pub dims: Vec<usize>,
-    /// Widths k ≥ 1 of the hidden layers, ascending, distinct.
+    /// Widths k ≥ 1 of the hidden layers, ascending, distinct; [`INFINITE_WIDTH`] is the limit.
+    #[serde(serialize_with = "serialize_widths")]
     pub widths: Vec<usize>,
     /// Networks a cell.
     pub networks: usize,
@@ -77,8 +87,29 @@ pub struct Experiment {
     pub engine: EngineChoice,
     pub search: SearchChoice,
     /// Widths added at single depths, by depth; none of them is in `widths`.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", serialize_with = "serialize_extra_widths")]
     pub extra_widths: BTreeMap<usize, Vec<usize>>,
+}
+
+/// A width in TOML: a whole number or `inf`.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum TomlWidth {
+    Finite(usize),
+    Infinite(f64),
+}
+
+fn toml_widths(widths: &[usize]) -> Vec<TomlWidth> {
+    let width = |&width| if width == INFINITE_WIDTH { TomlWidth::Infinite(f64::INFINITY) } else { TomlWidth::Finite(width) };
+    widths.iter().map(width).collect()
+}
+
+fn serialize_widths<S: Serializer>(widths: &[usize], to: S) -> Result<S::Ok, S::Error> {
+    toml_widths(widths).serialize(to)
+}
+
+fn serialize_extra_widths<S: Serializer>(extra: &BTreeMap<usize, Vec<usize>>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(extra.iter().map(|(depth, widths)| (depth, toml_widths(widths))))
 }
 
 /// One architecture of the experiment.
@@ -88,11 +119,16 @@ pub struct Cell {
     pub depth: usize,
     /// Input dimension, d.
     pub dim: usize,
-    /// Neurons in each hidden layer, k.
+    /// Neurons in each hidden layer, k; [`INFINITE_WIDTH`] is the limit.
     pub width: usize,
 }
 
 impl Cell {
+    /// Whether this is the limit of infinite width, which has no weights.
+    pub fn is_infinite(&self) -> bool {
+        self.width == INFINITE_WIDTH
+    }
+
     /// Number of columns of the weight matrix of `layer` (1-based): d for the first, k above.
     pub fn fan_in(&self, layer: usize) -> usize {
         if layer == 1 { self.dim } else { self.width }
@@ -107,7 +143,7 @@ impl Cell {
 
 impl std::fmt::Display for Cell {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "(L={}, d={}, k={})", self.depth, self.dim, self.width)
+        write!(out, "(L={}, d={}, k={})", self.depth, self.dim, width_label(self.width))
     }
 }
 
@@ -133,6 +169,22 @@ impl Experiment {
         cells
     }
 
+    /// `cells().len()`, without making them; `usize::MAX` where it would overflow.
+    pub fn cell_count(&self) -> usize {
+        let widths = |depth| self.widths.len() + self.extra_widths.get(depth).map_or(0, Vec::len);
+        self.depths.iter().map(widths).fold(0usize, usize::saturating_add).saturating_mul(self.dims.len())
+    }
+
+    /// The first field in which `other` differs, as `seed is 7 against 8`; `None` if the experiments are the same.
+    pub fn difference(&self, other: &Experiment) -> Option<String> {
+        let fields = |experiment: &Experiment| -> toml::Table { experiment.to_toml().parse().expect("an experiment is TOML") };
+        let (mine, others) = (fields(self), fields(other));
+        let text = |value: Option<&toml::Value>| value.map_or("not given".to_string(), toml::Value::to_string);
+        let mut names = mine.keys().chain(others.keys());
+        let name = names.find(|&name| mine.get(name) != others.get(name))?;
+        Some(format!("{name} is {} against {}", text(mine.get(name)), text(others.get(name))))
+    }
+
     /// All widths run at `depth`, ascending.
     fn widths_at(&self, depth: usize) -> Vec<usize> {
         let extra = self.extra_widths.get(&depth).into_iter().flatten();
@@ -145,5 +197,24 @@ impl Experiment {
     /// The experiment as TOML in the format of `--config`; [`Experiment::from_toml`] reads it back to the same experiment.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("every field of an experiment is a TOML value")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_difference_of_two_experiments_is_named() {
+        let experiment = |more: &str| {
+            let toml = format!("depths = [1, 2]\ndims = [10]\nwidths = [10]\n{more}");
+            Experiment::from_toml(&toml, "test").unwrap()
+        };
+        assert_eq!(experiment("").difference(&experiment("")), None);
+        assert_eq!(experiment("seed = 7").difference(&experiment("seed = 8")).unwrap(), "seed is 7 against 8");
+        let extra = experiment("extra_widths = { 2 = [20, 30] }");
+        assert!(extra.difference(&experiment("")).unwrap().starts_with("extra_widths is "));
+        assert!(experiment("").difference(&extra).unwrap().starts_with("extra_widths is not given against "));
+        assert_eq!((extra.cell_count(), extra.cells().len()), (4, 4));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::presets::Preset;
-use super::{EngineChoice, Experiment, Precision, Readout, SearchChoice};
+use super::{EngineChoice, Experiment, INFINITE_WIDTH, Precision, Readout, SearchChoice};
 use crate::error::BadInput;
 use crate::unit::Sample;
 
@@ -72,7 +72,7 @@ impl Options {
 
         let depths = DEPTH.list("depths", options.depths)?;
         let dims = DIM.list("dims", options.dims)?;
-        let widths = WIDTH.list("widths", options.widths)?;
+        let widths = WIDTH.widths("widths", options.widths)?;
         let experiment = Experiment {
             extra_widths: extra_widths(options.extra_widths.unwrap_or_default(), &depths, &widths)?,
             depths,
@@ -151,12 +151,26 @@ impl Count {
 
     /// The counts in `values`, ascending and distinct; `key` is what the list is called.
     fn list(&self, key: &str, values: Option<Vec<f64>>) -> Result<Vec<usize>, BadInput> {
+        self.list_by(key, values, |value| self.whole(value))
+    }
+
+    /// As [`list`](Self::list), for widths, which may be infinite.
+    fn widths(&self, key: &str, values: Option<Vec<f64>>) -> Result<Vec<usize>, BadInput> {
+        self.list_by(key, values, |value| if value == f64::INFINITY { Ok(INFINITE_WIDTH) } else { self.whole(value) })
+    }
+
+    fn list_by(
+        &self,
+        key: &str,
+        values: Option<Vec<f64>>,
+        count: impl Fn(f64) -> Result<usize, BadInput>,
+    ) -> Result<Vec<usize>, BadInput> {
         let values = given(key, values)?;
         if values.is_empty() {
             let what = format!("the list of {key} is empty");
             return Err(BadInput::new(what, "there would be nothing to run", format!("give at least one {}", self.name)));
         }
-        let mut counts = values.into_iter().map(|value| self.whole(value)).collect::<Result<Vec<_>, _>>()?;
+        let mut counts = values.into_iter().map(count).collect::<Result<Vec<_>, _>>()?;
         counts.sort_unstable();
         counts.dedup();
         Ok(counts)
@@ -191,7 +205,7 @@ fn extra_widths(
                 "add it to `depths` or take it out of `extra_widths`",
             )
         })?;
-        let mut added = WIDTH.list(&format!("extra_widths at depth {key}"), Some(values))?;
+        let mut added = WIDTH.widths(&format!("extra_widths at depth {key}"), Some(values))?;
         added.retain(|width| !widths.contains(width));
         if !added.is_empty() {
             by_depth.insert(depth, added);
@@ -295,6 +309,24 @@ mod tests {
     fn lists_are_sorted_and_distinct() {
         let options = Options { widths: Some(vec![1e3, 10.0, 30.0, 10.0]), ..small() };
         assert_eq!(options.validate().unwrap().widths, [10, 30, 1000]);
+    }
+
+    #[test]
+    fn infinite_widths_come_last_and_survive_their_toml() {
+        let options = Options::from_toml("depths=[1]\ndims=[2]\nwidths=[inf, 10, inf]\nextra_widths={1=[inf, 5]}", "test").unwrap();
+        let experiment = options.validate().unwrap();
+        assert_eq!(experiment.widths, [10, INFINITE_WIDTH]);
+        assert_eq!(experiment.extra_widths[&1], [5]);
+        assert!(experiment.to_toml().contains("widths = [10, inf]"), "{}", experiment.to_toml());
+        assert_eq!(Experiment::from_toml(&experiment.to_toml(), "test").unwrap(), experiment);
+        let extra = Options { extra_widths: Some(BTreeMap::from([("1".to_string(), vec![f64::INFINITY])])), ..small() };
+        let experiment = extra.validate().unwrap();
+        assert_eq!(experiment.extra_widths[&1], [INFINITE_WIDTH]);
+        assert_eq!(Experiment::from_toml(&experiment.to_toml(), "test").unwrap(), experiment);
+        for infinite in [f64::NEG_INFINITY, f64::NAN] {
+            assert!(Options { widths: Some(vec![infinite]), ..small() }.validate().is_err());
+        }
+        assert!(Options { dims: Some(vec![f64::INFINITY]), ..small() }.validate().is_err());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Axes: from values to positions in [0, 1], and where the ticks go.
 
+use crate::experiment::INFINITE_WIDTH;
+
 /// A tick at `position` in [0, 1] along its axis. A minor tick has no label.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tick {
@@ -8,10 +10,13 @@ pub struct Tick {
     pub label: Option<String>,
 }
 
-/// A logarithmic axis of widths.
+/// A logarithmic axis of widths, with a place for infinity at its end if that is among them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogAxis {
+    /// The finite widths.
     widths: Vec<usize>,
+    /// Share of the axis that the finite widths take.
+    share: f64,
     /// log10 of the ends.
     low: f64,
     high: f64,
@@ -21,12 +26,22 @@ impl LogAxis {
     /// Shortest axis, in decades: long enough for two ticks at 1, 2 or 5 times a power of ten.
     const SHORTEST: f64 = 0.8;
 
+    /// Share of the axis that infinity takes.
+    const INFINITY: f64 = 0.15;
+
     /// An axis that shows all of `widths` with some room at both ends.
     pub fn spanning(widths: &[usize]) -> Self {
+        let finite: Vec<usize> = widths.iter().copied().filter(|&width| width != INFINITE_WIDTH).collect();
+        let share = match (finite.is_empty(), finite.len() == widths.len()) {
+            (true, _) => return Self { widths: finite, share: 0.0, low: 0.0, high: 1.0 },
+            (_, true) => 1.0,
+            (_, false) => 1.0 - Self::INFINITY,
+        };
+        let widths = finite;
         let logs = || widths.iter().map(|&width| (width as f64).log10());
         let (low, high) = (logs().fold(f64::INFINITY, f64::min), logs().fold(f64::NEG_INFINITY, f64::max));
         let margin = (0.05 * (high - low)).max((Self::SHORTEST - (high - low)) / 2.0);
-        Self { widths: widths.to_vec(), low: low - margin, high: high + margin }
+        Self { widths, share, low: low - margin, high: high + margin }
     }
 
     pub fn is_single_width(&self) -> bool {
@@ -34,12 +49,23 @@ impl LogAxis {
     }
 
     pub fn position(&self, width: f64) -> f64 {
-        (width.log10() - self.low) / (self.high - self.low)
+        self.share * (width.log10() - self.low) / (self.high - self.low)
+    }
+
+    /// Where the place of infinity begins and ends, if there is one.
+    pub fn infinity(&self) -> Option<(f64, f64)> {
+        (self.share < 1.0).then_some((self.share, 1.0))
     }
 
     /// Ticks for an axis `length` long: powers of ten labelled, their multiples minor; on a short axis the widths themselves
     /// and multiples are labelled too. Labels do not overlap: `extent` gives the length of one.
     pub fn ticks(&self, length: f64, extent: impl Fn(&str) -> f64) -> Vec<Tick> {
+        let infinity = self.infinity().map(|(start, end)| Tick { position: (start + end) / 2.0, label: Some("∞".to_owned()) });
+        let finite = if self.widths.is_empty() { Vec::new() } else { self.finite_ticks(self.share * length, extent) };
+        finite.into_iter().chain(infinity).collect()
+    }
+
+    fn finite_ticks(&self, length: f64, extent: impl Fn(&str) -> f64) -> Vec<Tick> {
         let decades: Vec<i32> = (self.low.ceil() as i32..=self.high.floor() as i32).collect();
         if decades.len() >= 2 { self.decade_ticks(&decades, length, extent) } else { self.multiple_ticks(length, extent) }
     }
@@ -75,7 +101,7 @@ impl LogAxis {
         let mut taken: Vec<(f64, f64)> = Vec::new();
         for number in candidates {
             let (position, label) = (self.position(number as f64), number_label(number));
-            let (centre, half) = (position * length, (extent(&label) + GAP) / 2.0);
+            let (centre, half) = (position / self.share * length, (extent(&label) + GAP) / 2.0);
             if taken.iter().all(|&(low, high)| centre + half <= low || centre - half >= high) {
                 taken.push((centre - half, centre + half));
                 ticks.push(Tick { position, label: Some(label) });
@@ -126,6 +152,11 @@ impl LinearAxis {
         (value - self.low) / (self.high - self.low)
     }
 
+    /// The value at `position`.
+    pub fn value(&self, position: f64) -> f64 {
+        self.low + position * (self.high - self.low)
+    }
+
     /// Ticks, all of them labelled, with as many decimals as the step needs.
     pub fn ticks(&self) -> Vec<Tick> {
         let decimals = (-(self.step.log10() + 1e-9).floor()).max(0.0) as usize;
@@ -156,8 +187,11 @@ fn round_step(step: f64) -> f64 {
     multiple.unwrap_or(10.0) * power
 }
 
-/// A whole number as people write it: digits below 10⁴, m×10ⁿ above if m is one digit, digits otherwise.
+/// A whole number as people write it: digits below 10⁴, m×10ⁿ above if m is one digit, digits otherwise; ∞ for the infinite width.
 pub fn number_label(number: usize) -> String {
+    if number == INFINITE_WIDTH {
+        return "∞".to_owned();
+    }
     let zeros = number.to_string().bytes().rev().take_while(|&digit| digit == b'0').count();
     let mantissa = number / 10usize.pow(zeros as u32);
     match mantissa {
@@ -227,6 +261,16 @@ mod tests {
             let ticks = LogAxis::spanning(&[width]).ticks(104.0, extent);
             assert!(labels(&ticks).contains(&number_label(width).as_str()), "{width}: {:?}", labels(&ticks));
         }
+    }
+
+    #[test]
+    fn infinity_has_its_own_place_at_the_end() {
+        let axis = LogAxis::spanning(&[10, 1000, INFINITE_WIDTH]);
+        let (start, end) = axis.infinity().unwrap();
+        assert!(axis.position(1000.0) < start && end == 1.0);
+        assert_eq!(labels(&axis.ticks(140.0, extent)), ["10^{1}", "10^{2}", "10^{3}", "∞"]);
+        assert_eq!(labels(&LogAxis::spanning(&[INFINITE_WIDTH]).ticks(140.0, extent)), ["∞"]);
+        assert_eq!(LogAxis::spanning(&[10, 1000]).infinity(), None);
     }
 
     #[test]

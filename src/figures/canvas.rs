@@ -53,6 +53,14 @@ impl Canvas {
         self.polyline(&[from, to], stroke);
     }
 
+    /// A dashed line through `points`.
+    pub fn dashed(&mut self, points: &[(f64, f64)], Stroke { colour, width }: Stroke) {
+        let path = path(points);
+        self.push(format_args!(
+            "<path d=\"{path}\" fill=\"none\" stroke=\"#{colour:x}\" stroke-width=\"{width}\" stroke-dasharray=\"3.2 1.8\"/>\n"
+        ));
+    }
+
     pub fn polyline(&mut self, points: &[(f64, f64)], Stroke { colour, width }: Stroke) {
         let path = path(points);
         self.push(format_args!(

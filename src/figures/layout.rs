@@ -1,7 +1,8 @@
 //! Where things go: the grid of panels, the page around it, and the legend.
 
-use super::axis::number_label;
-use super::canvas::{Anchor, Canvas, TextStyle};
+use colorous::Color;
+
+use super::canvas::{Anchor, Canvas, Stroke, TextStyle};
 use super::style::{self, CurveStyle};
 use super::text;
 
@@ -76,7 +77,7 @@ pub struct Page<'a> {
     pub note: &'a str,
     /// Size of the contents.
     pub contents: (f64, f64),
-    pub legend: Option<Legend<'a>>,
+    pub legend: Option<Legend>,
 }
 
 impl Page<'_> {
@@ -102,13 +103,46 @@ impl Page<'_> {
     }
 }
 
-/// The legend of the curves, in as many rows as it takes.
-#[derive(Debug)]
-pub struct Legend<'a> {
-    pub dims: &'a [usize],
+/// How the sample of curve in a legend looks.
+#[derive(Debug, Clone, Copy)]
+enum Look {
+    /// Curve, markers and band.
+    Band(CurveStyle),
+    /// A line alone.
+    Line(Stroke),
+    Dashed(Stroke),
 }
 
-impl Legend<'_> {
+/// A line of a legend.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Markup of [`super::text`].
+    label: String,
+    look: Look,
+}
+
+impl Entry {
+    /// A curve with markers and a band.
+    pub fn with_band(label: String, curve: CurveStyle) -> Self {
+        Self { label, look: Look::Band(curve) }
+    }
+
+    pub fn line(label: String, stroke: Stroke) -> Self {
+        Self { label, look: Look::Line(stroke) }
+    }
+
+    pub fn dashed(label: String, colour: Color) -> Self {
+        Self { label, look: Look::Dashed(Stroke { colour, width: style::LIMIT_WIDTH }) }
+    }
+}
+
+/// The legend of the curves, in as many rows as it takes.
+#[derive(Debug)]
+pub struct Legend {
+    pub entries: Vec<Entry>,
+}
+
+impl Legend {
     const ROW: f64 = 11.5;
     const ABOVE: f64 = 5.0;
     /// Length of the piece of curve, and room between it and its text, and to the next entry.
@@ -116,38 +150,40 @@ impl Legend<'_> {
     const SAMPLE_GAP: f64 = 4.0;
     const ENTRY_GAP: f64 = 14.0;
 
-    fn label(dim: usize) -> String {
-        format!("*d* = {}", number_label(dim))
-    }
-
     fn entry_width(&self) -> f64 {
-        let longest = self.dims.iter().map(|&dim| text::length(&Self::label(dim), style::LEGEND_SIZE)).fold(0.0, f64::max);
+        let longest = self.entries.iter().map(|entry| text::length(&entry.label, style::LEGEND_SIZE)).fold(0.0, f64::max);
         Self::SAMPLE + Self::SAMPLE_GAP + longest
     }
 
     /// Entries in a row on a page `room` wide: rows are about equally full.
     fn per_row(&self, room: f64) -> usize {
         let most = ((room + Self::ENTRY_GAP) / (self.entry_width() + Self::ENTRY_GAP)).floor().max(1.0) as usize;
-        self.dims.len().div_ceil(self.dims.len().div_ceil(most))
+        self.entries.len().div_ceil(self.entries.len().div_ceil(most))
     }
 
     fn height(&self, room: f64) -> f64 {
-        Self::ABOVE + Self::ROW * self.dims.len().div_ceil(self.per_row(room)) as f64
+        Self::ABOVE + Self::ROW * self.entries.len().div_ceil(self.per_row(room)) as f64
     }
 
     fn draw(&self, canvas: &mut Canvas, centre: f64, top: f64, room: f64) {
         let (per_row, entry) = (self.per_row(room), self.entry_width());
         let pitch = entry + Self::ENTRY_GAP;
         let left = centre - (per_row as f64 * pitch - Self::ENTRY_GAP) / 2.0;
-        for (i, &dim) in self.dims.iter().enumerate() {
-            let curve = CurveStyle::of(i, self.dims.len());
+        for (i, Entry { label, look }) in self.entries.iter().enumerate() {
             let x = left + (i % per_row) as f64 * pitch;
             let y = top + Self::ABOVE + ((i / per_row) as f64 + 0.5) * Self::ROW;
-            canvas.polygon(&rectangle((x, y - 3.5), (Self::SAMPLE, 7.0)), curve.colour, 0.2);
-            canvas.line((x, y), (x + Self::SAMPLE, y), curve.line());
-            curve.draw_marker(canvas, (x + Self::SAMPLE / 2.0, y));
+            let (from, to) = ((x, y), (x + Self::SAMPLE, y));
+            match look {
+                Look::Band(curve) => {
+                    canvas.polygon(&rectangle((x, y - 3.5), (Self::SAMPLE, 7.0)), curve.colour, 0.2);
+                    canvas.line(from, to, curve.line());
+                    curve.draw_marker(canvas, (x + Self::SAMPLE / 2.0, y));
+                }
+                Look::Line(stroke) => canvas.line(from, to, *stroke),
+                Look::Dashed(stroke) => canvas.dashed(&[from, to], *stroke),
+            }
             let start = (x + Self::SAMPLE + Self::SAMPLE_GAP, y + text::MIDDLE * style::LEGEND_SIZE);
-            canvas.text(start, &Self::label(dim), style::text(style::LEGEND_SIZE, Anchor::Start));
+            canvas.text(start, label, style::text(style::LEGEND_SIZE, Anchor::Start));
         }
     }
 }
@@ -184,8 +220,8 @@ mod tests {
     #[test]
     fn a_legend_is_never_wider_than_its_page() {
         for count in [1, 2, 6, 7, 30, 200] {
-            let dims: Vec<usize> = (0..count).map(|i| 10 + 37 * i).collect();
-            let legend = Legend { dims: &dims };
+            let entry = |i| Entry::with_band(format!("*d* = {}", 10 + 37 * i), CurveStyle::of(i, count));
+            let legend = Legend { entries: (0..count).map(entry).collect() };
             let per_row = legend.per_row(300.0) as f64;
             assert!(per_row * (legend.entry_width() + Legend::ENTRY_GAP) - Legend::ENTRY_GAP <= 300.0);
         }

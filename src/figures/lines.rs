@@ -1,9 +1,10 @@
 //! The pictures of curves against width: Figure 1, and the two panels of each depth (Figures 2–7).
 
 use super::Picture;
-use super::axis::{LinearAxis, LogAxis, Tick};
-use super::canvas::{Anchor, Canvas, TextStyle};
-use super::layout::{Grid, Legend, Page, columns};
+use super::axis::{LinearAxis, LogAxis, number_label};
+use super::canvas::{Anchor, Canvas, Stroke, TextStyle};
+use super::frame::{Frame, widest};
+use super::layout::{Entry, Grid, Legend, Page, columns};
 use super::series::{self, Point, Quantity, Series};
 use super::style::{self, CurveStyle};
 use super::text;
@@ -91,6 +92,14 @@ fn panel_size(columns: usize) -> (f64, f64) {
 }
 
 impl LinePicture<'_> {
+    fn legend(&self) -> Vec<Entry> {
+        let entry = |(i, &dim): (usize, &usize)| {
+            Entry::with_band(format!("*d* = {}", number_label(dim)), CurveStyle::of(i, self.dims.len()))
+        };
+        let limit = self.x.infinity().map(|_| Entry::dashed("*k* = ∞".to_owned(), style::GREY));
+        self.dims.iter().enumerate().map(entry).chain(limit).collect()
+    }
+
     fn draw(&self, title: &str, note: &str) -> String {
         let columns = columns(self.panels.len());
         // Tick labels, then the axis label, then a little air.
@@ -107,7 +116,7 @@ impl LinePicture<'_> {
         let (width, height) = grid.size();
         // The last label of the x-axis may reach beyond the panel.
         let contents = (width + 8.0, height);
-        let page = Page { title, note, contents, legend: Some(Legend { dims: self.dims }) };
+        let page = Page { title, note, contents, legend: Some(Legend { entries: self.legend() }) };
         page.draw(|canvas, (x, y)| {
             for (i, panel) in self.panels.iter().enumerate() {
                 let corner = grid.corner(i);
@@ -124,21 +133,20 @@ impl LinePicture<'_> {
             let y = frame.y(tick.position);
             canvas.line((frame.x(0.0), y), (frame.x(1.0), y), style::GRID);
         }
-        let curve = |series: &Series| {
-            let index = self.dims.binary_search(&series.dim).unwrap_or_default();
-            CurveStyle::of(index, self.dims.len())
-        };
         let place = |shift: f64| {
             let x = move |point: &Point| frame.x(self.x.position(point.width as f64)) + shift;
             move |point: &Point, value: f64| (x(point), frame.y(panel.y.position(value)))
         };
         for (i, series) in panel.series.iter().enumerate() {
-            canvas.group("band", |canvas| draw_band(canvas, series, curve(series), place(self.shift(i, panel, frame))));
+            canvas.group("band", |canvas| draw_band(canvas, series, self.curve(series), place(self.shift(i, panel, frame))));
         }
         for (i, series) in panel.series.iter().enumerate() {
-            canvas.group("curve", |canvas| draw_curve(canvas, series, curve(series), place(self.shift(i, panel, frame))));
+            canvas.group("curve", |canvas| draw_curve(canvas, series, self.curve(series), place(self.shift(i, panel, frame))));
         }
-        if panel.series.iter().all(|series| series.runs.is_empty()) {
+        if let Some(infinity) = self.x.infinity() {
+            self.draw_limits(canvas, panel, frame, infinity);
+        }
+        if panel.series.iter().all(|series| series.points().next().is_none()) {
             let grey = TextStyle { size: style::LABEL_SIZE, anchor: Anchor::Middle, colour: style::GREY };
             canvas.text((frame.x(0.5), frame.y(0.5)), "nothing to show", grey);
         }
@@ -147,6 +155,33 @@ impl LinePicture<'_> {
         frame.draw_y_axis(canvas, &y_ticks, y_labels.then_some(panel.y_label));
         canvas.frame(frame.corner, frame.size, style::AXIS);
         frame.draw_title(canvas, &panel.title);
+    }
+
+    /// The means at infinite width: dashed lines across the panel, and at its end a point with an error bar each.
+    fn draw_limits(&self, canvas: &mut Canvas, panel: &Panel, frame: Frame, (start, end): (f64, f64)) {
+        if start > 0.0 {
+            canvas.line((frame.x(start), frame.y(0.0)), (frame.x(start), frame.y(1.0)), style::GRID);
+        }
+        let count = panel.series.len() as f64;
+        for (i, series) in panel.series.iter().enumerate() {
+            let Some(point) = series.limit else { continue };
+            let curve = self.curve(series);
+            let height = |value: f64| frame.y(panel.y.position(value));
+            let x = frame.x(start + (end - start) * (i as f64 + 1.0) / (count + 1.0));
+            canvas.group("limit", |canvas| {
+                let mean = height(point.mean);
+                canvas.dashed(&[(frame.x(0.0), mean), (x, mean)], Stroke { width: 0.75, ..curve.line() });
+                if let Some((low, high)) = point.band {
+                    canvas.line((x, height(low)), (x, height(high)), Stroke { width: 0.8, ..curve.line() });
+                }
+                curve.draw_marker(canvas, (x, mean));
+            });
+        }
+    }
+
+    fn curve(&self, series: &Series) -> CurveStyle {
+        let index = self.dims.binary_search(&series.dim).unwrap_or_default();
+        CurveStyle::of(index, self.dims.len())
     }
 
     /// At a single width all points would stand on top of each other: how far to move those of series `index` sideways.
@@ -188,65 +223,5 @@ fn draw_curve(canvas: &mut Canvas, series: &Series, curve: CurveStyle, place: im
         for &at in &line {
             curve.draw_marker(canvas, at);
         }
-    }
-}
-
-/// Length of the longest label.
-fn widest(ticks: &[Tick]) -> f64 {
-    let labels = ticks.iter().filter_map(|tick| tick.label.as_deref());
-    labels.map(|label| text::length(label, style::TICK_SIZE)).fold(0.0, f64::max)
-}
-
-/// The rectangle of a panel on the page.
-#[derive(Debug, Clone, Copy)]
-struct Frame {
-    corner: (f64, f64),
-    size: (f64, f64),
-}
-
-impl Frame {
-    fn x(&self, position: f64) -> f64 {
-        self.corner.0 + position * self.size.0
-    }
-
-    fn y(&self, position: f64) -> f64 {
-        self.corner.1 + (1.0 - position) * self.size.1
-    }
-
-    /// Ticks outwards, and with a `label` for the axis their labels, too.
-    fn draw_x_axis(&self, canvas: &mut Canvas, ticks: &[Tick], label: Option<&str>) {
-        let bottom = self.y(0.0);
-        for tick in ticks {
-            let x = self.x(tick.position);
-            let length = if tick.label.is_some() { style::TICK } else { 0.6 * style::TICK };
-            canvas.line((x, bottom), (x, bottom + length), style::AXIS);
-            if let (Some(number), Some(_)) = (&tick.label, label) {
-                let baseline = bottom + style::TICK + 2.5 + style::TICK_SIZE * 0.9;
-                canvas.text((x, baseline), number, style::text(style::TICK_SIZE, Anchor::Middle));
-            }
-        }
-        if let Some(label) = label {
-            canvas.text((self.x(0.5), bottom + 22.0), label, style::text(style::LABEL_SIZE, Anchor::Middle));
-        }
-    }
-
-    fn draw_y_axis(&self, canvas: &mut Canvas, ticks: &[Tick], label: Option<&str>) {
-        let left = self.x(0.0);
-        for tick in ticks {
-            let y = self.y(tick.position);
-            canvas.line((left - style::TICK, y), (left, y), style::AXIS);
-            if let (Some(number), Some(_)) = (&tick.label, label) {
-                let end = (left - style::TICK - 2.0, y + text::MIDDLE * style::TICK_SIZE);
-                canvas.text(end, number, style::text(style::TICK_SIZE, Anchor::End));
-            }
-        }
-        if let Some(label) = label {
-            let x = left - style::TICK - 2.0 - widest(ticks) - 5.0;
-            canvas.upward_text((x, self.y(0.5)), label, style::text(style::LABEL_SIZE, Anchor::Middle));
-        }
-    }
-
-    fn draw_title(&self, canvas: &mut Canvas, title: &str) {
-        canvas.text((self.x(0.5), self.corner.1 - 4.5), title, style::text(style::PANEL_TITLE_SIZE, Anchor::Middle));
     }
 }

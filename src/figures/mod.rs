@@ -1,11 +1,15 @@
-//! Results → pictures: Figure 1 (fraction switched), two panels for each depth (Figures 2–7), and the phase diagram.
+//! Results → pictures: Figure 1 (fraction switched), two panels for each depth (Figures 2–7), the phase diagram, and the distributions of
+//! step and gradient at each depth.
 //!
 //! The pictures are vector drawings in points (1/72 inch), laid out at their size in print. Each is drawn once, as SVG; [`encode`]
-//! makes PNG and PDF of it. Nothing here knows about result files: [`draw`] takes cells with their summaries.
+//! makes PNG and PDF of it. Nothing here knows about result files: [`draw`] takes cells with their summaries, [`plot`] all
+//! samples.
 
 mod axis;
 mod canvas;
+mod distribution;
 mod encode;
+mod frame;
 mod layout;
 mod lines;
 mod phase;
@@ -58,10 +62,15 @@ pub fn plot(results: &Results, directory: &Path, formats: &[Format]) -> anyhow::
         let what = "there is nothing to plot";
         return Err(BadInput::new(what, "the results hold no cell", "give the file of a finished experiment").into());
     }
-    write(&draw(&cells, &note(&results.experiment)), directory, formats)
+    let partial = if results.is_complete() { "" } else { "PARTIAL: " };
+    let note = format!("{partial}{}", note(&results.experiment));
+    let mut pictures = draw(&cells, &note);
+    pictures.extend(distribution::pictures(results, &note));
+    write(&pictures, directory, formats)
 }
 
-/// Draws all pictures of `cells`; `note` is one line under each title that says what was run. No cells, no pictures.
+/// Draws all pictures of `cells` that need no more than their summaries; `note` is one line under each title that says what was run. No
+/// cells, no pictures.
 ///
 /// Depths, dims and widths are those that occur in `cells`, in any order; not every combination needs to be there.
 pub fn draw(cells: &[(Cell, Summary)], note: &str) -> Vec<Picture> {

@@ -9,7 +9,7 @@ use super::layout::{Grid, Page};
 use super::series;
 use super::style;
 use super::text;
-use crate::experiment::Cell;
+use crate::experiment::{Cell, INFINITE_WIDTH};
 use crate::results::Summary;
 
 /// Room for the panels of one row.
@@ -192,8 +192,11 @@ fn sparse_labels(numbers: &[usize], extent: impl Fn(&str) -> f64, pitch: f64) ->
     (2..=numbers.len()).map(every).find(|labels| fits(labels)).unwrap_or_else(|| every(numbers.len()))
 }
 
-/// `10^{n}` if `number` is 10ⁿ.
+/// `10^{n}` if `number` is 10ⁿ, and infinity.
 fn power_label(number: usize) -> Option<String> {
+    if number == INFINITE_WIDTH {
+        return Some(number_label(number));
+    }
     let exponent = number.checked_ilog10()?;
     (10usize.pow(exponent) == number).then(|| format!("10^{{{exponent}}}"))
 }

@@ -1,6 +1,6 @@
 //! What is drawn: for each quantity and depth, one series a dim, of mean and spread against width.
 
-use crate::experiment::Cell;
+use crate::experiment::{Cell, INFINITE_WIDTH};
 use crate::results::Summary;
 
 /// A measured quantity with the limits that its band is clipped to.
@@ -55,11 +55,13 @@ pub struct Series {
     pub dim: usize,
     /// Stretches of neighbouring points; between two of them lies a width at which nothing was measured.
     pub runs: Vec<Vec<Point>>,
+    /// The point at infinite width.
+    pub limit: Option<Point>,
 }
 
 impl Series {
     pub fn points(&self) -> impl Iterator<Item = &Point> {
-        self.runs.iter().flatten()
+        self.runs.iter().flatten().chain(&self.limit)
     }
 }
 
@@ -72,9 +74,16 @@ pub fn series(cells: &[(Cell, Summary)], depth: usize, quantity: Quantity) -> Ve
         .map(|dim| {
             let mut column: Vec<&(Cell, Summary)> = here.iter().filter(|(cell, _)| cell.dim == dim).copied().collect();
             column.sort_by_key(|(cell, _)| cell.width);
-            let points: Vec<Option<Point>> = column.iter().map(|(cell, summary)| point(cell.width, quantity, summary)).collect();
+            let mut points: Vec<Option<Point>> =
+                column.iter().map(|(cell, summary)| point(cell.width, quantity, summary)).collect();
+            let last_is_infinite = column.last().is_some_and(|(cell, _)| cell.width == INFINITE_WIDTH);
+            let mut limit = if last_is_infinite { points.pop().flatten() } else { None };
+            if let (Quantity::Fraction, Some(point)) = (quantity, &mut limit) {
+                // Its inputs are independent draws: a spread over networks would be that of a small sample.
+                point.band = None;
+            }
             let runs = points.split(Option::is_none).map(|run| run.iter().flatten().copied().collect::<Vec<_>>());
-            Series { dim, runs: runs.filter(|run| !run.is_empty()).collect() }
+            Series { dim, runs: runs.filter(|run| !run.is_empty()).collect(), limit }
         })
         .collect()
 }
@@ -157,6 +166,14 @@ mod tests {
         let (low, high) = series(&cells, 1, Quantity::Fraction)[0].runs[0][0].extent();
         assert!((low - 0.7).abs() < 1e-12 && high == 1.0);
         assert_eq!(series(&cells, 1, Quantity::Gradient)[0].runs[0][0].extent(), (0.0, 1.25));
+    }
+
+    #[test]
+    fn the_infinite_width_is_no_point_of_the_curve() {
+        let at = |width, grad_mean| (cell(1, 10, width), Summary { grad_mean, grad_std: 0.1, ..NOTHING });
+        let series = series(&[at(INFINITE_WIDTH, 3.0), at(10, 1.0), at(100, 2.0)], 1, Quantity::Gradient);
+        assert_eq!(series[0].runs[0].iter().map(|point| point.mean).collect::<Vec<_>>(), [1.0, 2.0]);
+        assert_eq!(series[0].limit.map(|point| point.mean), Some(3.0));
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub const WHITE: Color = Color { r: 0xff, g: 0xff, b: 0xff };
 
 pub const AXIS: Stroke = Stroke { colour: BLACK, width: 0.6 };
 pub const GRID: Stroke = Stroke { colour: LIGHT, width: 0.5 };
+/// Width of the lines of infinite width.
+pub const LIMIT_WIDTH: f64 = 1.0;
 /// Length of a major tick; a minor one is 0.6 of it.
 pub const TICK: f64 = 3.0;
 

@@ -2,13 +2,14 @@
 //!
 //! Every kernel is written once, as plain Rust over fixed-size lane arrays, and compiled once for each [`Level`]. The body uses only
 //! IEEE additions, multiplications, divisions and square roots in a fixed order, never a fused multiply-add, so that all levels give
-//! the same bits.
+//! the same bits. `cargo bench --bench kernels` prints the measured rate of each.
 
 pub mod line;
 pub mod normal;
 pub mod real;
 pub mod relu;
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 
 pub use real::Real;
@@ -51,11 +52,31 @@ impl Level {
     }
 }
 
-/// Compiles the body of a kernel for every [`Level`] and dispatches on a level that is available.
+thread_local! {
+    static CHOSEN: Cell<Option<Level>> = const { Cell::new(None) };
+}
+
+/// Runs `work` with all kernels that this thread calls at `level`, which must be available. For tests and benches: everything else runs
+/// at [`Level::best`].
+pub fn at_level<R>(level: Level, work: impl FnOnce() -> R) -> R {
+    assert!(level.is_available(), "this processor has no {level:?}");
+    let before = CHOSEN.replace(Some(level));
+    let result = work();
+    CHOSEN.set(before);
+    result
+}
+
+/// The level that the kernels of this thread run at, which is available.
+#[inline]
+fn level() -> Level {
+    CHOSEN.get().unwrap_or_else(Level::best)
+}
+
+/// Compiles the body of a kernel for every [`Level`] and dispatches on that of this thread.
 ///
-/// `dispatch!(level, body [Generic: Bound] (name: Type, …) -> Result, values…)` calls `body`, which must be `#[inline(always)]`.
+/// `dispatch!(body [Generic: Bound] (name: Type, …) -> Result, values…)` calls `body`, which must be `#[inline(always)]`.
 macro_rules! dispatch {
-    ($level:expr, $body:path [$($generic:ident : $bound:path)?] ( $($argument:ident : $type:ty),* ) $(-> $result:ty)?,
+    ($body:path [$($generic:ident : $bound:path)?] ( $($argument:ident : $type:ty),* ) $(-> $result:ty)?,
      $($value:expr),*) => {{
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
@@ -67,10 +88,8 @@ macro_rules! dispatch {
         fn avx2<$($generic: $bound)?>($($argument: $type),*) $(-> $result)? {
             $body($($argument),*)
         }
-        let level: $crate::kernels::Level = $level;
-        assert!(level.is_available(), "this processor has no {level:?}");
-        match level {
-            // SAFETY: the features were just found on this processor.
+        match $crate::kernels::level() {
+            // SAFETY: the features were found on this processor before the level was chosen.
             #[cfg(target_arch = "x86_64")]
             $crate::kernels::Level::Avx512 => unsafe { avx512($($value),*) },
             // SAFETY: as above.

@@ -1,16 +1,17 @@
 //! ReLU, its mask and the readout, fused over a row of pre-activations while it is in cache.
 //!
-//! Each row is read once and written once (4 or 8 bytes each way a neuron in f32, f64). The readout sum runs in f64 in [`SUMS`]
-//! interleaved partial sums, added pairwise at the end, so that every level gives the same bits.
+//! Blocking: a row of a block, which the product before has left in cache. One comparison and at most two flops a neuron; each row is
+//! read once and written once (4 or 8 bytes each way a neuron in f32, f64). The readout sum runs in f64 in [`SUMS`] interleaved partial
+//! sums, added pairwise at the end, so that every level gives the same bits.
 
-use super::{Level, Real, dispatch};
+use super::{Real, dispatch};
 
 /// Interleaved partial sums of a readout.
 const SUMS: usize = 16;
 
 /// Replaces each z by ψ(z) = max(z, 0).
 pub fn relu<T: Real>(z: &mut [T]) {
-    dispatch!(Level::best(), relu_body [T: Real] (z: &mut [T]), z)
+    dispatch!(relu_body [T: Real] (z: &mut [T]), z)
 }
 
 #[inline(always)]
@@ -22,12 +23,7 @@ fn relu_body<T: Real>(z: &mut [T]) {
 
 /// Σ_j a_j ψ(z_j), in f64. Replaces each z_j by a_j ψ'(z_j), with ψ'(z) = 1 for z > 0 and 0 for z ≤ 0.
 pub fn readout_and_mask<T: Real>(a: &[T], z: &mut [T]) -> f64 {
-    readout_and_mask_at(Level::best(), a, z)
-}
-
-/// [`readout_and_mask`] at a given level; all levels give the same bits.
-pub fn readout_and_mask_at<T: Real>(level: Level, a: &[T], z: &mut [T]) -> f64 {
-    dispatch!(level, readout_and_mask_body [T: Real] (a: &[T], z: &mut [T]) -> f64, a, z)
+    dispatch!(readout_and_mask_body [T: Real] (a: &[T], z: &mut [T]) -> f64, a, z)
 }
 
 #[inline(always)]
@@ -55,7 +51,7 @@ fn readout_and_mask_body<T: Real>(a: &[T], z: &mut [T]) -> f64 {
 
 /// Σ_j a_j ψ(z_j), in f64, with the same bits as [`readout_and_mask`].
 pub fn readout<T: Real>(a: &[T], z: &[T]) -> f64 {
-    dispatch!(Level::best(), readout_body [T: Real] (a: &[T], z: &[T]) -> f64, a, z)
+    dispatch!(readout_body [T: Real] (a: &[T], z: &[T]) -> f64, a, z)
 }
 
 #[inline(always)]
@@ -78,7 +74,7 @@ fn readout_body<T: Real>(a: &[T], z: &[T]) -> f64 {
 
 /// Keeps the gradient entries of active neurons: g_j where h_j > 0, else 0.
 pub fn mask_gradient<T: Real>(h: &[T], g: &mut [T]) {
-    dispatch!(Level::best(), mask_gradient_body [T: Real] (h: &[T], g: &mut [T]), h, g)
+    dispatch!(mask_gradient_body [T: Real] (h: &[T], g: &mut [T]), h, g)
 }
 
 #[inline(always)]
@@ -91,7 +87,7 @@ fn mask_gradient_body<T: Real>(h: &[T], g: &mut [T]) {
 
 /// z + t·u, then ReLU, into `out`: the first hidden layer at a point of the line.
 pub fn relu_on_line<T: Real>(z: &[T], u: &[T], t: T, out: &mut [T]) {
-    dispatch!(Level::best(), relu_on_line_body [T: Real] (z: &[T], u: &[T], t: T, out: &mut [T]), z, u, t, out)
+    dispatch!(relu_on_line_body [T: Real] (z: &[T], u: &[T], t: T, out: &mut [T]), z, u, t, out)
 }
 
 #[inline(always)]

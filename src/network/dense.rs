@@ -6,14 +6,14 @@
 //! pass over the weights gives f and ∇f. The GEMM shapes depend on the cell and the number of inputs only, so the stored and the
 //! regenerated path give the same bits.
 
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
 use super::product::{add_times, times_transposed};
 use super::weights::Weights;
 use super::{Engine, LineBlock, LinePoint, ValueAndGradient};
 use crate::experiment::Cell;
 use crate::kernels::{Real, relu};
-use crate::random::{NetworkStreams, block_rows, blocks};
+use crate::random::{BLOCK_ROWS, NetworkStreams, block_rows, blocks};
 
 pub use super::weights::Storage;
 
@@ -116,13 +116,14 @@ impl<T: Real> Dense<T> {
         let mut value = vec![0.0; below.nrows()];
         let mut gradient = Array2::from_elem(below.dim(), T::zero());
         let mut readout = Vec::new();
+        let mut buffer = block_buffer(below.nrows(), width);
         for block in 0..blocks(width) {
             self.weights.readout(block, &mut readout);
             let w = self.weights.rows(depth, block);
-            let mut z = Array2::from_elem((below.nrows(), w.nrows()), T::zero());
+            let mut z = block_of(&mut buffer, below.nrows(), w.nrows());
             times_transposed(below, w, z.view_mut());
             if depth == 1 && self.keeps_line {
-                self.z.push(z.clone());
+                self.z.push(z.to_owned());
             }
             for (value, mut z) in value.iter_mut().zip(z.rows_mut()) {
                 *value += relu::readout_and_mask(&readout, z.as_slice_mut().expect("rows are contiguous"));
@@ -154,10 +155,11 @@ impl<T: Real> Dense<T> {
     fn last_layer_value(&mut self, below: ArrayView2<T>) -> Vec<f64> {
         let mut value = vec![0.0; below.nrows()];
         let mut readout = Vec::new();
+        let mut buffer = block_buffer(below.nrows(), self.cell.width);
         for block in 0..blocks(self.cell.width) {
             self.weights.readout(block, &mut readout);
             let w = self.weights.rows(self.cell.depth, block);
-            let mut z = Array2::from_elem((below.nrows(), w.nrows()), T::zero());
+            let mut z = block_of(&mut buffer, below.nrows(), w.nrows());
             times_transposed(below, w, z.view_mut());
             for (value, z) in value.iter_mut().zip(z.rows()) {
                 *value += relu::readout(&readout, z.as_slice().expect("rows are contiguous"));
@@ -176,6 +178,16 @@ impl<T: Real> Dense<T> {
         }
         x
     }
+}
+
+/// Room for the pre-activations of `inputs` inputs in the largest block of a layer of `width` neurons.
+fn block_buffer<T: Real>(inputs: usize, width: usize) -> Vec<T> {
+    vec![T::zero(); inputs * width.min(BLOCK_ROWS)]
+}
+
+/// The start of `buffer` as an array, inputs × neurons. It still holds what it was last used for.
+fn block_of<T: Real>(buffer: &mut [T], inputs: usize, neurons: usize) -> ArrayViewMut2<'_, T> {
+    ArrayViewMut2::from_shape((inputs, neurons), &mut buffer[..inputs * neurons]).expect("the slice has this size")
 }
 
 impl<T: Real> Engine<T> for Dense<T> {
@@ -223,6 +235,8 @@ impl<T: Real> Engine<T> for Dense<T> {
 
     fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<T>)) {
         let mut readout = Vec::new();
+        let size = if self.keeps_line { 0 } else { self.inputs.nrows() };
+        let (mut z_buffer, mut u_buffer) = (block_buffer(size, self.cell.width), block_buffer(size, self.cell.width));
         for block in 0..blocks(self.cell.width) {
             let neurons = block_rows(self.cell.width, block);
             self.weights.readout(block, &mut readout);
@@ -230,8 +244,8 @@ impl<T: Real> Engine<T> for Dense<T> {
                 visit(LineBlock { neurons, readout: &readout, z: self.z[block].view(), u: self.u[block].view() });
                 continue;
             }
-            let shape = (self.inputs.nrows(), neurons.len());
-            let (mut z, mut u) = (Array2::from_elem(shape, T::zero()), Array2::from_elem(shape, T::zero()));
+            let mut z = block_of(&mut z_buffer, self.inputs.nrows(), neurons.len());
+            let mut u = block_of(&mut u_buffer, self.inputs.nrows(), neurons.len());
             let w = self.weights.rows(1, block);
             times_transposed(self.inputs.view(), w, z.view_mut());
             times_transposed(self.directions.view(), w, u.view_mut());

@@ -13,14 +13,14 @@ use crate::experiment::Unit;
 /// has `networks` units. A pure function: equal arguments give equal shares everywhere.
 pub fn assign(costs: &[f64], networks: usize, ranks: usize) -> Vec<Vec<Unit>> {
     let mut shares = vec![Vec::new(); ranks];
-    deal(costs, networks, ranks, |rank, unit| shares[rank].push(unit));
+    deal(costs, networks, ranks, |_| true, |rank, unit| shares[rank].push(unit));
     shares
 }
 
-/// `assign(costs, networks, ranks)[rank]`, without memory for the shares of the other ranks.
-pub fn share_of(rank: usize, costs: &[f64], networks: usize, ranks: usize) -> Vec<Unit> {
+/// `assign(costs, networks, ranks)[rank]` of the units that are `wanted`, without memory for the shares of the other ranks.
+pub fn share_of(rank: usize, costs: &[f64], networks: usize, ranks: usize, wanted: impl Fn(Unit) -> bool) -> Vec<Unit> {
     let mut share = Vec::new();
-    deal(costs, networks, ranks, |to, unit| {
+    deal(costs, networks, ranks, wanted, |to, unit| {
         if to == rank {
             share.push(unit);
         }
@@ -28,19 +28,29 @@ pub fn share_of(rank: usize, costs: &[f64], networks: usize, ranks: usize) -> Ve
     share
 }
 
-/// Calls `give(rank, unit)` for every unit, in order of falling cost (ties: by cell, then network).
-fn deal(costs: &[f64], networks: usize, ranks: usize, mut give: impl FnMut(usize, Unit)) {
+/// Calls `give(rank, unit)` for every unit `wanted`, in order of falling cost (ties: by cell, then network).
+fn deal(costs: &[f64], networks: usize, ranks: usize, wanted: impl Fn(Unit) -> bool, mut give: impl FnMut(usize, Unit)) {
     let mut order: Vec<usize> = (0..costs.len()).collect();
     order.sort_by(|&a, &b| costs[b].total_cmp(&costs[a]).then(a.cmp(&b)));
     let mut heap: BinaryHeap<Load> = (0..ranks).map(|rank| Load { seconds: 0.0, units: 0, rank }).collect();
     for cell in order {
-        for network in 0..networks {
+        for unit in (0..networks).map(|network| Unit { cell, network }).filter(|&unit| wanted(unit)) {
             let Some(mut least) = heap.peek_mut() else { return };
-            give(least.rank, Unit { cell, network });
+            give(least.rank, unit);
             least.seconds += costs[cell];
             least.units += 1;
         }
     }
+}
+
+/// The seconds of each of `threads` threads that take `units` in turn, each the next one when it is free.
+pub fn loads_of_threads(units: &[Unit], costs: &[f64], threads: usize) -> Vec<f64> {
+    let mut heap: BinaryHeap<Load> = (0..threads).map(|rank| Load { seconds: 0.0, units: 0, rank }).collect();
+    for unit in units {
+        let Some(mut least) = heap.peek_mut() else { break };
+        least.seconds += costs[unit.cell];
+    }
+    heap.into_iter().map(|load| load.seconds).collect()
 }
 
 /// The work of one rank so far. The greatest `Load` is the one with the least work: a `BinaryHeap` has its greatest on top.
@@ -115,8 +125,31 @@ mod tests {
         let shares = assign(&costs, 9, 7);
         assert_eq!(shares, assign(&costs, 9, 7));
         for (rank, share) in shares.iter().enumerate() {
-            assert_eq!(&share_of(rank, &costs, 9, 7), share);
+            assert_eq!(&share_of(rank, &costs, 9, 7, |_| true), share);
         }
+    }
+
+    #[test]
+    fn threads_take_units_as_they_are_free() {
+        let units: Vec<Unit> = (0..4).map(|cell| Unit { cell, network: 0 }).collect();
+        let mut loads = loads_of_threads(&units, &[5.0, 2.0, 2.0, 2.0], 2);
+        loads.sort_by(f64::total_cmp);
+        assert_eq!(loads, [5.0, 6.0]);
+        assert_eq!(loads_of_threads(&units, &[1.0; 4], 8).iter().sum::<f64>(), 4.0);
+    }
+
+    #[test]
+    fn what_is_not_wanted_is_not_dealt_and_the_rest_is_balanced() {
+        let costs = costs(25);
+        let wanted = |unit: Unit| unit.cell % 3 != 1 && unit.network != 4;
+        let shares: Vec<Vec<Unit>> = (0..7).map(|rank| share_of(rank, &costs, 9, 7, wanted)).collect();
+        let mut units = shares.concat();
+        units.sort();
+        let all = (0..25).flat_map(|cell| (0..9).map(move |network| Unit { cell, network }));
+        assert_eq!(units, all.filter(|&unit| wanted(unit)).collect::<Vec<_>>());
+        let loads: Vec<f64> = shares.iter().map(|share| load(share, &costs)).collect();
+        let (least, most) = (loads.iter().copied().fold(f64::MAX, f64::min), loads.iter().copied().fold(0.0, f64::max));
+        assert!(most - least <= costs.iter().copied().fold(0.0, f64::max), "{loads:?}");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! auto`: the rates are constants so that the choice is the same everywhere.
 
 use crate::experiment::{Cell, Experiment, Precision};
+use crate::limit;
 use crate::network::dense::{Keep, Storage};
 use crate::network::implicit::FirstLayer;
 use crate::results::{EngineName, SearchName};
@@ -58,6 +59,23 @@ pub(super) fn scan_points(cell: Cell) -> f64 {
     (4.2 + 20.0 / cell.dim as f64).min(8.0)
 }
 
+/// Flops a second in the factor of the limit's covariance and in its paths.
+const LIMIT_FLOPS: f64 = 2.0e9;
+/// Seconds of a covariance of the limit, a layer; a unit makes one for each pair of grid points, and a sample for its refinements.
+const COVARIANCE: f64 = 2.5e-8;
+/// Covariances that refine one path.
+const REFINED: f64 = 600.0;
+
+/// The cost of one unit of a cell of infinite width.
+fn of_limit(cell: Cell, experiment: &Experiment) -> UnitCost {
+    let points = limit::points(cell, experiment) as f64;
+    let (inputs, depth) = (experiment.inputs as f64, cell.depth as f64);
+    let flops = points.powi(3) / 3.0 + inputs * points.powi(2);
+    let covariances = points.powi(2) / 2.0 + inputs * REFINED;
+    let seconds = flops / LIMIT_FLOPS + COVARIANCE * depth * covariances + UNIT + INPUT * inputs;
+    UnitCost { normals: inputs * points, flops, seconds }
+}
+
 /// Linear pieces of the network on a line up to its smallest step or the bound. They go with the angle that the line covers as seen from
 /// 0, which is about 1/√d. A fit.
 fn linear_pieces(cell: Cell) -> f64 {
@@ -82,6 +100,7 @@ pub fn of_unit(cell: Cell, experiment: &Experiment, engine: EngineName, search: 
     match engine {
         EngineName::Dense => shape.dense(search, keep),
         EngineName::Implicit => shape.implicit(experiment.inputs),
+        EngineName::Limit => of_limit(cell, experiment),
     }
 }
 

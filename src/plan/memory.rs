@@ -1,6 +1,7 @@
 //! How many bytes a unit holds, in each of the ways it can be run.
 
 use crate::experiment::{Cell, Experiment};
+use crate::limit;
 use crate::network::dense::{Keep, Storage};
 use crate::network::implicit::FirstLayer;
 use crate::random::BLOCK_ROWS;
@@ -14,12 +15,20 @@ use super::{cost, number_bytes};
 const PROCESS: u64 = 96 << 20;
 /// Work space of BLAS and stack of one thread.
 const THREAD: u64 = 40 << 20;
+/// A record without its samples, and its allocation.
+const UNIT: u64 = 160;
 
 /// Bytes that a rank holds besides what its units hold; rank 0 gathers all samples.
 pub fn process_bytes(experiment: &Experiment, threads: usize) -> u64 {
-    let samples = experiment.cells().len() as u64 * experiment.networks as u64 * experiment.inputs as u64;
-    PROCESS + THREAD * threads as u64 + samples * size_of::<Sample>() as u64
+    let units = experiment.cells().len() as u64 * experiment.networks as u64;
+    let samples = units * experiment.inputs as u64;
+    let column = experiment.networks as u64 * experiment.inputs as u64 * 8;
+    PROCESS + THREAD * threads as u64 + units * UNIT + samples * size_of::<Sample>() as u64 + column
 }
+
+/// Weights of one hidden layer that take more than this are made again at each of the two passes: that costs less than to write them to
+/// memory, in pages that the system has to clear, and to read them back. (Deeper networks make many passes.)
+const MOST_STORED_AT_DEPTH_1: f64 = (16 << 20) as f64;
 
 /// One way to run a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,13 +41,25 @@ pub struct Footprint {
 /// The ways to run a unit of `cell`, the fastest and largest first.
 pub fn footprints(cell: Cell, experiment: &Experiment, engine: EngineName, search: SearchName) -> Vec<Footprint> {
     use Storage::{Regenerated, Stored};
+    if engine == EngineName::Limit {
+        let keep = Keep { weights: Regenerated, line: Regenerated };
+        return vec![Footprint { keep, bytes: limit_bytes(cell, experiment) }];
+    }
     if engine == EngineName::Implicit {
         let keep = Keep { weights: Regenerated, line: Stored };
         return vec![Footprint { keep, bytes: implicit_bytes(cell, experiment, search) }];
     }
     let ways = [(Stored, Stored), (Regenerated, Stored), (Regenerated, Regenerated)].map(|(weights, line)| Keep { weights, line });
-    let ways = ways.into_iter().filter(|keep| cell.depth == 1 || keep.line == Stored);
+    let stores_weights = cell.depth > 1 || cell.weights() * number_bytes(experiment.precision) as f64 <= MOST_STORED_AT_DEPTH_1;
+    let ways = ways.into_iter().filter(|keep| keep.weights == Regenerated || stores_weights);
+    let ways = ways.filter(|keep| cell.depth == 1 || keep.line == Stored);
     ways.map(|keep| Footprint { keep, bytes: unit_bytes(cell, experiment, search, keep) }).collect()
+}
+
+/// Peak bytes of a unit of infinite width: the factor of the covariance on the grid, and small change.
+fn limit_bytes(cell: Cell, experiment: &Experiment) -> u64 {
+    let points = limit::points(cell, experiment) as u64;
+    4 * points * (points + 1) + 512 * points + experiment.inputs as u64 * size_of::<Sample>() as u64
 }
 
 /// Peak bytes of a unit. Summed in f64 so that no width overflows; the result saturates.
@@ -57,8 +78,9 @@ fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Kee
     let points = scan::ROUND_POINTS as f64 * inputs;
     let scanning = if cell.depth == 1 { points * (dim + block) * number } else { 2.0 * points * width * number };
     let searching = match search {
-        SearchName::Line => inputs * one_layer::bins(cell.width) as f64 * 64.0 + 0.4 * batch,
+        SearchName::Line => inputs * (one_layer::bins(cell.width) as f64 * 64.0 + 24.0 * width.min(one_layer::MAX_GATHERED as f64)),
         SearchName::Scan => scanning,
+        SearchName::Path => 0.0, // has no network: see limit_bytes
         SearchName::Trace => {
             scanning.max(8.0 * ((3.0 * depth + 6.0) * batch + (depth - 1.0) * width * width) + number * width * width)
         }

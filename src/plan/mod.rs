@@ -2,6 +2,7 @@
 
 pub mod assign;
 pub mod cost;
+pub mod forecast;
 pub mod memory;
 pub mod report;
 
@@ -19,6 +20,8 @@ use memory::Footprint;
 /// costs so much more, that steps are scanned: `cargo bench --bench search_threshold` prints both.
 pub const WIDEST_TRACED: usize = 100;
 
+/// How many times cheaper the implicit engine must be at depth 1, where the dense one can run a network of any width in constant memory.
+const SHALLOW_ADVANTAGE: f64 = 3.0;
 /// How many times faster the implicit engine has to be under `--engine auto`. A dense network takes less memory near the crossover, and
 /// it can be exported.
 const WEIGHTS_ARE_WORTH: f64 = 2.0;
@@ -44,7 +47,7 @@ pub struct CellPlan {
     pub cost: UnitCost,
     /// Peak bytes that one unit holds while it runs.
     pub unit_bytes: u64,
-    /// What a unit keeps in memory between passes. Changes no result.
+    /// What a unit keeps in memory between passes. Changes no result; means nothing at infinite width.
     pub keep: Keep,
 }
 
@@ -57,6 +60,8 @@ pub struct Plan {
     pub networks: usize,
     /// Bytes of a rank that units may hold together.
     pub unit_memory: u64,
+    /// Bytes that a rank holds besides.
+    pub process_bytes: u64,
 }
 
 impl Plan {
@@ -82,11 +87,21 @@ pub fn plan(experiment: &Experiment, resources: Resources) -> Result<Plan, BadIn
         let cost = cost::of_unit(cell, experiment, engine, search, footprint.keep);
         Ok(CellPlan { cell, engine, search, cost, unit_bytes: footprint.bytes, keep: footprint.keep })
     });
-    Ok(Plan { cells: cells.collect::<Result<_, BadInput>>()?, networks: experiment.networks, unit_memory })
+    Ok(Plan { cells: cells.collect::<Result<_, BadInput>>()?, networks: experiment.networks, unit_memory, process_bytes: process })
+}
+
+/// Predicted seconds of one unit of each cell by the fastest way to run it, whatever memory that takes: the same on every machine.
+pub fn nominal_costs(experiment: &Experiment) -> Vec<f64> {
+    let unlimited = Resources { threads: 1, memory: u64::MAX };
+    let plan = plan(experiment, unlimited).expect("every cell fits unlimited memory");
+    plan.cells.iter().map(|cell| cell.cost.seconds).collect()
 }
 
 /// The engine and the search of a cell. A function of the experiment alone, not of this machine: both decide bytes in the file.
 fn method(cell: Cell, experiment: &Experiment) -> (EngineName, SearchName) {
+    if cell.is_infinite() {
+        return (EngineName::Limit, SearchName::Path);
+    }
     let search = search(experiment.search, cell);
     let without_weights = if search == SearchName::Trace { SearchName::Scan } else { search };
     match experiment.engine {
@@ -96,7 +111,8 @@ fn method(cell: Cell, experiment: &Experiment) -> (EngineName, SearchName) {
         EngineChoice::Auto => {
             let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
             let seconds = |engine| cost::of_unit(cell, experiment, engine, search, keep).seconds;
-            let is_cheaper = WEIGHTS_ARE_WORTH * seconds(EngineName::Implicit) < seconds(EngineName::Dense);
+            let advantage = if cell.depth == 1 { SHALLOW_ADVANTAGE } else { WEIGHTS_ARE_WORTH };
+            let is_cheaper = advantage * seconds(EngineName::Implicit) < seconds(EngineName::Dense);
             (if is_cheaper { EngineName::Implicit } else { EngineName::Dense }, search)
         }
     }
@@ -114,24 +130,25 @@ fn search(choice: SearchChoice, cell: Cell) -> SearchName {
 }
 
 fn does_not_fit(cell: Cell, experiment: &Experiment, engine: EngineName, process: u64, resources: Resources) -> BadInput {
-    let leanest = |engine| {
-        let (_, search) = method(cell, &Experiment { engine, ..experiment.clone() });
-        let engine = if engine == EngineChoice::Dense { EngineName::Dense } else { EngineName::Implicit };
+    let leanest = |engine, search| {
         let Footprint { keep, bytes } =
             memory::footprints(cell, experiment, engine, search).pop().expect("there is always a way to run a cell");
-        (bytes + process, cost::of_unit(cell, experiment, engine, search, keep).seconds)
+        (bytes.saturating_add(process), cost::of_unit(cell, experiment, engine, search, keep).seconds)
     };
-    let (dense, implicit) = (leanest(EngineChoice::Dense), leanest(EngineChoice::Implicit));
-    let ((bytes, seconds), how, other, (other_bytes, other_seconds)) = match engine {
-        EngineName::Dense => (dense, "even with its weights made again at every pass", "implicit", implicit),
-        EngineName::Implicit => (implicit, "for the products with its weights", "dense", dense),
+    let dense = || leanest(EngineName::Dense, search(experiment.search, cell));
+    let implicit = || leanest(EngineName::Implicit, SearchName::Scan);
+    let ((bytes, seconds), how, other) = match engine {
+        EngineName::Dense => (dense(), "even with its weights made again at every pass", Some(("implicit", implicit()))),
+        EngineName::Implicit => (implicit(), "for the products with its weights", Some(("dense", dense()))),
+        EngineName::Limit => (leanest(engine, SearchName::Path), "for its paths, and the program", None),
     };
-    let is_way_out = other_bytes <= resources.memory && other_seconds < SLOWEST_WAY_OUT * seconds;
-    let instead = if is_way_out { format!(", --engine {other}") } else { String::new() };
+    let is_way_out = |(bytes, other): (u64, f64)| bytes <= resources.memory && other < SLOWEST_WAY_OUT * seconds;
+    let instead = other.filter(|(_, cost)| is_way_out(*cost)).map_or(String::new(), |(other, _)| format!(", --engine {other}"));
+    let narrower = if cell.is_infinite() { "" } else { ", or a smaller width" };
     BadInput::new(
         format!("cell {cell} does not fit into {} of memory a rank", ByteSize(resources.memory)),
         format!("one network needs {} {how}", ByteSize(bytes)),
-        format!("give --memory {} or more, fewer --inputs{instead}, or a smaller width", ByteSize(bytes.next_multiple_of(1 << 30))),
+        format!("give --memory {} or more, fewer --inputs{instead}{narrower}", ByteSize(bytes.next_multiple_of(1 << 30))),
     )
 }
 

@@ -3,12 +3,13 @@
 use bytesize::ByteSize;
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::{CellPlan, Plan, Resources};
+use super::{CellPlan, Plan};
+use crate::experiment::width_label;
 use crate::network::dense::Storage;
 use crate::results::EngineName;
 
-/// One row a cell, and what the whole experiment takes on one rank.
-pub fn table(plan: &Plan, resources: Resources) -> String {
+/// One row a cell, and what the whole experiment takes.
+pub fn table(plan: &Plan) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header([
@@ -33,28 +34,25 @@ pub fn table(plan: &Plan, resources: Resources) -> String {
     let networks = plan.networks as f64;
     let total = |of: fn(&CellPlan) -> f64| plan.cells.iter().map(of).sum::<f64>() * networks;
     format!(
-        "{table}\n\n{} cells of {} networks: {:.3e} normals, {:.3e} flops, {} of thread time; on one rank with {} threads and {}: {}\n",
+        "{table}\n\n{} cells of {} networks: {:.3e} normals, {:.3e} flops, {} of thread time\n",
         plan.cells.len(),
         plan.networks,
         total(|cell| cell.cost.normals),
         total(|cell| cell.cost.flops),
         span(plan.seconds()),
-        resources.threads,
-        ByteSize(resources.memory),
-        span(plan.seconds() / resources.threads as f64),
     )
 }
 
 fn row(plan: &CellPlan, networks: usize) -> Vec<String> {
     let weights = match (plan.engine, plan.keep.weights) {
-        (EngineName::Implicit, _) => "none",
+        (EngineName::Implicit | EngineName::Limit, _) => "none",
         (_, Storage::Stored) => "stored",
         (_, Storage::Regenerated) => "regenerated",
     };
     vec![
         plan.cell.depth.to_string(),
         plan.cell.dim.to_string(),
-        plan.cell.width.to_string(),
+        width_label(plan.cell.width),
         plan.engine.name().to_string(),
         plan.search.name().to_string(),
         format!("{:.2e}", plan.cost.normals * networks as f64),
@@ -67,7 +65,7 @@ fn row(plan: &CellPlan, networks: usize) -> Vec<String> {
 }
 
 /// A time in the unit that suits it.
-fn span(seconds: f64) -> String {
+pub fn span(seconds: f64) -> String {
     match seconds {
         seconds if seconds < 120.0 => format!("{seconds:.1} s"),
         seconds if seconds < 7200.0 => format!("{:.1} min", seconds / 60.0),

@@ -6,6 +6,7 @@
 pub mod stream;
 
 use rand_distr::{Distribution, StandardNormal};
+use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::experiment::{Cell, Readout};
 use stream::{NetworkKey, Role};
@@ -75,6 +76,11 @@ impl NetworkStreams {
                 }
             }
         }
+    }
+
+    /// The generator of all numbers of input `index` at infinite width.
+    pub fn path(&self, index: usize) -> Xoshiro256PlusPlus {
+        self.key.stream(Role::Path, index).generator()
     }
 
     /// Fills `out`, length d, with input `index`: uniform on the sphere of radius √d, rounded to f32.

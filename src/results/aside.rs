@@ -14,7 +14,40 @@ pub fn replace_file(path: &Path, fill: impl FnOnce(&Path) -> anyhow::Result<()>)
     aside.put_in_place(path).with_context(|| format!("moving the finished file to {}", path.display()))
 }
 
-fn directory_of(path: &Path) -> &Path {
+/// Renames those of `paths` that exist to their names with `.old-N` appended, N ≥ 1 being the first number free for all of them.
+pub fn move_aside(paths: &[&Path]) -> anyhow::Result<()> {
+    let old = |path: &Path, number: u32| {
+        let mut name = path.as_os_str().to_os_string();
+        name.push(format!(".old-{number}"));
+        PathBuf::from(name)
+    };
+    let is_free = |number: &u32| paths.iter().all(|path| old(path, *number).symlink_metadata().is_err());
+    let number = (1..).find(is_free).context("there is no number left")?;
+    for path in paths.iter().filter(|path| path.symlink_metadata().is_ok()) {
+        let to = old(path, number);
+        fs::rename(path, &to).with_context(|| format!("moving {} to {}", path.display(), to.display()))?;
+    }
+    Ok(())
+}
+
+/// Removes what processes that were killed while they wrote `path` have left. No process may be writing it.
+pub fn remove_leftovers(path: &Path) {
+    let Some(prefix) = prefix(path) else { return };
+    let Ok(entries) = fs::read_dir(directory_of(path)) else { return };
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().strip_prefix(&prefix).is_some_and(|id| id.parse::<u32>().is_ok()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// What the names of files begin with that are to replace `target`; the number of the process follows.
+fn prefix(target: &Path) -> Option<String> {
+    Some(format!(".{}.tmp-", target.file_name()?.to_string_lossy()))
+}
+
+/// The directory that holds `path`.
+pub fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -25,9 +58,8 @@ struct Aside {
 
 impl Aside {
     fn beside(target: &Path) -> anyhow::Result<Self> {
-        let Some(name) = target.file_name() else { bail!("{} has no file name", target.display()) };
-        let aside = format!(".{}.tmp-{}", name.to_string_lossy(), std::process::id());
-        Ok(Self { path: target.with_file_name(aside) })
+        let Some(prefix) = prefix(target) else { bail!("{} has no file name", target.display()) };
+        Ok(Self { path: target.with_file_name(format!("{prefix}{}", std::process::id())) })
     }
 
     fn put_in_place(self, target: &Path) -> std::io::Result<()> {

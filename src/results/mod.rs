@@ -8,9 +8,12 @@ pub mod compare;
 pub mod read;
 mod scales;
 pub mod schema;
+pub mod seal;
 pub mod show;
 pub mod summary;
 pub mod write;
+
+use serde::{Deserialize, Serialize};
 
 use crate::experiment::{Cell, Experiment};
 use crate::unit::UnitRecord;
@@ -18,7 +21,7 @@ use crate::unit::UnitRecord;
 pub use compare::first_difference;
 pub use read::read;
 pub use summary::Summary;
-pub use write::write;
+pub use write::{write, write_partial};
 
 /// Engine that evaluated a cell, as named in files and tables. The discriminants are the codes in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +30,12 @@ pub enum EngineName {
     Dense = 0,
     /// Products with the weights are drawn in place of the weights.
     Implicit = 1,
+    /// The Gaussian process of infinite width: every input is a draw of its own.
+    Limit = 2,
 }
 
 impl EngineName {
-    pub const ALL: [EngineName; 2] = [EngineName::Dense, EngineName::Implicit];
+    pub const ALL: [EngineName; 3] = [EngineName::Dense, EngineName::Implicit, EngineName::Limit];
 
     /// The engine with file code `code`.
     pub fn from_code(code: u8) -> Option<Self> {
@@ -41,6 +46,7 @@ impl EngineName {
         match self {
             EngineName::Dense => "dense",
             EngineName::Implicit => "implicit",
+            EngineName::Limit => "limit",
         }
     }
 }
@@ -55,10 +61,12 @@ pub enum SearchName {
     Trace = 1,
     /// Verified scan.
     Scan = 2,
+    /// The sampled path of an infinitely wide network, on a grid refined where it may cross zero.
+    Path = 3,
 }
 
 impl SearchName {
-    pub const ALL: [SearchName; 3] = [SearchName::Line, SearchName::Trace, SearchName::Scan];
+    pub const ALL: [SearchName; 4] = [SearchName::Line, SearchName::Trace, SearchName::Scan, SearchName::Path];
 
     /// The search with file code `code`.
     pub fn from_code(code: u8) -> Option<Self> {
@@ -70,6 +78,7 @@ impl SearchName {
             SearchName::Line => "line",
             SearchName::Trace => "trace",
             SearchName::Scan => "scan",
+            SearchName::Path => "path",
         }
     }
 }
@@ -91,7 +100,7 @@ impl CellResults {
 }
 
 /// When, where and by what a file was made. Nothing in here is science: two runs of one experiment may differ in it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     pub program_version: String,
     pub git_revision: String,
@@ -110,11 +119,18 @@ pub struct Provenance {
     pub ended: String,
 }
 
-/// A finished experiment in memory: what is written to a file, and what is read back from one.
+/// An experiment in memory: what is written to a file, and what is read back from one.
 #[derive(Debug, Clone)]
 pub struct Results {
     pub experiment: Experiment,
-    /// In the order of [`Experiment::cells`].
+    /// In the order of [`Experiment::cells`]. All of them, or those that were finished when a partial file was written.
     pub cells: Vec<CellResults>,
     pub provenance: Provenance,
+}
+
+impl Results {
+    /// Whether every cell of the experiment is there.
+    pub fn is_complete(&self) -> bool {
+        self.cells.len() == self.experiment.cells().len()
+    }
 }

@@ -6,7 +6,7 @@ use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, File, Group, H5Type, Location};
 
 use super::schema::{self, Axes, Axis, Variable};
-use super::{CellResults, EngineName, Provenance, Results, SearchName};
+use super::{CellResults, EngineName, Provenance, Results, SearchName, seal};
 use crate::error::BadInput;
 use crate::experiment::{Experiment, Unit};
 use crate::unit::{Sample, Status, UnitRecord};
@@ -33,6 +33,9 @@ fn refusal(path: &Path, why: Why) -> BadInput {
 
 fn read_checked(path: &Path) -> Result<Results, Why> {
     let bytes = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if let Some(flaw) = seal::flaw(path).map_err(|error| error.to_string())? {
+        return Err(flaw.into());
+    }
     let file = File::open(path).map_err(|error| format!("not an HDF5 file, or not a whole one: {error}"))?;
     let source = Source { file, bytes };
 
@@ -49,10 +52,14 @@ fn read_checked(path: &Path) -> Result<Results, Why> {
     if number::<u64>(&source.file, "seed")? != experiment.seed {
         return Err("its attribute `seed` is not the seed of its experiment".into());
     }
+    let complete = match number::<u8>(&source.file, "complete")? {
+        code @ (0 | 1) => code == 1,
+        code => return Err(format!("its attribute `complete` is {code}, not 0 or 1")),
+    };
     source.check_counts(&experiment)?;
     let group = source.file.group(schema::PROVENANCE).map_err(|_| format!("it has no group `{}`", schema::PROVENANCE))?;
     let provenance = read_provenance(&group)?;
-    let cells = read_cells(&source, &experiment)?;
+    let cells = read_cells(&source, &experiment, complete)?;
     Ok(Results { experiment, cells, provenance })
 }
 
@@ -65,9 +72,7 @@ struct Source {
 impl Source {
     /// Refuses an experiment too large for the file, before anything of its size is allocated.
     fn check_counts(&self, experiment: &Experiment) -> Result<(), Why> {
-        let widths = |depth| experiment.widths.len() + experiment.extra_widths.get(depth).map_or(0, Vec::len);
-        let cells = experiment.depths.iter().map(widths).fold(0usize, usize::saturating_add).saturating_mul(experiment.dims.len());
-        let samples = cells.saturating_mul(experiment.networks).saturating_mul(experiment.inputs);
+        let samples = experiment.cell_count().saturating_mul(experiment.networks).saturating_mul(experiment.inputs);
         self.check_size("its experiment", samples as u64, schema::STEP.kind.bytes())
     }
 
@@ -104,7 +109,8 @@ fn damaged(path: &str, error: &hdf5::Error) -> Why {
     format!("its array `{path}` is damaged: {error}")
 }
 
-fn read_cells(source: &Source, experiment: &Experiment) -> Result<Vec<CellResults>, Why> {
+/// The cells of a file, or those that a partial one holds.
+fn read_cells(source: &Source, experiment: &Experiment, complete: bool) -> Result<Vec<CellResults>, Why> {
     let cells = experiment.cells();
     let axes = Axes::of(experiment, cells.len());
     for axis in Axis::ALL {
@@ -134,6 +140,10 @@ fn read_cells(source: &Source, experiment: &Experiment) -> Result<Vec<CellResult
 
     let mut results = Vec::with_capacity(cells.len());
     for (index, &cell) in cells.iter().enumerate() {
+        if !complete && engines[index] == schema::NO_METHOD {
+            samples.check_blank(index).map_err(|why| format!("cell {cell}: {why}"))?;
+            continue;
+        }
         let engine = EngineName::from_code(engines[index]).ok_or_else(|| unknown_code("engine", engines[index]))?;
         let search = SearchName::from_code(searches[index]).ok_or_else(|| unknown_code("search", searches[index]))?;
         let seconds = &seconds[index * experiment.networks..][..experiment.networks];
@@ -168,6 +178,15 @@ impl<'a> SampleReader<'a> {
             status: open(schema::STATUS)?,
             evaluations: open(schema::EVALUATIONS)?,
         })
+    }
+
+    /// Checks that no sample of cell `index` was run.
+    fn check_blank(&self, index: usize) -> Result<(), Why> {
+        let statuses: Vec<u8> = slab(&self.status, index)?;
+        match statuses.iter().find(|&&status| status != schema::NOT_RUN) {
+            Some(status) => Err(format!("it was not run and has a sample of status {status}")),
+            None => Ok(()),
+        }
     }
 
     /// The records of cell `index`, whose networks took `seconds`.
@@ -205,7 +224,8 @@ fn slab<T: H5Type>(dataset: &Dataset, cell: usize) -> Result<Vec<T>, Why> {
     Ok(array.into_raw_vec_and_offset().0)
 }
 
-fn check_sample(sample: &Sample, bound: f64) -> Result<(), Why> {
+/// Refuses a sample that cannot be, whatever the network.
+pub(crate) fn check_sample(sample: &Sample, bound: f64) -> Result<(), Why> {
     let Sample { step, gradient_norm, status, .. } = *sample;
     if status.is_found() && !(0.0..=bound * BOUND_SLACK).contains(&step) {
         return Err(format!("a step of {step} is found within the bound of {bound}"));

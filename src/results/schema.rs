@@ -9,9 +9,15 @@ use crate::results::summary::Summary;
 /// Root attribute `format`.
 pub const FORMAT: &str = "advstep-hpc results";
 /// Root attribute `format_version`. Goes up with every change after which an older reader would fail or be wrong.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Root attribute `program`.
 pub const PROGRAM: &str = env!("CARGO_PKG_NAME");
+/// Status of the samples of a cell that is not in a partial file.
+pub const NOT_RUN: u8 = 4;
+/// Engine and search of such a cell.
+pub const NO_METHOD: u8 = 255;
+/// Attribute of `width` and `cell_width`: the number that stands for an infinite width.
+pub const INFINITE_WIDTH_ATTRIBUTE: &str = "infinite_width";
 /// The group of everything that may differ between two runs of one experiment.
 pub const PROVENANCE: &str = "provenance";
 
@@ -201,14 +207,17 @@ pub fn variables() -> Vec<Variable> {
     [&summaries[..], &[DEAD, CELL_INDEX], &cells, &samples, &timings, &[UNIT_SECONDS]].concat()
 }
 
-/// For an array of codes: the meaning of each code 0, 1, ….
-pub fn flag_meanings(variable: &Variable) -> Option<Vec<&'static str>> {
+/// For an array of codes: the codes and the meaning of each.
+pub fn flags(variable: &Variable) -> Option<Vec<(u8, &'static str)>> {
     use crate::results::{EngineName, SearchName};
     use crate::unit::Status;
     match variable.path {
-        "engine" => Some(EngineName::ALL.map(EngineName::name).to_vec()),
-        "search" => Some(SearchName::ALL.map(SearchName::name).to_vec()),
-        "status" => Some(Status::ALL.map(Status::name).to_vec()),
+        "engine" => Some(EngineName::ALL.map(|engine| (engine as u8, engine.name())).to_vec()),
+        "search" => Some(SearchName::ALL.map(|search| (search as u8, search.name())).to_vec()),
+        "status" => {
+            let codes = Status::ALL.map(|status| (status as u8, status.name()));
+            Some(codes.into_iter().chain([(NOT_RUN, "not-run")]).collect())
+        }
         _ => None,
     }
 }

@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, LineStyle, Table, presets};
 use serde::Serialize;
 
 use super::{CellResults, Results, Summary};
-use crate::experiment::Experiment;
+use crate::experiment::{Cell, Experiment, width_label};
 
 /// How `show` prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -14,9 +14,9 @@ pub enum Format {
     /// Columns for a terminal, rounded.
     #[default]
     Table,
-    /// One object a line and a cell, in full precision; null where there is no value.
+    /// One object a line and a cell, in full precision; null where there is no value and for an infinite width.
     Json,
-    /// One line a cell under a header, in full precision; NaN where there is no value.
+    /// One line a cell under a header, in full precision; NaN where there is no value, inf for an infinite width.
     Csv,
 }
 
@@ -26,14 +26,14 @@ pub fn show(results: &Results, format: Format, out: &mut impl Write) -> anyhow::
         Format::Table => writeln!(out, "{}", table(results))?,
         Format::Json => {
             for cell in &results.cells {
-                serde_json::to_writer(&mut *out, &Row::of(&results.experiment, cell))?;
+                serde_json::to_writer(&mut *out, &Row::of(&results.experiment, cell, json_width(cell.cell)))?;
                 writeln!(out)?;
             }
         }
         Format::Csv => {
             let mut writer = csv::Writer::from_writer(&mut *out);
             for cell in &results.cells {
-                writer.serialize(Row::of(&results.experiment, cell))?;
+                writer.serialize(Row::of(&results.experiment, cell, csv_width(cell.cell)))?;
             }
             writer.flush()?;
         }
@@ -44,10 +44,10 @@ pub fn show(results: &Results, format: Format, out: &mut impl Write) -> anyhow::
 
 /// A line of JSON or CSV. The names and their order are a contract with scripts.
 #[derive(Debug, Serialize)]
-struct Row {
+struct Row<W> {
     depth: usize,
     dim: usize,
-    width: usize,
+    width: W,
     gain: f64,
     networks: usize,
     inputs: usize,
@@ -71,13 +71,23 @@ struct Row {
     seconds: f64,
 }
 
-impl Row {
-    fn of(experiment: &Experiment, results: &CellResults) -> Self {
+/// JSON has no infinity.
+fn json_width(cell: Cell) -> Option<usize> {
+    (!cell.is_infinite()).then_some(cell.width)
+}
+
+/// `inf` is a number to whatever reads CSV.
+fn csv_width(cell: Cell) -> String {
+    if cell.is_infinite() { "inf".to_string() } else { cell.width.to_string() }
+}
+
+impl<W> Row<W> {
+    fn of(experiment: &Experiment, results: &CellResults, width: W) -> Self {
         let summary = results.summary();
         Self {
             depth: results.cell.depth,
             dim: results.cell.dim,
-            width: results.cell.width,
+            width,
             gain: experiment.gain,
             networks: experiment.networks,
             inputs: experiment.inputs,
@@ -131,7 +141,7 @@ pub fn table(results: &Results) -> String {
         table.add_row([
             cell.cell.depth.to_string(),
             cell.cell.dim.to_string(),
-            cell.cell.width.to_string(),
+            width_label(cell.cell.width),
             fixed(100.0 * summary.fraction, 2),
             step.with_std(summary.step_mean, summary.step_std),
             step.print(summary.step_q05),
@@ -147,7 +157,15 @@ pub fn table(results: &Results) -> String {
     for column in table.column_iter_mut() {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    format!("{}\n{}", heading(&results.experiment), table.trim_fmt())
+    format!("{}{}\n{}", partial(results), heading(&results.experiment), table.trim_fmt())
+}
+
+/// Says of results that are not all there how many there are.
+fn partial(results: &Results) -> String {
+    match results.is_complete() {
+        true => String::new(),
+        false => format!("PARTIAL: {} of {} cells\n", results.cells.len(), results.experiment.cells().len()),
+    }
 }
 
 fn heading(experiment: &Experiment) -> String {

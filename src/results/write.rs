@@ -12,7 +12,8 @@ use ndarray::ArrayView3;
 
 use super::aside::replace_file;
 use super::schema::{self, Axes, Axis, Variable};
-use super::{Provenance, Results, Summary, scales};
+use super::{CellResults, Provenance, Results, Summary, scales, seal};
+use crate::experiment::{Cell, INFINITE_WIDTH};
 use crate::unit::Sample;
 
 /// Elements of a chunk of the raw arrays: 512 KiB of f64, half of HDF5's default chunk cache.
@@ -25,41 +26,49 @@ const DEFLATE_LEVEL: u8 = 4;
 /// The file is written aside in the same directory, flushed to disk and then renamed, so that at no moment there is half a file
 /// at `path`. `results` must hold every sample of the experiment.
 pub fn write(path: &Path, results: &Results) -> anyhow::Result<()> {
-    check_complete(results)?;
-    replace_file(path, |aside| write_file(aside, results))
+    let (found, cells) = (results.cells.len(), results.experiment.cells().len());
+    ensure!(results.is_complete(), "the results hold {found} of the {cells} cells of the experiment");
+    write_partial(path, results)
 }
 
-fn check_complete(results: &Results) -> anyhow::Result<()> {
+/// As [`write`], of the cells that `results` holds: some of the experiment, each of them whole.
+pub fn write_partial(path: &Path, results: &Results) -> anyhow::Result<()> {
+    let places = places(results)?;
+    replace_file(path, |aside| {
+        write_file(aside, results, &places)?;
+        Ok(seal::seal(aside)?)
+    })
+}
+
+/// The index of each cell of `results` among those of the experiment. Checks that they are in order, and whole.
+fn places(results: &Results) -> anyhow::Result<Vec<usize>> {
     let experiment = &results.experiment;
-    let cells = experiment.cells();
-    ensure!(
-        cells.iter().eq(results.cells.iter().map(|cell| &cell.cell)),
-        "the results hold {} cells in an order that is not that of the {} cells of the experiment",
-        results.cells.len(),
-        cells.len()
-    );
-    for (index, cell) in results.cells.iter().enumerate() {
+    let mut cells = experiment.cells().into_iter().enumerate();
+    let mut place = |results: &CellResults| {
+        let index = cells.find(|(_, cell)| *cell == results.cell).map(|(index, _)| index);
+        let index = index.with_context(|| format!("cell {} is none of the experiment, or out of order", results.cell))?;
         let in_order =
-            cell.records.iter().enumerate().all(|(network, record)| (record.unit.cell, record.unit.network) == (index, network));
-        let full = cell.records.iter().all(|record| record.samples.len() == experiment.inputs);
+            results.records.iter().enumerate().all(|(network, record)| (record.unit.cell, record.unit.network) == (index, network));
+        let full = results.records.iter().all(|record| record.samples.len() == experiment.inputs);
         ensure!(
-            in_order && full && cell.records.len() == experiment.networks,
+            in_order && full && results.records.len() == experiment.networks,
             "cell {} does not hold {} networks of {} inputs in network order",
-            cell.cell,
+            results.cell,
             experiment.networks,
             experiment.inputs
         );
-    }
-    Ok(())
+        Ok(index)
+    };
+    results.cells.iter().map(&mut place).collect()
 }
 
-fn write_file(path: &Path, results: &Results) -> anyhow::Result<()> {
+fn write_file(path: &Path, results: &Results, places: &[usize]) -> anyhow::Result<()> {
     let file = File::with_options()
         // netCDF-C shows variables in creation order. Nothing newer than HDF5 1.8 is needed to read the file.
         .with_fcpl(|create| create.link_creation_order(LinkCreationOrder::Indexed))
         .with_fapl(|access| access.libver_bounds(LibraryVersion::Earliest, LibraryVersion::V18))
         .create(path)?;
-    let axes = Axes::of(&results.experiment, results.cells.len());
+    let axes = Axes::of(&results.experiment, results.experiment.cells().len());
     write_root_attributes(&file, results)?;
     let scales = write_coordinates(&file, &axes)?;
     let mut group = file.create_group_builder();
@@ -68,11 +77,15 @@ fn write_file(path: &Path, results: &Results) -> anyhow::Result<()> {
     for variable in schema::variables() {
         create(&file, &variable, &axes, &scales)?;
     }
-    write_summaries(&file, results, &axes)?;
-    write_cells(&file, results)?;
-    write_samples(&file, results)?;
+    write_summaries(&file, results, places, &axes)?;
+    write_cells(&file, results, places)?;
+    write_samples(&file, results, places)?;
     write_provenance(&provenance, &results.provenance)?;
-    let seconds: Vec<f64> = results.cells.iter().flat_map(|cell| cell.records.iter().map(|record| record.seconds)).collect();
+    let mut seconds = vec![f64::NAN; axes.shape(schema::UNIT_SECONDS.axes).iter().product()];
+    for (cell, &place) in results.cells.iter().zip(places) {
+        let networks = seconds[place * results.experiment.networks..].iter_mut();
+        networks.zip(&cell.records).for_each(|(seconds, record)| *seconds = record.seconds);
+    }
     write_whole(&file, &schema::UNIT_SECONDS, &seconds)?;
     file.flush()?;
     Ok(())
@@ -83,7 +96,8 @@ fn write_root_attributes(file: &File, results: &Results) -> anyhow::Result<()> {
     set_number(file, "format_version", schema::VERSION)?;
     set_text(file, "program", schema::PROGRAM)?;
     set_text(file, "experiment", &results.experiment.to_toml())?;
-    set_number(file, "seed", results.experiment.seed)
+    set_number(file, "seed", results.experiment.seed)?;
+    set_number(file, "complete", u8::from(results.is_complete()))
 }
 
 fn write_provenance(group: &Group, provenance: &Provenance) -> anyhow::Result<()> {
@@ -108,6 +122,9 @@ fn write_coordinates(file: &File, axes: &Axes) -> anyhow::Result<Vec<Dataset>> {
         let scale = file.new_dataset_builder().with_data(axes.along(axis)).create(axis.name())?;
         scales::make_scale(&scale, axis.name())?;
         describe(&scale, "1", axis.long_name())?;
+        if axis == Axis::Width {
+            set_infinite_width(&scale)?;
+        }
         scales.push(scale);
     }
     Ok(scales)
@@ -127,6 +144,7 @@ fn create(file: &File, variable: &Variable, axes: &Axes, scales: &[Dataset]) -> 
         if deflate_available() {
             builder = builder.shuffle().deflate(DEFLATE_LEVEL);
         }
+        builder = builder.fletcher32();
     }
     let dataset = builder.empty_as(variable.kind.descriptor()).shape(shape).create(variable.path)?;
     for (index, &axis) in variable.axes.iter().enumerate() {
@@ -137,8 +155,11 @@ fn create(file: &File, variable: &Variable, axes: &Axes, scales: &[Dataset]) -> 
         // CF: xarray makes these coordinates of the array.
         set_text(&dataset, "coordinates", "cell_depth cell_dim cell_width")?;
     }
-    if let Some(meanings) = schema::flag_meanings(variable) {
-        set_flags(&dataset, &meanings)?;
+    if let Some(flags) = schema::flags(variable) {
+        set_flags(&dataset, &flags)?;
+    }
+    if variable.path == schema::CELL_WIDTH.path {
+        set_infinite_width(&dataset)?;
     }
     Ok(())
 }
@@ -150,8 +171,8 @@ fn chunk(shape: &[usize]) -> (usize, usize, usize) {
     (1, networks, inputs)
 }
 
-fn write_summaries(file: &File, results: &Results, axes: &Axes) -> anyhow::Result<()> {
-    let places: Vec<usize> = results
+fn write_summaries(file: &File, results: &Results, places: &[usize], axes: &Axes) -> anyhow::Result<()> {
+    let on_grid: Vec<usize> = results
         .cells
         .iter()
         .map(|cell| axes.grid_index(&cell.cell).with_context(|| format!("cell {} is not on the grid", cell.cell)))
@@ -161,13 +182,13 @@ fn write_summaries(file: &File, results: &Results, axes: &Axes) -> anyhow::Resul
 
     for field in &schema::SUMMARIES {
         let mut values = vec![f64::NAN; grid];
-        for (&place, summary) in places.iter().zip(&summaries) {
+        for (&place, summary) in on_grid.iter().zip(&summaries) {
             values[place] = (field.of)(summary);
         }
         write_whole(file, &field.variable, &values)?;
     }
     let (mut dead, mut cell_index) = (vec![0u64; grid], vec![-1i64; grid]);
-    for (index, (&place, summary)) in places.iter().zip(&summaries).enumerate() {
+    for ((&place, &index), summary) in on_grid.iter().zip(places).zip(&summaries) {
         dead[place] = summary.dead;
         cell_index[place] = index as i64;
     }
@@ -175,13 +196,19 @@ fn write_summaries(file: &File, results: &Results, axes: &Axes) -> anyhow::Resul
     write_whole(file, &schema::CELL_INDEX, &cell_index)
 }
 
-fn write_cells(file: &File, results: &Results) -> anyhow::Result<()> {
-    let sizes = |of: fn(&crate::experiment::Cell) -> usize| results.cells.iter().map(|c| of(&c.cell) as i64).collect::<Vec<_>>();
+fn write_cells(file: &File, results: &Results, places: &[usize]) -> anyhow::Result<()> {
+    let cells = results.experiment.cells();
+    let sizes = |of: fn(&Cell) -> usize| cells.iter().map(|cell| of(cell) as i64).collect::<Vec<_>>();
     write_whole(file, &schema::CELL_DEPTH, &sizes(|cell| cell.depth))?;
     write_whole(file, &schema::CELL_DIM, &sizes(|cell| cell.dim))?;
     write_whole(file, &schema::CELL_WIDTH, &sizes(|cell| cell.width))?;
-    write_whole(file, &schema::ENGINE, &results.cells.iter().map(|cell| cell.engine as u8).collect::<Vec<_>>())?;
-    write_whole(file, &schema::SEARCH, &results.cells.iter().map(|cell| cell.search as u8).collect::<Vec<_>>())
+    let codes = |of: fn(&CellResults) -> u8| {
+        let mut codes = vec![schema::NO_METHOD; cells.len()];
+        places.iter().zip(&results.cells).for_each(|(&place, cell)| codes[place] = of(cell));
+        codes
+    };
+    write_whole(file, &schema::ENGINE, &codes(|cell| cell.engine as u8))?;
+    write_whole(file, &schema::SEARCH, &codes(|cell| cell.search as u8))
 }
 
 /// Writes all of `values` to an array that is not chunked.
@@ -189,30 +216,46 @@ fn write_whole<T: H5Type>(file: &File, variable: &Variable, values: &[T]) -> any
     file.dataset(variable.path)?.write_raw(values).with_context(|| variable.path.to_string())
 }
 
-fn write_samples(file: &File, results: &Results) -> anyhow::Result<()> {
-    write_field(file, results, &schema::STEP, |sample| sample.step)?;
-    write_field(file, results, &schema::GRADIENT_NORM, |sample| sample.gradient_norm)?;
-    write_field(file, results, &schema::VALUE, |sample| sample.value)?;
-    write_field(file, results, &schema::STATUS, |sample| sample.status as u8)?;
-    write_field(file, results, &schema::EVALUATIONS, |sample| sample.evaluations)
+fn write_samples(file: &File, results: &Results, places: &[usize]) -> anyhow::Result<()> {
+    write_field(file, results, places, &schema::STEP, f64::NAN, |sample| sample.step)?;
+    write_field(file, results, places, &schema::GRADIENT_NORM, f64::NAN, |sample| sample.gradient_norm)?;
+    write_field(file, results, places, &schema::VALUE, f64::NAN, |sample| sample.value)?;
+    write_field(file, results, places, &schema::STATUS, schema::NOT_RUN, |sample| sample.status as u8)?;
+    write_field(file, results, places, &schema::EVALUATIONS, 0, |sample| sample.evaluations)
 }
 
-/// One field of all samples, cell by cell, so that no more than a cell of it is in memory twice.
-fn write_field<T: H5Type>(file: &File, results: &Results, variable: &Variable, of: fn(&Sample) -> T) -> anyhow::Result<()> {
+/// One field of all samples, cell by cell, so that no more than a cell of it is in memory twice; `blank` in cells that are not there.
+fn write_field<T: H5Type + Copy>(
+    file: &File,
+    results: &Results,
+    places: &[usize],
+    variable: &Variable,
+    blank: T,
+    of: fn(&Sample) -> T,
+) -> anyhow::Result<()> {
     let dataset = file.dataset(variable.path)?;
     let shape = (1, results.experiment.networks, results.experiment.inputs);
     let mut values: Vec<T> = Vec::new();
-    for (index, cell) in results.cells.iter().enumerate() {
+    let mut cells = places.iter().zip(&results.cells).peekable();
+    for index in 0..results.experiment.cells().len() {
         values.clear();
-        values.extend(cell.records.iter().flat_map(|record| record.samples.iter().map(of)));
+        match cells.next_if(|(place, _)| **place == index) {
+            Some((_, cell)) => values.extend(cell.records.iter().flat_map(|record| record.samples.iter().map(of))),
+            None => values.resize(shape.1 * shape.2, blank),
+        }
         dataset.write_slice(ArrayView3::from_shape(shape, &values)?, (index..index + 1, .., ..))?;
     }
     Ok(())
 }
 
-/// The meanings of the codes 0, 1, 2, … of an array, as CF flags.
-pub(crate) fn set_flags(dataset: &Dataset, meanings: &[&str]) -> anyhow::Result<()> {
-    let codes: Vec<u8> = (0..meanings.len() as u8).collect();
+/// The number that stands for an infinite width.
+fn set_infinite_width(dataset: &Dataset) -> anyhow::Result<()> {
+    set_number(dataset, schema::INFINITE_WIDTH_ATTRIBUTE, INFINITE_WIDTH as i64)
+}
+
+/// The codes of an array and their meanings, as CF flags.
+pub(crate) fn set_flags(dataset: &Dataset, flags: &[(u8, &str)]) -> anyhow::Result<()> {
+    let (codes, meanings): (Vec<u8>, Vec<&str>) = flags.iter().copied().unzip();
     dataset.new_attr_builder().with_data(&codes).create("flag_values")?;
     set_text(dataset, "flag_meanings", &meanings.join(" "))
 }

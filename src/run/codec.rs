@@ -40,12 +40,14 @@ pub fn encode(record: &UnitRecord, bytes: &mut Vec<u8>) {
     bytes.extend((record.unit.network as u64).to_le_bytes());
     bytes.extend(record.seconds.to_le_bytes());
     bytes.extend((record.samples.len() as u64).to_le_bytes());
-    for sample in &record.samples {
-        bytes.extend(sample.step.to_le_bytes());
-        bytes.extend(sample.gradient_norm.to_le_bytes());
-        bytes.extend(sample.value.to_le_bytes());
-        bytes.extend(sample.evaluations.to_le_bytes());
-        bytes.push(sample.status as u8);
+    let start = bytes.len();
+    bytes.resize(start + SAMPLE_BYTES * record.samples.len(), 0);
+    for (bytes, sample) in bytes[start..].chunks_exact_mut(SAMPLE_BYTES).zip(&record.samples) {
+        bytes[..8].copy_from_slice(&sample.step.to_le_bytes());
+        bytes[8..16].copy_from_slice(&sample.gradient_norm.to_le_bytes());
+        bytes[16..24].copy_from_slice(&sample.value.to_le_bytes());
+        bytes[24..28].copy_from_slice(&sample.evaluations.to_le_bytes());
+        bytes[28] = sample.status as u8;
     }
 }
 

@@ -1,8 +1,12 @@
 //! A test hook: a fault on purpose, to see that the whole job ends with the message of the rank that failed.
 //!
-//! `ADVSTEP_FAULT=panic:rank=1:unit=3` panics when rank 1 starts its third unit; `error:…` in place of `panic:…` returns an error.
+//! `ADVSTEP_FAULT=panic:rank=1:unit=3` panics when rank 1 starts its third unit; `error:…` in place of `panic:…` returns an error,
+//! `stop:…` sends the process a SIGUSR1, and `kill:…` kills it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use signal_hook::consts::{SIGKILL, SIGUSR1};
+use signal_hook::low_level;
 
 use crate::error::BadInput;
 
@@ -12,6 +16,7 @@ const VARIABLE: &str = "ADVSTEP_FAULT";
 enum Kind {
     Panic,
     Error,
+    Signal(i32),
 }
 
 /// The fault that was asked for, and how many units this rank has started.
@@ -29,7 +34,7 @@ impl Fault {
         let Ok(text) = std::env::var(VARIABLE) else { return Ok(None) };
         let bad = || {
             let what = format!("the environment variable {VARIABLE} is {text:?}");
-            BadInput::new(what, "it is not of the form panic:rank=1:unit=3 or error:rank=1:unit=3", "unset it")
+            BadInput::new(what, "it is not of the form panic:rank=1:unit=3, or error, stop or kill in place of panic", "unset it")
         };
         Self::parse(&text).map(Some).ok_or_else(bad)
     }
@@ -39,6 +44,8 @@ impl Fault {
         let kind = match parts.next()? {
             "panic" => Kind::Panic,
             "error" => Kind::Error,
+            "stop" => Kind::Signal(SIGUSR1),
+            "kill" => Kind::Signal(SIGKILL),
             _ => return None,
         };
         let rank = parts.next()?.strip_prefix("rank=")?.parse().ok()?;
@@ -55,6 +62,7 @@ impl Fault {
         match self.kind {
             Kind::Panic => panic!("{VARIABLE} asked for a panic at unit {number}"),
             Kind::Error => anyhow::bail!("{VARIABLE} asked for an error at unit {number}"),
+            Kind::Signal(signal) => Ok(low_level::raise(signal)?),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What the main thread of a rank does while its workers compute: records go to rank 0, which puts them in their places.
 //!
-//! A message holds one or more records ([`codec`]); an empty message says that its rank has sent all of them. Messages of one rank
-//! arrive in order, so rank 0 knows when nothing more can come.
+//! A message to rank 0 holds one or more records ([`codec`]); [`STOP`] says that its rank was asked to stop; an empty message says that
+//! its rank has sent all it has. Messages of one rank arrive in order, so rank 0 knows when nothing more can come. Rank 0 calls the end
+//! ([`Comm::call_end`]) when all is there or when the job is to stop, and no rank leaves before.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -10,8 +11,9 @@ use anyhow::Context;
 use crossbeam_channel::RecvTimeoutError;
 
 use super::codec;
-use super::progress::Progress;
-use super::records::Records;
+use super::queue::UnitQueue;
+use super::root::Root;
+use super::stop::{Reason, Stop};
 use super::workers::Finished;
 use crate::comm::Comm;
 use crate::comm::failure::Failure;
@@ -19,21 +21,25 @@ use crate::comm::failure::Failure;
 /// How long the main thread sleeps when there is nothing to do: it shares the cores with the workers.
 const NAP: Duration = Duration::from_millis(5);
 
-/// A message goes out when it is this old or this long, so that many small units do not flood rank 0.
+/// A message goes out when it is this old or this long, so that many small units do not flood rank 0. The other ranks look at this
+/// interval whether they are to stop.
 const MESSAGE_AGE: Duration = Duration::from_millis(100);
 const MESSAGE_BYTES: usize = 1 << 20;
 
-/// On ranks other than 0: sends what the workers finish, until they have ended.
-pub fn send(comm: &dyn Comm, finished: &Finished) -> Result<(), Failure> {
+/// Shorter than any record.
+const STOP: &[u8] = b"stop";
+
+/// How long after the grace rank 0 waits for ranks that do not answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// On ranks other than 0: sends what the workers finish, until they have ended or the grace of a stop is over.
+pub fn send(comm: &dyn Comm, finished: &Finished, queue: &UnitQueue, stop: &Stop) -> Result<(), Failure> {
     let mut message = Vec::new();
     let mut begun = Instant::now();
-    loop {
-        // Nothing to send: no need to wake before there is.
-        let received = match message.is_empty() {
-            true => finished.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            false => finished.recv_deadline(begun + MESSAGE_AGE),
-        };
-        match received {
+    let mut stopping: Option<Instant> = None;
+    let mut computing = true;
+    while computing && stopping.is_none_or(|since| since.elapsed() < stop.grace) {
+        match finished.recv_timeout(MESSAGE_AGE) {
             Ok(outcome) => {
                 if message.is_empty() {
                     begun = Instant::now();
@@ -41,46 +47,77 @@ pub fn send(comm: &dyn Comm, finished: &Finished) -> Result<(), Failure> {
                 codec::encode(&outcome?, &mut message);
             }
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Disconnected) => computing = false,
         }
-        if message.len() >= MESSAGE_BYTES || begun.elapsed() >= MESSAGE_AGE {
+        if message.len() >= MESSAGE_BYTES || !message.is_empty() && begun.elapsed() >= MESSAGE_AGE {
             comm.send_to_root(&message)?;
             message.clear();
+        }
+        if stopping.is_none() {
+            let asked = stop.wanted().is_some();
+            if asked {
+                comm.send_to_root(STOP)?;
+            }
+            if asked || comm.end_is_called() {
+                queue.close();
+                stopping = Some(Instant::now());
+            }
         }
     }
     if !message.is_empty() {
         comm.send_to_root(&message)?;
     }
-    Ok(comm.send_to_root(&[])?)
+    comm.send_to_root(&[])?;
+    while !comm.end_is_called() {
+        sleep(NAP);
+    }
+    Ok(())
 }
 
-/// On rank 0: takes the records of its own workers and of all other ranks, until every rank has sent all it has.
-pub fn collect(comm: &dyn Comm, finished: &Finished, records: &mut Records, progress: &mut Progress) -> Result<(), Failure> {
-    let mut take = |record: crate::unit::UnitRecord, progress: &mut Progress| {
-        progress.count(record.unit);
-        records.insert(record)
-    };
+/// On rank 0: takes the records of its own workers and of all other ranks, until every rank has sent all it has. Returns whether they
+/// all have: a rank that hangs is not waited for when the job is to stop.
+pub fn collect(comm: &dyn Comm, finished: &Finished, queue: &UnitQueue, stop: &Stop, root: &mut Root) -> Result<bool, Failure> {
     let mut computing = true;
     let mut sending = comm.size() - 1;
+    let mut stopping: Option<Instant> = None;
     while computing || sending > 0 {
         if computing {
             match finished.recv_timeout(NAP) {
-                Ok(outcome) => take(outcome?, progress)?,
+                Ok(outcome) => root.take(outcome?)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => computing = false,
             }
         } else {
             sleep(NAP);
         }
+        let mut wanted = stop.wanted();
         while let Some((rank, message)) = comm.try_receive() {
-            if message.is_empty() {
-                sending -= 1;
-            }
-            for record in codec::decode_all(&message).with_context(|| format!("a message of rank {rank} is damaged"))? {
-                take(record, progress)?;
+            match &message[..] {
+                [] => sending -= 1,
+                STOP => wanted = wanted.or(Some(Reason::OtherRank)),
+                records => {
+                    let records = codec::decode_all(records).with_context(|| format!("a message of rank {rank} is damaged"))?;
+                    records.into_iter().try_for_each(|record| root.take(record))?;
+                }
             }
         }
-        progress.show();
+        root.tend();
+        match (stopping, wanted) {
+            (None, Some(reason)) => {
+                root.say(&format!("stopping ({reason}): networks that run have {} to end", super::progress::span(stop.grace)));
+                queue.close();
+                comm.call_end();
+                // Who sent the signal may not wait as long as the grace.
+                root.rescue();
+                stopping = Some(Instant::now());
+            }
+            (Some(since), _) if since.elapsed() >= stop.grace + PATIENCE => return Ok(false),
+            (Some(since), _) if since.elapsed() >= stop.grace => computing = false,
+            _ => {}
+        }
     }
-    Ok(())
+    if stopping.is_none() {
+        comm.call_end();
+    }
+    Ok(true)
 }

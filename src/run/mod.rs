@@ -1,22 +1,25 @@
-//! The loop: my units → records → rank 0 → one file.
+//! The loop: my units → records → rank 0 → journal → one file.
 //!
 //! Every rank works out which units are its own and computes them on its worker threads, the most costly first; there is no barrier
 //! between cells. The main thread of a rank computes nothing: it alone calls MPI, moves records and shows progress. Rank 0 computes
 //! like the others, gathers the records of all, and alone writes.
 //!
 //! Whatever can be refused is refused before the work, by all ranks together ([`agree`]). From then on a failure anywhere ends the
-//! processes of all ranks ([`end_job`]).
+//! processes of all ranks ([`end_job`]). A job that is asked to stop ([`stop`]) leaves a journal from which the next start goes on.
 
-mod codec;
+pub mod codec;
 mod fault;
 mod gather;
+pub mod journal;
 pub mod prepare;
+mod product;
 mod progress;
 mod queue;
-mod records;
+pub mod records;
+mod root;
+mod stop;
 mod workers;
 
-use std::io::{Write, stdout};
 use std::thread;
 
 use anyhow::Error;
@@ -25,11 +28,11 @@ use crossbeam_channel::unbounded;
 use crate::cli::request::RunRequest;
 use crate::comm::failure::{Failure, end_job, end_job_on_panic};
 use crate::comm::{self, Comm, agree};
-use crate::results::{self, Results};
-use prepare::Job;
-use progress::Progress;
+use crate::error::EXIT_AGAIN;
+use prepare::{Job, Past};
 use queue::UnitQueue;
-use records::Records;
+use root::Root;
+use stop::Stop;
 
 /// Runs an experiment on all ranks that this process was started with, and writes its file. `request` makes the request from what
 /// was typed; it is called once the ranks know each other, so that what it refuses is printed once.
@@ -41,38 +44,59 @@ pub fn run(request: impl FnOnce() -> anyhow::Result<RunRequest>) -> anyhow::Resu
     let comm = &*comm;
     end_job_on_panic(comm);
     let request = agree(comm, request())?;
-    let job = prepare::prepare(comm, request)?;
-    if let Err(error) = work(comm, &job) {
-        end_job(comm, &Failure::Error(error));
+    let stop = agree(comm, Stop::listen(request.max_time, request.grace))?;
+    let (job, past) = prepare::prepare(comm, request)?;
+    match past {
+        Some(past) => work_and_write(comm, &job, past, &stop),
+        None => compute(comm, &job, &stop, |finished, queue| {
+            gather::send(comm, finished, queue, &stop)?;
+            match common_end(comm, 0) {
+                0 => Ok(()),
+                // Units that run are left alone: they may take minutes.
+                code => comm.leave(code),
+            }
+        }),
     }
-    comm.barrier();
     Ok(())
 }
 
-/// Computes this rank's units; on rank 0, also gathers and writes.
-fn work(comm: &dyn Comm, job: &Job) -> anyhow::Result<()> {
-    let experiment = &job.request.experiment;
-    if comm.rank() > 0 {
-        compute(comm, job, |finished| gather::send(comm, finished));
-        return Ok(());
+/// On rank 0: computes its units, gathers those of all ranks, and writes.
+fn work_and_write(comm: &dyn Comm, job: &Job, past: Past, stop: &Stop) {
+    let Past { records, journal, recovery } = past;
+    let mut root = Root::new(job, comm.size(), records, journal);
+    root.introduce(recovery.as_ref());
+    let root = compute(comm, job, stop, |finished, queue| {
+        let answered = gather::collect(comm, finished, queue, stop, &mut root).inspect_err(|_| root.rescue())?;
+        if root.is_complete() {
+            return Ok(root);
+        }
+        root.leave(stop)?;
+        if !answered {
+            comm.abort(EXIT_AGAIN);
+        }
+        common_end(comm, EXIT_AGAIN);
+        comm.leave(EXIT_AGAIN)
+    });
+    if let Err(error) = root.finish(stop) {
+        end_job(comm, &Failure::Error(error));
     }
-    let mut records = Records::new(job.plan.cells.len(), job.plan.networks, experiment.inputs);
-    let mut progress = Progress::new(&job.costs, job.plan.networks, job.request.quiet);
-    progress.say(&job.summary(comm.size()));
-    compute(comm, job, |finished| gather::collect(comm, finished, &mut records, &mut progress));
-    progress.end();
-    let results =
-        Results { experiment: experiment.clone(), cells: records.into_cells(&job.plan)?, provenance: job.provenance(comm.size()) };
-    results::write(&job.request.out, &results)?;
-    if !job.request.quiet {
-        // The file is written: a reader of the table who has gone is no failure.
-        let _ = writeln!(stdout(), "{}\nResults are in {}", results::show::table(&results), job.request.out.display());
-    }
-    Ok(())
+    common_end(comm, 0);
+}
+
+/// The end of the job: once every rank is here, the exit code that rank 0 gives to all.
+fn common_end(comm: &dyn Comm, code: i32) -> i32 {
+    comm.barrier();
+    let code = comm.broadcast(code.to_le_bytes().to_vec());
+    i32::from_le_bytes(code.try_into().expect("four bytes"))
 }
 
 /// Computes this rank's units on its worker threads while `serve` takes what they finish, on this thread, until there is no more.
-fn compute(comm: &dyn Comm, job: &Job, serve: impl FnOnce(&workers::Finished) -> Result<(), Failure>) {
+fn compute<T>(
+    comm: &dyn Comm,
+    job: &Job,
+    stop: &Stop,
+    serve: impl FnOnce(&workers::Finished, &UnitQueue) -> Result<T, Failure>,
+) -> T {
     let units = job.units.iter().map(|&unit| (unit, job.plan.cells[unit.cell].unit_bytes));
     let queue = UnitQueue::new(units, job.plan.unit_memory);
     let rank = comm.rank();
@@ -82,13 +106,11 @@ fn compute(comm: &dyn Comm, job: &Job, serve: impl FnOnce(&workers::Finished) ->
             let (queue, sender) = (&queue, sender.clone());
             let worker = thread::Builder::new().name(format!("worker-{number}"));
             // Here as below the job ends inside the scope, whose own end would wait for units that may take minutes.
-            if let Err(error) = worker.spawn_scoped(scope, move || workers::work(rank, job, queue, &sender)) {
+            if let Err(error) = worker.spawn_scoped(scope, move || workers::work(rank, job, queue, stop, &sender)) {
                 end_job(comm, &Failure::Error(Error::from(error).context("cannot start a worker thread")));
             }
         }
         drop(sender);
-        if let Err(failure) = serve(&finished) {
-            end_job(comm, &failure);
-        }
+        serve(&finished, &queue).unwrap_or_else(|failure| end_job(comm, &failure))
     })
 }

@@ -1,19 +1,23 @@
 //! From a request to a [`Job`]: everything that is decided, checked or refused before any work.
 
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use super::fault::Fault;
+use super::journal::{self, Header, Journal, Recovery};
 use super::progress::span;
+use super::records::{Finished, Records};
+use super::root::snapshot_of;
 use super::{RunRequest, codec};
 use crate::cli::paths::check_output;
 use crate::comm::{Comm, MAX_MESSAGE, agree};
 use crate::error::BadInput;
-use crate::experiment::{Experiment, Unit};
+use crate::experiment::Unit;
 use crate::machine::{self, blas};
 use crate::plan::assign::share_of;
 use crate::plan::{self, Plan, Resources};
-use crate::results::Provenance;
+use crate::results::{Provenance, aside};
 
 /// One rank's part of a run.
 pub struct Job {
@@ -25,19 +29,61 @@ pub struct Job {
     pub costs: Vec<f64>,
     /// This rank's units, the most costly first.
     pub units: Vec<Unit>,
+    /// How many units of each cell the job has, those of all ranks and of runs before.
+    pub units_per_cell: Vec<usize>,
     pub fault: Option<Fault>,
     /// UTC, RFC 3339.
     started: String,
 }
 
-/// Plans the request and finds this rank's share of it. Collective; an error is the same on all ranks and has been printed.
-pub fn prepare(comm: &dyn Comm, request: RunRequest) -> anyhow::Result<Job> {
+/// What rank 0 knows before the work: what an earlier run has done.
+pub struct Past {
+    pub records: Records,
+    pub journal: Journal,
+    /// `None` if there was no earlier run.
+    pub recovery: Option<Recovery>,
+}
+
+/// Plans the request, takes over what an earlier run has done, and finds this rank's share of the rest. Collective; an error is the same
+/// on all ranks and has been printed. Rank 0, and no other, gets a [`Past`].
+pub fn prepare(comm: &dyn Comm, request: RunRequest) -> anyhow::Result<(Job, Option<Past>)> {
     let started = machine::now_utc();
     let resources = resources(request.threads, request.memory);
     let (plan, fault) = agree(comm, check(comm, &request, resources))?;
-    let costs = agree(comm, common_costs(comm, &request.experiment, &plan))?;
-    let units = share_of(comm.rank(), &costs, plan.networks, comm.size());
-    Ok(Job { request, plan, threads: resources.threads, costs, units, fault, started })
+    let costs = agree(comm, common_costs(comm, &request, &plan))?;
+    let past = agree(comm, if comm.rank() == 0 { past(&request, &plan).map(Some) } else { Ok(None) })?;
+    let finished = past.as_ref().map_or_else(Vec::new, |past| Finished::of(&past.records).into_bytes());
+    let finished = Finished::from_bytes(plan.networks, comm.broadcast(finished));
+    let shard = request.shard.map(|shard| HashSet::from_iter(shard.units(&request.experiment)));
+    let is_ours = |unit| shard.as_ref().is_none_or(|own: &HashSet<Unit>| own.contains(&unit));
+    let mut units_per_cell = vec![if shard.is_none() { plan.networks } else { 0 }; costs.len()];
+    shard.iter().flatten().for_each(|unit| units_per_cell[unit.cell] += 1);
+    let units = share_of(comm.rank(), &costs, plan.networks, comm.size(), |unit| is_ours(unit) && !finished.contains(unit));
+    Ok((Job { request, plan, threads: resources.threads, costs, units, units_per_cell, fault, started }, past))
+}
+
+/// On rank 0: what an earlier run has left, and the journal to go on with. Refuses a journal of another experiment, changing nothing.
+fn past(request: &RunRequest, plan: &Plan) -> anyhow::Result<Past> {
+    let out = &request.out;
+    let (path, header) = (journal::path_of(out), Header::new(&request.experiment, request.shard, plan));
+    let mut records = Records::new(plan.cells.len(), plan.networks, request.experiment.inputs);
+    let found = if request.fresh { None } else { journal::find(&path, &header)? };
+    aside::remove_leftovers(out);
+    aside::remove_leftovers(&snapshot_of(out));
+    let (journal, recovery) = match found {
+        Some(found) => {
+            let (journal, recovery) = found.recover(&mut records)?;
+            (journal, Some(recovery))
+        }
+        None => {
+            if request.fresh {
+                journal::check_free(&path)?;
+                aside::move_aside(&[out, &path, &snapshot_of(out)])?;
+            }
+            (Journal::create(&path, &header)?, None)
+        }
+    };
+    Ok(Past { records, journal, recovery })
 }
 
 /// What this rank has: what was asked for, or all that it may use.
@@ -49,7 +95,7 @@ pub fn resources(threads: Option<usize>, memory: Option<u64>) -> Resources {
 /// What each rank can check alone.
 fn check(comm: &dyn Comm, request: &RunRequest, resources: Resources) -> anyhow::Result<(Plan, Option<Fault>)> {
     if comm.rank() == 0 {
-        check_output(&request.out, request.overwrite)?;
+        check_output(&request.out, request.overwrite || request.fresh)?;
     }
     let inputs = request.experiment.inputs;
     if comm.size() > 1 && codec::record_bytes(inputs) > MAX_MESSAGE {
@@ -65,11 +111,11 @@ fn check(comm: &dyn Comm, request: &RunRequest, resources: Resources) -> anyhow:
 
 /// The predicted costs by which all ranks share out the units: rank 0's, because those of other machines may differ. Checks that all
 /// ranks run the same program and experiment. Collective.
-fn common_costs(comm: &dyn Comm, experiment: &Experiment, plan: &Plan) -> anyhow::Result<Vec<f64>> {
+fn common_costs(comm: &dyn Comm, request: &RunRequest, plan: &Plan) -> anyhow::Result<Vec<f64>> {
     let mine = plan.cells.iter().flat_map(|cell| cell.cost.seconds.to_le_bytes()).collect();
     let costs = comm.broadcast(mine);
-    let identity = comm.broadcast(identity(experiment, plan).to_le_bytes().to_vec());
-    if identity != self::identity(experiment, plan).to_le_bytes() {
+    let mine = identity(request, plan).to_le_bytes();
+    if comm.broadcast(mine.to_vec()) != mine {
         return Err(BadInput::new(
             format!("rank {} and rank 0 do not run the same experiment", comm.rank()),
             "their options, configuration files or program versions differ",
@@ -80,15 +126,21 @@ fn common_costs(comm: &dyn Comm, experiment: &Experiment, plan: &Plan) -> anyhow
     Ok(costs.chunks_exact(8).map(|bytes| f64::from_le_bytes(bytes.try_into().expect("chunks of 8 bytes"))).collect())
 }
 
-/// A number that tells experiments, programs and the engine and search of every cell apart.
-fn identity(experiment: &Experiment, plan: &Plan) -> u64 {
+/// A number that tells experiments, shards, programs and the engine and search of every cell apart.
+fn identity(request: &RunRequest, plan: &Plan) -> u64 {
     let methods: Vec<_> = plan.cells.iter().map(|cell| (cell.cell, cell.engine, cell.search)).collect();
     let mut hasher = DefaultHasher::new();
-    format!("{} {experiment:?} {methods:?}", machine::program_revision()).hash(&mut hasher);
+    let RunRequest { experiment, shard, .. } = request;
+    format!("{} {experiment:?} {shard:?} {methods:?}", machine::program_revision()).hash(&mut hasher);
     hasher.finish()
 }
 
 impl Job {
+    /// Units of all ranks, and of runs before.
+    pub fn units_in_all(&self) -> usize {
+        self.units_per_cell.iter().sum()
+    }
+
     /// What is about to run, in one line.
     pub fn summary(&self, ranks: usize) -> String {
         let (cells, networks) = (self.plan.cells.len(), self.plan.networks);
@@ -96,7 +148,8 @@ impl Job {
         let mine: f64 = self.units.iter().map(|unit| self.costs[unit.cell]).sum();
         let predicted = Duration::try_from_secs_f64(mine / self.threads as f64).unwrap_or(Duration::MAX);
         format!(
-            "advstep-hpc: {} of {} and {} on {} with {}; predicted: {}",
+            "advstep-hpc: {}{} of {} and {} on {} with {}; predicted: {}",
+            self.request.shard.map_or_else(String::new, |shard| format!("{shard} of ")),
             units(cells, "cell"),
             units(networks, "network"),
             units(self.request.experiment.inputs, "input"),

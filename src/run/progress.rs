@@ -27,14 +27,14 @@ enum Display {
 }
 
 impl Progress {
-    /// For cells whose units are predicted to take `costs` seconds each, `networks` of them a cell.
-    pub fn new(costs: &[f64], networks: usize, quiet: bool) -> Self {
+    /// For `units[c]` units in each cell c, which are predicted to take `costs[c]` seconds each.
+    pub fn new(costs: &[f64], units: &[usize], quiet: bool) -> Self {
         let display = match (quiet, stderr().is_terminal()) {
             (true, _) => Display::Silent,
             (false, true) => Display::Bar(bar()),
             (false, false) => Display::Lines(Schedule::default()),
         };
-        Self { tally: Tally::new(costs, networks), started: Instant::now(), display }
+        Self { tally: Tally::new(costs, units), started: Instant::now(), display }
     }
 
     /// Says something that is not progress, above the bar if there is one.
@@ -44,6 +44,12 @@ impl Progress {
             Display::Lines(_) => eprintln!("{line}"),
             Display::Silent => {}
         }
+    }
+
+    /// Counts a unit that an earlier run has finished.
+    pub fn take_over(&mut self, unit: Unit) {
+        self.tally.count(unit);
+        self.tally.taken_over = self.tally.cost;
     }
 
     /// Counts a unit that is finished, wherever it ran.
@@ -87,30 +93,34 @@ fn bar() -> ProgressBar {
 /// What is finished.
 struct Tally {
     costs: Vec<f64>,
-    networks: usize,
-    /// Finished units of each cell.
-    units: Vec<usize>,
+    /// Units of each cell that are to be done.
+    left: Vec<usize>,
+    /// Cells with nothing left to do, and all that had something.
+    finished_cells: usize,
     cells: usize,
     /// Predicted seconds of what is finished, and of everything.
     cost: f64,
     total: f64,
+    /// What of the finished an earlier run has done.
+    taken_over: f64,
 }
 
 impl Tally {
-    fn new(costs: &[f64], networks: usize) -> Self {
-        let total = costs.iter().sum::<f64>() * networks as f64;
-        Self { costs: costs.to_vec(), networks, units: vec![0; costs.len()], cells: 0, cost: 0.0, total }
+    fn new(costs: &[f64], units: &[usize]) -> Self {
+        let total = costs.iter().zip(units).map(|(cost, &units)| cost * units as f64).sum();
+        let cells = units.iter().filter(|&&units| units > 0).count();
+        Self { costs: costs.to_vec(), left: units.to_vec(), finished_cells: 0, cells, cost: 0.0, total, taken_over: 0.0 }
     }
 
     fn count(&mut self, unit: Unit) {
-        self.units[unit.cell] += 1;
-        self.cells += usize::from(self.units[unit.cell] == self.networks);
+        self.left[unit.cell] -= 1;
+        self.finished_cells += usize::from(self.left[unit.cell] == 0);
         self.cost += self.costs[unit.cell];
     }
 
     /// The finished part of the predicted cost, in [0, 1]; 1 only when every cell is finished.
     fn fraction(&self) -> f64 {
-        if self.cells == self.costs.len() {
+        if self.finished_cells == self.cells {
             return 1.0;
         }
         if self.total > 0.0 { (self.cost / self.total).min(0.999) } else { 0.0 }
@@ -118,8 +128,13 @@ impl Tally {
 
     /// Time left, from the time that the finished part took; `None` as long as that says little.
     fn left(&self, elapsed: Duration) -> Option<Duration> {
-        let fraction = self.fraction();
-        (fraction > 0.005).then(|| elapsed.mul_f64((1.0 - fraction) / fraction))
+        if self.finished_cells == self.cells {
+            return Some(Duration::ZERO);
+        }
+        let (done, left) = (self.cost - self.taken_over, (self.total - self.cost).max(0.0));
+        (done > 0.005 * (done + left))
+            .then(|| Duration::try_from_secs_f64(elapsed.as_secs_f64() * left / done))
+            .and_then(Result::ok)
     }
 
     fn text(&self, elapsed: Duration) -> String {
@@ -127,7 +142,7 @@ impl Tally {
             Some(left) => format!("about {} left", span(left)),
             None => "time left not known yet".to_string(),
         };
-        format!("{}/{} cells, {} passed, {left}", self.cells, self.costs.len(), span(elapsed))
+        format!("{}/{} cells, {} passed, {left}", self.finished_cells, self.cells, span(elapsed))
     }
 
     fn print(&self, elapsed: Duration) {
@@ -177,21 +192,31 @@ mod tests {
 
     #[test]
     fn progress_goes_by_cost_and_cells_by_their_last_unit() {
-        let mut tally = Tally::new(&[9.0, 1.0], 2);
+        let mut tally = Tally::new(&[9.0, 1.0, 5.0], &[2, 2, 0]);
         tally.count(Unit { cell: 0, network: 1 });
-        assert_eq!((tally.fraction(), tally.cells), (0.45, 0));
+        assert_eq!((tally.fraction(), tally.finished_cells), (0.45, 0));
         tally.count(Unit { cell: 1, network: 0 });
         tally.count(Unit { cell: 1, network: 1 });
-        assert_eq!((tally.fraction(), tally.cells), (0.55, 1));
+        assert_eq!((tally.fraction(), tally.finished_cells), (0.55, 1));
         assert_eq!(tally.text(Duration::from_secs(110)), "1/2 cells, 1 min 50 s passed, about 1 min 30 s left");
         tally.count(Unit { cell: 0, network: 0 });
-        assert_eq!((tally.fraction(), tally.cells), (1.0, 2));
+        assert_eq!((tally.fraction(), tally.finished_cells), (1.0, 2));
         assert_eq!(tally.left(Duration::from_secs(5)), Some(Duration::ZERO));
     }
 
     #[test]
+    fn the_time_left_goes_by_what_this_run_has_done() {
+        let mut tally = Tally::new(&[1.0], &[10]);
+        (0..6).for_each(|network| tally.count(Unit { cell: 0, network }));
+        tally.taken_over = tally.cost;
+        assert_eq!(tally.left(Duration::from_secs(5)), None);
+        tally.count(Unit { cell: 0, network: 6 });
+        assert_eq!((tally.fraction(), tally.left(Duration::from_secs(5))), (0.7, Some(Duration::from_secs(15))));
+    }
+
+    #[test]
     fn costs_of_zero_do_no_harm() {
-        let mut tally = Tally::new(&[0.0], 2);
+        let mut tally = Tally::new(&[0.0], &[2]);
         tally.count(Unit { cell: 0, network: 0 });
         assert_eq!((tally.fraction(), tally.left(Duration::from_secs(9))), (0.0, None));
         tally.count(Unit { cell: 0, network: 1 });

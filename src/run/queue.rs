@@ -68,6 +68,12 @@ impl UnitQueue {
         None
     }
 
+    /// From now on no unit is taken; those that run go on.
+    pub fn close(&self) {
+        self.lock().stretches.clear();
+        self.released.notify_all();
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -175,6 +181,20 @@ mod tests {
         let whole = take_now(&queue);
         assert_eq!(number(&whole), Some(1));
         assert_eq!(number(&take_now(&queue)), None);
+    }
+
+    #[test]
+    fn a_closed_queue_hands_out_nothing() {
+        let queue = queue(&[6, 6, 2], 10);
+        let running = take_now(&queue);
+        std::thread::scope(|scope| {
+            // One thread gets the small unit, the other waits for room, until the queue is closed.
+            let waiting: Vec<_> = (0..2).map(|_| scope.spawn(|| queue.take().map(|claim| claim.unit.network))).collect();
+            queue.close();
+            assert!(waiting.into_iter().map(|thread| thread.join().unwrap()).all(|unit| unit.is_none() || unit == Some(2)));
+        });
+        drop(running);
+        assert!(queue.take().is_none());
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The records that have reached the root, each in its place.
 
-use anyhow::{ensure, format_err};
+use anyhow::ensure;
 
 use crate::experiment::Unit;
-use crate::plan::Plan;
+use crate::plan::{CellPlan, Plan};
 use crate::results::CellResults;
 use crate::unit::UnitRecord;
 
@@ -41,26 +41,83 @@ impl Records {
         Ok(())
     }
 
-    /// The finished cells, in the order of the plan. A missing record is an error.
-    pub fn into_cells(self, plan: &Plan) -> anyhow::Result<Vec<CellResults>> {
-        let total = self.places.len();
-        let missing = self.places.iter().filter(|place| place.is_none()).count();
-        if let Some(first) = self.places.iter().position(Option::is_none) {
-            let (cell, network) = (first / self.networks, first % self.networks);
-            return Err(format_err!(
-                "{missing} of {total} records are missing, the first of network {network} of cell {} \
-                 (they never reached rank 0) nothing was written; report this as a bug",
-                plan.cells[cell].cell
-            ));
-        }
-        let mut records = self.places.into_iter().flatten();
-        let cells = plan.cells.iter().map(|cell| CellResults {
+    /// Samples of each record.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// The record of `unit`, if it is there.
+    pub fn get(&self, unit: Unit) -> Option<&UnitRecord> {
+        let cell = self.places.chunks(self.networks).nth(unit.cell)?;
+        cell.get(unit.network)?.as_ref()
+    }
+
+    /// The units whose records are there.
+    pub fn units(&self) -> impl Iterator<Item = Unit> {
+        self.places.iter().flatten().map(|record| record.unit)
+    }
+
+    /// How many records are there.
+    pub fn count(&self) -> usize {
+        self.units().count()
+    }
+
+    /// The records that are there, in the order of their units. They are no longer in `self` then.
+    pub fn take_all(&mut self) -> Vec<UnitRecord> {
+        self.places.iter_mut().filter_map(Option::take).collect()
+    }
+
+    /// The cells of which every record is there, in the order of the plan. They are no longer in `self` then.
+    pub fn take_finished_cells(&mut self, plan: &Plan) -> Vec<CellResults> {
+        let places = self.places.chunks_mut(self.networks).zip(&plan.cells);
+        let finished = places.filter(|(places, _)| places.iter().all(Option::is_some));
+        let take = |(places, cell): (&mut [Option<UnitRecord>], &CellPlan)| CellResults {
             cell: cell.cell,
             engine: cell.engine,
             search: cell.search,
-            records: records.by_ref().take(self.networks).collect(),
-        });
-        Ok(cells.collect())
+            records: places.iter_mut().filter_map(Option::take).collect(),
+        };
+        finished.map(take).collect()
+    }
+
+    /// Puts cells back that were taken.
+    pub fn put_back(&mut self, cells: Vec<CellResults>) {
+        for record in cells.into_iter().flat_map(|cell| cell.records) {
+            let place = record.unit.cell * self.networks + record.unit.network;
+            self.places[place] = Some(record);
+        }
+    }
+}
+
+/// One bit a unit: which are finished.
+pub struct Finished {
+    networks: usize,
+    bits: Vec<u8>,
+}
+
+impl Finished {
+    /// Those of `records`.
+    pub fn of(records: &Records) -> Self {
+        let mut bits = vec![0; records.places.len().div_ceil(8)];
+        for unit in records.units() {
+            let at = unit.cell * records.networks + unit.network;
+            bits[at / 8] |= 1 << (at % 8);
+        }
+        Self { networks: records.networks, bits }
+    }
+
+    /// Those of another rank, of cells of `networks` networks.
+    pub fn from_bytes(networks: usize, bits: Vec<u8>) -> Self {
+        Self { networks, bits }
+    }
+
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bits
+    }
+
+    pub fn contains(&self, unit: Unit) -> bool {
+        let at = unit.cell * self.networks + unit.network;
+        self.bits.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1)
     }
 }
 
@@ -87,7 +144,7 @@ mod tests {
             unit_bytes: 0,
             keep: Keep { weights: Storage::Stored, line: Storage::Stored },
         };
-        Plan { cells: vec![cell(10), cell(20)], networks: 3, unit_memory: 0 }
+        Plan { cells: vec![cell(10), cell(20)], networks: 3, unit_memory: 0, process_bytes: 0 }
     }
 
     #[test]
@@ -96,7 +153,9 @@ mod tests {
         for (cell, network) in [(1, 2), (0, 0), (1, 0), (0, 2), (0, 1), (1, 1)] {
             records.insert(record(cell, network)).unwrap();
         }
-        let cells = records.into_cells(&plan()).unwrap();
+        assert_eq!(records.count(), 6);
+        let cells = records.take_finished_cells(&plan());
+        assert_eq!(cells.len(), 2);
         for (index, cell) in cells.iter().enumerate() {
             assert_eq!(cell.cell, plan().cells[index].cell);
             let units: Vec<Unit> = cell.records.iter().map(|record| record.unit).collect();
@@ -105,13 +164,31 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_record_is_an_error() {
+    fn only_whole_cells_are_finished_and_they_can_be_put_back() {
         let mut records = Records::new(2, 3, 4);
-        for (cell, network) in [(0, 0), (0, 1), (0, 2), (1, 0), (1, 2)] {
+        for (cell, network) in [(0, 0), (1, 2), (1, 0), (0, 2), (1, 1)] {
             records.insert(record(cell, network)).unwrap();
         }
-        let message = records.into_cells(&plan()).unwrap_err().to_string();
-        assert!(message.starts_with("1 of 6 records are missing, the first of network 1 of cell (L=1, d=2, k=20)"), "{message}");
+        assert_ne!(records.count(), 6);
+        let cells = records.take_finished_cells(&plan());
+        assert_eq!(cells.iter().map(|cell| (cell.cell.width, cell.records.len())).collect::<Vec<_>>(), [(20, 3)]);
+        assert_eq!(records.count(), 2);
+        records.put_back(cells);
+        assert_eq!(records.count(), 5);
+        assert_eq!(records.get(Unit { cell: 1, network: 2 }), Some(&record(1, 2)));
+        assert_eq!((records.get(Unit { cell: 0, network: 1 }), records.get(Unit { cell: 9, network: 0 })), (None, None));
+    }
+
+    #[test]
+    fn finished_units_travel_as_bits() {
+        let mut records = Records::new(5, 3, 4);
+        let units = [(0, 0), (1, 2), (2, 2), (4, 1)].map(|(cell, network)| Unit { cell, network });
+        units.iter().for_each(|unit| records.insert(record(unit.cell, unit.network)).unwrap());
+        let bytes = Finished::of(&records).into_bytes();
+        assert_eq!(bytes.len(), 2);
+        let finished = Finished::from_bytes(3, bytes);
+        let all = (0..5).flat_map(|cell| (0..3).map(move |network| Unit { cell, network }));
+        assert_eq!(all.filter(|&unit| finished.contains(unit)).collect::<Vec<_>>(), units);
     }
 
     #[test]

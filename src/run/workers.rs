@@ -6,6 +6,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::prepare::Job;
 use super::queue::UnitQueue;
+use super::stop::Stop;
 use crate::comm::failure::Failure;
 use crate::experiment::Unit;
 use crate::unit::{self, UnitRecord};
@@ -13,9 +14,11 @@ use crate::unit::{self, UnitRecord};
 /// What the worker threads of a rank hand to its main thread. Disconnected when all of them have ended.
 pub type Finished = Receiver<Result<UnitRecord, Failure>>;
 
-/// Measures units of `queue` until there are no more, or until one fails.
-pub fn work(rank: usize, job: &Job, queue: &UnitQueue, finished: &Sender<Result<UnitRecord, Failure>>) {
-    while let Some(claim) = queue.take() {
+/// Measures units of `queue` until there are no more, until one fails, or until this process is asked to stop.
+pub fn work(rank: usize, job: &Job, queue: &UnitQueue, stop: &Stop, finished: &Sender<Result<UnitRecord, Failure>>) {
+    while stop.wanted().is_none()
+        && let Some(claim) = queue.take()
+    {
         // The panic hook has printed the message by the time that the panic is caught.
         let outcome = catch_unwind(AssertUnwindSafe(|| measure(rank, job, claim.unit)));
         let outcome = outcome.unwrap_or(Err(Failure::Panicked));

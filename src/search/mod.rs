@@ -43,3 +43,10 @@ impl Outcome {
         Self { step: f64::NAN, status: Status::NoneWithinBound, evaluations }
     }
 }
+
+/// The smallest step where d = 1. The line through x then runs through the origin, along a ray on which f is linear: f is lost exactly
+/// at x = 0, that is at η̂.
+pub fn through_the_origin(line: &Start, bound: f64) -> Outcome {
+    let step = line.predicted_step();
+    if step <= bound { Outcome { step, status: Status::FoundExact, evaluations: 0 } } else { Outcome::none(0) }
+}

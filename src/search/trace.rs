@@ -6,7 +6,7 @@
 //! layer l leaves the layers up to l as they are, and a flip in the last layer needs no product at all. The number of regions grows
 //! like L·k, so tracing is for small k. It runs in f64 whatever the precision of the network.
 
-use ndarray::{Array2, Axis, s};
+use ndarray::{Array2, Axis, Zip, s};
 
 use crate::kernels::Real;
 use crate::kernels::line::next_flip;
@@ -15,7 +15,8 @@ use crate::unit::Status;
 
 use super::{Outcome, Start};
 
-/// Regions after which a trace is given up, as a multiple of the number of neurons; none was ever seen to need more than 3.
+/// Regions after which a trace is given up, as a multiple of the number of neurons; `cargo bench --bench search_threshold` prints how
+/// many they need.
 const MAX_REGIONS_PER_NEURON: usize = 100;
 
 /// The smallest step on each of `lines`, or `None` where tracing was given up: for all lines of an engine that has no weights.
@@ -66,8 +67,9 @@ impl Layer {
         let mut pairs = Array2::zeros((2 * lines.len(), self.alpha.ncols()));
         for (row, &line) in lines.iter().enumerate() {
             let mask = self.mask.row(line);
-            pairs.row_mut(2 * row).assign(&(&self.alpha.row(line) * &mask));
-            pairs.row_mut(2 * row + 1).assign(&(&self.beta.row(line) * &mask));
+            for (pair, array) in [(2 * row, &self.alpha), (2 * row + 1, &self.beta)] {
+                Zip::from(pairs.row_mut(pair)).and(array.row(line)).and(mask).for_each(|out, z, mask| *out = z * mask);
+            }
         }
         pairs
     }
@@ -86,8 +88,8 @@ struct Tracer {
     /// For each line, the lowest layer (index into `layers`) whose pre-activations are out of date.
     stale_from: Vec<usize>,
     regions: Vec<u32>,
+    /// What is known of each line: nothing yet, an outcome, or that tracing was given up.
     results: Vec<Option<Option<Outcome>>>,
-    lines: Vec<Start>,
 }
 
 impl Tracer {
@@ -109,8 +111,8 @@ impl Tracer {
         let all: Vec<usize> = (0..lines.len()).collect();
         for w in &weights {
             let below = layers.last().expect("there is a first layer");
-            let (alpha, beta) = product_of_pairs(below, &all, w);
-            layers.push(Layer::new(alpha, beta));
+            let pairs = product_of_pairs(below, &all, w);
+            layers.push(Layer::new(pairs.slice(s![0..;2, ..]).to_owned(), pairs.slice(s![1..;2, ..]).to_owned()));
         }
         Some(Self {
             weights,
@@ -121,7 +123,6 @@ impl Tracer {
             stale_from: vec![depth; lines.len()],
             regions: vec![1; lines.len()],
             results: vec![None; lines.len()],
-            lines: lines.to_vec(),
         })
     }
 
@@ -133,11 +134,11 @@ impl Tracer {
             if stale.is_empty() {
                 continue;
             }
-            let (alpha, beta) = product_of_pairs(&self.layers[upper - 1], &stale, &self.weights[upper - 1]);
+            let pairs = product_of_pairs(&self.layers[upper - 1], &stale, &self.weights[upper - 1]);
             let layer = &mut self.layers[upper];
             for (row, &line) in stale.iter().enumerate() {
-                layer.alpha.row_mut(line).assign(&alpha.row(row));
-                layer.beta.row_mut(line).assign(&beta.row(row));
+                layer.alpha.row_mut(line).assign(&pairs.row(2 * row));
+                layer.beta.row_mut(line).assign(&pairs.row(2 * row + 1));
                 layer.find_next_flip(line, self.now[line]);
             }
         }
@@ -149,9 +150,10 @@ impl Tracer {
         while self.results[line].is_none() {
             let (flipping, (t, neuron)) = self.earliest_flip(line);
             let regions = self.regions[line];
-            if let Some(root) = self.root(line, t.min(bound)) {
-                let step = if root > 0.0 { root } else { self.lines[line].predicted_step() };
-                self.results[line] = Some(Some(Outcome { step, status: Status::FoundExact, evaluations: regions }));
+            if let Some(step) = self.root(line, t.min(bound)) {
+                // A root at 0 says that φ(0) > 0 does not survive the change of precision: there is nothing to certify.
+                let outcome = Outcome { step, status: Status::FoundExact, evaluations: regions };
+                self.results[line] = Some((step > 0.0).then_some(outcome));
             } else if t >= bound {
                 self.results[line] = Some(Some(Outcome::none(regions)));
             } else if regions >= max_regions {
@@ -196,10 +198,10 @@ impl Tracer {
     }
 }
 
-/// W·(mask ∘ [α; β]) of these lines: two arrays m × k.
-fn product_of_pairs(below: &Layer, lines: &[usize], w: &Array2<f64>) -> (Array2<f64>, Array2<f64>) {
+/// W·(mask ∘ [α; β]) of these lines: 2m × k, a row of α and one of β for each line.
+fn product_of_pairs(below: &Layer, lines: &[usize], w: &Array2<f64>) -> Array2<f64> {
     let pairs = below.masked_pairs(lines);
     let mut out = Array2::zeros((pairs.nrows(), w.nrows()));
     times_transposed(pairs.view(), w.view(), out.view_mut());
-    (out.slice(s![0..;2, ..]).to_owned(), out.slice(s![1..;2, ..]).to_owned())
+    out
 }

@@ -39,9 +39,9 @@ def check(condition, message):
 
 def check_h5py(path):
     with h5py.File(path) as file:
-        check(set(file.attrs) == {"format", "format_version", "program", "experiment", "seed"}, f"root attributes {set(file.attrs)}")
+        check(set(file.attrs) == {"format", "format_version", "program", "experiment", "seed", "complete"}, f"root attributes {set(file.attrs)}")
         check(file.attrs["format"] == "advstep-hpc results", "format")
-        check(file.attrs["format_version"] == 1, "format version")
+        check(file.attrs["format_version"] == 2, "format version")
         seen = []
 
         def visit(name, item):
@@ -61,8 +61,8 @@ def check_h5py(path):
         for name, kind in RAW.items():
             check(file[name].dtype == np.dtype(kind), f"{name} has type {file[name].dtype}")
             check(file[name].chunks is not None, f"{name} is not chunked")
-        check(list(file["status"].attrs["flag_values"]) == [0, 1, 2, 3], "flag_values of status")
-        check(file["status"].attrs["flag_meanings"] == "found-exact found-scan none-within-bound dead", "flag_meanings of status")
+        check(list(file["status"].attrs["flag_values"]) == [0, 1, 2, 3, 4], "flag_values of status")
+        check(file["status"].attrs["flag_meanings"] == "found-exact found-scan none-within-bound dead not-run", "flag_meanings of status")
         check(isinstance(file["provenance"].attrs["command_line"], str), "command line")
         return seen
 

@@ -1,0 +1,77 @@
+//! What this machine can do at most: matrix products, normals and memory traffic, on one core and on all.
+//!
+//! `cargo bench --bench ceilings [-- --threads T]` prints one line of JSON. Products are sgemm of 2048³ through the BLAS that the program
+//! uses, a matrix on each thread as in the program; the fill is of 16 KiB, which stay in the first cache; memory traffic is the triad
+//! a = b + 3c on arrays of 64 MiB, counting 12 bytes an element.
+
+mod common;
+
+use std::hint::black_box;
+
+use advstep_hpc::kernels::Level;
+use advstep_hpc::kernels::normal::{LANES, Lanes};
+use advstep_hpc::machine::{self, blas};
+use advstep_hpc::network::times_transposed;
+use ndarray::Array2;
+use rand_distr::{Distribution, StandardNormal};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::SeedableRng;
+
+const ORDER: usize = 2048;
+const FILL: usize = 4096;
+const FILLS: usize = 2000;
+const TRIAD: usize = 16 << 20;
+
+fn product() -> impl FnMut() {
+    let [x, w] = [1.0_f32, 0.5].map(|value| Array2::from_elem((ORDER, ORDER), value));
+    let mut out = Array2::from_elem((ORDER, ORDER), 0.0);
+    move || times_transposed(black_box(x.view()), w.view(), out.view_mut())
+}
+
+fn fill() -> impl FnMut() {
+    let mut lanes = Lanes::new([[0x9e37_79b9_7f4a_7c15; LANES]; 4]);
+    let mut out = vec![0.0; FILL];
+    move || (0..FILLS).for_each(|_| lanes.fill(1.0, black_box(&mut out)))
+}
+
+fn fill_by_rand_distr() -> impl FnMut() {
+    let mut generator = Xoshiro256PlusPlus::seed_from_u64(1);
+    let mut out = vec![0.0_f32; FILL];
+    move || {
+        for _ in 0..FILLS / 4 {
+            black_box(&mut out).fill_with(|| StandardNormal.sample(&mut generator));
+        }
+    }
+}
+
+fn triad() -> impl FnMut() {
+    let [mut a, b, c] = [0.0_f32, 1.0, 2.0].map(|value| vec![value; TRIAD]);
+    move || {
+        for ((a, b), c) in black_box(&mut a).iter_mut().zip(&b).zip(&c) {
+            *a = b + 3.0 * c;
+        }
+    }
+}
+
+fn main() {
+    let arguments = common::arguments();
+    let threads = common::number(&arguments, "--threads", machine::cores_of_this_rank());
+    let flops = 2.0 * (ORDER as f64).powi(3);
+    let normals = (FILL * FILLS) as f64;
+    let bytes = 12.0 * TRIAD as f64;
+    let all = threads as f64;
+    let ceilings = serde_json::json!({
+        "blas": blas::blas_name(),
+        "blas_core": blas::blas_core(),
+        "simd": format!("{:?}", Level::best()),
+        "threads": threads,
+        "sgemm_one": flops / common::seconds(5, product()),
+        "sgemm_all": all * flops / common::seconds_on_all(threads, 5, product),
+        "normals_one": normals / common::seconds(5, fill()),
+        "normals_all": all * normals / common::seconds_on_all(threads, 5, fill),
+        "normals_rand_distr": normals / 4.0 / common::seconds(5, fill_by_rand_distr()),
+        "bytes_one": bytes / common::seconds(5, triad()),
+        "bytes_all": all * bytes / common::seconds_on_all(threads, 5, triad),
+    });
+    println!("{ceilings}");
+}

@@ -1,0 +1,107 @@
+//! Our seconds per network for one cell, as the program runs it: same plan, all threads, a network a thread.
+//!
+//! `cargo bench --bench end_to_end -- DEPTH DIM WIDTH [--networks N] [--inputs I] [--threads T] [--seed S] [--engine dense]` prints one line
+//! of JSON with the keys of the peers in `benches/peers/`, and the least work of the method: flops of matrix products, normals, and bytes.
+
+mod common;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Unit};
+use advstep_hpc::machine;
+use advstep_hpc::plan::CellPlan;
+use advstep_hpc::results::SearchName;
+use advstep_hpc::unit::{UnitRecord, measure};
+
+/// All networks of the experiment, shared out among the threads, and the seconds they took.
+fn run(experiment: &Experiment, plan: &CellPlan, threads: usize) -> (Vec<UnitRecord>, f64) {
+    let (next, records) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let network = next.fetch_add(1, Ordering::Relaxed);
+                    if network >= experiment.networks {
+                        return;
+                    }
+                    let record = measure(experiment, plan, Unit { cell: 0, network });
+                    records.lock().expect("no thread panics").push(record);
+                }
+            });
+        }
+    });
+    (records.into_inner().expect("no thread panics"), start.elapsed().as_secs_f64())
+}
+
+/// Mean and its standard error of one number a network.
+fn mean_and_error(of_networks: &[f64]) -> (f64, f64) {
+    let count = of_networks.len() as f64;
+    let mean = of_networks.iter().sum::<f64>() / count;
+    let square = of_networks.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    (mean, (square / count).sqrt())
+}
+
+/// Flops, normals and bytes of a network that the dense method cannot do without, at `points` evaluations an input: three products
+/// with the first layer (z, gradient, u), two with each one above and one more for each point; every weight drawn once; and what is kept
+/// between passes (weights above the first layer, z and u) written and read once.
+fn least_work(cell: Cell, inputs: f64, points: f64) -> [f64; 3] {
+    let (dim, width) = (cell.dim as f64, cell.width as f64);
+    let above = width * width * (cell.depth as f64 - 1.0);
+    let flops = 2.0 * inputs * (3.0 * dim * width + (2.0 + points) * above);
+    [flops, cell.weights(), 8.0 * (above + 2.0 * inputs * width)]
+}
+
+fn main() {
+    let arguments = common::arguments();
+    let position = |index: usize| arguments.get(index).and_then(|text| text.parse().ok()).expect("DEPTH DIM WIDTH come first");
+    let cell = Cell { depth: position(0), dim: position(1), width: position(2) };
+    let number = |name, default| common::number(&arguments, name, default);
+    let threads = number("--threads", machine::cores_of_this_rank());
+    let engine = match common::option(&arguments, "--engine").as_deref() {
+        Some("dense") => EngineChoice::Dense,
+        _ => EngineChoice::Auto,
+    };
+    let experiment =
+        common::experiment(cell, number("--networks", 4 * threads), number("--inputs", 100), number("--seed", 2020), engine);
+    let plan = common::plan_of(&experiment, threads);
+    // A unit of one input warms up libraries and clocks.
+    let small = common::experiment(cell, threads, 1, 1, engine);
+    run(&small, &common::plan_of(&small, threads), threads);
+    let (records, seconds) = run(&experiment, &plan, threads);
+
+    let steps = |record: &UnitRecord| -> Vec<f64> {
+        record.samples.iter().filter(|sample| sample.status.is_found()).map(|sample| sample.step).collect()
+    };
+    let fractions: Vec<f64> = records.iter().map(|record| steps(record).len() as f64 / record.samples.len() as f64).collect();
+    let means: Vec<f64> = records.iter().map(|record| mean_and_error(&steps(record)).0).filter(|mean| mean.is_finite()).collect();
+    let samples = || records.iter().flat_map(|record| &record.samples);
+    let points = samples().map(|sample| f64::from(sample.evaluations)).sum::<f64>() / samples().count() as f64;
+    let scanned = if plan.search == SearchName::Scan { points } else { 0.0 };
+    let [flops, normals, bytes] = match plan.engine.name() {
+        "dense" => least_work(cell, experiment.inputs as f64, scanned),
+        _ => [plan.cost.flops, plan.cost.normals, 0.0],
+    };
+    let ((fraction, fraction_error), (step, step_error)) = (mean_and_error(&fractions), mean_and_error(&means));
+    let line = serde_json::json!({
+        "program": "advstep-hpc",
+        "cell": [cell.depth, cell.dim, cell.width],
+        "networks": experiment.networks,
+        "inputs": experiment.inputs,
+        "threads": threads,
+        "seconds_per_network": seconds / experiment.networks as f64,
+        "fraction": fraction,
+        "fraction_error": fraction_error,
+        "step_mean": step,
+        "step_error": step_error,
+        "engine": plan.engine.name(),
+        "search": plan.search.name(),
+        "evaluations": points,
+        "flops": flops,
+        "normals": normals,
+        "bytes": bytes,
+    });
+    println!("{line}");
+}

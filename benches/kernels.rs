@@ -1,0 +1,146 @@
+//! Every kernel at every SIMD level, in seconds of its own thread: what other programs do meanwhile does not count.
+//!
+//! `cargo bench --bench kernels [-- FILTER]` prints time and throughput; an element is a normal or a neuron. Rows are of 256 neurons, a
+//! block of a layer, and stay in the first cache.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use advstep_hpc::kernels::line::{self, Bin, Opened, Row, Window};
+use advstep_hpc::kernels::normal::{LANES, Lanes};
+use advstep_hpc::kernels::{Level, at_level, relu};
+use advstep_hpc::random::BLOCK_ROWS;
+use criterion::measurement::{Measurement, ValueFormatter, WallTime};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use rand_distr::{Distribution, StandardNormal};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::SeedableRng;
+
+/// Processor time of this thread.
+struct ThreadTime;
+
+fn thread_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: fills the structure it is given.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+impl Measurement for ThreadTime {
+    type Intermediate = Duration;
+    type Value = Duration;
+
+    fn start(&self) -> Duration {
+        thread_time()
+    }
+    fn end(&self, start: Duration) -> Duration {
+        thread_time() - start
+    }
+    fn add(&self, a: &Duration, b: &Duration) -> Duration {
+        *a + *b
+    }
+    fn zero(&self) -> Duration {
+        Duration::ZERO
+    }
+    fn to_f64(&self, value: &Duration) -> f64 {
+        WallTime.to_f64(value)
+    }
+    fn formatter(&self) -> &dyn ValueFormatter {
+        static WALL: WallTime = WallTime;
+        WALL.formatter()
+    }
+}
+
+fn lanes(seed: u64) -> Lanes {
+    let mut words = [[0; LANES]; 4];
+    for (index, word) in words.iter_mut().flatten().enumerate() {
+        *word = ((seed << 32) | (index as u64 + 1)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+    Lanes::new(words)
+}
+
+fn normals(seed: u64, sigma: f32, len: usize) -> Vec<f32> {
+    let mut out = vec![0.0; len];
+    lanes(seed).fill(sigma, &mut out);
+    out
+}
+
+/// Benches `work` at every level; one call handles `elements` elements.
+fn at_all_levels(criterion: &mut Criterion<ThreadTime>, name: &str, elements: usize, mut work: impl FnMut()) {
+    let mut group = criterion.benchmark_group(name);
+    group.throughput(Throughput::Elements(elements as u64));
+    for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
+        group.bench_function(format!("{level:?}"), |bencher| at_level(level, || bencher.iter(&mut work)));
+    }
+    group.finish();
+}
+
+fn fill(criterion: &mut Criterion<ThreadTime>) {
+    let mut out = vec![0.0_f32; 4096];
+    let mut generators = lanes(1);
+    at_all_levels(criterion, "normal::fill", out.len(), || generators.fill(1.0, black_box(&mut out)));
+    let mut group = criterion.benchmark_group("normal::fill");
+    group.throughput(Throughput::Elements(4096));
+    let mut generator = Xoshiro256PlusPlus::seed_from_u64(1);
+    group.bench_function("rand_distr::StandardNormal", |bencher| {
+        bencher.iter(|| black_box(&mut out).fill_with(|| StandardNormal.sample(&mut generator)))
+    });
+}
+
+fn activations(criterion: &mut Criterion<ThreadTime>) {
+    let (a, z, u) = (normals(2, 1.0, BLOCK_ROWS), normals(3, 1.0, BLOCK_ROWS), normals(4, 0.1, BLOCK_ROWS));
+    let mut out = z.clone();
+    at_all_levels(criterion, "relu::relu", BLOCK_ROWS, || relu::relu(black_box(&mut out)));
+    let mut out = z.clone();
+    at_all_levels(criterion, "relu::readout_and_mask", BLOCK_ROWS, || {
+        black_box(relu::readout_and_mask(&a, black_box(&mut out)));
+    });
+    at_all_levels(criterion, "relu::readout", BLOCK_ROWS, || {
+        black_box(relu::readout(&a, black_box(&z)));
+    });
+    let mut out = u.clone();
+    at_all_levels(criterion, "relu::mask_gradient", BLOCK_ROWS, || relu::mask_gradient(black_box(&z), &mut out));
+    at_all_levels(criterion, "relu::relu_on_line", BLOCK_ROWS, || relu::relu_on_line(black_box(&z), &u, 0.5, &mut out));
+}
+
+fn lines(criterion: &mut Criterion<ThreadTime>) {
+    // Forty rows of normals, u being a tenth of z as at d = 100; the first window ends at 4.5: some 9 % of the neurons have a breakpoint
+    // in it. One row over and over would let the branch predictor learn it.
+    const ROWS: usize = 40;
+    let len = ROWS * BLOCK_ROWS;
+    let (a, z, u) = (normals(2, 1.0, len), normals(3, 1.0, len), normals(4, 0.07, len));
+    let rows: Vec<Row<f32>> = (0..ROWS)
+        .map(|row| row * BLOCK_ROWS..(row + 1) * BLOCK_ROWS)
+        .map(|row| Row { z: &z[row.clone()], u: &u[row.clone()], a: &a[row], sign: 1.0 })
+        .collect();
+    let window = Window { start: 0.0, end: 4.5, bins: 64 };
+    let mut bins = vec![Bin::default(); window.bins];
+    at_all_levels(criterion, "line::bin_breakpoints", len, || {
+        rows.iter().for_each(|row| line::bin_breakpoints(*black_box(row), window, &mut bins));
+    });
+    let opened = Opened::new(window, (0..window.bins).map(|bin| bin == 16).collect());
+    let mut found = Vec::new();
+    at_all_levels(criterion, "line::gather_breakpoints", len, || {
+        found.clear();
+        rows.iter().for_each(|row| line::gather_breakpoints(*black_box(row), window, &opened, &mut found));
+    });
+    at_all_levels(criterion, "line::value_and_slope", len, || {
+        rows.iter().for_each(|row| {
+            black_box(line::value_and_slope(*black_box(row)));
+        });
+    });
+    let widen = |row: &[f32]| -> Vec<f64> { row.iter().map(|x| f64::from(*x)).collect() };
+    let (alpha, beta) = (widen(&z[..BLOCK_ROWS]), widen(&u[..BLOCK_ROWS]));
+    let mask: Vec<f64> = alpha.iter().map(|z| if *z > 0.0 { 1.0 } else { 0.0 }).collect();
+    at_all_levels(criterion, "line::next_flip", BLOCK_ROWS, || {
+        black_box(line::next_flip(black_box(&alpha), &beta, &mask, 0.1));
+    });
+}
+
+fn quick() -> Criterion<ThreadTime> {
+    let times = Criterion::default().warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_millis(600));
+    times.sample_size(20).with_measurement(ThreadTime)
+}
+
+criterion_group! { name = kernels; config = quick(); targets = fill, activations, lines }
+criterion_main!(kernels);

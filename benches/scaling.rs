@@ -1,0 +1,230 @@
+//! How the program scales: strong scaling over 1 and 2 ranks measured, more ranks simulated, cost growth in k, d, L and inputs measured.
+//!
+//! `cargo bench --bench scaling [-- --json FILE]` prints tables and writes them as JSON.
+//!
+//! The simulation deals the units as the program does (`plan::assign`, by predicted cost) and lets each rank work them off, a thread a
+//! rank, at unit times that are measured where a unit is short and else predicted, times what measured units took against
+//! their prediction; single units scatter by as much as measured ones do. A rank sends what it has finished every 0.1 s. Rank 0 takes
+//! message after message: [`MESSAGE`] seconds each (assumed: MPI over a network) and the measured time to decode a record. The run ends
+//! when rank 0 has the last record.
+
+mod common;
+
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use advstep_hpc::experiment::presets::Preset;
+use advstep_hpc::experiment::{Cell, EngineChoice, Unit};
+use advstep_hpc::machine;
+use advstep_hpc::plan::{Resources, assign, memory, plan};
+use advstep_hpc::run::codec;
+use advstep_hpc::unit::{Sample, Status, UnitRecord, measure};
+use serde_json::{Value, json};
+
+/// Assumed seconds of rank 0 for a message, besides its records.
+const MESSAGE: f64 = 2e-5;
+/// Seconds between two messages of a rank.
+const MESSAGE_AGE: f64 = 0.1;
+/// Ranks on a node of the predicted machine.
+const RANKS_PER_NODE: usize = 64;
+/// Units predicted to take longer than this are not measured for the simulation.
+const LONGEST_MEASURED: f64 = 0.3;
+
+/// Wall seconds of one run of the program, from start to end, on `ranks` ranks of one thread.
+fn run_program(ranks: usize, arguments: &[&str]) -> f64 {
+    let out = std::env::temp_dir().join(format!("advstep-scaling-{}.h5", std::process::id()));
+    let program = env!("CARGO_BIN_EXE_advstep-hpc");
+    let mut command = match ranks {
+        1 => Command::new(program),
+        _ => {
+            let mut launcher = Command::new("mpirun");
+            launcher.args(["-n", &ranks.to_string(), program]);
+            launcher
+        }
+    };
+    let start = Instant::now();
+    let status = command
+        .args(arguments)
+        .args(["--threads", "1", "--quiet", "--overwrite", "--out"])
+        .arg(&out)
+        .stderr(Stdio::null())
+        .status();
+    let seconds = start.elapsed().as_secs_f64();
+    assert!(status.expect("the program starts").success(), "{ranks} ranks: {arguments:?}");
+    std::fs::remove_file(out).expect("the program has written its file");
+    seconds
+}
+
+/// Two ranks against one on a compute-bound cell, alternating; start-up; a small cell.
+fn strong_scaling() -> Value {
+    let cell = ["--depths", "2", "--dims", "100", "--widths", "1e3", "--networks", "100"];
+    let rounds: Vec<[f64; 2]> = (0..5).map(|_| [run_program(1, &cell), run_program(2, &cell)]).collect();
+    let median = |of: &dyn Fn(&[f64; 2]) -> f64| common::median(rounds.iter().map(of).collect());
+    let [one, two, speedup] = [median(&|round| round[0]), median(&|round| round[1]), median(&|round| round[0] / round[1])];
+    println!("(L=2, d=100, k=1000), 100 networks: {one:.2} s on one rank, {two:.2} s on two, {speedup:.2} times as fast");
+    let start_up = ["--depths", "1", "--dims", "10", "--widths", "10", "--networks", "1", "--inputs", "1"];
+    let start_up = common::median((0..5).map(|_| run_program(1, &start_up)).collect());
+    println!("start to end of a run of one tiny network: {:.0} ms", 1e3 * start_up);
+    let cell = Cell { depth: 6, dim: 10, width: 10 };
+    let small = seconds_per_network(cell, 100, 100) * 100.0;
+    println!("{cell}, 100 networks of 100 inputs: {:.1} ms on one thread", 1e3 * small);
+    json!({ "one_rank": one, "two_ranks": two, "speedup": speedup, "start_up": start_up, "small_cell": small })
+}
+
+/// Seconds of one thread for a network of `cell`.
+fn seconds_per_network(cell: Cell, networks: usize, inputs: usize) -> f64 {
+    let experiment = common::experiment(cell, networks, inputs, 2020, EngineChoice::Auto);
+    let plan = common::plan_of(&experiment, 1);
+    let seconds = (0..networks).map(|network| measure(&experiment, &plan, Unit { cell: 0, network }).seconds);
+    common::median(seconds.collect())
+}
+
+/// Seconds to decode a record of `inputs` samples.
+fn decode_seconds(inputs: usize) -> f64 {
+    const RECORDS: usize = 1000;
+    let sample = Sample { step: 1.0, gradient_norm: 1.0, value: 1.0, status: Status::FoundExact, evaluations: 1 };
+    let record = UnitRecord { unit: Unit { cell: 0, network: 0 }, samples: vec![sample; inputs], seconds: 0.0 };
+    let mut message = Vec::new();
+    (0..RECORDS).for_each(|_| codec::encode(&record, &mut message));
+    common::seconds(5, || assert_eq!(codec::decode_all(&message).expect("just encoded").len(), RECORDS)) / RECORDS as f64
+}
+
+/// A fixed number in (0, 1) for each index.
+fn scatter(index: u64) -> f64 {
+    let mut z = index.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// What a cell is predicted to take, what it takes, and by how much its units differ.
+struct UnitTimes {
+    predicted: Vec<f64>,
+    actual: Vec<f64>,
+    /// Relative half-width of the scatter of units.
+    spread: f64,
+}
+
+/// Runs the experiment on paper: (seconds in all, seconds of the busiest rank's work, seconds that rank 0 spends on messages).
+fn simulate(times: &UnitTimes, networks: usize, ranks: usize, decode: f64) -> (f64, f64, f64) {
+    let mut messages: Vec<(f64, usize)> = Vec::new();
+    let mut busiest: f64 = 0.0;
+    for (rank, share) in assign::assign(&times.predicted, networks, ranks).iter().enumerate() {
+        let (mut now, mut waiting, mut sent) = (0.0, 0, 0.0);
+        for unit in share {
+            let index = (unit.cell * networks + unit.network) as u64;
+            now += times.actual[unit.cell] * (1.0 + times.spread * (2.0 * scatter(index) - 1.0));
+            waiting += 1;
+            if now - sent >= MESSAGE_AGE && rank > 0 {
+                messages.push((now, waiting));
+                (waiting, sent) = (0, now);
+            }
+        }
+        if rank > 0 {
+            messages.push((now, waiting));
+        }
+        busiest = busiest.max(now);
+    }
+    messages.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let cost = |records: usize| MESSAGE + records as f64 * decode;
+    let end = messages.iter().fold(0.0_f64, |free, (arrives, records)| free.max(*arrives) + cost(*records));
+    (end.max(busiest), busiest, messages.iter().map(|(_, records)| cost(*records)).sum())
+}
+
+/// Efficiency, rank 0 and memory on 64, 1,024 and 65,536 ranks.
+fn prediction() -> Value {
+    let inputs = 100;
+    let memory = 4 << 30;
+    let experiment = Preset::Paper.options().validate().expect("the preset is valid");
+    let plan = plan(&experiment, Resources { threads: 1, memory }).expect("the preset fits a rank");
+    let predicted: Vec<f64> = plan.cells.iter().map(|cell| cell.cost.seconds).collect();
+    let measured: Vec<Option<(f64, f64)>> = plan
+        .cells
+        .iter()
+        .map(|cell| {
+            (cell.cost.seconds < LONGEST_MEASURED).then(|| {
+                let seconds: Vec<f64> =
+                    (0..3).map(|network| measure(&experiment, cell, Unit { cell: 0, network }).seconds).collect();
+                let middle = common::median(seconds.clone());
+                (middle, seconds.iter().map(|s| (s / middle - 1.0).abs()).fold(0.0, f64::max))
+            })
+        })
+        .collect();
+    let pairs = measured.iter().zip(&predicted).filter_map(|(measured, predicted)| Some((*measured)?.0 / predicted));
+    let off = common::median(pairs.collect());
+    let spread = common::median(measured.iter().flatten().map(|(_, spread)| *spread).collect());
+    let actual =
+        measured.iter().zip(&predicted).map(|(measured, predicted)| measured.map_or(off * predicted, |(s, _)| s)).collect();
+    let times = UnitTimes { predicted, actual, spread };
+    let decode = decode_seconds(inputs);
+    println!("\npreset paper; units scatter by {:.0} %, rank 0 decodes a record in {:.1} µs", 100.0 * spread, 1e6 * decode);
+    println!("  ranks  networks      units     seconds  efficiency  imbalance  rank 0 busy  rank 0 samples  memory a node");
+    let largest = plan.cells.iter().map(|cell| cell.unit_bytes).max().unwrap_or(0);
+    let mut rows = Vec::new();
+    for (ranks, networks) in [(64, 100), (1024, 100), (1024, 1600), (65_536, 100), (65_536, 34_000)] {
+        let (end, busiest, root) = simulate(&times, networks, ranks, decode);
+        let mean = times.actual.iter().sum::<f64>() * networks as f64 / ranks as f64;
+        let sized = advstep_hpc::experiment::Experiment { networks, ..experiment.clone() };
+        let root_bytes = memory::process_bytes(&sized, 1);
+        let node_bytes = RANKS_PER_NODE as u64
+            * (largest
+                + memory::process_bytes(&common::experiment(Cell { depth: 1, dim: 1, width: 1 }, 1, 1, 1, EngineChoice::Auto), 1));
+        println!(
+            "{ranks:>7} {networks:>9} {:>10} {end:>11.1} {:>9.1} % {:>8.1} % {:>10.2} % {:>12.1} GB {:>11.1} GB",
+            times.actual.len() * networks,
+            100.0 * mean / end,
+            100.0 * (busiest / mean - 1.0),
+            100.0 * root / end,
+            root_bytes as f64 / 1e9,
+            node_bytes as f64 / 1e9,
+        );
+        rows.push(json!({
+            "ranks": ranks, "networks": networks, "units": times.actual.len() * networks, "seconds": end, "efficiency": mean / end,
+            "imbalance": busiest / mean - 1.0, "root_busy": root / end, "root_bytes": root_bytes, "node_bytes": node_bytes,
+        }));
+    }
+    json!({ "rows": rows, "spread": spread, "decode": decode, "message": MESSAGE, "ranks_per_node": RANKS_PER_NODE })
+}
+
+/// The value on the axis, the cell, and its inputs.
+type Point = (f64, Cell, usize);
+
+/// One network's seconds as one of k, d, L and inputs grows.
+fn growth() -> Value {
+    let cell = |depth, dim, width| Cell { depth, dim, width };
+    let series: [(&str, &str, Vec<Point>); 5] = [
+        ("k", "L = 1, d = 100", [100, 300, 1000, 3000, 10_000, 30_000, 100_000].map(|k| (k as f64, cell(1, 100, k), 100)).to_vec()),
+        ("k", "L = 2, d = 100", [200, 400, 800, 1600, 3200].map(|k| (k as f64, cell(2, 100, k), 100)).to_vec()),
+        ("d", "L = 1, k = 10000", [10, 30, 100, 300, 1000].map(|d| (d as f64, cell(1, d, 10_000), 100)).to_vec()),
+        ("L", "d = 100, k = 500", [2, 3, 4, 6, 8].map(|l| (l as f64, cell(l, 100, 500), 100)).to_vec()),
+        ("inputs", "L = 2, d = 100, k = 1000", [25, 50, 100, 200, 400].map(|n| (n as f64, cell(2, 100, 1000), n)).to_vec()),
+    ];
+    println!("\ngrowth     of                          exponent  model's   (last step)");
+    let rows = series.into_iter().map(|(axis, fixed, points)| {
+        let x: Vec<f64> = points.iter().map(|point| point.0).collect();
+        let measured: Vec<f64> = points.iter().map(|(_, cell, inputs)| seconds_per_network(*cell, 5, *inputs)).collect();
+        let model: Vec<f64> = points
+            .iter()
+            .map(|(_, cell, inputs)| common::plan_of(&common::experiment(*cell, 1, *inputs, 1, EngineChoice::Auto), 1).cost.seconds)
+            .collect();
+        let end = x.len() - 1;
+        let exponent = |y: &[f64]| (y[end] / y[end - 1]).ln() / (x[end] / x[end - 1]).ln();
+        println!("{axis:<10} {fixed:<27} {:>8.2} {:>8.2}", exponent(&measured), exponent(&model));
+        json!({ "axis": axis, "fixed": fixed, "x": x, "measured": measured, "model": model,
+                "exponent": exponent(&measured), "model_exponent": exponent(&model) })
+    });
+    rows.collect()
+}
+
+fn main() {
+    let arguments = common::arguments();
+    let result = json!({
+        "blas_core": machine::blas::blas_core(),
+        "strong": strong_scaling(),
+        "prediction": prediction(),
+        "growth": growth(),
+    });
+    if let Some(file) = common::option(&arguments, "--json") {
+        std::fs::write(&file, format!("{result:#}\n")).unwrap_or_else(|error| panic!("cannot write {file}: {error}"));
+    }
+}

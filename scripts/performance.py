@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+"""Makes docs/performance.md, and docs/scaling.svg beside it, from what scripts/bench.sh has measured.
+
+Usage: scripts/performance.py BENCH.json SCALING.json DOCUMENT.md      (SCALING.json may be missing)
+"""
+
+import json
+import pathlib
+import sys
+
+
+def seconds(value):
+    """A time in the unit that suits it."""
+    return f"{value:.2f} s" if value >= 1 else f"{1e3 * value:.1f} ms" if value >= 1e-3 else f"{1e6 * value:.0f} µs"
+
+
+def table(header, rows):
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(entry) for entry in line) + " |" for line in lines) + "\n"
+
+
+def cell(numbers):
+    return "({}, {}, {})".format(*numbers)
+
+
+def verdict(value, target):
+    return f"{value:.2g} (target {target:g}{'' if value >= target else ', missed'})"
+
+
+def bench_text(bench):
+    ceilings, machine = bench["ceilings"], bench["machine"]
+    forced = f"OPENBLAS_CORETYPE={bench['coretype']}" if bench["coretype"] else "OPENBLAS_CORETYPE not set"
+    gigaflops = lambda key: f"{ceilings[key] / 1e9:.0f} GF/s"
+    threads = ceilings["threads"]
+    rows = [
+        ["sgemm 2048³, our BLAS", gigaflops("sgemm_one"), gigaflops("sgemm_all")],
+        [f"sgemm 2048³, PyTorch {ceilings['torch']}", gigaflops("torch_sgemm_one"), gigaflops("torch_sgemm_all")],
+        [f"Gaussian fill, {ceilings['simd']}", f"{ceilings['normals_one'] / 1e9:.2f} G/s", f"{ceilings['normals_all'] / 1e9:.2f} G/s"],
+        ["rand_distr::StandardNormal, f32", f"{ceilings['normals_rand_distr'] / 1e9:.2f} G/s", ""],
+        ["memory, triad", f"{ceilings['bytes_one'] / 1e9:.0f} GB/s", f"{ceilings['bytes_all'] / 1e9:.0f} GB/s"],
+    ]
+    text = f"""# Performance
+
+Made by `scripts/performance.py` from what `scripts/bench.sh` measured; do not edit. {machine['processor']}, {machine['cores']} cores;
+{ceilings['blas']} with its {ceilings['blas_core']} kernels ({forced}); medians of {bench['rounds']} rounds in which all programs take turns.
+
+## Ceilings of the machine
+
+{table(["", "one core", f"{threads} cores"], rows)}
+The fill is {ceilings['normals_one'] / ceilings['normals_rand_distr']:.1f} times as fast as `rand_distr`'s on one core.
+
+## Against PyTorch
+
+Seconds per network with 100 inputs on all cores, weights drawn and everything else included. *Plain* (`benches/peers/plain_torch.py`) is what
+a practitioner would write: autograd, a grid of 200 steps up to 20, bisection, all inputs in one batch. *Tuned*
+(`benches/peers/tuned_torch.py`) is what an expert would: masks in place of autograd, the first layer z + t u along the line, bracketing on
+multiples of the linear prediction, regula falsi, inputs dropped when done. PyTorch brings its own BLAS, whose rate is in the table above.
+
+"""
+    rows = []
+    for row in bench["cells"]:
+        ours, plain, tuned = row["seconds"]
+        ratios = [f"{ratio:.1f} ({'≥' if ratio >= target else 'missed:'} {target:g})" for ratio, target in zip(row["ratios"], row["targets"])]
+        rows.append([cell(row["cell"]), f"{row['engine']}, {row['search']}", seconds(ours), seconds(plain), seconds(tuned), *ratios])
+    text += table(["(L, d, k)", "engine, search", "advstep-hpc", "plain", "tuned", "plain / ours", "tuned / ours"], rows)
+    numbers = cell(bench["agreement"][0]["cell"])
+    text += f"\nThe three agree in law; (L, d, k) = {numbers}, mean ± standard error over networks:\n\n"
+    rows = []
+    for record in bench["agreement"]:
+        fraction = f"{record['fraction']:.4f} ± {record['fraction_error']:.4f}"
+        rows.append([record["program"], record["networks"], fraction, f"{record['step_mean']:.3f} ± {record['step_error']:.3f}"])
+    text += table(["program", "networks", "fraction switched", "mean step"], rows)
+    text += """
+## Against the machine
+
+The bound is the time of the work that the method cannot do without, each kind at its ceiling on all cores and one after the
+other: flops of the matrix products, every weight drawn once, what is kept between passes written and read once.
+
+"""
+    rows = []
+    everything = [(row, row["seconds"][0], None) for row in bench["cells"]]
+    everything += [(row, row["seconds"], row["target"]) for row in bench["roofline"]]
+    for row, measured, target in everything:
+        share = verdict(row["achieved"], target) if target else f"{row['achieved']:.2f}"
+        rows.append([cell(row["cell"]), f"{row['engine']}, {row['search']}", seconds(row["bound"]), seconds(measured), share])
+    return text + table(["(L, d, k)", "engine, search", "bound", "measured", "bound / measured"], rows)
+
+
+def scaling_text(scaling, figure):
+    strong, prediction = scaling["strong"], scaling["prediction"]
+    text = f"""
+## Scaling
+
+Measured by `cargo bench --bench scaling`, with OpenBLAS's {scaling['blas_core']} kernels. (2, 100, 1000), 100 networks, whole program:
+{seconds(strong['one_rank'])} on one rank, {seconds(strong['two_ranks'])} on two, {strong['speedup']:.2f} times as fast. A run of one tiny
+network takes {seconds(strong['start_up'])} from start to end; the 100 networks of cell (6, 10, 10) take {seconds(strong['small_cell'])} on one thread.
+
+Predicted for preset `paper` by simulation: units dealt as in the program, unit times as measured, {100 * prediction['spread']:.0f} % scatter,
+{1e6 * prediction['decode']:.1f} µs of rank 0 for a record and an assumed {1e6 * prediction['message']:.0f} µs for a message;
+{prediction['ranks_per_node']} ranks a node, each with its largest unit.
+
+"""
+    rows = []
+    for row in prediction["rows"]:
+        rows.append(
+            [
+                f"{row['ranks']:,}",
+                f"{row['networks']:,}",
+                seconds(row["seconds"]),
+                f"{100 * row['efficiency']:.1f} %",
+                f"{100 * row['imbalance']:.1f} %",
+                f"{100 * row['root_busy']:.2f} %",
+                f"{row['root_bytes'] / 1e9:.1f} GB",
+                f"{row['node_bytes'] / 1e9:.0f} GB",
+            ]
+        )
+    text += table(["ranks", "networks", "time", "efficiency", "imbalance", "rank 0 busy", "memory of rank 0", "memory a node"], rows)
+    text += """
+What breaks first is the experiment, not the program: with 100 networks a cell there are fewer units than 65,536 ranks, and the largest
+unit is the shortest possible run; more networks fill the ranks. After that it is the memory of rank 0, which keeps every sample until
+the file is written: experiments end at 10⁹ samples, and larger ones are refused before they start. Rank 0's time is no limit, because
+records travel in messages of many.
+
+How the time of a network grows (exponent between the two largest points):
+
+"""
+    rows = [[row["axis"], row["fixed"], f"{row['exponent']:.2f}", f"{row['model_exponent']:.2f}"] for row in scaling["growth"]]
+    return text + table(["in", "at", "measured", "model"], rows) + f"\n![Time of a network against k, d, L and inputs]({figure})\n"
+
+
+def draw(growth, path):
+    """Measured times and the model's, a panel for each axis."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "scaling"
+    from matplotlib import pyplot
+
+    axes_names = list(dict.fromkeys(row["axis"] for row in growth))
+    figure, panels = pyplot.subplots(1, len(axes_names), figsize=(3.2 * len(axes_names), 3.4), layout="constrained")
+    for name, panel in zip(axes_names, panels):
+        for colour, row in enumerate(row for row in growth if row["axis"] == name):
+            panel.loglog(row["x"], row["measured"], "o-", color=f"C{colour}", label=f"{row['fixed']}: {row['exponent']:.2f}")
+            panel.loglog(row["x"], row["model"], "--", color=f"C{colour}", linewidth=1)
+        panel.set_xlabel(name)
+        panel.legend(fontsize=7, title="exponent at the end", title_fontsize=7)
+        panel.grid(alpha=0.3, which="both")
+    panels[0].set_ylabel("seconds a network, one thread")
+    figure.suptitle("Time of a network: measured (points) and the cost model (dashed)", fontsize=10)
+    figure.savefig(path, metadata={"Date": None})
+
+
+def main():
+    if len(sys.argv) != 4 or sys.argv[1] in ("-h", "--help"):
+        sys.exit(__doc__)
+    bench, scaling, document = (pathlib.Path(argument) for argument in sys.argv[1:])
+    text = bench_text(json.loads(bench.read_text()))
+    if scaling.exists():
+        measured = json.loads(scaling.read_text())
+        figure = document.with_name("scaling.svg")
+        draw(measured["growth"], figure)
+        text += scaling_text(measured, figure.name)
+    document.write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+#!/usr/bin/env bash
+# The batch scripts of slurm/ under a real Slurm.
+set -euo pipefail
+
+usage() {
+    cat <<'END'
+Usage: scripts/test-slurm.sh
+
+Starts a Slurm cluster of one node on this machine (see scripts/slurm-cluster.sh --help; root on Debian or Ubuntu) and submits
+  - a job that is preempted by another one and whose time limit is too short: it has to be signalled, go back into the queue both
+    times, and finish;
+  - an array of shards and the job that merges them;
+  - jobs started in ways that cannot work, which have to be refused.
+Every file has to hold the same as that of a run that was not interrupted. Takes two to three minutes.
+The program is built with cargo, unless ADVSTEP names one.
+END
+}
+
+case ${1:-} in
+    '') ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+esac
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+root=$PWD
+say() { echo "test-slurm: $*"; }
+
+export PATH="${CARGO_HOME:-${HOME:-}/.cargo}/bin:$PATH"
+if [[ -z ${ADVSTEP:-} ]]; then
+    cargo build --release --locked
+    ADVSTEP=$(realpath -m "${CARGO_TARGET_DIR:-target}")/release/advstep-hpc
+fi
+# Jobs inherit all of these. Open MPI 4 refuses to run as root, and to run more ranks than there are cores.
+export ADVSTEP OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
+export OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
+
+work=$(mktemp -d /tmp/advstep-slurm.XXXXXX)
+cluster=$work/cluster
+failures=0
+clean_up() {
+    "$root/scripts/slurm-cluster.sh" stop "$cluster" || true
+    rm -rf "$work"
+}
+scripts/slurm-cluster.sh start "$cluster"
+trap clean_up EXIT
+export SLURM_CONF=$cluster/slurm.conf
+cd "$work"
+
+fail() {
+    say "FAILED: $1"
+    [[ -z ${2:-} ]] || sed 's/^/    /' "$2"
+    failures=$((failures + 1))
+}
+
+# same FILE REFERENCE LOG: FILE holds the same science as REFERENCE.
+same() { "$ADVSTEP" compare "$1" "$2" >compare.log 2>&1 || { cat "$3" >>compare.log 2>&1; fail "$1 is not what an uninterrupted run gives" compare.log; }; }
+
+# wait_for SECONDS JOB: until the job is in the queue no more.
+wait_for() {
+    local end=$((SECONDS + $1))
+    while [[ -n $(squeue --noheader --job="$2" 2>/dev/null) ]]; do
+        ((SECONDS < end)) || { scontrol show job "$2"; fail "job $2 does not end"; scancel "$2"; return; }
+        sleep 0.5
+    done
+}
+
+# state JOB: such as COMPLETED.
+state() { scontrol show job "$1" | grep -o 'JobState=[A-Z_]*' | head -n 1 | cut -d= -f2; }
+restarts() { scontrol show job "$1" | grep -o 'Restarts=[0-9]*' | cut -d= -f2; }
+
+# shellcheck disable=SC2054 # the commas are within the arguments
+small=(--depths 1,2 --dims 5,20 --widths 10,20,300 --networks 5 --inputs 7)
+
+# --- Started in ways that cannot work ---
+
+say "two tasks that do not see each other"
+sbatch --quiet --wait --ntasks=2 --output=alone.log --wrap "$ADVSTEP ${small[*]} --out alone.h5" && fail "a lone task is not refused" alone.log
+grep -q "SLURM_NTASKS is 2 but this process is alone" alone.log || fail "the refusal does not say why" alone.log
+sbatch --quiet --wait --ntasks=2 --output=srun.log --wrap "srun $ADVSTEP ${small[*]} --out alone.h5" && fail "plain srun is not refused" srun.log
+[[ ! -e alone.h5 ]] || fail "a task that is alone has written a file"
+
+# --- An array and its merge, with a head that `plan` made ---
+
+say "an array of three shards, and its merge"
+"$ADVSTEP" run "${small[@]}" --quiet --out small.h5
+array=$(sbatch --parsable --array=1-3 --cpus-per-task=1 --mem-per-cpu=300 "$root/slurm/array.sbatch" 3 array "${small[@]}")
+merge=$(sbatch --parsable --dependency="afterok:$array" --kill-on-invalid-dep=yes --cpus-per-task=1 "$root/slurm/array.sbatch" 3 array)
+wait_for 120 "$array"
+wait_for 60 "$merge"
+cat advstep-array-*.log >array.log
+same array.h5 small.h5 array.log
+
+say "a job with the head that plan prints, started with srun --mpi=pmix"
+{
+    "$ADVSTEP" plan "${small[@]}" --ranks 3 --threads 1 --memory 400MiB --sbatch
+    grep -v -e '^#SBATCH' -e '^#!' "$root/slurm/advstep.sbatch"
+} >planned.sbatch
+ADVSTEP_LAUNCH="srun --mpi=pmix" sbatch --quiet --wait --output=planned.log planned.sbatch "${small[@]}" --out planned.h5 ||
+    fail "the job does not succeed" planned.log
+same planned.h5 small.h5 planned.log
+grep -q "on 3 ranks with 1 thread" planned.log || fail "the job does not have three ranks" planned.log
+
+# --- Preempted, then signalled before its time limit; requeued both times, and finished ---
+
+# Long enough that the signal, which comes 5 to 35 s after the start, finds two ranks at work on any machine.
+unit=(--depths 2 --dims 20 --widths 300 --inputs 100 --threads 1)
+started=$(date +%s%N)
+"$ADVSTEP" run "${unit[@]}" --networks 100 --quiet --out calibration.h5
+networks=$((100 * 80 * 1000000000 / ($(date +%s%N) - started)))
+long=("${unit[@]}" --networks "$networks")
+say "a job of 40 s or more on two ranks ($networks networks), with 25 s before its signal"
+limited=$(sbatch --parsable --ntasks=2 --mem-per-cpu=400 --time=1 --signal=B:USR1@25 --output=limited.log \
+    "$root/slurm/advstep.sbatch" "${long[@]}" --out limited.h5)
+"$ADVSTEP" run "${unit[@]}" --networks "$networks" --quiet --out long.h5 &
+reference=$!
+within() { local end=$((SECONDS + $1)); until "${@:2}"; do ((SECONDS < end)) || return 1; sleep 0.2; done; }
+at_work() { [[ -s limited.h5.journal ]]; }
+requeued() { (($(restarts "$limited") >= 1)); }
+within 30 at_work || fail "the job does not start" limited.log
+sleep 3
+sbatch --quiet --partition=urgent --ntasks=4 --mem-per-cpu=100 --output=urgent.log --wrap true
+within 20 requeued || fail "the job was not preempted" limited.log
+grep -q "exit code 75" limited.log && say "(preemption let the job stop on purpose)"
+wait_for 300 "$limited"
+wait "$reference"
+[[ $(state "$limited") == COMPLETED ]] || fail "the job with a short limit ends as $(state "$limited")" limited.log
+(($(restarts "$limited") >= 2)) || fail "the job with a short limit was not requeued twice" limited.log
+grep -q "networks are taken over" limited.log || fail "the job has not gone on where it was" limited.log
+grep -q "exit code 75" limited.log || fail "the job was not stopped by the signal" limited.log
+same limited.h5 long.h5 limited.log
+say "finished after $(restarts "$limited") restarts"
+
+((failures == 0)) || { say "$failures failures"; exit 1; }
+say "all passed in $SECONDS s"

@@ -1,0 +1,172 @@
+//! What a plan will take on many ranks: time, balance and memory, and the `#SBATCH` header that asks Slurm for them.
+
+use bytesize::ByteSize;
+
+use super::assign::{assign, loads_of_threads};
+use super::report::span;
+use super::{Plan, Resources};
+
+/// Limits of time are asked for with this much room: predictions are of one core of another machine.
+const TIME_FACTOR: f64 = 1.5;
+const TIME_MARGIN: f64 = 600.0;
+/// Memory is asked for with this much room.
+const MEMORY_FACTOR: f64 = 1.1;
+/// Seconds before the end of its time at which a job is told to stop, see `--signal` of sbatch(1).
+const NOTICE: u64 = 120;
+
+/// What a plan is predicted to take on `ranks` ranks with `resources` each.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Forecast {
+    pub ranks: usize,
+    /// Worker threads of each rank.
+    pub threads: usize,
+    /// Seconds from the start to the end of the last unit.
+    pub makespan: f64,
+    /// Work of the rank with the most over the mean, ≥ 1.
+    pub balance: f64,
+    /// Work over what all threads could do until the end, in (0, 1].
+    pub efficiency: f64,
+    /// Peak bytes of a rank.
+    pub bytes: u64,
+}
+
+/// Deals the units of `plan` to ranks, and the units of each rank to its threads, as a run does.
+pub fn forecast(plan: &Plan, resources: Resources, ranks: usize) -> Forecast {
+    let costs: Vec<f64> = plan.cells.iter().map(|cell| cell.cost.seconds).collect();
+    let shares = assign(&costs, plan.networks, ranks);
+    let work: Vec<f64> = shares.iter().map(|share| share.iter().map(|unit| costs[unit.cell]).sum()).collect();
+    let ends = shares.iter().map(|share| most(&loads_of_threads(share, &costs, resources.threads)));
+    let makespan = ends.fold(0.0, f64::max);
+    let total: f64 = work.iter().sum();
+    let ratio = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 1.0 };
+    Forecast {
+        ranks,
+        threads: resources.threads,
+        makespan,
+        balance: ratio(most(&work) * ranks as f64, total),
+        efficiency: ratio(total, makespan * (ranks * resources.threads) as f64),
+        bytes: rank_bytes(plan, resources.threads),
+    }
+}
+
+fn most(seconds: &[f64]) -> f64 {
+    seconds.iter().copied().fold(0.0, f64::max)
+}
+
+/// Peak bytes of a rank: when its threads run the largest units at the same time, as far as they are allowed to.
+fn rank_bytes(plan: &Plan, threads: usize) -> u64 {
+    let mut bytes: Vec<u64> = plan.cells.iter().map(|cell| cell.unit_bytes).collect();
+    bytes.sort_unstable_by(|a, b| b.cmp(a));
+    let largest = bytes.iter().flat_map(|&bytes| std::iter::repeat_n(bytes, plan.networks)).take(threads);
+    plan.process_bytes + largest.fold(0, u64::saturating_add).min(plan.unit_memory)
+}
+
+impl Forecast {
+    /// One line for people.
+    pub fn line(&self) -> String {
+        format!(
+            "on {} with {}: {}, balance (most over mean) {:.3}, {:.0} % of the threads busy, {} a rank\n",
+            counted(self.ranks, "rank"),
+            counted(self.threads, "thread"),
+            span(self.makespan),
+            self.balance,
+            100.0 * self.efficiency,
+            ByteSize(self.bytes),
+        )
+    }
+
+    /// The head of a batch script of the job `name`.
+    pub fn sbatch(&self, name: &str) -> String {
+        let name: String = name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
+        let mebibytes = (self.bytes as f64 * MEMORY_FACTOR / self.threads as f64 / f64::from(1 << 20)).ceil();
+        format!(
+            "#!/usr/bin/env bash\n\
+             # Predicted: {}, {} a rank. The limits below have room beyond that.\n\
+             #SBATCH --job-name={name}\n\
+             #SBATCH --ntasks={}\n\
+             #SBATCH --cpus-per-task={}\n\
+             #SBATCH --mem-per-cpu={mebibytes}M\n\
+             #SBATCH --time={}\n\
+             #SBATCH --signal=B:USR1@{NOTICE}\n\
+             #SBATCH --requeue\n\
+             #SBATCH --open-mode=append\n",
+            span(self.makespan),
+            ByteSize(self.bytes),
+            self.ranks,
+            self.threads,
+            time_limit(self.makespan),
+        )
+    }
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A limit of time in Slurm's form `days-hours:minutes:seconds`, in whole minutes.
+fn time_limit(seconds: f64) -> String {
+    let minutes = ((seconds * TIME_FACTOR + TIME_MARGIN) / 60.0).ceil() as u64;
+    format!("{}-{:02}:{:02}:00", minutes / 1440, minutes / 60 % 24, minutes % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::Experiment;
+    use crate::plan::plan;
+
+    fn planned(threads: usize) -> (Plan, Resources) {
+        let toml = "depths = [1, 3]\ndims = [10]\nwidths = [10, 100, 1000]\nnetworks = 50\ninputs = 20";
+        let resources = Resources { threads, memory: 4 << 30 };
+        (plan(&Experiment::from_toml(toml, "test").unwrap(), resources).unwrap(), resources)
+    }
+
+    #[test]
+    fn one_thread_takes_the_sum() {
+        let (plan, resources) = planned(1);
+        let forecast = forecast(&plan, resources, 1);
+        assert!((forecast.makespan / plan.seconds() - 1.0).abs() < 1e-9);
+        assert_eq!(forecast.balance, 1.0);
+        assert!((forecast.efficiency - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_end_is_no_earlier_than_the_work_and_the_largest_unit_allow() {
+        for (ranks, threads) in [(1, 4), (3, 2), (64, 1), (1000, 2)] {
+            let (plan, resources) = planned(threads);
+            let forecast = forecast(&plan, resources, ranks);
+            let mean = plan.seconds() / (ranks * threads) as f64;
+            let largest = plan.cells.iter().map(|cell| cell.cost.seconds).fold(0.0, f64::max);
+            assert!(forecast.makespan >= mean.max(largest) * (1.0 - 1e-9), "{forecast:?}");
+            // Graham's bound, once over the ranks and once over the threads of a rank.
+            assert!(forecast.makespan <= (mean + 2.0 * largest) * (1.0 + 1e-9), "{forecast:?}");
+            assert!(forecast.balance >= 1.0 && (0.0..=1.0 + 1e-9).contains(&forecast.efficiency), "{forecast:?}");
+        }
+    }
+
+    #[test]
+    fn memory_is_that_of_the_largest_units_side_by_side() {
+        let (plan, resources) = planned(3);
+        let largest = plan.cells.iter().map(|cell| cell.unit_bytes).max().unwrap();
+        assert_eq!(forecast(&plan, resources, 2).bytes, plan.process_bytes + 3 * largest);
+        let tight = Plan { unit_memory: largest, ..plan };
+        assert_eq!(forecast(&tight, resources, 2).bytes, tight.process_bytes + largest);
+    }
+
+    #[test]
+    fn time_limits_are_slurms() {
+        assert_eq!(time_limit(0.0), "0-00:10:00");
+        assert_eq!(time_limit(3600.0), "0-01:40:00");
+        assert_eq!(time_limit(200_000.0), "3-11:30:00");
+        assert_eq!(time_limit(0.1), "0-00:11:00");
+    }
+
+    #[test]
+    fn the_header_asks_for_what_was_predicted() {
+        let forecast = Forecast { ranks: 64, threads: 2, makespan: 3600.0, balance: 1.0, efficiency: 1.0, bytes: 1000 << 20 };
+        let header = forecast.sbatch("paper 2\n");
+        for line in ["--job-name=paper-2-", "--ntasks=64", "--cpus-per-task=2", "--mem-per-cpu=550M", "--time=0-01:40:00"] {
+            assert!(header.lines().any(|found| found == format!("#SBATCH {line}")), "{line} in {header}");
+        }
+    }
+}

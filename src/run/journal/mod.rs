@@ -1,0 +1,278 @@
+//! The journal: every finished unit, on disk beside the results file soon after it is finished.
+//!
+//! `FILE.h5.journal` begins with a [`header`] of what decides the bytes of its records; the records follow in [`frames`], in any order.
+//! It is appended to by rank 0 alone, under a lock, and removed when the results file is in place. Whatever happens to the disk
+//! meanwhile, the records stay in memory: what could not be written is written later.
+
+mod frames;
+mod header;
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, BufReader, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+use super::records::Records;
+use crate::error::BadInput;
+use crate::experiment::Unit;
+use crate::results::aside::directory_of;
+use frames::{Frames, Piece};
+pub use header::Header;
+
+/// How often finished units are handed to the system: what a killed process loses at most.
+const SAVE_INTERVAL: Duration = Duration::from_millis(100);
+/// How often they are brought to the disk: what a machine that stops loses at most.
+const SYNC_INTERVAL: Duration = Duration::from_secs(5);
+/// Bytes written at a time.
+const WRITE: usize = 1 << 20;
+
+/// The journal of the results file `out`.
+pub fn path_of(out: &Path) -> PathBuf {
+    let mut name = OsString::from(out);
+    name.push(".journal");
+    name.into()
+}
+
+/// A journal of this very experiment, locked, its header read.
+pub struct Found {
+    path: PathBuf,
+    header: Header,
+    file: File,
+    /// Revision of the program that began it, if it was another.
+    pub other_revision: Option<String>,
+}
+
+/// What was read from a journal.
+#[derive(Debug, Default, PartialEq)]
+pub struct Recovery {
+    /// Units taken over.
+    pub units: usize,
+    /// Stretches of the file that hold no record of this experiment, by byte.
+    pub damage: Vec<Range<u64>>,
+    /// Bytes cut off at the end.
+    pub cut: u64,
+}
+
+/// Opens the journal at `path`, if there is one. Changes nothing.
+///
+/// # Errors
+/// A file that cannot be read or is no journal, one of another experiment, and one that another run is writing.
+pub fn find(path: &Path, header: &Header) -> Result<Option<Found>, BadInput> {
+    let name = path.display();
+    let refuse = |why: String| {
+        let remedy = "give --fresh to move it aside and start over, or --out another path";
+        BadInput::new(format!("cannot go on from {name}"), why, remedy)
+    };
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(refuse(error.to_string())),
+        Ok(found) if !found.is_file() => return Err(refuse("it is not a regular file".into())),
+        Ok(_) => {}
+    }
+    let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(|error| refuse(error.to_string()))?;
+    lock(&file, path)?;
+    let theirs = Header::read(&mut file).map_err(refuse)?;
+    if let Some(difference) = theirs.difference(header) {
+        return Err(refuse(difference));
+    }
+    let other_revision = theirs.other_revision(header).map(str::to_string);
+    Ok(Some(Found { path: path.to_path_buf(), header: header.clone(), file, other_revision }))
+}
+
+/// Two runs must not write one journal. A file system without locks is taken at its word.
+fn lock(file: &File, path: &Path) -> Result<(), BadInput> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            let why = "another run is writing it at this moment";
+            Err(BadInput::new(format!("cannot go on from {}", path.display()), why, "wait for it, or give --out another path"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks that no run is writing the journal at `path`, should there be one.
+pub fn check_free(path: &Path) -> Result<(), BadInput> {
+    match File::open(path) {
+        Ok(file) => lock(&file, path),
+        Err(_) => Ok(()),
+    }
+}
+
+impl Found {
+    /// Puts all records into `records`, cuts off what is behind the last, and goes on from there.
+    pub fn recover(self, records: &mut Records) -> anyhow::Result<(Journal, Recovery)> {
+        let Found { path, header, mut file, .. } = self;
+        let context = || format!("reading {}", path.display());
+        let start = file.stream_position().with_context(context)?;
+        let length = file.metadata().with_context(context)?.len();
+        let mut recovery = Recovery::default();
+        let mut frames = Frames::new(BufReader::new(&file), records.inputs());
+        let mut sound = start;
+        while let Some(piece) = frames.next().with_context(context)? {
+            let end = start + frames.position();
+            match piece {
+                Piece::Record(record) => {
+                    sound = end;
+                    // A unit that is there twice does no harm: both records hold the same bytes.
+                    recovery.units += usize::from(records.get(record.unit).is_none() && records.insert(record).is_ok());
+                }
+                Piece::Damage(range) => recovery.damage.push(start + range.start..start + range.end),
+            }
+        }
+        recovery.damage.retain(|range| range.end <= sound);
+        recovery.cut = length.saturating_sub(sound);
+        let mut journal = Journal::new(path, header);
+        if recovery.cut > 0 {
+            file.set_len(sound).with_context(|| format!("cutting damaged bytes off {}", journal.path.display()))?;
+        }
+        file.seek(SeekFrom::Start(sound))?;
+        (journal.file, journal.length) = (Some(file), sound);
+        Ok((journal, recovery))
+    }
+}
+
+/// A journal that is being written.
+pub struct Journal {
+    path: PathBuf,
+    header: Header,
+    /// `None` while it has to be begun anew.
+    file: Option<File>,
+    /// Bytes known to be whole.
+    length: u64,
+    /// Units that are finished but not written.
+    pending: Vec<Unit>,
+    synced: bool,
+    next_save: Instant,
+    next_sync: Instant,
+}
+
+impl Journal {
+    fn new(path: PathBuf, header: Header) -> Self {
+        let now = Instant::now();
+        Self { path, header, file: None, length: 0, pending: Vec::new(), synced: true, next_save: now, next_sync: now }
+    }
+
+    /// Begins a journal at `path`, where there must be none. It appears with its whole header or not at all.
+    pub fn create(path: &Path, header: &Header) -> anyhow::Result<Self> {
+        let mut journal = Self::new(path.to_path_buf(), header.clone());
+        journal.begin()?;
+        Ok(journal)
+    }
+
+    fn begin(&mut self) -> anyhow::Result<()> {
+        let context = || format!("beginning the journal {}", self.path.display());
+        let directory = directory_of(&self.path);
+        fs::create_dir_all(directory).with_context(context)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".journal-")
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(directory)
+            .with_context(context)?;
+        let bytes = self.header.to_bytes();
+        file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).with_context(context)?;
+        lock(file.as_file(), &self.path)?;
+        let file = file.persist_noclobber(&self.path).with_context(context)?;
+        (self.file, self.length) = (Some(file), bytes.len() as u64);
+        File::open(directory).and_then(|directory| directory.sync_all()).with_context(context)
+    }
+
+    /// Notes that `unit` is finished; it is written at the next save.
+    pub fn note(&mut self, unit: Unit) {
+        self.pending.push(unit);
+    }
+
+    /// Writes and syncs what is due by the clock. Cheap when nothing is; to be called often.
+    pub fn tend(&mut self, records: &Records) -> anyhow::Result<()> {
+        let now = Instant::now();
+        if now >= self.next_save {
+            self.next_save = now + SAVE_INTERVAL;
+            self.save(records)?;
+        }
+        if now >= self.next_sync {
+            self.next_sync = now + SYNC_INTERVAL;
+            self.sync(records)?;
+        }
+        Ok(())
+    }
+
+    /// Brings everything that is finished to the disk.
+    pub fn flush(&mut self, records: &Records) -> anyhow::Result<()> {
+        self.save(records)?;
+        self.sync(records)
+    }
+
+    /// Whether every finished unit was written, to a file that is still there.
+    pub fn is_whole(&self) -> bool {
+        self.pending.is_empty() && self.file.as_ref().is_some_and(|file| is_at(file, &self.path))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes the file. Its records are no longer needed.
+    pub fn remove(self) -> io::Result<()> {
+        fs::remove_file(&self.path)
+    }
+
+    /// Hands the units that are pending to the system. What fails is pending still.
+    pub fn save(&mut self, records: &Records) -> anyhow::Result<()> {
+        let Some(file) = &mut self.file else {
+            self.begin()?;
+            return self.save(records);
+        };
+        let mut bytes = Vec::new();
+        while !self.pending.is_empty() {
+            bytes.clear();
+            let mut rest = self.pending.len();
+            while rest > 0 && bytes.len() < WRITE {
+                rest -= 1;
+                frames::append(records.get(self.pending[rest]).expect("what is pending is finished"), &mut bytes);
+            }
+            if let Err(error) = file.write_all(&bytes) {
+                // Cut off what was written in part. Should that fail too, the next records follow the torn one.
+                let _ = file.set_len(self.length).and_then(|()| file.seek(SeekFrom::Start(self.length)));
+                return Err(error).with_context(|| format!("writing {}", self.path.display()));
+            }
+            self.length += bytes.len() as u64;
+            self.pending.truncate(rest);
+            self.synced = false;
+        }
+        Ok(())
+    }
+
+    /// Brings what was written to the disk. A journal that has been removed or replaced meanwhile is begun anew.
+    fn sync(&mut self, records: &Records) -> anyhow::Result<()> {
+        if let Some(file) = &self.file
+            && !is_at(file, &self.path)
+        {
+            self.file = None;
+            self.pending = records.units().collect();
+            self.begin().context("the journal has vanished")?;
+            self.save(records)?;
+        }
+        if let Some(file) = &self.file
+            && !self.synced
+        {
+            file.sync_all().with_context(|| format!("writing {}", self.path.display()))?;
+            self.synced = true;
+        }
+        Ok(())
+    }
+}
+
+/// Whether `path` is the name of the open `file`.
+fn is_at(file: &File, path: &Path) -> bool {
+    let identity = |found: fs::Metadata| (found.dev(), found.ino());
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(named)) => identity(open) == identity(named),
+        // Only when the name is known to be gone: a file system that does not answer will answer later.
+        (_, Err(error)) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+        _ => true,
+    }
+}

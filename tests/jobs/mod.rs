@@ -1,0 +1,57 @@
+//! The program as a process: started plainly or under `mpirun`, and never waited for in vain.
+#![allow(dead_code)]
+
+use std::process::{Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_advstep-hpc");
+
+/// Far longer than any of these jobs takes: only a job that hangs gets here.
+const HANGS: Duration = Duration::from_secs(120);
+
+/// The launcher of the MPI library that the program is linked to, with its options: `mpirun --oversubscribe`, which is Open MPI's,
+/// unless the environment says otherwise.
+fn launcher() -> Command {
+    let words = std::env::var("ADVSTEP_MPIRUN").unwrap_or_else(|_| "mpirun --oversubscribe".to_string());
+    let mut words = words.split_whitespace();
+    let mut launcher = Command::new(words.next().expect("ADVSTEP_MPIRUN names a launcher"));
+    launcher.args(words);
+    launcher
+}
+
+/// The program on `ranks` ranks; started plainly when there are none.
+pub fn job(ranks: Option<usize>, arguments: &[&str]) -> Command {
+    let mut command = match ranks {
+        Some(ranks) => {
+            let mut launcher = launcher();
+            launcher.args(["-n", &ranks.to_string(), PROGRAM]);
+            launcher
+        }
+        None => Command::new(PROGRAM),
+    };
+    command.args(arguments);
+    // Containers and continuous integration run as root.
+    command.envs([("OMPI_ALLOW_RUN_AS_ROOT", "1"), ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")]);
+    command.env_remove("ADVSTEP_FAULT").env_remove("SLURM_NTASKS");
+    command
+}
+
+/// Runs a command to its end, and fails the test if it has none.
+pub fn finish(command: &mut Command) -> Output {
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("mpirun is installed");
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if started.elapsed() > HANGS {
+            child.kill().unwrap();
+            panic!("the job hangs: {:?}", child.wait_with_output().unwrap());
+        }
+        sleep(Duration::from_millis(20));
+    }
+    child.wait_with_output().unwrap()
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}

@@ -1,0 +1,223 @@
+//! Every kernel at every level against a scalar twin written here from its definition, and all levels against each other to the bit.
+
+use advstep_hpc::experiment::{Cell, Readout};
+use advstep_hpc::kernels::line::{self, Bin, Breakpoint, Opened, Row, Window};
+use advstep_hpc::kernels::normal::{LANES, Lanes};
+use advstep_hpc::kernels::{Level, Real, at_level, relu};
+use advstep_hpc::network::dense::{Dense, Keep, Storage};
+use advstep_hpc::random::NetworkStreams;
+use advstep_hpc::results::SearchName;
+use advstep_hpc::unit;
+
+/// Lengths around the lane counts and group sizes of all kernels.
+const LENGTHS: [usize; 11] = [0, 1, 7, 8, 9, 15, 33, 63, 64, 65, 1000];
+
+/// The generator of the Gaussian fill.
+fn lanes(seed: u64) -> Lanes {
+    let mut words = [[0; LANES]; 4];
+    for (index, word) in words.iter_mut().flatten().enumerate() {
+        *word = ((seed << 32) | (index as u64 + 1)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+    Lanes::new(words)
+}
+
+/// Normals, with the corners of the masks sprinkled in: both zeros, the smallest numbers, equal neighbours.
+fn numbers<T: Real>(seed: u64, len: usize) -> Vec<T> {
+    let mut normals = vec![0.0; len];
+    lanes(seed).fill(1.0, &mut normals);
+    let corners = [0.0, -0.0, f32::MIN_POSITIVE, -f32::MIN_POSITIVE, 1e-45, -1e-45];
+    for (index, normal) in normals.iter_mut().enumerate().filter(|(index, _)| (index + seed as usize) % 5 == 3) {
+        *normal = corners[index % corners.len()];
+    }
+    for index in (11..len).step_by(13) {
+        normals[index] = normals[index - 1];
+    }
+    normals.into_iter().map(T::of_f32).collect()
+}
+
+fn levels() -> impl Iterator<Item = Level> {
+    Level::ALL.into_iter().filter(|level| level.is_available())
+}
+
+/// Bits of numbers, so that −0 and 0 differ.
+fn bits<T: Real>(numbers: &[T]) -> Vec<u64> {
+    numbers.iter().map(|number| number.to_f64().to_bits()).collect()
+}
+
+/// Checks that `made` is `expected` at every level.
+fn agree<R: PartialEq + std::fmt::Debug>(what: &str, len: usize, expected: &R, mut made: impl FnMut() -> R) {
+    for level in levels() {
+        assert_eq!(&at_level(level, &mut made), expected, "{what} of {len} numbers at {level:?}");
+    }
+}
+
+#[test]
+fn fills_agree_to_the_bit() {
+    for len in LENGTHS {
+        let made = || {
+            let (mut lanes, mut out) = (lanes(1), vec![0.0; 2 * len]);
+            let (first, second) = out.split_at_mut(len);
+            lanes.fill(0.7, first);
+            lanes.fill(0.7, second);
+            bits(&out)
+        };
+        agree("a fill", len, &at_level(Level::Portable, made), made);
+    }
+}
+
+fn relu_kernels<T: Real>() {
+    let (zero, t) = (T::zero(), T::of_f64(0.37));
+    let psi = |z: T| if z > zero { z } else { zero };
+    for len in LENGTHS {
+        let (a, z, u) = (numbers::<T>(1, len), numbers::<T>(2, len), numbers::<T>(3, len));
+        let positive: Vec<T> = z.iter().map(|&z| psi(z)).collect();
+        agree("relu", len, &bits(&positive), || {
+            let mut z = z.clone();
+            relu::relu(&mut z);
+            bits(&z)
+        });
+        let masked: Vec<T> = z.iter().zip(&a).map(|(&z, &a)| if z > zero { a } else { zero }).collect();
+        agree("mask_gradient", len, &bits(&masked), || {
+            let mut gradient = a.clone();
+            relu::mask_gradient(&z, &mut gradient);
+            bits(&gradient)
+        });
+        let on_line: Vec<T> = z.iter().zip(&u).map(|(&z, &u)| psi(z + t * u)).collect();
+        agree("relu_on_line", len, &bits(&on_line), || {
+            let mut out = vec![T::one(); len];
+            relu::relu_on_line(&z, &u, t, &mut out);
+            bits(&out)
+        });
+        let sum = at_level(Level::Portable, || relu::readout(&a, &z));
+        let terms = || a.iter().zip(&z).map(|(a, &z)| a.to_f64() * psi(z).to_f64());
+        assert!((sum - terms().sum::<f64>()).abs() <= 1e-13 * terms().map(f64::abs).sum::<f64>());
+        agree("readout", len, &sum.to_bits(), || relu::readout(&a, &z).to_bits());
+        agree("readout_and_mask", len, &(sum.to_bits(), bits(&masked)), || {
+            let mut z = z.clone();
+            (relu::readout_and_mask(&a, &mut z).to_bits(), bits(&z))
+        });
+    }
+}
+
+#[test]
+fn relu_kernels_are_their_definitions_at_every_level() {
+    relu_kernels::<f32>();
+    relu_kernels::<f64>();
+}
+
+/// The breakpoints of a row inside a window, in neuron order, by division in f64.
+fn breakpoints<T: Real>(row: Row<T>, window: Window) -> Vec<Breakpoint> {
+    let neurons = row.z.iter().zip(row.u).zip(row.a);
+    let points = neurons.filter_map(|((z, u), a)| {
+        let (z, u, a) = (z.to_f64(), u.to_f64(), a.to_f64());
+        let t = -z / u;
+        let crosses = (z > 0.0) != (u > 0.0);
+        let bin = ((t - window.start) * (window.bins as f64 / (window.end - window.start))) as usize;
+        let point = Breakpoint { bin: bin.min(window.bins - 1), t, jump: row.sign * a * u.abs() };
+        (crosses && t >= window.start && t < window.end).then_some(point)
+    });
+    points.collect()
+}
+
+fn binned(points: &[Breakpoint], window: Window) -> Vec<Bin> {
+    let mut bins = vec![Bin::default(); window.bins];
+    for point in points {
+        let bin = &mut bins[point.bin];
+        bin.jump += point.jump;
+        bin.moment += point.jump * (point.t - window.start);
+        bin.falling += point.jump.min(0.0);
+        bin.count += 1;
+    }
+    bins
+}
+
+fn line_kernels<T: Real>() {
+    let windows = [(0.0, 0.8), (0.8, 20.0), (0.0, 1e-3), (0.0, 1e-42), (3.0, 3.0001)];
+    for len in LENGTHS {
+        let (z, u, a) = (numbers::<T>(4, len), numbers::<T>(5, len), numbers::<T>(6, len));
+        let row = Row { z: &z, u: &u, a: &a, sign: -1.0 };
+        let both = at_level(Level::Portable, || line::value_and_slope(row));
+        let on = || z.iter().zip(&u).zip(&a).filter(|((z, _), _)| **z > T::zero());
+        let value: f64 = on().map(|((z, _), a)| a.to_f64() * z.to_f64()).sum();
+        let slope: f64 = on().map(|((_, u), a)| a.to_f64() * u.to_f64()).sum();
+        assert!((both.0 + value).abs() < 1e-10 && (both.1 + slope).abs() < 1e-10, "{both:?} against -{value} and -{slope}");
+        agree("value_and_slope", len, &both, || line::value_and_slope(row));
+        for (start, end) in windows {
+            for bins in [1, 8, 100] {
+                let window = Window { start, end, bins };
+                let points = breakpoints(row, window);
+                agree("bin_breakpoints", len, &binned(&points, window), || {
+                    let mut bins = vec![Bin::default(); bins];
+                    line::bin_breakpoints(row, window, &mut bins);
+                    bins
+                });
+                for opened in
+                    [vec![false; bins], vec![true; bins], (0..bins).map(|bin| bin == bins / 2 || bin == bins / 3).collect()]
+                {
+                    let expected: Vec<Breakpoint> = points.iter().copied().filter(|point| opened[point.bin]).collect();
+                    let opened = Opened::new(window, opened);
+                    agree("gather_breakpoints", len, &expected, || {
+                        let mut found = Vec::new();
+                        line::gather_breakpoints(row, window, &opened, &mut found);
+                        found
+                    });
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn line_kernels_are_their_definitions_at_every_level() {
+    line_kernels::<f32>();
+    line_kernels::<f64>();
+}
+
+#[test]
+fn breakpoints_on_the_edges_of_a_window_are_kept_or_dropped_exactly() {
+    // t = 1 at every neuron, up to the rounding of u: inside [1, 2) and outside [0, 1).
+    let u: Vec<f32> = (1..500).map(|i| i as f32 * 0.37).collect();
+    let z: Vec<f32> = u.iter().map(|u| -u).collect();
+    let a = vec![1.0; u.len()];
+    let row = Row { z: &z, u: &u, a: &a, sign: 1.0 };
+    for (start, end, count) in [(0.0, 1.0, 0), (1.0, 2.0, 499), (1.0 - 1e-15, 1.0, 0), (1.0, 1.0 + 1e-15, 499)] {
+        agree("bin_breakpoints", u.len(), &count, || {
+            let mut bins = [Bin::default()];
+            line::bin_breakpoints(row, Window { start, end, bins: 1 }, &mut bins);
+            bins[0].count
+        });
+    }
+}
+
+#[test]
+fn the_next_flip_is_the_first_of_all_at_every_level() {
+    for len in LENGTHS {
+        let (alpha, beta) = (numbers::<f64>(7, len), numbers::<f64>(8, len));
+        for (seed, now) in [(9, 0.0), (10, 0.01), (11, 0.5), (12, 50.0)] {
+            let mask: Vec<f64> = numbers::<f64>(seed, len).iter().map(|z| if *z > 0.0 { 1.0 } else { 0.0 }).collect();
+            let mut first = (f64::INFINITY, 0);
+            for neuron in 0..len {
+                let leaves = if mask[neuron] == 1.0 { beta[neuron] < 0.0 } else { beta[neuron] > 0.0 };
+                let t = (-alpha[neuron] / beta[neuron]).max(now);
+                if leaves && t < first.0 {
+                    first = (t, neuron);
+                }
+            }
+            agree("next_flip", len, &first, || line::next_flip(&alpha, &beta, &mask, now));
+        }
+    }
+}
+
+#[test]
+fn whole_networks_agree_to_the_bit_at_every_level() {
+    let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
+    for (depth, width, search) in [(1, 700, SearchName::Line), (3, 40, SearchName::Trace), (2, 300, SearchName::Scan)] {
+        let cell = Cell { depth, dim: 20, width };
+        let measured = || {
+            let streams = NetworkStreams::new(5, cell, 0, 1.0, Readout::Sign);
+            let samples = unit::samples(&mut Dense::<f32>::new(streams, cell, 30, keep), search, 20.0);
+            samples.iter().map(|sample| format!("{sample:?}")).collect::<Vec<_>>()
+        };
+        agree(&format!("{cell}"), width, &at_level(Level::Portable, measured), measured);
+    }
+}

@@ -1,0 +1,364 @@
+//! Runs that are interrupted go on, with the same science in the end; runs that must not go on are refused, and nothing is touched.
+
+mod jobs;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use advstep_hpc::results::{self, first_difference};
+use jobs::{PROGRAM, finish, job, stderr};
+use tempfile::TempDir;
+
+/// 60 units in 12 cells, done in no time.
+const SMALL: [&str; 10] = ["--depths", "1,2", "--dims", "5,20", "--widths", "10,20,300", "--networks", "5", "--inputs", "7"];
+
+/// A directory with the results file of an experiment in it, or to be.
+struct Place {
+    directory: TempDir,
+    out: PathBuf,
+}
+
+impl Place {
+    fn new() -> Self {
+        let directory = TempDir::new().unwrap();
+        let out = directory.path().join("small.h5");
+        Self { directory, out }
+    }
+
+    fn journal(&self) -> PathBuf {
+        self.directory.path().join("small.h5.journal")
+    }
+
+    fn snapshot(&self) -> PathBuf {
+        self.directory.path().join("small.partial.h5")
+    }
+
+    /// The command that runs the small experiment here.
+    fn command(&self, ranks: Option<usize>, options: &[&str]) -> Command {
+        job(ranks, &[&SMALL[..], &["--out", self.out.to_str().unwrap()], options].concat())
+    }
+
+    /// Runs it; returns exit code and messages.
+    fn run(&self, ranks: Option<usize>, options: &[&str]) -> (i32, String) {
+        let output = finish(&mut self.command(ranks, options));
+        (output.status.code().unwrap(), stderr(&output))
+    }
+
+    /// Runs it on one thread until it stops itself at its unit `unit`.
+    fn stopped_at(unit: usize) -> Self {
+        let place = Self::new();
+        let output = finish(place.command(None, &["--threads", "1"]).env("ADVSTEP_FAULT", format!("stop:rank=0:unit={unit}")));
+        assert_eq!(output.status.code(), Some(75), "{}", stderr(&output));
+        assert!(stderr(&output).contains("stopping (SIGUSR1)"), "{}", stderr(&output));
+        assert!(!place.out.exists() && place.journal().exists());
+        place
+    }
+
+    /// Everything in the directory.
+    fn contents(&self) -> Vec<(String, Vec<u8>)> {
+        let entries = fs::read_dir(self.directory.path()).unwrap().map(|entry| entry.unwrap());
+        let mut contents: Vec<_> =
+            entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap_or_default())).collect();
+        contents.sort();
+        contents
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.contents().into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// Checks that the run is finished and has the science of one that was not interrupted.
+    fn assert_finished(&self) {
+        let whole = Place::new();
+        assert_eq!(whole.run(None, &["--quiet"]).0, 0);
+        assert_eq!(first_difference(&self.out, &whole.out).unwrap(), None);
+        assert!(!self.journal().exists() && !self.snapshot().exists(), "{:?}", self.names());
+    }
+}
+
+/// The number in front of ` of 60 networks are taken over`.
+fn taken_over(messages: &str) -> usize {
+    let line = messages.lines().find(|line| line.contains("of 60 networks are taken over")).expect(messages);
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_stopped_run_goes_on_under_other_ranks_and_threads() {
+    for (unit, ranks, options) in [
+        (1, None, &["--threads", "3"][..]),
+        (20, Some(3), &["--threads", "1", "--memory", "256MiB"]),
+        (59, Some(2), &["--threads", "2"]),
+    ] {
+        if ranks.is_some() && cfg!(not(feature = "mpi")) {
+            continue;
+        }
+        let place = Place::stopped_at(unit);
+        let (code, messages) = place.run(ranks, options);
+        assert_eq!(code, 0, "{messages}");
+        // The unit that runs when the signal comes ends within the grace, and no other begins.
+        assert_eq!(taken_over(&messages), unit, "{messages}");
+        place.assert_finished();
+    }
+}
+
+#[test]
+fn a_failed_run_keeps_what_it_has() {
+    let place = Place::new();
+    let output = finish(place.command(None, &["--threads", "1"]).env("ADVSTEP_FAULT", "error:rank=0:unit=31"));
+    assert_eq!(output.status.code(), Some(1));
+    let (code, messages) = place.run(None, &[]);
+    assert_eq!((code, taken_over(&messages)), (0, 30), "{messages}");
+    place.assert_finished();
+}
+
+#[test]
+fn a_run_can_be_stopped_many_times() {
+    let place = Place::new();
+    let mut stops = 0;
+    loop {
+        let output = finish(place.command(None, &["--threads", "2"]).env("ADVSTEP_FAULT", "stop:rank=0:unit=9"));
+        match output.status.code() {
+            Some(75) => stops += 1,
+            code => break assert_eq!(code, Some(0), "{}", stderr(&output)),
+        }
+        assert!(stops < 20);
+    }
+    assert!(stops >= 3, "{stops}");
+    place.assert_finished();
+}
+
+#[test]
+fn damage_costs_its_records_and_is_reported() {
+    type Damage = fn(&mut Vec<u8>);
+    let cases: [(Damage, usize, &str); 4] = [
+        (|bytes| bytes.truncate(bytes.len() - 10), 1, "are no whole record and were cut off"),
+        (|bytes| bytes.extend(b"garbage"), 0, "the last 7 bytes of"),
+        (|bytes| *bytes.iter_mut().rev().nth(600).unwrap() ^= 4, 1, "are damaged; their networks are computed again"),
+        (
+            |bytes| {
+                let end = bytes.len();
+                bytes[end - 1500..end - 900].fill(0)
+            },
+            3,
+            "are damaged",
+        ),
+    ];
+    for (damage, costs, message) in cases {
+        let place = Place::stopped_at(25);
+        let mut bytes = fs::read(place.journal()).unwrap();
+        damage(&mut bytes);
+        fs::write(place.journal(), bytes).unwrap();
+        let (code, messages) = place.run(None, &[]);
+        assert_eq!(code, 0, "{messages}");
+        let lost = 25 - taken_over(&messages);
+        assert_eq!(lost, costs, "{messages}");
+        assert!(messages.contains(message), "{messages}");
+        place.assert_finished();
+    }
+}
+
+/// Records that are there twice, and appended in another order, are no damage.
+#[test]
+fn a_journal_may_repeat_itself() {
+    let place = Place::stopped_at(25);
+    let mut bytes = fs::read(place.journal()).unwrap();
+    let frame = bytes.len() - bytes.windows(8).rposition(|bytes| bytes == b"\xd7unit\r\n\x1a").unwrap();
+    bytes.extend_from_within(bytes.len() - 3 * frame..);
+    fs::write(place.journal(), bytes).unwrap();
+    let (code, messages) = place.run(None, &[]);
+    assert_eq!(code, 0);
+    assert!(!messages.contains("damaged") && !messages.contains("cut off"), "{messages}");
+    place.assert_finished();
+}
+
+#[test]
+fn what_must_not_go_on_is_refused_and_nothing_is_touched() {
+    let place = Place::stopped_at(10);
+    let before = place.contents();
+    for (options, message) in [
+        (&["--seed", "3"][..], "its seed is 2020, now it is 3"),
+        (&["--gain", "2"], "its gain is 1.0, now it is 2.0"),
+        (&["--search", "scan"], "is \"auto\", now it is \"scan\""),
+        (&["--precision", "f64"], "its precision is \"f32\", now it is \"f64\""),
+        (&["--seed", "3", "--overwrite"], "its seed is 2020"),
+    ] {
+        let (code, messages) = place.run(None, options);
+        assert_eq!(code, 2, "{messages}");
+        assert!(messages.contains(message) && messages.contains("give --fresh to move it aside"), "{messages}");
+        assert_eq!(place.contents(), before);
+    }
+    let locked = fs::File::open(place.journal()).unwrap();
+    locked.lock().unwrap();
+    for options in [&[][..], &["--fresh"]] {
+        let (code, messages) = place.run(None, options);
+        assert_eq!(code, 2, "{messages}");
+        assert!(messages.contains("another run is writing it"), "{messages}");
+    }
+    assert_eq!(place.contents(), before);
+    drop(locked);
+    for contents in [&b""[..], b"advstep-hpc journal\n", b"something else altogether, which is long enough to be one"] {
+        fs::write(place.journal(), contents).unwrap();
+        let (code, messages) = place.run(None, &[]);
+        assert_eq!(code, 2, "{messages}");
+        assert!(messages.contains("cannot go on from"), "{messages}");
+        assert_eq!(fs::read(place.journal()).unwrap(), contents);
+    }
+    fs::remove_file(place.journal()).unwrap();
+    fs::create_dir(place.journal()).unwrap();
+    assert_eq!(place.run(None, &[]).0, 2);
+}
+
+#[test]
+fn fresh_moves_aside_and_starts_over() {
+    let place = Place::stopped_at(10);
+    let journal = fs::read(place.journal()).unwrap();
+    let (code, messages) = place.run(None, &["--fresh", "--threads", "1"]);
+    assert_eq!(code, 0, "{messages}");
+    assert!(!messages.contains("taken over"), "{messages}");
+    place.assert_finished();
+    assert_eq!(fs::read(place.directory.path().join("small.h5.journal.old-1")).unwrap(), journal);
+    let results = fs::read(&place.out).unwrap();
+    assert_eq!(place.run(None, &["--fresh"]).0, 0);
+    assert_eq!(fs::read(place.directory.path().join("small.h5.old-2")).unwrap(), results);
+    place.assert_finished();
+}
+
+/// A crash after the results file is in place and before its journal is removed.
+#[test]
+fn a_journal_beside_its_finished_file_does_no_harm() {
+    let place = Place::stopped_at(59);
+    let journal = fs::read(place.journal()).unwrap();
+    assert_eq!(place.run(None, &[]).0, 0);
+    fs::write(place.journal(), journal).unwrap();
+    let before = place.contents();
+    let (code, messages) = place.run(None, &[]);
+    assert!(code == 2 && messages.contains("the file exists"), "{messages}");
+    assert_eq!(place.contents(), before);
+    assert_eq!(place.run(None, &["--overwrite"]).0, 0);
+    place.assert_finished();
+}
+
+#[test]
+fn leftovers_of_killed_runs_are_removed() {
+    let place = Place::stopped_at(10);
+    for name in [".small.h5.tmp-123", ".small.partial.h5.tmp-4", ".other.h5.tmp-1", ".small.h5.tmp-mine"] {
+        fs::write(place.directory.path().join(name), "half a file").unwrap();
+    }
+    assert_eq!(place.run(None, &[]).0, 0);
+    assert_eq!(place.names(), [".other.h5.tmp-1", ".small.h5.tmp-mine", "small.h5"]);
+}
+
+#[test]
+fn a_stop_leaves_the_cells_that_are_finished_in_a_partial_file() {
+    let place = Place::stopped_at(23);
+    let partial = results::read(&place.snapshot()).unwrap();
+    assert_eq!(partial.cells.len(), 4);
+    let output = Command::new(PROGRAM).args(["show"]).arg(place.snapshot()).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("PARTIAL: 4 of 12 cells"));
+    let output = Command::new(PROGRAM).args(["plot", "--format", "svg"]).arg(place.snapshot()).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(place.directory.path().join("small.partial-figures").is_dir());
+    fs::remove_dir_all(place.directory.path().join("small.partial-figures")).unwrap();
+
+    assert_eq!(place.run(None, &[]).0, 0);
+    let whole = results::read(&place.out).unwrap();
+    for cell in &partial.cells {
+        let same = whole.cells.iter().find(|other| other.cell == cell.cell).unwrap();
+        let samples = |cell: &results::CellResults| format!("{:?}", cell.records.iter().map(|r| &r.samples).collect::<Vec<_>>());
+        assert_eq!(samples(cell), samples(same));
+    }
+    place.assert_finished();
+}
+
+#[test]
+fn max_hours_stop_a_run() {
+    let place = Place::new();
+    let (code, messages) = place.run(None, &["--max-hours", "1e-9"]);
+    assert_eq!(code, 75, "{messages}");
+    assert!(messages.contains("stopping (--max-hours)"), "{messages}");
+    assert_eq!(place.run(None, &["--max-hours", "1e9", "--snapshot", "1ms"]).0, 0);
+    place.assert_finished();
+    for bad in ["0", "-1", "nan", "inf"] {
+        let (code, messages) = Place::new().run(None, &["--max-hours", bad]);
+        assert!(code == 2 && messages.contains("give --max-hours a number"), "{messages}");
+    }
+}
+
+/// No file may grow beyond this many KiB: what a full disk does, for one process.
+fn limited(place: &Place, kib: usize, options: &[&str]) -> (i32, String) {
+    let script = format!("ulimit -f {kib}; exec \"$@\"");
+    let mut command = Command::new("bash");
+    command.args(["-c", &script, "bash", PROGRAM]).args(place.command(None, options).get_args()).env_remove("SLURM_NTASKS");
+    let output = finish(&mut command);
+    (output.status.code().expect("no signal ends it"), stderr(&output))
+}
+
+#[test]
+fn a_disk_that_is_full_loses_nothing_that_was_written() {
+    let place = Place::new();
+    fs::write(&place.out, "precious").unwrap();
+    let (code, messages) = limited(&place, 8, &["--overwrite", "--grace", "3", "--threads", "1"]);
+    assert_eq!(code, 1, "{messages}");
+    for message in ["File too large", "the results are kept in memory", "the results could not be written", "the results are lost"]
+    {
+        assert!(messages.contains(message), "{message}: {messages}");
+    }
+    assert_eq!(fs::read_to_string(&place.out).unwrap(), "precious");
+    assert_eq!(place.names(), ["small.h5", "small.h5.journal"]);
+    let (code, messages) = place.run(None, &["--overwrite"]);
+    assert!(code == 0 && taken_over(&messages) > 0 && !messages.contains("cut off"), "{messages}");
+    place.assert_finished();
+}
+
+/// The journal fits and the results file does not.
+#[test]
+fn results_that_do_not_fit_are_in_the_journal() {
+    let place = Place::new();
+    let (code, messages) = limited(&place, 24, &["--threads", "1"]);
+    assert_eq!(code, 1, "{messages}");
+    assert!(messages.contains("all networks are in"), "{messages}");
+    assert_eq!(place.names(), ["small.h5.journal"]);
+    let (code, messages) = place.run(None, &[]);
+    assert_eq!((code, taken_over(&messages)), (0, 60), "{messages}");
+    place.assert_finished();
+}
+
+/// Starts a run of a second or two and calls `meanwhile` once its journal is there.
+fn interfere(out: &Path, meanwhile: impl FnOnce()) -> (i32, String) {
+    let long = ["--depths", "2", "--dims", "20", "--widths", "300", "--networks", "100", "--inputs", "100", "--threads", "1"];
+    let mut command = job(None, &[&long[..], &["--grace", "2", "--out", out.to_str().unwrap()]].concat());
+    let log = tempfile::tempfile().unwrap();
+    let mut child = command.stderr(log.try_clone().unwrap()).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let journal = out.with_extension("h5.journal");
+    while !journal.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it began");
+    }
+    meanwhile();
+    let code = child.wait().unwrap().code().unwrap();
+    let mut text = String::new();
+    std::io::Seek::rewind(&mut &log).unwrap();
+    std::io::Read::read_to_string(&mut &log, &mut text).unwrap();
+    (code, text)
+}
+
+#[test]
+fn a_directory_that_is_removed_is_made_again() {
+    let directory = TempDir::new().unwrap();
+    let inner = directory.path().join("results");
+    let (code, messages) = interfere(&inner.join("long.h5"), || fs::remove_dir_all(&inner).unwrap());
+    assert_eq!(code, 0, "{messages}");
+    assert_eq!(results::read(&inner.join("long.h5")).unwrap().cells.len(), 1);
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_again_is_an_error() {
+    let directory = TempDir::new().unwrap();
+    let inner = directory.path().join("results");
+    let (code, messages) = interfere(&inner.join("long.h5"), || {
+        fs::remove_dir_all(&inner).unwrap();
+        fs::write(&inner, "in the way").unwrap();
+    });
+    assert_eq!(code, 1, "{messages}");
+    assert!(messages.contains("the results are kept in memory") && messages.contains("the results are lost"), "{messages}");
+}
