@@ -27,7 +27,7 @@ const MAX_BINS: usize = 64;
 const ROUNDING: f64 = 1e-12;
 /// Breakpoints that the lines may gather at once, a line; a bin with more than there is room for is cut into bins of its own, as long as
 /// these can tell breakpoints apart.
-pub const MAX_GATHERED: u64 = 16_384;
+pub const MAX_GATHERED: u64 = 8192;
 /// Narrowest window, relative to its end, that is cut into bins again.
 const NARROWEST: f64 = 1e-9;
 /// φ counts as 0 below this fraction of them. (It is exactly 0 where all neurons are off, or where the line meets the origin.)
