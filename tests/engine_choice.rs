@@ -72,7 +72,11 @@ fn what_cannot_be_is_refused_with_what_to_do() {
             "engine implicit and search exact cannot go together",
             "give engine dense",
         ),
-        ("plan --depths 1 --dims 1000 --widths 1e7 --inputs 20 --memory 2GiB", "does not fit", "fewer --inputs, --engine dense, or"),
+        (
+            "plan --depths 1 --dims 1000 --widths 1e7 --inputs 20 --memory 2GiB",
+            "does not fit",
+            "fewer --inputs, --engine dense, or",
+        ),
         ("plan --depths 3 --dims 10 --widths 1e6 --memory 8GiB", "does not fit", "fewer --inputs, or a smaller width"),
         ("plan --depths 2 --dims 1e6 --widths 1e5 --memory 2GiB --engine dense --inputs 50", "does not fit", "--engine implicit"),
     ] {

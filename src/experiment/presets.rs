@@ -7,7 +7,7 @@ use super::options::Options;
 pub enum Preset {
     /// Fewer dims and widths: minutes on two cores.
     Quick,
-    /// The paper's grid, widths to 10⁶ at every depth.
+    /// The paper's grid, widths to 10⁶ at depth 1.
     Paper,
     /// Where the paper could not go: a million neurons a layer at depth 6, a million coordinates.
     Beyond,
@@ -55,8 +55,9 @@ mod tests {
     #[test]
     fn paper_is_the_grid_it_promises() {
         let paper = Preset::Paper.options().validate().unwrap();
-        assert_eq!(paper.cells().len(), 6 * 6 * 11);
-        assert!(paper.cells().contains(&Cell { depth: 6, dim: 500, width: 1_000_000 }));
+        assert_eq!(paper.cells().len(), 6 * 6 * 7 + 6 * 4);
+        assert!(paper.cells().contains(&Cell { depth: 1, dim: 500, width: 1_000_000 }));
+        assert!(paper.cells().contains(&Cell { depth: 6, dim: 500, width: 10_000 }));
         assert_eq!((paper.networks, paper.inputs), (100, 100));
     }
 

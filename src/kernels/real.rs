@@ -2,8 +2,6 @@
 
 use ndarray::LinalgScalar;
 
-use crate::experiment::Precision;
-
 /// f32 or f64.
 pub trait Real: LinalgScalar + Copy + PartialOrd + Send + Sync + std::fmt::Debug + std::ops::Neg<Output = Self> + 'static {
     const PRECISION: Precision;
