@@ -4,7 +4,6 @@ use ndarray::LinalgScalar;
 
 /// f32 or f64.
 pub trait Real: LinalgScalar + Copy + PartialOrd + Send + Sync + std::fmt::Debug + std::ops::Neg<Output = Self> + 'static {
-    const PRECISION: Precision;
     /// The gap between 1 and the next number.
     const EPSILON: f64;
 
@@ -17,7 +16,6 @@ pub trait Real: LinalgScalar + Copy + PartialOrd + Send + Sync + std::fmt::Debug
 }
 
 impl Real for f32 {
-    const PRECISION: Precision = Precision::F32;
     const EPSILON: f64 = f32::EPSILON as f64;
 
     #[inline(always)]
@@ -38,7 +36,6 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
-    const PRECISION: Precision = Precision::F64;
     const EPSILON: f64 = f64::EPSILON;
 
     #[inline(always)]
