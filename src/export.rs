@@ -22,7 +22,8 @@ use crate::unit::{Status, samples};
 /// Writes the network of `request` to its file.
 pub fn export(request: &ExportRequest) -> anyhow::Result<()> {
     let experiment = &request.experiment;
-    let plan = plan(experiment, Resources { threads: 1, memory: machine::memory_of_this_rank() })?;
+    let alone = Experiment { networks: 1, ..experiment.clone() };
+    let plan = plan(&alone, Resources { threads: 1, memory: machine::memory_of_this_rank() })?;
     let cell = &plan.cells[request.unit.cell];
     replace_file(&request.out, |path| {
         let file = hdf5::File::create(path)?;
