@@ -1,9 +1,9 @@
 //! `advstep-hpc`: the smallest gradient step that flips the sign of a random ReLU network.
 //!
 //! Data flows one way through the modules, in the order in which they are listed here: an [`experiment`] becomes cells and units,
-//! a [`plan`] prices them and assigns them to ranks, each [`unit`] builds its [`network`] (or, at infinite width, its [`limit`]) from [`random`] streams with the
-//! [`kernels`] and [`search`]es for the smallest step, [`run`] moves the records through [`comm`] to rank 0, and [`results`] and
-//! [`figures`] are what is left on disk.
+//! a [`plan`] prices them and assigns them to ranks, each [`unit`] builds its [`network`] (or, at infinite width, its [`limit`]) from
+//! [`random`] streams with the [`kernels`] and [`search`]es for the smallest step, [`run`] moves the records through [`comm`] to rank 0,
+//! and [`results`] and [`figures`] are what is left on disk.
 
 // Links the system BLAS: without a mention of the crate the linker drops it.
 extern crate openblas_src as _;
