@@ -8,7 +8,7 @@
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
-use super::product::{add_times, times_transposed};
+use super::product::{add_times, times_transposed, zeros};
 use super::weights::Weights;
 use super::{Engine, LineBlock, LinePoint, ValueAndGradient};
 use crate::experiment::Cell;
@@ -49,7 +49,7 @@ impl<T: Real> Dense<T> {
             cell,
             weights: Weights::new(streams, cell, keep.weights),
             inputs: super::inputs(streams, cell, inputs),
-            directions: Array2::from_elem((0, 0), T::zero()),
+            directions: zeros((0, 0)),
             keeps_line: cell.depth > 1 || keep.line == Storage::Stored,
             z: Vec::new(),
             u: Vec::new(),
@@ -81,7 +81,7 @@ impl<T: Real> Dense<T> {
     /// ψ(W·below) of hidden layer `layer` ≥ 2: n × k from n × k.
     fn hidden_layer(&mut self, layer: usize, below: ArrayView2<T>) -> Array2<T> {
         let width = self.cell.width;
-        let mut h = Array2::from_elem((below.nrows(), width), T::zero());
+        let mut h = zeros((below.nrows(), width));
         for block in 0..blocks(width) {
             let rows = block_rows(width, block);
             times_transposed(below, self.weights.rows(layer, block), h.slice_mut(s![.., rows.clone()]));
@@ -95,10 +95,10 @@ impl<T: Real> Dense<T> {
     /// The first hidden layer at the inputs: fills `self.z`, returns ψ(z), n × k. For depths of 2 and more.
     fn first_layer(&mut self) -> Array2<T> {
         let width = self.cell.width;
-        let mut h = Array2::from_elem((self.inputs.nrows(), width), T::zero());
+        let mut h = zeros((self.inputs.nrows(), width));
         for block in 0..blocks(width) {
             let rows = block_rows(width, block);
-            let mut z = Array2::from_elem((self.inputs.nrows(), rows.len()), T::zero());
+            let mut z = zeros((self.inputs.nrows(), rows.len()));
             times_transposed(self.inputs.view(), self.weights.rows(1, block), z.view_mut());
             let mut slice = h.slice_mut(s![.., rows]);
             slice.assign(&z);
@@ -114,7 +114,7 @@ impl<T: Real> Dense<T> {
     fn last_layer(&mut self, below: ArrayView2<T>) -> ValueAndGradient<T> {
         let Cell { depth, width, .. } = self.cell;
         let mut value = vec![0.0; below.nrows()];
-        let mut gradient = Array2::from_elem(below.dim(), T::zero());
+        let mut gradient = zeros(below.dim());
         let mut readout = Vec::new();
         let mut buffer = block_buffer(below.nrows(), width);
         for block in 0..blocks(width) {
@@ -143,7 +143,7 @@ impl<T: Real> Dense<T> {
         for (h, mut g) in h.rows().into_iter().zip(gradient.rows_mut()) {
             relu::mask_gradient(h.as_slice().expect("contiguous"), g.as_slice_mut().expect("contiguous"));
         }
-        let mut below = Array2::from_elem((h.nrows(), self.cell.fan_in(layer)), T::zero());
+        let mut below = zeros((h.nrows(), self.cell.fan_in(layer)));
         for block in 0..blocks(self.cell.width) {
             let rows = block_rows(self.cell.width, block);
             add_times(gradient.slice(s![.., rows]), self.weights.rows(layer, block), below.view_mut());
@@ -170,7 +170,7 @@ impl<T: Real> Dense<T> {
 
     /// Points of the lines, m × d.
     fn points(&self, points: &[LinePoint]) -> Array2<T> {
-        let mut x = Array2::from_elem((points.len(), self.cell.dim), T::zero());
+        let mut x = zeros((points.len(), self.cell.dim));
         for (mut row, point) in x.rows_mut().into_iter().zip(points) {
             let t = T::of_f64(point.t);
             row.assign(&self.inputs.row(point.input));
@@ -226,7 +226,7 @@ impl<T: Real> Engine<T> for Dense<T> {
         if self.keeps_line {
             for block in 0..blocks(self.cell.width) {
                 let w = self.weights.rows(1, block);
-                let mut u = Array2::from_elem((self.directions.nrows(), w.nrows()), T::zero());
+                let mut u = zeros((self.directions.nrows(), w.nrows()));
                 times_transposed(self.directions.view(), w, u.view_mut());
                 self.u.push(u);
             }
@@ -259,7 +259,7 @@ impl<T: Real> Engine<T> for Dense<T> {
             return self.last_layer_value(x.view());
         }
         let width = self.cell.width;
-        let mut h = Array2::from_elem((points.len(), width), T::zero());
+        let mut h = zeros((points.len(), width));
         for block in 0..blocks(width) {
             let rows = block_rows(width, block);
             for (point, mut h) in points.iter().zip(h.slice_mut(s![.., rows]).rows_mut()) {
