@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::presets::Preset;
-use super::{EngineChoice, Experiment, INFINITE_WIDTH, Precision, Readout, SearchChoice};
+use super::{Cell, EngineChoice, Experiment, INFINITE_WIDTH, Precision, Readout, SearchChoice};
 use crate::error::BadInput;
 use crate::unit::Sample;
 
@@ -32,17 +32,21 @@ pub struct Options {
     pub search: Option<SearchChoice>,
     /// Widths added at single depths; the keys are depths, as written.
     pub extra_widths: Option<BTreeMap<String, Vec<f64>>>,
+    /// Cells (depth, dim, width) added to the grid.
+    pub extra_cells: Option<Vec<[f64; 3]>>,
 }
 
 impl Options {
     /// These options, and those of `base` where these say nothing. Widths given here replace the extra widths of `base` too, and
-    /// depths given here select from them.
+    /// depths given here select from them. Depths, dims or widths given here leave out the extra cells of `base`.
     pub fn overlay(self, base: Options) -> Options {
         let extra_widths = match (self.extra_widths, &self.widths) {
             (Some(extra), _) => Some(extra),
             (None, Some(_)) => None,
             (None, None) => base.extra_widths.map(|extra| select(extra, self.depths.as_deref())),
         };
+        let is_grid_given = self.depths.is_some() || self.dims.is_some() || self.widths.is_some();
+        let extra_cells = self.extra_cells.or(if is_grid_given { None } else { base.extra_cells });
         Options {
             depths: self.depths.or(base.depths),
             dims: self.dims.or(base.dims),
@@ -57,6 +61,7 @@ impl Options {
             engine: self.engine.or(base.engine),
             search: self.search.or(base.search),
             extra_widths,
+            extra_cells,
         }
     }
 
@@ -67,14 +72,16 @@ impl Options {
     /// Any value out of its range, an empty or missing list, more samples than can be held, and a gain and depth at which the
     /// values of a network leave the range of its precision.
     pub fn validate(self) -> Result<Experiment, BadInput> {
-        let defaults = Options { depths: None, dims: None, widths: None, extra_widths: None, ..Preset::Quick.options() };
+        let defaults =
+            Options { depths: None, dims: None, widths: None, extra_widths: None, extra_cells: None, ..Preset::Quick.options() };
         let options = self.overlay(defaults);
 
         let depths = DEPTH.list("depths", options.depths)?;
         let dims = DIM.list("dims", options.dims)?;
         let widths = WIDTH.widths("widths", options.widths)?;
-        let experiment = Experiment {
+        let mut experiment = Experiment {
             extra_widths: extra_widths(options.extra_widths.unwrap_or_default(), &depths, &widths)?,
+            extra_cells: Vec::new(),
             depths,
             dims,
             widths,
@@ -88,6 +95,7 @@ impl Options {
             engine: given("engine", options.engine)?,
             search: given("search", options.search)?,
         };
+        experiment.extra_cells = extra_cells(options.extra_cells.unwrap_or_default(), &experiment)?;
         check_search(&experiment)?;
         check_magnitudes(&experiment)?;
         check_samples(&experiment)?;
@@ -156,7 +164,12 @@ impl Count {
 
     /// As [`list`](Self::list), for widths, which may be infinite.
     fn widths(&self, key: &str, values: Option<Vec<f64>>) -> Result<Vec<usize>, BadInput> {
-        self.list_by(key, values, |value| if value == f64::INFINITY { Ok(INFINITE_WIDTH) } else { self.whole(value) })
+        self.list_by(key, values, |value| self.finite_or_not(value))
+    }
+
+    /// `value` as a width, which may be infinite.
+    fn finite_or_not(&self, value: f64) -> Result<usize, BadInput> {
+        if value == f64::INFINITY { Ok(INFINITE_WIDTH) } else { self.whole(value) }
     }
 
     fn list_by(
@@ -214,6 +227,19 @@ fn extra_widths(
     Ok(by_depth)
 }
 
+/// The cells that are added to the grid of `experiment`.
+fn extra_cells(extra: Vec<[f64; 3]>, experiment: &Experiment) -> Result<Vec<Cell>, BadInput> {
+    let cell = |[depth, dim, width]: [f64; 3]| {
+        let width = WIDTH.finite_or_not(width)?;
+        Ok(Cell { depth: DEPTH.whole(depth)?, dim: DIM.whole(dim)?, width })
+    };
+    let mut cells = extra.into_iter().map(cell).collect::<Result<Vec<_>, BadInput>>()?;
+    cells.sort_unstable();
+    cells.dedup();
+    cells.retain(|cell| !experiment.is_in_grid(cell));
+    Ok(cells)
+}
+
 fn positive(name: &str, value: f64, max: f64) -> Result<f64, BadInput> {
     let refuse = |flaw: &str, why: &str| {
         let remedy = format!("give a number above 0 and up to {}", short(max));
@@ -240,7 +266,7 @@ fn seed(seed: i64) -> Result<u64, BadInput> {
 
 /// Refuses to trace networks that have no weights.
 fn check_search(experiment: &Experiment) -> Result<(), BadInput> {
-    let is_deep = experiment.depths.iter().any(|&depth| depth > 1);
+    let is_deep = experiment.all_depths().iter().any(|&depth| depth > 1);
     if is_deep && experiment.engine == EngineChoice::Implicit && experiment.search == SearchChoice::Exact {
         return Err(BadInput::new(
             "engine implicit and search exact cannot go together at depth 2 and more",
@@ -257,7 +283,7 @@ fn check_magnitudes(experiment: &Experiment) -> Result<(), BadInput> {
         Precision::F32 => (100.0, "f32"),
         Precision::F64 => (900.0, "f64"),
     };
-    for &depth in &experiment.depths {
+    for depth in experiment.all_depths() {
         let log2_variance = (depth - 1) as f64 * experiment.gain.log2() - depth as f64;
         if log2_variance.abs() > limit {
             return Err(BadInput::new(
@@ -272,7 +298,8 @@ fn check_magnitudes(experiment: &Experiment) -> Result<(), BadInput> {
 
 fn check_samples(experiment: &Experiment) -> Result<(), BadInput> {
     let widths = |depth| experiment.widths.len() + experiment.extra_widths.get(depth).map_or(0, Vec::len);
-    let cells = experiment.dims.len() as f64 * experiment.depths.iter().map(|depth| widths(depth) as f64).sum::<f64>();
+    let grid = experiment.dims.len() as f64 * experiment.depths.iter().map(|depth| widths(depth) as f64).sum::<f64>();
+    let cells = grid + experiment.extra_cells.len() as f64;
     let samples = cells * experiment.networks as f64 * experiment.inputs as f64;
     if samples > MAX_SAMPLES {
         let bytes = bytesize::ByteSize((samples * size_of::<Sample>() as f64) as u64);
@@ -374,6 +401,24 @@ mod tests {
         }
         let empty = Options { extra_widths: Some(BTreeMap::from([("1".to_string(), vec![])])), ..small() };
         assert_eq!(empty.validate().unwrap_err().what, "the list of extra_widths at depth 1 is empty");
+    }
+
+    #[test]
+    fn extra_cells_are_added_to_the_grid() {
+        let toml = "depths=[1]\ndims=[2]\nwidths=[3]\nextra_cells=[[2, 5, inf], [1, 2, 3], [1, 7, 1e9], [1, 1, 1]]";
+        let experiment = Experiment::from_toml(toml, "test").unwrap();
+        let cell = |depth, dim, width| Cell { depth, dim, width };
+        let cells = vec![cell(1, 1, 1), cell(1, 2, 3), cell(1, 7, 1_000_000_000), cell(2, 5, INFINITE_WIDTH)];
+        assert_eq!((experiment.cells(), experiment.cell_count()), (cells, 4));
+        assert_eq!(Experiment::from_toml(&experiment.to_toml(), "test").unwrap(), experiment);
+        let flags = |flags: Options| flags.overlay(Options::from_toml(toml, "test").unwrap()).validate().unwrap().extra_cells.len();
+        assert_eq!(flags(Options { networks: Some(2.0), ..Options::default() }), 3);
+        assert_eq!(flags(Options { dims: Some(vec![4.0]), ..Options::default() }), 0);
+        for bad in [[0.0, 1.0, 1.0], [1.0, f64::INFINITY, 1.0], [1.0, 1.0, 1.5]] {
+            assert!(Options { extra_cells: Some(vec![bad]), ..small() }.validate().is_err());
+        }
+        let deep = Options { extra_cells: Some(vec![[1000.0, 1.0, 1.0]]), ..small() };
+        assert!(deep.validate().unwrap_err().what.contains("depth 1000 is too large"));
     }
 
     #[test]

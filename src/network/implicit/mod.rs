@@ -30,9 +30,9 @@ pub enum FirstLayer {
 
 impl FirstLayer {
     /// Which way is cheaper for `inputs` inputs: three passes of d normals and 6·n·d flops a neuron, or products whose number does not
-    /// depend on d. (At depth 1 there is no other layer to be implicit about.) A function of the cell and the experiment alone.
+    /// depend on d. A function of the cell and the experiment alone.
     pub fn of(cell: Cell, inputs: usize) -> Self {
-        if cell.depth == 1 || cell.dim > 8 * inputs { FirstLayer::Implicit } else { FirstLayer::Drawn }
+        if cell.dim > 8 * inputs { FirstLayer::Implicit } else { FirstLayer::Drawn }
     }
 }
 
