@@ -248,9 +248,11 @@ fn what_mpirun_was_told_to_stop_goes_on() {
 
 #[test]
 fn usage_and_help_are_printed_once() {
-    for (argument, code, line) in
-        [("--widhts", 2, "error: unexpected argument '--widhts'"), ("--help", 0, "Run it on four ranks."), ("--version", 0, "HDF5 ")]
-    {
+    for (argument, code, line) in [
+        ("--widhts", 2, "error: unexpected argument '--widhts'"),
+        ("--help", 0, "Run it on four ranks."),
+        ("--version", 0, "HDF5 "),
+    ] {
         let output = finish(&mut job(Some(3), &[argument]));
         let text = String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output);
         assert_eq!((output.status.code(), text.matches(line).count()), (Some(code), 1), "{text}");

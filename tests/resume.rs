@@ -40,6 +40,27 @@ fn a_failed_run_keeps_what_it_has() {
     place.assert_finished();
 }
 
+/// Networks so small that it would cost more than they do to keep them all: what a killed run has not kept is computed again.
+#[test]
+fn networks_that_were_not_kept_are_computed_again() {
+    let tiny = ["--depths", "1", "--dims", "3", "--widths", "5,10", "--networks", "20000", "--inputs", "2", "--quiet", "--out"];
+    let directory = TempDir::new().unwrap();
+    let run = |name: &str, fault: Option<&str>| {
+        let out = directory.path().join(name);
+        let mut command = job(None, &[&tiny[..], &[out.to_str().unwrap()]].concat());
+        let output = finish(command.envs(fault.map(|fault| ("ADVSTEP_FAULT", fault))));
+        (output.status.code(), out)
+    };
+    let (code, whole) = run("whole.h5", None);
+    assert_eq!(code, Some(0));
+    for unit in [100, 10_000, 20_000] {
+        assert_eq!(run("killed.h5", Some(&format!("kill:rank=0:unit={unit}"))).0, None, "it is killed");
+        assert!(directory.path().join("killed.h5.journal").exists());
+    }
+    let (code, killed) = run("killed.h5", None);
+    assert_eq!((code, results::first_difference(&killed, &whole).unwrap()), (Some(0), None));
+}
+
 #[test]
 fn a_run_can_be_stopped_many_times() {
     let place = Place::new();

@@ -22,14 +22,15 @@ use anyhow::Context;
 use super::records::Records;
 use crate::error::BadInput;
 use crate::experiment::Unit;
+use crate::machine::clock::thread_time;
 use crate::results::aside::directory_of;
-use allowance::{Allowance, Begun};
+use allowance::Allowance;
 use frames::{Frames, Piece};
 pub use header::Header;
 
-/// How often finished units are handed to the system: what a killed process loses at most.
+/// How often finished units are handed to the system: what a killed process loses at most, besides what the [`Allowance`] held back.
 const SAVE_INTERVAL: Duration = Duration::from_millis(100);
-/// How often they are brought to the disk: what a machine that stops loses at most.
+/// How often they are brought to the disk: the same for a machine that stops.
 const SYNC_INTERVAL: Duration = Duration::from_secs(5);
 /// Bytes written at a time, at least if there are as many.
 const WRITE: usize = 1 << 20;
@@ -213,15 +214,17 @@ impl Journal {
     /// Writes and syncs what is due by the clock, as far as the [`Allowance`] goes. Cheap when nothing is due; to be called often.
     pub fn tend(&mut self, records: &Records) -> anyhow::Result<()> {
         let now = Instant::now();
-        if now >= self.next_save {
-            self.next_save = now + SAVE_INTERVAL;
-            self.save(records, Allowance::is_left)?;
-        }
-        if now >= self.next_sync {
+        let outcome = if now >= self.next_sync {
             self.next_sync = now + SYNC_INTERVAL;
-            self.sync(records)?;
-        }
-        Ok(())
+            self.save(records, Allowance::is_left).and_then(|()| self.sync(records))
+        } else if now >= self.next_save {
+            self.save(records, Allowance::is_left)
+        } else {
+            return Ok(());
+        };
+        // A slow disk may take half of the time of this thread, not all of it.
+        self.next_save = Instant::now() + now.elapsed().clamp(SAVE_INTERVAL, SYNC_INTERVAL);
+        outcome
     }
 
     /// Brings everything that is finished to the disk, whatever it costs.
@@ -247,9 +250,9 @@ impl Journal {
     /// Hands units that are pending to the system as long as there are some and `goes_on`. What fails is pending still.
     fn save(&mut self, records: &Records, goes_on: impl Fn(&Allowance) -> bool) -> anyhow::Result<()> {
         while !self.pending.is_empty() && goes_on(&self.allowance) {
-            let begun = Begun::now();
+            let begun = thread_time();
             let outcome = self.save_some(records);
-            self.allowance.charge(&begun);
+            self.allowance.charge_since(begun);
             outcome?;
         }
         Ok(())
@@ -290,9 +293,9 @@ impl Journal {
         if let Some(file) = &self.file
             && !self.synced
         {
-            let begun = Begun::now();
+            let begun = thread_time();
             let outcome = file.sync_all().with_context(|| format!("writing {}", self.path.display()));
-            self.allowance.charge(&begun);
+            self.allowance.charge_since(begun);
             outcome?;
             self.synced = true;
         }
