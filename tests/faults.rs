@@ -1,7 +1,7 @@
 //! What a machine does to a run: a clock that jumps, another host name, a disk that is full or cannot be written, an impatient user.
 //!
 //! Disks are small `tmpfs` mounted in a namespace of the test's own, by `unshare` of util-linux; a system that does not let it make
-//! namespaces fails these tests. The clock is `tests/shims/clock.c`, loaded before the C library.
+//! namespaces fails these tests. The clock, and a disk that is full for a moment, are made by `tests/shims`, loaded before the C library.
 
 mod jobs;
 
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use advstep_hpc::machine::now_utc;
-use advstep_hpc::results;
+use advstep_hpc::results::{self, first_difference};
 use jobs::place::{Place, taken_over};
 use jobs::{PROGRAM, finish, job, stderr};
 
@@ -40,11 +40,11 @@ fn another_host_name_does_not_matter() {
     place.assert_finished();
 }
 
-/// The shared object of `tests/shims/clock.c`.
-fn jumping_clock(directory: &Path) -> PathBuf {
-    let shim = directory.join("clock.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/shims/clock.c");
-    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&shim).arg(source).status();
+/// The shared object of `tests/shims/NAME.c`.
+fn shim(directory: &Path, name: &str) -> PathBuf {
+    let shim = directory.join(name);
+    let source = format!("{}/tests/shims/{name}.c", env!("CARGO_MANIFEST_DIR"));
+    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&shim).arg(source).arg("-ldl").status();
     assert!(compiled.expect("there is a C compiler").success());
     shim
 }
@@ -52,7 +52,7 @@ fn jumping_clock(directory: &Path) -> PathBuf {
 #[test]
 fn a_wall_clock_that_jumps_does_not_matter() {
     let shims = tempfile::tempdir().unwrap();
-    let shim = jumping_clock(shims.path());
+    let shim = shim(shims.path(), "clock");
     let place = Place::new();
     let run = |place: &Place, options: &[&str], fault: Option<&str>| {
         let mut command = place.command(None, options);
@@ -129,6 +129,31 @@ fn a_full_disk_that_gets_room_again_is_only_a_delay() {
     assert!(output.status.success() && messages.contains("writing works again (it did not: "), "{messages}");
     fs::copy(kept.path().join("small.h5"), &place.out).unwrap();
     place.assert_finished();
+}
+
+/// Whichever write of the results file it is that fails: there is no file with a hole in it.
+#[test]
+fn no_write_of_the_results_fails_unnoticed() {
+    let shims = tempfile::tempdir().unwrap();
+    let shim = shim(shims.path(), "full");
+    let whole = Place::new();
+    assert_eq!(whole.run(None, &["--quiet"]).0, 0);
+    let mut failed = 0;
+    for write in 1.. {
+        let place = Place::new();
+        let output = finish(place.command(None, &["--quiet"]).env("LD_PRELOAD", &shim).env("FULL_AT", write.to_string()));
+        let messages = stderr(&output);
+        if output.status.success() {
+            assert_eq!(first_difference(&place.out, &whole.out).unwrap(), None, "write {write}: {messages}");
+            // The last write is the seal; behind it nothing fails.
+            break;
+        }
+        failed += 1;
+        assert_eq!(output.status.code(), Some(1), "write {write}: {messages}");
+        assert!(messages.contains("all networks are in"), "write {write}: {messages}");
+        assert_eq!(place.names(), ["small.h5.journal"], "write {write}");
+    }
+    assert!(failed > 10, "{failed} writes");
 }
 
 #[test]
