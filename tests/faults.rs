@@ -131,7 +131,7 @@ fn a_full_disk_that_gets_room_again_is_only_a_delay() {
     place.assert_finished();
 }
 
-/// Whichever write of the results file it is that fails: there is no file with a hole in it.
+/// Whichever write of the results file it is that fails, of some 190: there is no file with a hole in it. (Every third, to save time.)
 #[test]
 fn no_write_of_the_results_fails_unnoticed() {
     let shims = tempfile::tempdir().unwrap();
@@ -139,7 +139,7 @@ fn no_write_of_the_results_fails_unnoticed() {
     let whole = Place::new();
     assert_eq!(whole.run(None, &["--quiet"]).0, 0);
     let mut failed = 0;
-    for write in 1.. {
+    for write in (1..).step_by(3) {
         let place = Place::new();
         let output = finish(place.command(None, &["--quiet"]).env("LD_PRELOAD", &shim).env("FULL_AT", write.to_string()));
         let messages = stderr(&output);
