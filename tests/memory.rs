@@ -1,5 +1,6 @@
 //! `--memory`: a network that does not fit is made again from its streams at every pass, with the same bytes out.
 
+#[cfg(feature = "mpi")]
 mod jobs;
 
 use std::path::Path;
@@ -9,6 +10,7 @@ use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::experiment::{Cell, Experiment, Precision, SearchChoice};
 use advstep_hpc::plan::{self, Resources, memory};
 use advstep_hpc::results::first_difference;
+#[cfg(feature = "mpi")]
 use jobs::{PROGRAM, finish, job, stderr};
 
 /// Runs one network of (L=1, d=500, k=10⁶) and returns the peak resident bytes of all children of this process so far.
