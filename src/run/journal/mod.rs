@@ -35,6 +35,9 @@ const SYNC_INTERVAL: Duration = Duration::from_secs(5);
 /// Bytes written at a time, at least if there are as many.
 const WRITE: usize = 1 << 20;
 
+/// How long a lock is waited for.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
 /// The journal of the results file `out`.
 pub fn path_of(out: &Path) -> PathBuf {
     let mut name = OsString::from(out);
@@ -88,14 +91,22 @@ pub fn find(path: &Path, header: &Header) -> Result<Option<Found>, BadInput> {
     Ok(Some(Found { path: path.to_path_buf(), header: header.clone(), file, other_revision }))
 }
 
-/// Two runs must not write one journal. A file system without locks is taken at its word.
+/// Two runs must not write one journal. One that was killed may still be on its way out, so a lock is waited for a little. A file system
+/// without locks is taken at its word.
 fn lock(file: &File, path: &Path) -> Result<(), BadInput> {
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => {
-            let why = "another run is writing it at this moment";
-            Err(BadInput::new(format!("cannot go on from {}", path.display()), why, "wait for it, or give --out another path"))
+    let refuse =
+        |why| Err(BadInput::new(format!("cannot go on from {}", path.display()), why, "wait for it, or give --out another path"));
+    let started = Instant::now();
+    while let Err(TryLockError::WouldBlock) = file.try_lock() {
+        if started.elapsed() >= LOCK_PATIENCE {
+            return refuse("another run is writing it at this moment");
         }
-        _ => Ok(()),
+        std::thread::sleep(LOCK_PATIENCE / 50);
+    }
+    let identity = |metadata: io::Result<fs::Metadata>| metadata.map(|metadata| (metadata.dev(), metadata.ino())).ok();
+    match identity(file.metadata()) == identity(fs::metadata(path)) {
+        true => Ok(()),
+        false => refuse("another run has put it away at this moment"),
     }
 }
 
