@@ -206,7 +206,7 @@ impl Journal {
             .with_context(context)?;
         let bytes = self.header.to_bytes();
         file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).with_context(context)?;
-        lock(file.as_file(), &self.path)?;
+        lock(file.as_file(), file.path())?;
         let file = file.persist_noclobber(&self.path).with_context(context)?;
         (self.file, self.length) = (Some(file), bytes.len() as u64);
         File::open(directory).and_then(|directory| directory.sync_all()).with_context(context)
