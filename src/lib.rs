@@ -13,6 +13,7 @@ pub mod error;
 pub mod experiment;
 pub mod plan;
 
+pub mod activation;
 pub mod kernels;
 pub mod limit;
 pub mod network;
