@@ -10,7 +10,7 @@ use super::options::Options;
 use crate::error::BadInput;
 
 /// Every key of a file, and what its value looks like.
-const KEYS: [(&str, &str); 13] = [
+const KEYS: [(&str, &str); 17] = [
     ("depths", "a list of whole numbers, such as [1, 2]"),
     ("dims", "a list of whole numbers, such as [10, 100]"),
     ("widths", "a list of whole numbers, such as [10, 1e3], or inf"),
@@ -18,6 +18,10 @@ const KEYS: [(&str, &str); 13] = [
     ("inputs", "a whole number, such as 100"),
     ("gain", "a number, such as 1.0"),
     ("readout", "\"sign\" or \"gaussian\""),
+    ("activation", "the name of one, such as \"tanh\""),
+    ("bias", "true or false"),
+    ("inputs_law", "\"sphere\", \"gaussian\", \"hypercube\" or \"file:PATH\""),
+    ("directions", "a list of names, such as [\"gradient\", \"sign\"]"),
     ("bound", "a number, such as 20.0"),
     ("seed", "a whole number without exponent or fraction, such as 7"),
     ("precision", "\"f32\" or \"f64\""),
@@ -146,7 +150,7 @@ mod tests {
 
     #[test]
     fn an_experiment_survives_its_toml() {
-        let text = "depths = [3, 1]\ndims = [7]\nwidths = [1e3, 10, 10]\nnetworks = 3\ninputs = 2\ngain = 1.7\nreadout = 'gaussian'\n\
+        let text = "depths = [3, 1]\ndims = [7]\nwidths = [1e3, 10, 10]\nnetworks = 3\ninputs = 2\ngain = 1.7\nreadout = 'gaussian'\nactivation = 'leaky-relu'\nbias = true\ninputs_law = 'hypercube'\ndirections = ['random', 'sign']\n\
                     bound = 0.1\nseed = 9223372036854775807\nprecision = 'f64'\nengine = 'dense'\nsearch = 'scan'\n\
                     [extra_widths]\n1 = [1e9, 10, 20]\n3 = [10]\n";
         let experiment = Experiment::from_toml(text, "test").unwrap();

@@ -51,6 +51,14 @@ pub fn readout<T: Real>(psi: Activation, a: &[T], z: &[T]) -> f64 {
     }
 }
 
+/// Σ_j a_j h_j of values h = ψ(z), in f64.
+pub fn readout_of_values<T: Real>(psi: Activation, a: &[T], h: &[T]) -> f64 {
+    match psi {
+        Activation::Relu => relu::readout(a, h), // ψ(h) = h
+        _ => a.iter().zip(h).fold(0.0, |sum, (a, h)| sum + a.to_f64() * h.to_f64()),
+    }
+}
+
 /// Multiplies each entry of a gradient by ψ'(z_j). For ReLU `z` may hold ψ(z) as well, which has the same sign.
 pub fn scale_gradient<T: Real>(psi: Activation, z: &[T], g: &mut [T]) {
     fn with<F: Function, T: Real>(z: &[T], g: &mut [T]) {
