@@ -190,7 +190,7 @@ impl Activation {
         }
     }
 
-    /// c_ψ² = E ψ'(X)², X ~ N(0, 1) (the paper, section 2): the mean of ‖∇f‖² at depth 1.
+    /// c_ψ² = E ψ'(X)², X ~ N(0, 1) (the paper, section 2): the mean of ‖∇f‖² at depth 1, up to a part of 1/d.
     pub fn derivative_second_moment(self) -> f64 {
         match self {
             Activation::Relu => 0.5,

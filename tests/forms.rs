@@ -191,6 +191,12 @@ fn mean_and_error(networks: &[Vec<Sample>], of: impl Fn(&Sample) -> f64) -> (f64
     (mean, (variance / means.len() as f64).sqrt())
 }
 
+/// E X² ψ'(X)² by the trapezoidal rule.
+fn weighted_second_moment(psi: Activation) -> f64 {
+    let density = |x: f64| (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    (-12_000..12_000).map(|i| (f64::from(i) + 0.5) * 1e-3).map(|x| (x * psi.derivative(x)).powi(2) * density(x) * 1e-3).sum()
+}
+
 fn run(experiment: &Experiment) -> Vec<Vec<Sample>> {
     let plan = plan(experiment, Resources { threads: 1, memory: 8 << 30 }).unwrap();
     (0..experiment.networks).map(|network| measure(experiment, &plan.cells[0], Unit { cell: 0, network }).samples).collect()
@@ -198,7 +204,7 @@ fn run(experiment: &Experiment) -> Vec<Vec<Sample>> {
 
 #[test]
 fn second_moments_of_one_layer_are_those_of_quadrature_for_every_activation_and_engine() {
-    // E f² = E ψ(X)² and E ‖∇f‖² = c_ψ² at every width, with inputs on the sphere or in the hypercube, and with a bias unit among them.
+    // E f² = E ψ(X)² and E ‖∇f‖² = c_ψ² (1 − 1/d) + E X²ψ'(X)²/d at every width, with inputs on the sphere or in the hypercube, and with a bias unit among them.
     // 4.5 standard errors: 96 assertions, false alarm 7e-6 each.
     for activation in Activation::ALL {
         for engine in [EngineChoice::Dense, EngineChoice::Implicit] {
@@ -209,11 +215,13 @@ fn second_moments_of_one_layer_are_those_of_quadrature_for_every_activation_and_
                 let networks = run(&base);
                 let (mean, error) = mean_and_error(&networks, |sample| sample.value.powi(2));
                 assert!((mean - activation.value_second_moment()).abs() < 4.5 * error, "f² of {what}: {mean} ± {error}");
-                // Without the bias unit 19 of 20 coordinates are left, of which the gradient along x has a part of its own.
                 let (mean, error) = mean_and_error(&networks, |sample| sample.gradient_norm.powi(2));
-                let expected = activation.derivative_second_moment() * if bias { 19.0 / 20.0 } else { 1.0 };
-                let slack = 4.5 * error + if activation.is_piecewise_linear() { 0.0 } else { 0.06 * expected };
-                assert!((mean - expected).abs() < slack, "‖∇f‖² of {what}: {mean} ± {error}, expected {expected}");
+                // w = Z x/d + w', w' of variance 1/d in the d − 1 directions across x: E ψ'(Z)² w_x² and E ψ'(Z)² w_i² differ.
+                let (c, z) = (activation.derivative_second_moment(), weighted_second_moment(activation));
+                let all = (19.0 * c + z) / 20.0;
+                let of_bias_unit = z / 400.0 + c * 19.0 / 400.0;
+                let expected = if bias { all - of_bias_unit } else { all };
+                assert!((mean - expected).abs() < 4.5 * error, "‖∇f‖² of {what}: {mean} ± {error}, expected {expected}");
             }
         }
     }
