@@ -77,8 +77,8 @@ fn worst_pair<T: Real>(x: &Array2<T>, ax: &Array2<T>, y: &Array2<T>, aty: &Array
 
 /// What a layer is asked: activations forward, masks backward, points along lines ever closer together.
 fn residual<T: Real>(width: usize) -> (f64, (usize, usize)) {
-    let fresh = |side: Side, direction: usize, out: &mut [T]| {
-        let seed = (direction as u64) << 1 | u64::from(side == Side::Times);
+    let fresh = |side: Side, direction: usize, chunk: usize, out: &mut [T]| {
+        let seed = (chunk as u64) << 32 | (direction as u64) << 1 | u64::from(side == Side::Times);
         let mut generator = Xoshiro256PlusPlus::seed_from_u64(seed);
         out.fill_with(|| T::of_f64(StandardNormal.sample(&mut generator)));
     };

@@ -352,6 +352,7 @@ fn experiment(depths: Vec<usize>) -> Experiment {
         engine: EngineChoice::Auto,
         search: SearchChoice::Auto,
         extra_widths: BTreeMap::from([(1, vec![1000])]),
+        extra_cells: Vec::new(),
     }
 }
 

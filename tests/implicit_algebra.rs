@@ -25,8 +25,8 @@ fn gaussian<T: Real>(rows: usize, columns: usize, seed: u64) -> Array2<T> {
 
 /// A p × q matrix of iid N(0, 1).
 fn unknown<T: Real>(rows: usize, columns: usize, seed: u64) -> GaussianMatrix<T> {
-    let fresh = move |side: Side, direction: usize, out: &mut [T]| {
-        let mut generator = generator(seed << 32 | (direction as u64) << 1 | u64::from(side == Side::Times));
+    let fresh = move |side: Side, direction: usize, chunk: usize, out: &mut [T]| {
+        let mut generator = generator(seed << 48 | (chunk as u64) << 32 | (direction as u64) << 1 | u64::from(side == Side::Times));
         out.fill_with(|| T::of_f64(StandardNormal.sample(&mut generator)));
     };
     GaussianMatrix::new(rows, columns, Box::new(fresh))

@@ -74,9 +74,9 @@ fn recovered_entries_are_independent_normals() {
         for index in 0..MATRICES {
             let streams = NetworkStreams::new(77, cell, index, 1.0, Readout::Sign);
             let mut scratch = Vec::new();
-            let fresh = move |side: Side, direction: usize, out: &mut [f64]| {
+            let fresh = move |side: Side, direction: usize, chunk: usize, out: &mut [f64]| {
                 scratch.resize(out.len(), 0.0);
-                streams.product(2, side == Side::TransposeTimes, direction, &mut scratch);
+                streams.product(2, side == Side::TransposeTimes, direction, chunk, &mut scratch);
                 for (out, fresh) in out.iter_mut().zip(&scratch) {
                     *out = f64::from(*fresh);
                 }

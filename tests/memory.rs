@@ -11,7 +11,7 @@ use advstep_hpc::results::first_difference;
 /// Runs one network of (L=1, d=500, k=10⁶) and returns the peak resident bytes of all children of this process so far.
 fn run(memory: &str, out: &Path) -> u64 {
     let options =
-        ["--depths", "1", "--dims", "500", "--widths", "1e6", "--networks", "1", "--inputs", "50", "--threads", "1", "--quiet"];
+        ["--depths", "1", "--dims", "500", "--widths", "1e6", "--networks", "1", "--inputs", "64", "--threads", "1", "--quiet"];
     let mut command = Command::new(env!("CARGO_BIN_EXE_advstep-hpc"));
     let status = command.args(options).args(["--memory", memory, "--out"]).arg(out).status().unwrap();
     assert!(status.success());
@@ -51,9 +51,9 @@ fn a_deep_network_runs_within_a_small_budget_with_the_same_bytes() {
     assert_eq!(first_difference(&run("180MiB", "lean.h5"), &run("2GiB", "rich.h5")).unwrap(), None);
 }
 
-/// Peak resident bytes of one run of a cell, and what the plan said.
-#[allow(clippy::zombie_processes)] // wait4 waits for the child
-fn measured_and_predicted(cell: &Cell, networks: usize, inputs: usize, threads: usize, options: &[&str]) -> (u64, u64) {
+/// Peak resident bytes of one run of a cell, what the plan said, and what it says of units one after the other, which is what happens when
+/// one thread is kept waiting by the rest of the machine.
+fn measured_and_predicted(cell: &Cell, networks: usize, inputs: usize, threads: usize, options: &[&str]) -> (u64, u64, u64) {
     let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_advstep-hpc"));
     command.args(["--depths", &cell.depth.to_string(), "--dims", &cell.dim.to_string(), "--widths", &cell.width.to_string()]);
@@ -81,7 +81,9 @@ fn measured_and_predicted(cell: &Cell, networks: usize, inputs: usize, threads: 
     };
     let experiment = Experiment { extra_widths: Default::default(), ..experiment };
     let plan = plan::plan(&experiment, Resources { threads, memory: 8 << 30 }).unwrap();
-    (peak, memory::process_bytes(&experiment, threads) + threads.min(networks) as u64 * plan.cells[0].unit_bytes)
+    let process = memory::process_bytes(&experiment, threads);
+    let unit = plan.cells[0].unit_bytes;
+    (peak, process + threads.min(networks) as u64 * unit, process + unit)
 }
 
 /// `cargo test --release --test memory -- --nocapture` prints the table.
@@ -104,7 +106,7 @@ fn predicted_memory_is_a_tight_upper_bound() {
     println!("{:>24} networks inputs threads  measured  predicted  MiB", "(L, d, k)");
     let mut wrong = Vec::new();
     for (cell, networks, inputs, threads, options) in cases {
-        let (measured, predicted) = measured_and_predicted(&cell, networks, inputs, threads, options);
+        let (measured, predicted, at_least) = measured_and_predicted(&cell, networks, inputs, threads, options);
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         let line = format!(
             "{:>24} {networks:>8} {inputs:>6} {threads:>7} {:>9.0} {:>10.0}  {}",
@@ -114,7 +116,7 @@ fn predicted_memory_is_a_tight_upper_bound() {
             options.join(" ")
         );
         println!("{line}");
-        if measured > predicted || predicted > 2 * measured + (160 << 20) {
+        if measured > predicted || at_least > 2 * measured + (160 << 20) {
             wrong.push(line);
         }
     }

@@ -81,7 +81,9 @@ fn no_two_streams_of_the_presets_are_the_same() {
                 // Wide cells have millions of blocks a network, and every engine draws products: two networks of a cell must do.
                 if network < 2 {
                     for (layer, transposed) in (1..=cell.depth).flat_map(|layer| [(layer, false), (layer, true)]) {
-                        ids.extend((0..500).map(|direction| key.stream(Role::Product { layer, transposed }, direction).id()));
+                        for direction in 0..500 {
+                            ids.extend((0..3).map(|chunk| key.stream(Role::Product { layer, transposed, direction }, chunk).id()));
+                        }
                     }
                 } else if cell.width > 10_000 {
                     continue;

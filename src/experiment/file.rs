@@ -10,7 +10,7 @@ use super::options::Options;
 use crate::error::BadInput;
 
 /// Every key of a file, and what its value looks like.
-const KEYS: [(&str, &str); 17] = [
+const KEYS: [(&str, &str); 18] = [
     ("depths", "a list of whole numbers, such as [1, 2]"),
     ("dims", "a list of whole numbers, such as [10, 100]"),
     ("widths", "a list of whole numbers, such as [10, 1e3], or inf"),
@@ -28,6 +28,7 @@ const KEYS: [(&str, &str); 17] = [
     ("engine", "\"auto\", \"dense\" or \"implicit\""),
     ("search", "\"auto\", \"exact\" or \"scan\""),
     ("extra_widths", "a table of lists by depth, such as {1 = [1e4]}"),
+    ("extra_cells", "a list of [depth, dim, width], such as [[1, 20, 1e9]]"),
 ];
 
 /// Unlike names of more edits than this are not taken for a slip.

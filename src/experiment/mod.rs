@@ -130,6 +130,9 @@ pub struct Experiment {
     pub precision: Precision,
     pub engine: EngineChoice,
     pub search: SearchChoice,
+    /// Cells added to the grid, ascending, distinct, none of them in it.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "serialize_extra_cells")]
+    pub extra_cells: Vec<Cell>,
     /// Widths added at single depths, by depth; none of them is in `widths`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", serialize_with = "serialize_extra_widths")]
     pub extra_widths: BTreeMap<usize, Vec<usize>>,
@@ -154,6 +157,10 @@ fn serialize_widths<S: Serializer>(widths: &[usize], to: S) -> Result<S::Ok, S::
 
 fn serialize_extra_widths<S: Serializer>(extra: &BTreeMap<usize, Vec<usize>>, to: S) -> Result<S::Ok, S::Error> {
     to.collect_map(extra.iter().map(|(depth, widths)| (depth, toml_widths(widths))))
+}
+
+fn serialize_extra_cells<S: Serializer>(cells: &[Cell], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(cells.iter().map(|cell| toml_widths(&[cell.depth, cell.dim, cell.width])))
 }
 
 /// One architecture of the experiment.
@@ -210,13 +217,16 @@ impl Experiment {
                 cells.extend(widths.iter().map(|&width| Cell { depth, dim, width }));
             }
         }
+        cells.extend(&self.extra_cells);
+        cells.sort_unstable();
         cells
     }
 
     /// `cells().len()`, without making them; `usize::MAX` where it would overflow.
     pub fn cell_count(&self) -> usize {
         let widths = |depth| self.widths.len() + self.extra_widths.get(depth).map_or(0, Vec::len);
-        self.depths.iter().map(widths).fold(0usize, usize::saturating_add).saturating_mul(self.dims.len())
+        let grid = self.depths.iter().map(widths).fold(0usize, usize::saturating_add).saturating_mul(self.dims.len());
+        grid.saturating_add(self.extra_cells.len())
     }
 
     /// Samples of a network: one for each direction and input.
@@ -232,6 +242,30 @@ impl Experiment {
         let mut names = mine.keys().chain(others.keys());
         let name = names.find(|&name| mine.get(name) != others.get(name))?;
         Some(format!("{name} is {} against {}", text(mine.get(name)), text(others.get(name))))
+    }
+
+    /// Whether the grid of depths, dims and widths holds `cell`.
+    fn is_in_grid(&self, cell: &Cell) -> bool {
+        self.depths.contains(&cell.depth) && self.dims.contains(&cell.dim) && self.widths_at(cell.depth).contains(&cell.width)
+    }
+
+    /// The depths, dims and widths of all cells, each ascending and distinct.
+    pub fn axes(&self) -> [Vec<usize>; 3] {
+        let grid = [self.depths.clone(), self.dims.clone(), self.depths.iter().flat_map(|&depth| self.widths_at(depth)).collect()];
+        let fields: [fn(&Cell) -> usize; 3] = [|cell| cell.depth, |cell| cell.dim, |cell| cell.width];
+        let mut axes = grid;
+        for (axis, field) in axes.iter_mut().zip(fields) {
+            axis.extend(self.extra_cells.iter().map(field));
+            axis.sort_unstable();
+            axis.dedup();
+        }
+        axes
+    }
+
+    /// The depths of all cells, ascending and distinct.
+    pub fn all_depths(&self) -> Vec<usize> {
+        let [depths, ..] = self.axes();
+        depths
     }
 
     /// All widths run at `depth`, ascending.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::inputs::InputsLaw;
 use super::presets::Preset;
-use super::{Direction, EngineChoice, Experiment, INFINITE_WIDTH, Precision, Readout, SearchChoice};
+use super::{Cell, Direction, EngineChoice, Experiment, INFINITE_WIDTH, Precision, Readout, SearchChoice};
 use crate::activation::Activation;
 use crate::error::BadInput;
 use crate::unit::Sample;
@@ -39,11 +39,14 @@ pub struct Options {
     pub search: Option<SearchChoice>,
     /// Widths added at single depths; the keys are depths, as written.
     pub extra_widths: Option<BTreeMap<String, Vec<f64>>>,
+    /// Cells (depth, dim, width) added to the grid.
+    pub extra_cells: Option<Vec<[f64; 3]>>,
 }
 
 impl Options {
     /// These options, and those of `base` where these say nothing. Widths given here replace the extra widths of `base` too, and
-    /// depths given here select from them. A file of inputs given here replaces the dims of `base`.
+    /// depths given here select from them. Depths, dims or widths given here leave out the extra cells of `base`, and a file of inputs also
+    /// its dims.
     pub fn overlay(self, base: Options) -> Options {
         let extra_widths = match (self.extra_widths, &self.widths) {
             (Some(extra), _) => Some(extra),
@@ -51,6 +54,8 @@ impl Options {
             (None, None) => base.extra_widths.map(|extra| select(extra, self.depths.as_deref())),
         };
         let is_from_file = self.inputs_law.as_ref().is_some_and(|law| law.starts_with("file:"));
+        let is_grid_given = self.depths.is_some() || self.dims.is_some() || self.widths.is_some() || is_from_file;
+        let extra_cells = self.extra_cells.or(if is_grid_given { None } else { base.extra_cells });
         Options {
             depths: self.depths.or(base.depths),
             dims: self.dims.or(if is_from_file { None } else { base.dims }),
@@ -69,6 +74,7 @@ impl Options {
             engine: self.engine.or(base.engine),
             search: self.search.or(base.search),
             extra_widths,
+            extra_cells,
         }
     }
 
@@ -79,7 +85,8 @@ impl Options {
     /// Any value out of its range, an empty or missing list, more samples than can be held, and a gain and depth at which the
     /// values of a network leave the range of its precision.
     pub fn validate(self) -> Result<Experiment, BadInput> {
-        let defaults = Options { depths: None, dims: None, widths: None, extra_widths: None, ..Preset::Quick.options() };
+        let defaults =
+            Options { depths: None, dims: None, widths: None, extra_widths: None, extra_cells: None, ..Preset::Quick.options() };
         let options = self.overlay(defaults);
 
         let bias = given("bias", options.bias)?;
@@ -87,8 +94,9 @@ impl Options {
         let depths = DEPTH.list("depths", options.depths)?;
         let dims = dims(options.dims, &mut inputs_law, bias)?;
         let widths = WIDTH.widths("widths", options.widths)?;
-        let experiment = Experiment {
+        let mut experiment = Experiment {
             extra_widths: extra_widths(options.extra_widths.unwrap_or_default(), &depths, &widths)?,
+            extra_cells: Vec::new(),
             depths,
             dims,
             widths,
@@ -106,6 +114,7 @@ impl Options {
             engine: given("engine", options.engine)?,
             search: given("search", options.search)?,
         };
+        experiment.extra_cells = extra_cells(options.extra_cells.unwrap_or_default(), &experiment)?;
         check_search(&experiment)?;
         check_form(&experiment)?;
         check_magnitudes(&experiment)?;
@@ -175,7 +184,12 @@ impl Count {
 
     /// As [`list`](Self::list), for widths, which may be infinite.
     fn widths(&self, key: &str, values: Option<Vec<f64>>) -> Result<Vec<usize>, BadInput> {
-        self.list_by(key, values, |value| if value == f64::INFINITY { Ok(INFINITE_WIDTH) } else { self.whole(value) })
+        self.list_by(key, values, |value| self.finite_or_not(value))
+    }
+
+    /// `value` as a width, which may be infinite.
+    fn finite_or_not(&self, value: f64) -> Result<usize, BadInput> {
+        if value == f64::INFINITY { Ok(INFINITE_WIDTH) } else { self.whole(value) }
     }
 
     fn list_by(
@@ -231,6 +245,19 @@ fn extra_widths(
         }
     }
     Ok(by_depth)
+}
+
+/// The cells that are added to the grid of `experiment`.
+fn extra_cells(extra: Vec<[f64; 3]>, experiment: &Experiment) -> Result<Vec<Cell>, BadInput> {
+    let cell = |[depth, dim, width]: [f64; 3]| {
+        let width = WIDTH.finite_or_not(width)?;
+        Ok(Cell { depth: DEPTH.whole(depth)?, dim: DIM.whole(dim)?, width })
+    };
+    let mut cells = extra.into_iter().map(cell).collect::<Result<Vec<_>, BadInput>>()?;
+    cells.sort_unstable();
+    cells.dedup();
+    cells.retain(|cell| !experiment.is_in_grid(cell));
+    Ok(cells)
 }
 
 fn positive(name: &str, value: f64, max: f64) -> Result<f64, BadInput> {
@@ -289,7 +316,7 @@ fn seed(seed: i64) -> Result<u64, BadInput> {
 
 /// Refuses to trace networks that have no weights.
 fn check_search(experiment: &Experiment) -> Result<(), BadInput> {
-    let is_deep = experiment.depths.iter().any(|&depth| depth > 1);
+    let is_deep = experiment.all_depths().iter().any(|&depth| depth > 1);
     if is_deep && experiment.engine == EngineChoice::Implicit && experiment.search == SearchChoice::Exact {
         return Err(BadInput::new(
             "engine implicit and search exact cannot go together at depth 2 and more",
@@ -302,9 +329,10 @@ fn check_search(experiment: &Experiment) -> Result<(), BadInput> {
 
 /// Refuses forms of the model that no engine or search is made for.
 fn check_form(experiment: &Experiment) -> Result<(), BadInput> {
-    let Experiment { activation, bias, directions, .. } = experiment;
-    let extra = experiment.extra_widths.values().flatten();
-    if experiment.widths.iter().chain(extra).any(|&width| width == INFINITE_WIDTH) {
+    let Experiment { activation, bias, directions, extra_cells, .. } = experiment;
+    let is_infinite = |widths: &Vec<usize>| widths.contains(&INFINITE_WIDTH);
+    let has_infinite = is_infinite(&experiment.widths) || experiment.extra_widths.values().any(is_infinite);
+    if has_infinite || extra_cells.iter().any(Cell::is_infinite) {
         let refuse = |form: String| {
             let why = "the limit is drawn for relu without bias unit, inputs on the sphere, and steps along the gradient only";
             Err(BadInput::new(format!("the width inf cannot go together with {form}"), why, "take inf out of the widths"))
@@ -322,7 +350,7 @@ fn check_form(experiment: &Experiment) -> Result<(), BadInput> {
             return refuse("directions other than gradient".into());
         }
     }
-    let is_deep = experiment.depths.iter().any(|&depth| depth > 1);
+    let is_deep = experiment.all_depths().into_iter().any(|depth| depth > 1);
     if is_deep && experiment.search == SearchChoice::Exact && !activation.is_piecewise_linear() {
         return Err(BadInput::new(
             format!("activation {} and search exact cannot go together at depth 2 and more", activation.name()),
@@ -337,11 +365,19 @@ fn check_form(experiment: &Experiment) -> Result<(), BadInput> {
             "give engine auto or dense",
         ));
     }
-    if *bias && experiment.dims.contains(&1) {
+    if *bias && (experiment.dims.contains(&1) || extra_cells.iter().any(|cell| cell.dim == 1)) {
         return Err(BadInput::new(
             "there is no bias unit at dim 1",
             "the bias unit is one of the coordinates, and at least one other has to change",
             "give dims of 2 and more",
+        ));
+    }
+    let is_foreign = |cell: &&Cell| !experiment.dims.contains(&cell.dim);
+    if let (InputsLaw::File(file), Some(cell)) = (&experiment.inputs_law, extra_cells.iter().find(is_foreign)) {
+        return Err(BadInput::new(
+            format!("the extra cell {cell} has not the dim of {}", file.name()),
+            "the rows of a file have one length",
+            format!("give it the dim {}", experiment.dims[0]),
         ));
     }
     Ok(())
@@ -359,7 +395,7 @@ fn check_magnitudes(experiment: &Experiment) -> Result<(), BadInput> {
         true => psi.value_second_moment(),
         false => psi.value_second_moment().min(psi.derivative(0.0).powi(2)),
     };
-    for &depth in &experiment.depths {
+    for depth in experiment.all_depths() {
         let log2_variance = (depth - 1) as f64 * experiment.gain.log2() + depth as f64 * decay.log2();
         if log2_variance.abs() > limit {
             return Err(BadInput::new(
@@ -374,7 +410,8 @@ fn check_magnitudes(experiment: &Experiment) -> Result<(), BadInput> {
 
 fn check_samples(experiment: &Experiment) -> Result<(), BadInput> {
     let widths = |depth| experiment.widths.len() + experiment.extra_widths.get(depth).map_or(0, Vec::len);
-    let cells = experiment.dims.len() as f64 * experiment.depths.iter().map(|depth| widths(depth) as f64).sum::<f64>();
+    let grid = experiment.dims.len() as f64 * experiment.depths.iter().map(|depth| widths(depth) as f64).sum::<f64>();
+    let cells = grid + experiment.extra_cells.len() as f64;
     let samples = cells * experiment.networks as f64 * experiment.samples_of_network() as f64;
     if samples > MAX_SAMPLES {
         let bytes = bytesize::ByteSize((samples * size_of::<Sample>() as f64) as u64);
@@ -481,6 +518,24 @@ mod tests {
         }
         let empty = Options { extra_widths: Some(BTreeMap::from([("1".to_string(), vec![])])), ..small() };
         assert_eq!(empty.validate().unwrap_err().what, "the list of extra_widths at depth 1 is empty");
+    }
+
+    #[test]
+    fn extra_cells_are_added_to_the_grid() {
+        let toml = "depths=[1]\ndims=[2]\nwidths=[3]\nextra_cells=[[2, 5, inf], [1, 2, 3], [1, 7, 1e9], [1, 1, 1]]";
+        let experiment = Experiment::from_toml(toml, "test").unwrap();
+        let cell = |depth, dim, width| Cell { depth, dim, width };
+        let cells = vec![cell(1, 1, 1), cell(1, 2, 3), cell(1, 7, 1_000_000_000), cell(2, 5, INFINITE_WIDTH)];
+        assert_eq!((experiment.cells(), experiment.cell_count()), (cells, 4));
+        assert_eq!(Experiment::from_toml(&experiment.to_toml(), "test").unwrap(), experiment);
+        let flags = |flags: Options| flags.overlay(Options::from_toml(toml, "test").unwrap()).validate().unwrap().extra_cells.len();
+        assert_eq!(flags(Options { networks: Some(2.0), ..Options::default() }), 3);
+        assert_eq!(flags(Options { dims: Some(vec![4.0]), ..Options::default() }), 0);
+        for bad in [[0.0, 1.0, 1.0], [1.0, f64::INFINITY, 1.0], [1.0, 1.0, 1.5]] {
+            assert!(Options { extra_cells: Some(vec![bad]), ..small() }.validate().is_err());
+        }
+        let deep = Options { extra_cells: Some(vec![[1000.0, 1.0, 1.0]]), ..small() };
+        assert!(deep.validate().unwrap_err().what.contains("depth 1000 is too large"));
     }
 
     #[test]

@@ -7,9 +7,9 @@ use super::options::Options;
 pub enum Preset {
     /// Fewer dims and widths: minutes on two cores.
     Quick,
-    /// The paper's grid, widths to 10⁶ at depth 1.
+    /// The paper's grid, widths to 10⁶ at every depth.
     Paper,
-    /// Where the paper could not go: a million neurons a layer at depth 6, a million coordinates.
+    /// Where the paper could not go: a million neurons a layer at depth 6, a million coordinates, a billion neurons.
     Beyond,
 }
 
@@ -55,9 +55,9 @@ mod tests {
     #[test]
     fn paper_is_the_grid_it_promises() {
         let paper = Preset::Paper.options().validate().unwrap();
-        assert_eq!(paper.cells().len(), 6 * 6 * 7 + 6 * 4);
+        assert_eq!(paper.cells().len(), 6 * 6 * 11);
         assert!(paper.cells().contains(&Cell { depth: 1, dim: 500, width: 1_000_000 }));
-        assert!(paper.cells().contains(&Cell { depth: 6, dim: 500, width: 10_000 }));
+        assert!(paper.cells().contains(&Cell { depth: 6, dim: 10, width: 1_000_000 }));
         assert_eq!((paper.networks, paper.inputs), (100, 100));
     }
 
@@ -66,7 +66,8 @@ mod tests {
         let beyond = Preset::Beyond.options().validate().unwrap();
         assert!(beyond.cells().contains(&Cell { depth: 6, dim: 500, width: 1_000_000 }));
         assert!(beyond.cells().contains(&Cell { depth: 1, dim: 1_000_000, width: 1_000_000 }));
-        assert_eq!((beyond.networks, beyond.inputs), (10, 20));
+        assert!(beyond.cells().contains(&Cell { depth: 1, dim: 20, width: 1_000_000_000 }));
+        assert_eq!((beyond.cells().len(), beyond.networks, beyond.inputs), (6, 10, 20));
     }
 
     #[test]
@@ -76,6 +77,7 @@ mod tests {
             dims: grid_of_quick.dims.clone(),
             widths: grid_of_quick.widths.clone(),
             extra_widths: grid_of_quick.extra_widths.clone(),
+            extra_cells: grid_of_quick.extra_cells.clone(),
             ..Preset::Paper.options()
         };
         assert_eq!(options, grid_of_quick);

@@ -7,6 +7,7 @@ pub mod cgroup;
 pub mod clock;
 pub mod cores;
 pub mod memory;
+pub mod pages;
 pub mod versions;
 
 pub use clock::now_utc;

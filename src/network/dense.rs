@@ -8,7 +8,7 @@
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
-use super::product::{add_times, times_transposed};
+use super::product::{add_times, times_transposed, zeros};
 use super::weights::Weights;
 use super::{Engine, Hidden, LineBlock, LinePoint, ValueAndGradient};
 use crate::activation::Activation;
@@ -57,7 +57,7 @@ impl<T: Real> Dense<T> {
             psi,
             weights: Weights::new(streams, cell, keep.weights),
             inputs,
-            directions: Array2::from_elem((0, 0), T::zero()),
+            directions: zeros((0, 0)),
             keeps_line: cell.depth > 1 || keep.line == Storage::Stored,
             z: Vec::new(),
             u: Vec::new(),
@@ -89,7 +89,7 @@ impl<T: Real> Dense<T> {
     /// W·below of hidden layer `layer`, and what `end` makes of each row of a block of it: n × k from n × fan-in.
     fn layer(&mut self, layer: usize, below: ArrayView2<T>, end: impl Fn(&mut [T])) -> Array2<T> {
         let width = self.cell.width;
-        let mut h = Array2::from_elem((below.nrows(), width), T::zero());
+        let mut h = zeros((below.nrows(), width));
         for block in 0..blocks(width) {
             let rows = block_rows(width, block);
             times_transposed(below, self.weights.rows(layer, block), h.slice_mut(s![.., rows.clone()]));
@@ -117,11 +117,11 @@ impl<T: Real> Dense<T> {
     /// The first hidden layer at `x`, with what its gradient needs; fills `self.z` if this is for lines. For depths of 2 and more.
     fn first_layer(&mut self, x: ArrayView2<T>, is_for_lines: bool) -> Hidden<T> {
         let (psi, width) = (self.psi, self.cell.width);
-        let mut h = Array2::from_elem((x.nrows(), width), T::zero());
+        let mut h = zeros((x.nrows(), width));
         let mut kept = (psi != Activation::Relu).then(|| h.clone());
         for block in 0..blocks(width) {
             let rows = block_rows(width, block);
-            let mut z = Array2::from_elem((x.nrows(), rows.len()), T::zero());
+            let mut z = zeros((x.nrows(), rows.len()));
             times_transposed(x, self.weights.rows(1, block), z.view_mut());
             let mut slice = h.slice_mut(s![.., rows.clone()]);
             slice.assign(&z);
@@ -144,7 +144,7 @@ impl<T: Real> Dense<T> {
         let psi = self.psi;
         let Cell { depth, width, .. } = self.cell;
         let mut value = vec![0.0; below.nrows()];
-        let mut gradient = Array2::from_elem(below.dim(), T::zero());
+        let mut gradient = zeros(below.dim());
         let mut readout = Vec::new();
         let mut buffer = block_buffer(below.nrows(), width);
         for block in 0..blocks(width) {
@@ -192,7 +192,7 @@ impl<T: Real> Dense<T> {
 
     /// Carries the gradient in the pre-activations of `layer` down to what is below it: n × fan-in from n × k.
     fn backward(&mut self, layer: usize, gradient: ArrayView2<T>) -> Array2<T> {
-        let mut below = Array2::from_elem((gradient.nrows(), self.cell.fan_in(layer)), T::zero());
+        let mut below = zeros((gradient.nrows(), self.cell.fan_in(layer)));
         for block in 0..blocks(self.cell.width) {
             let rows = block_rows(self.cell.width, block);
             add_times(gradient.slice(s![.., rows]), self.weights.rows(layer, block), below.view_mut());
@@ -220,7 +220,7 @@ impl<T: Real> Dense<T> {
 
     /// Points of the lines, m × d.
     fn points(&self, points: &[LinePoint]) -> Array2<T> {
-        let mut x = Array2::from_elem((points.len(), self.cell.dim), T::zero());
+        let mut x = zeros((points.len(), self.cell.dim));
         for (mut row, point) in x.rows_mut().into_iter().zip(points) {
             let t = T::of_f64(point.t);
             row.assign(&self.inputs.row(point.input));
@@ -259,7 +259,7 @@ impl<T: Real> Engine<T> for Dense<T> {
 
     fn value_and_gradient(&mut self) -> ValueAndGradient<T> {
         self.z.clear();
-        let inputs = std::mem::replace(&mut self.inputs, Array2::from_elem((0, 0), T::zero()));
+        let inputs = std::mem::replace(&mut self.inputs, zeros((0, 0)));
         let result = self.pass(inputs.view(), true);
         self.inputs = inputs;
         result
@@ -285,7 +285,7 @@ impl<T: Real> Engine<T> for Dense<T> {
         if self.keeps_line {
             for block in 0..blocks(self.cell.width) {
                 let w = self.weights.rows(1, block);
-                let mut u = Array2::from_elem((self.directions.nrows(), w.nrows()), T::zero());
+                let mut u = zeros((self.directions.nrows(), w.nrows()));
                 times_transposed(self.directions.view(), w, u.view_mut());
                 self.u.push(u);
             }
@@ -318,7 +318,7 @@ impl<T: Real> Engine<T> for Dense<T> {
             return self.last_layer_value(x.view());
         }
         let width = self.cell.width;
-        let mut h = Array2::from_elem((points.len(), width), T::zero());
+        let mut h = zeros((points.len(), width));
         for block in 0..blocks(width) {
             let rows = block_rows(width, block);
             for (point, mut h) in points.iter().zip(h.slice_mut(s![.., rows]).rows_mut()) {

@@ -8,6 +8,7 @@ mod product;
 mod weights;
 
 pub use product::times_transposed;
+use product::zeros;
 
 use std::ops::Range;
 
@@ -47,7 +48,7 @@ impl<T: Real> Hidden<T> {
     /// Without ψ(z) if the gradient does not need it.
     fn without_values(mut self) -> Self {
         if self.z.is_some() {
-            self.h = Array2::from_elem((0, 0), T::zero());
+            self.h = zeros((0, 0));
         }
         self
     }
@@ -122,7 +123,7 @@ pub trait Engine<T: Real> {
 
 /// The first `inputs` inputs of a network on the sphere of radius √d, n × d.
 pub fn sphere_inputs<T: Real>(streams: NetworkStreams, cell: Cell, inputs: usize) -> Array2<T> {
-    let mut batch = Array2::from_elem((inputs, cell.dim), T::zero());
+    let mut batch = zeros((inputs, cell.dim));
     let mut scratch = Vec::new();
     for (index, mut row) in batch.rows_mut().into_iter().enumerate() {
         T::fill_with(row.as_slice_mut().expect("rows are contiguous"), &mut scratch, |out| streams.input(index, out));

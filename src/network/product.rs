@@ -8,7 +8,14 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
 use crate::kernels::Real;
-use crate::machine::blas;
+use crate::machine::{blas, pages};
+
+/// A matrix of zeros, in large pages if it is large.
+pub fn zeros<T: Real>(shape: (usize, usize)) -> Array2<T> {
+    let mut matrix = Array2::from_elem(shape, T::zero());
+    pages::prefer_large(matrix.as_slice_mut().expect("a new matrix is contiguous"));
+    matrix
+}
 
 /// `out` = `x`·`w`ᵀ, with `x` n × q, `w` m × q and `out` n × m, all row-major.
 pub fn times_transposed<T: Real>(x: ArrayView2<T>, w: ArrayView2<T>, out: ArrayViewMut2<T>) {

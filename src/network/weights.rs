@@ -2,6 +2,7 @@
 
 use ndarray::{Array2, ArrayView2, s};
 
+use super::product::zeros;
 use crate::experiment::Cell;
 use crate::kernels::Real;
 use crate::random::{NetworkStreams, block_rows, blocks};
@@ -38,7 +39,7 @@ impl<T: Real> Weights<T> {
             return stored.clone();
         }
         let (width, fan_in) = (self.cell.width, self.cell.fan_in(layer));
-        let mut matrix = Array2::from_elem((width, fan_in), T::zero());
+        let mut matrix = zeros((width, fan_in));
         let entries = matrix.as_slice_mut().expect("a new matrix is contiguous");
         for block in 0..blocks(width) {
             let rows = block_rows(width, block);

@@ -235,7 +235,8 @@ impl Products {
         let images = 2.0 * new * other.rank * (own.dim + 2.0 * other.dim);
         let answers = 2.0 * count * (rank + new) * other.dim;
         self.flops += directions + images + answers;
-        self.normals += new * other.dim;
+        // Every image is made again in the answer, new ones once before; those of the other side once.
+        self.normals += (rank + 2.0 * new) * other.dim + other.rank * own.dim;
         self.numbers += count * (own.dim + other.dim);
         self.small += new.powi(3);
     }

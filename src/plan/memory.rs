@@ -96,7 +96,7 @@ fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Kee
 /// Points of a line that a scan is given room for, where every one of them stays in memory, as a multiple of the expected number.
 const SCAN_RESERVE: f64 = 1.35;
 
-/// Peak bytes of a unit of the implicit engine: two vectors for each product of each layer, and a few batches in flight.
+/// Peak bytes of a unit of the implicit engine: a vector for each product of each layer, and a few batches in flight.
 fn implicit_bytes(cell: Cell, experiment: &Experiment, search: SearchName) -> u64 {
     let number = number_bytes(experiment.precision) as f64;
     let (inputs, depth) = (experiment.inputs as f64, cell.depth as f64);
@@ -106,10 +106,10 @@ fn implicit_bytes(cell: Cell, experiment: &Experiment, search: SearchName) -> u6
 
     let first = match FirstLayer::of(cell, experiment.inputs) {
         FirstLayer::Drawn => BLOCK_ROWS as f64 * dim * 2.0,
-        FirstLayer::Implicit => (dim.min(2.0 * inputs) + width.min(inputs)) * (dim + width),
+        FirstLayer::Implicit => dim.min((1.0 + experiment.directions.len() as f64) * inputs) * dim + width.min(inputs) * width,
     };
     let directions = width.min((1.0 + points) * inputs) + width.min(inputs);
-    let hidden = (depth - 1.0) * directions * 2.0 * width;
+    let hidden = (depth - 1.0) * directions * width;
     let flight = (2.0 + depth.clamp(2.0, 4.0)) * inputs * width;
     let line = if cell.depth == 1 { inputs * (one_layer::bins(cell.width) as f64 * 64.0 + 0.4 * width) } else { 0.0 };
     ((first + hidden + flight + 3.0 * inputs * dim) * number + line + 16.0 * width + 16.0 * dim) as u64

@@ -20,12 +20,6 @@ use memory::Footprint;
 /// costs so much more, that steps are scanned: `cargo bench --bench search_threshold` prints both.
 pub const WIDEST_TRACED: usize = 100;
 
-/// How many times cheaper the implicit engine must be at depth 1, where the dense one can run a network of any width in constant memory.
-const SHALLOW_ADVANTAGE: f64 = 3.0;
-/// How many times faster the implicit engine has to be under `--engine auto`. A dense network takes less memory near the crossover, and
-/// it can be exported.
-const WEIGHTS_ARE_WORTH: f64 = 2.0;
-
 /// An engine that is slower by more than this is not offered in place of one that does not fit.
 const SLOWEST_WAY_OUT: f64 = 20.0;
 
@@ -113,8 +107,7 @@ fn method(cell: Cell, experiment: &Experiment) -> (EngineName, SearchName) {
         EngineChoice::Auto => {
             let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
             let seconds = |engine| cost::of_unit(cell, experiment, engine, search, keep).seconds;
-            let advantage = if cell.depth == 1 { SHALLOW_ADVANTAGE } else { WEIGHTS_ARE_WORTH };
-            let is_cheaper = advantage * seconds(EngineName::Implicit) < seconds(EngineName::Dense);
+            let is_cheaper = seconds(EngineName::Implicit) < seconds(EngineName::Dense);
             (if is_cheaper { EngineName::Implicit } else { EngineName::Dense }, search)
         }
     }

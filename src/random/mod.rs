@@ -14,6 +14,9 @@ use stream::{NetworkKey, Role};
 /// Rows of a weight matrix (neurons) that share a stream, and that every engine works on at a time.
 pub const BLOCK_ROWS: usize = 256;
 
+/// Entries of a drawn product that share a stream, and that are multiplied while they are in cache.
+pub const PRODUCT_ROWS: usize = 4096;
+
 /// The neurons of block `block` of a layer of `width` neurons.
 pub fn block_rows(width: usize, block: usize) -> std::ops::Range<usize> {
     let start = block * BLOCK_ROWS;
@@ -54,10 +57,10 @@ impl NetworkStreams {
         self.key.stream(Role::Weights { layer }, block).lanes().fill(self.sigma(layer), out);
     }
 
-    /// Fills `out` with N(0, σ²) numbers, σ² the variance of the weights of `layer` (1-based): what is new in the product of its matrix, or
-    /// of its transpose, with direction `direction`.
-    pub fn product(&self, layer: usize, transposed: bool, direction: usize, out: &mut [f32]) {
-        self.key.stream(Role::Product { layer, transposed }, direction).lanes().fill(self.sigma(layer), out);
+    /// Fills `out` with N(0, σ²) numbers, σ² the variance of the weights of `layer` (1-based): chunk `chunk` of [`PRODUCT_ROWS`] entries of
+    /// what is new in the product of its matrix, or of its transpose, with direction `direction`.
+    pub fn product(&self, layer: usize, transposed: bool, direction: usize, chunk: usize, out: &mut [f32]) {
+        self.key.stream(Role::Product { layer, transposed, direction }, chunk).lanes().fill(self.sigma(layer), out);
     }
 
     /// Fills `out` with the readout weights a_j of the neurons of block `block`.

@@ -18,9 +18,9 @@ pub enum Role {
     Readout,
     /// Inputs; the block is the index of the input.
     Input,
-    /// What is new in the product of a layer's matrix (1-based), or of its transpose, with a direction; the block is the index of the
-    /// direction.
-    Product { layer: usize, transposed: bool },
+    /// What is new in the product of a layer's matrix (1-based), or of its transpose, with a direction; the block is a chunk of its
+    /// entries.
+    Product { layer: usize, transposed: bool, direction: usize },
     /// All numbers of an input at infinite width; the block is the index of the input.
     Path,
     /// A random direction to step in; the block is the index of the input.
@@ -35,7 +35,9 @@ impl Role {
             Role::Path => 4,
             Role::Direction => 5,
             Role::Weights { layer } => 1 << 32 | layer as u64,
-            Role::Product { layer, transposed } => (2 + u64::from(transposed)) << 32 | layer as u64,
+            Role::Product { layer, transposed, direction } => {
+                (2 + u64::from(transposed)) << 62 | (direction as u64) << 16 | layer as u64
+            }
         }
     }
 }

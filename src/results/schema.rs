@@ -71,15 +71,13 @@ pub struct Axes {
 
 impl Axes {
     pub fn of(experiment: &Experiment, cells: usize) -> Self {
-        let mut widths: Vec<usize> = experiment.widths.iter().chain(experiment.extra_widths.values().flatten()).copied().collect();
-        widths.sort_unstable();
-        widths.dedup();
+        let [depths, dims, widths] = experiment.axes();
         let values = |values: &[usize]| values.iter().map(|&value| value as i64).collect();
         let indices = |count: usize| (0..count as i64).collect();
         Self {
             coordinates: [
-                values(&experiment.depths),
-                values(&experiment.dims),
+                values(&depths),
+                values(&dims),
                 values(&widths),
                 indices(cells),
                 indices(experiment.networks),

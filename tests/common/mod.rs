@@ -37,5 +37,6 @@ pub fn experiment(cell: Cell, networks: usize, inputs: usize) -> Experiment {
         engine: EngineChoice::Auto,
         search: SearchChoice::Auto,
         extra_widths: Default::default(),
+        extra_cells: Vec::new(),
     }
 }

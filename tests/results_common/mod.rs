@@ -30,6 +30,7 @@ pub fn experiment() -> Experiment {
         engine: EngineChoice::Auto,
         search: SearchChoice::Auto,
         extra_widths: BTreeMap::from([(1, vec![100, 1_000_000])]),
+        extra_cells: Vec::new(),
     }
 }
 

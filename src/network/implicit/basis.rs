@@ -10,7 +10,7 @@ use ndarray::{Array2, Axis, s};
 
 use super::cholesky::{Selection, inverse, select};
 use crate::kernels::Real;
-use crate::network::product::{CHUNK, add_times, inner_products, times};
+use crate::network::product::{CHUNK, add_times, inner_products, times, zeros};
 
 /// Parts of a vector shorter than this many rounding units of it are dropped.
 const NOISE: f64 = 16.0;
@@ -161,7 +161,7 @@ fn take_off<T: Real>(x: &mut Array2<T>, block: &Array2<T>) -> Array2<f64> {
 /// `x` ← `small`·`x`, in chunks of columns.
 fn multiply_from_left<T: Real>(small: &Array2<f64>, x: &mut Array2<T>) {
     let small = small.mapv(T::of_f64);
-    let mut out = Array2::from_elem((x.nrows(), CHUNK.min(x.ncols())), T::zero());
+    let mut out = zeros((x.nrows(), CHUNK.min(x.ncols())));
     for mut chunk in x.axis_chunks_iter_mut(Axis(1), CHUNK) {
         let mut out = out.slice_mut(s![.., ..chunk.ncols()]);
         times(small.view(), chunk.view(), out.view_mut());

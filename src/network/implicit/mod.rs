@@ -12,7 +12,7 @@ pub mod gaussian_matrix;
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, s};
 
 use self::gaussian_matrix::{GaussianMatrix, Side};
-use super::product::{add_times, times_transposed};
+use super::product::{add_times, times_transposed, zeros};
 use super::weights::{Storage, Weights};
 use super::{Engine, Hidden, LineBlock, LinePoint, ValueAndGradient, sphere_inputs};
 use crate::activation::Activation;
@@ -31,9 +31,9 @@ pub enum FirstLayer {
 
 impl FirstLayer {
     /// Which way is cheaper for `inputs` inputs: three passes of d normals and 6·n·d flops a neuron, or products whose number does not
-    /// depend on d. (At depth 1 there is no other layer to be implicit about.) A function of the cell and the experiment alone.
+    /// depend on d. A function of the cell and the experiment alone.
     pub fn of(cell: Cell, inputs: usize) -> Self {
-        if cell.depth == 1 || cell.dim > 8 * inputs { FirstLayer::Implicit } else { FirstLayer::Drawn }
+        if cell.dim > 8 * inputs { FirstLayer::Implicit } else { FirstLayer::Drawn }
     }
 }
 
@@ -97,8 +97,8 @@ impl<T: Real> Implicit<T> {
             hidden: (2..=cell.depth).map(|layer| matrix(streams, cell, layer)).collect(),
             readout,
             inputs,
-            z: Array2::from_elem((0, 0), T::zero()),
-            u: Array2::from_elem((0, 0), T::zero()),
+            z: zeros((0, 0)),
+            u: zeros((0, 0)),
             scale: 1.0 / (cell.width as f64).sqrt(),
         }
     }
@@ -109,7 +109,7 @@ impl<T: Real> Implicit<T> {
             First::Implicit(matrix) => return matrix.times(x),
             First::Drawn(weights) => weights,
         };
-        let mut z = Array2::from_elem((x.nrows(), self.cell.width), T::zero());
+        let mut z = zeros((x.nrows(), self.cell.width));
         for block in 0..blocks(self.cell.width) {
             let rows = block_rows(self.cell.width, block);
             times_transposed(x.view(), weights.rows(1, block), z.slice_mut(s![.., rows]));
@@ -123,7 +123,7 @@ impl<T: Real> Implicit<T> {
             First::Implicit(matrix) => return matrix.transpose_times(gradient),
             First::Drawn(weights) => weights,
         };
-        let mut below = Array2::from_elem((gradient.nrows(), self.cell.dim), T::zero());
+        let mut below = zeros((gradient.nrows(), self.cell.dim));
         for block in 0..blocks(self.cell.width) {
             let rows = block_rows(self.cell.width, block);
             add_times(gradient.slice(s![.., rows]), weights.rows(1, block), below.view_mut());
@@ -165,8 +165,8 @@ impl<T: Real> Implicit<T> {
 /// The matrix of `layer`, of which nothing is known.
 fn matrix<T: Real>(streams: NetworkStreams, cell: Cell, layer: usize) -> GaussianMatrix<T> {
     let mut scratch = Vec::new();
-    let fresh = move |side: Side, direction: usize, out: &mut [T]| {
-        T::fill_with(out, &mut scratch, |out| streams.product(layer, side == Side::TransposeTimes, direction, out));
+    let fresh = move |side: Side, direction: usize, chunk: usize, out: &mut [T]| {
+        T::fill_with(out, &mut scratch, |out| streams.product(layer, side == Side::TransposeTimes, direction, chunk, out));
     };
     GaussianMatrix::new(cell.width, cell.fan_in(layer), Box::new(fresh))
 }
@@ -216,7 +216,7 @@ impl<T: Real> Engine<T> for Implicit<T> {
     }
 
     fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64> {
-        let mut h = Array2::from_elem((points.len(), self.cell.width), T::zero());
+        let mut h = zeros((points.len(), self.cell.width));
         for (point, mut h) in points.iter().zip(h.rows_mut()) {
             activation::apply_on_line(
                 self.psi,
