@@ -4,6 +4,7 @@ mod common;
 
 use advstep_hpc::activation::Activation;
 use advstep_hpc::experiment::inputs::InputsLaw;
+use advstep_hpc::experiment::options::Options;
 use advstep_hpc::experiment::{Cell, Direction, EngineChoice, Experiment, Precision, Readout, Unit};
 use advstep_hpc::kernels::Real;
 use advstep_hpc::network::dense::{Dense, Keep, Storage};
@@ -381,19 +382,23 @@ fn every_storage_gives_the_same_bits_of_every_form() {
 fn forms_that_cannot_be_run_are_refused_with_what_to_do() {
     let refusal = |more: &str| {
         let toml = format!("depths = [1, 2]\ndims = [10]\nwidths = [10]\n{more}");
-        Experiment::from_toml(&toml, "test").unwrap_err().to_string()
+        Options::from_toml(&toml, "test").and_then(Options::validate).unwrap_err().to_string()
     };
-    let infinite = |more: &str| refusal(more).replace("the width inf", "");
     for more in ["activation = 'tanh'", "bias = true", "inputs_law = 'hypercube'", "directions = ['sign']"] {
         let toml = format!("depths = [1]\ndims = [10]\nwidths = [inf]\n{more}");
         let error = Experiment::from_toml(&toml, "test").unwrap_err();
         assert!(error.what.starts_with("the width inf cannot go together with"), "{error}");
     }
-    assert!(infinite("activation = 'tanh'\nsearch = 'exact'").contains("search exact"));
+    assert!(refusal("activation = 'tanh'\nsearch = 'exact'").contains("search exact"));
     assert!(refusal("directions = ['descent']\nengine = 'implicit'").contains("give engine auto or dense"));
     assert!(refusal("directions = []").contains("directions is empty"));
     assert!(refusal("inputs_law = 'cube'").contains("no law of inputs `cube`"));
     assert!(refusal("inputs_law = 'file:/no/such/file.npy'").contains("cannot take inputs from"));
+    // A stored experiment must not make anyone open a file.
+    let stored = Experiment::from_toml("depths = [1]\ndims = [4]\nwidths = [1]\ninputs_law = 'file:/dev/zero'", "test");
+    assert!(stored.unwrap_err().what.contains("not told apart"));
+    let stored = "depths = [1]\ndims = [4]\nwidths = [1]\ninputs_law = 'file:/dev/zero#01234567'";
+    assert_eq!(Experiment::from_toml(stored, "test").unwrap().dims, [4]);
     assert!(refusal("activation = 'selu'").contains("activation"));
     let toml = "depths = [1]\ndims = [1, 2]\nwidths = [10]\nbias = true";
     assert!(Experiment::from_toml(toml, "test").unwrap_err().what.contains("no bias unit at dim 1"));

@@ -6,6 +6,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use super::Experiment;
+use super::inputs::InputsLaw;
 use super::options::Options;
 use crate::error::BadInput;
 
@@ -68,9 +69,15 @@ impl Options {
 }
 
 impl Experiment {
-    /// The experiment that [`Experiment::to_toml`] wrote; `source` is what errors call it.
+    /// The experiment that [`Experiment::to_toml`] wrote; `source` is what errors call it. Opens no other file, whatever `text` says.
     pub fn from_toml(text: &str, source: &str) -> Result<Self, BadInput> {
-        Options::from_toml(text, source)?.validate()
+        let options = Options::from_toml(text, source)?;
+        let law = options.inputs_law.as_deref().map(InputsLaw::parse).transpose()?;
+        if law.is_some_and(|law| law.is_file() && !(law.is_known() && options.dims.is_some())) {
+            let what = format!("{source} has inputs from a file that is not told apart from others");
+            return Err(BadInput::new(what, "a stored experiment has its checksum and the dims", "run the experiment again"));
+        }
+        options.validate()
     }
 }
 

@@ -124,6 +124,10 @@ impl InputsLaw {
         }
     }
 
+    pub fn is_file(&self) -> bool {
+        matches!(self, InputsLaw::File(_))
+    }
+
     /// Whether the checksum of the file is known, or there is no file.
     pub fn is_known(&self) -> bool {
         !matches!(self, InputsLaw::File(InputsFile { checksum: None, .. }))

@@ -279,7 +279,7 @@ fn positive(name: &str, value: f64, max: f64) -> Result<f64, BadInput> {
 
 /// The dims given, or that of the file of inputs. A file that is not known by its checksum is read here.
 fn dims(given: Option<Vec<f64>>, law: &mut InputsLaw, bias: bool) -> Result<Vec<usize>, BadInput> {
-    if !law.is_known() || (given.is_none() && matches!(law, InputsLaw::File(_))) {
+    if !law.is_known() || (given.is_none() && law.is_file()) {
         law.load()?;
     }
     let Some(columns) = law.columns() else { return DIM.list("dims", given) };

@@ -78,7 +78,7 @@ def std(values):
 def statistics(step, gradient, value, status, evaluations):
     """The statistics of a cell from arrays over (network, input)."""
     found = np.isin(status, FOUND)
-    steps = step[found]
+    steps, distances = step[found], (step * gradient)[found]
     per_network = np.array([mean(s[f]) for s, f in zip(step, found)])
     quantiles = np.quantile(steps, [0.05, 0.5, 0.95]) if steps.size else [np.nan] * 3
     return {
