@@ -1,6 +1,6 @@
 //! One network, exactly as `run --engine dense` uses it, as an HDF5 file for other people's frameworks.
 //!
-//! f(x) = a·h_L/√width with h_l = max(W_l h_{l−1}, 0) and h_0 = x; the sign of f is switched at x − sign(f)·step·grad.
+//! f(x) = a·h_L/√width with h_l = ψ(W_l h_{l−1}) and h_0 = x; the sign of f is switched at x + step·p.
 //! `docs/file-format.md` lists the datasets.
 
 use anyhow::Context;
@@ -8,7 +8,7 @@ use hdf5::{Dataset, Group, H5Type};
 use ndarray::{Array1, ArrayView, Dimension};
 
 use crate::cli::request::ExportRequest;
-use crate::experiment::{Experiment, Precision, Readout};
+use crate::experiment::{Direction, Experiment, Precision, Readout};
 use crate::kernels::Real;
 use crate::machine::{self, program_revision};
 use crate::network::dense::Dense;
@@ -17,7 +17,7 @@ use crate::plan::{CellPlan, Resources, plan};
 use crate::random::NetworkStreams;
 use crate::results::aside::replace_file;
 use crate::results::write::{flush, set_flags, set_number, set_text};
-use crate::unit::{Status, samples};
+use crate::unit::{Settings, Status, directions, samples_along};
 
 /// Writes the network of `request` to its file.
 pub fn export(request: &ExportRequest) -> anyhow::Result<()> {
@@ -36,17 +36,24 @@ pub fn export(request: &ExportRequest) -> anyhow::Result<()> {
 }
 
 fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, plan: &CellPlan) -> anyhow::Result<()> {
-    let Experiment { seed, inputs, gain, readout, bound, precision, .. } = request.experiment;
+    let Experiment { seed, inputs, gain, readout, bound, precision, activation, bias, .. } = request.experiment;
     let network = request.unit.network;
-    let mut engine = Dense::<T>::new(NetworkStreams::new(seed, plan.cell, network, gain, readout), plan.cell, inputs, plan.keep);
+    let streams = NetworkStreams::new(seed, plan.cell, network, gain, readout);
+    let x = request.experiment.inputs_law.inputs::<T>(streams, plan.cell, inputs, bias);
+    let mut engine = Dense::<T>::with(streams, plan.cell, activation, x, plan.keep);
     let ValueAndGradient { value, gradient } = engine.value_and_gradient();
-    let samples = samples(&mut engine, plan.search, bound);
+    let settings = Settings { directions: &request.experiment.directions, bias, streams, search: plan.search, bound };
+    let samples = samples_along(&mut engine, &settings);
 
     set_text(file, "format", "advstep-hpc network")?;
-    set_number(file, "format_version", 1_u32)?;
+    set_number(file, "format_version", 2_u32)?;
     set_text(file, "program", &format!("advstep-hpc {}", program_revision()))?;
     set_text(file, "command_line", &request.command_line)?;
-    set_text(file, "formula", "f(x) = a . h_L / sqrt(width), h_l = max(W_l h_(l-1), 0), h_0 = x")?;
+    set_text(
+        file,
+        "formula",
+        &format!("f(x) = a . h_L / sqrt(width), h_l = psi(W_l h_(l-1)), h_0 = x, psi(z) = {}", activation.formula()),
+    )?;
     for (name, number) in [("depth", plan.cell.depth), ("dim", plan.cell.dim), ("width", plan.cell.width), ("network", network)] {
         set_number(file, name, number as u64)?;
     }
@@ -56,6 +63,11 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, plan: 
     set_text(file, "readout", if readout == Readout::Sign { "sign" } else { "gaussian" })?;
     set_text(file, "precision", if precision == Precision::F32 { "f32" } else { "f64" })?;
     set_text(file, "search", plan.search.name())?;
+    set_text(file, "activation", activation.name())?;
+    set_number(file, "bias", u8::from(bias))?;
+    set_text(file, "inputs_law", &request.experiment.inputs_law.to_string())?;
+    let direction = request.experiment.directions[0];
+    set_text(file, "direction", direction.name())?;
 
     for layer in 1..=plan.cell.depth {
         write(file, &format!("W{layer}"), "weights, a row a neuron", engine.matrix(layer).view())?;
@@ -64,6 +76,16 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, plan: 
     write(file, "X", "inputs, a row an input", engine.inputs())?;
     write(file, "f", "f at the inputs", Array1::from(value).view())?;
     write(file, "grad", "gradient of f at the inputs, a row an input", gradient.view())?;
+    if direction != Direction::Descent {
+        let mut movable = gradient;
+        if bias {
+            directions::leave_bias_alone(&mut movable);
+        }
+        let norm: Vec<f64> = samples.iter().map(|sample| sample.gradient_norm).collect();
+        let values: Vec<f64> = samples.iter().map(|sample| sample.value).collect();
+        let steps = directions::steps(&mut engine, direction, &values, &movable, &norm, bias, streams);
+        write(file, "p", "direction of the step, a row an input", steps.view())?;
+    }
     let steps: Array1<f64> = samples.iter().map(|sample| sample.step).collect();
     write(file, "step", "smallest step that switches the sign, NaN where none", steps.view())?;
     let codes: Array1<u8> = samples.iter().map(|sample| sample.status as u8).collect();

@@ -1,4 +1,4 @@
-//! `advstep-hpc`: the smallest gradient step that flips the sign of a random ReLU network.
+//! `advstep-hpc`: the smallest gradient step that flips the sign of a random network, ReLU unless said otherwise.
 //!
 //! Data flows one way through the modules, in the order in which they are listed here: an [`experiment`] becomes cells and units,
 //! a [`plan`] prices them and assigns them to ranks, each [`unit`] builds its [`network`] (or, at infinite width, its [`limit`]) from
@@ -13,6 +13,7 @@ pub mod error;
 pub mod experiment;
 pub mod plan;
 
+pub mod activation;
 pub mod kernels;
 pub mod limit;
 pub mod network;

@@ -1,10 +1,12 @@
 //! One network × its inputs → one [`UnitRecord`]. This is the science: it knows nothing of MPI, files or terminals.
 
+pub mod directions;
+
 use std::time::Instant;
 
 use ndarray::Array2;
 
-use crate::experiment::{Experiment, Precision, Unit};
+use crate::experiment::{Direction, Experiment, Precision, Unit};
 use crate::kernels::Real;
 use crate::limit;
 use crate::network::dense::Dense;
@@ -13,7 +15,7 @@ use crate::network::{Engine, ValueAndGradient};
 use crate::plan::CellPlan;
 use crate::random::NetworkStreams;
 use crate::results::{EngineName, SearchName};
-use crate::search::{Outcome, Start, one_layer, scan, through_the_origin, trace};
+use crate::search::{Outcome, Start, descent, march, one_layer, scan, through_the_origin, trace};
 
 /// Goes up with every change after which an experiment gives other samples, in any bit. Runs are resumed within one version only.
 pub const SCIENCE_VERSION: u32 = 2;
@@ -58,15 +60,16 @@ impl Status {
 /// The measurement at one input.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
-    /// η*, the smallest t > 0 at which f(x − sign(f(x))·t·∇f(x)) has lost the sign of f(x); NaN unless found.
+    /// η*, the smallest t > 0 at which f(x − sign(f(x))·t·∇f(x)) has lost the sign of f(x), or along another direction of the same length;
+    /// NaN unless found. η* times the gradient norm is the distance.
     pub step: f64,
-    /// ‖∇f(x)‖.
+    /// ‖∇f(x)‖, without the coordinate of a bias unit.
     pub gradient_norm: f64,
     /// f(x).
     pub value: f64,
     pub status: Status,
-    /// Work of the search for this input: passes over the neurons (search `line`), linear pieces (`trace`), network evaluations (`scan`),
-    /// or sampled points (`path`).
+    /// Work of the search for this input: passes over the neurons (search `line` and `march`), linear pieces (`trace`), network evaluations
+    /// (`scan`), sampled points (`path`), or steps (`descent`).
     pub evaluations: u32,
 }
 
@@ -74,7 +77,7 @@ pub struct Sample {
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnitRecord {
     pub unit: Unit,
-    /// One for each input, in input order.
+    /// One for each input, in input order; with several directions, those of the first, then those of the next.
     pub samples: Vec<Sample>,
     /// Seconds of one thread that the unit took. The only field that may differ between two runs.
     pub seconds: f64,
@@ -84,41 +87,113 @@ pub struct UnitRecord {
 pub fn measure(experiment: &Experiment, plan: &CellPlan, unit: Unit) -> UnitRecord {
     let start = Instant::now();
     let streams = NetworkStreams::new(experiment.seed, plan.cell, unit.network, experiment.gain, experiment.readout);
-    let Experiment { inputs, bound, precision, .. } = *experiment;
-    let CellPlan { cell, engine, search, keep, .. } = *plan;
-    let samples = match (engine, precision) {
-        (EngineName::Dense, Precision::F32) => samples(&mut Dense::<f32>::new(streams, cell, inputs, keep), search, bound),
-        (EngineName::Dense, Precision::F64) => samples(&mut Dense::<f64>::new(streams, cell, inputs, keep), search, bound),
-        (EngineName::Implicit, Precision::F32) => samples(&mut Implicit::<f32>::new(streams, cell, inputs), search, bound),
-        (EngineName::Implicit, Precision::F64) => samples(&mut Implicit::<f64>::new(streams, cell, inputs), search, bound),
-        (EngineName::Limit, _) => limit::samples(streams, cell, experiment),
+    let samples = match (plan.engine, experiment.precision) {
+        (EngineName::Limit, _) => limit::samples(streams, plan.cell, experiment),
+        (_, Precision::F32) => of_network::<f32>(experiment, plan, streams),
+        (_, Precision::F64) => of_network::<f64>(experiment, plan, streams),
     };
     UnitRecord { unit, samples, seconds: start.elapsed().as_secs_f64() }
 }
 
-/// f, ‖∇f‖ and η* at every input of `engine`.
+/// The samples of a network of finite width.
+fn of_network<T: Real>(experiment: &Experiment, plan: &CellPlan, streams: NetworkStreams) -> Vec<Sample> {
+    let Experiment { activation, bias, bound, .. } = *experiment;
+    let inputs = experiment.inputs_law.inputs::<T>(streams, plan.cell, experiment.inputs, bias);
+    let settings = Settings { directions: &experiment.directions, bias, streams, search: plan.search, bound };
+    match plan.engine {
+        EngineName::Implicit => samples_along(&mut Implicit::with(streams, plan.cell, activation, inputs), &settings),
+        _ => samples_along(&mut Dense::with(streams, plan.cell, activation, inputs, plan.keep), &settings),
+    }
+}
+
+/// How the lines of a network are chosen and searched.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings<'a> {
+    /// At least one.
+    pub directions: &'a [Direction],
+    /// Whether the last coordinate of an input is a bias unit, which steps leave alone.
+    pub bias: bool,
+    /// Of random directions.
+    pub streams: NetworkStreams,
+    pub search: SearchName,
+    pub bound: f64,
+}
+
+/// f, ‖∇f‖ and η* along the gradient at every input of `engine`, which has no bias unit.
 pub fn samples<T: Real>(engine: &mut dyn Engine<T>, search: SearchName, bound: f64) -> Vec<Sample> {
     let ValueAndGradient { value, gradient } = engine.value_and_gradient();
     let norm = norms(&gradient);
-    let lines = starts(&value, &norm);
-    let dim = gradient.ncols();
-    let directions = descent_directions(&value, gradient);
-    let outcomes = if dim == 1 {
+    let mut samples = blank(&value, &norm);
+    let lines = starts(&value, &norm, norm.iter().map(|norm| -norm * norm).collect());
+    let directions = directions::descent(&value, gradient);
+    fill(engine, &mut samples, &lines, directions, search, bound);
+    samples
+}
+
+/// f, ‖P∇f‖ and η* at every input of `engine`, direction after direction, each for all inputs; P takes out the coordinate of a bias unit.
+pub fn samples_along<T: Real>(engine: &mut dyn Engine<T>, settings: &Settings) -> Vec<Sample> {
+    let Settings { directions, bias, search, bound, streams } = *settings;
+    if directions == [Direction::Gradient] && !bias {
+        return samples(engine, search, bound);
+    }
+    let ValueAndGradient { value, mut gradient } = engine.value_and_gradient();
+    if bias {
+        directions::leave_bias_alone(&mut gradient);
+    }
+    let norm = norms(&gradient);
+    let mut all = Vec::with_capacity(directions.len() * value.len());
+    for &direction in directions {
+        let mut samples = blank(&value, &norm);
+        if direction == Direction::Descent {
+            let lines = starts(&value, &norm, norm.iter().map(|norm| -norm * norm).collect());
+            let outcomes = match gradient.ncols() {
+                1 if engine.activation().is_piecewise_linear() => {
+                    lines.iter().map(|line| through_the_origin(line, bound)).collect()
+                }
+                _ => descent::smallest_steps(engine, &gradient, &lines, bias, bound),
+            };
+            put(&mut samples, &lines, outcomes);
+        } else {
+            let steps = directions::steps(engine, direction, &value, &gradient, &norm, bias, streams);
+            let lines = starts(&value, &norm, directions::slopes(&value, &gradient, &steps));
+            fill(engine, &mut samples, &lines, steps, search, bound);
+        }
+        all.extend(samples);
+    }
+    all
+}
+
+/// The samples before any search.
+fn blank(value: &[f64], norm: &[f64]) -> Vec<Sample> {
+    let dead = Sample { step: f64::NAN, gradient_norm: 0.0, value: 0.0, status: Status::Dead, evaluations: 0 };
+    value.iter().zip(norm).map(|(&value, &gradient_norm)| Sample { value, gradient_norm, ..dead }).collect()
+}
+
+/// Searches the lines along `directions`, n × d, and puts what is found into `samples`.
+fn fill<T: Real>(
+    engine: &mut dyn Engine<T>,
+    samples: &mut [Sample],
+    lines: &[Start],
+    directions: Array2<T>,
+    search: SearchName,
+    bound: f64,
+) {
+    let outcomes = if directions.ncols() == 1 && engine.activation().is_piecewise_linear() {
         lines.iter().map(|line| through_the_origin(line, bound)).collect()
     } else if lines.is_empty() {
         Vec::new()
     } else {
         engine.set_directions(directions);
-        smallest_steps(engine, &lines, search, bound)
+        smallest_steps(engine, lines, search, bound)
     };
-    let dead = Sample { step: f64::NAN, gradient_norm: 0.0, value: 0.0, status: Status::Dead, evaluations: 0 };
-    let mut samples: Vec<Sample> =
-        value.iter().zip(&norm).map(|(&value, &gradient_norm)| Sample { value, gradient_norm, ..dead }).collect();
+    put(samples, lines, outcomes);
+}
+
+fn put(samples: &mut [Sample], lines: &[Start], outcomes: Vec<Outcome>) {
     for (line, outcome) in lines.iter().zip(outcomes) {
         let Outcome { step, status, evaluations } = outcome;
         samples[line.input] = Sample { step, status, evaluations, ..samples[line.input] };
     }
-    samples
 }
 
 /// ‖∇f‖ of each row, summed in f64.
@@ -126,40 +201,34 @@ fn norms<T: Real>(gradient: &Array2<T>) -> Vec<f64> {
     gradient.rows().into_iter().map(|row| row.iter().map(|g| g.to_f64() * g.to_f64()).sum::<f64>().sqrt()).collect()
 }
 
-/// The lines of the inputs that are not dead.
-fn starts(value: &[f64], norm: &[f64]) -> Vec<Start> {
-    let alive = value.iter().zip(norm).enumerate().filter(|(_, (value, norm))| **value != 0.0 && **norm > 0.0);
-    alive.map(|(input, (value, norm))| Start { input, sign: value.signum(), value: value.abs(), decline: norm * norm }).collect()
-}
-
-/// p = −sign(f)·∇f, n × d.
-fn descent_directions<T: Real>(value: &[f64], mut gradient: Array2<T>) -> Array2<T> {
-    for (mut row, value) in gradient.rows_mut().into_iter().zip(value) {
-        if *value > 0.0 {
-            row.mapv_inplace(|g| -g);
-        }
-    }
-    gradient
+/// The lines of the inputs that are not dead, with these φ'(0).
+fn starts(value: &[f64], norm: &[f64], slope: Vec<f64>) -> Vec<Start> {
+    let alive = (0..value.len()).filter(|&input| value[input] != 0.0 && norm[input] > 0.0);
+    let start = |input: usize| Start {
+        input,
+        sign: value[input].signum(),
+        value: value[input].abs(),
+        decline: norm[input] * norm[input],
+        slope: slope[input],
+    };
+    alive.map(start).collect()
 }
 
 fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], search: SearchName, bound: f64) -> Vec<Outcome> {
-    match search {
-        SearchName::Line => one_layer::smallest_steps(engine, lines, bound),
-        SearchName::Scan => scan::smallest_steps(engine, lines, bound),
+    let certified = match search {
+        SearchName::Line => return one_layer::smallest_steps(engine, lines, bound),
+        SearchName::Scan => return scan::smallest_steps(engine, lines, bound),
+        SearchName::March => march::smallest_steps(engine, lines, bound),
+        SearchName::Trace => trace::smallest_steps(engine, lines, bound),
         SearchName::Path => unreachable!("an infinitely wide network has no engine: limit::samples draws its steps"),
-        SearchName::Trace => {
-            let traced = trace::smallest_steps(engine, lines, bound);
-            let given_up: Vec<Start> =
-                lines.iter().zip(&traced).filter(|(_, outcome)| outcome.is_none()).map(|(line, _)| *line).collect();
-            let mut scanned = match given_up.is_empty() {
-                true => Vec::new(),
-                false => scan::smallest_steps(engine, &given_up, bound),
-            }
-            .into_iter();
-            traced
-                .into_iter()
-                .map(|outcome| outcome.unwrap_or_else(|| scanned.next().expect("one for each line given up")))
-                .collect()
-        }
+        SearchName::Descent => unreachable!("a descent has no lines"),
+    };
+    let given_up: Vec<Start> =
+        lines.iter().zip(&certified).filter(|(_, outcome)| outcome.is_none()).map(|(line, _)| *line).collect();
+    let mut scanned = match given_up.is_empty() {
+        true => Vec::new(),
+        false => scan::smallest_steps(engine, &given_up, bound),
     }
+    .into_iter();
+    certified.into_iter().map(|outcome| outcome.unwrap_or_else(|| scanned.next().expect("one for each line given up"))).collect()
 }

@@ -27,6 +27,20 @@ fn numpy_agrees_on_values_gradients_and_steps() {
         "--depth 2 --dim 30 --width 400 --network 2 --inputs 20 --seed 10",
         "--depth 6 --dim 50 --width 60 --network 0 --inputs 20 --seed 11 --precision f64",
         "--depth 4 --dim 10 --width 3 --network 0 --inputs 20 --seed 12",
+        "--depth 1 --dim 20 --width 80 --inputs 10 --activation leaky-relu",
+        "--depth 3 --dim 20 --width 40 --inputs 10 --activation leaky-relu --precision f64",
+        "--depth 1 --dim 20 --width 80 --inputs 10 --activation tanh",
+        "--depth 3 --dim 20 --width 80 --inputs 10 --activation erf --precision f64",
+        "--depth 1 --dim 20 --width 80 --inputs 10 --activation softplus --inputs-law gaussian",
+        "--depth 2 --dim 20 --width 80 --inputs 10 --activation gelu --inputs-law hypercube",
+        "--depth 1 --dim 20 --width 80 --inputs 10 --activation silu --bias",
+        "--depth 1 --dim 20 --width 300 --inputs 10 --activation sine --precision f64 --direction universal",
+        "--depth 1 --dim 20 --width 80 --inputs 10 --direction sign",
+        "--depth 1 --dim 20 --width 80 --inputs 10 --direction universal --bias",
+        "--depth 3 --dim 20 --width 80 --inputs 10 --direction universal --precision f64",
+        "--depth 2 --dim 20 --width 80 --inputs 10 --direction random --bias --inputs-law gaussian",
+        "--depth 1 --dim 20 --width 80 --inputs 10 --direction descent --bias --precision f64",
+        "--depth 3 --dim 20 --width 40 --inputs 10 --direction descent --activation tanh --precision f64",
     ];
     for case in cases {
         let arguments: Vec<&str> = ["export"].into_iter().chain(case.split(' ')).collect();

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, INFINITE_WIDTH, Precision, Readout, SearchChoice, Unit};
+use advstep_hpc::activation::Activation;
+use advstep_hpc::experiment::inputs::InputsLaw;
+use advstep_hpc::experiment::{Cell, Direction, EngineChoice, Experiment, INFINITE_WIDTH, Precision, Readout, SearchChoice, Unit};
 use advstep_hpc::figures::{self, Format, Picture};
 use advstep_hpc::results::{CellResults, EngineName, Provenance, Results, SearchName, Summary};
 use advstep_hpc::unit::{Sample, Status, UnitRecord};
@@ -29,6 +31,8 @@ fn summary(Cell { depth, dim, width }: Cell) -> Summary {
         step_q05: 0.1 * step_mean,
         step_q50: 0.8 * step_mean,
         step_q95: 2.5 * step_mean,
+        distance_mean: step_mean * grad_mean,
+        distance_std: 0.75 * step_mean * grad_mean,
         grad_mean,
         grad_std: grad_mean * (0.3 * l / k.sqrt() + 0.4 / d.sqrt()),
         grad_std_networks: grad_mean * 0.3 / k.sqrt(),
@@ -346,6 +350,10 @@ fn experiment(depths: Vec<usize>) -> Experiment {
         inputs: 4,
         gain: 2.0,
         readout: Readout::Gaussian,
+        activation: Activation::Relu,
+        bias: false,
+        inputs_law: InputsLaw::Sphere,
+        directions: vec![Direction::Gradient],
         bound: 20.0,
         seed: 1,
         precision: Precision::F32,

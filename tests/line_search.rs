@@ -53,7 +53,7 @@ fn searched<T: Real>(cell: Cell, network: usize, inputs: usize, bound: f64) -> V
         .filter_map(|input| {
             let decline: f64 = result.gradient.row(input).iter().map(|g| g.to_f64().powi(2)).sum();
             let value = result.value[input];
-            let line = Start { input, sign: value.signum(), value: value.abs(), decline };
+            let line = Start { input, sign: value.signum(), value: value.abs(), decline, slope: -decline };
             (value != 0.0 && decline > 0.0).then_some(line)
         })
         .collect();
@@ -169,6 +169,15 @@ impl Engine<f64> for Given {
     fn value_and_gradient(&mut self) -> ValueAndGradient<f64> {
         unreachable!("the search is given the line")
     }
+    fn value_and_gradient_at(&mut self, _: ArrayView2<f64>) -> ValueAndGradient<f64> {
+        unreachable!("the search is given the line")
+    }
+    fn inputs(&self) -> ArrayView2<'_, f64> {
+        unreachable!("the search is given the line")
+    }
+    fn linear_gradient(&mut self) -> Array2<f64> {
+        unreachable!("the search is given the line")
+    }
     fn set_directions(&mut self, _: Array2<f64>) {
         unreachable!("the search is given the line")
     }
@@ -212,8 +221,13 @@ fn crowded_breakpoints_are_told_apart() {
                 }
                 (t, value, slope) = (corner, next, slope + jump);
             }
-            let start =
-                Start { input: 0, sign: 1.0, value: 1.0 / ((count + 1) as f64).sqrt(), decline: 0.9 / ((count + 1) as f64).sqrt() };
+            let start = Start {
+                input: 0,
+                sign: 1.0,
+                value: 1.0 / ((count + 1) as f64).sqrt(),
+                decline: 0.9 / ((count + 1) as f64).sqrt(),
+                slope: -0.9 / ((count + 1) as f64).sqrt(),
+            };
             let outcome = one_layer::smallest_steps(&mut Given(line), &[start], 20.0)[0];
             match first {
                 Some(first) => {

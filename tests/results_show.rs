@@ -10,7 +10,7 @@ use serde_json::Value;
 /// The contract with scripts.
 const KEYS: &str = "depth dim width gain networks inputs fraction fraction_std_networks dead step_mean step_std step_std_networks \
                     step_q05 step_q50 step_q95 grad_mean grad_std grad_std_networks value_mean value_std evaluations engine search \
-                    seconds";
+                    seconds activation direction distance_mean distance_std";
 
 fn shown(format: Format) -> String {
     let mut out = Vec::new();

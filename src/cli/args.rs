@@ -6,8 +6,9 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
+use crate::activation::Activation;
 use crate::experiment::presets::Preset;
-use crate::experiment::{EngineChoice, Precision, Readout, SearchChoice};
+use crate::experiment::{Direction, EngineChoice, Precision, Readout, SearchChoice};
 use crate::figures;
 use crate::results::show;
 use crate::shard::Shard;
@@ -247,6 +248,19 @@ pub struct LawArgs {
     /// Law of the readout weights [presets: sign]
     #[arg(long, value_enum)]
     pub readout: Option<Readout>,
+    /// Activation of every layer [presets: relu]
+    #[arg(long, value_enum)]
+    pub activation: Option<Activation>,
+    /// Make the last coordinate of every input a bias unit: it is 1, and steps are projected so that they leave it alone
+    #[arg(long)]
+    pub bias: bool,
+    /// Law of the inputs: sphere (of radius √d), gaussian, hypercube (±1), or rows of a file, scaled to the length √d: file:PATH.npy,
+    /// file:PATH.h5 or file:PATH.h5:DATASET [presets: sphere]
+    #[arg(long, value_name = "LAW")]
+    pub inputs_law: Option<String>,
+    /// Where steps go; with several, each is taken from the same inputs of the same networks [presets: gradient]
+    #[arg(long, value_enum, value_name = "DIRECTION,...", value_delimiter = ',')]
+    pub direction: Option<Vec<Direction>>,
     /// Largest step searched [presets: 20]
     #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = number)]
     pub bound: Option<f64>,
@@ -400,6 +414,9 @@ mod tests {
             ("inputs", experiment.inputs.to_string()),
             ("gain", experiment.gain.to_string()),
             ("readout", name(experiment.readout.to_possible_value())),
+            ("activation", experiment.activation.name().to_string()),
+            ("inputs_law", experiment.inputs_law.to_string()),
+            ("direction", name(experiment.directions[0].to_possible_value())),
             ("bound", experiment.bound.to_string()),
             ("seed", experiment.seed.to_string()),
             ("precision", name(experiment.precision.to_possible_value())),

@@ -191,6 +191,10 @@ impl LawArgs {
             inputs: self.inputs,
             gain: self.gain,
             readout: self.readout,
+            activation: self.activation,
+            bias: self.bias.then_some(true),
+            inputs_law: self.inputs_law,
+            directions: self.direction,
             bound: self.bound,
             seed: self.seed,
             precision: self.precision,
@@ -254,7 +258,12 @@ impl ExportArgs {
             networks: Some(1.0),
             ..self.law.options()
         };
-        let experiment = Experiment { networks: network + 1, ..options.validate()? };
+        let mut experiment = Experiment { networks: network + 1, ..options.validate()? };
+        if let [first, .., last] = experiment.directions.as_slice() {
+            let what = format!("an export has one direction, not {} and {}", first.name(), last.name());
+            return Err(BadInput::new(what, "it has one step for each input", "give one --direction"));
+        }
+        experiment.inputs_law.load()?;
         check_output(&self.out, self.overwrite)?;
         Ok(ExportRequest {
             experiment,
@@ -338,12 +347,12 @@ mod tests {
 
     #[test]
     fn every_flag_arrives() {
-        let request = run("advstep-hpc --depths 2 --dims 3 --widths 4 --networks 5 --inputs 6 --gain 7 --readout gaussian --bound 8 \
-                           --seed 9 --precision f64 --engine dense --search exact --threads 10 --memory 11kB --out x.h5 --overwrite --fresh --snapshot 10min --max-hours 1.5 \
+        let request = run("advstep-hpc --depths 2 --dims 3 --widths 4 --networks 5 --inputs 6 --gain 7 --readout gaussian --activation tanh --bias --inputs-law gaussian --direction sign,gradient --bound 8 \
+                           --seed 9 --precision f64 --engine dense --search scan --threads 10 --memory 11kB --out x.h5 --overwrite --fresh --snapshot 10min --max-hours 1.5 \
                            --grace 12 -q")
         .unwrap();
-        let toml = "depths=[2]\ndims=[3]\nwidths=[4]\nnetworks=5\ninputs=6\ngain=7\nreadout='gaussian'\nbound=8\nseed=9\n\
-                    precision='f64'\nengine='dense'\nsearch='exact'";
+        let toml = "depths=[2]\ndims=[3]\nwidths=[4]\nnetworks=5\ninputs=6\ngain=7\nreadout='gaussian'\nactivation='tanh'\nbias=true\ninputs_law='gaussian'\ndirections=['gradient','sign']\nbound=8\nseed=9\n\
+                    precision='f64'\nengine='dense'\nsearch='scan'";
         assert_eq!(request.experiment, Experiment::from_toml(toml, "test").unwrap());
         assert_eq!((request.threads, request.memory), (Some(10), Some(11_000)));
         assert_eq!((request.out.as_path(), request.overwrite, request.fresh, request.quiet), (Path::new("x.h5"), true, true, true));

@@ -6,11 +6,12 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use super::Experiment;
+use super::inputs::InputsLaw;
 use super::options::Options;
 use crate::error::BadInput;
 
 /// Every key of a file, and what its value looks like.
-const KEYS: [(&str, &str); 14] = [
+const KEYS: [(&str, &str); 18] = [
     ("depths", "a list of whole numbers, such as [1, 2]"),
     ("dims", "a list of whole numbers, such as [10, 100]"),
     ("widths", "a list of whole numbers, such as [10, 1e3], or inf"),
@@ -18,6 +19,10 @@ const KEYS: [(&str, &str); 14] = [
     ("inputs", "a whole number, such as 100"),
     ("gain", "a number, such as 1.0"),
     ("readout", "\"sign\" or \"gaussian\""),
+    ("activation", "the name of one, such as \"tanh\""),
+    ("bias", "true or false"),
+    ("inputs_law", "\"sphere\", \"gaussian\", \"hypercube\" or \"file:PATH\""),
+    ("directions", "a list of names, such as [\"gradient\", \"sign\"]"),
     ("bound", "a number, such as 20.0"),
     ("seed", "a whole number without exponent or fraction, such as 7"),
     ("precision", "\"f32\" or \"f64\""),
@@ -64,9 +69,15 @@ impl Options {
 }
 
 impl Experiment {
-    /// The experiment that [`Experiment::to_toml`] wrote; `source` is what errors call it.
+    /// The experiment that [`Experiment::to_toml`] wrote; `source` is what errors call it. Opens no other file, whatever `text` says.
     pub fn from_toml(text: &str, source: &str) -> Result<Self, BadInput> {
-        Options::from_toml(text, source)?.validate()
+        let options = Options::from_toml(text, source)?;
+        let law = options.inputs_law.as_deref().map(InputsLaw::parse).transpose()?;
+        if law.is_some_and(|law| law.is_file() && !(law.is_known() && options.dims.is_some())) {
+            let what = format!("{source} has inputs from a file that is not told apart from others");
+            return Err(BadInput::new(what, "a stored experiment has its checksum and the dims", "run the experiment again"));
+        }
+        options.validate()
     }
 }
 
@@ -147,7 +158,7 @@ mod tests {
 
     #[test]
     fn an_experiment_survives_its_toml() {
-        let text = "depths = [3, 1]\ndims = [7]\nwidths = [1e3, 10, 10]\nnetworks = 3\ninputs = 2\ngain = 1.7\nreadout = 'gaussian'\n\
+        let text = "depths = [3, 1]\ndims = [7]\nwidths = [1e3, 10, 10]\nnetworks = 3\ninputs = 2\ngain = 1.7\nreadout = 'gaussian'\nactivation = 'leaky-relu'\nbias = true\ninputs_law = 'hypercube'\ndirections = ['random', 'sign']\n\
                     bound = 0.1\nseed = 9223372036854775807\nprecision = 'f64'\nengine = 'dense'\nsearch = 'scan'\n\
                     [extra_widths]\n1 = [1e9, 10, 20]\n3 = [10]\n";
         let experiment = Experiment::from_toml(text, "test").unwrap();

@@ -4,6 +4,7 @@
 //! the science and nothing else: ranks, threads and memory are not part of it.
 
 pub mod file;
+pub mod inputs;
 pub mod options;
 pub mod presets;
 
@@ -11,6 +12,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, Serializer};
 use toml::{Table, Value};
+
+use crate::activation::Activation;
+use inputs::InputsLaw;
 
 /// The width that stands for k = ∞: more than any width that is run, so that orders come out right, and the largest number of the
 /// int64 arrays in files.
@@ -63,6 +67,39 @@ pub enum SearchChoice {
     Scan,
 }
 
+/// Where a step goes; `unit::directions` has the formulas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+#[repr(u8)]
+pub enum Direction {
+    /// Against the gradient, or along it where f < 0: the paper's step.
+    Gradient = 0,
+    /// The signs of the gradient's coordinates: the fast gradient sign method.
+    Sign = 1,
+    /// The same for all inputs: the gradient of the network without its activations, Σ a_l w_l at depth 1.
+    Universal = 2,
+    /// Uniform on the sphere: a control.
+    Random = 3,
+    /// Many small steps along the gradient of where they are.
+    Descent = 4,
+}
+
+impl Direction {
+    pub const ALL: [Direction; 5] =
+        [Direction::Gradient, Direction::Sign, Direction::Universal, Direction::Random, Direction::Descent];
+
+    /// The name in files and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::Gradient => "gradient",
+            Direction::Sign => "sign",
+            Direction::Universal => "universal",
+            Direction::Random => "random",
+            Direction::Descent => "descent",
+        }
+    }
+}
+
 /// A validated experiment: everything that decides the science datasets, byte for byte.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Experiment {
@@ -80,6 +117,13 @@ pub struct Experiment {
     /// Variance of a weight of layers 2..L times the width: 1 is the paper's procedure, 2 is He scaling.
     pub gain: f64,
     pub readout: Readout,
+    /// ψ of every layer.
+    pub activation: Activation,
+    /// Whether the last coordinate of every input is a bias unit: it is 1, and no step changes it.
+    pub bias: bool,
+    pub inputs_law: InputsLaw,
+    /// Where steps go, ascending, distinct: each is taken from all inputs of the same networks.
+    pub directions: Vec<Direction>,
     /// Largest step searched (the paper: |η| < 20).
     pub bound: f64,
     /// At most 2^63 − 1, the largest integer of TOML.
@@ -184,6 +228,11 @@ impl Experiment {
         let widths = |depth| self.widths.len() + self.extra_widths.get(depth).map_or(0, Vec::len);
         let grid = self.depths.iter().map(widths).fold(0usize, usize::saturating_add).saturating_mul(self.dims.len());
         grid.saturating_add(self.extra_cells.len())
+    }
+
+    /// Samples of a network: one for each direction and input.
+    pub fn samples_of_network(&self) -> usize {
+        self.inputs.saturating_mul(self.directions.len())
     }
 
     /// The first field in which `other` differs, as `seed is 7 against 8`; `None` if the experiments are the same.

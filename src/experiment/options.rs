@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::inputs::InputsLaw;
 use super::presets::Preset;
-use super::{Cell, EngineChoice, Experiment, INFINITE_WIDTH, Precision, Readout, SearchChoice};
+use super::{Cell, Direction, EngineChoice, Experiment, INFINITE_WIDTH, Precision, Readout, SearchChoice};
+use crate::activation::Activation;
 use crate::error::BadInput;
 use crate::unit::Sample;
 
@@ -24,6 +26,11 @@ pub struct Options {
     pub inputs: Option<f64>,
     pub gain: Option<f64>,
     pub readout: Option<Readout>,
+    pub activation: Option<Activation>,
+    pub bias: Option<bool>,
+    /// In the words of [`InputsLaw::parse`].
+    pub inputs_law: Option<String>,
+    pub directions: Option<Vec<Direction>>,
     pub bound: Option<f64>,
     /// Signed, as integers in TOML are.
     pub seed: Option<i64>,
@@ -38,23 +45,29 @@ pub struct Options {
 
 impl Options {
     /// These options, and those of `base` where these say nothing. Widths given here replace the extra widths of `base` too, and
-    /// depths given here select from them. Depths, dims or widths given here leave out the extra cells of `base`.
+    /// depths given here select from them. Depths, dims or widths given here leave out the extra cells of `base`, and a file of inputs also
+    /// its dims.
     pub fn overlay(self, base: Options) -> Options {
         let extra_widths = match (self.extra_widths, &self.widths) {
             (Some(extra), _) => Some(extra),
             (None, Some(_)) => None,
             (None, None) => base.extra_widths.map(|extra| select(extra, self.depths.as_deref())),
         };
-        let is_grid_given = self.depths.is_some() || self.dims.is_some() || self.widths.is_some();
+        let is_from_file = self.inputs_law.as_ref().is_some_and(|law| law.starts_with("file:"));
+        let is_grid_given = self.depths.is_some() || self.dims.is_some() || self.widths.is_some() || is_from_file;
         let extra_cells = self.extra_cells.or(if is_grid_given { None } else { base.extra_cells });
         Options {
             depths: self.depths.or(base.depths),
-            dims: self.dims.or(base.dims),
+            dims: self.dims.or(if is_from_file { None } else { base.dims }),
             widths: self.widths.or(base.widths),
             networks: self.networks.or(base.networks),
             inputs: self.inputs.or(base.inputs),
             gain: self.gain.or(base.gain),
             readout: self.readout.or(base.readout),
+            activation: self.activation.or(base.activation),
+            bias: self.bias.or(base.bias),
+            inputs_law: self.inputs_law.or(base.inputs_law),
+            directions: self.directions.or(base.directions),
             bound: self.bound.or(base.bound),
             seed: self.seed.or(base.seed),
             precision: self.precision.or(base.precision),
@@ -76,8 +89,10 @@ impl Options {
             Options { depths: None, dims: None, widths: None, extra_widths: None, extra_cells: None, ..Preset::Quick.options() };
         let options = self.overlay(defaults);
 
+        let bias = given("bias", options.bias)?;
+        let mut inputs_law = InputsLaw::parse(&given("inputs_law", options.inputs_law)?)?;
         let depths = DEPTH.list("depths", options.depths)?;
-        let dims = DIM.list("dims", options.dims)?;
+        let dims = dims(options.dims, &mut inputs_law, bias)?;
         let widths = WIDTH.widths("widths", options.widths)?;
         let mut experiment = Experiment {
             extra_widths: extra_widths(options.extra_widths.unwrap_or_default(), &depths, &widths)?,
@@ -89,6 +104,10 @@ impl Options {
             inputs: INPUTS.whole(given("inputs", options.inputs)?)?,
             gain: positive("gain", given("gain", options.gain)?, f64::MAX)?,
             readout: given("readout", options.readout)?,
+            activation: given("activation", options.activation)?,
+            bias,
+            inputs_law,
+            directions: directions(given("directions", options.directions)?)?,
             bound: positive("bound", given("bound", options.bound)?, MAX_BOUND)?,
             seed: seed(given("seed", options.seed)?)?,
             precision: given("precision", options.precision)?,
@@ -97,6 +116,7 @@ impl Options {
         };
         experiment.extra_cells = extra_cells(options.extra_cells.unwrap_or_default(), &experiment)?;
         check_search(&experiment)?;
+        check_form(&experiment)?;
         check_magnitudes(&experiment)?;
         check_samples(&experiment)?;
         Ok(experiment)
@@ -258,6 +278,36 @@ fn positive(name: &str, value: f64, max: f64) -> Result<f64, BadInput> {
     Ok(value)
 }
 
+/// The dims given, or that of the file of inputs. A file that is not known by its checksum is read here.
+fn dims(given: Option<Vec<f64>>, law: &mut InputsLaw, bias: bool) -> Result<Vec<usize>, BadInput> {
+    if !law.is_known() || (given.is_none() && law.is_file()) {
+        law.load()?;
+    }
+    let Some(columns) = law.columns() else { return DIM.list("dims", given) };
+    let dim = columns + usize::from(bias);
+    let dims = DIM.list("dims", Some(given.unwrap_or(vec![dim as f64])))?;
+    if dims != [dim] {
+        let and_bias = if bias { ", and the bias unit is one more" } else { "" };
+        return Err(BadInput::new(
+            "the dims are not that of the file of inputs",
+            format!("its rows have {columns} numbers{and_bias}"),
+            format!("give --dims {dim}, or leave it out"),
+        ));
+    }
+    Ok(dims)
+}
+
+/// `directions`, ascending and distinct.
+fn directions(mut directions: Vec<Direction>) -> Result<Vec<Direction>, BadInput> {
+    if directions.is_empty() {
+        let what = "the list of directions is empty";
+        return Err(BadInput::new(what, "a step has to go somewhere", "give at least one direction, such as gradient"));
+    }
+    directions.sort_unstable();
+    directions.dedup();
+    Ok(directions)
+}
+
 fn seed(seed: i64) -> Result<u64, BadInput> {
     u64::try_from(seed).map_err(|_| {
         let remedy = format!("give a whole number from 0 to {}", i64::MAX);
@@ -278,14 +328,76 @@ fn check_search(experiment: &Experiment) -> Result<(), BadInput> {
     Ok(())
 }
 
+/// Refuses forms of the model that no engine or search is made for.
+fn check_form(experiment: &Experiment) -> Result<(), BadInput> {
+    let Experiment { activation, bias, directions, extra_cells, .. } = experiment;
+    let is_infinite = |widths: &Vec<usize>| widths.contains(&INFINITE_WIDTH);
+    let has_infinite = is_infinite(&experiment.widths) || experiment.extra_widths.values().any(is_infinite);
+    if has_infinite || extra_cells.iter().any(Cell::is_infinite) {
+        let refuse = |form: String| {
+            let why = "the limit is drawn for relu without bias unit, inputs on the sphere, and steps along the gradient only";
+            Err(BadInput::new(format!("the width inf cannot go together with {form}"), why, "take inf out of the widths"))
+        };
+        if *activation != Activation::Relu {
+            return refuse(format!("activation {}", activation.name()));
+        }
+        if *bias {
+            return refuse("a bias unit".into());
+        }
+        if experiment.inputs_law != InputsLaw::Sphere {
+            return refuse(format!("inputs from {}", experiment.inputs_law));
+        }
+        if directions != &[Direction::Gradient] {
+            return refuse("directions other than gradient".into());
+        }
+    }
+    let is_deep = experiment.all_depths().into_iter().any(|depth| depth > 1);
+    if is_deep && experiment.search == SearchChoice::Exact && !activation.is_piecewise_linear() {
+        return Err(BadInput::new(
+            format!("activation {} and search exact cannot go together at depth 2 and more", activation.name()),
+            "an exact search there follows linear pieces, and a smooth network has none",
+            "give search auto or scan",
+        ));
+    }
+    if directions.contains(&Direction::Descent) && experiment.engine == EngineChoice::Implicit {
+        return Err(BadInput::new(
+            "direction descent and engine implicit cannot go together",
+            "a descent takes hundreds of gradients, and the implicit engine has to remember each",
+            "give engine auto or dense",
+        ));
+    }
+    if *bias && (experiment.dims.contains(&1) || extra_cells.iter().any(|cell| cell.dim == 1)) {
+        return Err(BadInput::new(
+            "there is no bias unit at dim 1",
+            "the bias unit is one of the coordinates, and at least one other has to change",
+            "give dims of 2 and more",
+        ));
+    }
+    let is_foreign = |cell: &&Cell| !experiment.dims.contains(&cell.dim);
+    if let (InputsLaw::File(file), Some(cell)) = (&experiment.inputs_law, extra_cells.iter().find(is_foreign)) {
+        return Err(BadInput::new(
+            format!("the extra cell {cell} has not the dim of {}", file.name()),
+            "the rows of a file have one length",
+            format!("give it the dim {}", experiment.dims[0]),
+        ));
+    }
+    Ok(())
+}
+
 /// Refuses depths at which f(x) ~ N(0, c), ‖∇f‖² → c = gain^(L−1) / 2^L, cannot be held and squared in the experiment's precision.
 fn check_magnitudes(experiment: &Experiment) -> Result<(), BadInput> {
     let (limit, name) = match experiment.precision {
         Precision::F32 => (100.0, "f32"),
         Precision::F64 => (900.0, "f64"),
     };
+    // A layer multiplies the variance of what it gets by its second moment or, once that is small, by ψ'(0)².
+    let psi = experiment.activation;
+    let decay = match psi.is_piecewise_linear() {
+        true => psi.value_second_moment(),
+        false => psi.value_second_moment().min(psi.derivative(0.0).powi(2)),
+    };
     for depth in experiment.all_depths() {
-        let log2_variance = (depth - 1) as f64 * experiment.gain.log2() - depth as f64;
+        let log2_variance = (depth - 1) as f64 * experiment.gain.log2() + depth as f64 * decay.log2();
         if log2_variance.abs() > limit {
             return Err(BadInput::new(
                 format!("the depth {depth} is too large at gain {} in {name}", short(experiment.gain)),
@@ -301,16 +413,21 @@ fn check_samples(experiment: &Experiment) -> Result<(), BadInput> {
     let widths = |depth| experiment.widths.len() + experiment.extra_widths.get(depth).map_or(0, Vec::len);
     let grid = experiment.dims.len() as f64 * experiment.depths.iter().map(|depth| widths(depth) as f64).sum::<f64>();
     let cells = grid + experiment.extra_cells.len() as f64;
-    let samples = cells * experiment.networks as f64 * experiment.inputs as f64;
+    let samples = cells * experiment.networks as f64 * experiment.samples_of_network() as f64;
     if samples > MAX_SAMPLES {
         let bytes = bytesize::ByteSize((samples * size_of::<Sample>() as f64) as u64);
         return Err(BadInput::new(
             format!(
-                "the experiment has {} samples ({} cells × {} networks × {} inputs)",
+                "the experiment has {} samples ({} cells × {} networks × {} inputs{})",
                 short(samples),
                 cells,
                 experiment.networks,
-                experiment.inputs
+                experiment.inputs,
+                if experiment.directions.len() > 1 {
+                    format!(" × {} directions", experiment.directions.len())
+                } else {
+                    String::new()
+                }
             ),
             format!("their records take {bytes}, and one rank has to hold them"),
             format!("give fewer networks or inputs, for at most {} samples", short(MAX_SAMPLES)),

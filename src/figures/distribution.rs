@@ -10,7 +10,7 @@ use super::canvas::{Canvas, Stroke};
 use super::frame::{Frame, widest};
 use super::layout::{Entry, Grid, Legend, Page, columns};
 use super::style::{self, CurveStyle};
-use crate::results::{CellResults, Results};
+use crate::results::CellResults;
 use crate::unit::Sample;
 
 /// Most panels of a picture and most curves of a panel, besides the limit; of more dims or widths, these are evenly spread.
@@ -48,10 +48,10 @@ struct Panel {
 }
 
 /// Both pictures of every depth.
-pub fn pictures(results: &Results, note: &str) -> Vec<Picture> {
-    let depths = distinct(results.cells.iter().map(|cell| cell.cell.depth));
+pub fn pictures(results: &[CellResults], note: &str) -> Vec<Picture> {
+    let depths = distinct(results.iter().map(|cell| cell.cell.depth));
     let pictures = depths.into_iter().flat_map(|depth| {
-        let cells: Vec<&CellResults> = results.cells.iter().filter(|cell| cell.cell.depth == depth).collect();
+        let cells: Vec<&CellResults> = results.iter().filter(|cell| cell.cell.depth == depth).collect();
         [Quantity::Step, Quantity::Gradient].map(|quantity| picture(&cells, depth, quantity, note))
     });
     pictures.collect()

@@ -1,5 +1,5 @@
 //! Results → pictures: Figure 1 (fraction switched), two panels for each depth (Figures 2–7), the phase diagram, and the distributions of
-//! step and gradient at each depth.
+//! step and gradient at each depth; all of them for each direction, if there are several.
 //!
 //! The pictures are vector drawings in points (1/72 inch), laid out at their size in print. Each is drawn once, as SVG; [`encode`]
 //! makes PNG and PDF of it. Nothing here knows about result files: [`draw`] takes cells with their summaries, [`plot`] all
@@ -22,8 +22,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use crate::error::BadInput;
-use crate::experiment::{Cell, Experiment, Readout};
-use crate::results::{Results, Summary};
+use crate::experiment::{Cell, Direction, Experiment, Readout};
+use crate::results::{CellResults, Results, Summary, show};
 
 /// File format of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -57,15 +57,32 @@ pub struct Picture {
 /// # Errors
 /// [`BadInput`] if the results hold no cell or `directory` cannot be made; otherwise when a file cannot be written.
 pub fn plot(results: &Results, directory: &Path, formats: &[Format]) -> anyhow::Result<Vec<PathBuf>> {
-    let cells: Vec<(Cell, Summary)> = results.cells.iter().map(|cell| (cell.cell, Summary::of(&cell.records))).collect();
-    if cells.is_empty() {
+    if results.cells.is_empty() {
         let what = "there is nothing to plot";
         return Err(BadInput::new(what, "the results hold no cell", "give the file of a finished experiment").into());
     }
     let partial = if results.is_complete() { "" } else { "PARTIAL: " };
     let note = format!("{partial}{}", note(&results.experiment));
-    let mut pictures = draw(&cells, &note);
-    pictures.extend(distribution::pictures(results, &note));
+    let directions = &results.experiment.directions;
+    let mut pictures = Vec::new();
+    for (index, direction) in directions.iter().enumerate() {
+        let (note, suffix) = match directions.as_slice() {
+            [Direction::Gradient] => (note.clone(), String::new()),
+            [_] => (format!("steps: {}; {note}", direction.name()), String::new()),
+            _ => (format!("steps: {}; {note}", direction.name()), format!("_{}", direction.name())),
+        };
+        let parts: Vec<CellResults>;
+        let cells = match directions.len() {
+            1 => &results.cells,
+            count => {
+                parts = results.cells.iter().map(|cell| cell.along(index, count)).collect();
+                &parts
+            }
+        };
+        let summaries: Vec<(Cell, Summary)> = cells.iter().map(|cell| (cell.cell, cell.summary())).collect();
+        let drawn = draw(&summaries, &note).into_iter().chain(distribution::pictures(cells, &note));
+        pictures.extend(drawn.map(|picture| Picture { name: format!("{}{suffix}", picture.name), ..picture }));
+    }
     write(&pictures, directory, formats)
 }
 
@@ -129,7 +146,10 @@ fn note(experiment: &Experiment) -> String {
     };
     let Experiment { networks, inputs, gain, bound, .. } = experiment;
     let (networks_word, inputs_word) = (plural(*networks, "network"), plural(*inputs, "input"));
-    format!("{networks} {networks_word} × {inputs} {inputs_word} per point, {readout} readout, gain {gain}, *η* ≤ {bound}")
+    format!(
+        "{networks} {networks_word} × {inputs} {inputs_word} per point, {readout} readout, gain {gain}, {}*η* ≤ {bound}",
+        show::form(experiment)
+    )
 }
 
 fn plural(count: usize, noun: &str) -> String {

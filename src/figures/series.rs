@@ -128,6 +128,8 @@ mod tests {
         step_q05: f64::NAN,
         step_q50: f64::NAN,
         step_q95: f64::NAN,
+        distance_mean: f64::NAN,
+        distance_std: f64::NAN,
         grad_mean: f64::NAN,
         grad_std: f64::NAN,
         grad_std_networks: f64::NAN,

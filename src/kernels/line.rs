@@ -252,7 +252,7 @@ fn gather_body<T: Real>(row: Row<T>, window: Window, opened: &Opened, found: &mu
 }
 
 /// The next neuron of a layer to leave its mask, and when: the smallest max(−α/β, `now`) over neurons that are on (mask 1) and falling
-/// or off (mask 0) and rising, where z(t) = α + β t. (∞, 0) if there is none.
+/// or off (mask below ½) and rising, where z(t) = α + β t. (∞, 0) if there is none.
 pub fn next_flip(alpha: &[f64], beta: &[f64], mask: &[f64], now: f64) -> (f64, usize) {
     dispatch!(next_flip_body [] (alpha: &[f64], beta: &[f64], mask: &[f64], now: f64) -> (f64, usize),
         alpha, beta, mask, now)
@@ -293,7 +293,7 @@ fn next_flip_body(alpha: &[f64], beta: &[f64], mask: &[f64], now: f64) -> (f64, 
 /// When one neuron leaves its mask.
 #[inline(always)]
 fn flip(alpha: f64, beta: f64, mask: f64, now: f64) -> f64 {
-    let on = mask > 0.0;
+    let on = mask > 0.5;
     let leaves = (on & (beta < 0.0)) | (!on & (beta > 0.0));
     let t = -alpha / beta;
     let t = if t > now { t } else { now };

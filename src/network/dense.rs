@@ -1,7 +1,7 @@
 //! The dense engine: every weight is drawn, every product is a GEMM.
 //!
 //! A pass over a layer goes block by block ([`BLOCK_ROWS`](crate::random::BLOCK_ROWS) neurons): the block's weights are at hand (stored,
-//! or made again from their stream), one GEMM gives the pre-activations of all inputs, and ReLU, mask and readout run over them while they
+//! or made again from their stream), one GEMM gives the pre-activations of all inputs, and ψ, ψ' and readout run over them while they
 //! are in cache. On the last layer the same visit also multiplies the masked readout back through the block, so that at depth 1 one
 //! pass over the weights gives f and ∇f. The GEMM shapes depend on the cell and the number of inputs only, so the stored and the
 //! regenerated path give the same bits.
@@ -10,9 +10,10 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
 use super::product::{add_times, times_transposed, zeros};
 use super::weights::Weights;
-use super::{Engine, LineBlock, LinePoint, ValueAndGradient};
+use super::{Engine, Hidden, LineBlock, LinePoint, ValueAndGradient};
+use crate::activation::Activation;
 use crate::experiment::Cell;
-use crate::kernels::{Real, relu};
+use crate::kernels::{Real, activation};
 use crate::random::{BLOCK_ROWS, NetworkStreams, block_rows, blocks};
 
 pub use super::weights::Storage;
@@ -28,6 +29,7 @@ pub struct Keep {
 /// One network with weights drawn in full, and its inputs.
 pub struct Dense<T> {
     cell: Cell,
+    psi: Activation,
     weights: Weights<T>,
     /// x, n × d.
     inputs: Array2<T>,
@@ -43,12 +45,18 @@ pub struct Dense<T> {
 }
 
 impl<T: Real> Dense<T> {
-    /// The network of `streams` with its first `inputs` inputs.
+    /// The ReLU network of `streams` with its first `inputs` inputs on the sphere.
     pub fn new(streams: NetworkStreams, cell: Cell, inputs: usize, keep: Keep) -> Self {
+        Self::with(streams, cell, Activation::Relu, super::sphere_inputs(streams, cell, inputs), keep)
+    }
+
+    /// The network of `streams` with activation `psi` at `inputs`, n × d.
+    pub fn with(streams: NetworkStreams, cell: Cell, psi: Activation, inputs: Array2<T>, keep: Keep) -> Self {
         Self {
             cell,
+            psi,
             weights: Weights::new(streams, cell, keep.weights),
-            inputs: super::inputs(streams, cell, inputs),
+            inputs,
             directions: zeros((0, 0)),
             keeps_line: cell.depth > 1 || keep.line == Storage::Stored,
             z: Vec::new(),
@@ -78,40 +86,62 @@ impl<T: Real> Dense<T> {
         self.weights.matrix(layer)
     }
 
-    /// ψ(W·below) of hidden layer `layer` ≥ 2: n × k from n × k.
-    fn hidden_layer(&mut self, layer: usize, below: ArrayView2<T>) -> Array2<T> {
+    /// W·below of hidden layer `layer`, and what `end` makes of each row of a block of it: n × k from n × fan-in.
+    fn layer(&mut self, layer: usize, below: ArrayView2<T>, end: impl Fn(&mut [T])) -> Array2<T> {
         let width = self.cell.width;
         let mut h = zeros((below.nrows(), width));
         for block in 0..blocks(width) {
             let rows = block_rows(width, block);
             times_transposed(below, self.weights.rows(layer, block), h.slice_mut(s![.., rows.clone()]));
             for mut row in h.slice_mut(s![.., rows]).rows_mut() {
-                relu::relu(row.as_slice_mut().expect("rows are contiguous"));
+                end(row.as_slice_mut().expect("rows are contiguous"));
             }
         }
         h
     }
 
-    /// The first hidden layer at the inputs: fills `self.z`, returns ψ(z), n × k. For depths of 2 and more.
-    fn first_layer(&mut self) -> Array2<T> {
-        let width = self.cell.width;
-        let mut h = zeros((self.inputs.nrows(), width));
+    /// ψ(W·below) of hidden layer `layer` ≥ 2: n × k from n × k.
+    fn hidden_layer(&mut self, layer: usize, below: ArrayView2<T>) -> Array2<T> {
+        let psi = self.psi;
+        self.layer(layer, below, |row| activation::apply(psi, row))
+    }
+
+    /// The same with what its gradient needs.
+    fn hidden_layer_for_gradient(&mut self, layer: usize, below: ArrayView2<T>) -> Hidden<T> {
+        match self.psi {
+            Activation::Relu => Hidden { h: self.hidden_layer(layer, below), z: None },
+            psi => Hidden::of(psi, self.layer(layer, below, |_| {})),
+        }
+    }
+
+    /// The first hidden layer at `x`, with what its gradient needs; fills `self.z` if this is for lines. For depths of 2 and more.
+    fn first_layer(&mut self, x: ArrayView2<T>, is_for_lines: bool) -> Hidden<T> {
+        let (psi, width) = (self.psi, self.cell.width);
+        let mut h = zeros((x.nrows(), width));
+        let mut kept = (psi != Activation::Relu).then(|| h.clone());
         for block in 0..blocks(width) {
             let rows = block_rows(width, block);
-            let mut z = zeros((self.inputs.nrows(), rows.len()));
-            times_transposed(self.inputs.view(), self.weights.rows(1, block), z.view_mut());
-            let mut slice = h.slice_mut(s![.., rows]);
+            let mut z = zeros((x.nrows(), rows.len()));
+            times_transposed(x, self.weights.rows(1, block), z.view_mut());
+            let mut slice = h.slice_mut(s![.., rows.clone()]);
             slice.assign(&z);
             for mut row in slice.rows_mut() {
-                relu::relu(row.as_slice_mut().expect("rows are contiguous"));
+                activation::apply(psi, row.as_slice_mut().expect("rows are contiguous"));
             }
-            self.z.push(z);
+            if let Some(kept) = &mut kept {
+                kept.slice_mut(s![.., rows]).assign(&z);
+            }
+            if is_for_lines {
+                self.z.push(z);
+            }
         }
-        h
+        Hidden { h, z: kept }
     }
 
-    /// The last layer over the activations (or inputs) `below` it, n × fan-in: f, and its gradient in `below`.
-    fn last_layer(&mut self, below: ArrayView2<T>) -> ValueAndGradient<T> {
+    /// The last layer over the activations (or inputs) `below` it, n × fan-in: f, and its gradient in `below`. At depth 1 fills `self.z`
+    /// if this is for lines.
+    fn last_layer(&mut self, below: ArrayView2<T>, is_for_lines: bool) -> ValueAndGradient<T> {
+        let psi = self.psi;
         let Cell { depth, width, .. } = self.cell;
         let mut value = vec![0.0; below.nrows()];
         let mut gradient = zeros(below.dim());
@@ -122,11 +152,11 @@ impl<T: Real> Dense<T> {
             let w = self.weights.rows(depth, block);
             let mut z = block_of(&mut buffer, below.nrows(), w.nrows());
             times_transposed(below, w, z.view_mut());
-            if depth == 1 && self.keeps_line {
+            if depth == 1 && is_for_lines && self.keeps_line {
                 self.z.push(z.to_owned());
             }
             for (value, mut z) in value.iter_mut().zip(z.rows_mut()) {
-                *value += relu::readout_and_mask(&readout, z.as_slice_mut().expect("rows are contiguous"));
+                *value += activation::readout_and_slope(psi, &readout, z.as_slice_mut().expect("rows are contiguous"));
             }
             add_times(z.view(), w, gradient.view_mut());
         }
@@ -138,12 +168,31 @@ impl<T: Real> Dense<T> {
         ValueAndGradient { value, gradient }
     }
 
-    /// Carries the gradient in the activations `h` of `layer` down to what is below it: n × fan-in from n × k.
-    fn backward(&mut self, layer: usize, h: &Array2<T>, mut gradient: Array2<T>) -> Array2<T> {
-        for (h, mut g) in h.rows().into_iter().zip(gradient.rows_mut()) {
-            relu::mask_gradient(h.as_slice().expect("contiguous"), g.as_slice_mut().expect("contiguous"));
+    /// f and ∇f at `x`, n × d; fills `self.z` if this is for lines.
+    fn pass(&mut self, x: ArrayView2<T>, is_for_lines: bool) -> ValueAndGradient<T> {
+        let depth = self.cell.depth;
+        if depth == 1 {
+            return self.last_layer(x, is_for_lines);
         }
-        let mut below = zeros((h.nrows(), self.cell.fan_in(layer)));
+        let mut layers = vec![self.first_layer(x, is_for_lines)];
+        for layer in 2..depth {
+            let below = layers.pop().expect("there is one below");
+            let hidden = self.hidden_layer_for_gradient(layer, below.h.view());
+            layers.push(below.without_values());
+            layers.push(hidden);
+        }
+        let ValueAndGradient { value, mut gradient } = self.last_layer(layers[depth - 2].h.view(), is_for_lines);
+        for layer in (1..depth).rev() {
+            let hidden = layers.pop().expect("one for each layer");
+            hidden.scale_gradient(self.psi, &mut gradient);
+            gradient = self.backward(layer, gradient.view());
+        }
+        ValueAndGradient { value, gradient }
+    }
+
+    /// Carries the gradient in the pre-activations of `layer` down to what is below it: n × fan-in from n × k.
+    fn backward(&mut self, layer: usize, gradient: ArrayView2<T>) -> Array2<T> {
+        let mut below = zeros((gradient.nrows(), self.cell.fan_in(layer)));
         for block in 0..blocks(self.cell.width) {
             let rows = block_rows(self.cell.width, block);
             add_times(gradient.slice(s![.., rows]), self.weights.rows(layer, block), below.view_mut());
@@ -153,6 +202,7 @@ impl<T: Real> Dense<T> {
 
     /// f from the activations (or inputs) below the last layer, one value a row.
     fn last_layer_value(&mut self, below: ArrayView2<T>) -> Vec<f64> {
+        let psi = self.psi;
         let mut value = vec![0.0; below.nrows()];
         let mut readout = Vec::new();
         let mut buffer = block_buffer(below.nrows(), self.cell.width);
@@ -162,7 +212,7 @@ impl<T: Real> Dense<T> {
             let mut z = block_of(&mut buffer, below.nrows(), w.nrows());
             times_transposed(below, w, z.view_mut());
             for (value, z) in value.iter_mut().zip(z.rows()) {
-                *value += relu::readout(&readout, z.as_slice().expect("rows are contiguous"));
+                *value += activation::readout(psi, &readout, z.as_slice().expect("rows are contiguous"));
             }
         }
         value.iter().map(|value| value * self.scale).collect()
@@ -199,24 +249,33 @@ impl<T: Real> Engine<T> for Dense<T> {
         self.cell.width
     }
 
+    fn activation(&self) -> Activation {
+        self.psi
+    }
+
+    fn inputs(&self) -> ArrayView2<'_, T> {
+        self.inputs.view()
+    }
+
     fn value_and_gradient(&mut self) -> ValueAndGradient<T> {
-        let depth = self.cell.depth;
         self.z.clear();
-        if depth == 1 {
-            let inputs = self.inputs.clone();
-            return self.last_layer(inputs.view());
+        let inputs = std::mem::replace(&mut self.inputs, zeros((0, 0)));
+        let result = self.pass(inputs.view(), true);
+        self.inputs = inputs;
+        result
+    }
+
+    fn value_and_gradient_at(&mut self, x: ArrayView2<T>) -> ValueAndGradient<T> {
+        self.pass(x, false)
+    }
+
+    fn linear_gradient(&mut self) -> Array2<T> {
+        let mut gradient = Array2::from_shape_vec((1, self.cell.width), self.readout()).expect("a row");
+        for layer in (1..=self.cell.depth).rev() {
+            gradient = self.backward(layer, gradient.view());
         }
-        let mut activations = vec![self.first_layer()];
-        for layer in 2..depth {
-            let h = self.hidden_layer(layer, activations[layer - 2].view());
-            activations.push(h);
-        }
-        let ValueAndGradient { value, mut gradient } = self.last_layer(activations[depth - 2].view());
-        for layer in (1..depth).rev() {
-            gradient = self.backward(layer, &activations[layer - 1], gradient);
-            activations.pop();
-        }
-        ValueAndGradient { value, gradient }
+        let scale = T::of_f64(self.scale);
+        gradient.mapv_into(|g| g * scale)
     }
 
     fn set_directions(&mut self, directions: Array2<T>) {
@@ -264,7 +323,8 @@ impl<T: Real> Engine<T> for Dense<T> {
             let rows = block_rows(width, block);
             for (point, mut h) in points.iter().zip(h.slice_mut(s![.., rows]).rows_mut()) {
                 let (z, u) = (self.z[block].row(point.input), self.u[block].row(point.input));
-                relu::relu_on_line(
+                activation::apply_on_line(
+                    self.psi,
                     z.as_slice().expect("contiguous"),
                     u.as_slice().expect("contiguous"),
                     T::of_f64(point.t),

@@ -8,13 +8,15 @@ mod product;
 mod weights;
 
 pub use product::times_transposed;
+use product::zeros;
 
 use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2};
 
+use crate::activation::Activation;
 use crate::experiment::Cell;
-use crate::kernels::Real;
+use crate::kernels::{Real, activation};
 use crate::random::NetworkStreams;
 
 /// f and ∇f at the inputs.
@@ -24,6 +26,41 @@ pub struct ValueAndGradient<T> {
     pub value: Vec<f64>,
     /// ∇f(x), n × d.
     pub gradient: Array2<T>,
+}
+
+/// A hidden layer at n points, on the way to a gradient.
+struct Hidden<T> {
+    /// ψ(z), n × k.
+    h: Array2<T>,
+    /// z, n × k; `None` for ReLU, whose derivative follows from ψ(z).
+    z: Option<Array2<T>>,
+}
+
+impl<T: Real> Hidden<T> {
+    /// Of pre-activations `z`.
+    fn of(psi: Activation, z: Array2<T>) -> Self {
+        let kept = (psi != Activation::Relu).then(|| z.clone());
+        let mut h = z;
+        activation::apply(psi, h.as_slice_mut().expect("a product is contiguous"));
+        Self { h, z: kept }
+    }
+
+    /// Without ψ(z) if the gradient does not need it.
+    fn without_values(mut self) -> Self {
+        if self.z.is_some() {
+            self.h = zeros((0, 0));
+        }
+        self
+    }
+
+    /// Multiplies the entries of `gradient`, n × k, by ψ'(z).
+    fn scale_gradient(&self, psi: Activation, gradient: &mut Array2<T>) {
+        let z = self.z.as_ref().unwrap_or(&self.h);
+        for (z, mut g) in z.rows().into_iter().zip(gradient.rows_mut()) {
+            let z = z.to_slice().expect("rows are contiguous");
+            activation::scale_gradient(psi, z, g.as_slice_mut().expect("rows are contiguous"));
+        }
+    }
 }
 
 /// The first hidden layer along the lines x + t·p, for one block of its neurons.
@@ -53,8 +90,22 @@ pub trait Engine<T: Real> {
     /// Number of neurons in each hidden layer, k.
     fn width(&self) -> usize;
 
+    /// ψ of every layer.
+    fn activation(&self) -> Activation {
+        Activation::Relu
+    }
+
+    /// x, n × d.
+    fn inputs(&self) -> ArrayView2<'_, T>;
+
     /// f(x) and ∇f(x) at all inputs.
     fn value_and_gradient(&mut self) -> ValueAndGradient<T>;
+
+    /// f and ∇f at the rows of `x`, wherever they are. Leaves inputs and directions as they are.
+    fn value_and_gradient_at(&mut self, x: ArrayView2<T>) -> ValueAndGradient<T>;
+
+    /// The gradient of the network without its activations, (1/√k) W₁ᵀ … W_Lᵀ a, 1 × d: at depth 1 the paper's Σ a_l w_l (section 1.1).
+    fn linear_gradient(&mut self) -> Array2<T>;
 
     /// Fixes the lines x + t·p; `directions` is n × d.
     fn set_directions(&mut self, directions: Array2<T>);
@@ -70,9 +121,9 @@ pub trait Engine<T: Real> {
     fn layer_weights(&mut self, layer: usize) -> Option<Array2<T>>;
 }
 
-/// The first `inputs` inputs of a network, n × d.
-fn inputs<T: Real>(streams: NetworkStreams, cell: Cell, inputs: usize) -> Array2<T> {
-    let mut batch = Array2::from_elem((inputs, cell.dim), T::zero());
+/// The first `inputs` inputs of a network on the sphere of radius √d, n × d.
+pub fn sphere_inputs<T: Real>(streams: NetworkStreams, cell: Cell, inputs: usize) -> Array2<T> {
+    let mut batch = zeros((inputs, cell.dim));
     let mut scratch = Vec::new();
     for (index, mut row) in batch.rows_mut().into_iter().enumerate() {
         T::fill_with(row.as_slice_mut().expect("rows are contiguous"), &mut scratch, |out| streams.input(index, out));

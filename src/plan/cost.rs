@@ -4,7 +4,7 @@
 //! and measured seconds side by side. Predictions order the units, drive the progress bar, and choose the engine of a cell under `--engine
 //! auto`: the rates are constants so that the choice is the same everywhere.
 
-use crate::experiment::{Cell, Experiment, Precision};
+use crate::experiment::{Cell, Direction, Experiment, Precision};
 use crate::limit;
 use crate::network::dense::{Keep, Storage};
 use crate::network::implicit::FirstLayer;
@@ -49,6 +49,16 @@ const SCAN_ROUNDS: f64 = 9.0;
 /// Passes over the neurons in an exact line search.
 const LINE_PASSES: f64 = 2.2;
 
+/// Seconds of one ψ and ψ' that is not piecewise linear.
+const SMOOTH: f64 = 2.0e-8;
+/// Gradients at points of a descent.
+const DESCENT_STEPS: f64 = 25.0;
+
+/// Passes over the neurons in a march: more where sup |φ''|, which goes with √k/d, allows short steps only. A fit.
+fn march_passes(cell: Cell) -> f64 {
+    8.0 + 4.0 * ((cell.width as f64).sqrt() / cell.dim as f64).sqrt()
+}
+
 /// Seconds of the exact line search.
 fn line_seconds(cell: Cell, inputs: usize) -> f64 {
     LINE * (1.0 + LINE_BEND / cell.dim as f64) * inputs as f64 * cell.width as f64
@@ -84,18 +94,26 @@ fn linear_pieces(cell: Cell) -> f64 {
 
 /// The cost of one unit of `cell`.
 pub fn of_unit(cell: Cell, experiment: &Experiment, engine: EngineName, search: SearchName, keep: Keep) -> UnitCost {
+    let lines = experiment.directions.iter().filter(|&&direction| direction != Direction::Descent).count() as f64;
     let shape = Shape {
         cell,
         inputs: experiment.inputs as f64,
         depth: cell.depth as f64,
         dim: cell.dim as f64,
         width: cell.width as f64,
-        points: if search == SearchName::Scan { scan_points(cell) } else { 0.0 },
+        points: if search == SearchName::Scan { lines * scan_points(cell) } else { 0.0 },
+        lines,
+        gradients: 1.0 + if experiment.directions.contains(&Direction::Descent) { DESCENT_STEPS } else { 0.0 },
+        activation: if experiment.activation.is_piecewise_linear() { ACTIVATION } else { SMOOTH },
         product_rate: match experiment.precision {
             Precision::F32 => PRODUCT_F32,
             Precision::F64 => PRODUCT_F32 / 2.0,
         },
-        line: if search == SearchName::Line { line_seconds(cell, experiment.inputs) } else { 0.0 },
+        line: match search {
+            SearchName::Line => lines * line_seconds(cell, experiment.inputs),
+            SearchName::March => lines * march_passes(cell) * SMOOTH * experiment.inputs as f64 * cell.width as f64,
+            _ => 0.0,
+        },
     };
     match engine {
         EngineName::Dense => shape.dense(search, keep),
@@ -111,8 +129,14 @@ struct Shape {
     depth: f64,
     dim: f64,
     width: f64,
-    /// Network evaluations a line.
+    /// Network evaluations an input, along all of its lines.
     points: f64,
+    /// Lines an input.
+    lines: f64,
+    /// Passes forward and backward.
+    gradients: f64,
+    /// Seconds a neuron and evaluation.
+    activation: f64,
     /// Flops a second.
     product_rate: f64,
     /// Seconds of an exact line search.
@@ -121,23 +145,23 @@ struct Shape {
 
 impl Shape {
     fn dense(&self, search: SearchName, keep: Keep) -> UnitCost {
-        let Self { cell, inputs, depth, dim, width, points, .. } = *self;
+        let Self { cell, inputs, depth, dim, width, points, lines, gradients, .. } = *self;
         let first = 2.0 * inputs * dim * width;
         let hidden = 2.0 * inputs * width * width * (depth - 1.0);
         let keeps_line = keep.line == Storage::Stored || cell.depth > 1;
 
         // Products: forward, backward, and along the line.
-        let line_products = if keeps_line { 1.0 } else { 2.0 * LINE_PASSES };
+        let line_products = lines * if keeps_line { 1.0 } else { 2.0 * LINE_PASSES };
         let point = if cell.depth == 1 { first } else { hidden };
-        let products = (2.0 + line_products) * first + 2.0 * hidden + points * point;
-        let pieces = if search == SearchName::Trace { linear_pieces(cell) } else { 0.0 };
+        let products = (2.0 * gradients + line_products) * first + 2.0 * gradients * hidden + points * point;
+        let pieces = if search == SearchName::Trace { lines * linear_pieces(cell) } else { 0.0 };
         // A flip recomputes half of the layers above the first on average, in two columns.
         let traced = pieces * inputs * 2.0 * 2.0 * width * width * (depth - 1.0) / 2.0;
 
         let passes = match keep.weights {
             Storage::Stored => 1.0,
-            Storage::Regenerated if cell.depth == 1 => 1.0 + if keeps_line { 1.0 } else { LINE_PASSES },
-            Storage::Regenerated => 2.0 + if points > 0.0 { SCAN_ROUNDS } else { 0.0 },
+            Storage::Regenerated if cell.depth == 1 => gradients + lines * if keeps_line { 1.0 } else { LINE_PASSES },
+            Storage::Regenerated => 2.0 * gradients + if points > 0.0 { lines * SCAN_ROUNDS } else { 0.0 },
         };
         let normals = cell.weights() * passes;
         let trace = pieces * inputs * depth * (PIECE + PIECE_NEURON * width);
@@ -177,7 +201,7 @@ impl Shape {
     /// Seconds besides products and normals.
     fn other_seconds(&self) -> f64 {
         self.line
-            + ACTIVATION * self.inputs * self.width * self.depth * (3.0 + self.points)
+            + self.activation * self.inputs * self.width * self.depth * (1.0 + 2.0 * self.gradients + self.points)
             + UNIT
             + (INPUT + INPUT_NUMBER * self.dim) * self.inputs
     }

@@ -1,5 +1,6 @@
 //! How many bytes a unit holds, in each of the ways it can be run.
 
+use crate::activation::Activation;
 use crate::experiment::{Cell, Experiment};
 use crate::limit;
 use crate::network::dense::{Keep, Storage};
@@ -21,8 +22,8 @@ const UNIT: u64 = 160;
 /// Bytes that a rank holds besides what its units hold; rank 0 gathers all samples.
 pub fn process_bytes(experiment: &Experiment, threads: usize) -> u64 {
     let units = experiment.cells().len() as u64 * experiment.networks as u64;
-    let samples = units * experiment.inputs as u64;
-    let column = experiment.networks as u64 * experiment.inputs as u64 * 8;
+    let samples = units * experiment.samples_of_network() as u64;
+    let column = experiment.networks as u64 * experiment.samples_of_network() as u64 * 8;
     PROCESS + THREAD * threads as u64 + units * UNIT + samples * size_of::<Sample>() as u64 + column
 }
 
@@ -71,7 +72,8 @@ fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Kee
     let block = BLOCK_ROWS.min(cell.width) as f64;
     let fan_in = if cell.depth == 1 { dim } else { dim.max(width) };
 
-    let ends = 4.0 * inputs * dim * number;
+    // Inputs, gradients and directions; with several directions the gradients stay, and a descent has its own.
+    let ends = (4.0 + 3.0 * f64::from(u8::from(experiment.directions.len() > 1))) * inputs * dim * number;
     let blocks = block * (3.0 * inputs * number + fan_in * (number + 4.0));
     let weights = if keep.weights == Storage::Stored { cell.weights() * number } else { 0.0 };
     let line = if keep.line == Storage::Stored { 2.0 * batch * number } else { 0.0 };
@@ -80,12 +82,14 @@ fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Kee
     let searching = match search {
         SearchName::Line => inputs * (one_layer::bins(cell.width) as f64 * 64.0 + 24.0 * width.min(one_layer::MAX_GATHERED as f64)),
         SearchName::Scan => scanning,
-        SearchName::Path => 0.0, // has no network: see limit_bytes
+        // Infinitely wide networks are in limit_bytes; a march and a descent hold nothing that grows but what gradients do.
+        SearchName::Path | SearchName::March | SearchName::Descent => 0.0,
         SearchName::Trace => {
             scanning.max(8.0 * ((3.0 * depth + 6.0) * batch + (depth - 1.0) * width * width) + number * width * width)
         }
     };
-    let gradient = if cell.depth == 1 { 0.0 } else { (depth + 1.0) * batch * number };
+    let of_layer = if experiment.activation == Activation::Relu { 1.0 } else { 2.0 };
+    let gradient = if cell.depth == 1 { 0.0 } else { (of_layer * depth + 1.0) * batch * number };
     (ends + blocks + weights + line + gradient.max(searching)) as u64
 }
 
@@ -97,11 +101,12 @@ fn implicit_bytes(cell: Cell, experiment: &Experiment, search: SearchName) -> u6
     let number = number_bytes(experiment.precision) as f64;
     let (inputs, depth) = (experiment.inputs as f64, cell.depth as f64);
     let (dim, width) = (cell.dim as f64, cell.width as f64);
-    let points = if search == SearchName::Scan { SCAN_RESERVE * cost::scan_points(cell) } else { 0.0 };
+    let points =
+        if search == SearchName::Scan { SCAN_RESERVE * cost::scan_points(cell) * experiment.directions.len() as f64 } else { 0.0 };
 
     let first = match FirstLayer::of(cell, experiment.inputs) {
         FirstLayer::Drawn => BLOCK_ROWS as f64 * dim * 2.0,
-        FirstLayer::Implicit => dim.min(2.0 * inputs) * dim + width.min(inputs) * width,
+        FirstLayer::Implicit => dim.min((1.0 + experiment.directions.len() as f64) * inputs) * dim + width.min(inputs) * width,
     };
     let directions = width.min((1.0 + points) * inputs) + width.min(inputs);
     let hidden = (depth - 1.0) * directions * width;

@@ -9,7 +9,7 @@ pub mod report;
 use bytesize::ByteSize;
 
 use crate::error::BadInput;
-use crate::experiment::{Cell, EngineChoice, Experiment, Precision, SearchChoice};
+use crate::experiment::{Cell, Direction, EngineChoice, Experiment, Precision, SearchChoice};
 use crate::network::dense::{Keep, Storage};
 use crate::results::{EngineName, SearchName};
 
@@ -96,12 +96,14 @@ fn method(cell: Cell, experiment: &Experiment) -> (EngineName, SearchName) {
     if cell.is_infinite() {
         return (EngineName::Limit, SearchName::Path);
     }
-    let search = search(experiment.search, cell);
+    let search = search(experiment, cell);
     let without_weights = if search == SearchName::Trace { SearchName::Scan } else { search };
     match experiment.engine {
         EngineChoice::Dense => (EngineName::Dense, search),
         EngineChoice::Implicit => (EngineName::Implicit, without_weights),
-        EngineChoice::Auto if search == SearchName::Trace => (EngineName::Dense, search),
+        EngineChoice::Auto if search == SearchName::Trace || experiment.directions.contains(&Direction::Descent) => {
+            (EngineName::Dense, search)
+        }
         EngineChoice::Auto => {
             let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
             let seconds = |engine| cost::of_unit(cell, experiment, engine, search, keep).seconds;
@@ -112,12 +114,17 @@ fn method(cell: Cell, experiment: &Experiment) -> (EngineName, SearchName) {
 }
 
 /// The search used in a cell by an engine that has weights.
-fn search(choice: SearchChoice, cell: Cell) -> SearchName {
-    match (choice, cell.depth) {
+fn search(experiment: &Experiment, cell: Cell) -> SearchName {
+    if experiment.directions == [Direction::Descent] {
+        return SearchName::Descent;
+    }
+    let is_piecewise_linear = experiment.activation.is_piecewise_linear();
+    match (experiment.search, cell.depth) {
         (SearchChoice::Scan, _) => SearchName::Scan,
-        (_, 1) => SearchName::Line,
+        (_, 1) if is_piecewise_linear => SearchName::Line,
+        (_, 1) => SearchName::March,
         (SearchChoice::Exact, _) => SearchName::Trace,
-        (SearchChoice::Auto, _) if cell.width <= WIDEST_TRACED => SearchName::Trace,
+        (SearchChoice::Auto, _) if is_piecewise_linear && cell.width <= WIDEST_TRACED => SearchName::Trace,
         (SearchChoice::Auto, _) => SearchName::Scan,
     }
 }
@@ -128,9 +135,12 @@ fn does_not_fit(cell: Cell, experiment: &Experiment, engine: EngineName, process
             memory::footprints(cell, experiment, engine, search).pop().expect("there is always a way to run a cell");
         (bytes, cost::of_unit(cell, experiment, engine, search, keep).seconds)
     };
-    let dense = || leanest(EngineName::Dense, search(experiment.search, cell));
+    let dense = || leanest(EngineName::Dense, search(experiment, cell));
     let implicit = || leanest(EngineName::Implicit, SearchName::Scan);
     let ((bytes, seconds), how, other) = match engine {
+        EngineName::Dense if experiment.directions.contains(&Direction::Descent) => {
+            (dense(), "even with its weights made again at every pass", None)
+        }
         EngineName::Dense => (dense(), "even with its weights made again at every pass", Some(("implicit", implicit()))),
         EngineName::Implicit => (implicit(), "for the products with its weights", Some(("dense", dense()))),
         EngineName::Limit => (leanest(engine, SearchName::Path), "for its paths", None),

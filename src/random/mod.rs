@@ -69,15 +69,7 @@ impl NetworkStreams {
         let stream = self.key.stream(Role::Readout, block);
         match self.readout {
             Readout::Gaussian => stream.lanes().fill(1.0, out),
-            Readout::Sign => {
-                let mut generator = stream.generator();
-                for chunk in out.chunks_mut(64) {
-                    let signs = rand::Rng::next_u64(&mut generator);
-                    for (bit, a) in chunk.iter_mut().enumerate() {
-                        *a = if signs >> bit & 1 == 1 { -1.0 } else { 1.0 };
-                    }
-                }
-            }
+            Readout::Sign => signs(stream.generator(), out),
         }
     }
 
@@ -88,12 +80,50 @@ impl NetworkStreams {
 
     /// Fills `out`, length d, with input `index`: uniform on the sphere of radius √d, rounded to f32.
     pub fn input(&self, index: usize, out: &mut [f32]) {
-        let mut generator = self.key.stream(Role::Input, index).generator();
-        let direction: Vec<f64> = StandardNormal.sample_iter(&mut generator).take(out.len()).collect();
-        let norm = direction.iter().map(|x: &f64| x * x).sum::<f64>().sqrt();
-        let scale = (out.len() as f64).sqrt() / norm;
-        for (x, direction) in out.iter_mut().zip(&direction) {
-            *x = (direction * scale) as f32;
+        on_sphere((out.len() as f64).sqrt(), self.key.stream(Role::Input, index).generator(), out);
+    }
+
+    /// Fills `out` with input `index`: iid N(0, 1).
+    pub fn gaussian_input(&self, index: usize, out: &mut [f32]) {
+        let generator = self.key.stream(Role::Input, index).generator();
+        for (x, normal) in out.iter_mut().zip(StandardNormal.sample_iter(generator)) {
+            let normal: f64 = normal;
+            *x = normal as f32;
+        }
+    }
+
+    /// Fills `out` with input `index`: uniform on {−1, 1}^d.
+    pub fn hypercube_input(&self, index: usize, out: &mut [f32]) {
+        signs(self.key.stream(Role::Input, index).generator(), out);
+    }
+
+    /// Which of `rows` rows is input `index`: each with equal chance, independently.
+    pub fn row_of_input(&self, index: usize, rows: usize) -> usize {
+        rand::RngExt::random_range(&mut self.key.stream(Role::Input, index).generator(), 0..rows)
+    }
+
+    /// Fills `out` with a direction for input `index`: uniform on the unit sphere.
+    pub fn direction(&self, index: usize, out: &mut [f32]) {
+        on_sphere(1.0, self.key.stream(Role::Direction, index).generator(), out);
+    }
+}
+
+/// Fills `out` with a point uniform on the sphere of this radius.
+fn on_sphere(radius: f64, mut generator: Xoshiro256PlusPlus, out: &mut [f32]) {
+    let direction: Vec<f64> = StandardNormal.sample_iter(&mut generator).take(out.len()).collect();
+    let norm = direction.iter().map(|x: &f64| x * x).sum::<f64>().sqrt();
+    let scale = radius / norm;
+    for (x, direction) in out.iter_mut().zip(&direction) {
+        *x = (direction * scale) as f32;
+    }
+}
+
+/// Fills `out` with ±1 of equal chance.
+fn signs(mut generator: Xoshiro256PlusPlus, out: &mut [f32]) {
+    for chunk in out.chunks_mut(64) {
+        let signs = rand::Rng::next_u64(&mut generator);
+        for (bit, sign) in chunk.iter_mut().enumerate() {
+            *sign = if signs >> bit & 1 == 1 { -1.0 } else { 1.0 };
         }
     }
 }

@@ -23,6 +23,8 @@ pub enum Role {
     Product { layer: usize, transposed: bool, direction: usize },
     /// All numbers of an input at infinite width; the block is the index of the input.
     Path,
+    /// A random direction to step in; the block is the index of the input.
+    Direction,
 }
 
 impl Role {
@@ -31,6 +33,7 @@ impl Role {
             Role::Readout => 1,
             Role::Input => 2,
             Role::Path => 4,
+            Role::Direction => 5,
             Role::Weights { layer } => 1 << 32 | layer as u64,
             Role::Product { layer, transposed, direction } => {
                 (2 + u64::from(transposed)) << 62 | (direction as u64) << 16 | layer as u64

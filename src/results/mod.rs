@@ -15,7 +15,7 @@ pub mod write;
 
 use serde::{Deserialize, Serialize};
 
-use crate::experiment::{Cell, Experiment};
+use crate::experiment::{Cell, Direction, Experiment};
 use crate::unit::UnitRecord;
 
 pub use compare::first_difference;
@@ -63,10 +63,15 @@ pub enum SearchName {
     Scan = 2,
     /// The sampled path of an infinitely wide network, on a grid refined where it may cross zero.
     Path = 3,
+    /// Certified marching along the line of one hidden layer with a smooth ψ.
+    March = 4,
+    /// Gradient descent in many small steps: no line.
+    Descent = 5,
 }
 
 impl SearchName {
-    pub const ALL: [SearchName; 4] = [SearchName::Line, SearchName::Trace, SearchName::Scan, SearchName::Path];
+    pub const ALL: [SearchName; 6] =
+        [SearchName::Line, SearchName::Trace, SearchName::Scan, SearchName::Path, SearchName::March, SearchName::Descent];
 
     /// The search with file code `code`.
     pub fn from_code(code: u8) -> Option<Self> {
@@ -79,6 +84,8 @@ impl SearchName {
             SearchName::Trace => "trace",
             SearchName::Scan => "scan",
             SearchName::Path => "path",
+            SearchName::March => "march",
+            SearchName::Descent => "descent",
         }
     }
 }
@@ -89,13 +96,36 @@ pub struct CellResults {
     pub cell: Cell,
     pub engine: EngineName,
     pub search: SearchName,
-    /// One for each network, in network order.
+    /// One for each network, in network order; with several directions their samples are as in [`UnitRecord`].
     pub records: Vec<UnitRecord>,
 }
 
 impl CellResults {
+    /// The statistics of all samples: of the direction, where there is one.
     pub fn summary(&self) -> Summary {
         Summary::of(&self.records)
+    }
+
+    /// The statistics of each of `directions` directions.
+    pub fn summaries(&self, directions: usize) -> Vec<Summary> {
+        if directions == 1 {
+            return vec![self.summary()];
+        }
+        (0..directions).map(|direction| Summary::of(&self.along(direction, directions).records)).collect()
+    }
+
+    /// The part of direction `direction` of `directions`: records with a sample an input, with the seconds of the whole.
+    pub fn along(&self, direction: usize, directions: usize) -> CellResults {
+        let part = |record: &UnitRecord| {
+            let inputs = record.samples.len() / directions;
+            UnitRecord { samples: record.samples[direction * inputs..][..inputs].to_vec(), ..*record }
+        };
+        CellResults { records: self.records.iter().map(part).collect(), ..*self }
+    }
+
+    /// The search that found the steps in `direction`.
+    pub fn search_along(&self, direction: Direction) -> SearchName {
+        if direction == Direction::Descent { SearchName::Descent } else { self.search }
     }
 }
 

@@ -44,8 +44,9 @@ fn read_checked(path: &Path) -> Result<Results, Why> {
         return Err(format!("its format is `{format}`, not `{}`", schema::FORMAT));
     }
     let version: u32 = number(&source.file, "format_version")?;
-    if version != schema::VERSION {
-        return Err(format!("its format version is {version}, this program reads version {}", schema::VERSION));
+    if !(schema::OLDEST_VERSION..=schema::VERSION).contains(&version) {
+        let (oldest, newest) = (schema::OLDEST_VERSION, schema::VERSION);
+        return Err(format!("its format version is {version}, this program reads versions {oldest} to {newest}"));
     }
     let experiment = Experiment::from_toml(&text(&source.file, "experiment")?, "its attribute `experiment`")
         .map_err(|error| format!("its experiment: {error}"))?;
@@ -59,7 +60,7 @@ fn read_checked(path: &Path) -> Result<Results, Why> {
     source.check_counts(&experiment)?;
     let group = source.file.group(schema::PROVENANCE).map_err(|_| format!("it has no group `{}`", schema::PROVENANCE))?;
     let provenance = read_provenance(&group)?;
-    let cells = read_cells(&source, &experiment, complete)?;
+    let cells = read_cells(&source, &experiment, complete, version)?;
     Ok(Results { experiment, cells, provenance })
 }
 
@@ -72,7 +73,7 @@ struct Source {
 impl Source {
     /// Refuses an experiment too large for the file, before anything of its size is allocated.
     fn check_counts(&self, experiment: &Experiment) -> Result<(), Why> {
-        let samples = experiment.cell_count().saturating_mul(experiment.networks).saturating_mul(experiment.inputs);
+        let samples = experiment.cell_count().saturating_mul(experiment.networks).saturating_mul(experiment.samples_of_network());
         self.check_size("its experiment", samples as u64, schema::STEP.kind.bytes())
     }
 
@@ -110,10 +111,10 @@ fn damaged(path: &str, error: &hdf5::Error) -> Why {
 }
 
 /// The cells of a file, or those that a partial one holds.
-fn read_cells(source: &Source, experiment: &Experiment, complete: bool) -> Result<Vec<CellResults>, Why> {
+fn read_cells(source: &Source, experiment: &Experiment, complete: bool, version: u32) -> Result<Vec<CellResults>, Why> {
     let cells = experiment.cells();
     let axes = Axes::of(experiment, cells.len());
-    for axis in Axis::ALL {
+    for axis in axes.present(&Axis::ALL) {
         let dataset = source.open(axis.name(), schema::Kind::I64, &axes.shape(&[axis]))?;
         let found: Vec<i64> = dataset.read_raw().map_err(|error| damaged(axis.name(), &error))?;
         if found != axes.along(axis) {
@@ -121,6 +122,9 @@ fn read_cells(source: &Source, experiment: &Experiment, complete: bool) -> Resul
         }
     }
     for variable in schema::variables() {
+        if version == 2 && variable.path.starts_with("distance_") {
+            continue;
+        }
         source.open(variable.path, variable.kind, &axes.shape(variable.axes))?;
     }
     for (variable, of) in [
@@ -196,7 +200,7 @@ impl<'a> SampleReader<'a> {
         let values: Vec<f64> = slab(&self.value, index)?;
         let statuses: Vec<u8> = slab(&self.status, index)?;
         let evaluations: Vec<u32> = slab(&self.evaluations, index)?;
-        let inputs = self.experiment.inputs;
+        let (inputs, samples) = (self.experiment.inputs, self.experiment.samples_of_network());
 
         let sample = |at: usize| {
             let status = Status::from_code(statuses[at]).ok_or_else(|| unknown_code("status", statuses[at]))?;
@@ -208,12 +212,12 @@ impl<'a> SampleReader<'a> {
                 evaluations: evaluations[at],
             };
             check_sample(&sample, self.experiment.bound)
-                .map_err(|why| format!("network {}, input {}: {why}", at / inputs, at % inputs))?;
+                .map_err(|why| format!("network {}, input {}: {why}", at / samples, at % inputs))?;
             Ok(sample)
         };
         let record = |(network, &seconds)| {
             check_seconds(seconds).map_err(|why| format!("network {network}: {why}"))?;
-            let samples = (network * inputs..(network + 1) * inputs).map(sample).collect::<Result<_, Why>>()?;
+            let samples = (network * samples..(network + 1) * samples).map(sample).collect::<Result<_, Why>>()?;
             Ok(UnitRecord { unit: Unit { cell: index, network }, samples, seconds })
         };
         seconds.iter().enumerate().map(record).collect()
@@ -221,8 +225,14 @@ impl<'a> SampleReader<'a> {
 }
 
 fn slab<T: H5Type>(dataset: &Dataset, cell: usize) -> Result<Vec<T>, Why> {
-    let array = dataset.read_slice_2d((cell, .., ..)).map_err(|error| damaged(&dataset.name(), &error))?;
-    Ok(array.into_raw_vec_and_offset().0)
+    let damaged = |error: hdf5::Error| damaged(&dataset.name(), &error);
+    match dataset.ndim() {
+        3 => Ok(dataset.read_slice_2d((cell, .., ..)).map_err(damaged)?.into_raw_vec_and_offset().0),
+        _ => {
+            let array: ndarray::Array3<T> = dataset.read_slice((cell, .., .., ..)).map_err(damaged)?;
+            Ok(array.into_raw_vec_and_offset().0)
+        }
+    }
 }
 
 /// Refuses a sample that cannot be, whatever the network.

@@ -9,7 +9,9 @@ use crate::results::summary::Summary;
 /// Root attribute `format`.
 pub const FORMAT: &str = "advstep-hpc results";
 /// Root attribute `format_version`. Goes up with every change after which an older reader would fail or be wrong.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
+/// The oldest version that is read: what came later is absent there, and has one possible value.
+pub const OLDEST_VERSION: u32 = 2;
 /// Root attribute `program`.
 pub const PROGRAM: &str = env!("CARGO_PKG_NAME");
 /// Status of the samples of a cell that is not in a partial file.
@@ -30,10 +32,12 @@ pub enum Axis {
     Cell,
     Network,
     Input,
+    /// Only where an experiment has more than one.
+    Direction,
 }
 
 impl Axis {
-    pub const ALL: [Axis; 6] = [Axis::Depth, Axis::Dim, Axis::Width, Axis::Cell, Axis::Network, Axis::Input];
+    pub const ALL: [Axis; 7] = [Axis::Depth, Axis::Dim, Axis::Width, Axis::Cell, Axis::Network, Axis::Input, Axis::Direction];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -43,6 +47,7 @@ impl Axis {
             Axis::Cell => "cell",
             Axis::Network => "network",
             Axis::Input => "input",
+            Axis::Direction => "direction",
         }
     }
 
@@ -54,13 +59,14 @@ impl Axis {
             Axis::Cell => "index of the cell, by depth, then dim, then width",
             Axis::Network => "index of the network within its cell",
             Axis::Input => "index of the input of its network",
+            Axis::Direction => "direction of the steps",
         }
     }
 }
 
 /// The coordinates along every axis of one experiment.
 pub struct Axes {
-    coordinates: [Vec<i64>; 6],
+    coordinates: [Vec<i64>; 7],
 }
 
 impl Axes {
@@ -76,6 +82,7 @@ impl Axes {
                 indices(cells),
                 indices(experiment.networks),
                 indices(experiment.inputs),
+                experiment.directions.iter().map(|&direction| direction as i64).collect(),
             ],
         }
     }
@@ -84,9 +91,15 @@ impl Axes {
         &self.coordinates[axis as usize]
     }
 
-    /// The shape of an array over `axes`.
+    /// The axes that the file has: that of directions only if there are several.
+    pub fn present(&self, axes: &[Axis]) -> Vec<Axis> {
+        let is_present = |axis: &Axis| *axis != Axis::Direction || self.along(Axis::Direction).len() > 1;
+        axes.iter().copied().filter(is_present).collect()
+    }
+
+    /// The shape of an array over those of `axes` that are present.
     pub fn shape(&self, axes: &[Axis]) -> Vec<usize> {
-        axes.iter().map(|&axis| self.along(axis).len()).collect()
+        self.present(axes).into_iter().map(|axis| self.along(axis).len()).collect()
     }
 
     /// Where a cell lies in a row-major array over (depth, dim, width).
@@ -136,10 +149,11 @@ pub struct Variable {
 }
 
 const GRID: &[Axis] = &[Axis::Depth, Axis::Dim, Axis::Width];
+const STATISTICS: &[Axis] = &[Axis::Direction, Axis::Depth, Axis::Dim, Axis::Width];
 const CELLS: &[Axis] = &[Axis::Cell];
 const UNITS: &[Axis] = &[Axis::Cell, Axis::Network];
 /// The axes of the raw samples.
-pub const SAMPLES: &[Axis] = &[Axis::Cell, Axis::Network, Axis::Input];
+pub const SAMPLES: &[Axis] = &[Axis::Cell, Axis::Network, Axis::Direction, Axis::Input];
 
 const fn variable(path: &'static str, axes: &'static [Axis], kind: Kind, long_name: &'static str) -> Variable {
     Variable { path, axes, kind, units: "1", long_name }
@@ -150,7 +164,8 @@ const fn seconds(path: &'static str, axes: &'static [Axis], long_name: &'static 
 }
 
 pub const CELL_INDEX: Variable = variable("cell_index", GRID, Kind::I64, "index along cell, -1 where the cell was not run");
-pub const DEAD: Variable = variable("dead", GRID, Kind::U64, "number of inputs with f(x) = 0 or a zero gradient, 0 where not run");
+pub const DEAD: Variable =
+    variable("dead", STATISTICS, Kind::U64, "number of inputs with f(x) = 0 or a zero gradient, 0 where not run");
 
 pub const CELL_DEPTH: Variable = variable("cell_depth", CELLS, Kind::I64, "number of hidden layers L of the cell");
 pub const CELL_DIM: Variable = variable("cell_dim", CELLS, Kind::I64, "input dimension d of the cell");
@@ -159,7 +174,8 @@ pub const ENGINE: Variable = variable("engine", CELLS, Kind::U8, "engine that ev
 pub const SEARCH: Variable = variable("search", CELLS, Kind::U8, "search that found the steps of the cell");
 
 pub const STEP: Variable = variable("step", SAMPLES, Kind::F64, "smallest step that flips the sign, NaN unless found");
-pub const GRADIENT_NORM: Variable = variable("gradient_norm", SAMPLES, Kind::F64, "Euclidean norm of the gradient of f at x");
+pub const GRADIENT_NORM: Variable =
+    variable("gradient_norm", SAMPLES, Kind::F64, "Euclidean norm of the gradient of f at x, without a bias unit");
 pub const VALUE: Variable = variable("value", SAMPLES, Kind::F64, "f(x)");
 pub const STATUS: Variable = variable("status", SAMPLES, Kind::U8, "what became of the search");
 pub const EVALUATIONS: Variable = variable("evaluations", SAMPLES, Kind::U32, "evaluations of the network along the line");
@@ -167,17 +183,17 @@ pub const EVALUATIONS: Variable = variable("evaluations", SAMPLES, Kind::U32, "e
 pub const UNIT_SECONDS: Variable = seconds("provenance/unit_seconds", UNITS, "thread-seconds of the network");
 pub const CELL_SECONDS: Variable = seconds("provenance/cell_seconds", GRID, "thread-seconds of all networks, NaN where not run");
 
-/// An array over (depth, dim, width) of one field of [`Summary`], NaN where a cell was not run.
+/// An array over (direction, depth, dim, width) of one field of [`Summary`], NaN where a cell was not run.
 pub struct SummaryVariable {
     pub variable: Variable,
     pub of: fn(&Summary) -> f64,
 }
 
 const fn summary(path: &'static str, of: fn(&Summary) -> f64, long_name: &'static str) -> SummaryVariable {
-    SummaryVariable { variable: variable(path, GRID, Kind::F64, long_name), of }
+    SummaryVariable { variable: variable(path, STATISTICS, Kind::F64, long_name), of }
 }
 
-pub const SUMMARIES: [SummaryVariable; 15] = [
+pub const SUMMARIES: [SummaryVariable; 17] = [
     summary("fraction", |s| s.fraction, "fraction of the inputs whose sign was switched within the bound"),
     summary("fraction_std_networks", |s| s.fraction_std_networks, "std over networks of the fraction switched"),
     summary("step_mean", |s| s.step_mean, "mean smallest step, inputs found"),
@@ -186,6 +202,8 @@ pub const SUMMARIES: [SummaryVariable; 15] = [
     summary("step_q05", |s| s.step_q05, "5 % quantile of the smallest step, inputs found"),
     summary("step_q50", |s| s.step_q50, "median of the smallest step, inputs found"),
     summary("step_q95", |s| s.step_q95, "95 % quantile of the smallest step, inputs found"),
+    summary("distance_mean", |s| s.distance_mean, "mean distance of the smallest step, inputs found"),
+    summary("distance_std", |s| s.distance_std, "std of the distance of the smallest step, inputs found, pooled"),
     summary("grad_mean", |s| s.grad_mean, "mean gradient norm, all inputs"),
     summary("grad_std", |s| s.grad_std, "std of the gradient norm, all inputs, pooled"),
     summary("grad_std_networks", |s| s.grad_std_networks, "std over networks of the mean gradient norm"),

@@ -1,4 +1,4 @@
-//! Results for people and scripts: a table, JSON lines or CSV, one line a cell.
+//! Results for people and scripts: a table, JSON lines or CSV, one line a cell and direction.
 
 use std::io::Write;
 
@@ -6,7 +6,9 @@ use comfy_table::{CellAlignment, LineStyle, Table, presets};
 use serde::Serialize;
 
 use super::{CellResults, Results, Summary};
-use crate::experiment::{Cell, Experiment, width_label};
+use crate::activation::Activation;
+use crate::experiment::inputs::InputsLaw;
+use crate::experiment::{Cell, Direction, Experiment, width_label};
 
 /// How `show` prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -26,14 +28,18 @@ pub fn show(results: &Results, format: Format, out: &mut impl Write) -> anyhow::
         Format::Table => writeln!(out, "{}", table(results))?,
         Format::Json => {
             for cell in &results.cells {
-                serde_json::to_writer(&mut *out, &Row::of(&results.experiment, cell, json_width(cell.cell)))?;
-                writeln!(out)?;
+                for row in Row::of(&results.experiment, cell, json_width(cell.cell)) {
+                    serde_json::to_writer(&mut *out, &row)?;
+                    writeln!(out)?;
+                }
             }
         }
         Format::Csv => {
             let mut writer = csv::Writer::from_writer(&mut *out);
             for cell in &results.cells {
-                writer.serialize(Row::of(&results.experiment, cell, csv_width(cell.cell)))?;
+                for row in Row::of(&results.experiment, cell, csv_width(cell.cell)) {
+                    writer.serialize(row)?;
+                }
             }
             writer.flush()?;
         }
@@ -69,6 +75,10 @@ struct Row<W> {
     engine: &'static str,
     search: &'static str,
     seconds: f64,
+    activation: &'static str,
+    direction: &'static str,
+    distance_mean: f64,
+    distance_std: f64,
 }
 
 /// JSON has no infinity.
@@ -81,13 +91,14 @@ fn csv_width(cell: Cell) -> String {
     if cell.is_infinite() { "inf".to_string() } else { cell.width.to_string() }
 }
 
-impl<W> Row<W> {
-    fn of(experiment: &Experiment, results: &CellResults, width: W) -> Self {
-        let summary = results.summary();
-        Self {
+impl<W: Clone> Row<W> {
+    /// One for each direction.
+    fn of(experiment: &Experiment, results: &CellResults, width: W) -> Vec<Self> {
+        let summaries = results.summaries(experiment.directions.len());
+        let row = |(&direction, summary): (&Direction, Summary)| Self {
             depth: results.cell.depth,
             dim: results.cell.dim,
-            width,
+            width: width.clone(),
             gain: experiment.gain,
             networks: experiment.networks,
             inputs: experiment.inputs,
@@ -107,22 +118,37 @@ impl<W> Row<W> {
             value_std: summary.value_std,
             evaluations: summary.evaluations,
             engine: results.engine.name(),
-            search: results.search.name(),
+            search: results.search_along(direction).name(),
             seconds: summary.seconds,
-        }
+            activation: experiment.activation.name(),
+            direction: direction.name(),
+            distance_mean: summary.distance_mean,
+            distance_std: summary.distance_std,
+        };
+        experiment.directions.iter().zip(summaries).map(row).collect()
     }
 }
 
 /// The table of `show` and of the end of a run: what was run in a line, then one line a cell. No line break at the end.
 pub fn table(results: &Results) -> String {
-    let summaries: Vec<Summary> = results.cells.iter().map(CellResults::summary).collect();
-    let column = |of: fn(&Summary) -> f64| Digits::for_column(summaries.iter().map(of));
+    let directions = &results.experiment.directions;
+    let rows: Vec<(&CellResults, Direction, Summary)> = results
+        .cells
+        .iter()
+        .flat_map(|cell| {
+            let summaries = cell.summaries(directions.len());
+            directions.iter().zip(summaries).map(move |(&direction, summary)| (cell, direction, summary))
+        })
+        .collect();
+    let column = |of: fn(&Summary) -> f64| Digits::for_column(rows.iter().map(|(_, _, summary)| of(summary)));
     let step = column(|summary| summary.step_mean);
     let gradient = column(|summary| summary.grad_mean);
+    let distance = column(|summary| summary.distance_mean);
+    let has_directions = *directions != [Direction::Gradient];
 
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
-    table.set_header([
+    let mut header = vec![
         "L",
         "d",
         "k",
@@ -136,9 +162,14 @@ pub fn table(results: &Results) -> String {
         "evals",
         "search",
         "thread-s",
-    ]);
-    for (cell, summary) in results.cells.iter().zip(&summaries) {
-        table.add_row([
+    ];
+    if has_directions {
+        header.insert(3, "direction");
+        header.insert(9, "distance mean ± std");
+    }
+    table.set_header(header);
+    for (cell, direction, summary) in &rows {
+        let mut row = vec![
             cell.cell.depth.to_string(),
             cell.cell.dim.to_string(),
             width_label(cell.cell.width),
@@ -150,9 +181,14 @@ pub fn table(results: &Results) -> String {
             gradient.with_std(summary.grad_mean, summary.grad_std),
             summary.dead.to_string(),
             fixed(summary.evaluations, 1),
-            cell.search.name().to_string(),
+            cell.search_along(*direction).name().to_string(),
             fixed(summary.seconds, 2),
-        ]);
+        ];
+        if has_directions {
+            row.insert(3, direction.name().to_string());
+            row.insert(9, distance.with_std(summary.distance_mean, summary.distance_std));
+        }
+        table.add_row(row);
     }
     for column in table.column_iter_mut() {
         column.set_cell_alignment(CellAlignment::Right);
@@ -174,9 +210,32 @@ fn heading(experiment: &Experiment) -> String {
         crate::experiment::Readout::Gaussian => "Gaussian",
     };
     format!(
-        "{} networks × {} inputs a cell, gain {}, {readout} readout, η* ≤ {}, seed {}",
-        experiment.networks, experiment.inputs, experiment.gain, experiment.bound, experiment.seed
+        "{} networks × {} inputs a cell, gain {}, {readout} readout, {}η* ≤ {}, seed {}",
+        experiment.networks,
+        experiment.inputs,
+        experiment.gain,
+        form(experiment),
+        experiment.bound,
+        experiment.seed
     )
+}
+
+/// What is not as in the paper's experiments, each thing followed by a comma.
+pub fn form(experiment: &Experiment) -> String {
+    let mut form = String::new();
+    if experiment.activation != Activation::Relu {
+        form.push_str(&format!("{}, ", experiment.activation.name()));
+    }
+    if experiment.bias {
+        form.push_str("bias unit, ");
+    }
+    match &experiment.inputs_law {
+        InputsLaw::Sphere => {}
+        InputsLaw::Gaussian => form.push_str("Gaussian inputs, "),
+        InputsLaw::Hypercube => form.push_str("inputs ±1, "),
+        InputsLaw::File(file) => form.push_str(&format!("inputs from {}, ", file.name())),
+    }
+    form
 }
 
 /// How the numbers of one column are printed, so that their points align.

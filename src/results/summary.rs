@@ -26,6 +26,9 @@ pub struct Summary {
     pub step_q05: f64,
     pub step_q50: f64,
     pub step_q95: f64,
+    /// Mean distance ‖η* p‖ = η*·‖∇f(x)‖ over the inputs found.
+    pub distance_mean: f64,
+    pub distance_std: f64,
     /// Mean of ‖∇f(x)‖ over all inputs (Figures 2b–7b).
     pub grad_mean: f64,
     pub grad_std: f64,
@@ -45,6 +48,8 @@ impl Summary {
         let samples = || records.iter().flat_map(|record| &record.samples);
         let mut steps: Vec<f64> = found_steps(samples()).collect();
         let steps_found = mean_and_std(steps.iter().copied());
+        let found = samples().filter(|sample| sample.status.is_found());
+        let distances = mean_and_std(found.map(|sample| sample.step * sample.gradient_norm));
         let gradients = mean_and_std(samples().map(|sample| sample.gradient_norm));
         let values = mean_and_std(samples().map(|sample| sample.value));
         steps.sort_unstable_by(f64::total_cmp);
@@ -58,6 +63,8 @@ impl Summary {
             step_q05: quantile(&steps, 0.05),
             step_q50: quantile(&steps, 0.50),
             step_q95: quantile(&steps, 0.95),
+            distance_mean: distances.mean,
+            distance_std: distances.std,
             grad_mean: gradients.mean,
             grad_std: gradients.std,
             grad_std_networks: std_of_networks(records, |record| mean(record.samples.iter().map(|sample| sample.gradient_norm))),

@@ -8,12 +8,12 @@ use hdf5::filters::deflate_available;
 use hdf5::plist::file_create::LinkCreationOrder;
 use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, File, Group, H5Type, Location};
-use ndarray::ArrayView3;
+use ndarray::{ArrayView3, ArrayView4};
 
 use super::aside::replace_file;
 use super::schema::{self, Axes, Axis, Variable};
 use super::{CellResults, Provenance, Results, Summary, scales, seal};
-use crate::experiment::{Cell, INFINITE_WIDTH};
+use crate::experiment::{Cell, Direction, Experiment, INFINITE_WIDTH};
 use crate::unit::Sample;
 
 /// Elements of a chunk of the raw arrays: 512 KiB of f64, half of HDF5's default chunk cache.
@@ -49,7 +49,7 @@ fn places(results: &Results) -> anyhow::Result<Vec<usize>> {
         let index = index.with_context(|| format!("cell {} is none of the experiment, or out of order", results.cell))?;
         let in_order =
             results.records.iter().enumerate().all(|(network, record)| (record.unit.cell, record.unit.network) == (index, network));
-        let full = results.records.iter().all(|record| record.samples.len() == experiment.inputs);
+        let full = results.records.iter().all(|record| record.samples.len() == experiment.samples_of_network());
         ensure!(
             in_order && full && results.records.len() == experiment.networks,
             "cell {} does not hold {} networks of {} inputs in network order",
@@ -118,12 +118,15 @@ fn write_provenance(group: &Group, provenance: &Provenance) -> anyhow::Result<()
 /// One dimension scale an axis, in the order of [`Axis::ALL`].
 fn write_coordinates(file: &File, axes: &Axes) -> anyhow::Result<Vec<Dataset>> {
     let mut scales = Vec::new();
-    for axis in Axis::ALL {
+    for axis in axes.present(&Axis::ALL) {
         let scale = file.new_dataset_builder().with_data(axes.along(axis)).create(axis.name())?;
         scales::make_scale(&scale, axis.name())?;
         describe(&scale, "1", axis.long_name())?;
         if axis == Axis::Width {
             set_infinite_width(&scale)?;
+        }
+        if axis == Axis::Direction {
+            set_flags(&scale, &Direction::ALL.map(|direction| (direction as i64, direction.name())))?;
         }
         scales.push(scale);
     }
@@ -147,7 +150,7 @@ fn create(file: &File, variable: &Variable, axes: &Axes, scales: &[Dataset]) -> 
         builder = builder.fletcher32();
     }
     let dataset = builder.empty_as(variable.kind.descriptor()).shape(shape).create(variable.path)?;
-    for (index, &axis) in variable.axes.iter().enumerate() {
+    for (index, axis) in axes.present(variable.axes).into_iter().enumerate() {
         scales::attach_scale(&dataset, &scales[axis as usize], index)?;
     }
     describe(&dataset, variable.units, variable.long_name)?;
@@ -165,10 +168,10 @@ fn create(file: &File, variable: &Variable, axes: &Axes, scales: &[Dataset]) -> 
 }
 
 /// Whole inputs, then whole networks, of one cell.
-fn chunk(shape: &[usize]) -> (usize, usize, usize) {
-    let inputs = shape[2].min(CHUNK_ELEMENTS);
+fn chunk(shape: &[usize]) -> Vec<usize> {
+    let inputs = shape[shape.len() - 1].min(CHUNK_ELEMENTS);
     let networks = (CHUNK_ELEMENTS / inputs).clamp(1, shape[1]);
-    (1, networks, inputs)
+    if shape.len() == 3 { vec![1, networks, inputs] } else { vec![1, networks, 1, inputs] }
 }
 
 fn write_summaries(file: &File, results: &Results, places: &[usize], axes: &Axes) -> anyhow::Result<()> {
@@ -177,19 +180,22 @@ fn write_summaries(file: &File, results: &Results, places: &[usize], axes: &Axes
         .iter()
         .map(|cell| axes.grid_index(&cell.cell).with_context(|| format!("cell {} is not on the grid", cell.cell)))
         .collect::<anyhow::Result<_>>()?;
-    let summaries: Vec<Summary> = results.cells.iter().map(|cell| cell.summary()).collect();
-    let grid: usize = axes.shape(schema::DEAD.axes).iter().product();
+    let directions = results.experiment.directions.len();
+    let summaries: Vec<Vec<Summary>> = results.cells.iter().map(|cell| cell.summaries(directions)).collect();
+    let grid: usize = axes.shape(schema::CELL_INDEX.axes).iter().product();
 
     for field in &schema::SUMMARIES {
-        let mut values = vec![f64::NAN; grid];
-        for (&place, summary) in on_grid.iter().zip(&summaries) {
-            values[place] = (field.of)(summary);
+        let mut values = vec![f64::NAN; axes.shape(field.variable.axes).iter().product()];
+        for (&place, summaries) in on_grid.iter().zip(&summaries) {
+            for (values, summary) in values.chunks_mut(grid).zip(summaries) {
+                values[place] = (field.of)(summary);
+            }
         }
         write_whole(file, &field.variable, &values)?;
     }
-    let (mut dead, mut cell_index) = (vec![0u64; grid], vec![-1i64; grid]);
-    for ((&place, &index), summary) in on_grid.iter().zip(places).zip(&summaries) {
-        dead[place] = summary.dead;
+    let (mut dead, mut cell_index) = (vec![0u64; directions * grid], vec![-1i64; grid]);
+    for ((&place, &index), summaries) in on_grid.iter().zip(places).zip(&summaries) {
+        dead.chunks_mut(grid).zip(summaries).for_each(|(dead, summary)| dead[place] = summary.dead);
         cell_index[place] = index as i64;
     }
     write_whole(file, &schema::DEAD, &dead)?;
@@ -241,16 +247,23 @@ fn write_field<T: H5Type + Copy>(
     of: fn(&Sample) -> T,
 ) -> anyhow::Result<()> {
     let dataset = file.dataset(variable.path)?;
-    let shape = (1, results.experiment.networks, results.experiment.inputs);
+    let Experiment { networks, inputs, ref directions, .. } = results.experiment;
+    let directions = directions.len();
     let mut values: Vec<T> = Vec::new();
     let mut cells = places.iter().zip(&results.cells).peekable();
     for index in 0..results.experiment.cells().len() {
         values.clear();
         match cells.next_if(|(place, _)| **place == index) {
             Some((_, cell)) => values.extend(cell.records.iter().flat_map(|record| record.samples.iter().map(of))),
-            None => values.resize(shape.1 * shape.2, blank),
+            None => values.resize(networks * directions * inputs, blank),
         }
-        dataset.write_slice(ArrayView3::from_shape(shape, &values)?, (index..index + 1, .., ..))?;
+        match directions {
+            1 => dataset.write_slice(ArrayView3::from_shape((1, networks, inputs), &values)?, (index..index + 1, .., ..))?,
+            _ => {
+                let values = ArrayView4::from_shape((1, networks, directions, inputs), &values)?;
+                dataset.write_slice(values, (index..index + 1, .., .., ..))?;
+            }
+        }
     }
     flush(&dataset)
 }
@@ -261,8 +274,8 @@ fn set_infinite_width(dataset: &Dataset) -> anyhow::Result<()> {
 }
 
 /// The codes of an array and their meanings, as CF flags.
-pub(crate) fn set_flags(dataset: &Dataset, flags: &[(u8, &str)]) -> anyhow::Result<()> {
-    let (codes, meanings): (Vec<u8>, Vec<&str>) = flags.iter().copied().unzip();
+pub(crate) fn set_flags<T: H5Type + Copy>(dataset: &Dataset, flags: &[(T, &str)]) -> anyhow::Result<()> {
+    let (codes, meanings): (Vec<T>, Vec<&str>) = flags.iter().copied().unzip();
     dataset.new_attr_builder().with_data(&codes).create("flag_values")?;
     set_text(dataset, "flag_meanings", &meanings.join(" "))
 }

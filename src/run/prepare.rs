@@ -46,9 +46,10 @@ pub struct Past {
 
 /// Plans the request, takes over what an earlier run has done, and finds this rank's share of the rest. Collective; an error is the same
 /// on all ranks and has been printed. Rank 0, and no other, gets a [`Past`].
-pub fn prepare(comm: &dyn Comm, request: RunRequest) -> anyhow::Result<(Job, Option<Past>)> {
+pub fn prepare(comm: &dyn Comm, mut request: RunRequest) -> anyhow::Result<(Job, Option<Past>)> {
     let started = machine::now_utc();
     let resources = resources(request.threads, request.memory);
+    agree(comm, request.experiment.inputs_law.load().map_err(Into::into))?;
     let (plan, fault) = agree(comm, check(comm, &request, resources))?;
     let costs = agree(comm, common_costs(comm, &request, &plan))?;
     let past =
@@ -68,7 +69,7 @@ pub fn prepare(comm: &dyn Comm, request: RunRequest) -> anyhow::Result<(Job, Opt
 fn past(request: &RunRequest, plan: &Plan, threads: usize) -> anyhow::Result<Past> {
     let out = &request.out;
     let (path, header) = (journal::path_of(out), Header::new(&request.experiment, request.shard, plan));
-    let mut records = Records::new(plan.cells.len(), plan.networks, request.experiment.inputs);
+    let mut records = Records::new(plan.cells.len(), plan.networks, request.experiment.samples_of_network());
     let found = if request.fresh { None } else { journal::find(&path, &header)? };
     aside::remove_leftovers(out);
     aside::remove_leftovers(&snapshot_of(out));
@@ -99,10 +100,10 @@ fn check(comm: &dyn Comm, request: &RunRequest, resources: Resources) -> anyhow:
     if comm.rank() == 0 {
         check_output(&request.out, request.overwrite || request.fresh)?;
     }
-    let inputs = request.experiment.inputs;
+    let inputs = request.experiment.samples_of_network();
     if comm.size() > 1 && codec::record_bytes(inputs) > MAX_MESSAGE {
         return Err(BadInput::new(
-            format!("{inputs} inputs a network do not fit a message between ranks"),
+            format!("{inputs} samples a network do not fit a message between ranks"),
             format!("their record has {} bytes and MPI messages end at {MAX_MESSAGE}", codec::record_bytes(inputs)),
             "give fewer inputs and more networks, or run on one rank",
         )

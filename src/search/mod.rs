@@ -1,8 +1,11 @@
-//! The smallest step along the gradient line.
+//! The smallest step along a line.
 //!
-//! For one input: s = sign f(x), p = −s ∇f(x) and φ(t) = s·f(x + t p), so that φ(0) = |f(x)| > 0 and φ'(0) = −‖∇f(x)‖². The smallest
-//! step η* is the smallest t in (0, bound] with φ(t) ≤ 0. Along the line a ReLU network is piecewise linear, at any depth.
+//! For one input: s = sign f(x), p a direction and φ(t) = s·f(x + t p), so that φ(0) = |f(x)| > 0. The smallest step η* is the smallest t
+//! in (0, bound] with φ(t) ≤ 0. For the paper's p = −s ∇f(x), φ'(0) = −‖∇f(x)‖²; the [other directions](crate::unit::directions) are scaled
+//! to the same length ‖∇f(x)‖. Along the line a ReLU network is piecewise linear, at any depth, and so is one of leaky ReLUs.
 
+pub mod descent;
+pub mod march;
 pub mod one_layer;
 pub mod scan;
 pub mod trace;
@@ -17,12 +20,14 @@ pub struct Start {
     pub sign: f64,
     /// φ(0) = |f(x)| > 0.
     pub value: f64,
-    /// −φ'(0) = ‖∇f(x)‖² > 0.
+    /// ‖∇f(x)‖² > 0: how fast φ would fall along the gradient, and the square of the length of p.
     pub decline: f64,
+    /// φ'(0) = s·⟨∇f(x), p⟩; −`decline` along the gradient.
+    pub slope: f64,
 }
 
 impl Start {
-    /// η̂ = |f| / ‖∇f‖², the step at which the linear prediction of f is zero.
+    /// η̂ = |f| / ‖∇f‖², the step at which the linear prediction of f along the gradient is zero: the scale of steps.
     pub fn predicted_step(&self) -> f64 {
         self.value / self.decline
     }
@@ -34,7 +39,7 @@ pub struct Outcome {
     /// η*, or NaN if there is no sign change within the bound.
     pub step: f64,
     pub status: Status,
-    /// Work: network evaluations (scan), linear pieces visited (trace), or passes over the neurons (one layer).
+    /// Work: network evaluations (scan), linear pieces visited (trace), passes over the neurons (one layer, march), or steps (descent).
     pub evaluations: u32,
 }
 
@@ -44,9 +49,9 @@ impl Outcome {
     }
 }
 
-/// The smallest step where d = 1. The line through x then runs through the origin, along a ray on which f is linear: f is lost exactly
-/// at x = 0, that is at η̂.
+/// The smallest step where d = 1 and ψ(cz) = cψ(z) for c > 0. The line through x then runs through the origin, along a ray on which f is linear: f is lost exactly
+/// at x = 0, that is at −φ(0)/φ'(0), or nowhere.
 pub fn through_the_origin(line: &Start, bound: f64) -> Outcome {
-    let step = line.predicted_step();
-    if step <= bound { Outcome { step, status: Status::FoundExact, evaluations: 0 } } else { Outcome::none(0) }
+    let step = line.value / -line.slope;
+    if line.slope < 0.0 && step <= bound { Outcome { step, status: Status::FoundExact, evaluations: 0 } } else { Outcome::none(0) }
 }

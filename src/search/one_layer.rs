@@ -11,6 +11,7 @@
 use std::collections::VecDeque;
 
 use crate::kernels::Real;
+use crate::kernels::activation::linear_value_and_slope;
 use crate::kernels::line::{Bin, Breakpoint, Opened, Row, Window, bin_breakpoints, gather_breakpoints, value_and_slope};
 use crate::network::Engine;
 use crate::unit::Status;
@@ -38,11 +39,14 @@ pub fn bins(width: usize) -> usize {
     (width / NEURONS_PER_BIN).clamp(MIN_BINS, MAX_BINS)
 }
 
-/// The smallest step on each of `lines`, for an engine of depth 1 whose directions are the negative signed gradients.
+/// The smallest step on each of `lines`, for an engine of depth 1 and a piecewise linear ψ.
+///
+/// With leak α, ψ(z) = (1 − α) max(z, 0) + αz: the jumps of the slope are those of ReLU times 1 − α, and a linear part is added.
 pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], bound: f64) -> Vec<Outcome> {
     assert_eq!(engine.depth(), 1, "the exact line search is for one hidden layer");
+    let leak = engine.activation().leak().expect("the exact line search is for a piecewise linear ψ");
     let bins = bins(engine.width());
-    let mut searches: Vec<LineSearch> = lines.iter().map(|line| LineSearch::new(line, bound, bins)).collect();
+    let mut searches: Vec<LineSearch> = lines.iter().map(|line| LineSearch::new(line, bound, bins, leak)).collect();
     loop {
         let active = searches.iter().filter(|search| !search.is_done()).count() as u64;
         if active == 0 {
@@ -118,6 +122,8 @@ impl Task {
 struct LineSearch {
     input: usize,
     sign: f64,
+    /// α.
+    leak: f64,
     bound: f64,
     bins: usize,
     /// The window at hand, inside of the crowded bin of the one before it, and so on.
@@ -131,11 +137,12 @@ struct LineSearch {
 }
 
 impl LineSearch {
-    fn new(line: &Start, bound: f64, bins: usize) -> Self {
+    fn new(line: &Start, bound: f64, bins: usize, leak: f64) -> Self {
         let start = Piece { t: 0.0, value: 0.0, slope: 0.0 };
         Self {
             input: line.input,
             sign: line.sign,
+            leak,
             bound,
             bins,
             windows: Vec::new(),
@@ -159,12 +166,18 @@ impl LineSearch {
 
     /// Feeds the neurons of one block to the task at hand.
     fn visit<T: Real>(&mut self, row: Row<T>) {
+        let row = Row { sign: (1.0 - self.leak) * row.sign, ..row };
         match &mut self.task {
             Task::Bin { window, start, bins } => {
                 if self.passes == 0 {
                     let (value, slope) = value_and_slope(row);
                     start.value += value;
                     start.slope += slope;
+                    if self.leak != 0.0 {
+                        let (value, slope) = linear_value_and_slope(Row { sign: self.leak * self.sign, ..row });
+                        start.value += value;
+                        start.slope += slope;
+                    }
                 }
                 bin_breakpoints(row, *window, bins);
             }

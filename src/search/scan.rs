@@ -194,13 +194,14 @@ impl Scan {
     }
 
     /// The root of φ by inverse interpolation: t as a polynomial of φ through the points nearest to the root, which must be in falling
-    /// order; φ'(0) counts as one more where t = 0 is among them.
+    /// order; φ'(0), where it is negative, counts as one more if t = 0 is among them.
     fn predicted_root(&self) -> Option<f64> {
         let before = self.before();
         let after: Vec<Point> = self.beyond.iter().filter(|point| !self.is_flat(point)).take(NODES / 2).copied().collect();
         let nodes = [&before[before.len().saturating_sub(NODES - after.len())..], &after].concat();
         let is_falling = nodes.is_sorted_by(|a, b| a.phi > b.phi);
-        is_falling.then(|| inverse_interpolation(nodes, -1.0 / self.line.decline))
+        let slope_at_zero = (self.line.slope < 0.0).then(|| 1.0 / self.line.slope);
+        is_falling.then(|| inverse_interpolation(nodes, slope_at_zero))
     }
 
     fn outcome(self) -> Outcome {
@@ -218,8 +219,8 @@ fn interpolated_root(left: Point, right: Point) -> f64 {
 
 /// t at φ = 0 on the polynomial t(φ) through `nodes` (falling φ), with this slope dt/dφ at t = 0 if that is one of them: Newton's divided
 /// differences.
-fn inverse_interpolation(mut nodes: Vec<Point>, slope_at_zero: f64) -> f64 {
-    if nodes[0].t == 0.0 {
+fn inverse_interpolation(mut nodes: Vec<Point>, slope_at_zero: Option<f64>) -> f64 {
+    if nodes[0].t == 0.0 && slope_at_zero.is_some() {
         nodes.insert(0, nodes[0]);
     }
     let mut differences: Vec<f64> = nodes.iter().map(|point| point.t).collect();
@@ -227,7 +228,10 @@ fn inverse_interpolation(mut nodes: Vec<Point>, slope_at_zero: f64) -> f64 {
         for last in (order..nodes.len()).rev() {
             let step = nodes[last].phi - nodes[last - order].phi;
             let is_double = last == 1 && order == 1 && nodes[1].t == 0.0;
-            differences[last] = if is_double { slope_at_zero } else { (differences[last] - differences[last - 1]) / step };
+            differences[last] = match slope_at_zero {
+                Some(slope) if is_double => slope,
+                _ => (differences[last] - differences[last - 1]) / step,
+            };
         }
     }
     // Horner's scheme for Newton's form at φ = 0.
@@ -242,10 +246,10 @@ mod tests {
     fn inverse_interpolation_is_exact_for_its_polynomials() {
         let t = |phi: f64| 2.0 - 3.0 * phi + 0.5 * phi * phi - 0.25 * phi * phi * phi;
         let nodes = |phis: &[f64]| -> Vec<Point> { phis.iter().map(|&phi| Point { t: t(phi), phi }).collect() };
-        assert!((inverse_interpolation(nodes(&[1.0, 0.4, 0.1, -0.3]), f64::NAN) - 2.0).abs() < 1e-12);
+        assert!((inverse_interpolation(nodes(&[1.0, 0.4, 0.1, -0.3]), None) - 2.0).abs() < 1e-12);
         // The same through t = 0 with its slope: shifted so that φ = 1 lies at 0.
         let shifted = nodes(&[1.0, 0.5, 0.2]).iter().map(|point| Point { t: point.t - t(1.0), ..*point }).collect();
         let slope = -3.0 + 1.0 - 0.75;
-        assert!((inverse_interpolation(shifted, slope) - (2.0 - t(1.0))).abs() < 1e-12);
+        assert!((inverse_interpolation(shifted, Some(slope)) - (2.0 - t(1.0))).abs() < 1e-12);
     }
 }

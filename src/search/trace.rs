@@ -19,7 +19,8 @@ use super::{Outcome, Start};
 /// many they need.
 const MAX_REGIONS_PER_NEURON: usize = 100;
 
-/// The smallest step on each of `lines`, or `None` where tracing was given up: for all lines of an engine that has no weights.
+/// The smallest step on each of `lines`, or `None` where tracing was given up: for all lines of an engine that has no
+/// weights, or whose ψ is not piecewise linear.
 pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], bound: f64) -> Vec<Option<Outcome>> {
     let Some(mut tracer) = Tracer::new(engine, lines) else { return vec![None; lines.len()] };
     let max_regions = (MAX_REGIONS_PER_NEURON * engine.depth() * engine.width()) as u32;
@@ -40,15 +41,15 @@ struct Layer {
     /// z = α + β t; n × k.
     alpha: Array2<f64>,
     beta: Array2<f64>,
-    /// 1 for neurons that are on, 0 for those that are off; n × k.
+    /// ψ': 1 for neurons that are on, the leak (0 for ReLU) for those that are off; n × k.
     mask: Array2<f64>,
     /// For each line, the next flip of this layer and its neuron.
     next_flip: Vec<(f64, usize)>,
 }
 
 impl Layer {
-    fn new(alpha: Array2<f64>, beta: Array2<f64>) -> Self {
-        let mask = alpha.mapv(|z| if z > 0.0 { 1.0 } else { 0.0 });
+    fn new(alpha: Array2<f64>, beta: Array2<f64>, leak: f64) -> Self {
+        let mask = alpha.mapv(|z| if z > 0.0 { 1.0 } else { leak });
         let mut layer = Self { next_flip: vec![(0.0, 0); alpha.nrows()], alpha, beta, mask };
         for line in 0..layer.next_flip.len() {
             layer.find_next_flip(line, 0.0);
@@ -76,6 +77,8 @@ impl Layer {
 }
 
 struct Tracer {
+    /// ψ'(z) at z < 0.
+    leak: f64,
     /// Weights of layers 2..L.
     weights: Vec<Array2<f64>>,
     /// s·a/√k for each line would differ by the sign only: a/√k.
@@ -95,6 +98,7 @@ struct Tracer {
 impl Tracer {
     fn new<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start]) -> Option<Self> {
         let (depth, width) = (engine.depth(), engine.width());
+        let leak = engine.activation().leak()?;
         let shape = (lines.len(), width);
         let (mut alpha, mut beta) = (Array2::zeros(shape), Array2::zeros(shape));
         let mut readout = Vec::with_capacity(width);
@@ -107,14 +111,15 @@ impl Tracer {
         });
         let weights = (2..=depth).map(|layer| Some(engine.layer_weights(layer)?.mapv(T::to_f64)));
         let weights = weights.collect::<Option<Vec<Array2<f64>>>>()?;
-        let mut layers = vec![Layer::new(alpha, beta)];
+        let mut layers = vec![Layer::new(alpha, beta, leak)];
         let all: Vec<usize> = (0..lines.len()).collect();
         for w in &weights {
             let below = layers.last().expect("there is a first layer");
             let pairs = product_of_pairs(below, &all, w);
-            layers.push(Layer::new(pairs.slice(s![0..;2, ..]).to_owned(), pairs.slice(s![1..;2, ..]).to_owned()));
+            layers.push(Layer::new(pairs.slice(s![0..;2, ..]).to_owned(), pairs.slice(s![1..;2, ..]).to_owned(), leak));
         }
         Some(Self {
+            leak,
             weights,
             readout,
             signs: lines.iter().map(|line| line.sign).collect(),
@@ -163,7 +168,7 @@ impl Tracer {
                 self.now[line] = t;
                 let last = self.layers.len() - 1;
                 let layer = &mut self.layers[flipping];
-                layer.mask[[line, neuron]] = 1.0 - layer.mask[[line, neuron]];
+                layer.mask[[line, neuron]] = 1.0 + self.leak - layer.mask[[line, neuron]];
                 layer.find_next_flip(line, t);
                 if flipping < last {
                     self.stale_from[line] = flipping + 1;

@@ -130,8 +130,8 @@ fn check_record(record: &UnitRecord, experiment: &Experiment) -> Result<(), Stri
     if record.unit.cell >= experiment.cell_count() || record.unit.network >= experiment.networks {
         return Err("its experiment has no such network".to_string());
     }
-    if record.samples.len() != experiment.inputs {
-        return Err(format!("{} samples for {} inputs", record.samples.len(), experiment.inputs));
+    if record.samples.len() != experiment.samples_of_network() {
+        return Err(format!("{} samples for {}", record.samples.len(), experiment.samples_of_network()));
     }
     check_seconds(record.seconds)?;
     record.samples.iter().try_for_each(|sample| check_sample(sample, experiment.bound))

@@ -4,7 +4,9 @@
 pub mod law;
 pub mod naive;
 
-use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Precision, Readout, SearchChoice};
+use advstep_hpc::activation::Activation;
+use advstep_hpc::experiment::inputs::InputsLaw;
+use advstep_hpc::experiment::{Cell, Direction, EngineChoice, Experiment, Precision, Readout, SearchChoice};
 use advstep_hpc::kernels::Real;
 use advstep_hpc::network::dense::{Dense, Keep, Storage};
 use advstep_hpc::random::NetworkStreams;
@@ -25,6 +27,10 @@ pub fn experiment(cell: Cell, networks: usize, inputs: usize) -> Experiment {
         inputs,
         gain: 1.0,
         readout: Readout::Sign,
+        activation: Activation::Relu,
+        bias: false,
+        inputs_law: InputsLaw::Sphere,
+        directions: vec![Direction::Gradient],
         bound: 20.0,
         seed: 2026,
         precision: Precision::F32,

@@ -1,11 +1,14 @@
 //! An independent slow reference: the network as nested loops in f64, sharing no code with the engines but the weights themselves.
 
+use advstep_hpc::activation::Activation;
 use advstep_hpc::experiment::Cell;
 use advstep_hpc::kernels::Real;
+use advstep_hpc::network::Engine;
 use advstep_hpc::network::dense::Dense;
 
 /// A network with its inputs as plain vectors.
 pub struct Naive {
+    pub psi: Activation,
     pub weights: Vec<Vec<Vec<f64>>>,
     pub readout: Vec<f64>,
     pub inputs: Vec<Vec<f64>>,
@@ -17,6 +20,7 @@ impl Naive {
             matrix.rows().into_iter().map(|row| row.iter().map(|w| w.to_f64()).collect()).collect()
         };
         Self {
+            psi: engine.activation(),
             weights: (1..=cell.depth).map(|layer| rows(engine.matrix(layer).view())).collect(),
             readout: engine.readout().iter().map(|a| a.to_f64()).collect(),
             inputs: rows(engine.inputs()),
@@ -27,26 +31,27 @@ impl Naive {
     pub fn value(&self, x: &[f64]) -> f64 {
         let mut h = x.to_vec();
         for w in &self.weights {
-            h = w.iter().map(|row| dot(row, &h).max(0.0)).collect();
+            h = w.iter().map(|row| self.psi.value(dot(row, &h))).collect();
         }
         dot(&self.readout, &h) / (h.len() as f64).sqrt()
     }
 
     /// ∇f(x) by the chain rule, in loops.
     pub fn gradient(&self, x: &[f64]) -> Vec<f64> {
-        let mut layers = vec![x.to_vec()];
+        let mut h = x.to_vec();
+        let mut layers = Vec::new();
         for w in &self.weights {
-            let below = layers.last().unwrap();
-            layers.push(w.iter().map(|row| dot(row, below)).collect::<Vec<f64>>().iter().map(|z| z.max(0.0)).collect());
+            let z: Vec<f64> = w.iter().map(|row| dot(row, &h)).collect();
+            h = z.iter().map(|&z| self.psi.value(z)).collect();
+            layers.push(z);
         }
         let mut g: Vec<f64> = self.readout.iter().map(|a| a / (self.readout.len() as f64).sqrt()).collect();
-        for (w, h) in self.weights.iter().zip(&layers[1..]).rev() {
+        for (w, z) in self.weights.iter().zip(&layers).rev() {
             let mut below = vec![0.0; w[0].len()];
-            for ((row, h), g) in w.iter().zip(h).zip(&g) {
-                if *h > 0.0 {
-                    for (below, w) in below.iter_mut().zip(row) {
-                        *below += g * w;
-                    }
+            for ((row, z), g) in w.iter().zip(z).zip(&g) {
+                let slope = self.psi.derivative(*z);
+                for (below, w) in below.iter_mut().zip(row) {
+                    *below += slope * g * w;
                 }
             }
             g = below;

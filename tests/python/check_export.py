@@ -1,11 +1,12 @@
-"""Evaluates an exported network in NumPy, on its own, and compares f, grad and step with what the file says.
+"""Evaluates an exported network in NumPy, on its own, and compares f, grad, p and step with what the file says.
 
 Usage: check_export.py FILE
 
-Knows only what is documented: f(x) = a . h_L / sqrt(width) with h_l = max(W_l h_{l-1}, 0) and h_0 = x, and that the sign of f is lost
-at x - sign(f) * step * grad and nowhere before. Exits with 1 and says why if anything disagrees.
+Knows only what is documented: f(x) = a . h_L / sqrt(width) with h_l = psi(W_l h_{l-1}) and h_0 = x, the directions p, and that the sign of f
+is lost at x + step * p and nowhere before. Exits with 1 and says why if anything disagrees.
 """
 
+import math
 import sys
 
 import h5py
@@ -13,26 +14,99 @@ import numpy as np
 
 FOUND_EXACT, FOUND_SCAN, NONE_WITHIN_BOUND, DEAD = 0, 1, 2, 3
 
-
-def values(weights, a, x):
-    """f at the rows of x."""
-    h = x
-    for w in weights:
-        h = np.maximum(h @ w.T, 0.0)
-    return h @ a / np.sqrt(len(a))
+erf = np.vectorize(math.erf, otypes=[float])
 
 
-def gradients(weights, a, x):
-    """The gradient of f at the rows of x, by the chain rule."""
-    masks, h = [], x
-    for w in weights:
-        z = h @ w.T
-        masks.append(z > 0)
-        h = np.maximum(z, 0.0)
-    g = np.broadcast_to(a / np.sqrt(len(a)), h.shape)
-    for w, mask in zip(reversed(weights), reversed(masks)):
-        g = (g * mask) @ w
-    return g
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def density(z):
+    return np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+
+
+# psi and its derivative
+ACTIVATIONS = {
+    "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0) * 1.0),
+    "leaky-relu": (lambda z: np.maximum(z, 0.01 * z), lambda z: np.where(z > 0, 1, 0.01)),
+    "tanh": (np.tanh, lambda z: 1 / np.cosh(z) ** 2),
+    "erf": (erf, lambda z: 2 / np.sqrt(np.pi) * np.exp(-(z**2))),
+    "softplus": (lambda z: np.logaddexp(z, 0) - np.log(2), sigmoid),
+    "gelu": (
+        lambda z: z * (1 + erf(z / np.sqrt(2))) / 2,
+        lambda z: (1 + erf(z / np.sqrt(2))) / 2 + z * density(z),
+    ),
+    "silu": (lambda z: z * sigmoid(z), lambda z: sigmoid(z) + z * sigmoid(z) * sigmoid(-z)),
+    "sine": (np.sin, np.cos),
+}
+
+
+class Network:
+    def __init__(self, weights, a, activation):
+        self.weights, self.a = weights, a
+        self.psi, self.slope = ACTIVATIONS[activation]
+
+    def values(self, x):
+        """f at the rows of x."""
+        h = x
+        for w in self.weights:
+            h = self.psi(h @ w.T)
+        return h @ self.a / np.sqrt(len(self.a))
+
+    def gradients(self, x):
+        """The gradient of f at the rows of x, by the chain rule."""
+        slopes, h = [], x
+        for w in self.weights:
+            z = h @ w.T
+            slopes.append(self.slope(z))
+            h = self.psi(z)
+        g = np.broadcast_to(self.a / np.sqrt(len(self.a)), h.shape)
+        for w, slope in zip(reversed(self.weights), reversed(slopes)):
+            g = (g * slope) @ w
+        return g
+
+    def linear_gradient(self):
+        """The gradient of the network without activations: (1/sqrt(k)) sum_l a_l w_l at depth 1."""
+        g = self.a / np.sqrt(len(self.a))
+        for w in reversed(self.weights):
+            g = g @ w
+        return g
+
+
+def expected_direction(direction, network, f, g, bias):
+    """p at one input with f(x) = f and gradient g, or None if that is random."""
+    if direction == "gradient":
+        p = g
+    elif direction == "sign":
+        p = np.sign(g)
+    elif direction == "universal":
+        p = network.linear_gradient()
+        if bias:
+            p[-1] = 0
+        p = p * np.sign(p @ g)
+    else:
+        return None
+    return -np.sign(f) * np.linalg.norm(g) * p / np.linalg.norm(p)
+
+
+def descend(network, x, f, g, bias, bound):
+    """The step of a descent: the length of its path over the norm of the first gradient."""
+    norm, sign = np.linalg.norm(g), np.sign(f)
+    tau = abs(f) / norm**2 / 16
+    distance, value = 0.0, abs(f)
+    for _ in range(320):
+        length = tau * np.linalg.norm(g)
+        x = x - sign * tau * g
+        after = sign * network.values(x[None])[0]
+        if after <= 0:
+            return (distance + length * value / (value - after)) / norm
+        distance, value = distance + length, after
+        if distance > bound * norm or length == 0:
+            break
+        g = network.gradients(x[None])[0]
+        if bias:
+            g[-1] = 0
+    return np.nan
 
 
 def main(path):
@@ -41,25 +115,43 @@ def main(path):
         weights = [file[f"W{layer}"][()].astype(np.float64) for layer in range(1, depth + 1)]
         a, x = file["a"][()].astype(np.float64), file["X"][()].astype(np.float64)
         f, grad, step, status = (file[name][()] for name in ("f", "grad", "step", "status"))
-        bound = float(file.attrs["bound"])
-        single = file.attrs["precision"] == "f32"
+        bound, bias, direction = float(file.attrs["bound"]), bool(file.attrs["bias"]), file.attrs["direction"]
+        network = Network(weights, a, file.attrs["activation"])
+        single, law = file.attrs["precision"] == "f32", file.attrs["inputs_law"]
+        p = None if direction == "descent" else file["p"][()].astype(np.float64)
 
-    assert np.allclose(np.linalg.norm(x, axis=1), np.sqrt(x.shape[1]), rtol=1e-6), "inputs are not on the sphere of radius sqrt(d)"
+    if law == "sphere":
+        assert np.allclose(np.linalg.norm(x, axis=1), np.sqrt(x.shape[1]), rtol=1e-6), "inputs are not on the sphere of radius sqrt(d)"
+    if law == "hypercube":
+        assert (np.abs(x) == 1).all(), "inputs are not corners of the cube"
+    assert not bias or (x[:, -1] == 1).all(), "there is no bias unit"
     tolerance = 2e-5 if single else 1e-10
     scale = max(np.abs(f).max(), 1e-30)
-    assert np.abs(values(weights, a, x) - f).max() <= tolerance * scale, "f disagrees"
+    assert np.abs(network.values(x) - f).max() <= tolerance * scale, "f disagrees"
     scale = max(np.abs(grad).max(), 1e-30)
-    assert np.abs(gradients(weights, a, x) - grad).max() <= tolerance * scale, "grad disagrees"
+    assert np.abs(network.gradients(x) - grad).max() <= tolerance * scale, "grad disagrees"
 
     found = 0
     for i in range(len(f)):
+        g = grad[i].astype(np.float64)
+        if bias:
+            g[-1] = 0
         if status[i] == DEAD:
-            assert f[i] == 0 or not grad[i].any(), f"input {i} is called dead"
+            assert f[i] == 0 or not g.any(), f"input {i} is called dead"
             continue
-        direction = -np.sign(f[i]) * grad[i]
+        if p is None:
+            again = descend(network, x[i], f[i], g, bias, bound)
+            assert np.isclose(step[i], again, rtol=1e-3 if single else 1e-6, equal_nan=True), f"input {i}: step {step[i]}, NumPy {again}"
+            found += np.isfinite(step[i])
+            continue
+        assert np.isclose(np.linalg.norm(p[i]), np.linalg.norm(g), rtol=1e-5), f"input {i}: p is not as long as grad"
+        assert not bias or p[i][-1] == 0, f"input {i}: p changes the bias unit"
+        expected = expected_direction(direction, network, f[i], g, bias)
+        if expected is not None:
+            assert np.abs(p[i] - expected).max() <= 1e-5 * np.linalg.norm(g), f"input {i}: p is not the {direction} direction"
 
         def phi(t):
-            return np.sign(f[i]) * values(weights, a, x[i] + np.outer(np.atleast_1d(t), direction))
+            return np.sign(f[i]) * network.values(x[i] + np.outer(np.atleast_1d(t), p[i]))
 
         if status[i] == NONE_WITHIN_BOUND:
             assert np.isnan(step[i]), f"input {i}: a step although none was found"

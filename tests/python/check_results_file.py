@@ -41,7 +41,7 @@ def check_h5py(path):
     with h5py.File(path) as file:
         check(set(file.attrs) == {"format", "format_version", "program", "experiment", "seed", "complete"}, f"root attributes {set(file.attrs)}")
         check(file.attrs["format"] == "advstep-hpc results", "format")
-        check(file.attrs["format_version"] == 2, "format version")
+        check(file.attrs["format_version"] == 3, "format version")
         seen = []
 
         def visit(name, item):
@@ -78,7 +78,7 @@ def std(values):
 def statistics(step, gradient, value, status, evaluations):
     """The statistics of a cell from arrays over (network, input)."""
     found = np.isin(status, FOUND)
-    steps = step[found]
+    steps, distances = step[found], (step * gradient)[found]
     per_network = np.array([mean(s[f]) for s, f in zip(step, found)])
     quantiles = np.quantile(steps, [0.05, 0.5, 0.95]) if steps.size else [np.nan] * 3
     return {
@@ -91,6 +91,8 @@ def statistics(step, gradient, value, status, evaluations):
         "step_q05": quantiles[0],
         "step_q50": quantiles[1],
         "step_q95": quantiles[2],
+        "distance_mean": mean(distances),
+        "distance_std": std(distances),
         "grad_mean": gradient.mean(),
         "grad_std": std(gradient),
         "grad_std_networks": std(gradient.mean(axis=1)),

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use advstep_hpc::experiment::{EngineChoice, Experiment, Precision, Readout, SearchChoice, Unit};
+use advstep_hpc::activation::Activation;
+use advstep_hpc::experiment::inputs::InputsLaw;
+use advstep_hpc::experiment::{Direction, EngineChoice, Experiment, Precision, Readout, SearchChoice, Unit};
 use advstep_hpc::results::{CellResults, EngineName, Provenance, Results, SearchName};
 use advstep_hpc::unit::{Sample, Status, UnitRecord};
 use rand::{RngExt, SeedableRng};
@@ -18,6 +20,10 @@ pub fn experiment() -> Experiment {
         inputs: 11,
         gain: 1.0,
         readout: Readout::Sign,
+        activation: Activation::Relu,
+        bias: false,
+        inputs_law: InputsLaw::Sphere,
+        directions: vec![Direction::Gradient],
         bound: 20.0,
         seed: 42,
         precision: Precision::F32,

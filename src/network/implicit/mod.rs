@@ -9,14 +9,15 @@ mod basis;
 mod cholesky;
 pub mod gaussian_matrix;
 
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, s};
 
 use self::gaussian_matrix::{GaussianMatrix, Side};
 use super::product::{add_times, times_transposed, zeros};
 use super::weights::{Storage, Weights};
-use super::{Engine, LineBlock, LinePoint, ValueAndGradient, inputs};
+use super::{Engine, Hidden, LineBlock, LinePoint, ValueAndGradient, sphere_inputs};
+use crate::activation::Activation;
 use crate::experiment::Cell;
-use crate::kernels::{Real, relu};
+use crate::kernels::{Real, activation};
 use crate::random::{NetworkStreams, block_rows, blocks};
 
 /// How the first layer is multiplied.
@@ -45,6 +46,7 @@ enum First<T> {
 /// One network of which products are drawn, and its inputs.
 pub struct Implicit<T> {
     cell: Cell,
+    psi: Activation,
     first: First<T>,
     /// W₂..W_L.
     hidden: Vec<GaussianMatrix<T>>,
@@ -61,13 +63,23 @@ pub struct Implicit<T> {
 }
 
 impl<T: Real> Implicit<T> {
-    /// The network of `streams` with its first `inputs` inputs.
+    /// The ReLU network of `streams` with its first `inputs` inputs on the sphere.
     pub fn new(streams: NetworkStreams, cell: Cell, inputs: usize) -> Self {
         Self::with_first_layer(streams, cell, inputs, FirstLayer::of(cell, inputs))
     }
 
     /// The same with the first layer in a given way.
     pub fn with_first_layer(streams: NetworkStreams, cell: Cell, inputs: usize, first: FirstLayer) -> Self {
+        Self::build(streams, cell, Activation::Relu, sphere_inputs(streams, cell, inputs), first)
+    }
+
+    /// The network of `streams` with activation `psi` at `inputs`, n × d.
+    pub fn with(streams: NetworkStreams, cell: Cell, psi: Activation, inputs: Array2<T>) -> Self {
+        let first = FirstLayer::of(cell, inputs.nrows());
+        Self::build(streams, cell, psi, inputs, first)
+    }
+
+    fn build(streams: NetworkStreams, cell: Cell, psi: Activation, inputs: Array2<T>, first: FirstLayer) -> Self {
         let mut weights = Weights::new(streams, cell, Storage::Regenerated);
         let mut readout = Vec::with_capacity(cell.width);
         let mut block_readout = Vec::new();
@@ -77,13 +89,14 @@ impl<T: Real> Implicit<T> {
         }
         Self {
             cell,
+            psi,
             first: match first {
                 FirstLayer::Drawn => First::Drawn(weights),
                 FirstLayer::Implicit => First::Implicit(matrix(streams, cell, 1)),
             },
             hidden: (2..=cell.depth).map(|layer| matrix(streams, cell, layer)).collect(),
             readout,
-            inputs: self::inputs(streams, cell, inputs),
+            inputs,
             z: zeros((0, 0)),
             u: zeros((0, 0)),
             scale: 1.0 / (cell.width as f64).sqrt(),
@@ -119,6 +132,36 @@ impl<T: Real> Implicit<T> {
     }
 }
 
+impl<T: Real> Implicit<T> {
+    /// f and ∇f from the pre-activations `top` of the first layer, n × k.
+    fn above_first_layer(&mut self, mut top: Array2<T>) -> ValueAndGradient<T> {
+        let psi = self.psi;
+        let mut layers = Vec::new();
+        for matrix in &mut self.hidden {
+            let hidden = Hidden::of(psi, top);
+            top = matrix.times(hidden.h.clone());
+            layers.push(hidden.without_values());
+        }
+        let (readout, scale) = (&self.readout, self.scale);
+        let row = |mut z: ArrayViewMut1<T>| {
+            activation::readout_and_slope(psi, readout, z.as_slice_mut().expect("rows are contiguous")) * scale
+        };
+        let value = top.rows_mut().into_iter().map(row).collect();
+        let mut gradient = top;
+        for (matrix, hidden) in self.hidden.iter_mut().zip(&layers).rev() {
+            gradient = matrix.transpose_times(gradient);
+            hidden.scale_gradient(psi, &mut gradient);
+        }
+        ValueAndGradient { value, gradient: self.scaled_first_transpose_times(gradient) }
+    }
+
+    /// W₁ᵀg/√k for each row g.
+    fn scaled_first_transpose_times(&mut self, gradient: Array2<T>) -> Array2<T> {
+        let scale = T::of_f64(self.scale);
+        self.first_transpose_times(gradient).mapv_into(|g| g * scale)
+    }
+}
+
 /// The matrix of `layer`, of which nothing is known.
 fn matrix<T: Real>(streams: NetworkStreams, cell: Cell, layer: usize) -> GaussianMatrix<T> {
     let mut scratch = Vec::new();
@@ -126,12 +169,6 @@ fn matrix<T: Real>(streams: NetworkStreams, cell: Cell, layer: usize) -> Gaussia
         T::fill_with(out, &mut scratch, |out| streams.product(layer, side == Side::TransposeTimes, direction, chunk, out));
     };
     GaussianMatrix::new(cell.width, cell.fan_in(layer), Box::new(fresh))
-}
-
-/// ψ of every entry.
-fn relu_rows<T: Real>(mut z: Array2<T>) -> Array2<T> {
-    relu::relu(z.as_slice_mut().expect("a product is contiguous"));
-    z
 }
 
 impl<T: Real> Engine<T> for Implicit<T> {
@@ -143,30 +180,30 @@ impl<T: Real> Engine<T> for Implicit<T> {
         self.cell.width
     }
 
+    fn activation(&self) -> Activation {
+        self.psi
+    }
+
+    fn inputs(&self) -> ArrayView2<'_, T> {
+        self.inputs.view()
+    }
+
     fn value_and_gradient(&mut self) -> ValueAndGradient<T> {
         self.z = self.first_times(self.inputs.clone());
-        // h_1 .. h_(L−1), and z_L.
-        let mut activations: Vec<Array2<T>> = Vec::new();
-        let mut top = self.z.clone();
-        for matrix in &mut self.hidden {
-            let h = relu_rows(top);
-            top = matrix.times(h.clone());
-            activations.push(h);
-        }
-        let masked = top
-            .rows_mut()
-            .into_iter()
-            .map(|mut z| relu::readout_and_mask(&self.readout, z.as_slice_mut().expect("rows are contiguous")) * self.scale);
-        let value = masked.collect();
-        let mut gradient = top;
-        for (matrix, h) in self.hidden.iter_mut().zip(&activations).rev() {
+        self.above_first_layer(self.z.clone())
+    }
+
+    fn value_and_gradient_at(&mut self, x: ArrayView2<T>) -> ValueAndGradient<T> {
+        let z = self.first_times(x.to_owned());
+        self.above_first_layer(z)
+    }
+
+    fn linear_gradient(&mut self) -> Array2<T> {
+        let mut gradient = Array2::from_shape_vec((1, self.cell.width), self.readout.clone()).expect("a row");
+        for matrix in self.hidden.iter_mut().rev() {
             gradient = matrix.transpose_times(gradient);
-            relu::mask_gradient(h.as_slice().expect("contiguous"), gradient.as_slice_mut().expect("contiguous"));
         }
-        let mut gradient = self.first_transpose_times(gradient);
-        let scale = T::of_f64(self.scale);
-        gradient.mapv_inplace(|g| g * scale);
-        ValueAndGradient { value, gradient }
+        self.scaled_first_transpose_times(gradient)
     }
 
     fn set_directions(&mut self, directions: Array2<T>) {
@@ -181,7 +218,8 @@ impl<T: Real> Engine<T> for Implicit<T> {
     fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64> {
         let mut h = zeros((points.len(), self.cell.width));
         for (point, mut h) in points.iter().zip(h.rows_mut()) {
-            relu::relu_on_line(
+            activation::apply_on_line(
+                self.psi,
                 self.z.row(point.input).to_slice().expect("rows are contiguous"),
                 self.u.row(point.input).to_slice().expect("rows are contiguous"),
                 T::of_f64(point.t),
@@ -189,9 +227,10 @@ impl<T: Real> Engine<T> for Implicit<T> {
             );
         }
         for matrix in &mut self.hidden {
-            h = relu_rows(matrix.times(h));
+            h = matrix.times(h);
+            activation::apply(self.psi, h.as_slice_mut().expect("a product is contiguous"));
         }
-        readouts(&self.readout, h.view(), self.scale)
+        readouts(self.psi, &self.readout, h.view(), self.scale)
     }
 
     fn layer_weights(&mut self, _layer: usize) -> Option<Array2<T>> {
@@ -200,6 +239,7 @@ impl<T: Real> Engine<T> for Implicit<T> {
 }
 
 /// f from the activations of the last layer, one value a row.
-fn readouts<T: Real>(readout: &[T], h: ArrayView2<T>, scale: f64) -> Vec<f64> {
-    h.rows().into_iter().map(|h| relu::readout(readout, h.to_slice().expect("rows are contiguous")) * scale).collect()
+fn readouts<T: Real>(psi: Activation, readout: &[T], h: ArrayView2<T>, scale: f64) -> Vec<f64> {
+    let sum = |h: ArrayView1<T>| activation::readout_of_values(psi, readout, h.to_slice().expect("rows are contiguous"));
+    h.rows().into_iter().map(|h| sum(h) * scale).collect()
 }

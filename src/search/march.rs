@@ -1,0 +1,101 @@
+//! Smallest step for one hidden layer of a smooth ψ, with a certificate: marching by steps that cannot jump over a root.
+//!
+//! With z = W x and u = W p, φ(t) = (s/√k) Σ a_j ψ(z_j + t u_j), so |φ''| ≤ M = sup|ψ''|·(1/√k) Σ |a_j| u_j² everywhere on the line. From a
+//! point with φ > 0 there is no root within
+//!
+//! ```text
+//! h = 2φ / (√(φ'² + 2Mφ) − φ'),    the root of φ + φ' h − M h²/2,
+//! ```
+//!
+//! and if φ' < 0 and φ'² ≥ 2Mφ there is one within 2φ / (√(φ'² − 2Mφ) − φ'). So t moves on by h until these two agree to [`TOLERANCE`]:
+//! quadratically near a root, as Newton's method does. A step is a pass over the neurons, in f64, of all lines that are not done.
+
+use crate::kernels::Real;
+use crate::kernels::activation::{curvature_mass, value_and_slope_at};
+use crate::kernels::line::Row;
+use crate::network::Engine;
+use crate::unit::Status;
+
+use super::{Outcome, Start};
+
+/// Relative width of the bracket at which a march ends.
+pub const TOLERANCE: f64 = 1e-9;
+/// Passes after which a march is given up.
+const MAX_PASSES: u32 = 2000;
+
+/// The smallest step on each of `lines`, for an engine of depth 1 and a smooth ψ, or `None` where the march was given up.
+pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], bound: f64) -> Vec<Option<Outcome>> {
+    assert_eq!(engine.depth(), 1, "the march is for one hidden layer");
+    let psi = engine.activation();
+    let smoothness = psi.smoothness().expect("the march is for a smooth ψ");
+    let scale = 1.0 / (engine.width() as f64).sqrt();
+    let mut marches: Vec<March> = lines.iter().map(March::new).collect();
+    while marches.iter().any(|march| march.result.is_none()) {
+        let first_pass = marches.iter().all(|march| march.passes == 0);
+        engine.visit_first_layer(&mut |block| {
+            for (march, line) in marches.iter_mut().zip(lines).filter(|(march, _)| march.result.is_none()) {
+                let z = block.z.row(line.input).to_slice().expect("rows are contiguous");
+                let u = block.u.row(line.input).to_slice().expect("rows are contiguous");
+                let row = Row { z, u, a: block.readout, sign: line.sign };
+                let (value, slope) = value_and_slope_at(psi, row, march.t);
+                march.value += scale * value;
+                march.slope += scale * slope;
+                if first_pass {
+                    march.curvature += smoothness * scale * curvature_mass(row);
+                }
+            }
+        });
+        for march in marches.iter_mut().filter(|march| march.result.is_none()) {
+            march.end_pass(bound);
+        }
+    }
+    marches.into_iter().map(|march| march.result.expect("the loop ends when all are there")).collect()
+}
+
+/// The march on one line.
+struct March {
+    t: f64,
+    /// φ and φ' at t, summed up block by block.
+    value: f64,
+    slope: f64,
+    /// M.
+    curvature: f64,
+    passes: u32,
+    result: Option<Option<Outcome>>,
+}
+
+impl March {
+    fn new(_: &Start) -> Self {
+        Self { t: 0.0, value: 0.0, slope: 0.0, curvature: 0.0, passes: 0, result: None }
+    }
+
+    /// Draws the conclusion of a pass over all neurons.
+    fn end_pass(&mut self, bound: f64) {
+        let Self { t, curvature, .. } = *self;
+        let (value, slope) = (std::mem::take(&mut self.value), std::mem::take(&mut self.slope));
+        self.passes += 1;
+        let found = |step| Outcome { step, status: Status::FoundExact, evaluations: self.passes };
+        if value <= 0.0 {
+            // The march cannot pass a root: φ is 0 here to rounding. At t = 0 the sums of the engine had φ > 0 by their rounding.
+            self.result = Some((t > 0.0).then(|| found(t)));
+            return;
+        }
+        let free = root_distance(value, slope, curvature);
+        let within = if slope < 0.0 { root_distance(value, slope, -curvature) } else { f64::NAN };
+        if t + free > bound {
+            self.result = Some(Some(Outcome::none(self.passes)));
+        } else if within - free <= TOLERANCE * (t + free) {
+            self.result = Some(Some(found((t + 0.5 * (free + within)).min(bound))));
+        } else if self.passes >= MAX_PASSES {
+            self.result = Some(None);
+        } else {
+            self.t += free;
+        }
+    }
+}
+
+/// The smallest h > 0 with φ + φ' h − M h²/2 = 0; NaN if there is none.
+fn root_distance(value: f64, slope: f64, curvature: f64) -> f64 {
+    let root = (slope * slope + 2.0 * curvature * value).sqrt();
+    if slope <= 0.0 { 2.0 * value / (root - slope) } else { (slope + root) / curvature }
+}
