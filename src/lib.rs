@@ -13,6 +13,7 @@ pub mod error;
 pub mod experiment;
 pub mod plan;
 
+pub mod activation;
 pub mod kernels;
 pub mod limit;
 pub mod network;
@@ -24,6 +25,7 @@ pub mod comm;
 pub mod machine;
 pub mod run;
 
+pub mod audit;
 pub mod export;
 pub mod figures;
 pub mod results;

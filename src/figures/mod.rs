@@ -5,6 +5,7 @@
 //! makes PNG and PDF of it. Nothing here knows about result files: [`draw`] takes cells with their summaries, [`plot`] all
 //! samples.
 
+pub mod audit;
 mod axis;
 mod canvas;
 mod distribution;

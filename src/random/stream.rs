@@ -21,6 +21,8 @@ pub enum Role {
     /// What is new in the product of a layer's matrix (1-based), or of its transpose, with a direction; the block is the index of the
     /// direction.
     Product { layer: usize, transposed: bool },
+    /// Random choices of an audit; the block says which.
+    Audit,
     /// All numbers of an input at infinite width; the block is the index of the input.
     Path,
 }
@@ -31,6 +33,7 @@ impl Role {
             Role::Readout => 1,
             Role::Input => 2,
             Role::Path => 4,
+            Role::Audit => 16,
             Role::Weights { layer } => 1 << 32 | layer as u64,
             Role::Product { layer, transposed } => (2 + u64::from(transposed)) << 32 | layer as u64,
         }

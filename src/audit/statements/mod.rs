@@ -1,0 +1,38 @@
+//! The statements, one file each. To add one: write a file beside this one whose type implements [`Statement`](super::Statement), name it here,
+//! and put it in [`ALL`].
+
+mod lemma_8;
+
+use super::Statement;
+
+/// Every statement, in the order of the paper. Names on the command line are the [`id`](Statement::id)s.
+pub const ALL: &[&dyn Statement] = &[&lemma_8::Lemma8];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activation::Activation;
+    use crate::audit::{Network, Setting};
+
+    #[test]
+    fn names_are_distinct() {
+        let mut ids: Vec<&str> = ALL.iter().map(|statement| statement.id()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), ALL.len());
+    }
+
+    #[test]
+    fn every_statement_measures_what_its_columns_say() {
+        for activation in [Activation::Relu, Activation::Tanh] {
+            let setting = Setting { dim: 12, width: 30, activation };
+            for statement in ALL.iter().filter(|statement| statement.applies(&setting)) {
+                let network = Network::new(1, setting, 0);
+                let row = statement.measure(&network);
+                assert_eq!(row.len(), statement.columns(&setting).len(), "{}", statement.id());
+                assert_eq!(row, statement.measure(&network), "{} is not a function of the network", statement.id());
+                assert!(statement.cost(&setting) > 0.0 && statement.networks(&setting, 9) <= 9, "{}", statement.id());
+            }
+        }
+    }
+}
