@@ -10,12 +10,14 @@
 pub mod claim;
 pub mod entry;
 pub mod file;
+pub mod growth;
 pub mod interval;
 pub mod lanczos;
 pub mod network;
 pub mod options;
 pub mod run;
 pub mod statements;
+pub mod subsets;
 pub mod table;
 
 use crate::activation::Activation;

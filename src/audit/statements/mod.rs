@@ -1,12 +1,36 @@
 //! The statements, one file each. To add one: write a file beside this one whose type implements [`Statement`](super::Statement), name it here,
 //! and put it in [`ALL`].
 
+mod equation_2;
+mod equation_24;
+mod equation_3;
+mod equation_39;
+mod lemma_1;
+mod lemma_2;
+mod lemma_3;
+mod lemma_4;
 mod lemma_8;
+mod lemma_9;
+mod proposition_1;
+mod proposition_3;
 
 use super::Statement;
 
 /// Every statement, in the order of the paper. Names on the command line are the [`id`](Statement::id)s.
-pub const ALL: &[&dyn Statement] = &[&lemma_8::Lemma8];
+pub const ALL: &[&dyn Statement] = &[
+    &equation_2::Equation2,
+    &equation_3::Equation3,
+    &lemma_1::Lemma1,
+    &lemma_2::Lemma2,
+    &lemma_3::Lemma3,
+    &lemma_4::Lemma4,
+    &proposition_1::Proposition1,
+    &proposition_3::Proposition3,
+    &equation_24::Equation24,
+    &equation_39::Equation39,
+    &lemma_8::Lemma8,
+    &lemma_9::Lemma9,
+];
 
 #[cfg(test)]
 mod tests {
