@@ -208,6 +208,7 @@ impl Claim {
         why: String,
     ) -> Entry {
         let Self { statement, scope, networks, gamma, part, quantity, unmet, note, empty } = self;
+        let room = if empty.is_some() { f64::NAN } else { room };
         let (outcome, why) = empty.map_or((outcome, why), |why| (Outcome::NotTestable, why));
         let verdict = Verdict { outcome, outside: !unmet.is_empty() };
         let asks = if unmet.is_empty() { String::new() } else { format!("asks for {}", unmet.join(" and ")) };

@@ -55,18 +55,17 @@ impl Statement for Equation24 {
         let setting = measured.setting;
         let (d, k) = (setting.d(), setting.k());
         let (log, cube) = ((1.0 / gamma).ln(), d.ln().powi(3));
-        let claim = |quantity: &str| {
-            let claim = Claim::of(measured, gamma, quantity);
-            let claim = claim.assuming(k >= 20.0 * cube * log, format!("k ≥ 20 log³ d log 1/γ = {:.0}", 20.0 * cube * log));
-            let claim = claim.assuming(k <= d * cube, format!("k ≤ d log³ d = {:.0}", d * cube));
-            claim.assuming(d >= 20.0 * cube * log, format!("d ≥ 20 log³ d log 1/γ = {:.0}", 20.0 * cube * log))
-        };
-        let size = size(&setting);
-        let sum = (size / k).sqrt() * (1.0 + ((size * k.ln() + log) / d).sqrt());
-        let empty = format!("300 k/log³ d = {size:.0} is not below k, and so says nothing for d ≤ 808");
+        let (least, size) = (20.0 * cube * log, size(&setting));
+        let changes = Claim::of(measured, gamma, "sup |T_y|")
+            .assuming(k >= least, format!("k ≥ 20 log³ d log 1/γ = {least:.0}"))
+            .assuming(k <= d * cube, format!("k ≤ d log³ d = {:.0}", d * cube))
+            .assuming(d >= least, format!("d ≥ 20 log³ d log 1/γ = {least:.0}"))
+            .empty_if(size >= k, format!("300 k/log³ d = {size:.0} is not below k: it says nothing for d ≤ 808"));
+        let sums = Claim::of(measured, gamma, "sup ‖Σ_A a_i w_i‖/√k");
+        let bound = (size / k).sqrt() * (1.0 + ((size * k.ln() + log) / d).sqrt());
         vec![
-            claim("sup |T_y|").empty_if(size >= k, empty).supremum_at_most(&measured.column(0), Some(&measured.column(1)), size),
-            claim("sup ‖Σ_A a_i w_i‖/√k").supremum_at_most(&measured.column(2), Some(&measured.column(3)), sum),
+            changes.supremum_at_most(&measured.column(0), Some(&measured.column(1)), size),
+            sums.supremum_at_most(&measured.column(2), Some(&measured.column(3)), bound),
         ]
     }
 }

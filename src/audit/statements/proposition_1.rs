@@ -15,7 +15,7 @@ impl Statement for Proposition1 {
     }
 
     fn claim(&self) -> &'static str {
-        "smooth ψ: |f(x)| and ‖∇f(x)‖ as in Lemmas 1 and 2 with σ = c = σ' = c' = 1; |f(x)| ≤ 2 √(log 1/γ), ‖∇f(x)‖ ≥ c_ψ/2"
+        "smooth ψ: |f(x)| and ‖∇f(x)‖ as in Lemmas 1 and 2 with σ = c = σ' = c' = 1; |f(x)| ≤ 2 √(log 1/γ), ‖∇f(x)‖ ≥ c_ψ/2 for d, k above an unnamed constant"
     }
 
     fn applies(&self, setting: &Setting) -> bool {
@@ -47,12 +47,11 @@ impl Statement for Proposition1 {
             let claim = Claim::of(measured, gamma, quantity).part(part);
             claim.assuming(activation.lipschitz() <= 1.0, "a Lipschitz constant of 1, (12)")
         };
-        let unnamed = "for k ≥ C log 2/γ and d ≥ C log 8/γ with an unnamed C";
         vec![
             claim("|f(x)|", "").at_most(&values, value),
             claim("‖∇f(x)‖", "").at_least(&gradients, gradient),
-            claim("|f(x)|", "(13)").note(unnamed).at_most(&values, 2.0 * log(1.0).sqrt()),
-            claim("‖∇f(x)‖", "(13)").note(unnamed).at_least(&gradients, moment.sqrt() / 2.0),
+            claim("|f(x)|", "(13)").at_most(&values, 2.0 * log(1.0).sqrt()),
+            claim("‖∇f(x)‖", "(13)").at_least(&gradients, moment.sqrt() / 2.0),
         ]
     }
 }

@@ -16,7 +16,7 @@ impl Statement for Proposition3 {
     }
 
     fn claim(&self) -> &'static str {
-        "ReLU: |f(x)| ≤ √(2 log 2/γ) (1 + √(log(2/γ)/k)) and ‖∇f(x)‖ as in Lemma 2; |f(x)| ≤ 2 √(log 2/γ), ‖∇f(x)‖ ≥ 1/4"
+        "ReLU: |f(x)| ≤ √(2 log 2/γ) (1 + √(log(2/γ)/k)) and ‖∇f(x)‖ as in Lemma 2; |f(x)| ≤ 2 √(log 2/γ), ‖∇f(x)‖ ≥ 1/4 for d, k above an unnamed constant"
     }
 
     fn applies(&self, setting: &Setting) -> bool {
@@ -43,12 +43,11 @@ impl Statement for Proposition3 {
         let gradient = root * (1.0 - 5.0 * (log(4.0) / d).sqrt());
         let (values, gradients) = (measured.column(0), measured.column(1));
         let claim = |quantity: &str, part: &str| Claim::of(measured, gamma, quantity).part(part);
-        let unnamed = "for k ≥ C log 1/γ and d ≥ C log 4/γ with an unnamed C";
         vec![
             claim("|f(x)|", "").at_most(&values, value),
             claim("‖∇f(x)‖", "").at_least(&gradients, gradient),
-            claim("|f(x)|", "(17)").note(unnamed).at_most(&values, 2.0 * log(2.0).sqrt()),
-            claim("‖∇f(x)‖", "(17)").note(unnamed).at_least(&gradients, 0.25),
+            claim("|f(x)|", "(17)").at_most(&values, 2.0 * log(2.0).sqrt()),
+            claim("‖∇f(x)‖", "(17)").at_least(&gradients, 0.25),
         ]
     }
 }
