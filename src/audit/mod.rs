@@ -10,13 +10,17 @@
 pub mod claim;
 pub mod entry;
 pub mod file;
+pub mod flips;
+pub mod hessian;
 pub mod interval;
 pub mod lanczos;
 pub mod network;
 pub mod options;
 pub mod run;
 pub mod statements;
+pub mod step_constant;
 pub mod table;
+pub mod variation;
 
 use crate::activation::Activation;
 
