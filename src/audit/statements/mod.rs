@@ -1,12 +1,38 @@
 //! The statements, one file each. To add one: write a file beside this one whose type implements [`Statement`](super::Statement), name it here,
 //! and put it in [`ALL`].
 
+mod equation_4;
+mod equation_5;
+mod equation_6;
+mod lemma_5;
+mod lemma_6;
+mod lemma_7;
 mod lemma_8;
+mod proposition_2;
+mod proposition_4;
+mod proposition_5;
+mod theorem_1;
+mod theorem_2;
+mod theorem_steps;
+mod variations;
 
 use super::Statement;
 
 /// Every statement, in the order of the paper. Names on the command line are the [`id`](Statement::id)s.
-pub const ALL: &[&dyn Statement] = &[&lemma_8::Lemma8];
+pub const ALL: &[&dyn Statement] = &[
+    &theorem_1::Theorem1,
+    &theorem_2::Theorem2,
+    &equation_4::Equation4,
+    &equation_5::Equation5,
+    &equation_6::Equation6,
+    &proposition_2::Proposition2,
+    &proposition_4::Proposition4,
+    &proposition_5::Proposition5,
+    &lemma_5::Lemma5,
+    &lemma_6::Lemma6,
+    &lemma_7::Lemma7,
+    &lemma_8::Lemma8,
+];
 
 #[cfg(test)]
 mod tests {
