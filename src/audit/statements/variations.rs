@@ -1,0 +1,33 @@
+//! What Propositions 2 and 4 share: the supremum of ‖∇f(x) − ∇f(x + δ)‖ at the same radii.
+
+use crate::audit::variation::{Bracket, Effort, brackets};
+use crate::audit::{Network, Setting};
+
+/// Enough to show that a probability is below 0.1.
+pub const NETWORKS: usize = 40;
+
+pub const QUANTITY: &str = "sup ‖∇f(x) − ∇f(x + δ)‖ found";
+
+/// From the shortest that the propositions allow, R = 1, over d^(1/4), to the longest that Proposition 4 does, √d/2.
+pub fn radii(setting: &Setting) -> [f64; 3] {
+    [1.0, setting.d().powf(0.25), setting.d().sqrt() / 2.0]
+}
+
+pub fn part(radius: f64) -> String {
+    format!("R = {radius:.3}")
+}
+
+pub fn cost(setting: &Setting) -> f64 {
+    Effort::AUDIT.cost(setting.d(), setting.k(), 3)
+}
+
+/// Both sides of the bracket at each radius.
+pub fn columns(setting: &Setting) -> Vec<String> {
+    let pair = |radius| ["found", "at most"].map(|side| format!("sup ‖∇f(x) − ∇f(x + δ)‖ {side}, {}", part(radius)));
+    radii(setting).into_iter().flat_map(pair).collect()
+}
+
+pub fn measure(network: &Network) -> Vec<f64> {
+    let brackets = brackets(network, &radii(&network.setting), Effort::AUDIT);
+    brackets.into_iter().flat_map(|Bracket { found, at_most }| [found, at_most]).collect()
+}
