@@ -101,7 +101,8 @@ fn the_operator_norm_is_the_largest_singular_value_by_lapack() {
 /// With one neuron |f(x)| = max(N, 0) for a standard normal N, whatever d: P(|f(x)| > t) = P(N > t).
 #[test]
 fn the_value_of_one_neuron_has_the_half_normal_tail() {
-    let value = |index: usize| Network::new(5, Setting { dim: 4, width: 1, activation: Activation::Relu }, index).value_at_input().abs();
+    let value =
+        |index: usize| Network::new(5, Setting { dim: 4, width: 1, activation: Activation::Relu }, index).value_at_input().abs();
     let values: Vec<f64> = (0..4000).map(value).collect();
     for t in [0.5, 1.0, 2.0] {
         let exact = 1.0 - Normal::standard().cdf(t);
