@@ -34,10 +34,9 @@ pub fn columns() -> Vec<String> {
 
 /// One entry for each angle.
 pub fn judge(measured: &Measured, gamma: f64, bound: f64) -> Vec<Entry> {
-    let radius = radius(&measured.setting);
     let entry = |(index, part): (usize, &&str)| {
         Claim::of(measured, gamma, "⟨∇f(x) − ∇f(x + δ), v⟩")
-            .part(format!("R = {radius:.3}, {part}"))
+            .part(format!("R = d^(1/4), {part}"))
             .at_most(&measured.column(index), bound)
     };
     PARTS.iter().enumerate().map(entry).collect()
