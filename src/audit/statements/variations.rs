@@ -1,5 +1,6 @@
 //! What Propositions 2 and 4 share: the supremum of ‖∇f(x) − ∇f(x + δ)‖ at the same radii.
 
+use crate::audit::table::number;
 use crate::audit::variation::{Bracket, Effort, brackets};
 use crate::audit::{Network, Setting};
 
@@ -14,7 +15,7 @@ pub fn radii(setting: &Setting) -> [f64; 3] {
 }
 
 pub fn part(radius: f64) -> String {
-    format!("R = {radius:.3}")
+    format!("R = {}", number(radius))
 }
 
 pub fn cost(setting: &Setting) -> f64 {
