@@ -13,7 +13,8 @@
 //! **A probability is at most b** ([`Claim::probability_at_most`]): *holds* if the Clopper–Pearson interval is below b, *fails* if it is above.
 //!
 //! **An exponent is at most (at least, exactly) e** ([`Claim::exponent`]): O, Ω and Õ name no constant, so it is the growth with d or k that is
-//! tested: *fails* if the interval of the measured exponent excludes what is claimed, and *holds* if not.
+//! tested: *fails* if the interval of the measured exponent excludes what is claimed by more than [`TOLERANCE`], which is for finite sizes, and
+//! *holds* if not.
 //!
 //! Where a condition of the statement on d, k or γ is not met ([`Claim::assuming`]) the same is measured, and the verdict says that it is
 //! outside the hypotheses. A bound that nothing can violate (a norm is at least −1) makes a statement *not testable*.
@@ -23,6 +24,9 @@ use super::{Entry, Estimate, Measured, interval};
 
 /// A number above a bound that holds always counts as rounding up to this fraction of it.
 const ROUNDING: f64 = 1e-9;
+
+/// How far a measured exponent may be from the claimed one.
+pub const TOLERANCE: f64 = 0.05;
 
 /// An entry in the making.
 #[derive(Debug, Clone)]
@@ -35,6 +39,7 @@ pub struct Claim {
     quantity: String,
     unmet: Vec<String>,
     note: String,
+    empty: Option<String>,
 }
 
 /// What is claimed of an exponent.
@@ -57,6 +62,7 @@ impl Claim {
             quantity: quantity.into(),
             unmet: Vec::new(),
             note: String::new(),
+            empty: None,
         }
     }
 
@@ -86,6 +92,14 @@ impl Claim {
         self
     }
 
+    /// Whether the bound says nothing here, because no network could violate it, and `why`. What was measured is told all the same.
+    pub fn empty_if(mut self, empty: bool, why: impl Into<String>) -> Self {
+        if empty {
+            self.empty = Some(why.into());
+        }
+        self
+    }
+
     /// With probability at least 1 − γ, X ≤ `bound`; `x` has the X of every network.
     pub fn at_most(self, x: &[f64], bound: f64) -> Entry {
         let estimate = interval::quantile(x, 1.0 - self.gamma);
@@ -98,7 +112,9 @@ impl Claim {
         // A bound with a root of a negative number is not defined.
         if !(bound > 0.0) {
             let bound_is = if bound.is_nan() { "is not defined".to_string() } else { format!("is {bound:.3}, not above 0") };
-            return self.not_testable(bound, format!("the bound {bound_is}: it says nothing"));
+            let estimate = interval::quantile(x, self.gamma);
+            let claim = self.empty_if(true, format!("the bound {bound_is}: it says nothing"));
+            return claim.entry(bound, estimate, f64::NAN, None, Outcome::NotTestable, String::new());
         }
         let estimate = interval::quantile(x, self.gamma);
         let failures = x.iter().filter(|x| !(**x >= bound)).count() as u64;
@@ -120,7 +136,7 @@ impl Claim {
         let largest = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let failures = x.iter().filter(|x| !(**x <= bound + ROUNDING * bound.abs())).count() as u64;
         let outcome = if failures > 0 { Outcome::Fails } else { Outcome::Holds };
-        let estimate = Estimate { value: largest, low: largest, high: f64::INFINITY };
+        let estimate = Estimate { value: largest, ..Estimate::NONE };
         self.entry(bound, estimate, bound / largest, Some((failures, x.len() as u64)), outcome, String::new())
     }
 
@@ -145,16 +161,14 @@ impl Claim {
 
     /// The probability of which there were `hits` in `trials`, independent, is at most `bound`.
     pub fn probability_at_most(self, hits: u64, trials: u64, bound: f64) -> Entry {
-        if bound >= 1.0 {
-            return self.not_testable(bound, format!("the bound is {bound:.3}, not below 1: it says nothing"));
-        }
+        let claim = self.empty_if(bound >= 1.0, format!("the bound is {bound:.3}, not below 1: it says nothing"));
         let estimate = interval::probability(hits, trials);
         let (outcome, why) = match () {
             () if estimate.low > bound => (Outcome::Fails, String::new()),
             () if estimate.high <= bound => (Outcome::Holds, String::new()),
             () => (Outcome::NotTestable, "the interval holds the bound: it takes more networks to tell".to_string()),
         };
-        self.entry(bound, estimate, bound / estimate.value, Some((hits, trials)), outcome, why)
+        claim.entry(bound, estimate, bound / estimate.value, Some((hits, trials)), outcome, why)
     }
 
     /// An exponent, as measured by [`interval::exponent`].
@@ -166,9 +180,9 @@ impl Claim {
             return self.not_testable(bound, "there are not two sizes to compare".to_string());
         };
         let excluded = match claimed {
-            Exponent::AtMost(bound) => estimate.low > bound,
-            Exponent::AtLeast(bound) => estimate.high < bound,
-            Exponent::Exactly(bound) => estimate.low > bound || estimate.high < bound,
+            Exponent::AtMost(bound) => estimate.low > bound + TOLERANCE,
+            Exponent::AtLeast(bound) => estimate.high < bound - TOLERANCE,
+            Exponent::Exactly(bound) => estimate.low > bound + TOLERANCE || estimate.high < bound - TOLERANCE,
         };
         let outcome = if excluded { Outcome::Fails } else { Outcome::Holds };
         self.entry(bound, estimate, f64::NAN, None, outcome, String::new())
@@ -193,7 +207,9 @@ impl Claim {
         outcome: Outcome,
         why: String,
     ) -> Entry {
-        let Self { statement, scope, networks, gamma, part, quantity, unmet, note } = self;
+        let Self { statement, scope, networks, gamma, part, quantity, unmet, note, empty } = self;
+        let room = if empty.is_some() { f64::NAN } else { room };
+        let (outcome, why) = empty.map_or((outcome, why), |why| (Outcome::NotTestable, why));
         let verdict = Verdict { outcome, outside: !unmet.is_empty() };
         let asks = if unmet.is_empty() { String::new() } else { format!("asks for {}", unmet.join(" and ")) };
         let why = [why, asks, note].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");

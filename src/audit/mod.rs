@@ -11,6 +11,7 @@ pub mod claim;
 pub mod entry;
 pub mod file;
 pub mod flips;
+pub mod growth;
 pub mod hessian;
 pub mod interval;
 pub mod lanczos;
@@ -19,6 +20,7 @@ pub mod options;
 pub mod run;
 pub mod statements;
 pub mod step_constant;
+pub mod subsets;
 pub mod table;
 pub mod variation;
 

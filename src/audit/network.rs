@@ -2,12 +2,15 @@
 //!
 //! Its numbers are those that `run` has for the first input of the network with the same seed, d, k and index, in f64.
 
+use std::cell::OnceCell;
 use std::sync::Once;
 
 use ndarray::{Array1, Array2, ArrayView1};
+use rand_distr::{Distribution, StandardNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::Setting;
+use super::lanczos::extremes;
 use crate::activation::Activation;
 use crate::experiment::{Cell, Readout};
 use crate::machine::blas;
@@ -24,6 +27,8 @@ pub struct Network {
     pub x: Array1<f64>,
     /// W x, length k.
     pub z: Array1<f64>,
+    gradient_at_input: OnceCell<Array1<f64>>,
+    operator_norm: OnceCell<f64>,
     streams: NetworkStreams,
 }
 
@@ -53,7 +58,7 @@ impl Network {
     /// A network of given numbers, whose generators are those of `streams`.
     pub fn of(setting: Setting, w: Array2<f64>, a: Array1<f64>, x: Array1<f64>, streams: NetworkStreams) -> Self {
         let z = w.dot(&x);
-        Self { setting, w, a, x, z, streams }
+        Self { setting, w, a, x, z, gradient_at_input: OnceCell::new(), operator_norm: OnceCell::new(), streams }
     }
 
     pub fn activation(&self) -> Activation {
@@ -81,6 +86,28 @@ impl Network {
     pub fn gradient(&self, z: ArrayView1<f64>) -> Array1<f64> {
         let activation = self.activation();
         self.backward(z.mapv(|z| activation.derivative(z)).view())
+    }
+
+    /// f(x).
+    pub fn value_at_input(&self) -> f64 {
+        self.value(self.z.view())
+    }
+
+    /// ∇f(x), length d; computed once.
+    pub fn gradient_at_input(&self) -> &Array1<f64> {
+        self.gradient_at_input.get_or_init(|| self.gradient(self.z.view()))
+    }
+
+    /// ‖W‖, the largest singular value: the root of the largest eigenvalue of the smaller one of WᵀW and WWᵀ, by Lanczos to 10 digits; computed
+    /// once.
+    pub fn operator_norm(&self) -> f64 {
+        const TOLERANCE: f64 = 1e-10;
+        *self.operator_norm.get_or_init(|| {
+            let gram = if self.w.nrows() < self.w.ncols() { self.w.dot(&self.w.t()) } else { self.w.t().dot(&self.w) };
+            let mut generator = self.generator(Purpose::Lanczos);
+            let start: Array1<f64> = StandardNormal.sample_iter(&mut generator).take(gram.nrows()).collect();
+            extremes(start.view(), TOLERANCE, |v| gram.dot(&v)).high.max(0.0).sqrt()
+        })
     }
 
     /// 1/√k.

@@ -49,6 +49,9 @@ fn measured(entry: &Entry) -> String {
     if estimate.value.is_nan() {
         return "–".to_string();
     }
+    if estimate.low.is_nan() {
+        return number(estimate.value);
+    }
     format!("{} [{}, {}]", number(estimate.value), number(estimate.low), number(estimate.high))
 }
 

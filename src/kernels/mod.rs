@@ -4,6 +4,7 @@
 //! IEEE additions, multiplications, divisions and square roots in a fixed order, never a fused multiply-add, so that all levels give
 //! the same bits. `cargo bench --bench kernels` prints the measured rate of each.
 
+pub mod activation;
 pub mod line;
 pub mod normal;
 pub mod real;

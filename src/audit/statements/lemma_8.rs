@@ -1,15 +1,9 @@
 //! Lemma 8: the operator norm of W, that is its largest singular value.
 
-use crate::audit::lanczos::extremes;
-use crate::audit::network::Purpose;
+use crate::activation::Activation;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
-use ndarray::Array1;
-use rand_distr::{Distribution, StandardNormal};
 
 pub struct Lemma8;
-
-/// Relative change below which the Lanczos process on WᵀW ends.
-const TOLERANCE: f64 = 1e-10;
 
 impl Statement for Lemma8 {
     fn id(&self) -> &'static str {
@@ -17,11 +11,16 @@ impl Statement for Lemma8 {
     }
 
     fn citation(&self) -> &'static str {
-        "Lemma 8, p. 21"
+        "Lemma 8 (appendix C)"
     }
 
     fn claim(&self) -> &'static str {
-        "‖W‖ ≤ 2 (1 + √(10 (k + log 1/γ)/d)) with probability 1 − γ"
+        "‖W‖ ≤ 2 (1 + √(10 (k + log 1/γ)/d))"
+    }
+
+    /// ψ plays no part; the lemma is for ReLU.
+    fn applies(&self, setting: &Setting) -> bool {
+        setting.activation == Activation::Relu
     }
 
     fn cost(&self, setting: &Setting) -> f64 {
@@ -33,7 +32,7 @@ impl Statement for Lemma8 {
     }
 
     fn measure(&self, network: &Network) -> Vec<f64> {
-        vec![operator_norm(network)]
+        vec![network.operator_norm()]
     }
 
     fn judge(&self, measured: &Measured, gamma: f64) -> Vec<Entry> {
@@ -41,13 +40,4 @@ impl Statement for Lemma8 {
         let bound = 2.0 * (1.0 + (10.0 * (k + (1.0 / gamma).ln()) / d).sqrt());
         vec![Claim::of(measured, gamma, "‖W‖").at_most(&measured.column(0), bound)]
     }
-}
-
-/// The largest singular value of W: the root of the largest eigenvalue of the smaller one of WᵀW and WWᵀ, by Lanczos.
-fn operator_norm(network: &Network) -> f64 {
-    let w = &network.w;
-    let gram = if w.nrows() < w.ncols() { w.dot(&w.t()) } else { w.t().dot(w) };
-    let mut generator = network.generator(Purpose::Lanczos);
-    let start: Array1<f64> = StandardNormal.sample_iter(&mut generator).take(gram.nrows()).collect();
-    extremes(start.view(), TOLERANCE, |v| gram.dot(&v)).high.sqrt()
 }
