@@ -1,5 +1,5 @@
-//! Results → pictures: Figure 1 (fraction switched), two panels for each depth (Figures 2–7), the phase diagram, and the distributions of
-//! step and gradient at each depth.
+//! Results → pictures: Figure 1 (fraction switched), two panels for each depth (Figures 2–7), the phase diagram, the distributions of
+//! step and gradient at each depth, and the depth conjecture.
 //!
 //! The pictures are vector drawings in points (1/72 inch), laid out at their size in print. Each is drawn once, as SVG; [`encode`]
 //! makes PNG and PDF of it. Nothing here knows about result files: [`draw`] takes cells with their summaries, [`plot`] all
@@ -16,6 +16,7 @@ mod lines;
 mod phase;
 mod series;
 mod style;
+mod switching;
 mod text;
 
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ use anyhow::Context;
 
 use crate::error::BadInput;
 use crate::experiment::{Cell, Experiment, Readout};
-use crate::results::{Results, Summary};
+use crate::results::{self, Results, Summary};
 
 /// File format of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -67,6 +68,7 @@ pub fn plot(results: &Results, directory: &Path, formats: &[Format]) -> anyhow::
     let note = format!("{partial}{}", note(&results.experiment));
     let mut pictures = draw(&cells, &note);
     pictures.extend(distribution::pictures(results, &note));
+    pictures.extend(switching::conjecture(&results::switching::switching(results), &note));
     write(&pictures, directory, formats)
 }
 
