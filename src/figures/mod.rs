@@ -1,5 +1,5 @@
-//! Results → pictures: Figure 1 (fraction switched), two panels for each depth (Figures 2–7), the phase diagram, the distributions of
-//! step and gradient at each depth, and the depth conjecture.
+//! Results → pictures: Figure 1 (fraction switched), two panels for each depth (Figures 2–7), the phase diagram, the distributions
+//! of step and gradient at each depth, and the depth conjecture.
 //!
 //! The pictures are vector drawings in points (1/72 inch), laid out at their size in print. Each is drawn once, as SVG; [`encode`]
 //! makes PNG and PDF of it. Nothing here knows about result files: [`draw`] takes cells with their summaries, [`plot`] all
@@ -53,8 +53,8 @@ pub struct Picture {
     pub svg: String,
 }
 
-/// Draws all pictures of `results` and writes them into `directory`, which is created if need be. Returns the files written, picture
-/// by picture. Files of the same names are replaced; each appears whole or not at all.
+/// Draws all pictures of `results` and writes them into `directory`, which is created if need be. Returns the files written,
+/// picture by picture. Files of the same names are replaced; each appears whole or not at all.
 ///
 /// # Errors
 /// [`BadInput`] if the results hold no cell or `directory` cannot be made; otherwise when a file cannot be written.
@@ -72,8 +72,8 @@ pub fn plot(results: &Results, directory: &Path, formats: &[Format]) -> anyhow::
     write(&pictures, directory, formats)
 }
 
-/// Draws all pictures of `cells` that need no more than their summaries; `note` is one line under each title that says what was run. No
-/// cells, no pictures.
+/// Draws all pictures of `cells` that need no more than their summaries; `note` is one line under each title that says what was
+/// run. No cells, no pictures.
 ///
 /// Depths, dims and widths are those that occur in `cells`, in any order; not every combination needs to be there.
 pub fn draw(cells: &[(Cell, Summary)], note: &str) -> Vec<Picture> {

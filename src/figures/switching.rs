@@ -1,4 +1,5 @@
-//! The picture of the depth conjecture: the smallest d and the smallest k at which inputs switch, against the number of hidden layers.
+//! The picture of the depth conjecture: the smallest d and the smallest k at which inputs switch, against the number of hidden
+//! layers.
 
 use super::Picture;
 use super::axis::{LogAxis, Tick, number_label};

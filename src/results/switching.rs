@@ -1,14 +1,17 @@
-//! The depth conjecture: the smallest d and k at which 100 % of the inputs switch "appears to grow with L" (the paper, section 4), estimated.
+//! The depth conjecture: the smallest d and k at which 100 % of the inputs switch "appears to grow with L" (the paper, section 4),
+//! estimated.
 //!
-//! For each depth L the fraction switched is taken along two lines of the grid: over d at the largest width that all depths have (infinity
-//! counts), and over the finite widths at the largest d. Two sizes are read off a line:
+//! For each depth L the fraction switched is taken along two lines of the grid: over d at the largest width that all depths have
+//! (infinity counts), and over the finite widths at the largest d. Two sizes are read off a line:
 //!
-//! - *All*: the smallest size at which, and at every larger one of the grid, every input switched. The true one lies above the largest size with an
-//!   input that did not; above how far depends on the sample. With none of n networks failing, the share of networks with an input that does not
-//!   switch is below 1 − 0.05^(1/n) at 95 % (Clopper–Pearson, one-sided, networks as clusters).
-//! - *99 %*: where the fraction last rises through [`LEVEL`], interpolated in log size. Its interval has the percentiles 2.5 and 97.5 over resampled
-//!   networks, each cell on its own. It does not depend on the size of the sample, so it is the one that depths are compared by: the growth is
-//!   the factor a layer of the least-squares line of its logarithm against L, with the interval of the same resamples.
+//! - *All*: the smallest size at which, and at every larger one of the grid, every input switched. The true one lies above the
+//!   largest size with an input that did not; above how far depends on the sample. With none of n networks failing, the share of
+//!   networks with an input that does not switch is below 1 − 0.05^(1/n) at 95 % (Clopper–Pearson, one-sided, networks as
+//!   clusters).
+//! - *99 %*: where the fraction last rises through [`LEVEL`], interpolated in log size. Its interval has the percentiles 2.5 and
+//!   97.5 over resampled networks, each cell on its own. It does not depend on the size of the sample, so it is the one that depths
+//!   are compared by: the growth is the factor a layer of the least-squares line of its logarithm against L, with the interval of
+//!   the same resamples.
 
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -49,7 +52,8 @@ pub struct Threshold {
     pub failing: Option<usize>,
     /// Upper bound of the share of networks with an input that does not switch at size `all`.
     pub unseen: f64,
-    /// Where the fraction rises through [`LEVEL`]: the smallest size of the grid if it is above it everywhere, ∞ if below at the largest.
+    /// Where the fraction rises through [`LEVEL`]: the smallest size of the grid if it is above it everywhere, ∞ if below at the
+    /// largest.
     pub most: Interval,
 }
 
@@ -63,7 +67,8 @@ pub struct Switching {
     pub sizes: Vec<usize>,
     /// By depth.
     pub thresholds: Vec<Threshold>,
-    /// By what factor [`Threshold::most`] grows with each layer; `None` with fewer than two depths at which it lies within the grid.
+    /// By what factor [`Threshold::most`] grows with each layer; `None` with fewer than two depths at which it lies within the
+    /// grid.
     pub growth: Option<Interval>,
 }
 

@@ -64,8 +64,9 @@ pub fn constant(measured: &Measured, gamma: f64, column: usize, quantity: &str) 
     Claim::of(measured, gamma, quantity).part("constant").named(quantile(&scaled, 1.0 - gamma))
 }
 
-/// The growth with d of the quantile at 1 − γ, which Õ(1/√d) wants at −1/2. Its derivation, a central limit of k terms for each direction and d
-/// directions, needs k ≥ d; with fewer neurons than dimensions the norm is that of k nearly orthogonal terms, of order 1/√k whatever d.
+/// The growth with d of the quantile at 1 − γ, which Õ(1/√d) wants at −1/2. Its derivation, a central limit of k terms for each
+/// direction and d directions, needs k ≥ d; with fewer neurons than dimensions the norm is that of k nearly orthogonal terms, of
+/// order 1/√k whatever d.
 pub fn exponents_in_dim(all: &[Measured], gamma: f64, column: usize, quantity: &str) -> Vec<Entry> {
     let is_wide = |measured: &&Measured| measured.setting.width >= measured.setting.dim;
     let (wide, narrow): (Vec<&Measured>, Vec<&Measured>) = all.iter().partition(is_wide);
