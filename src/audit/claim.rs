@@ -16,6 +16,8 @@
 //! tested: *fails* if the interval of the measured exponent excludes what is claimed by more than [`TOLERANCE`], which is for finite sizes, and
 //! *holds* if not.
 //!
+//! **A number of which the paper claims no bound** ([`Claim::named`]), such as a constant that it does not name, is *measured*, with its interval.
+//!
 //! Where a condition of the statement on d, k or γ is not met ([`Claim::assuming`]) the same is measured, and the verdict says that it is
 //! outside the hypotheses. A bound that nothing can violate (a norm is at least −1) makes a statement *not testable*.
 
@@ -188,9 +190,9 @@ impl Claim {
         self.entry(bound, estimate, f64::NAN, None, outcome, String::new())
     }
 
-    /// A number that the paper does not name, such as the smallest constant with which a statement holds: it holds with this one.
+    /// A number of which the paper claims no bound, such as a constant that it does not name.
     pub fn named(self, estimate: Estimate) -> Entry {
-        self.entry(f64::NAN, estimate, f64::NAN, None, Outcome::Holds, String::new())
+        self.entry(f64::NAN, estimate, f64::NAN, None, Outcome::Measured, String::new())
     }
 
     /// Nothing can be said, because of `why`.
@@ -232,5 +234,104 @@ fn too_few((failures, trials): (u64, u64), gamma: f64) -> String {
     match trials < needed {
         true => format!("{failures} of {trials} networks fail, and γ = {gamma} takes at least {needed} networks"),
         false => format!("{failures} of {trials} networks fail, which may be more or less often than γ = {gamma}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activation::Activation;
+    use crate::audit::Setting;
+
+    /// A claim on 100 networks at γ.
+    fn claim(gamma: f64) -> Claim {
+        let setting = Setting { dim: 100, width: 100, activation: Activation::Relu };
+        let rows = vec![vec![0.0]; 100];
+        Claim::of(&Measured { statement: "test", setting, columns: vec!["x".to_string()], rows }, gamma, "x")
+    }
+
+    /// 1, 2, …, 100.
+    fn sample() -> Vec<f64> {
+        (1..=100).map(f64::from).collect()
+    }
+
+    fn verdict(entry: &Entry) -> (Outcome, bool) {
+        (entry.verdict.outcome, entry.verdict.outside)
+    }
+
+    #[test]
+    fn an_upper_bound_holds_fails_or_is_left_open() {
+        let at = |bound: f64| claim(0.1).at_most(&sample(), bound);
+        // 3 of 100 fail (interval up to 8.5 %), 20 do (from 12.7 %), 8 do (3.5 to 15.2 %).
+        assert_eq!(verdict(&at(97.0)), (Outcome::Holds, false));
+        assert_eq!(verdict(&at(80.0)), (Outcome::Fails, false));
+        let open = at(92.0);
+        assert_eq!((verdict(&open), open.failures), ((Outcome::NotTestable, false), Some((8, 100))));
+        assert!(open.why.starts_with("8 of 100 networks fail"), "{}", open.why);
+        assert_eq!((at(180.0).estimate.value, at(180.0).room), (90.0, 2.0));
+        // 0 of 100 is not enough for 0.01.
+        assert!(claim(0.01).at_most(&sample(), 1e9).why.contains("takes at least 368 networks"));
+    }
+
+    #[test]
+    fn a_lower_bound_is_the_mirror_image() {
+        let at = |bound: f64| claim(0.1).at_least(&sample(), bound);
+        assert_eq!(verdict(&at(4.0)), (Outcome::Holds, false));
+        assert_eq!(verdict(&at(21.0)), (Outcome::Fails, false));
+        assert_eq!((at(5.0).estimate.value, at(5.0).room), (10.0, 2.0));
+        for empty in [0.0, -1.0, f64::NAN] {
+            let entry = at(empty);
+            assert_eq!((verdict(&entry), entry.estimate.value), ((Outcome::NotTestable, false), 10.0));
+            assert!(entry.why.contains("says nothing") && entry.room.is_nan());
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_none_counts_as_a_failure() {
+        let mut sample = sample();
+        sample[..20].fill(f64::NAN);
+        assert_eq!(verdict(&claim(0.1).at_most(&sample, 1e9)), (Outcome::Fails, false));
+        assert_eq!(verdict(&claim(0.1).always_at_most(&sample, 1e9)), (Outcome::Fails, false));
+    }
+
+    #[test]
+    fn what_holds_always_is_refuted_by_one_network() {
+        let at = |bound: f64| verdict(&claim(0.1).always_at_most(&sample(), bound));
+        assert_eq!((at(100.0), at(99.9)), ((Outcome::Holds, false), (Outcome::Fails, false)));
+        assert_eq!(at(100.0 - 1e-10), (Outcome::Holds, false), "rounding");
+    }
+
+    #[test]
+    fn a_supremum_is_certified_from_above_only() {
+        let (found, above) = (sample(), sample().iter().map(|x| 2.0 * x).collect::<Vec<f64>>());
+        let at = |at_most: Option<&[f64]>, bound: f64| verdict(&claim(0.1).supremum_at_most(&found, at_most, bound));
+        assert_eq!(at(Some(&above), 200.0), (Outcome::Holds, false));
+        assert_eq!(at(Some(&above), 120.0), (Outcome::HoldsAsSearched, false));
+        assert_eq!(at(None, 1e9), (Outcome::HoldsAsSearched, false));
+        assert_eq!(at(Some(&above), 50.0), (Outcome::Fails, false));
+    }
+
+    #[test]
+    fn probabilities_and_exponents_are_judged_by_their_intervals() {
+        let at = |bound: f64| verdict(&claim(0.1).probability_at_most(50, 1000, bound)).0;
+        assert_eq!(
+            [at(0.1), at(0.05), at(0.02), at(1.5)],
+            [Outcome::Holds, Outcome::NotTestable, Outcome::Fails, Outcome::NotTestable]
+        );
+        let estimate = Some(Estimate { value: -0.5, low: -0.6, high: -0.4 });
+        let of = |claimed| verdict(&claim(0.1).exponent(estimate, claimed)).0;
+        assert_eq!([of(Exponent::AtMost(-0.5)), of(Exponent::AtMost(-0.7))], [Outcome::Holds, Outcome::Fails]);
+        assert_eq!([of(Exponent::AtLeast(-0.5)), of(Exponent::AtLeast(0.0))], [Outcome::Holds, Outcome::Fails]);
+        assert_eq!([of(Exponent::Exactly(-0.45)), of(Exponent::Exactly(0.0))], [Outcome::Holds, Outcome::Fails]);
+        assert_eq!(verdict(&claim(0.1).exponent(None, Exponent::AtMost(0.0))).0, Outcome::NotTestable);
+    }
+
+    #[test]
+    fn unmet_conditions_are_told() {
+        let entry = claim(0.1).assuming(true, "d ≥ 1").assuming(false, "k ≥ 1000").note("so it is").at_most(&sample(), 97.0);
+        assert_eq!((verdict(&entry), entry.why.as_str()), ((Outcome::Holds, true), "asks for k ≥ 1000; so it is"));
+        assert_eq!(entry.verdict.label(), "holds, outside its hypotheses");
+        let empty = claim(0.1).empty_if(true, "it says nothing").at_most(&sample(), 97.0);
+        assert_eq!((verdict(&empty).0, empty.room.is_nan()), (Outcome::NotTestable, true));
     }
 }

@@ -23,6 +23,8 @@ pub enum Outcome {
     /// The statement is on a supremum which was searched from below only: nothing was found that contradicts it.
     HoldsAsSearched,
     Fails,
+    /// The paper claims nothing that could be broken here, such as a constant that it does not name: the number is for the reader.
+    Measured,
     /// Nothing can be said here, and [`Entry::why`] says why.
     NotTestable,
 }
@@ -44,6 +46,7 @@ impl Verdict {
             (Outcome::HoldsAsSearched, true) => "holds as far as searched, outside its hypotheses",
             (Outcome::Fails, false) => "fails",
             (Outcome::Fails, true) => "fails, outside its hypotheses",
+            (Outcome::Measured, _) => "measured",
             (Outcome::NotTestable, _) => "not testable here",
         }
     }

@@ -11,6 +11,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::Setting;
 use super::lanczos::extremes;
+use super::variation::Variations;
 use crate::activation::Activation;
 use crate::experiment::{Cell, Readout};
 use crate::machine::blas;
@@ -29,6 +30,7 @@ pub struct Network {
     pub z: Array1<f64>,
     gradient_at_input: OnceCell<Array1<f64>>,
     operator_norm: OnceCell<f64>,
+    variations: OnceCell<Variations>,
     streams: NetworkStreams,
 }
 
@@ -58,7 +60,17 @@ impl Network {
     /// A network of given numbers, whose generators are those of `streams`.
     pub fn of(setting: Setting, w: Array2<f64>, a: Array1<f64>, x: Array1<f64>, streams: NetworkStreams) -> Self {
         let z = w.dot(&x);
-        Self { setting, w, a, x, z, gradient_at_input: OnceCell::new(), operator_norm: OnceCell::new(), streams }
+        Self {
+            setting,
+            w,
+            a,
+            x,
+            z,
+            gradient_at_input: OnceCell::new(),
+            operator_norm: OnceCell::new(),
+            variations: OnceCell::new(),
+            streams,
+        }
     }
 
     pub fn activation(&self) -> Activation {
@@ -108,6 +120,11 @@ impl Network {
             let start: Array1<f64> = StandardNormal.sample_iter(&mut generator).take(gram.nrows()).collect();
             extremes(start.view(), TOLERANCE, |v| gram.dot(&v)).high.max(0.0).sqrt()
         })
+    }
+
+    /// What `measure` finds of the variation of ∇f; computed once.
+    pub fn variations(&self, measure: impl FnOnce() -> Variations) -> &Variations {
+        self.variations.get_or_init(measure)
     }
 
     /// 1/√k.

@@ -78,6 +78,15 @@ impl Typed {
                 "give smaller --dims or --widths",
             ));
         }
+        let applies = |&index: &usize| settings.iter().any(|setting| statements::ALL[index].applies(setting));
+        if !statements.iter().any(applies) {
+            let names: Vec<&str> = activations.iter().map(|activation| activation.name()).collect();
+            return Err(BadInput::new(
+                format!("there is nothing to audit with activation {}", names.join(",")),
+                "the statements chosen are on others, ReLU or smooth ones",
+                "give other --statements or another --activation",
+            ));
+        }
         Ok(Options { settings, gammas, networks, statements, seed })
     }
 }

@@ -322,7 +322,7 @@ fn leave(request: &AuditRequest, audit: &Audit, provenance: &Provenance) -> anyh
         figures::write(&figures::audit::draw(audit), directory, &request.formats)?;
     }
     if !request.quiet {
-        cli::print(&format!("{}\nThe audit is in {}\n", table::text(audit), request.out.display()))?;
+        cli::print(&format!("{}\nThe audit is in {}\n", table::text(audit, request.full), request.out.display()))?;
     }
     Ok(())
 }

@@ -14,10 +14,11 @@
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rand_distr::{Distribution, StandardNormal};
 
-use super::Network;
 use super::hessian::scaled_to;
 use super::lanczos::extremes;
 use super::network::{Purpose, norm};
+use super::{Network, Setting};
+use crate::activation::Activation;
 
 /// How long to search: random starts at each radius, besides those that know the network, and ascent steps of each start.
 #[derive(Debug, Clone, Copy)]
@@ -53,9 +54,37 @@ const NARROWER: f64 = 0.7;
 /// Relative change below which a Lanczos process ends.
 const TOLERANCE: f64 = 1e-10;
 
+/// What is known of the supremum at every radius that a statement asks for, as (radius, bracket), by radius.
+pub type Variations = Vec<(f64, Bracket)>;
+
+/// Radii that the statements share: of (6) and of Propositions 2, 4 and 5. One search serves all.
+pub fn radii(setting: &Setting) -> Vec<f64> {
+    let d = setting.d();
+    let mut radii = vec![d.powf(-0.25), 1.0, d.powf(0.25), d.sqrt() / 2.0, d.sqrt()];
+    if setting.activation == Activation::Relu {
+        radii.push(small_width_radius(setting));
+    }
+    radii.sort_by(f64::total_cmp);
+    radii
+}
+
+/// √k/log⁶ d, the radius of Proposition 5: far below 1 at every d that fits a computer.
+pub fn small_width_radius(setting: &Setting) -> f64 {
+    setting.k().sqrt() / setting.d().ln().powi(6)
+}
+
+/// The bracket at `radius`, one of [`radii`].
+pub fn at(network: &Network, radius: f64) -> Bracket {
+    let all = network.variations(|| {
+        let radii = radii(&network.setting);
+        radii.iter().copied().zip(brackets(network, &radii, Effort::AUDIT)).collect()
+    });
+    all.iter().find(|(other, _)| *other == radius).expect("statements ask for the radii that they share").1
+}
+
 /// The bracket at each of `radii`, which ascend.
 pub fn brackets(network: &Network, radii: &[f64], effort: Effort) -> Vec<Bracket> {
-    let spectral = spectral_norm(network.w.view());
+    let spectral = network.operator_norm() * (1.0 + 1e-9);
     let bound = |radius: f64| match network.activation().smoothness() {
         Some(smoothness) => smooth_bound(network, spectral, smoothness, radius),
         None => kink_bound(network, spectral, radius),

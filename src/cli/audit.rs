@@ -66,6 +66,9 @@ pub struct AuditArgs {
     /// Replace the files if they exist
     #[arg(long, help_heading = "Output")]
     pub overwrite: bool,
+    /// Print a line for each setting, not one that sums them up
+    #[arg(long, help_heading = "Output")]
+    pub full: bool,
     /// No table, only errors
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,
@@ -85,6 +88,8 @@ pub struct AuditRequest {
     pub figures: Option<PathBuf>,
     pub formats: Vec<figures::Format>,
     pub overwrite: bool,
+    /// Print every entry.
+    pub full: bool,
     pub quiet: bool,
     /// What was typed, quoted for a shell.
     pub command_line: String,
@@ -112,6 +117,7 @@ impl AuditArgs {
             figures: self.figures,
             formats: self.format,
             overwrite: self.overwrite,
+            full: self.full,
             quiet: self.quiet,
             command_line: command_line(),
         })

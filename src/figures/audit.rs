@@ -74,7 +74,7 @@ fn look(entry: &Entry) -> (usize, &'static str) {
         (Outcome::Holds | Outcome::HoldsAsSearched, true) => (2, "the same, outside its hypotheses"),
         (Outcome::Fails, false) => (3, "fails"),
         (Outcome::Fails, true) => (4, "fails, outside its hypotheses"),
-        (Outcome::NotTestable, _) => (5, "not testable"),
+        (Outcome::Measured | Outcome::NotTestable, _) => (5, "not testable"),
     }
 }
 
@@ -91,8 +91,11 @@ fn marker(entry: &Entry) -> CurveStyle {
 
 /// A row for each subject, a marker for each setting, against the room. `None` if there is no room to show.
 fn rooms(entries: &[&Entry], activation: Activation, note: &str) -> Option<Picture> {
-    let shown: Vec<&Entry> = entries.iter().copied().filter(|entry| entry.room > 0.0).collect();
-    let groups = subjects(&shown);
+    // Grouped before they are sieved, so that the rows are in the order of the table.
+    let mut groups = subjects(entries);
+    groups.iter_mut().for_each(|group| group.retain(|entry| entry.room > 0.0));
+    groups.retain(|group| !group.is_empty());
+    let shown: Vec<&Entry> = groups.concat();
     if groups.is_empty() {
         return None;
     }

@@ -3,7 +3,7 @@
 use crate::audit::claim::Exponent;
 use crate::audit::interval::{Point, exponent, quantile};
 use crate::audit::network::norm;
-use crate::audit::variation::{Bracket, Effort, brackets};
+use crate::audit::variation::{Bracket, Effort, at};
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 
 pub struct Equation6;
@@ -55,7 +55,7 @@ impl Statement for Equation6 {
     fn measure(&self, network: &Network) -> Vec<f64> {
         let radii = SCALES.map(|scale| (scale.radius)(network.setting.d()));
         let gradient_norm = norm(network.gradient(network.z.view()).view());
-        let brackets = brackets(network, &radii, Effort::AUDIT);
+        let brackets = radii.map(|radius| at(network, radius));
         brackets.into_iter().flat_map(|Bracket { found, at_most }| [found / gradient_norm, at_most / gradient_norm]).collect()
     }
 

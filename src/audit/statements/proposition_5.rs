@@ -2,15 +2,10 @@
 
 use super::variations;
 use crate::activation::Activation;
-use crate::audit::variation::{Effort, brackets};
+use crate::audit::variation::{Effort, at, small_width_radius};
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 
 pub struct Proposition5;
-
-/// √k/log⁶ d: far below 1 at every d that fits a computer.
-fn radius(setting: &Setting) -> f64 {
-    setting.k().sqrt() / setting.d().ln().powi(6)
-}
 
 impl Statement for Proposition5 {
     fn id(&self) -> &'static str {
@@ -43,7 +38,7 @@ impl Statement for Proposition5 {
     }
 
     fn measure(&self, network: &Network) -> Vec<f64> {
-        let bracket = brackets(network, &[radius(&network.setting)], Effort::AUDIT)[0];
+        let bracket = at(network, small_width_radius(&network.setting));
         vec![bracket.found, bracket.at_most]
     }
 
@@ -53,7 +48,7 @@ impl Statement for Proposition5 {
         let least = 20.0 * log_d.powi(3) * (1.0 / gamma).ln();
         let most = d * log_d.powi(3);
         let claim = Claim::of(measured, gamma, variations::QUANTITY)
-            .part(variations::part(radius(setting)))
+            .part(variations::part(small_width_radius(setting)))
             .assuming(k >= least, format!("k ≥ 20 log³ d log 1/γ = {least:.0}"))
             .assuming(k <= most, format!("k ≤ d log³ d = {most:.0}"))
             .assuming(d >= least, format!("d ≥ 20 log³ d log 1/γ = {least:.0}"));

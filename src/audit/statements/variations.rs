@@ -1,7 +1,7 @@
 //! What Propositions 2 and 4 share: the supremum of ‖∇f(x) − ∇f(x + δ)‖ at the same radii.
 
 use crate::audit::table::number;
-use crate::audit::variation::{Bracket, Effort, brackets};
+use crate::audit::variation::{Bracket, Effort, at};
 use crate::audit::{Network, Setting};
 
 /// Enough to show that a probability is below 0.1.
@@ -29,6 +29,6 @@ pub fn columns(setting: &Setting) -> Vec<String> {
 }
 
 pub fn measure(network: &Network) -> Vec<f64> {
-    let brackets = brackets(network, &radii(&network.setting), Effort::AUDIT);
+    let brackets = radii(&network.setting).map(|radius| at(network, radius));
     brackets.into_iter().flat_map(|Bracket { found, at_most }| [found, at_most]).collect()
 }
