@@ -40,7 +40,8 @@ pub fn conjecture(lines: &[Switching], note: &str) -> Option<Picture> {
         ],
     };
     let title = "The smallest dimension and the smallest width at which inputs switch, for *L* hidden layers";
-    let page = Page { title, note, contents: grid.size(), legend: Some(legend) };
+    let note = format!("{note}; ?: beyond the grid");
+    let page = Page { title, note: &note, contents: grid.size(), legend: Some(legend) };
     let svg = page.draw(|canvas, (x, y)| {
         for (i, line) in lines.iter().enumerate() {
             let corner = grid.corner(i);

@@ -174,7 +174,7 @@ fn thresholds(line: &Switching) -> String {
     };
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
-    table.set_header(["L", "all inputs switch at", "not all at", "networks unlike that", "99 % switch at [95 %]"]);
+    table.set_header(["L", "all inputs switch at", "not all at", "networks failing there", "99 % switch at [95 %]"]);
     let beyond = |size: f64| if size.is_finite() { format!("{size:.0}") } else { "∞".to_string() };
     for threshold in &line.thresholds {
         let Interval { value, low, high } = threshold.most;
