@@ -64,12 +64,16 @@ pub fn run(request: impl FnOnce() -> anyhow::Result<AuditRequest>) -> anyhow::Re
         }
         return Ok(());
     }
-    let progress = |done: usize| {
-        if !request.quiet && done.is_multiple_of(works.count().div_ceil(10)) {
-            eprintln!("advstep-hpc: {done} of {} networks", works.count());
+    let (mut done, mut tenths) = (0.0, 0);
+    let progress = |unit: Unit| {
+        done += works.costs[unit.cell];
+        let reached = (10.0 * done / works.total()) as usize;
+        if !request.quiet && reached > tenths {
+            tenths = reached;
+            eprintln!("advstep-hpc: {reached}0 % of the audit");
         }
     };
-    let records = compute(comm, options, &works, threads, |finished| collect(comm, finished, &works, progress));
+    let records = compute(comm, options, &works, threads, |finished| collect(comm, finished, progress));
     let audit = conclude(options, records);
     let provenance = machine::provenance(&request.command_line, comm.size(), threads, &started);
     if let Err(error) = leave(&request, &audit, &provenance) {
@@ -83,7 +87,7 @@ pub fn run(request: impl FnOnce() -> anyhow::Result<AuditRequest>) -> anyhow::Re
 pub fn audit(options: &Options, threads: usize) -> Audit {
     let works = Works::of(options);
     let comm = &comm::Serial;
-    conclude(options, compute(comm, options, &works, threads, |finished| collect(comm, finished, &works, |_| ())))
+    conclude(options, compute(comm, options, &works, threads, |finished| collect(comm, finished, |_| ())))
 }
 
 /// What one rank can check alone; the number of its threads.
@@ -161,9 +165,14 @@ impl Works {
         self.wanted[unit.cell].iter().any(|&(_, networks)| unit.network < networks)
     }
 
-    /// Networks in all.
-    fn count(&self) -> usize {
-        self.wanted.iter().map(|wanted| wanted.iter().map(|&(_, networks)| networks).max().unwrap_or(0)).sum()
+    /// Networks of each setting.
+    fn networks(&self) -> impl Iterator<Item = usize> {
+        self.wanted.iter().map(|wanted| wanted.iter().map(|&(_, networks)| networks).max().unwrap_or(0))
+    }
+
+    /// The cost of all networks.
+    fn total(&self) -> f64 {
+        self.networks().zip(&self.costs).map(|(networks, cost)| networks as f64 * cost).sum()
     }
 }
 
@@ -230,14 +239,15 @@ fn send(comm: &dyn Comm, finished: &Finished) -> Result<(), Failure> {
 }
 
 /// On rank 0: the records of all ranks, in any order.
-fn collect(comm: &dyn Comm, finished: &Finished, works: &Works, progress: impl Fn(usize)) -> Result<Vec<Record>, Failure> {
-    let mut records = Vec::with_capacity(works.count());
+fn collect(comm: &dyn Comm, finished: &Finished, mut progress: impl FnMut(Unit)) -> Result<Vec<Record>, Failure> {
+    let mut records = Vec::new();
     let (mut computing, mut sending) = (true, comm.size() - 1);
     while computing || sending > 0 {
         match finished.recv_timeout(NAP) {
             Ok(record) => {
-                records.push(record?);
-                progress(records.len());
+                let record = record?;
+                progress(record.unit);
+                records.push(record);
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
@@ -252,8 +262,9 @@ fn collect(comm: &dyn Comm, finished: &Finished, works: &Works, progress: impl F
                 sending -= 1;
                 continue;
             }
-            records.push(decode(&message).with_context(|| format!("a message of rank {rank} is damaged"))?);
-            progress(records.len());
+            let record = decode(&message).with_context(|| format!("a message of rank {rank} is damaged"))?;
+            progress(record.unit);
+            records.push(record);
         }
     }
     Ok(records)

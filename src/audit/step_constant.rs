@@ -1,7 +1,9 @@
-//! The constant of Theorems 1 and 2: how large C must be for the step |η| = C √log(1/γ)/‖∇f(x)‖² to flip the sign of f with probability 1 − γ.
+//! The constant of Theorems 1 and 2: how large C must be for the step |η| = C √log(1/γ)/‖∇f(x)‖² to flip the sign of f with
+//! probability 1 − γ.
 //!
-//! A step is measured by its *drop* c = |η| ‖∇f‖², by which f would fall if it were linear; so C = c/√log(1/γ). The theorems speak of the sign at
-//! that very step, and a longer one may flip it back: what is kept of a line are the drops at which the sign changes.
+//! A step is measured by its *drop* c = |η| ‖∇f‖², by which f would fall if it were linear; so C = c/√log(1/γ). The theorems speak
+//! of the sign at that very step, and a longer one may flip it back: what is kept of a line are the drops at which the sign
+//! changes.
 
 use super::interval::probability;
 use super::network::norm;
@@ -73,8 +75,8 @@ fn change_between(mut low: f64, mut high: f64, has_changed: impl Fn(f64) -> bool
     high
 }
 
-/// The smallest drop at which a share 1 − γ of `lines` is flipped; ∞ if there is none. The interval has the smallest drops at which the upper and the
-/// lower end of the Clopper–Pearson interval of that share reach 1 − γ.
+/// The smallest drop at which a share 1 − γ of `lines` is flipped; ∞ if there is none. The interval has the smallest drops at which
+/// the upper and the lower end of the Clopper–Pearson interval of that share reach 1 − γ.
 pub fn smallest_drop(lines: &[Line], gamma: f64) -> Estimate {
     let mut drops: Vec<f64> = lines.iter().flat_map(|line| line.changes).filter(|drop| drop.is_finite()).collect();
     drops.sort_by(f64::total_cmp);

@@ -1,13 +1,15 @@
 //! Both sides of sup_{‖δ‖ ≤ R} ‖∇f(x) − ∇f(x + δ)‖ (equation 9), the quantity of Propositions 2, 4 and 5.
 //!
-//! From below by ascent from many starts. With h = ∇f(x + δ) − ∇f(x), the gradient of ½‖h‖² in δ is ∇²f(x + δ)·h, and δ moves towards the point
-//! of the sphere of radius R in that direction (at small R this is the power method for ∇²f). For ReLU ψ'' is a point mass at 0, which is
-//! smeared over pre-activations that a move of length R changes, so that neurons near their kink count; h itself is always exact.
+//! From below by ascent from many starts. With h = ∇f(x + δ) − ∇f(x), the gradient of ½‖h‖² in δ is ∇²f(x + δ)·h, and δ moves
+//! towards the point of the sphere of radius R in that direction (at small R this is the power method for ∇²f). For ReLU ψ'' is a
+//! point mass at 0, which is smeared over pre-activations that a move of length R changes, so that neurons near their kink count; h
+//! itself is always exact.
 //!
-//! From above by arithmetic on this one network, which holds whatever δ is: h = (1/√k) Wᵀ(a ⊙ Δ) with Δ_ℓ = ψ'(w_ℓ·(x + δ)) − ψ'(w_ℓ·x), and a_ℓ = ±1.
+//! From above by arithmetic on this one network, which holds whatever δ is: h = (1/√k) Wᵀ(a ⊙ Δ) with Δ_ℓ = ψ'(w_ℓ·(x + δ)) −
+//! ψ'(w_ℓ·x), and a_ℓ = ±1.
 //! *Smooth ψ*: |Δ_ℓ| ≤ min(L |w_ℓ·δ|, 2 Lip ψ), so ‖h‖ ≤ ‖W‖ min(L ‖W‖ R/√k, 2 Lip ψ).
-//! *A kink*: only the neurons S with |z_ℓ| ≤ R‖w_ℓ‖ can flip, and T of them at once only if Σ_{ℓ∈T} z_ℓ² ≤ ‖W_S δ‖² ≤ ‖W_S‖² R² (as below equation
-//! 41), so ‖h‖ ≤ J ‖W_S‖ √(m/k), m the number of smallest z_ℓ² of S that fit, J the jump of ψ'.
+//! *A kink*: only the neurons S with |z_ℓ| ≤ R‖w_ℓ‖ can flip, and T of them at once only if Σ_{ℓ∈T} z_ℓ² ≤ ‖W_S δ‖² ≤ ‖W_S‖² R² (as
+//! below equation 41), so ‖h‖ ≤ J ‖W_S‖ √(m/k), m the number of smallest z_ℓ² of S that fit, J the jump of ψ'.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rand_distr::{Distribution, StandardNormal};
@@ -199,7 +201,8 @@ fn uphill(network: &Network, moved: ArrayView2<f64>, h: ArrayView2<f64>, climber
     weight.dot(&network.w)
 }
 
-/// The direction that pushes the neurons with a_ℓ of sign `sign` and |z_ℓ| below `width` over their kinks: their changes of ∇f then add up.
+/// The direction that pushes the neurons with a_ℓ of sign `sign` and |z_ℓ| below `width` over their kinks: their changes of ∇f then
+/// add up.
 fn over_kinks(network: &Network, width: f64, sign: f64) -> Array1<f64> {
     let push = |(z, a): (&f64, &f64)| if a * sign > 0.0 && z.abs() < width { -z.signum() } else { 0.0 };
     network.w.t().dot(&network.z.iter().zip(&network.a).map(push).collect::<Array1<f64>>())

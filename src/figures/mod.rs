@@ -1,5 +1,5 @@
-//! Results → pictures: Figure 1 (fraction switched), two panels for each depth (Figures 2–7), the phase diagram, and the distributions of
-//! step and gradient at each depth.
+//! Results → pictures: Figure 1 (fraction switched), two panels for each depth (Figures 2–7), the phase diagram, the distributions
+//! of step and gradient at each depth, and the depth conjecture.
 //!
 //! The pictures are vector drawings in points (1/72 inch), laid out at their size in print. Each is drawn once, as SVG; [`encode`]
 //! makes PNG and PDF of it. Nothing here knows about result files: [`draw`] takes cells with their summaries, [`plot`] all
@@ -16,6 +16,7 @@ mod lines;
 mod phase;
 mod series;
 mod style;
+mod switching;
 mod text;
 
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ use anyhow::Context;
 
 use crate::error::BadInput;
 use crate::experiment::{Cell, Experiment, Readout};
-use crate::results::{Results, Summary};
+use crate::results::{self, Results, Summary};
 
 /// File format of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -52,8 +53,8 @@ pub struct Picture {
     pub svg: String,
 }
 
-/// Draws all pictures of `results` and writes them into `directory`, which is created if need be. Returns the files written, picture
-/// by picture. Files of the same names are replaced; each appears whole or not at all.
+/// Draws all pictures of `results` and writes them into `directory`, which is created if need be. Returns the files written,
+/// picture by picture. Files of the same names are replaced; each appears whole or not at all.
 ///
 /// # Errors
 /// [`BadInput`] if the results hold no cell or `directory` cannot be made; otherwise when a file cannot be written.
@@ -67,11 +68,12 @@ pub fn plot(results: &Results, directory: &Path, formats: &[Format]) -> anyhow::
     let note = format!("{partial}{}", note(&results.experiment));
     let mut pictures = draw(&cells, &note);
     pictures.extend(distribution::pictures(results, &note));
+    pictures.extend(switching::conjecture(&results::switching::switching(results), &note));
     write(&pictures, directory, formats)
 }
 
-/// Draws all pictures of `cells` that need no more than their summaries; `note` is one line under each title that says what was run. No
-/// cells, no pictures.
+/// Draws all pictures of `cells` that need no more than their summaries; `note` is one line under each title that says what was
+/// run. No cells, no pictures.
 ///
 /// Depths, dims and widths are those that occur in `cells`, in any order; not every combination needs to be there.
 pub fn draw(cells: &[(Cell, Summary)], note: &str) -> Vec<Picture> {

@@ -1,7 +1,8 @@
 //! Records → per-cell statistics, and the one HDF5 file an experiment leaves. `docs/file-format.md` is the schema in words.
 //!
-//! [`summary`] owns the statistics, [`schema`] the list of everything in a file, [`write`](mod@write) and [`read`](mod@read) the two
-//! directions, [`show`] the table, JSON and CSV for people and scripts, [`compare`] the proof that two files hold the same science.
+//! [`summary`] owns the statistics, [`schema`] the list of everything in a file, [`write`](mod@write) and [`read`](mod@read) the
+//! two directions, [`show`] the table, JSON and CSV for people and scripts, [`switching`] the sizes at which all inputs switch, by
+//! depth, [`compare`] the proof that two files hold the same science.
 
 pub mod aside;
 pub mod compare;
@@ -11,6 +12,7 @@ pub mod schema;
 pub mod seal;
 pub mod show;
 pub mod summary;
+pub mod switching;
 pub mod write;
 
 use serde::{Deserialize, Serialize};

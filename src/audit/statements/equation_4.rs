@@ -64,8 +64,9 @@ pub fn constant(measured: &Measured, gamma: f64, column: usize, quantity: &str) 
     Claim::of(measured, gamma, quantity).part("constant").named(quantile(&scaled, 1.0 - gamma))
 }
 
-/// The growth with d of the quantile at 1 − γ, which Õ(1/√d) wants at −1/2. Its derivation, a central limit of k terms for each direction and d
-/// directions, needs k ≥ d; with fewer neurons than dimensions the norm is that of k nearly orthogonal terms, of order 1/√k whatever d.
+/// The growth with d of the quantile at 1 − γ, which Õ(1/√d) wants at −1/2. Its derivation, a central limit of k terms for each
+/// direction and d directions, needs k ≥ d; with fewer neurons than dimensions the norm is that of k nearly orthogonal terms, of
+/// order 1/√k whatever d.
 pub fn exponents_in_dim(all: &[Measured], gamma: f64, column: usize, quantity: &str) -> Vec<Entry> {
     let is_wide = |measured: &&Measured| measured.setting.width >= measured.setting.dim;
     let (wide, narrow): (Vec<&Measured>, Vec<&Measured>) = all.iter().partition(is_wide);
@@ -79,12 +80,19 @@ pub fn exponents_in_dim(all: &[Measured], gamma: f64, column: usize, quantity: &
         Claim::across(all, gamma, format!("exponent of {quantity} in d"))
             .part(part)
             .assuming(part == "k ≥ d", "k ≥ d, for the central limit that it is derived from")
-            .note("Õ hides logarithms, which raise the exponent measured at finite d")
-            .exponent(exponent(&points, |sample| quantile(sample, 1.0 - gamma).value), Exponent::AtMost(-0.5 + LOGARITHMS))
+            .note("−1/2, and what a factor √log d of the Õ adds between these d")
+            .exponent(
+                exponent(&points, |sample| quantile(sample, 1.0 - gamma).value),
+                Exponent::AtMost(-0.5 + of_logarithm(&points)),
+            )
     };
     let parts = [("k ≥ d", wide), ("k < d", narrow)];
     parts.into_iter().filter(|(_, of)| !of.is_empty()).map(|(part, of)| entry(part, &of)).collect()
 }
 
-/// What a factor √log d adds to the exponent between d = 50 and 500: ½ log(log 500/log 50)/log 10.
-const LOGARITHMS: f64 = 0.1;
+/// What a factor √log d adds to the exponent between the smallest and the largest d.
+fn of_logarithm(points: &[Point]) -> f64 {
+    let smallest = points.iter().map(|point| point.size).fold(f64::INFINITY, f64::min);
+    let largest = points.iter().map(|point| point.size).fold(0.0, f64::max);
+    if smallest > 1.0 && smallest < largest { 0.5 * (largest.ln() / smallest.ln()).ln() / (largest / smallest).ln() } else { 0.0 }
+}

@@ -23,6 +23,8 @@ const SCALES: [Scale; 4] = [
     Scale { name: "macroscopic, R = √d", radius: f64::sqrt, is_small: false },
 ];
 
+const SMALL: &str = "‖δ‖ = o(√d)";
+
 impl Statement for Equation6 {
     fn id(&self) -> &'static str {
         "equation-6"
@@ -62,6 +64,7 @@ impl Statement for Equation6 {
             let at_most = quantile(&measured.column(2 * index + 1), 1.0 - gamma).value;
             Claim::of(measured, gamma, "sup ‖∇f(x) − ∇f(x + δ)‖/‖∇f(x)‖ found")
                 .part(scale.name)
+                .assuming(scale.is_small, SMALL)
                 .note(format!("at most {at_most:.3} by the bound of each network"))
                 .named(quantile(&measured.column(2 * index), 1.0 - gamma))
         };
@@ -77,10 +80,12 @@ impl Statement for Equation6 {
             };
             let points: Vec<Point> = all.iter().map(point).collect();
             let measured = exponent(&points, |sample| quantile(sample, 1.0 - gamma).value);
-            let claim = Claim::across(all, gamma, "exponent in d of sup ‖∇f(x) − ∇f(x + δ)‖/‖∇f(x)‖ found").part(scale.name);
+            let claim = Claim::across(all, gamma, "exponent in d of sup ‖∇f(x) − ∇f(x + δ)‖/‖∇f(x)‖ found")
+                .part(scale.name)
+                .assuming(scale.is_small, SMALL);
             match (scale.is_small, measured) {
                 (true, _) => claim.note("o(1) wants it to fall, so an exponent below 0").exponent(measured, Exponent::AtMost(0.0)),
-                (false, Some(measured)) => claim.note("(6) says nothing of this scale").named(measured),
+                (false, Some(measured)) => claim.named(measured),
                 (false, None) => claim.not_testable(f64::NAN, "there are not two sizes to compare"),
             }
         };

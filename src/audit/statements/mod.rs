@@ -1,5 +1,5 @@
-//! The statements, one file each. To add one: write a file beside this one whose type implements [`Statement`](super::Statement), name it here,
-//! and put it in [`ALL`].
+//! The statements, one file each. To add one: write a file beside this one whose type implements [`Statement`](super::Statement),
+//! name it here, and put it in [`ALL`].
 
 mod equation_2;
 mod equation_24;
@@ -29,7 +29,8 @@ mod variations;
 
 use super::Statement;
 
-/// Every statement: theorems, the claims of section 1.2, lemmas, propositions, and the equations of their proofs. Names on the command line are the [`id`](Statement::id)s.
+/// Every statement: theorems, the claims of section 1.2, lemmas, propositions, and the equations of their proofs. Names on the
+/// command line are the [`id`](Statement::id)s.
 pub const ALL: &[&dyn Statement] = &[
     &theorem_1::Theorem1,
     &theorem_2::Theorem2,
