@@ -4,6 +4,7 @@
 //! a [`plan`] prices them and assigns them to ranks, each [`unit`] builds its [`network`] (or, at infinite width, its [`limit`]) from
 //! [`random`] streams with the [`kernels`] and [`search`]es for the smallest step, [`run`] moves the records through [`comm`] to rank 0,
 //! and [`results`] and [`figures`] are what is left on disk.
+//! [`audit`] measures the paper's statements on networks of the same streams.
 
 // Links the system BLAS: without a mention of the crate the linker drops it.
 extern crate openblas_src as _;
@@ -25,6 +26,7 @@ pub mod comm;
 pub mod machine;
 pub mod run;
 
+pub mod audit;
 pub mod export;
 pub mod figures;
 pub mod results;

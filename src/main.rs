@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use anyhow::bail;
 
 use advstep_hpc::cli::args::{CompareArgs, ExportArgs, ManArgs, MergeArgs, PlanArgs, PlotArgs, RunArgs, ShowArgs};
+use advstep_hpc::cli::audit::AuditArgs;
 use advstep_hpc::cli::{self, Command, pages, paths};
 use advstep_hpc::comm::failure::conclude;
 use advstep_hpc::machine::blas;
 use advstep_hpc::plan::forecast::forecast;
 use advstep_hpc::plan::{self, report};
 use advstep_hpc::results::{self, show};
-use advstep_hpc::{export, figures, run, shard};
+use advstep_hpc::{audit, export, figures, run, shard};
 
 fn main() -> ExitCode {
     let outcome = blas::use_one_blas_thread().and_then(|()| dispatch(cli::parse().into_command()));
@@ -28,6 +29,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Merge(args) => merge(args),
         Command::Show(args) => show(args),
         Command::Compare(args) => compare(args),
+        Command::Audit(args) => audit(args),
         Command::Plot(args) => plot(args),
         Command::Export(args) => export(args),
         Command::Completions(args) => Ok(cli::print(&pages::completions(args.shell))?),
@@ -75,6 +77,10 @@ fn compare(args: CompareArgs) -> anyhow::Result<()> {
         Some(difference) => bail!("the results differ ({difference}) they are not of one experiment, program and kind of machine"),
         None => Ok(cli::print("The results are the same\n")?),
     }
+}
+
+fn audit(args: AuditArgs) -> anyhow::Result<()> {
+    audit::run::run(|| Ok(args.request()?))
 }
 
 fn plot(args: PlotArgs) -> anyhow::Result<()> {

@@ -23,8 +23,12 @@ fn the_choice_is_a_function_of_the_experiment_alone() {
         let rich = chosen(1, 1 << 42);
         assert_eq!(rich, chosen(7, 1 << 37));
         for (cell, engine, search) in rich {
+            if cell.is_infinite() {
+                assert_eq!((engine, search), (EngineName::Limit, SearchName::Path));
+                continue;
+            }
             // Narrow networks are drawn in full, wide deep ones never; traces need weights.
-            assert!(cell.width > 300 || engine == EngineName::Dense, "{cell}");
+            assert!(cell.width > 100 || engine == EngineName::Dense, "{cell}");
             assert!(cell.depth == 1 || cell.width < 30_000 || engine == EngineName::Implicit, "{cell}");
             assert!(search != SearchName::Trace || engine == EngineName::Dense, "{cell}");
         }

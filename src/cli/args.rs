@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
+use super::audit;
 use crate::activation::Activation;
 use crate::experiment::presets::Preset;
 use crate::experiment::{Direction, EngineChoice, Precision, Readout, SearchChoice};
@@ -32,7 +33,10 @@ Examples:
   advstep-hpc merge results/quick.*-of-16.shard --out results/quick.h5
       The third of sixteen parts, which run apart from each other, and their union.
   advstep-hpc export --depth 1 --dim 20 --width 50 --network 3 --out net.h5
-      One network, to check it in another framework.";
+      One network, to check it in another framework.
+  advstep-hpc audit --list
+  advstep-hpc audit
+      The paper's statements, and how much room they leave.";
 
 const RUN_EXAMPLES: &str = "\
 While it runs, finished networks are kept in FILE.h5.journal. The same command goes on from there after any interruption, also
@@ -125,6 +129,9 @@ pub enum Command {
     /// Tell whether two results files hold the same, bit for bit, whenever and wherever they were made; exit code 1 if not
     #[command(after_help = COMPARE_EXAMPLES)]
     Compare(CompareArgs),
+    /// Measure the paper's statements on two-layer networks: bounds as printed, what was measured, verdicts
+    #[command(after_help = audit::EXAMPLES)]
+    Audit(audit::AuditArgs),
     /// Draw the paper's figures from a results file
     #[command(after_help = PLOT_EXAMPLES)]
     Plot(PlotArgs),
@@ -342,7 +349,7 @@ pub struct ManArgs {
 }
 
 /// A number in any notation of floating-point numbers. NaN and infinity pass: validation has better words for them.
-fn number(text: &str) -> Result<f64, String> {
+pub(super) fn number(text: &str) -> Result<f64, String> {
     text.trim().parse().map_err(|_| "not a number; write it as 10 or 1e3".to_string())
 }
 

@@ -3,6 +3,7 @@
 //! Nothing here computes. [`request`] turns arguments into validated plain structs, and no later code sees an argument.
 
 pub mod args;
+pub mod audit;
 pub mod pages;
 pub mod paths;
 pub mod request;

@@ -275,7 +275,7 @@ impl ExportArgs {
     }
 }
 
-fn threads(threads: f64) -> Result<usize, BadInput> {
+pub(super) fn threads(threads: f64) -> Result<usize, BadInput> {
     if (1.0..=MAX_THREADS).contains(&threads) && threads.fract() == 0.0 {
         return Ok(threads as usize);
     }
@@ -313,7 +313,7 @@ fn network_index(network: f64) -> Result<usize, BadInput> {
 }
 
 /// The arguments of this process, quoted for a shell.
-fn command_line() -> String {
+pub(super) fn command_line() -> String {
     let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
 }

@@ -11,16 +11,19 @@ pub enum Preset {
     Paper,
     /// Where the paper could not go: a million neurons a layer at depth 6, a million coordinates, a billion neurons.
     Beyond,
+    /// How the sizes at which all inputs switch grow with depth: a minute on two cores.
+    Depth,
 }
 
 impl Preset {
-    pub const ALL: [Preset; 3] = [Preset::Quick, Preset::Paper, Preset::Beyond];
+    pub const ALL: [Preset; 4] = [Preset::Quick, Preset::Paper, Preset::Beyond, Preset::Depth];
 
     pub fn name(self) -> &'static str {
         match self {
             Preset::Quick => "quick",
             Preset::Paper => "paper",
             Preset::Beyond => "beyond",
+            Preset::Depth => "depth",
         }
     }
 
@@ -30,6 +33,7 @@ impl Preset {
             Preset::Quick => include_str!("../../presets/quick.toml"),
             Preset::Paper => include_str!("../../presets/paper.toml"),
             Preset::Beyond => include_str!("../../presets/beyond.toml"),
+            Preset::Depth => include_str!("../../presets/depth.toml"),
         }
     }
 
@@ -68,6 +72,13 @@ mod tests {
         assert!(beyond.cells().contains(&Cell { depth: 1, dim: 1_000_000, width: 1_000_000 }));
         assert!(beyond.cells().contains(&Cell { depth: 1, dim: 20, width: 1_000_000_000 }));
         assert_eq!((beyond.cells().len(), beyond.networks, beyond.inputs), (6, 10, 20));
+    }
+
+    #[test]
+    fn depth_has_independent_inputs_and_the_limit() {
+        let depth = Preset::Depth.options().validate().unwrap();
+        assert_eq!((depth.inputs, depth.gain), (1, 2.0));
+        assert!(depth.cells().iter().filter(|cell| cell.is_infinite()).count() >= 6 * 5);
     }
 
     #[test]

@@ -108,6 +108,8 @@ impl Page<'_> {
 enum Look {
     /// Curve, markers and band.
     Band(CurveStyle),
+    /// A marker alone.
+    Marker(CurveStyle),
     /// A line alone.
     Line(Stroke),
     Dashed(Stroke),
@@ -125,6 +127,10 @@ impl Entry {
     /// A curve with markers and a band.
     pub fn with_band(label: String, curve: CurveStyle) -> Self {
         Self { label, look: Look::Band(curve) }
+    }
+
+    pub fn marker(label: String, curve: CurveStyle) -> Self {
+        Self { label, look: Look::Marker(curve) }
     }
 
     pub fn line(label: String, stroke: Stroke) -> Self {
@@ -179,6 +185,7 @@ impl Legend {
                     canvas.line(from, to, curve.line());
                     curve.draw_marker(canvas, (x + Self::SAMPLE / 2.0, y));
                 }
+                Look::Marker(curve) => curve.draw_marker(canvas, (x + Self::SAMPLE / 2.0, y)),
                 Look::Line(stroke) => canvas.line(from, to, *stroke),
                 Look::Dashed(stroke) => canvas.dashed(&[from, to], *stroke),
             }

@@ -1,10 +1,11 @@
-//! Results → pictures: Figure 1 (fraction switched), two panels for each depth (Figures 2–7), the phase diagram, and the distributions of
-//! step and gradient at each depth; all of them for each direction, if there are several.
+//! Results → pictures: Figure 1 (fraction switched), two panels for each depth (Figures 2–7), the phase diagram, the distributions of
+//! step and gradient at each depth, and the depth conjecture; all of them for each direction, if there are several.
 //!
 //! The pictures are vector drawings in points (1/72 inch), laid out at their size in print. Each is drawn once, as SVG; [`encode`]
 //! makes PNG and PDF of it. Nothing here knows about result files: [`draw`] takes cells with their summaries, [`plot`] all
 //! samples.
 
+pub mod audit;
 mod axis;
 mod canvas;
 mod distribution;
@@ -15,6 +16,7 @@ mod lines;
 mod phase;
 mod series;
 mod style;
+mod switching;
 mod text;
 
 use std::path::{Path, PathBuf};
@@ -23,7 +25,8 @@ use anyhow::Context;
 
 use crate::error::BadInput;
 use crate::experiment::{Cell, Direction, Experiment, Readout};
-use crate::results::{CellResults, Results, Summary, show};
+use crate::results::switching::switching;
+use crate::results::{Results, Summary, show};
 
 /// File format of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -51,8 +54,8 @@ pub struct Picture {
     pub svg: String,
 }
 
-/// Draws all pictures of `results` and writes them into `directory`, which is created if need be. Returns the files written, picture
-/// by picture. Files of the same names are replaced; each appears whole or not at all.
+/// Draws all pictures of `results` and writes them into `directory`, which is created if need be. Returns the files written,
+/// picture by picture. Files of the same names are replaced; each appears whole or not at all.
 ///
 /// # Errors
 /// [`BadInput`] if the results hold no cell or `directory` cannot be made; otherwise when a file cannot be written.
@@ -71,23 +74,17 @@ pub fn plot(results: &Results, directory: &Path, formats: &[Format]) -> anyhow::
             [_] => (format!("steps: {}; {note}", direction.name()), String::new()),
             _ => (format!("steps: {}; {note}", direction.name()), format!("_{}", direction.name())),
         };
-        let parts: Vec<CellResults>;
-        let cells = match directions.len() {
-            1 => &results.cells,
-            count => {
-                parts = results.cells.iter().map(|cell| cell.along(index, count)).collect();
-                &parts
-            }
-        };
+        let cells = &*results.cells_along(index);
         let summaries: Vec<(Cell, Summary)> = cells.iter().map(|cell| (cell.cell, cell.summary())).collect();
         let drawn = draw(&summaries, &note).into_iter().chain(distribution::pictures(cells, &note));
+        let drawn = drawn.chain(switching::conjecture(&switching(cells), &note));
         pictures.extend(drawn.map(|picture| Picture { name: format!("{}{suffix}", picture.name), ..picture }));
     }
     write(&pictures, directory, formats)
 }
 
-/// Draws all pictures of `cells` that need no more than their summaries; `note` is one line under each title that says what was run. No
-/// cells, no pictures.
+/// Draws all pictures of `cells` that need no more than their summaries; `note` is one line under each title that says what was
+/// run. No cells, no pictures.
 ///
 /// Depths, dims and widths are those that occur in `cells`, in any order; not every combination needs to be there.
 pub fn draw(cells: &[(Cell, Summary)], note: &str) -> Vec<Picture> {

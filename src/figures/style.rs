@@ -7,6 +7,7 @@ use super::canvas::{Anchor, Canvas, Stroke, TextStyle};
 pub const BLACK: Color = Color { r: 0x1a, g: 0x1a, b: 0x1a };
 pub const GREY: Color = Color { r: 0x66, g: 0x66, b: 0x66 };
 pub const LIGHT: Color = Color { r: 0xe6, g: 0xe6, b: 0xe6 };
+pub const RED: Color = Color { r: 0xc8, g: 0x1e, b: 0x1e };
 pub const WHITE: Color = Color { r: 0xff, g: 0xff, b: 0xff };
 
 pub const AXIS: Stroke = Stroke { colour: BLACK, width: 0.6 };
@@ -50,6 +51,10 @@ impl CurveStyle {
             line_width: if many { 0.9 } else { 1.1 },
             band_opacity: (0.45 / count as f64).clamp(0.03, 0.16),
         }
+    }
+
+    pub fn with_colour(self, colour: Color) -> Self {
+        Self { colour, ..self }
     }
 
     pub fn line(&self) -> Stroke {

@@ -78,6 +78,11 @@ impl NetworkStreams {
         self.key.stream(Role::Path, index).generator()
     }
 
+    /// The generator of the random choices of an audit for purpose `purpose`.
+    pub fn audit(&self, purpose: usize) -> Xoshiro256PlusPlus {
+        self.key.stream(Role::Audit, purpose).generator()
+    }
+
     /// Fills `out`, length d, with input `index`: uniform on the sphere of radius √d, rounded to f32.
     pub fn input(&self, index: usize, out: &mut [f32]) {
         on_sphere((out.len() as f64).sqrt(), self.key.stream(Role::Input, index).generator(), out);

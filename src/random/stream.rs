@@ -21,6 +21,8 @@ pub enum Role {
     /// What is new in the product of a layer's matrix (1-based), or of its transpose, with a direction; the block is a chunk of its
     /// entries.
     Product { layer: usize, transposed: bool, direction: usize },
+    /// Random choices of an audit; the block says which.
+    Audit,
     /// All numbers of an input at infinite width; the block is the index of the input.
     Path,
     /// A random direction to step in; the block is the index of the input.
@@ -34,6 +36,7 @@ impl Role {
             Role::Input => 2,
             Role::Path => 4,
             Role::Direction => 5,
+            Role::Audit => 16,
             Role::Weights { layer } => 1 << 32 | layer as u64,
             Role::Product { layer, transposed, direction } => {
                 (2 + u64::from(transposed)) << 62 | (direction as u64) << 16 | layer as u64

@@ -1,7 +1,8 @@
 //! Records → per-cell statistics, and the one HDF5 file an experiment leaves. `docs/file-format.md` is the schema in words.
 //!
-//! [`summary`] owns the statistics, [`schema`] the list of everything in a file, [`write`](mod@write) and [`read`](mod@read) the two
-//! directions, [`show`] the table, JSON and CSV for people and scripts, [`compare`] the proof that two files hold the same science.
+//! [`summary`] owns the statistics, [`schema`] the list of everything in a file, [`write`](mod@write) and [`read`](mod@read) the
+//! two directions, [`show`] the table, JSON and CSV for people and scripts, [`switching`] the sizes at which all inputs switch, by
+//! depth, [`compare`] the proof that two files hold the same science.
 
 pub mod aside;
 pub mod compare;
@@ -11,7 +12,10 @@ pub mod schema;
 pub mod seal;
 pub mod show;
 pub mod summary;
+pub mod switching;
 pub mod write;
+
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
@@ -159,6 +163,14 @@ pub struct Results {
 }
 
 impl Results {
+    /// The cells with the samples of one direction, by its place in the experiment's list.
+    pub fn cells_along(&self, index: usize) -> Cow<'_, [CellResults]> {
+        match self.experiment.directions.len() {
+            1 => Cow::Borrowed(&self.cells),
+            count => Cow::Owned(self.cells.iter().map(|cell| cell.along(index, count)).collect()),
+        }
+    }
+
     /// Whether every cell of the experiment is there.
     pub fn is_complete(&self) -> bool {
         self.cells.len() == self.experiment.cells().len()

@@ -5,6 +5,7 @@ use std::io::Write;
 use comfy_table::{CellAlignment, LineStyle, Table, presets};
 use serde::Serialize;
 
+use super::switching::{Along, Interval, Switching, switching};
 use super::{CellResults, Results, Summary};
 use crate::activation::Activation;
 use crate::experiment::inputs::InputsLaw;
@@ -25,7 +26,16 @@ pub enum Format {
 /// Prints the results of every cell to `out`.
 pub fn show(results: &Results, format: Format, out: &mut impl Write) -> anyhow::Result<()> {
     match format {
-        Format::Table => writeln!(out, "{}", table(results))?,
+        Format::Table => {
+            writeln!(out, "{}", table(results))?;
+            let directions = &results.experiment.directions;
+            for (index, direction) in directions.iter().enumerate() {
+                let of = if directions.len() == 1 { String::new() } else { format!("Steps: {}. ", direction.name()) };
+                for line in switching(&results.cells_along(index)) {
+                    writeln!(out, "\n{of}{}", thresholds(&line))?;
+                }
+            }
+        }
         Format::Json => {
             for cell in &results.cells {
                 for row in Row::of(&results.experiment, cell, json_width(cell.cell)) {
@@ -194,6 +204,37 @@ pub fn table(results: &Results) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     format!("{}{}\n{}", partial(results), heading(&results.experiment), table.trim_fmt())
+}
+
+/// The smallest sizes at which inputs switch, one depth a line. No line break at the end.
+fn thresholds(line: &Switching) -> String {
+    let (held, size) = match line.along {
+        Along::Dim => ("k", "d"),
+        Along::Width => ("d", "k"),
+    };
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
+    table.set_header(["L", "all inputs switch at", "not all at", "networks failing there", "99 % switch at [95 %]"]);
+    let beyond = |size: f64| if size.is_finite() { format!("{size:.0}") } else { "∞".to_string() };
+    for threshold in &line.thresholds {
+        let Interval { value, low, high } = threshold.most;
+        table.add_row([
+            threshold.depth.to_string(),
+            threshold.all.map_or("–".to_string(), |size| size.to_string()),
+            threshold.failing.map_or("–".to_string(), |size| size.to_string()),
+            threshold.all.map_or("–".to_string(), |_| format!("< {:.2} %", 100.0 * threshold.unseen)),
+            format!("{} [{}, {}]", beyond(value), beyond(low), beyond(high)),
+        ]);
+    }
+    for column in table.column_iter_mut() {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let growth =
+        line.growth.map_or("it is within the grid at fewer than two depths".to_string(), |Interval { value, low, high }| {
+            format!("the 99 % size grows by a factor of {value:.2} [{low:.2}, {high:.2}] a layer")
+        });
+    let held_size = width_label(line.held);
+    format!("Smallest {size} at which inputs switch, at {held} = {held_size} ({growth}):\n{}", table.trim_fmt())
 }
 
 /// Says of results that are not all there how many there are.

@@ -100,7 +100,7 @@ fn write_root_attributes(file: &File, results: &Results) -> anyhow::Result<()> {
     set_number(file, "complete", u8::from(results.is_complete()))
 }
 
-fn write_provenance(group: &Group, provenance: &Provenance) -> anyhow::Result<()> {
+pub(crate) fn write_provenance(group: &Group, provenance: &Provenance) -> anyhow::Result<()> {
     set_text(group, "program_version", &provenance.program_version)?;
     set_text(group, "git_revision", &provenance.git_revision)?;
     set_text(group, "command_line", &provenance.command_line)?;

@@ -1,0 +1,337 @@
+//! From the numbers of the networks to an [`Entry`]: what an estimate, its interval, the room and a verdict are, for each form of claim.
+//!
+//! **With probability at least 1 − γ, X ≤ b** ([`Claim::at_most`]; [`Claim::at_least`] is the mirror image). The estimate is the quantile of X at
+//! 1 − γ, with a distribution-free interval; the room is b over it. The verdict comes from the number of networks with X > b, of N: let
+//! [p₋, p₊] be the Clopper–Pearson interval of the failure probability at 95 %. The statement *holds* if p₊ ≤ γ, *fails* if p₋ > γ, and is *not
+//! testable* with so few networks if neither.
+//!
+//! **Always** ([`Claim::always_at_most`]): one network that exceeds the bound, by more than rounding, refutes it; without one it *holds*.
+//!
+//! **A supremum** ([`Claim::supremum_at_most`]) is known between what a search found and what a bound on it allows: it *fails* by the first,
+//! *holds* by the second, and *holds as far as searched* if the first is all there is.
+//!
+//! **A probability is at most b** ([`Claim::probability_at_most`]): *holds* if the Clopper–Pearson interval is below b, *fails* if it is above.
+//!
+//! **An exponent is at most (at least, exactly) e** ([`Claim::exponent`]): O, Ω and Õ name no constant, so it is the growth with d or k that is
+//! tested: *fails* if the interval of the measured exponent excludes what is claimed by more than [`TOLERANCE`], which is for finite sizes, and
+//! *holds* if not.
+//!
+//! **A number of which the paper claims no bound** ([`Claim::named`]), such as a constant that it does not name, is *measured*, with its interval.
+//!
+//! Where a condition of the statement on d, k or γ is not met ([`Claim::assuming`]) the same is measured, and the verdict says that it is
+//! outside the hypotheses. A bound that nothing can violate (a norm is at least −1) makes a statement *not testable*.
+
+use super::entry::{Outcome, Scope, Verdict};
+use super::{Entry, Estimate, Measured, interval};
+
+/// A number above a bound that holds always counts as rounding up to this fraction of it.
+const ROUNDING: f64 = 1e-9;
+
+/// How far a measured exponent may be from the claimed one.
+pub const TOLERANCE: f64 = 0.05;
+
+/// An entry in the making.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    statement: &'static str,
+    scope: Scope,
+    networks: usize,
+    gamma: f64,
+    part: String,
+    quantity: String,
+    unmet: Vec<String>,
+    note: String,
+    empty: Option<String>,
+}
+
+/// What is claimed of an exponent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Exponent {
+    AtMost(f64),
+    AtLeast(f64),
+    Exactly(f64),
+}
+
+impl Claim {
+    /// A claim on `quantity`, such as `‖W‖`, at the setting of `measured`.
+    pub fn of(measured: &Measured, gamma: f64, quantity: impl Into<String>) -> Self {
+        Self {
+            statement: measured.statement,
+            scope: Scope::One(measured.setting),
+            networks: measured.rows.len(),
+            gamma,
+            part: String::new(),
+            quantity: quantity.into(),
+            unmet: Vec::new(),
+            note: String::new(),
+            empty: None,
+        }
+    }
+
+    /// A claim on all settings of one activation together. `all` must not be empty.
+    pub fn across(all: &[Measured], gamma: f64, quantity: impl Into<String>) -> Self {
+        let networks = all.iter().map(|measured| measured.rows.len()).sum();
+        Self { scope: Scope::Across(all[0].setting.activation), networks, ..Self::of(&all[0], gamma, quantity) }
+    }
+
+    /// Which part of the statement this is, where it has several.
+    pub fn part(mut self, part: impl Into<String>) -> Self {
+        self.part = part.into();
+        self
+    }
+
+    /// A condition of the statement: whether it is `met` here, and what it `asks`, e.g. `k ≥ 10 log³ d log 1/γ = 2880`.
+    pub fn assuming(mut self, met: bool, asks: impl Into<String>) -> Self {
+        if !met {
+            self.unmet.push(asks.into());
+        }
+        self
+    }
+
+    /// Something the reader should know.
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.note = note.into();
+        self
+    }
+
+    /// Whether the bound says nothing here, because no network could violate it, and `why`. What was measured is told all the same.
+    pub fn empty_if(mut self, empty: bool, why: impl Into<String>) -> Self {
+        if empty {
+            self.empty = Some(why.into());
+        }
+        self
+    }
+
+    /// With probability at least 1 − γ, X ≤ `bound`; `x` has the X of every network.
+    pub fn at_most(self, x: &[f64], bound: f64) -> Entry {
+        let estimate = interval::quantile(x, 1.0 - self.gamma);
+        let failures = x.iter().filter(|x| !(**x <= bound)).count() as u64;
+        self.often_enough(estimate, bound, bound / estimate.value, (failures, x.len() as u64))
+    }
+
+    /// With probability at least 1 − γ, X ≥ `bound`, for an X that is never negative.
+    pub fn at_least(self, x: &[f64], bound: f64) -> Entry {
+        // A bound with a root of a negative number is not defined.
+        if !(bound > 0.0) {
+            let bound_is = if bound.is_nan() { "is not defined".to_string() } else { format!("is {bound:.3}, not above 0") };
+            let estimate = interval::quantile(x, self.gamma);
+            let claim = self.empty_if(true, format!("the bound {bound_is}: it says nothing"));
+            return claim.entry(bound, estimate, f64::NAN, None, Outcome::NotTestable, String::new());
+        }
+        let estimate = interval::quantile(x, self.gamma);
+        let failures = x.iter().filter(|x| !(**x >= bound)).count() as u64;
+        self.often_enough(estimate, bound, estimate.value / bound, (failures, x.len() as u64))
+    }
+
+    fn often_enough(self, estimate: Estimate, bound: f64, room: f64, failures: (u64, u64)) -> Entry {
+        let gamma = self.gamma;
+        let outcome = outcome_of(failures, gamma);
+        let why = match outcome {
+            Outcome::NotTestable => too_few(failures, gamma),
+            _ => String::new(),
+        };
+        self.entry(bound, estimate, room, Some(failures), outcome, why)
+    }
+
+    /// X ≤ `bound` in every network, up to rounding. The estimate is the largest X, without an interval.
+    pub fn always_at_most(self, x: &[f64], bound: f64) -> Entry {
+        let largest = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let failures = x.iter().filter(|x| !(**x <= bound + ROUNDING * bound.abs())).count() as u64;
+        let outcome = if failures > 0 { Outcome::Fails } else { Outcome::Holds };
+        let estimate = Estimate { value: largest, ..Estimate::NONE };
+        self.entry(bound, estimate, bound / largest, Some((failures, x.len() as u64)), outcome, String::new())
+    }
+
+    /// With probability at least 1 − γ, sup ≤ `bound`: the supremum of each network is at least `found`, and at most `at_most` if that is given.
+    /// The estimate is of what was found.
+    pub fn supremum_at_most(self, found: &[f64], at_most: Option<&[f64]>, bound: f64) -> Entry {
+        let gamma = self.gamma;
+        let count = |x: &[f64]| (x.iter().filter(|x| !(**x <= bound)).count() as u64, x.len() as u64);
+        let estimate = interval::quantile(found, 1.0 - gamma);
+        let failures = count(found);
+        let certified = at_most.is_some_and(|at_most| outcome_of(count(at_most), gamma) == Outcome::Holds);
+        let outcome = match outcome_of(failures, gamma) {
+            Outcome::Holds if !certified => Outcome::HoldsAsSearched,
+            outcome => outcome,
+        };
+        let why = match outcome {
+            Outcome::NotTestable => too_few(failures, gamma),
+            _ => String::new(),
+        };
+        self.entry(bound, estimate, bound / estimate.value, Some(failures), outcome, why)
+    }
+
+    /// The probability of which there were `hits` in `trials`, independent, is at most `bound`.
+    pub fn probability_at_most(self, hits: u64, trials: u64, bound: f64) -> Entry {
+        let claim = self.empty_if(bound >= 1.0, format!("the bound is {bound:.3}, not below 1: it says nothing"));
+        let estimate = interval::probability(hits, trials);
+        let (outcome, why) = match () {
+            () if estimate.low > bound => (Outcome::Fails, String::new()),
+            () if estimate.high <= bound => (Outcome::Holds, String::new()),
+            () => (Outcome::NotTestable, "the interval holds the bound: it takes more networks to tell".to_string()),
+        };
+        claim.entry(bound, estimate, bound / estimate.value, Some((hits, trials)), outcome, why)
+    }
+
+    /// An exponent, as measured by [`interval::exponent`].
+    pub fn exponent(self, measured: Option<Estimate>, claimed: Exponent) -> Entry {
+        let bound = match claimed {
+            Exponent::AtMost(bound) | Exponent::AtLeast(bound) | Exponent::Exactly(bound) => bound,
+        };
+        let Some(estimate) = measured else {
+            return self.not_testable(bound, "there are not two sizes to compare".to_string());
+        };
+        let excluded = match claimed {
+            Exponent::AtMost(bound) => estimate.low > bound + TOLERANCE,
+            Exponent::AtLeast(bound) => estimate.high < bound - TOLERANCE,
+            Exponent::Exactly(bound) => estimate.low > bound + TOLERANCE || estimate.high < bound - TOLERANCE,
+        };
+        let outcome = if excluded { Outcome::Fails } else { Outcome::Holds };
+        self.entry(bound, estimate, f64::NAN, None, outcome, String::new())
+    }
+
+    /// A number of which the paper claims no bound, such as a constant that it does not name.
+    pub fn named(self, estimate: Estimate) -> Entry {
+        self.entry(f64::NAN, estimate, f64::NAN, None, Outcome::Measured, String::new())
+    }
+
+    /// Nothing can be said, because of `why`.
+    pub fn not_testable(self, bound: f64, why: impl Into<String>) -> Entry {
+        self.entry(bound, Estimate::NONE, f64::NAN, None, Outcome::NotTestable, why.into())
+    }
+
+    fn entry(
+        self,
+        bound: f64,
+        estimate: Estimate,
+        room: f64,
+        failures: Option<(u64, u64)>,
+        outcome: Outcome,
+        why: String,
+    ) -> Entry {
+        let Self { statement, scope, networks, gamma, part, quantity, unmet, note, empty } = self;
+        let room = if empty.is_some() { f64::NAN } else { room };
+        let (outcome, why) = empty.map_or((outcome, why), |why| (Outcome::NotTestable, why));
+        let verdict = Verdict { outcome, outside: !unmet.is_empty() };
+        let asks = if unmet.is_empty() { String::new() } else { format!("asks for {}", unmet.join(" and ")) };
+        let why = [why, asks, note].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
+        Entry { statement, part, scope, gamma, quantity, bound, estimate, failures, networks, room, verdict, why }
+    }
+}
+
+/// Whether a failure probability of which there were (failures, trials) is at most γ.
+fn outcome_of((failures, trials): (u64, u64), gamma: f64) -> Outcome {
+    let probability = interval::probability(failures, trials);
+    match () {
+        () if probability.low > gamma => Outcome::Fails,
+        () if probability.high <= gamma => Outcome::Holds,
+        () => Outcome::NotTestable,
+    }
+}
+
+fn too_few((failures, trials): (u64, u64), gamma: f64) -> String {
+    let needed = interval::trials_to_show(gamma);
+    match trials < needed {
+        true => format!("{failures} of {trials} networks fail, and γ = {gamma} takes at least {needed} networks"),
+        false => format!("{failures} of {trials} networks fail, which may be more or less often than γ = {gamma}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activation::Activation;
+    use crate::audit::Setting;
+
+    /// A claim on 100 networks at γ.
+    fn claim(gamma: f64) -> Claim {
+        let setting = Setting { dim: 100, width: 100, activation: Activation::Relu };
+        let rows = vec![vec![0.0]; 100];
+        Claim::of(&Measured { statement: "test", setting, columns: vec!["x".to_string()], rows }, gamma, "x")
+    }
+
+    /// 1, 2, …, 100.
+    fn sample() -> Vec<f64> {
+        (1..=100).map(f64::from).collect()
+    }
+
+    fn verdict(entry: &Entry) -> (Outcome, bool) {
+        (entry.verdict.outcome, entry.verdict.outside)
+    }
+
+    #[test]
+    fn an_upper_bound_holds_fails_or_is_left_open() {
+        let at = |bound: f64| claim(0.1).at_most(&sample(), bound);
+        // 3 of 100 fail (interval up to 8.5 %), 20 do (from 12.7 %), 8 do (3.5 to 15.2 %).
+        assert_eq!(verdict(&at(97.0)), (Outcome::Holds, false));
+        assert_eq!(verdict(&at(80.0)), (Outcome::Fails, false));
+        let open = at(92.0);
+        assert_eq!((verdict(&open), open.failures), ((Outcome::NotTestable, false), Some((8, 100))));
+        assert!(open.why.starts_with("8 of 100 networks fail"), "{}", open.why);
+        assert_eq!((at(180.0).estimate.value, at(180.0).room), (90.0, 2.0));
+        // 0 of 100 is not enough for 0.01.
+        assert!(claim(0.01).at_most(&sample(), 1e9).why.contains("takes at least 368 networks"));
+    }
+
+    #[test]
+    fn a_lower_bound_is_the_mirror_image() {
+        let at = |bound: f64| claim(0.1).at_least(&sample(), bound);
+        assert_eq!(verdict(&at(4.0)), (Outcome::Holds, false));
+        assert_eq!(verdict(&at(21.0)), (Outcome::Fails, false));
+        assert_eq!((at(5.0).estimate.value, at(5.0).room), (10.0, 2.0));
+        for empty in [0.0, -1.0, f64::NAN] {
+            let entry = at(empty);
+            assert_eq!((verdict(&entry), entry.estimate.value), ((Outcome::NotTestable, false), 10.0));
+            assert!(entry.why.contains("says nothing") && entry.room.is_nan());
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_none_counts_as_a_failure() {
+        let mut sample = sample();
+        sample[..20].fill(f64::NAN);
+        assert_eq!(verdict(&claim(0.1).at_most(&sample, 1e9)), (Outcome::Fails, false));
+        assert_eq!(verdict(&claim(0.1).always_at_most(&sample, 1e9)), (Outcome::Fails, false));
+    }
+
+    #[test]
+    fn what_holds_always_is_refuted_by_one_network() {
+        let at = |bound: f64| verdict(&claim(0.1).always_at_most(&sample(), bound));
+        assert_eq!((at(100.0), at(99.9)), ((Outcome::Holds, false), (Outcome::Fails, false)));
+        assert_eq!(at(100.0 - 1e-10), (Outcome::Holds, false), "rounding");
+    }
+
+    #[test]
+    fn a_supremum_is_certified_from_above_only() {
+        let (found, above) = (sample(), sample().iter().map(|x| 2.0 * x).collect::<Vec<f64>>());
+        let at = |at_most: Option<&[f64]>, bound: f64| verdict(&claim(0.1).supremum_at_most(&found, at_most, bound));
+        assert_eq!(at(Some(&above), 200.0), (Outcome::Holds, false));
+        assert_eq!(at(Some(&above), 120.0), (Outcome::HoldsAsSearched, false));
+        assert_eq!(at(None, 1e9), (Outcome::HoldsAsSearched, false));
+        assert_eq!(at(Some(&above), 50.0), (Outcome::Fails, false));
+    }
+
+    #[test]
+    fn probabilities_and_exponents_are_judged_by_their_intervals() {
+        let at = |bound: f64| verdict(&claim(0.1).probability_at_most(50, 1000, bound)).0;
+        assert_eq!(
+            [at(0.1), at(0.05), at(0.02), at(1.5)],
+            [Outcome::Holds, Outcome::NotTestable, Outcome::Fails, Outcome::NotTestable]
+        );
+        let estimate = Some(Estimate { value: -0.5, low: -0.6, high: -0.4 });
+        let of = |claimed| verdict(&claim(0.1).exponent(estimate, claimed)).0;
+        assert_eq!([of(Exponent::AtMost(-0.5)), of(Exponent::AtMost(-0.7))], [Outcome::Holds, Outcome::Fails]);
+        assert_eq!([of(Exponent::AtLeast(-0.5)), of(Exponent::AtLeast(0.0))], [Outcome::Holds, Outcome::Fails]);
+        assert_eq!([of(Exponent::Exactly(-0.45)), of(Exponent::Exactly(0.0))], [Outcome::Holds, Outcome::Fails]);
+        assert_eq!(verdict(&claim(0.1).exponent(None, Exponent::AtMost(0.0))).0, Outcome::NotTestable);
+    }
+
+    #[test]
+    fn unmet_conditions_are_told() {
+        let entry = claim(0.1).assuming(true, "d ≥ 1").assuming(false, "k ≥ 1000").note("so it is").at_most(&sample(), 97.0);
+        assert_eq!((verdict(&entry), entry.why.as_str()), ((Outcome::Holds, true), "asks for k ≥ 1000; so it is"));
+        assert_eq!(entry.verdict.label(), "holds, outside its hypotheses");
+        let empty = claim(0.1).empty_if(true, "it says nothing").at_most(&sample(), 97.0);
+        assert_eq!((verdict(&empty).0, empty.room.is_nan()), (Outcome::NotTestable, true));
+    }
+}

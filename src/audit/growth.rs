@@ -1,0 +1,25 @@
+//! The growth of a measured number with d and with k, for statements that name an order and no constant.
+
+use super::claim::Exponent;
+use super::interval::{self, Point};
+use super::{Claim, Entry, Measured};
+
+/// Two entries: the exponents of column `column`, by its `statistic` over the networks, in d (at equal k) and in k (at equal d).
+pub fn entries(
+    all: &[Measured],
+    gamma: f64,
+    quantity: &str,
+    column: usize,
+    statistic: impl Fn(&[f64]) -> f64,
+    claimed: Exponent,
+) -> Vec<Entry> {
+    let (dim, width) = (|measured: &Measured| measured.setting.dim, |measured: &Measured| measured.setting.width);
+    let exponent = |group: fn(&Measured) -> usize, size: fn(&Measured) -> usize, name: &str| {
+        let point =
+            |measured: &Measured| Point { group: group(measured), size: size(measured) as f64, sample: measured.column(column) };
+        let points: Vec<Point> = all.iter().map(point).collect();
+        let claim = Claim::across(all, gamma, quantity).part(format!("exponent in {name}"));
+        claim.exponent(interval::exponent(&points, &statistic), claimed)
+    };
+    vec![exponent(width, dim, "d"), exponent(dim, width, "k")]
+}

@@ -1,0 +1,156 @@
+//! The paper's statements about two-layer networks, measured: each one's bound as printed, what it is on random networks, a verdict.
+//!
+//! A [`Statement`] is one file in [`statements`]. At every [`Setting`] (d, k, ψ) the audit builds networks ([`network`]), one input each, and
+//! hands every network to all statements that apply; what they measure is a few numbers a network. From the numbers of all networks
+//! a statement makes [`Entry`]s at each γ, with the help of [`claim`], which fixes once for all what an estimate, its interval and a
+//! verdict are. [`run`] shares the networks among ranks and threads; [`file`](mod@file) and [`table`] are what is left of it.
+//!
+//! Logarithms are natural, as in the paper.
+
+pub mod claim;
+pub mod entry;
+pub mod file;
+pub mod flips;
+pub mod growth;
+pub mod hessian;
+pub mod interval;
+pub mod lanczos;
+pub mod network;
+pub mod options;
+pub mod run;
+pub mod statements;
+pub mod step_constant;
+pub mod subsets;
+pub mod table;
+pub mod variation;
+
+use crate::activation::Activation;
+
+pub use claim::Claim;
+pub use entry::{Entry, Estimate, Outcome, Verdict};
+pub use network::Network;
+pub use options::Options;
+
+/// What a network is drawn from: the dimension of its inputs, its width and its activation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Setting {
+    /// d.
+    pub dim: usize,
+    /// k.
+    pub width: usize,
+    /// ψ.
+    pub activation: Activation,
+}
+
+impl Setting {
+    /// d.
+    pub fn d(&self) -> f64 {
+        self.dim as f64
+    }
+
+    /// k.
+    pub fn k(&self) -> f64 {
+        self.width as f64
+    }
+
+    /// Where k stands against d at failure probability γ.
+    pub fn regime(&self, gamma: f64) -> Regime {
+        let (d, k, log_d) = (self.d(), self.k(), self.d().ln());
+        let case_1 = k >= d * log_d.powi(2);
+        let case_2 = k >= log_d.powi(6) * (1.0 / gamma).ln() && k <= d * log_d.powi(3);
+        match (case_1, case_2) {
+            (true, true) => Regime::Cases12,
+            (true, false) => Regime::Case1,
+            (false, true) => Regime::Case2,
+            (false, false) if 10.0 * k <= d => Regime::Undercomplete,
+            (false, false) => Regime::Between,
+        }
+    }
+}
+
+/// The regimes of width of the paper (p. 2), its ≳ and ≲ read with constant 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Regime {
+    /// k ≪ d, here k ≤ d/10: where Daniely and Schacham work.
+    Undercomplete,
+    /// None of the others: wider than k ≪ d, narrower than Case 1, and below the log⁶(d) log(1/γ) of Case 2.
+    Between,
+    /// Case 1: k ≥ d log² d.
+    Case1,
+    /// Case 2: log⁶(d) log(1/γ) ≤ k ≤ d log³ d.
+    Case2,
+    /// Both cases.
+    Cases12,
+}
+
+impl Regime {
+    /// The mark in tables and files.
+    pub fn label(self) -> &'static str {
+        match self {
+            Regime::Undercomplete => "k ≪ d",
+            Regime::Between => "between",
+            Regime::Case1 => "Case 1",
+            Regime::Case2 => "Case 2",
+            Regime::Cases12 => "Cases 1, 2",
+        }
+    }
+}
+
+/// One statement of the paper. Its implementation is one file; [`statements::ALL`] lists it.
+pub trait Statement: Sync {
+    /// The name on the command line and in files, e.g. `lemma-8`.
+    fn id(&self) -> &'static str;
+
+    /// Where it stands, e.g. `Lemma 8, p. 21`.
+    fn citation(&self) -> &'static str;
+
+    /// What it says, in one line.
+    fn claim(&self) -> &'static str;
+
+    /// Whether it is about networks of this setting at all (a statement on smooth ψ is not about ReLU). Where a condition on the sizes of d
+    /// and k is not met a statement does apply, and its entries say so ([`Claim::assuming`]).
+    fn applies(&self, _setting: &Setting) -> bool {
+        true
+    }
+
+    /// How many networks to measure when `asked` for so many; fewer where one takes long. At most `asked`.
+    fn networks(&self, _setting: &Setting, asked: usize) -> usize {
+        asked
+    }
+
+    /// Floating-point operations of [`measure`](Statement::measure), about: the work is shared out by them.
+    fn cost(&self, setting: &Setting) -> f64;
+
+    /// Names of the numbers that [`measure`](Statement::measure) returns.
+    fn columns(&self, setting: &Setting) -> Vec<String>;
+
+    /// Measures one network: one number for each column. A pure function of the network; random numbers are those of
+    /// [`Network::generator`].
+    fn measure(&self, network: &Network) -> Vec<f64>;
+
+    /// The entries at one setting and γ.
+    fn judge(&self, measured: &Measured, gamma: f64) -> Vec<Entry>;
+
+    /// The entries that need several settings, such as an exponent in d; `all` are those of one activation, by dim, then width.
+    fn across(&self, _all: &[Measured], _gamma: f64) -> Vec<Entry> {
+        Vec::new()
+    }
+}
+
+/// What a statement has measured at one setting.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    /// [`Statement::id`].
+    pub statement: &'static str,
+    pub setting: Setting,
+    pub columns: Vec<String>,
+    /// One a network, in network order; each has a number for each column.
+    pub rows: Vec<Vec<f64>>,
+}
+
+impl Measured {
+    /// Number `index` of every network.
+    pub fn column(&self, index: usize) -> Vec<f64> {
+        self.rows.iter().map(|row| row[index]).collect()
+    }
+}

@@ -1,0 +1,178 @@
+//! What to audit: validated options.
+
+use super::{Setting, Statement, statements};
+use crate::activation::Activation;
+use crate::error::BadInput;
+
+/// Dimensions, widths, activations and γ audited unless others are asked for: every regime that networks of this size reach.
+pub const DIMS: [usize; 3] = [50, 150, 500];
+pub const WIDTHS: [usize; 3] = [50, 1000, 10_000];
+pub const ACTIVATIONS: [Activation; 2] = [Activation::Relu, Activation::Tanh];
+pub const GAMMAS: [f64; 1] = [0.1];
+pub const NETWORKS: usize = 100;
+pub const SEED: u64 = 2020;
+
+/// Most weights of a network: 1 GiB of f64.
+const MAX_WEIGHTS: f64 = (1u64 << 27) as f64;
+const MAX_NETWORKS: f64 = 1e6;
+
+/// What to audit, and nothing about how: this decides every number of an audit.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// By activation, then dim, then width; distinct.
+    pub settings: Vec<Setting>,
+    /// Failure probabilities in (0, 1), distinct, falling.
+    pub gammas: Vec<f64>,
+    /// Networks at each setting, ≥ 2.
+    pub networks: usize,
+    /// Indices into [`statements::ALL`], ascending.
+    pub statements: Vec<usize>,
+    pub seed: u64,
+}
+
+/// What was typed; `None` is the default.
+#[derive(Debug, Clone, Default)]
+pub struct Typed {
+    pub dims: Option<Vec<f64>>,
+    pub widths: Option<Vec<f64>>,
+    pub gammas: Option<Vec<f64>>,
+    pub activations: Option<Vec<Activation>>,
+    pub networks: Option<f64>,
+    pub statements: Option<Vec<String>>,
+    pub seed: Option<i64>,
+}
+
+impl Typed {
+    /// # Errors
+    /// Any value that is out of range, and a statement that is not known.
+    pub fn validate(self) -> Result<Options, BadInput> {
+        let dims = sizes(self.dims, &DIMS, "dim", "log d has to be positive", 2.0)?;
+        let widths = sizes(self.widths, &WIDTHS, "width", "a network needs neurons", 1.0)?;
+        let mut activations = self.activations.unwrap_or_else(|| ACTIVATIONS.to_vec());
+        activations.sort_unstable();
+        activations.dedup();
+        let mut gammas = self.gammas.unwrap_or_else(|| GAMMAS.to_vec());
+        if let Some(gamma) = gammas.iter().find(|gamma| !(**gamma > 0.0 && **gamma < 1.0)) {
+            let what = format!("the failure probability {gamma} is not between 0 and 1");
+            return Err(BadInput::new(what, "the statements hold with probability 1 − γ", "give --gamma such as 0.1,0.01"));
+        }
+        gammas.sort_by(|a, b| b.total_cmp(a));
+        gammas.dedup();
+        let networks =
+            whole(self.networks.unwrap_or(NETWORKS as f64), "number of networks", "an interval takes two", 2.0, MAX_NETWORKS)?;
+        let seed = self.seed.map_or(Ok(SEED), |seed| {
+            let why = "streams are keyed by whole numbers from 0";
+            u64::try_from(seed).map_err(|_| BadInput::new(format!("the seed {seed} is negative"), why, "give --seed 0 or more"))
+        })?;
+        let statements = self.statements.map_or_else(|| Ok((0..statements::ALL.len()).collect()), |names| chosen(&names))?;
+        let mut settings = Vec::new();
+        for &activation in &activations {
+            for &dim in &dims {
+                settings.extend(widths.iter().map(|&width| Setting { dim, width, activation }));
+            }
+        }
+        if let Some(large) = settings.iter().find(|setting| setting.d() * setting.k() > MAX_WEIGHTS) {
+            return Err(BadInput::new(
+                format!("dim {} with width {} is too large", large.dim, large.width),
+                "an audit holds its networks in memory, 1 GiB each at most",
+                "give smaller --dims or --widths",
+            ));
+        }
+        let applies = |&index: &usize| settings.iter().any(|setting| statements::ALL[index].applies(setting));
+        if !statements.iter().any(applies) {
+            let names: Vec<&str> = activations.iter().map(|activation| activation.name()).collect();
+            return Err(BadInput::new(
+                format!("there is nothing to audit with activation {}", names.join(",")),
+                "the statements chosen are on others, ReLU or smooth ones",
+                "give other --statements or another --activation",
+            ));
+        }
+        Ok(Options { settings, gammas, networks, statements, seed })
+    }
+}
+
+impl Options {
+    /// The statements that are audited.
+    pub fn statements(&self) -> impl Iterator<Item = (usize, &'static dyn Statement)> {
+        self.statements.iter().map(|&index| (index, statements::ALL[index]))
+    }
+}
+
+fn chosen(names: &[String]) -> Result<Vec<usize>, BadInput> {
+    let index = |name: &String| {
+        statements::ALL.iter().position(|statement| statement.id() == name.trim()).ok_or_else(|| {
+            let ids: Vec<&str> = statements::ALL.iter().map(|statement| statement.id()).collect();
+            let near = ids.iter().map(|id| (strsim::jaro(id, name), *id)).max_by(|a, b| a.0.total_cmp(&b.0));
+            let near = near.map_or_else(String::new, |(_, id)| format!("; did you mean {id}?"));
+            let what = format!("there is no statement `{name}`");
+            BadInput::new(what, "it is none of those that are listed", format!("see advstep-hpc audit --list{near}"))
+        })
+    };
+    let mut chosen = names.iter().map(index).collect::<Result<Vec<usize>, _>>()?;
+    chosen.sort_unstable();
+    chosen.dedup();
+    Ok(chosen)
+}
+
+fn sizes(typed: Option<Vec<f64>>, default: &[usize], noun: &str, why: &str, least: f64) -> Result<Vec<usize>, BadInput> {
+    let Some(typed) = typed else { return Ok(default.to_vec()) };
+    let mut sizes = typed.iter().map(|&size| whole(size, noun, why, least, MAX_WEIGHTS)).collect::<Result<Vec<_>, _>>()?;
+    sizes.sort_unstable();
+    sizes.dedup();
+    Ok(sizes)
+}
+
+/// `number` as a whole number from `least` to `most`.
+fn whole(number: f64, noun: &str, why: &str, least: f64, most: f64) -> Result<usize, BadInput> {
+    if (least..=most).contains(&number) && number.fract() == 0.0 {
+        return Ok(number as usize);
+    }
+    let remedy = format!("give a whole number from {least} to {most}");
+    let what = format!("the {noun} {number} cannot be audited");
+    Err(BadInput::new(what, if number < least { why } else { "it is too large or no whole number" }, remedy))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid() {
+        let options = Typed::default().validate().unwrap();
+        assert_eq!(options.settings.len(), DIMS.len() * WIDTHS.len() * ACTIVATIONS.len());
+        assert_eq!(options.statements.len(), statements::ALL.len());
+    }
+
+    #[test]
+    fn what_was_typed_arrives_in_order() {
+        let typed = Typed {
+            dims: Some(vec![30.0, 10.0, 30.0]),
+            widths: Some(vec![5.0]),
+            gammas: Some(vec![0.01, 0.5]),
+            activations: Some(vec![Activation::Erf, Activation::Relu]),
+            networks: Some(7.0),
+            statements: Some(vec!["lemma-8".to_string()]),
+            seed: Some(3),
+        };
+        let options = typed.validate().unwrap();
+        let settings: Vec<_> = options.settings.iter().map(|s| (s.activation, s.dim, s.width)).collect();
+        let (relu, erf) = (Activation::Relu, Activation::Erf);
+        assert_eq!(settings, [(relu, 10, 5), (relu, 30, 5), (erf, 10, 5), (erf, 30, 5)]);
+        assert_eq!((options.gammas, options.networks, options.seed), (vec![0.5, 0.01], 7, 3));
+    }
+
+    #[test]
+    fn bad_values_are_refused() {
+        let refuse = |typed: Typed| typed.validate().unwrap_err().what;
+        assert!(refuse(Typed { dims: Some(vec![1.0]), ..Typed::default() }).contains("the dim 1 "));
+        assert!(refuse(Typed { widths: Some(vec![f64::INFINITY]), ..Typed::default() }).contains("the width inf "));
+        assert!(refuse(Typed { dims: Some(vec![1e4]), widths: Some(vec![1e5]), ..Typed::default() }).contains("too large"));
+        assert!(refuse(Typed { networks: Some(1.0), ..Typed::default() }).contains("networks 1 "));
+        assert!(refuse(Typed { seed: Some(-1), ..Typed::default() }).contains("-1"));
+        for gamma in [0.0, 1.0, -0.1, f64::NAN] {
+            assert!(refuse(Typed { gammas: Some(vec![gamma]), ..Typed::default() }).contains("failure probability"));
+        }
+        let unknown = Typed { statements: Some(vec!["lemma-88".to_string()]), ..Typed::default() }.validate().unwrap_err();
+        assert!(unknown.remedy.contains("did you mean lemma-8"), "{unknown}");
+    }
+}

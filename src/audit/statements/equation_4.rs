@@ -1,0 +1,98 @@
+//! Equation (4): the operator norm of the Hessian at x, for smooth ψ.
+
+use ndarray::Array1;
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::audit::claim::Exponent;
+use crate::audit::hessian::operator_norm;
+use crate::audit::interval::{Point, exponent, quantile};
+use crate::audit::network::Purpose;
+use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
+
+pub struct Equation4;
+
+/// Products with the Hessian that a Lanczos process takes, about.
+const PRODUCTS: f64 = 40.0;
+
+impl Statement for Equation4 {
+    fn id(&self) -> &'static str {
+        "equation-4"
+    }
+
+    fn citation(&self) -> &'static str {
+        "(4), section 1.2"
+    }
+
+    fn claim(&self) -> &'static str {
+        "‖∇²f(x)‖_op = Õ(1/√d) for smooth ψ"
+    }
+
+    fn applies(&self, setting: &Setting) -> bool {
+        setting.activation.smoothness().is_some()
+    }
+
+    fn networks(&self, _setting: &Setting, asked: usize) -> usize {
+        asked.min(50)
+    }
+
+    fn cost(&self, setting: &Setting) -> f64 {
+        4.0 * PRODUCTS * setting.d() * setting.k()
+    }
+
+    fn columns(&self, _setting: &Setting) -> Vec<String> {
+        vec!["‖∇²f(x)‖".to_string()]
+    }
+
+    fn measure(&self, network: &Network) -> Vec<f64> {
+        let start: Array1<f64> =
+            StandardNormal.sample_iter(network.generator(Purpose::Lanczos)).take(network.setting.dim).collect();
+        vec![operator_norm(network, network.z.view(), start.view())]
+    }
+
+    fn judge(&self, measured: &Measured, gamma: f64) -> Vec<Entry> {
+        vec![constant(measured, gamma, 0, "‖∇²f(x)‖ √d")]
+    }
+
+    fn across(&self, all: &[Measured], gamma: f64) -> Vec<Entry> {
+        exponents_in_dim(all, gamma, 0, "‖∇²f(x)‖")
+    }
+}
+
+/// The constant that Õ(1/√d) hides, at one setting.
+pub fn constant(measured: &Measured, gamma: f64, column: usize, quantity: &str) -> Entry {
+    let scaled: Vec<f64> = measured.column(column).iter().map(|norm| norm * measured.setting.d().sqrt()).collect();
+    Claim::of(measured, gamma, quantity).part("constant").named(quantile(&scaled, 1.0 - gamma))
+}
+
+/// The growth with d of the quantile at 1 − γ, which Õ(1/√d) wants at −1/2. Its derivation, a central limit of k terms for each
+/// direction and d directions, needs k ≥ d; with fewer neurons than dimensions the norm is that of k nearly orthogonal terms, of
+/// order 1/√k whatever d.
+pub fn exponents_in_dim(all: &[Measured], gamma: f64, column: usize, quantity: &str) -> Vec<Entry> {
+    let is_wide = |measured: &&Measured| measured.setting.width >= measured.setting.dim;
+    let (wide, narrow): (Vec<&Measured>, Vec<&Measured>) = all.iter().partition(is_wide);
+    let entry = |part: &str, of: &[&Measured]| {
+        let point = |measured: &&Measured| Point {
+            group: measured.setting.width,
+            size: measured.setting.d(),
+            sample: measured.column(column),
+        };
+        let points: Vec<Point> = of.iter().map(point).collect();
+        Claim::across(all, gamma, format!("exponent of {quantity} in d"))
+            .part(part)
+            .assuming(part == "k ≥ d", "k ≥ d, for the central limit that it is derived from")
+            .note("−1/2, and what a factor √log d of the Õ adds between these d")
+            .exponent(
+                exponent(&points, |sample| quantile(sample, 1.0 - gamma).value),
+                Exponent::AtMost(-0.5 + of_logarithm(&points)),
+            )
+    };
+    let parts = [("k ≥ d", wide), ("k < d", narrow)];
+    parts.into_iter().filter(|(_, of)| !of.is_empty()).map(|(part, of)| entry(part, &of)).collect()
+}
+
+/// What a factor √log d adds to the exponent between the smallest and the largest d.
+fn of_logarithm(points: &[Point]) -> f64 {
+    let smallest = points.iter().map(|point| point.size).fold(f64::INFINITY, f64::min);
+    let largest = points.iter().map(|point| point.size).fold(0.0, f64::max);
+    if smallest > 1.0 && smallest < largest { 0.5 * (largest.ln() / smallest.ln()).ln() / (largest / smallest).ln() } else { 0.0 }
+}

@@ -1,0 +1,94 @@
+//! Equations (6) and (9): how far ∇f moves on the microscopic, mesoscopic and macroscopic scale.
+
+use crate::audit::claim::Exponent;
+use crate::audit::interval::{Point, exponent, quantile};
+use crate::audit::network::norm;
+use crate::audit::variation::{Bracket, Effort, at};
+use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
+
+pub struct Equation6;
+
+/// A radius in d, its name, and whether it is o(√d), where (6) says that f is nearly linear.
+struct Scale {
+    name: &'static str,
+    radius: fn(f64) -> f64,
+    is_small: bool,
+}
+
+/// One radius for each scale of the paper (section 1.2), and R = 1, the length of an adversarial step.
+const SCALES: [Scale; 4] = [
+    Scale { name: "microscopic, R = d^(−1/4)", radius: |d| d.powf(-0.25), is_small: true },
+    Scale { name: "mesoscopic, R = 1", radius: |_| 1.0, is_small: true },
+    Scale { name: "mesoscopic, R = d^(1/4)", radius: |d| d.powf(0.25), is_small: true },
+    Scale { name: "macroscopic, R = √d", radius: f64::sqrt, is_small: false },
+];
+
+const SMALL: &str = "‖δ‖ = o(√d)";
+
+impl Statement for Equation6 {
+    fn id(&self) -> &'static str {
+        "equation-6"
+    }
+
+    fn citation(&self) -> &'static str {
+        "(6), section 1.2; (9), section 1.3"
+    }
+
+    fn claim(&self) -> &'static str {
+        "‖∇f(x) − ∇f(x + δ)‖ = o(‖∇f(x)‖) for all ‖δ‖ = o(√d)"
+    }
+
+    fn networks(&self, _setting: &Setting, asked: usize) -> usize {
+        asked.min(40)
+    }
+
+    fn cost(&self, setting: &Setting) -> f64 {
+        Effort::AUDIT.cost(setting.d(), setting.k(), SCALES.len())
+    }
+
+    fn columns(&self, _setting: &Setting) -> Vec<String> {
+        let pair =
+            |scale: &Scale| ["found", "at most"].map(|side| format!("sup ‖∇f(x) − ∇f(x + δ)‖/‖∇f(x)‖ {side}, {}", scale.name));
+        SCALES.iter().flat_map(pair).collect()
+    }
+
+    fn measure(&self, network: &Network) -> Vec<f64> {
+        let radii = SCALES.map(|scale| (scale.radius)(network.setting.d()));
+        let gradient_norm = norm(network.gradient(network.z.view()).view());
+        let brackets = radii.map(|radius| at(network, radius));
+        brackets.into_iter().flat_map(|Bracket { found, at_most }| [found / gradient_norm, at_most / gradient_norm]).collect()
+    }
+
+    fn judge(&self, measured: &Measured, gamma: f64) -> Vec<Entry> {
+        let entry = |(index, scale): (usize, &Scale)| {
+            let at_most = quantile(&measured.column(2 * index + 1), 1.0 - gamma).value;
+            Claim::of(measured, gamma, "sup ‖∇f(x) − ∇f(x + δ)‖/‖∇f(x)‖ found")
+                .part(scale.name)
+                .assuming(scale.is_small, SMALL)
+                .note(format!("at most {at_most:.3} by the bound of each network"))
+                .named(quantile(&measured.column(2 * index), 1.0 - gamma))
+        };
+        SCALES.iter().enumerate().map(entry).collect()
+    }
+
+    fn across(&self, all: &[Measured], gamma: f64) -> Vec<Entry> {
+        let entry = |(index, scale): (usize, &Scale)| {
+            let point = |measured: &Measured| Point {
+                group: measured.setting.width,
+                size: measured.setting.d(),
+                sample: measured.column(2 * index),
+            };
+            let points: Vec<Point> = all.iter().map(point).collect();
+            let measured = exponent(&points, |sample| quantile(sample, 1.0 - gamma).value);
+            let claim = Claim::across(all, gamma, "exponent in d of sup ‖∇f(x) − ∇f(x + δ)‖/‖∇f(x)‖ found")
+                .part(scale.name)
+                .assuming(scale.is_small, SMALL);
+            match (scale.is_small, measured) {
+                (true, _) => claim.note("o(1) wants it to fall, so an exponent below 0").exponent(measured, Exponent::AtMost(0.0)),
+                (false, Some(measured)) => claim.named(measured),
+                (false, None) => claim.not_testable(f64::NAN, "there are not two sizes to compare"),
+            }
+        };
+        SCALES.iter().enumerate().map(entry).collect()
+    }
+}

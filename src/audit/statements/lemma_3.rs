@@ -1,0 +1,172 @@
+//! Lemma 3, the descent lemma: how far f along the gradient is from its linear prediction, against how much the gradient changes.
+//!
+//! With u = ∇f(x)/‖∇f(x)‖ and a step to x + r u, r of either sign, so that η = r ‖∇f(x)‖, the left side is |f(x + r u) − f(x) − η|. The right side is
+//! |r| times the supremum of ‖∇f(x) − ∇f(x + δ)‖ over the ball ‖δ‖ ≤ |r|. The proof needs no more than the segment from 0 to r u, and the
+//! supremum over that is no more than the one over the ball: if the left side is no more than |r| times the supremum over the segment,
+//! the lemma holds. For a piecewise linear ψ the gradient along the segment has finitely many values, one after each breakpoint, and the supremum
+//! is exact; for a smooth ψ it is the largest of [`POINTS`] points, from below.
+
+use ndarray::{Array1, Array2};
+
+use crate::audit::network::norm;
+use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
+
+pub struct Lemma3;
+
+/// Points of the segment at which the gradient of a smooth network is compared.
+const POINTS: usize = 8;
+
+/// Lengths |r| of the steps: of the microscopic, mesoscopic and macroscopic scale.
+fn radii(dim: usize) -> [f64; 3] {
+    [0.1, 1.0, (dim as f64).sqrt()]
+}
+
+/// Names of the radii.
+const RADII: [&str; 3] = ["‖δ‖ = 0.1", "‖δ‖ = 1", "‖δ‖ = √d"];
+
+impl Statement for Lemma3 {
+    fn id(&self) -> &'static str {
+        "lemma-3"
+    }
+
+    fn citation(&self) -> &'static str {
+        "Lemma 3 (appendix A)"
+    }
+
+    fn claim(&self) -> &'static str {
+        "|f(x + η∇f/‖∇f‖²) − f(x) − η| ≤ sup ‖∇f(x) − ∇f(x + δ)‖ |η|/‖∇f‖ over ‖δ‖ ≤ η/‖∇f‖, always"
+    }
+
+    fn cost(&self, setting: &Setting) -> f64 {
+        2.0 * setting.d() * setting.k() * (2.0 + 6.0 * POINTS as f64)
+    }
+
+    fn columns(&self, _setting: &Setting) -> Vec<String> {
+        RADII.iter().flat_map(|radius| [format!("left side, {radius}"), format!("right side, {radius}")]).collect()
+    }
+
+    /// For each radius the two sides, of the sign of r at which they are nearest to each other.
+    fn measure(&self, network: &Network) -> Vec<f64> {
+        let gradient = network.gradient_at_input();
+        let length = norm(gradient.view());
+        if length == 0.0 {
+            // The lemma divides by ‖∇f(x)‖: there is no such step.
+            return vec![0.0; 2 * RADII.len()];
+        }
+        let u = network.forward((gradient / length).view());
+        let sides = |r: f64| {
+            let value = network.value((&network.z + &(&u * r)).view());
+            let left = (value - network.value_at_input() - r * length).abs();
+            (left, r.abs() * largest_change(network, &(&u * r)))
+        };
+        let room = |(left, right): (f64, f64)| if left > 0.0 { right / left } else { f64::INFINITY };
+        let nearest = |radius: f64| {
+            let (forward, backward) = (sides(radius), sides(-radius));
+            if room(forward) <= room(backward) { forward } else { backward }
+        };
+        radii(network.setting.dim).into_iter().map(nearest).flat_map(|(left, right)| [left, right]).collect()
+    }
+
+    fn judge(&self, measured: &Measured, gamma: f64) -> Vec<Entry> {
+        let size = |row: &[f64]| row.iter().fold(1.0_f64, |size, side| size.max(side.abs()));
+        let entry = |(index, radius): (usize, &&str)| {
+            // Where both sides are 0 up to the rounding of f there is nothing to compare.
+            let ratio = |row: &Vec<f64>| match (row[2 * index], row[2 * index + 1]) {
+                (left, _) if left <= 1e-12 * size(row) => 0.0,
+                (left, right) => left / right,
+            };
+            let ratios: Vec<f64> = measured.rows.iter().map(ratio).collect();
+            Claim::of(measured, gamma, "left side/right side").part(*radius).always_at_most(&ratios, 1.0)
+        };
+        RADII.iter().enumerate().map(entry).collect()
+    }
+}
+
+/// The supremum over t in [0, 1] of ‖∇f at z + t·v − ∇f at z‖: exact for a piecewise linear ψ, from below for a smooth one.
+fn largest_change(network: &Network, v: &Array1<f64>) -> f64 {
+    match network.activation().leak() {
+        Some(leak) => largest_change_by_breakpoints(network, v, leak),
+        None => largest_change_on_grid(network, v),
+    }
+}
+
+/// Walks the breakpoints −z/v in (0, 1) in order: at each the gradient jumps by (1 − leak) a_i sign(v_i) w_i/√k.
+fn largest_change_by_breakpoints(network: &Network, v: &Array1<f64>, leak: f64) -> f64 {
+    let mut breakpoints: Vec<(f64, usize)> =
+        network.z.iter().zip(v).map(|(z, v)| -z / v).enumerate().map(|(i, t)| (t, i)).collect();
+    breakpoints.retain(|(t, _)| (0.0..1.0).contains(t));
+    breakpoints.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let mut change: Array1<f64> = Array1::zeros(network.setting.dim);
+    let mut largest = 0.0_f64;
+    for (_, neuron) in breakpoints {
+        let jump = (1.0 - leak) * network.a[neuron] * v[neuron].signum() * network.scale();
+        change.scaled_add(jump, &network.w.row(neuron));
+        largest = largest.max(change.dot(&change));
+    }
+    largest.sqrt()
+}
+
+fn largest_change_on_grid(network: &Network, v: &Array1<f64>) -> f64 {
+    let activation = network.activation();
+    let mut changes = Array2::zeros((POINTS, network.setting.width));
+    let here = network.z.mapv(|z| activation.derivative(z));
+    for (index, mut row) in changes.rows_mut().into_iter().enumerate() {
+        let t = (index + 1) as f64 / POINTS as f64;
+        for neuron in 0..network.setting.width {
+            let there = activation.derivative(network.z[neuron] + t * v[neuron]);
+            row[neuron] = (there - here[neuron]) * network.a[neuron] * network.scale();
+        }
+    }
+    let gradients = changes.dot(&network.w);
+    gradients.rows().into_iter().map(norm).fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activation::Activation;
+
+    /// sup over a fine grid, by gradients from scratch.
+    fn by_force(network: &Network, v: &Array1<f64>) -> f64 {
+        let here = network.gradient(network.z.view());
+        let at = |i: i32| {
+            let there = network.gradient((&network.z + &(v * (f64::from(i) / 2000.0))).view());
+            norm((&there - &here).view())
+        };
+        (1..=2000).map(at).fold(0.0, f64::max)
+    }
+
+    #[test]
+    fn the_supremum_along_the_segment_is_that_of_a_fine_grid() {
+        for activation in [Activation::Relu, Activation::LeakyRelu, Activation::Tanh, Activation::Gelu] {
+            for (index, r) in [0.3, -1.0, 3.0].into_iter().enumerate() {
+                let network = Network::new(9, Setting { dim: 8, width: 40, activation }, index);
+                let gradient = network.gradient_at_input();
+                let v = network.forward((gradient * (r / norm(gradient.view()))).view());
+                let (got, expected) = (largest_change(&network, &v), by_force(&network, &v));
+                // The fine grid may miss the largest piece of a piecewise linear network; the coarse one of a smooth network is below.
+                let agrees = match activation.leak() {
+                    Some(_) => got >= expected - 1e-12 && got <= expected * 1.05,
+                    None => got <= expected + 1e-12 && got >= expected * 0.97,
+                };
+                assert!(agrees, "{} r = {r}: {got} against {expected}", activation.name());
+            }
+        }
+    }
+
+    #[test]
+    fn the_left_side_is_that_of_the_naive_formula() {
+        let network = Network::new(9, Setting { dim: 8, width: 40, activation: Activation::Relu }, 0);
+        let gradient = network.gradient_at_input().clone();
+        let row = Lemma3.measure(&network);
+        let left = |r: f64| {
+            let length = norm(gradient.view());
+            let point = &network.x + &(&gradient * (r / length));
+            (network.value(network.forward(point.view()).view()) - network.value_at_input() - r * length).abs()
+        };
+        for (index, radius) in radii(8).into_iter().enumerate() {
+            let got = row[2 * index];
+            assert!([left(radius), left(-radius)].iter().any(|left| (left - got).abs() < 1e-12), "radius {radius}: {got}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The statements, one file each. To add one: write a file beside this one whose type implements [`Statement`](super::Statement),
+//! name it here, and put it in [`ALL`].
+
+mod equation_2;
+mod equation_24;
+mod equation_3;
+mod equation_39;
+mod equation_4;
+mod equation_5;
+mod equation_6;
+mod lemma_1;
+mod lemma_2;
+mod lemma_3;
+mod lemma_4;
+mod lemma_5;
+mod lemma_6;
+mod lemma_7;
+mod lemma_8;
+mod lemma_9;
+mod proposition_1;
+mod proposition_2;
+mod proposition_3;
+mod proposition_4;
+mod proposition_5;
+mod theorem_1;
+mod theorem_2;
+mod theorem_steps;
+mod variations;
+
+use super::Statement;
+
+/// Every statement: theorems, the claims of section 1.2, lemmas, propositions, and the equations of their proofs. Names on the
+/// command line are the [`id`](Statement::id)s.
+pub const ALL: &[&dyn Statement] = &[
+    &theorem_1::Theorem1,
+    &theorem_2::Theorem2,
+    &equation_2::Equation2,
+    &equation_3::Equation3,
+    &equation_4::Equation4,
+    &equation_5::Equation5,
+    &equation_6::Equation6,
+    &lemma_1::Lemma1,
+    &lemma_2::Lemma2,
+    &lemma_3::Lemma3,
+    &lemma_4::Lemma4,
+    &lemma_5::Lemma5,
+    &lemma_6::Lemma6,
+    &lemma_7::Lemma7,
+    &lemma_8::Lemma8,
+    &lemma_9::Lemma9,
+    &proposition_1::Proposition1,
+    &proposition_2::Proposition2,
+    &proposition_3::Proposition3,
+    &proposition_4::Proposition4,
+    &proposition_5::Proposition5,
+    &equation_24::Equation24,
+    &equation_39::Equation39,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activation::Activation;
+    use crate::audit::{Network, Setting};
+
+    #[test]
+    fn names_are_distinct() {
+        let mut ids: Vec<&str> = ALL.iter().map(|statement| statement.id()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), ALL.len());
+    }
+
+    #[test]
+    fn every_statement_measures_what_its_columns_say() {
+        for activation in [Activation::Relu, Activation::Tanh] {
+            let setting = Setting { dim: 12, width: 30, activation };
+            for statement in ALL.iter().filter(|statement| statement.applies(&setting)) {
+                let network = Network::new(1, setting, 0);
+                let row = statement.measure(&network);
+                assert_eq!(row.len(), statement.columns(&setting).len(), "{}", statement.id());
+                assert_eq!(row, statement.measure(&network), "{} is not a function of the network", statement.id());
+                assert!(statement.cost(&setting) > 0.0 && statement.networks(&setting, 9) <= 9, "{}", statement.id());
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What Theorems 1 and 2 share: the smallest constant of their step, and the length of that step.
+
+use crate::audit::claim::Exponent;
+use crate::audit::interval::{Point, exponent, quantile};
+use crate::audit::step_constant::{CHANGES, LARGEST, Line, root_log, smallest_drop};
+use crate::audit::{Claim, Entry, Estimate, Measured, Network, Setting};
+
+/// The line is evaluated at about 300 points.
+pub fn cost(setting: &Setting) -> f64 {
+    (6.0 * setting.d() + 300.0 * 20.0) * setting.k()
+}
+
+pub fn columns() -> Vec<String> {
+    let changes = (1..=CHANGES).map(|i| format!("|η| ‖∇f(x)‖² at change of sign {i}"));
+    std::iter::once("‖∇f(x)‖".to_string()).chain(changes).collect()
+}
+
+pub fn measure(network: &Network) -> Vec<f64> {
+    let Line { gradient_norm, changes } = Line::of(network);
+    std::iter::once(gradient_norm).chain(changes).collect()
+}
+
+/// The lines of the networks, from their numbers.
+pub fn lines(measured: &Measured) -> Vec<Line> {
+    let line = |row: &Vec<f64>| Line { gradient_norm: row[0], changes: std::array::from_fn(|i| row[1 + i]) };
+    measured.rows.iter().map(line).collect()
+}
+
+/// The smallest constant, and the length of the step with it, in units of ‖x‖/√d = 1.
+pub fn judge(measured: &Measured, gamma: f64, lines: &[Line]) -> Vec<Entry> {
+    let root_log = root_log(gamma);
+    let drop = smallest_drop(lines, gamma);
+    let claim = |quantity: &str| Claim::of(measured, gamma, quantity).part("smallest C");
+    if drop.value.is_infinite() {
+        let why = format!("no step up to |η| ‖∇f(x)‖² = {LARGEST} flips a share 1 − γ of the networks");
+        return vec![claim("C").not_testable(f64::NAN, why)];
+    }
+    let constant = Estimate { value: drop.value / root_log, low: drop.low / root_log, high: drop.high / root_log };
+    let lengths: Vec<f64> = lines.iter().map(|line| drop.value / line.gradient_norm).collect();
+    vec![claim("C").named(constant), claim("√d ‖η∇f(x)‖/‖x‖").note("at the step of that C").named(quantile(&lengths, 1.0 - gamma))]
+}
+
+/// ‖η∇f‖/‖x‖ against 1/√d, for the shortest η that flips the sign of a network.
+pub fn length_exponent(all: &[Measured], gamma: f64) -> Entry {
+    let point = |measured: &Measured| {
+        let length = |line: Line| line.changes[0] / line.gradient_norm / measured.setting.d().sqrt();
+        Point {
+            group: measured.setting.width,
+            size: measured.setting.d(),
+            sample: lines(measured).into_iter().map(length).collect(),
+        }
+    };
+    let points: Vec<Point> = all.iter().map(point).collect();
+    Claim::across(all, gamma, "exponent of ‖η∇f(x)‖/‖x‖ in d")
+        .part("shortest step that flips")
+        .note("‖η∇f(x)‖ = O(‖x‖/√d) wants −1/2 or less")
+        .exponent(exponent(&points, |sample| quantile(sample, 1.0 - gamma).value), Exponent::AtMost(-0.5))
+}

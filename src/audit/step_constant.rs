@@ -1,0 +1,96 @@
+//! The constant of Theorems 1 and 2: how large C must be for the step |η| = C √log(1/γ)/‖∇f(x)‖² to flip the sign of f with
+//! probability 1 − γ.
+//!
+//! A step is measured by its *drop* c = |η| ‖∇f‖², by which f would fall if it were linear; so C = c/√log(1/γ). The theorems speak
+//! of the sign at that very step, and a longer one may flip it back: what is kept of a line are the drops at which the sign
+//! changes.
+
+use super::interval::probability;
+use super::network::norm;
+use super::{Estimate, Network};
+
+/// Drops are searched from the smallest to the largest, on a geometric grid. Two changes of sign between neighbours are not seen.
+const SMALLEST: f64 = 0.01;
+pub const LARGEST: f64 = 200.0;
+const RATIO: f64 = 1.04;
+/// Halvings of the stretch between two points of the grid.
+const HALVINGS: usize = 30;
+
+/// Changes of sign kept for a line: the first ones. (A gradient line that crosses zero more often has left the mesoscopic scale.)
+pub const CHANGES: usize = 5;
+
+/// The line of one network.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Line {
+    /// ‖∇f(x)‖.
+    pub gradient_norm: f64,
+    /// Drops at which the sign of f changes, ascending; ∞ where there are no more.
+    pub changes: [f64; CHANGES],
+}
+
+impl Line {
+    /// The line from x against (or, where f < 0, along) the gradient. Without a direction (f = 0 or ∇f = 0) nothing ever changes.
+    pub fn of(network: &Network) -> Self {
+        let value = network.value(network.z.view());
+        let gradient = network.gradient(network.z.view());
+        let mut line = Line { gradient_norm: norm(gradient.view()), changes: [f64::INFINITY; CHANGES] };
+        if value == 0.0 || line.gradient_norm == 0.0 {
+            return line;
+        }
+        let slope = network.forward(gradient.view()) * (-value.signum() / line.gradient_norm.powi(2));
+        let activation = network.activation();
+        let has_flipped = |drop: f64| {
+            let terms = network.a.iter().zip(&network.z).zip(&slope).map(|((a, z), slope)| a * activation.value(z + drop * slope));
+            (terms.sum::<f64>() > 0.0) != (value > 0.0)
+        };
+        let (mut count, mut low, mut was) = (0, 0.0, false);
+        let mut high = SMALLEST;
+        while high <= LARGEST && count < CHANGES {
+            let is = has_flipped(high);
+            if is != was {
+                line.changes[count] = change_between(low, high, |drop| has_flipped(drop) == is);
+                count += 1;
+            }
+            (low, was) = (high, is);
+            high *= RATIO;
+        }
+        line
+    }
+
+    /// Whether the step of `drop` flips the sign.
+    pub fn is_flipped_at(&self, drop: f64) -> bool {
+        self.changes.iter().filter(|change| **change <= drop).count() % 2 == 1
+    }
+}
+
+/// The point between `low` and `high` from which on `has_changed`, by bisection.
+fn change_between(mut low: f64, mut high: f64, has_changed: impl Fn(f64) -> bool) -> f64 {
+    for _ in 0..HALVINGS {
+        let middle = 0.5 * (low + high);
+        match has_changed(middle) {
+            true => high = middle,
+            false => low = middle,
+        }
+    }
+    high
+}
+
+/// The smallest drop at which a share 1 − γ of `lines` is flipped; ∞ if there is none. The interval has the smallest drops at which
+/// the upper and the lower end of the Clopper–Pearson interval of that share reach 1 − γ.
+pub fn smallest_drop(lines: &[Line], gamma: f64) -> Estimate {
+    let mut drops: Vec<f64> = lines.iter().flat_map(|line| line.changes).filter(|drop| drop.is_finite()).collect();
+    drops.sort_by(f64::total_cmp);
+    let flipped: Vec<u64> = drops.iter().map(|&drop| lines.iter().filter(|line| line.is_flipped_at(drop)).count() as u64).collect();
+    let trials = lines.len() as u64;
+    let first = |reached: &dyn Fn(Estimate) -> f64| {
+        let needed = (0..=trials).find(|&hits| reached(probability(hits, trials)) >= 1.0 - gamma);
+        let place = needed.and_then(|needed| flipped.iter().position(|&hits| hits >= needed));
+        place.map_or(f64::INFINITY, |place| drops[place])
+    };
+    Estimate { value: first(&|share| share.value + 1e-12), low: first(&|share| share.high), high: first(&|share| share.low) }
+}
+
+/// √log(1/γ), the factor of the theorems' step and of its length.
+pub fn root_log(gamma: f64) -> f64 {
+    (1.0 / gamma).ln().sqrt()
+}

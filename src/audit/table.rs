@@ -1,0 +1,256 @@
+//! An audit for people: the table on a terminal, and the two tables of the documentation in Markdown.
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::entry::Scope;
+use super::run::Audit;
+use super::{Entry, Setting, statements};
+use crate::activation::Activation;
+
+/// The statements that can be audited, one a line.
+pub fn list() -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["STATEMENT", "WHERE", "WHAT IT SAYS"]);
+    for statement in statements::ALL {
+        table.add_row([statement.id(), statement.citation(), statement.claim()]);
+    }
+    format!("{}\n", trimmed(&table))
+}
+
+const COLUMNS: [&str; 11] = ["statement", "part", "ψ", "d", "k", "regime", "γ", "bound", "measured [95 %]", "room", "verdict"];
+
+/// The cells of an entry, in the order of [`COLUMNS`].
+fn row(entry: &Entry) -> [String; 11] {
+    let (activation, dim, width) = match entry.scope {
+        Scope::One(setting) => (setting.activation, setting.dim.to_string(), setting.width.to_string()),
+        Scope::Across(activation) => (activation, "all".to_string(), "all".to_string()),
+    };
+    let why = if entry.why.is_empty() { String::new() } else { format!(" ({})", entry.why) };
+    [
+        entry.statement.to_string(),
+        match (entry.part.is_empty(), entry.quantity.is_empty()) {
+            (true, _) => entry.quantity.clone(),
+            (_, true) => entry.part.clone(),
+            _ => format!("{}, {}", entry.quantity, entry.part),
+        },
+        activation.name().to_string(),
+        dim,
+        width,
+        entry.regime().map_or_else(|| "all".to_string(), |regime| regime.label().to_string()),
+        entry.gamma.to_string(),
+        number(entry.bound),
+        measured(entry),
+        number(entry.room),
+        format!("{}{why}", entry.verdict.label()),
+    ]
+}
+
+fn measured(entry: &Entry) -> String {
+    let estimate = entry.estimate;
+    if estimate.value.is_nan() {
+        return "–".to_string();
+    }
+    if estimate.low.is_nan() {
+        return number(estimate.value);
+    }
+    format!("{} [{}, {}]", number(estimate.value), number(estimate.low), number(estimate.high))
+}
+
+/// Three significant digits; `–` for no number.
+pub fn number(value: f64) -> String {
+    if value.is_nan() {
+        return "–".to_string();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "∞".to_string() } else { "−∞".to_string() };
+    }
+    let sign = if value < 0.0 { "−" } else { "" };
+    let size = value.abs();
+    if size == 0.0 {
+        return "0".to_string();
+    }
+    if !(1e-3..1e5).contains(&size) {
+        let text = format!("{size:.2e}");
+        return format!("{sign}{text}");
+    }
+    // The exponent of the rounded number: 0.9999 is 1.00.
+    let exponent = format!("{size:.2e}").split_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0);
+    let decimals = (2 - exponent).max(0) as usize;
+    format!("{sign}{size:.decimals$}")
+}
+
+/// The table on a terminal: a line for each subject, activation and γ, which sums up its settings; with `full` a line an entry.
+pub fn text(audit: &Audit, full: bool) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    let right: &[usize] = match full {
+        true => {
+            table.set_header(COLUMNS);
+            table.add_rows(audit.entries.iter().map(row));
+            &[3, 4, 6, 7, 9]
+        }
+        false => {
+            table.set_header(["statement", "what was measured", "ψ", "γ", "settings", "measured", "room", "verdict"]);
+            table.add_rows(groups(&audit.entries, subject).iter().map(|group| sum_row(group)));
+            &[3, 4]
+        }
+    };
+    for &index in right {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    format!("{}\n{}\n", trimmed(&table), tally(&audit.entries.iter().collect::<Vec<_>>()))
+}
+
+/// What a line of the table that sums up is about. Entries of several settings are apart from those of one.
+fn subject(entry: &Entry) -> (&'static str, &str, &str, &'static str, u64, bool) {
+    let is_across = matches!(entry.scope, Scope::Across(_));
+    (entry.statement, &entry.quantity, &entry.part, activation(entry).name(), entry.gamma.to_bits(), is_across)
+}
+
+/// Entries with the same key, in the order in which the keys first occur.
+fn groups<'a, K: PartialEq>(entries: &'a [Entry], key: impl Fn(&'a Entry) -> K) -> Vec<Vec<&'a Entry>> {
+    let mut groups: Vec<(K, Vec<&Entry>)> = Vec::new();
+    for entry in entries {
+        let key = key(entry);
+        match groups.iter_mut().find(|(other, _)| *other == key) {
+            Some((_, group)) => group.push(entry),
+            None => groups.push((key, vec![entry])),
+        }
+    }
+    groups.into_iter().map(|(_, group)| group).collect()
+}
+
+/// The cells of a line that sums up.
+fn sum_row(group: &[&Entry]) -> [String; 8] {
+    let first = group[0];
+    let measured = if group.len() == 1 { measured(first) } else { range(group.iter().map(|entry| entry.estimate.value)) };
+    let settings = if matches!(first.scope, Scope::Across(_)) { "all".to_string() } else { group.len().to_string() };
+    let room = range(group.iter().map(|entry| entry.room));
+    let [statement, subject, ..] = row(first);
+    [statement, subject, activation(first).name().to_string(), first.gamma.to_string(), settings, measured, room, verdicts(group)]
+}
+
+/// The range of those that are numbers.
+fn range(values: impl Iterator<Item = f64>) -> String {
+    let values: Vec<f64> = values.filter(|value| !value.is_nan()).collect();
+    let (low, high) =
+        values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
+    match values.len() {
+        0 => "–".to_string(),
+        _ if number(low) == number(high) => number(low),
+        _ => format!("{} to {}", number(low), number(high)),
+    }
+}
+
+fn activation(entry: &Entry) -> Activation {
+    match entry.scope {
+        Scope::One(setting) => setting.activation,
+        Scope::Across(activation) => activation,
+    }
+}
+
+fn trimmed(table: &Table) -> String {
+    table.lines().map(|line| line.trim_end().to_string()).collect::<Vec<_>>().join("\n")
+}
+
+/// How many entries have which verdict, in a line.
+fn tally(entries: &[&Entry]) -> String {
+    format!("{} entries: {}", entries.len(), verdicts(entries))
+}
+
+/// The verdicts and how often each occurs.
+fn verdicts(entries: &[&Entry]) -> String {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for entry in entries {
+        let label = entry.verdict.label();
+        match counts.iter_mut().find(|(other, _)| *other == label) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((label, 1)),
+        }
+    }
+    counts.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    counts.iter().map(|(label, count)| format!("{count} {label}")).collect::<Vec<_>>().join("; ")
+}
+
+/// The short table (a line a statement) and the full one (a line an entry), each between two comments by which `scripts/audit-tables.sh`
+/// finds them.
+pub fn markdown(audit: &Audit) -> String {
+    let command = between("command", &format!("    {}\n", command(audit)));
+    format!("{command}\n{}\n{}", between("short", &short(audit)), between("full", &full(audit)))
+}
+
+fn between(name: &str, table: &str) -> String {
+    format!("<!-- audit {name} -->\n\n{table}\n<!-- audit {name} end -->\n")
+}
+
+/// What to type for the numbers of `audit`.
+fn command(audit: &Audit) -> String {
+    let list = |numbers: Vec<String>| numbers.join(",");
+    let sizes = |of: fn(&Setting) -> usize| {
+        let mut sizes: Vec<usize> = audit.options.settings.iter().map(of).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
+        list(sizes.iter().map(usize::to_string).collect())
+    };
+    let mut activations: Vec<&str> = audit.options.settings.iter().map(|setting| setting.activation.name()).collect();
+    activations.dedup();
+    format!(
+        "advstep-hpc audit --dims {} --widths {} --activation {} --gamma {} --networks {} --seed {}",
+        sizes(|setting| setting.dim),
+        sizes(|setting| setting.width),
+        activations.join(","),
+        list(audit.options.gammas.iter().map(f64::to_string).collect()),
+        audit.options.networks,
+        audit.options.seed,
+    )
+}
+
+fn full(audit: &Audit) -> String {
+    let mut lines = vec![line(&COLUMNS), line(&["---"; 11])];
+    lines.extend(audit.entries.iter().map(|entry| line(&row(entry))));
+    lines.join("\n") + "\n\n" + &tally(&audit.entries.iter().collect::<Vec<_>>()) + "\n"
+}
+
+/// One line for each statement: the range of the room, or of what was measured where there is no bound, and the verdicts.
+fn short(audit: &Audit) -> String {
+    let header = ["statement", "what it says", "room", "verdicts"];
+    let mut lines = vec![line(&header), line(&["---"; 4])];
+    for group in groups(&audit.entries, |entry| entry.statement) {
+        let statement = statements::ALL.iter().find(|statement| statement.id() == group[0].statement);
+        let (citation, claim) = statement.map_or(("", ""), |statement| (statement.citation(), statement.claim()));
+        let rooms = range(group.iter().map(|entry| entry.room));
+        let room = match rooms.as_str() {
+            "–" => {
+                let first = group[0];
+                let alike = group.iter().filter(|entry| (&entry.quantity, &entry.part) == (&first.quantity, &first.part));
+                let [_, subject, ..] = row(first);
+                format!("{subject}: {}", range(alike.map(|entry| entry.estimate.value)))
+            }
+            _ => rooms,
+        };
+        lines.push(line(&[citation.to_string(), claim.to_string(), room, verdicts(&group)]));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn line<T: AsRef<str>>(cells: &[T]) -> String {
+    let cells: Vec<String> = cells.iter().map(|cell| cell.as_ref().replace('|', "\\|")).collect();
+    format!("| {} |", cells.join(" | "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_three_digits() {
+        let cases = [(0.0, "0"), (1.0, "1.00"), (-0.0166, "−0.0166"), (15.12, "15.1"), (251.4, "251"), (5011.0, "5011")];
+        for (value, expected) in cases {
+            assert_eq!(number(value), expected);
+        }
+        assert_eq!((number(f64::NAN), number(f64::INFINITY), number(1.5e-7)), ("–".into(), "∞".into(), "1.50e-7".into()));
+        assert_eq!(number(0.9999), "1.00");
+    }
+}

@@ -1,0 +1,270 @@
+//! The depth conjecture: the smallest d and k at which 100 % of the inputs switch "appears to grow with L" (the paper, section 4),
+//! estimated.
+//!
+//! For each depth L the fraction switched is taken along two lines of the grid: over d at the largest width that all depths have
+//! (infinity counts), and over the finite widths at the largest d. Two sizes are read off a line:
+//!
+//! - *All*: the smallest size at which, and at every larger one of the grid, every input switched. The true one lies above the
+//!   largest size with an input that did not; above how far depends on the sample. With none of n networks failing, the share of
+//!   networks with an input that does not switch is below 1 − 0.05^(1/n) at 95 % (Clopper–Pearson, one-sided, networks as
+//!   clusters).
+//! - *99 %*: where the fraction last rises through [`LEVEL`], interpolated in log size. Its interval has the percentiles 2.5 and
+//!   97.5 over resampled networks, each cell on its own. It does not depend on the size of the sample, so it is the one that depths
+//!   are compared by: the growth is the factor a layer of the least-squares line of its logarithm against L, with the interval of
+//!   the same resamples.
+
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use super::CellResults;
+use crate::experiment::INFINITE_WIDTH;
+
+/// The fraction whose crossing is interpolated.
+pub const LEVEL: f64 = 0.99;
+const RESAMPLES: usize = 1000;
+/// 1 − the confidence of the one-sided bound on failures that were not seen.
+const UNSEEN: f64 = 0.05;
+
+/// A number and its 95 % interval; ∞ beyond the grid.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Interval {
+    pub value: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+/// What a line of the grid goes along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Along {
+    /// Over d at the largest common width.
+    Dim,
+    /// Over finite k at the largest d.
+    Width,
+}
+
+/// What one depth says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Threshold {
+    pub depth: usize,
+    /// The smallest size at which and above which every input switched; `None` if some did not at the largest.
+    pub all: Option<usize>,
+    /// The largest size at which some did not; `None` if all did everywhere.
+    pub failing: Option<usize>,
+    /// Upper bound of the share of networks with an input that does not switch at size `all`.
+    pub unseen: f64,
+    /// Where the fraction rises through [`LEVEL`]: the smallest size of the grid if it is above it everywhere, ∞ if below at the
+    /// largest.
+    pub most: Interval,
+}
+
+/// The thresholds of all depths along one line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Switching {
+    pub along: Along,
+    /// The width or dim that is held.
+    pub held: usize,
+    /// The sizes of the line, ascending.
+    pub sizes: Vec<usize>,
+    /// By depth.
+    pub thresholds: Vec<Threshold>,
+    /// By what factor [`Threshold::most`] grows with each layer; `None` with fewer than two depths at which it lies within the
+    /// grid.
+    pub growth: Option<Interval>,
+}
+
+/// The thresholds over d and over k, where `cells`, which hold the samples of one direction, have at least two depths and three sizes.
+pub fn switching(cells: &[CellResults]) -> Vec<Switching> {
+    [Along::Dim, Along::Width].into_iter().filter_map(|along| line(cells, along)).collect()
+}
+
+/// How many inputs of each network switched, of how many.
+struct Sample {
+    switched: Vec<u32>,
+    inputs: u32,
+}
+
+impl Sample {
+    fn of(cell: &CellResults) -> Self {
+        let switched = |samples: &[crate::unit::Sample]| samples.iter().filter(|sample| sample.status.is_found()).count() as u32;
+        let inputs = cell.records.first().map_or(0, |record| record.samples.len() as u32);
+        Self { switched: cell.records.iter().map(|record| switched(&record.samples)).collect(), inputs }
+    }
+
+    fn fraction(&self) -> f64 {
+        fraction(self.switched.iter(), self.switched.len(), self.inputs)
+    }
+
+    fn resampled(&self, generator: &mut Xoshiro256PlusPlus) -> f64 {
+        let count = self.switched.len();
+        fraction((0..count).map(|_| &self.switched[generator.random_range(0..count)]), count, self.inputs)
+    }
+
+    fn has_failure(&self) -> bool {
+        self.switched.iter().any(|&switched| switched < self.inputs)
+    }
+}
+
+fn fraction<'a>(switched: impl Iterator<Item = &'a u32>, networks: usize, inputs: u32) -> f64 {
+    switched.map(|&switched| u64::from(switched)).sum::<u64>() as f64 / (networks as f64 * f64::from(inputs))
+}
+
+fn line(cells: &[CellResults], along: Along) -> Option<Switching> {
+    let depths = distinct(cells.iter().map(|cell| cell.cell.depth));
+    let at = |depth: usize, dim: usize, width: usize| {
+        cells.iter().find(|cell| (cell.cell.depth, cell.cell.dim, cell.cell.width) == (depth, dim, width))
+    };
+    let dims = distinct(cells.iter().map(|cell| cell.cell.dim));
+    let widths = distinct(cells.iter().map(|cell| cell.cell.width));
+    let is_common = |dim: usize, width: usize| depths.iter().all(|&depth| at(depth, dim, width).is_some());
+    let largest_dim = *dims.last()?;
+    let (held, sizes): (usize, Vec<usize>) = match along {
+        Along::Dim => {
+            let held = *widths.iter().rev().find(|&&width| is_common(largest_dim, width))?;
+            (held, dims.into_iter().filter(|&dim| is_common(dim, held)).collect())
+        }
+        Along::Width => {
+            let common = widths.into_iter().filter(|&width| width != INFINITE_WIDTH && is_common(largest_dim, width));
+            (largest_dim, common.collect())
+        }
+    };
+    if depths.len() < 2 || sizes.len() < 3 {
+        return None;
+    }
+    let sample = |depth: usize, size: usize| {
+        let (dim, width) = if along == Along::Dim { (size, held) } else { (held, size) };
+        at(depth, dim, width).map(Sample::of)
+    };
+    let samples: Option<Vec<Vec<Sample>>> =
+        depths.iter().map(|&depth| sizes.iter().map(|&size| sample(depth, size)).collect()).collect();
+    Some(thresholds(along, held, &depths, sizes, &samples?))
+}
+
+fn distinct(values: impl Iterator<Item = usize>) -> Vec<usize> {
+    let mut values: Vec<usize> = values.collect();
+    values.sort_unstable();
+    values.dedup();
+    values
+}
+
+/// `samples` are by depth, then size.
+fn thresholds(along: Along, held: usize, depths: &[usize], sizes: Vec<usize>, samples: &[Vec<Sample>]) -> Switching {
+    let crossings = |fraction: &mut dyn FnMut(&Sample) -> f64| -> Vec<f64> {
+        samples.iter().map(|line| crossing(&sizes, &line.iter().map(&mut *fraction).collect::<Vec<_>>())).collect()
+    };
+    let values = crossings(&mut Sample::fraction);
+    let mut generator = Xoshiro256PlusPlus::seed_from_u64(RESAMPLES as u64);
+    let draws: Vec<Vec<f64>> = (0..RESAMPLES).map(|_| crossings(&mut |sample| sample.resampled(&mut generator))).collect();
+    let threshold = |(index, (&depth, line)): (usize, (&usize, &Vec<Sample>))| {
+        let last_failing = line.iter().rposition(Sample::has_failure);
+        let first = last_failing.map_or(0, |last| last + 1);
+        let networks = line.get(first).map_or(0, |sample| sample.switched.len());
+        Threshold {
+            depth,
+            all: sizes.get(first).copied(),
+            failing: last_failing.map(|last| sizes[last]),
+            unseen: 1.0 - UNSEEN.powf(1.0 / networks as f64),
+            most: interval(values[index], draws.iter().map(|draw| draw[index])),
+        }
+    };
+    let thresholds = depths.iter().zip(samples).enumerate().map(threshold).collect();
+    let smallest = sizes[0] as f64;
+    let growth = growth(depths, &values, smallest)
+        .map(|value| interval(value, draws.iter().filter_map(|draw| growth(depths, draw, smallest))));
+    Switching { along, held, sizes, thresholds, growth }
+}
+
+/// The percentiles 2.5 and 97.5 of `draws` around `value`.
+fn interval(value: f64, draws: impl Iterator<Item = f64>) -> Interval {
+    let mut draws: Vec<f64> = draws.collect();
+    draws.sort_by(f64::total_cmp);
+    let at = |share: f64| draws.get(((draws.len() as f64 - 1.0) * share).round() as usize).copied().unwrap_or(f64::NAN);
+    Interval { value, low: at(0.025), high: at(0.975) }
+}
+
+/// Where `fractions` last rise through [`LEVEL`].
+fn crossing(sizes: &[usize], fractions: &[f64]) -> f64 {
+    let Some(below) = fractions.iter().rposition(|&fraction| fraction < LEVEL) else { return sizes[0] as f64 };
+    let Some(&above) = fractions.get(below + 1) else { return f64::INFINITY };
+    let share = (LEVEL - fractions[below]) / (above - fractions[below]);
+    let (low, high) = ((sizes[below] as f64).ln(), (sizes[below + 1] as f64).ln());
+    (low + share * (high - low)).exp()
+}
+
+/// The factor a layer of the least-squares line of log crossing against depth, over the depths whose crossing lies within the grid.
+fn growth(depths: &[usize], crossings: &[f64], smallest: f64) -> Option<f64> {
+    let inside = |crossing: &f64| crossing.is_finite() && *crossing > smallest;
+    let points: Vec<(f64, f64)> = depths
+        .iter()
+        .zip(crossings)
+        .filter(|(_, crossing)| inside(crossing))
+        .map(|(&depth, crossing)| (depth as f64, crossing.ln()))
+        .collect();
+    let count = points.len() as f64;
+    let (mean_x, mean_y) = (points.iter().map(|p| p.0).sum::<f64>() / count, points.iter().map(|p| p.1).sum::<f64>() / count);
+    let covariance: f64 = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
+    let variance: f64 = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
+    (points.len() >= 2).then(|| (covariance / variance).exp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(networks: usize, inputs: u32, failures: usize) -> Sample {
+        Sample { switched: (0..networks).map(|network| inputs - u32::from(network < failures)).collect(), inputs }
+    }
+
+    /// Failures fall as 1/size: 0.01 of the inputs fail at size 10·2^L exactly.
+    fn power_law(networks: usize) -> (Vec<usize>, Vec<Vec<Sample>>) {
+        let sizes: Vec<usize> = vec![5, 10, 20, 40, 80, 160, 320, 640];
+        let line = |depth: u32| {
+            sizes
+                .iter()
+                .map(|&size| {
+                    let share = 0.01 * f64::from(10 * 2_u32.pow(depth)) / size as f64;
+                    sample(networks, 1, (share * networks as f64).round() as usize)
+                })
+                .collect()
+        };
+        (sizes.clone(), (1..=4).map(line).collect())
+    }
+
+    #[test]
+    fn a_known_growth_is_found() {
+        let (sizes, samples) = power_law(100_000);
+        let Switching { thresholds, growth, .. } = thresholds(Along::Dim, 7, &[1, 2, 3, 4], sizes, &samples);
+        let most: Vec<f64> = thresholds.iter().map(|threshold| threshold.most.value).collect();
+        for (most, expected) in most.iter().zip([20.0, 40.0, 80.0, 160.0]) {
+            assert!((most / expected - 1.0).abs() < 1e-6, "{most} is not {expected}");
+        }
+        let growth = growth.unwrap();
+        assert!(
+            (growth.value - 2.0).abs() < 1e-6 && growth.low < 2.0 && growth.high > 2.0 && growth.high - growth.low < 0.1,
+            "{growth:?}"
+        );
+    }
+
+    /// 1000 networks at the crossing: the failures are 10 ± 3.1, and a factor f in the failures is the same factor in the size.
+    #[test]
+    fn the_interval_is_that_of_a_binomial() {
+        let (sizes, samples) = power_law(1000);
+        let most = thresholds(Along::Dim, 7, &[1, 2, 3, 4], sizes, &samples).thresholds[2].most;
+        assert!(most.low < 80.0 && most.high > 80.0 && most.low > 40.0 && most.high < 160.0, "{most:?}");
+        assert!((most.high / most.low).ln() > 0.5, "{most:?}");
+    }
+
+    #[test]
+    fn all_means_from_there_on() {
+        let line = [sample(20, 10, 3), sample(20, 10, 0), sample(20, 10, 1), sample(20, 10, 0), sample(20, 10, 0)];
+        let always = (0..5).map(|_| sample(20, 10, 0)).collect();
+        let never = (0..5).map(|_| sample(20, 10, 20)).collect();
+        let switching = thresholds(Along::Width, 9, &[1, 2, 3], vec![1, 2, 3, 4, 5], &[Vec::from(line), always, never]);
+        let all: Vec<_> = switching.thresholds.iter().map(|threshold| (threshold.failing, threshold.all)).collect();
+        assert_eq!(all, [(Some(3), Some(4)), (None, Some(1)), (Some(5), None)]);
+        assert!((switching.thresholds[0].unseen - (1.0 - 0.05_f64.powf(0.05))).abs() < 1e-12);
+        let most: Vec<f64> = switching.thresholds.iter().map(|threshold| threshold.most.value).collect();
+        // 3 of 200 fail at size 1, none at 2, one at 3: 99 % is crossed between 1 and 2, a third of the way.
+        assert!((most[0] - 2_f64.powf(1.0 / 3.0)).abs() < 1e-12 && most[1] == 1.0 && most[2] == f64::INFINITY, "{most:?}");
+        assert_eq!(switching.growth, None);
+    }
+}
