@@ -1,59 +1,24 @@
-//! The cost model against measurement: `cargo bench --bench cost_model` prints predicted and measured seconds of one unit, cell by cell.
+//! The cost model against measurement, on the cells of preset `paper` and on infinite width.
 //!
-//! Measured seconds are processor time of one thread, the mean of a few networks, so that a busy machine does not spoil them.
+//! `cargo bench --bench cost_model [-- SECONDS]` prints predicted and measured seconds of one network for every cell that is predicted to
+//! take less than SECONDS (5), with the engine that `--engine auto` takes and, near the crossover, with the other one too; and at the end how far
+//! the ratios go. Measured seconds are processor time of one thread, the mean of a few networks.
+
+use std::collections::BTreeMap;
 
 use advstep_hpc::experiment::options::Options;
-use advstep_hpc::experiment::{EngineChoice, Unit};
+use advstep_hpc::experiment::presets::Preset;
+use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Unit};
 use advstep_hpc::machine::blas;
-use advstep_hpc::plan::{Resources, plan};
+use advstep_hpc::plan::{CellPlan, Resources, plan};
+use advstep_hpc::results::EngineName;
 use advstep_hpc::unit::measure;
 
-/// Depth, dim, width and engine.
-const CELLS: [(usize, usize, usize, EngineChoice); 40] = {
-    use EngineChoice::{Dense, Implicit};
-    [
-        (1, 10, 100, Dense),
-        (1, 10, 10_000, Dense),
-        (1, 10, 1_000_000, Dense),
-        (1, 100, 1_000, Dense),
-        (1, 100, 100_000, Dense),
-        (1, 500, 10, Dense),
-        (1, 500, 1_000, Dense),
-        (1, 500, 30_000, Dense),
-        (1, 500, 300_000, Dense),
-        (2, 10, 10, Dense),
-        (2, 10, 30, Dense),
-        (2, 10, 100, Dense),
-        (2, 500, 100, Dense),
-        (2, 10, 300, Dense),
-        (2, 500, 300, Dense),
-        (2, 100, 1_000, Dense),
-        (2, 100, 3_000, Dense),
-        (2, 500, 10_000, Dense),
-        (3, 100, 30, Dense),
-        (3, 100, 100, Dense),
-        (3, 10, 1_000, Dense),
-        (4, 100, 300, Dense),
-        (4, 100, 3_000, Dense),
-        (6, 10, 10, Dense),
-        (6, 10, 100, Dense),
-        (6, 100, 100, Dense),
-        (6, 10, 1_000, Dense),
-        (6, 500, 3_000, Dense),
-        (2, 100, 300, Implicit),
-        (2, 100, 1_000, Implicit),
-        (2, 100, 3_000, Implicit),
-        (2, 10, 10_000, Implicit),
-        (2, 500, 10_000, Implicit),
-        (2, 500, 100_000, Implicit),
-        (4, 100, 3_000, Implicit),
-        (6, 100, 1_000, Implicit),
-        (6, 500, 10_000, Implicit),
-        (6, 10, 30_000, Implicit),
-        (1, 10_000, 10_000, Implicit),
-        (1, 100_000, 30_000, Implicit),
-    ]
-};
+const RESOURCES: Resources = Resources { threads: 1, memory: 1 << 45 };
+/// Seconds that a cell is measured for, at least.
+const MEASURED: f64 = 0.3;
+/// What the model promises.
+const WITHIN: f64 = 0.4;
 
 /// Processor seconds of this thread so far.
 fn thread_seconds() -> f64 {
@@ -63,41 +28,71 @@ fn thread_seconds() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 
+/// The cells of preset `paper`, and infinite width.
+fn experiment(engine: EngineChoice) -> anyhow::Result<Experiment> {
+    let paper = Preset::Paper.options();
+    let mut widths = paper.widths.clone().unwrap_or_default();
+    widths.push(f64::INFINITY);
+    Ok(Options { widths: Some(widths), engine: Some(engine), ..Options::default() }.overlay(paper).validate()?)
+}
+
+/// Mean seconds of a network, and mean evaluations of a line.
+fn measured(experiment: &Experiment, cell: &CellPlan) -> (f64, f64) {
+    let networks = ((MEASURED / cell.cost.seconds) as usize).clamp(1, 100);
+    let (mut seconds, mut points) = (0.0, 0.0);
+    for network in 0..networks {
+        let start = thread_seconds();
+        let record = measure(experiment, cell, Unit { cell: 0, network });
+        seconds += (thread_seconds() - start) / networks as f64;
+        points += record.samples.iter().map(|sample| f64::from(sample.evaluations)).sum::<f64>();
+    }
+    (seconds, points / (networks * experiment.inputs) as f64)
+}
+
+/// Where both engines are measured.
+fn is_near_crossover(cell: Cell) -> bool {
+    cell.depth == 2 && (1000..=10_000).contains(&cell.width)
+}
+
 fn main() -> anyhow::Result<()> {
     blas::use_one_blas_thread()?;
-    let only: Option<String> = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
+    let most: f64 = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(5.0);
+    let auto = experiment(EngineChoice::Auto)?;
+    let chosen = plan(&auto, RESOURCES)?.cells;
+    let forced = [EngineChoice::Dense, EngineChoice::Implicit];
+    let mut rows: Vec<(&CellPlan, Experiment)> = chosen.iter().map(|cell| (cell, auto.clone())).collect();
+    let others = forced.map(experiment);
+    let plans = others.iter().flatten().map(|other| Ok(plan(other, RESOURCES)?.cells)).collect::<anyhow::Result<Vec<_>>>()?;
+    for ((cells, name), other) in plans.iter().zip([EngineName::Dense, EngineName::Implicit]).zip(others.iter().flatten()) {
+        let is_other =
+            |cell: &&CellPlan| is_near_crossover(cell.cell) && chosen.iter().any(|c| c.cell == cell.cell && c.engine != name);
+        rows.extend(cells.iter().filter(is_other).map(|cell| (cell, other.clone())));
+    }
+    rows.retain(|(cell, _)| cell.cost.seconds < most);
+
     println!("  L       d        k  engine    search  weights      predicted s   measured s   ratio   points");
-    for (depth, dim, width, engine) in CELLS {
-        let options = Options {
-            depths: Some(vec![depth as f64]),
-            dims: Some(vec![dim as f64]),
-            widths: Some(vec![width as f64]),
-            engine: Some(engine),
-            ..Options::default()
-        };
-        let experiment = options.validate()?;
-        let plan = plan(&experiment, Resources { threads: 1, memory: 12 << 30 })?;
-        let cell = &plan.cells[0];
-        if only.as_ref().is_some_and(|only| only != cell.engine.name()) {
-            continue;
-        }
-        let networks = ((1.0 / cell.cost.seconds) as usize).clamp(1, 100);
-        let (mut seconds, mut points) = (0.0, 0.0);
-        for network in 0..networks {
-            let start = thread_seconds();
-            let record = measure(&experiment, cell, Unit { cell: 0, network });
-            seconds += (thread_seconds() - start) / networks as f64;
-            points += record.samples.iter().map(|sample| f64::from(sample.evaluations)).sum::<f64>();
-        }
+    let mut ratios: BTreeMap<(&str, &str), Vec<f64>> = BTreeMap::new();
+    for (cell, experiment) in rows {
+        let (seconds, points) = measured(&experiment, cell);
+        let ratio = cell.cost.seconds / seconds;
+        let Cell { depth, dim, .. } = cell.cell;
         println!(
-            "{depth:>3} {dim:>7} {width:>8}  {:<9} {:<7} {:<12} {:>10.5} {seconds:>12.5} {:>7.2} {:>8.1}",
+            "{depth:>3} {dim:>7} {:>8}  {:<9} {:<7} {:<12} {:>10.5} {seconds:>12.5} {ratio:>7.2} {points:>8.1}{}",
+            advstep_hpc::experiment::width_label(cell.cell.width),
             cell.engine.name(),
             cell.search.name(),
             format!("{:?}", cell.keep.weights).to_lowercase(),
             cell.cost.seconds,
-            cell.cost.seconds / seconds,
-            points / (networks * experiment.inputs) as f64,
+            if (ratio - 1.0).abs() > WITHIN { "  *" } else { "" },
         );
+        ratios.entry((cell.engine.name(), cell.search.name())).or_default().push(ratio);
+    }
+    println!("\nengine    search   cells   smallest ratio   median   largest   off by more than {:.0} %", 100.0 * WITHIN);
+    for ((engine, search), mut ratios) in ratios {
+        ratios.sort_by(f64::total_cmp);
+        let off = ratios.iter().filter(|ratio| (*ratio - 1.0).abs() > WITHIN).count();
+        let (least, median, most) = (ratios[0], ratios[ratios.len() / 2], ratios[ratios.len() - 1]);
+        println!("{engine:<9} {search:<7} {:>6} {least:>16.2} {median:>8.2} {most:>9.2} {off:>8}", ratios.len());
     }
     Ok(())
 }

@@ -1,93 +1,126 @@
-//! What journalling costs: processor time of rank 0's main thread against that of a job of 64 ranks, for small units and whole presets.
+//! What journalling costs a job of 64 ranks, for small units and whole presets.
 //!
-//! `cargo bench --bench journal` measures units and the journal of as many records as 64 ranks of one thread finish in ten seconds (at
-//! most 20 000), written as a run writes them: noted one by one, saved ten times a second, synced every five seconds and at the end. Time
-//! is processor time of the thread, so that waiting for the disk, during which the workers go on, does not count; the time that passes on
-//! that thread is printed beside it.
+//! `cargo bench --bench journal` measures units on one thread. Then it does what rank 0's main thread does while 64 ranks of one thread
+//! finish such units: some seconds long, at that rate, it notes units in a journal and tends it. Apart from that it measures what it costs to
+//! take a record in: to decode it and to put it in its place. Both are processor time of the thread, so that waiting for the disk,
+//! during which the workers go on, does not count; that is printed beside it.
 
-use std::time::Instant;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::experiment::{Experiment, Unit};
-use advstep_hpc::plan::{self, Resources};
+use advstep_hpc::machine::clock::thread_time;
+use advstep_hpc::plan::{self, Plan, Resources};
+use advstep_hpc::run::codec;
 use advstep_hpc::run::journal::{Header, Journal};
 use advstep_hpc::run::records::Records;
 use advstep_hpc::unit::{UnitRecord, measure};
 
-const RANKS: f64 = 64.0;
+const RANKS: usize = 64;
 const RESOURCES: Resources = Resources { threads: 1, memory: 8 << 30 };
-/// Saves of a run in ten seconds.
-const SAVES: usize = 100;
-const MOST_RECORDS: usize = 20_000;
+/// Seconds that each journal is written.
+const SECONDS: f64 = 4.0;
+/// Between two looks at the clock, as in a run.
+const NAP: Duration = Duration::from_millis(5);
+/// Records in memory; units are noted again and again.
+const RECORDS: usize = 20_000;
 
-/// Seconds of processor time of this thread so far.
-fn processor_seconds() -> f64 {
-    // SAFETY: fills the structure it is given.
-    let time = unsafe {
-        let mut time = std::mem::zeroed::<libc::timespec>();
-        assert_eq!(libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time), 0);
-        time
-    };
-    time.tv_sec as f64 + 1e-9 * time.tv_nsec as f64
+/// What rank 0's main thread does for units that are finished.
+struct Costs {
+    /// Processor seconds of a record: to take it in.
+    taken_in: f64,
+    /// Units noted, and those of them that were in the journal at the end.
+    units: usize,
+    kept: usize,
+    /// Processor seconds, and seconds passed, of the journal.
+    processor: f64,
+    passed: f64,
+    /// Seconds that all this took.
+    elapsed: f64,
 }
 
-/// Seconds a record, of processor time and of all time, of a journal of `count` copies of `record`, with everything that a run does for it.
-fn journal_seconds(experiment: &Experiment, record: &UnitRecord, count: usize) -> (f64, f64) {
+fn copy(record: &UnitRecord, network: usize) -> UnitRecord {
+    UnitRecord { unit: Unit { cell: 0, network }, ..record.clone() }
+}
+
+/// What it costs to journal units with records like `record`, `rate` of which are finished a second.
+fn costs(experiment: &Experiment, plan: &Plan, record: &UnitRecord, rate: f64) -> Costs {
+    let mut message = Vec::new();
+    (0..RECORDS).for_each(|network| codec::encode(&copy(record, network), &mut message));
+    let mut records = Records::new(1, RECORDS, record.samples.len());
+    let begun = thread_time();
+    for frame in message.chunks(codec::record_bytes(record.samples.len())) {
+        records.insert(codec::decode(frame).expect("it was encoded").0).expect("each is inserted once");
+    }
+    let taken_in = (thread_time() - begun).as_secs_f64() / RECORDS as f64;
+
     let directory = tempfile::TempDir::new_in(".").expect("the current directory can be written in");
-    let plan = plan::plan(experiment, RESOURCES).expect("it fits");
-    let mut records = Records::new(1, count, record.samples.len());
-    for network in 0..count {
-        records.insert(UnitRecord { unit: Unit { cell: 0, network }, ..record.clone() }).expect("each is inserted once");
+    let path = directory.path().join("bench.journal");
+    let mut journal = Journal::create(&path, &Header::new(experiment, None, plan), RANKS).expect("there is room");
+    let (started, mut units) = (Instant::now(), 0);
+    let (mut processor, mut passed) = (Duration::ZERO, Duration::ZERO);
+    while started.elapsed().as_secs_f64() < SECONDS {
+        let finished = (rate * started.elapsed().as_secs_f64()) as usize;
+        let (begun, at) = (thread_time(), Instant::now());
+        (units..finished).for_each(|unit| journal.note(Unit { cell: 0, network: unit % RECORDS }));
+        journal.tend(&records).expect("there is room");
+        (processor, passed) = (processor + (thread_time() - begun), passed + at.elapsed());
+        units = finished;
+        sleep(NAP);
     }
-    let (start, processor) = (Instant::now(), processor_seconds());
-    let mut journal =
-        Journal::create(&directory.path().join("bench.journal"), &Header::new(experiment, None, &plan)).expect("there is room");
-    for (save, networks) in (0..count).collect::<Vec<_>>().chunks(count.div_ceil(SAVES)).enumerate() {
-        networks.iter().for_each(|&network| journal.note(Unit { cell: 0, network }));
-        match (save + 1) % (SAVES / 2) {
-            0 => journal.flush(&records).expect("there is room"),
-            _ => journal.save(&records).expect("there is room"),
-        }
+    Costs {
+        taken_in,
+        units,
+        kept: units - journal.waiting(),
+        processor: processor.as_secs_f64(),
+        passed: passed.as_secs_f64(),
+        elapsed: started.elapsed().as_secs_f64(),
     }
-    journal.flush(&records).expect("there is room");
-    ((processor_seconds() - processor) / count as f64, start.elapsed().as_secs_f64() / count as f64)
 }
 
 fn main() {
-    println!("64 ranks of one thread each; times of one unit");
-    println!("  L    d      k   unit ms   units/s   journal µs   with waiting   of rank 0's main thread %   of the job %");
-    for (depth, dim, width) in [(1, 10, 10), (1, 10, 100), (1, 100, 1000), (2, 10, 10), (3, 10, 30), (2, 100, 100), (2, 100, 300)] {
+    println!("64 ranks of one thread each; times of one unit; main thread: that of rank 0");
+    println!("                                       journal:                                        main thread:");
+    println!(
+        "  L    d      k   unit ms   units/s   µs a record  kept at once %  of the job %     journal %  and waiting %  taking in %"
+    );
+    for (depth, dim, width) in
+        [(1, 10, 10), (1, 10, 100), (2, 10, 10), (1, 100, 300), (1, 100, 1000), (3, 10, 30), (2, 100, 100), (2, 100, 300)]
+    {
         let toml = format!("depths = [{depth}]\ndims = [{dim}]\nwidths = [{width}]\n");
         let experiment = Experiment::from_toml(&toml, "bench").expect("it is valid");
         let plan = plan::plan(&experiment, RESOURCES).expect("it fits");
         let unit = |network| measure(&experiment, &plan.cells[0], Unit { cell: 0, network });
         let record = unit(0);
-        let (start, mut units) = (processor_seconds(), 0);
-        while processor_seconds() - start < 0.5 {
+        let (begun, mut units) = (thread_time(), 0);
+        while thread_time() - begun < Duration::from_millis(500) {
             units += 1;
             unit(units % experiment.networks);
         }
-        let seconds = (processor_seconds() - start) / units as f64;
-        let rate = RANKS / seconds;
-        let (journal, waiting) = journal_seconds(&experiment, &record, ((10.0 * rate) as usize).clamp(SAVES, MOST_RECORDS));
+        let seconds = (thread_time() - begun).as_secs_f64() / units as f64;
+        let rate = RANKS as f64 / seconds;
+        let costs = costs(&experiment, &plan, &record, rate);
         println!(
-            "{depth:>3} {dim:>4} {width:>6} {:>9.3} {rate:>9.0} {:>12.2} {:>14.2} {:>27.2} {:>14.3}",
+            "{depth:>3} {dim:>4} {width:>6} {:>9.3} {rate:>9.0} {:>13.2} {:>15.1} {:>13.3} {:>13.1} {:>14.1} {:>12.1}",
             1e3 * seconds,
-            1e6 * journal,
-            1e6 * waiting,
-            100.0 * journal * rate,
-            100.0 * journal / seconds,
+            1e6 * costs.processor / costs.kept as f64,
+            100.0 * costs.kept as f64 / costs.units as f64,
+            100.0 * costs.processor / costs.elapsed / RANKS as f64,
+            100.0 * costs.processor / costs.elapsed,
+            100.0 * costs.passed / costs.elapsed,
+            100.0 * rate * costs.taken_in,
         );
     }
 
-    println!("\npreset   units   predicted s on 64 ranks   journal s   of the job %");
+    println!("\npreset   units   predicted s on 64 ranks   of the job %");
     for preset in Preset::ALL {
         let experiment = preset.options().validate().expect("presets are valid");
         let plan = plan::plan(&experiment, RESOURCES).expect("it fits");
         let units = plan.cells.len() * plan.networks;
         let record = measure(&experiment, &plan.cells[0], Unit { cell: 0, network: 0 });
-        let journal = journal_seconds(&experiment, &record, units.min(MOST_RECORDS)).0 * units as f64;
-        let job = plan.seconds() / RANKS;
-        println!("{:<6} {units:>7} {job:>25.1} {journal:>11.3} {:>14.3}", preset.name(), 100.0 * journal / job / RANKS);
+        let job = plan.seconds() / RANKS as f64;
+        let costs = costs(&experiment, &plan, &record, units as f64 / job);
+        println!("{:<6} {units:>7} {job:>25.1} {:>14.4}", preset.name(), 100.0 * costs.processor / costs.elapsed / RANKS as f64);
     }
 }

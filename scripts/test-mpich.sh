@@ -15,7 +15,7 @@ case ${1:-} in -h | --help) usage; exit 0 ;; esac
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 say() { echo "test-mpich: $*"; }
-export PATH="${CARGO_HOME:-${HOME:-}/.cargo}/bin:$PATH"
+source scripts/common.sh
 
 if ! command -v mpicc.mpich >/dev/null || ! command -v mpirun.mpich >/dev/null; then
     command -v apt-get >/dev/null || { echo "test-mpich: no mpicc.mpich and no apt-get to install it with" >&2; exit 1; }

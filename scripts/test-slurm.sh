@@ -12,7 +12,8 @@ Starts a Slurm cluster of one node on this machine (see scripts/slurm-cluster.sh
   - an array of shards and the job that merges them;
   - jobs started in ways that cannot work, which have to be refused.
 Every file has to hold the same as that of a run that was not interrupted. Takes two to three minutes.
-The program is built with cargo, unless ADVSTEP names one.
+The program is built with cargo, unless ADVSTEP names one. If ADVSTEP_MPICH names one that was built with MPICH (scripts/test-mpich.sh
+leaves target/mpich/release/advstep-hpc), that is started with srun --mpi=pmi2 as well.
 END
 }
 
@@ -26,14 +27,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
 say() { echo "test-slurm: $*"; }
 
-export PATH="${CARGO_HOME:-${HOME:-}/.cargo}/bin:$PATH"
-if [[ -z ${ADVSTEP:-} ]]; then
-    cargo build --release --locked
-    ADVSTEP=$(realpath -m "${CARGO_TARGET_DIR:-target}")/release/advstep-hpc
-fi
-# Jobs inherit all of these. Open MPI 4 refuses to run as root, and to run more ranks than there are cores.
-export ADVSTEP OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
-export OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
+# Jobs inherit the environment.
+source scripts/common.sh
+find_program
 
 work=$(mktemp -d /tmp/advstep-slurm.XXXXXX)
 cluster=$work/cluster
@@ -100,6 +96,16 @@ ADVSTEP_LAUNCH="srun --mpi=pmix" sbatch --quiet --wait --output=planned.log plan
     fail "the job does not succeed" planned.log
 same planned.h5 small.h5 planned.log
 grep -q "on 3 ranks with 1 thread" planned.log || fail "the job does not have three ranks" planned.log
+
+if [[ -n ${ADVSTEP_MPICH:-} ]]; then
+    say "the same job with MPICH, started with srun --mpi=pmi2"
+    ADVSTEP=$ADVSTEP_MPICH ADVSTEP_LAUNCH="srun --mpi=pmi2" sbatch --quiet --wait --output=mpich.log planned.sbatch "${small[@]}" --out mpich.h5 ||
+        fail "the job does not succeed" mpich.log
+    same mpich.h5 small.h5 mpich.log
+    grep -q "on 3 ranks with 1 thread" mpich.log || fail "the job does not have three ranks" mpich.log
+else
+    say "NOT RUN: srun --mpi=pmi2 (ADVSTEP_MPICH names no program built with MPICH)"
+fi
 
 # --- Preempted, then signalled before its time limit; requeued both times, and finished ---
 

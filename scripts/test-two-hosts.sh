@@ -24,12 +24,8 @@ give_up() { echo "test-two-hosts: $*" >&2; exit 1; }
 [[ $(id -u) == 0 ]] || give_up "only root can make network namespaces"
 command -v ip >/dev/null || give_up "no ip found; install iproute2"
 
-export PATH="${CARGO_HOME:-${HOME:-}/.cargo}/bin:$PATH"
-if [[ -z ${ADVSTEP:-} ]]; then
-    cargo build --release --locked
-    ADVSTEP=$(realpath -m "${CARGO_TARGET_DIR:-target}")/release/advstep-hpc
-fi
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+source scripts/common.sh
+find_program
 
 work=$(mktemp -d /tmp/advstep-hosts.XXXXXX)
 hosts=("adv$$a" "adv$$b")

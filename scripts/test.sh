@@ -22,7 +22,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 say() { echo "test: $*"; }
 
 scripts/setup.sh --tests
-export PATH="${CARGO_HOME:-${HOME:-}/.cargo}/bin:$PATH"
+source scripts/common.sh
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 
 # The copy of the requirements is made last, so an environment that was left half-made is made again.
@@ -35,11 +35,6 @@ if ! cmp -s scripts/requirements-test.txt "$venv/requirements-test.txt"; then
     cp scripts/requirements-test.txt "$venv/"
 fi
 export ADVSTEP_PYTHON=$venv/bin/python
-
-# Tests start more ranks than there are cores, in containers also as root. First Open MPI 4, then 5.
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
-export PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
 
 # First, because both builds leave their program in the same place, and the one with MPI is to stay.
 say "building without MPI"

@@ -16,7 +16,7 @@ use crate::network::{Engine, ValueAndGradient};
 use crate::plan::{CellPlan, Resources, plan};
 use crate::random::NetworkStreams;
 use crate::results::aside::replace_file;
-use crate::results::write::{set_flags, set_number, set_text};
+use crate::results::write::{flush, set_flags, set_number, set_text};
 use crate::unit::{Settings, Status, directions, samples_along};
 
 /// Writes the network of `request` to its file.
@@ -96,5 +96,6 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, plan: 
 fn write<T: H5Type, D: Dimension>(file: &Group, name: &str, long_name: &str, array: ArrayView<T, D>) -> anyhow::Result<Dataset> {
     let dataset = file.new_dataset_builder().with_data(array).create(name).with_context(|| format!("cannot write {name}"))?;
     set_text(&dataset, "long_name", long_name)?;
+    flush(&dataset)?;
     Ok(dataset)
 }

@@ -89,6 +89,10 @@ const REFUSED_BEFORE_PLANNING: &[Case] = &[
     program("--config empty.toml", "no depths are given"),
     program("--config nan.toml", "the gain NaN is not finite"),
     program("--config extra.toml", "extra_widths holds the depth `2`"),
+    program(
+        "--config two-ways.toml",
+        "extra_widths holds the depth `01` (depths are written without sign and leading zeros) write it as 1",
+    ),
     program("--config binary.toml", "cannot read binary.toml ("),
     // Files to write.
     program("--out taken.h5", "will not write taken.h5 (the file exists) give --overwrite"),
@@ -115,7 +119,7 @@ const REFUSED_BEFORE_PLANNING: &[Case] = &[
 const REFUSED_BY_PLAN_AND_READER: &[Case] = &[
     program("--widths 1e6 --depths 3 --memory 1GiB", "memory"),
     program("plan --widths 1e6 --depths 3 --memory 1GiB", "memory"),
-    program("--widths 10 --depths 1 --memory 1B", "memory"),
+    program("--widths 10 --depths 1 --memory 1B", "besides) give --memory"),
     program("show taken.h5", "taken.h5"),
     program("show foreign.h5", "foreign.h5"),
     program("show good.toml", "good.toml"),
@@ -137,6 +141,7 @@ fn populate(directory: &Path) {
         ("empty.toml", String::new()),
         ("nan.toml", format!("{grid}widths = [3]\ngain = nan\n")),
         ("extra.toml", format!("{grid}widths = [3]\n[extra_widths]\n2 = [4]\n")),
+        ("two-ways.toml", format!("{grid}widths = [3]\n[extra_widths]\n1 = [4]\n01 = [5]\n")),
         ("taken.h5", "not HDF5".to_string()),
         ("results/taken.h5", "not HDF5 either".to_string()),
     ] {

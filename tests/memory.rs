@@ -1,5 +1,8 @@
 //! `--memory`: a network that does not fit is made again from its streams at every pass, with the same bytes out.
 
+#[cfg(feature = "mpi")]
+mod jobs;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -7,6 +10,8 @@ use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::experiment::{Cell, Experiment, Precision, SearchChoice};
 use advstep_hpc::plan::{self, Resources, memory};
 use advstep_hpc::results::first_difference;
+#[cfg(feature = "mpi")]
+use jobs::{PROGRAM, finish, job, stderr};
 
 /// Runs one network of (L=1, d=500, k=10⁶) and returns the peak resident bytes of all children of this process so far.
 fn run(memory: &str, out: &Path) -> u64 {
@@ -67,6 +72,12 @@ fn measured_and_predicted(cell: &Cell, networks: usize, inputs: usize, threads: 
         assert_eq!(status, 0);
         usage.ru_maxrss as u64 * 1024
     };
+    let (process, unit) = prediction(cell, networks, inputs, threads, options);
+    (peak, process + threads.min(networks) as u64 * unit, process + unit)
+}
+
+/// What the plan says: bytes of a rank besides its units, and of a unit when there is plenty of memory.
+fn prediction(cell: &Cell, networks: usize, inputs: usize, threads: usize, options: &[&str]) -> (u64, u64) {
     let precision = if options.contains(&"f64") { Precision::F64 } else { Precision::F32 };
     let search = if options.contains(&"exact") { SearchChoice::Exact } else { SearchChoice::Auto };
     let experiment = Experiment {
@@ -81,9 +92,7 @@ fn measured_and_predicted(cell: &Cell, networks: usize, inputs: usize, threads: 
     };
     let experiment = Experiment { extra_widths: Default::default(), ..experiment };
     let plan = plan::plan(&experiment, Resources { threads, memory: 8 << 30 }).unwrap();
-    let process = memory::process_bytes(&experiment, threads);
-    let unit = plan.cells[0].unit_bytes;
-    (peak, process + threads.min(networks) as u64 * unit, process + unit)
+    (memory::process_bytes(&experiment, threads), plan.cells[0].unit_bytes)
 }
 
 /// `cargo test --release --test memory -- --nocapture` prints the table.
@@ -121,4 +130,63 @@ fn predicted_memory_is_a_tight_upper_bound() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Starts what is behind it, waits, and tells the most resident memory that it had, in KiB.
+#[cfg(feature = "mpi")]
+const WATCH: &str = "import os, resource, subprocess, sys\n\
+                     code = subprocess.call(sys.argv[1:])\n\
+                     rank = os.environ.get('OMPI_COMM_WORLD_RANK') or os.environ['PMI_RANK']\n\
+                     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss\n\
+                     os.write(2, f'peak of rank {rank}: {peak}\\n'.encode())\n\
+                     sys.exit(code)";
+
+/// Under a real `mpirun`, with no more `--memory` than the plan asks for: every rank stays below it, rank 0, which gathers, too.
+/// `cargo test --release --test memory -- --nocapture` prints the table.
+#[cfg(feature = "mpi")]
+#[test]
+fn every_rank_of_a_job_keeps_to_its_memory() {
+    let cell = |depth, dim, width| Cell { depth, dim, width };
+    let cases = [
+        (2, cell(1, 10, 10), 2000, 1000, 1),
+        (3, cell(1, 10, 10), 30_000, 1, 1),
+        (3, cell(1, 500, 30_000), 6, 100, 1),
+        (2, cell(2, 100, 3000), 4, 100, 2),
+    ];
+    let python = std::env::var("ADVSTEP_PYTHON").unwrap_or_else(|_| "python3".to_string());
+    println!("ranks {:>20} networks inputs threads  --memory  measured, by rank  MiB", "(L, d, k)");
+    for (ranks, cell, networks, inputs, threads) in cases {
+        let (process, unit) = prediction(&cell, networks, inputs, threads, &[]);
+        let memory = process + threads as u64 * unit;
+        let directory = tempfile::tempdir().unwrap();
+        let numbers =
+            [cell.depth, cell.dim, cell.width, networks, inputs, threads, memory as usize].map(|number| number.to_string());
+        let names = ["--depths", "--dims", "--widths", "--networks", "--inputs", "--threads", "--memory"];
+        let mut arguments: Vec<&str> = names.into_iter().zip(&numbers).flat_map(|(name, number)| [name, number]).collect();
+        let out = directory.path().join("out.h5");
+        arguments.extend(["--quiet", "--out", out.to_str().unwrap()]);
+        let plain = job(Some(ranks), &arguments);
+        let mut watched = Command::new(plain.get_program());
+        watched.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?)))).env_remove("SLURM_NTASKS");
+        for argument in plain.get_args() {
+            if argument == PROGRAM {
+                watched.args([&python, "-c", WATCH]);
+            }
+            watched.arg(argument);
+        }
+        let output = finish(&mut watched);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let messages = stderr(&output);
+        let mut peaks: Vec<(usize, u64)> = messages
+            .lines()
+            .filter_map(|line| line.strip_prefix("peak of rank ")?.split_once(": "))
+            .map(|(rank, kib)| (rank.parse().unwrap(), kib.parse::<u64>().unwrap() << 10))
+            .collect();
+        peaks.sort();
+        assert_eq!(peaks.len(), ranks, "{messages}");
+        let mib = |bytes: u64| bytes >> 20;
+        let measured: Vec<u64> = peaks.iter().map(|(_, peak)| mib(*peak)).collect();
+        println!("{ranks:>5} {:>20} {networks:>8} {inputs:>6} {threads:>7} {:>9}  {measured:?}", cell.to_string(), mib(memory));
+        assert!(peaks.iter().all(|(_, peak)| *peak < memory), "{measured:?} MiB of {}", mib(memory));
+    }
 }

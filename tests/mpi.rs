@@ -231,6 +231,34 @@ fn a_signal_to_mpirun_or_to_one_rank_stops_all_ranks_with_75() {
     }
 }
 
+/// Open MPI gives the ranks one second and ends with 1 whatever they do.
+#[test]
+fn what_mpirun_was_told_to_stop_goes_on() {
+    for signal in [libc::SIGTERM, libc::SIGINT] {
+        let directory = tempfile::tempdir().unwrap();
+        let (code, messages) = interrupt(directory.path(), signal, |mpirun| mpirun);
+        assert!(code != Some(0), "{messages}");
+        assert!(!directory.path().join("long.h5").exists());
+        let (code, messages) = interrupt(directory.path(), libc::SIGUSR1, |mpirun| mpirun);
+        let taken =
+            messages.lines().find_map(|line| line.strip_prefix("advstep-hpc: ")?.split_once(" of 3000 networks are taken over"));
+        assert!(code == Some(75) && taken.is_some_and(|(count, _)| count.parse::<usize>().unwrap() > 0), "{code:?}: {messages}");
+    }
+}
+
+#[test]
+fn usage_and_help_are_printed_once() {
+    for (argument, code, line) in [
+        ("--widhts", 2, "error: unexpected argument '--widhts'"),
+        ("--help", 0, "Run it on four ranks."),
+        ("--version", 0, "HDF5 "),
+    ] {
+        let output = finish(&mut job(Some(3), &[argument]));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output);
+        assert_eq!((output.status.code(), text.matches(line).count()), (Some(code), 1), "{text}");
+    }
+}
+
 #[test]
 fn a_rank_that_is_killed_ends_the_job_and_the_next_start_goes_on() {
     let directory = tempfile::tempdir().unwrap();

@@ -213,6 +213,15 @@ fn values_out_of_range_are_refused() {
             file.dataset("step").unwrap().write_slice(&ndarray::arr3(&[[[step]]]), (0..1, 0..1, found..found + 1)).unwrap();
         })
     };
+    fn set(array: &'static str, value: f64) -> Damage {
+        Box::new(move |file| file.dataset(array).unwrap().write_slice(&ndarray::arr3(&[[[value]]]), (0..1, 0..1, 0..1)).unwrap())
+    }
+    fn set_seconds(seconds: f64) -> Damage {
+        Box::new(move |file| {
+            let array = file.dataset("provenance/unit_seconds").unwrap();
+            array.write_slice(&ndarray::arr2(&[[seconds]]), (0..1, 2..3)).unwrap()
+        })
+    }
     fn rename(file: &hdf5::File, name: &str) {
         file.relink(name, "elsewhere").unwrap();
     }
@@ -228,12 +237,14 @@ fn values_out_of_range_are_refused() {
             Box::new(|file| file.dataset("status").unwrap().write_slice(&ndarray::arr3(&[[[9u8]]]), (2..3, 0..1, 0..1)).unwrap()),
         ),
         ("`engine` holds 200", Box::new(|file| file.dataset("engine").unwrap().write(&ndarray::arr1(&[200u8; 16])).unwrap())),
-        (
-            "a gradient of norm -1",
-            Box::new(|file| {
-                file.dataset("gradient_norm").unwrap().write_slice(&ndarray::arr3(&[[[-1.0]]]), (0..1, 0..1, 0..1)).unwrap()
-            }),
-        ),
+        ("a gradient of norm -1", set("gradient_norm", -1.0)),
+        ("a gradient of norm NaN", set("gradient_norm", f64::NAN)),
+        ("a gradient of norm inf", set("gradient_norm", f64::INFINITY)),
+        ("a value of NaN", set("value", f64::NAN)),
+        ("a value of -inf", set("value", f64::NEG_INFINITY)),
+        ("network 2: a time of -1 s", set_seconds(-1.0)),
+        ("network 2: a time of NaN s", set_seconds(f64::NAN)),
+        ("network 2: a time of inf s", set_seconds(f64::INFINITY)),
         ("no array `cell_width`", Box::new(|file| rename(file, "cell_width"))),
         ("no array `step_q95`", Box::new(|file| rename(file, "step_q95"))),
         ("no group `provenance`", Box::new(|file| rename(file, "provenance"))),

@@ -3,85 +3,13 @@
 mod jobs;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use advstep_hpc::results::{self, first_difference};
+use advstep_hpc::results;
+use jobs::place::{Place, taken_over};
 use jobs::{PROGRAM, finish, job, stderr};
 use tempfile::TempDir;
-
-/// 60 units in 12 cells, done in no time.
-const SMALL: [&str; 10] = ["--depths", "1,2", "--dims", "5,20", "--widths", "10,20,300", "--networks", "5", "--inputs", "7"];
-
-/// A directory with the results file of an experiment in it, or to be.
-struct Place {
-    directory: TempDir,
-    out: PathBuf,
-}
-
-impl Place {
-    fn new() -> Self {
-        let directory = TempDir::new().unwrap();
-        let out = directory.path().join("small.h5");
-        Self { directory, out }
-    }
-
-    fn journal(&self) -> PathBuf {
-        self.directory.path().join("small.h5.journal")
-    }
-
-    fn snapshot(&self) -> PathBuf {
-        self.directory.path().join("small.partial.h5")
-    }
-
-    /// The command that runs the small experiment here.
-    fn command(&self, ranks: Option<usize>, options: &[&str]) -> Command {
-        job(ranks, &[&SMALL[..], &["--out", self.out.to_str().unwrap()], options].concat())
-    }
-
-    /// Runs it; returns exit code and messages.
-    fn run(&self, ranks: Option<usize>, options: &[&str]) -> (i32, String) {
-        let output = finish(&mut self.command(ranks, options));
-        (output.status.code().unwrap(), stderr(&output))
-    }
-
-    /// Runs it on one thread until it stops itself at its unit `unit`.
-    fn stopped_at(unit: usize) -> Self {
-        let place = Self::new();
-        let output = finish(place.command(None, &["--threads", "1"]).env("ADVSTEP_FAULT", format!("stop:rank=0:unit={unit}")));
-        assert_eq!(output.status.code(), Some(75), "{}", stderr(&output));
-        assert!(stderr(&output).contains("stopping (SIGUSR1)"), "{}", stderr(&output));
-        assert!(!place.out.exists() && place.journal().exists());
-        place
-    }
-
-    /// Everything in the directory.
-    fn contents(&self) -> Vec<(String, Vec<u8>)> {
-        let entries = fs::read_dir(self.directory.path()).unwrap().map(|entry| entry.unwrap());
-        let mut contents: Vec<_> =
-            entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap_or_default())).collect();
-        contents.sort();
-        contents
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.contents().into_iter().map(|(name, _)| name).collect()
-    }
-
-    /// Checks that the run is finished and has the science of one that was not interrupted.
-    fn assert_finished(&self) {
-        let whole = Place::new();
-        assert_eq!(whole.run(None, &["--quiet"]).0, 0);
-        assert_eq!(first_difference(&self.out, &whole.out).unwrap(), None);
-        assert!(!self.journal().exists() && !self.snapshot().exists(), "{:?}", self.names());
-    }
-}
-
-/// The number in front of ` of 60 networks are taken over`.
-fn taken_over(messages: &str) -> usize {
-    let line = messages.lines().find(|line| line.contains("of 60 networks are taken over")).expect(messages);
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
 
 #[test]
 fn a_stopped_run_goes_on_under_other_ranks_and_threads() {
@@ -110,6 +38,27 @@ fn a_failed_run_keeps_what_it_has() {
     let (code, messages) = place.run(None, &[]);
     assert_eq!((code, taken_over(&messages)), (0, 30), "{messages}");
     place.assert_finished();
+}
+
+/// Networks so small that it would cost more than they do to keep them all: what a killed run has not kept is computed again.
+#[test]
+fn networks_that_were_not_kept_are_computed_again() {
+    let tiny = ["--depths", "1", "--dims", "3", "--widths", "5,10", "--networks", "20000", "--inputs", "2", "--quiet", "--out"];
+    let directory = TempDir::new().unwrap();
+    let run = |name: &str, fault: Option<&str>| {
+        let out = directory.path().join(name);
+        let mut command = job(None, &[&tiny[..], &[out.to_str().unwrap()]].concat());
+        let output = finish(command.envs(fault.map(|fault| ("ADVSTEP_FAULT", fault))));
+        (output.status.code(), out)
+    };
+    let (code, whole) = run("whole.h5", None);
+    assert_eq!(code, Some(0));
+    for unit in [100, 10_000, 20_000] {
+        assert_eq!(run("killed.h5", Some(&format!("kill:rank=0:unit={unit}"))).0, None, "it is killed");
+        assert!(directory.path().join("killed.h5.journal").exists());
+    }
+    let (code, killed) = run("killed.h5", None);
+    assert_eq!((code, results::first_difference(&killed, &whole).unwrap()), (Some(0), None));
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn sound() -> (Header, Vec<u8>) {
         let header = Header::new(&experiment, None, &plan);
         let directory = tempfile::TempDir::new().unwrap();
         let path = directory.path().join("sound");
-        let mut journal = Journal::create(&path, &header).unwrap();
+        let mut journal = Journal::create(&path, &header, 1).unwrap();
         let mut records = empty();
         for unit in units() {
             records.insert(record(unit)).unwrap();
@@ -113,14 +113,14 @@ fn recover(directory: &Path, header: &Header, bytes: &[u8]) -> Option<usize> {
     fs::write(&path, bytes).unwrap();
     let found = journal::find(&path, header).ok()??;
     let mut records = empty();
-    let (journal, recovery) = found.recover(&mut records).unwrap();
+    let (journal, recovery) = found.recover(&mut records, 1).unwrap();
     drop(journal);
     for unit in records.units() {
         assert_eq!(records.get(unit), Some(&record(unit)));
     }
     assert_eq!((records.count(), fs::metadata(&path).unwrap().len()), (recovery.units, bytes.len() as u64 - recovery.cut));
     let mut again = empty();
-    let (_, second) = journal::find(&path, header).unwrap().unwrap().recover(&mut again).unwrap();
+    let (_, second) = journal::find(&path, header).unwrap().unwrap().recover(&mut again, 1).unwrap();
     assert_eq!((second.units, second.cut), (recovery.units, 0));
     Some(recovery.units)
 }

@@ -8,16 +8,30 @@ pub mod paths;
 pub mod request;
 
 use std::io::Write;
+use std::thread::sleep;
+use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
 pub use args::{Cli, Command};
 
-/// Parses the arguments of this process. Help, version and usage errors end it here, with the exit codes 0, 0 and 2.
+use crate::comm;
+
+/// How long other ranks leave rank 0 to say what is wrong before they end: launchers end all ranks when one has failed.
+const RANK_0_SPEAKS: Duration = Duration::from_secs(1);
+
+/// Parses the arguments of this process. Help, version and usage errors end it here, with the exit codes 0, 0 and 2. Of several ranks, rank
+/// 0 prints them.
 pub fn parse() -> Cli {
     match Cli::try_parse() {
         Ok(cli) => cli,
+        Err(error) if comm::launched_rank() != 0 => {
+            if error.exit_code() != 0 {
+                sleep(RANK_0_SPEAKS);
+            }
+            std::process::exit(error.exit_code())
+        }
         // The long version text asks the libraries: it is made only when it is wanted.
         Err(error) if error.kind() == ErrorKind::DisplayVersion => {
             let _ = print(&format!("{}\n", crate::machine::version_text().trim_end()));

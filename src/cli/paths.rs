@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::BadInput;
+use crate::results::aside::behind_links;
 
 /// Checks that a file can be written at `path` later on, in a directory that may have to be created.
 ///
@@ -34,7 +35,7 @@ pub fn check_output(path: &Path, overwrite: bool) -> Result<(), BadInput> {
         }
         Err(error) => return Err(unwritable(path, error)),
     }
-    check_creatable_in(parent(path), path)
+    check_creatable_in(parent(&behind_links(path)), path)
 }
 
 /// Checks that files can be written in the directory `path` later on, which may have to be created.

@@ -6,7 +6,7 @@
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{Write, stderr};
 use std::panic::{self, PanicHookInfo};
 use std::process::ExitCode;
 use std::thread;
@@ -15,6 +15,7 @@ use anyhow::Error;
 
 use super::Comm;
 use crate::error::{EXIT_FAILED, exit_code};
+use crate::machine::terminal;
 
 /// An error that has been printed already, by this rank or another: what is left is the exit code.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +115,7 @@ fn abort(code: i32) -> ! {
 
 /// Prints a line on stderr, in the place of a progress bar if there may be one.
 fn complain(line: &str) {
-    let clear = if stderr().is_terminal() { "\r\x1b[K" } else { "" };
+    let clear = if terminal::can_redraw() { "\r\x1b[K" } else { "" };
     let _ = writeln!(stderr(), "{clear}{line}");
 }
 

@@ -5,8 +5,16 @@ use crate::error::BadInput;
 /// Variables with the number of processes that were started together, the most specific first.
 const COUNTS: [&str; 5] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"];
 
-/// Variables that launchers set which do not say how many processes there are.
+/// Variables with the rank of this process, which do not say how many processes there are.
 const RANKS: [&str; 4] = ["PMIX_RANK", "PMI_RANK", "PMI_ID", "PALS_RANKID"];
+/// Others with the rank, beside one of [`COUNTS`].
+const MORE_RANKS: [&str; 3] = ["OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "SLURM_PROCID"];
+
+/// The rank that the launcher has given to this process, as far as `variable`, the environment, says: known before MPI is initialised. 0
+/// without a launcher.
+pub fn rank(variable: impl Fn(&str) -> Option<String>) -> usize {
+    RANKS.iter().chain(&MORE_RANKS).find_map(|name| variable(name)?.trim().parse().ok()).unwrap_or(0)
+}
 
 /// How this process was started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +77,17 @@ mod tests {
         assert!(launch(&[("OMPI_COMM_WORLD_SIZE", "4"), ("PMIX_RANK", "0")]).is_parallel());
         assert!(launch(&[("PMI_SIZE", "2"), ("PMI_RANK", "1")]).is_parallel());
         assert!(launch(&[("PMIX_RANK", "0")]).is_parallel(), "a launcher that does not say how many");
+    }
+
+    #[test]
+    fn ranks_are_known_before_mpi_is() {
+        let rank = |environment: &[(&str, &str)]| {
+            rank(|name| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string()))
+        };
+        assert_eq!(
+            [rank(&[]), rank(&[("OMPI_COMM_WORLD_RANK", "3")]), rank(&[("PMI_RANK", "2"), ("SLURM_PROCID", "0")])],
+            [0, 3, 2]
+        );
     }
 
     #[test]

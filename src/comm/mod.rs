@@ -72,6 +72,11 @@ pub fn start() -> Result<Box<dyn Comm>, BadInput> {
     Ok(comm)
 }
 
+/// The rank of this process as its launcher has it in the environment; can be called before [`start`].
+pub fn launched_rank() -> usize {
+    launch::rank(|name| std::env::var(name).ok())
+}
+
 #[cfg(feature = "mpi")]
 fn connect() -> Result<Box<dyn Comm>, BadInput> {
     Ok(Box::new(mpi::Mpi::start()?))

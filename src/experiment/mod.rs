@@ -11,6 +11,7 @@ pub mod presets;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, Serializer};
+use toml::{Table, Value};
 
 use crate::activation::Activation;
 use inputs::InputsLaw;
@@ -236,12 +237,10 @@ impl Experiment {
 
     /// The first field in which `other` differs, as `seed is 7 against 8`; `None` if the experiments are the same.
     pub fn difference(&self, other: &Experiment) -> Option<String> {
-        let fields = |experiment: &Experiment| -> toml::Table { experiment.to_toml().parse().expect("an experiment is TOML") };
+        let fields = |experiment: &Experiment| -> Table { experiment.to_toml().parse().expect("an experiment is TOML") };
         let (mine, others) = (fields(self), fields(other));
-        let text = |value: Option<&toml::Value>| value.map_or("not given".to_string(), toml::Value::to_string);
-        let mut names = mine.keys().chain(others.keys());
-        let name = names.find(|&name| mine.get(name) != others.get(name))?;
-        Some(format!("{name} is {} against {}", text(mine.get(name)), text(others.get(name))))
+        let (name, mine, others) = differing_field(&mine, &others)?;
+        Some(format!("{name} is {} against {}", field_text(mine), field_text(others)))
     }
 
     /// Whether the grid of depths, dims and widths holds `cell`.
@@ -281,6 +280,17 @@ impl Experiment {
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("every field of an experiment is a TOML value")
     }
+}
+
+/// The first key of either table whose values differ, and the values.
+pub(crate) fn differing_field<'t>(a: &'t Table, b: &'t Table) -> Option<(&'t str, Option<&'t Value>, Option<&'t Value>)> {
+    let mut keys = a.keys().chain(b.keys());
+    keys.find(|&key| a.get(key) != b.get(key)).map(|key| (key.as_str(), a.get(key), b.get(key)))
+}
+
+/// A value that [`differing_field`] has found, for people.
+pub(crate) fn field_text(value: Option<&Value>) -> String {
+    value.map_or("not given".to_string(), Value::to_string)
 }
 
 #[cfg(test)]

@@ -231,13 +231,14 @@ fn extra_widths(
 ) -> Result<BTreeMap<usize, Vec<usize>>, BadInput> {
     let mut by_depth = BTreeMap::new();
     for (key, values) in extra {
+        let refuse = |why: &str, remedy: &str| BadInput::new(format!("extra_widths holds the depth `{key}`"), why, remedy);
         let depth = key.parse().ok().filter(|depth| depths.contains(depth)).ok_or_else(|| {
-            BadInput::new(
-                format!("extra_widths holds the depth `{key}`"),
-                "it is not one of the experiment's depths",
-                "add it to `depths` or take it out of `extra_widths`",
-            )
+            refuse("it is not one of the experiment's depths", "add it to `depths` or take it out of `extra_widths`")
         })?;
+        if depth.to_string() != key {
+            // Two ways to write a depth would be two lists of its widths.
+            return Err(refuse("depths are written without sign and leading zeros", &format!("write it as {depth}")));
+        }
         let mut added = WIDTH.widths(&format!("extra_widths at depth {key}"), Some(values))?;
         added.retain(|width| !widths.contains(width));
         if !added.is_empty() {

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod cores;
 pub mod memory;
 pub mod pages;
+pub mod terminal;
 pub mod versions;
 
 pub use clock::now_utc;

@@ -133,7 +133,7 @@ fn does_not_fit(cell: Cell, experiment: &Experiment, engine: EngineName, process
     let leanest = |engine, search| {
         let Footprint { keep, bytes } =
             memory::footprints(cell, experiment, engine, search).pop().expect("there is always a way to run a cell");
-        (bytes.saturating_add(process), cost::of_unit(cell, experiment, engine, search, keep).seconds)
+        (bytes, cost::of_unit(cell, experiment, engine, search, keep).seconds)
     };
     let dense = || leanest(EngineName::Dense, search(experiment, cell));
     let implicit = || leanest(EngineName::Implicit, SearchName::Scan);
@@ -143,15 +143,16 @@ fn does_not_fit(cell: Cell, experiment: &Experiment, engine: EngineName, process
         }
         EngineName::Dense => (dense(), "even with its weights made again at every pass", Some(("implicit", implicit()))),
         EngineName::Implicit => (implicit(), "for the products with its weights", Some(("dense", dense()))),
-        EngineName::Limit => (leanest(engine, SearchName::Path), "for its paths, and the program", None),
+        EngineName::Limit => (leanest(engine, SearchName::Path), "for its paths", None),
     };
-    let is_way_out = |(bytes, other): (u64, f64)| bytes <= resources.memory && other < SLOWEST_WAY_OUT * seconds;
+    let in_all = |bytes: u64| bytes.saturating_add(process);
+    let is_way_out = |(bytes, other): (u64, f64)| in_all(bytes) <= resources.memory && other < SLOWEST_WAY_OUT * seconds;
     let instead = other.filter(|(_, cost)| is_way_out(*cost)).map_or(String::new(), |(other, _)| format!(", --engine {other}"));
     let narrower = if cell.is_infinite() { "" } else { ", or a smaller width" };
     BadInput::new(
         format!("cell {cell} does not fit into {} of memory a rank", ByteSize(resources.memory)),
-        format!("one network needs {} {how}", ByteSize(bytes)),
-        format!("give --memory {} or more, fewer --inputs{instead}{narrower}", ByteSize(bytes.next_multiple_of(1 << 30))),
+        format!("one network needs {} {how}, and the rank needs {} besides", ByteSize(bytes), ByteSize(process)),
+        format!("give --memory {} or more, fewer --inputs{instead}{narrower}", ByteSize(in_all(bytes).next_multiple_of(1 << 30))),
     )
 }
 

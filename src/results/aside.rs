@@ -5,8 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-/// Calls `fill` with the path of a new file beside `path`, then puts that file in place of `path`. The directory is made if need be.
+/// Links in a row that Linux follows.
+const MOST_LINKS: usize = 40;
+
+/// Calls `fill` with the path of a new file beside `path`, then puts that file in place of `path`. The directory is made if need be. A
+/// symbolic link stays one: the file that it leads to is replaced.
 pub fn replace_file(path: &Path, fill: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let path = &behind_links(path);
     let directory = directory_of(path);
     fs::create_dir_all(directory).with_context(|| format!("making the directory {}", directory.display()))?;
     let aside = Aside::beside(path)?;
@@ -32,6 +37,7 @@ pub fn move_aside(paths: &[&Path]) -> anyhow::Result<()> {
 
 /// Removes what processes that were killed while they wrote `path` have left. No process may be writing it.
 pub fn remove_leftovers(path: &Path) {
+    let path = &behind_links(path);
     let Some(prefix) = prefix(path) else { return };
     let Ok(entries) = fs::read_dir(directory_of(path)) else { return };
     for entry in entries.flatten() {
@@ -44,6 +50,16 @@ pub fn remove_leftovers(path: &Path) {
 /// What the names of files begin with that are to replace `target`; the number of the process follows.
 fn prefix(target: &Path) -> Option<String> {
     Some(format!(".{}.tmp-", target.file_name()?.to_string_lossy()))
+}
+
+/// What `path` leads to, whether that exists or not; `path` itself if it is no symbolic link.
+pub fn behind_links(path: &Path) -> PathBuf {
+    let mut path = path.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        let Ok(target) = fs::read_link(&path) else { break };
+        path = directory_of(&path).join(target);
+    }
+    path
 }
 
 /// The directory that holds `path`.

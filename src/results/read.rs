@@ -216,6 +216,7 @@ impl<'a> SampleReader<'a> {
             Ok(sample)
         };
         let record = |(network, &seconds)| {
+            check_seconds(seconds).map_err(|why| format!("network {network}: {why}"))?;
             let samples = (network * samples..(network + 1) * samples).map(sample).collect::<Result<_, Why>>()?;
             Ok(UnitRecord { unit: Unit { cell: index, network }, samples, seconds })
         };
@@ -236,17 +237,28 @@ fn slab<T: H5Type>(dataset: &Dataset, cell: usize) -> Result<Vec<T>, Why> {
 
 /// Refuses a sample that cannot be, whatever the network.
 pub(crate) fn check_sample(sample: &Sample, bound: f64) -> Result<(), Why> {
-    let Sample { step, gradient_norm, status, .. } = *sample;
+    let Sample { step, gradient_norm, value, status, .. } = *sample;
     if status.is_found() && !(0.0..=bound * BOUND_SLACK).contains(&step) {
         return Err(format!("a step of {step} is found within the bound of {bound}"));
     }
     if !status.is_found() && !step.is_nan() {
         return Err(format!("a step of {step} where none was found"));
     }
-    if gradient_norm < 0.0 {
+    if !(0.0..f64::INFINITY).contains(&gradient_norm) {
         return Err(format!("a gradient of norm {gradient_norm}"));
     }
+    if !value.is_finite() {
+        return Err(format!("a value of {value}"));
+    }
     Ok(())
+}
+
+/// Refuses a time that no network takes.
+pub(crate) fn check_seconds(seconds: f64) -> Result<(), Why> {
+    match (0.0..f64::INFINITY).contains(&seconds) {
+        true => Ok(()),
+        false => Err(format!("a time of {seconds} s")),
+    }
 }
 
 fn read_provenance(group: &Group) -> Result<Provenance, Why> {

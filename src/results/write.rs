@@ -219,7 +219,14 @@ fn write_cells(file: &File, results: &Results, places: &[usize]) -> anyhow::Resu
 
 /// Writes all of `values` to an array that is not chunked.
 fn write_whole<T: H5Type>(file: &File, variable: &Variable, values: &[T]) -> anyhow::Result<()> {
-    file.dataset(variable.path)?.write_raw(values).with_context(|| variable.path.to_string())
+    let dataset = file.dataset(variable.path)?;
+    dataset.write_raw(values).with_context(|| variable.path.to_string())?;
+    flush(&dataset)
+}
+
+/// Hands the system what HDF5 has buffered of an array, while it is open: closing it would do so too, and lose the error of a full disk.
+pub(crate) fn flush(dataset: &Dataset) -> anyhow::Result<()> {
+    dataset.file().and_then(|file| file.flush()).with_context(|| dataset.name())
 }
 
 fn write_samples(file: &File, results: &Results, places: &[usize]) -> anyhow::Result<()> {
@@ -258,7 +265,7 @@ fn write_field<T: H5Type + Copy>(
             }
         }
     }
-    Ok(())
+    flush(&dataset)
 }
 
 /// The number that stands for an infinite width.

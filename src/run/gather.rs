@@ -83,7 +83,10 @@ pub fn collect(comm: &dyn Comm, finished: &Finished, queue: &UnitQueue, stop: &S
     while computing || sending > 0 {
         if computing {
             match finished.recv_timeout(NAP) {
-                Ok(outcome) => root.take(outcome?)?,
+                Ok(outcome) => {
+                    root.take(outcome?)?;
+                    finished.try_iter().try_for_each(|outcome| Ok::<_, Failure>(root.take(outcome?)?))?;
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => computing = false,
             }
@@ -91,7 +94,8 @@ pub fn collect(comm: &dyn Comm, finished: &Finished, queue: &UnitQueue, stop: &S
             sleep(NAP);
         }
         let mut wanted = stop.wanted();
-        while let Some((rank, message)) = comm.try_receive() {
+        // No more than one from each rank, so that the other work gets its turn however fast they come.
+        for (rank, message) in (1..comm.size()).map_while(|_| comm.try_receive()) {
             match &message[..] {
                 [] => sending -= 1,
                 STOP => wanted = wanted.or(Some(Reason::OtherRank)),

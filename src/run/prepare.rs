@@ -52,7 +52,8 @@ pub fn prepare(comm: &dyn Comm, mut request: RunRequest) -> anyhow::Result<(Job,
     agree(comm, request.experiment.inputs_law.load().map_err(Into::into))?;
     let (plan, fault) = agree(comm, check(comm, &request, resources))?;
     let costs = agree(comm, common_costs(comm, &request, &plan))?;
-    let past = agree(comm, if comm.rank() == 0 { past(&request, &plan).map(Some) } else { Ok(None) })?;
+    let past =
+        agree(comm, if comm.rank() == 0 { past(&request, &plan, resources.threads * comm.size()).map(Some) } else { Ok(None) })?;
     let finished = past.as_ref().map_or_else(Vec::new, |past| Finished::of(&past.records).into_bytes());
     let finished = Finished::from_bytes(plan.networks, comm.broadcast(finished));
     let shard = request.shard.map(|shard| HashSet::from_iter(shard.units(&request.experiment)));
@@ -63,8 +64,9 @@ pub fn prepare(comm: &dyn Comm, mut request: RunRequest) -> anyhow::Result<(Job,
     Ok((Job { request, plan, threads: resources.threads, costs, units, units_per_cell, fault, started }, past))
 }
 
-/// On rank 0: what an earlier run has left, and the journal to go on with. Refuses a journal of another experiment, changing nothing.
-fn past(request: &RunRequest, plan: &Plan) -> anyhow::Result<Past> {
+/// On rank 0: what an earlier run has left, and the journal to go on with, in a job of `threads` worker threads in all. Refuses a journal
+/// of another experiment, changing nothing.
+fn past(request: &RunRequest, plan: &Plan, threads: usize) -> anyhow::Result<Past> {
     let out = &request.out;
     let (path, header) = (journal::path_of(out), Header::new(&request.experiment, request.shard, plan));
     let mut records = Records::new(plan.cells.len(), plan.networks, request.experiment.samples_of_network());
@@ -73,7 +75,7 @@ fn past(request: &RunRequest, plan: &Plan) -> anyhow::Result<Past> {
     aside::remove_leftovers(&snapshot_of(out));
     let (journal, recovery) = match found {
         Some(found) => {
-            let (journal, recovery) = found.recover(&mut records)?;
+            let (journal, recovery) = found.recover(&mut records, threads)?;
             (journal, Some(recovery))
         }
         None => {
@@ -81,7 +83,7 @@ fn past(request: &RunRequest, plan: &Plan) -> anyhow::Result<Past> {
                 journal::check_free(&path)?;
                 aside::move_aside(&[out, &path, &snapshot_of(out)])?;
             }
-            (Journal::create(&path, &header)?, None)
+            (Journal::create(&path, &header, threads)?, None)
         }
     };
     Ok(Past { records, journal, recovery })

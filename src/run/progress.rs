@@ -3,12 +3,12 @@
 //! The measure is predicted cost: the predicted seconds of the finished units over those of all. A unit of a wide network weighs what
 //! it costs, and the time left follows from the time that has passed.
 
-use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::experiment::Unit;
+use crate::machine::terminal;
 
 /// Steps of the bar.
 const STEPS: f64 = 10_000.0;
@@ -29,7 +29,7 @@ enum Display {
 impl Progress {
     /// For `units[c]` units in each cell c, which are predicted to take `costs[c]` seconds each.
     pub fn new(costs: &[f64], units: &[usize], quiet: bool) -> Self {
-        let display = match (quiet, stderr().is_terminal()) {
+        let display = match (quiet, terminal::can_redraw()) {
             (true, _) => Display::Silent,
             (false, true) => Display::Bar(bar()),
             (false, false) => Display::Lines(Schedule::default()),

@@ -173,6 +173,9 @@ impl<'j> Root<'j> {
             }
             written => written,
         };
+        if written.is_ok() {
+            self.note_trouble(Ok(()));
+        }
         self.progress.end();
         if let Err(error) = written {
             let fate = match self.journal.is_whole() {

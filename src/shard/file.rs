@@ -21,7 +21,7 @@ use super::Shard;
 use crate::error::BadInput;
 use crate::experiment::Experiment;
 use crate::results::aside::replace_file;
-use crate::results::read::check_sample;
+use crate::results::read::{check_sample, check_seconds};
 use crate::results::{EngineName, Provenance, SearchName};
 use crate::run::codec;
 use crate::unit::UnitRecord;
@@ -133,6 +133,7 @@ fn check_record(record: &UnitRecord, experiment: &Experiment) -> Result<(), Stri
     if record.samples.len() != experiment.samples_of_network() {
         return Err(format!("{} samples for {}", record.samples.len(), experiment.samples_of_network()));
     }
+    check_seconds(record.seconds)?;
     record.samples.iter().try_for_each(|sample| check_sample(sample, experiment.bound))
 }
 

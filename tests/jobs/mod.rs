@@ -1,6 +1,8 @@
 //! The program as a process: started plainly or under `mpirun`, and never waited for in vain.
 #![allow(dead_code)]
 
+pub mod place;
+
 use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};

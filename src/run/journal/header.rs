@@ -12,7 +12,7 @@ use std::io::Read;
 
 use toml::{Table, Value};
 
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, differing_field, field_text};
 use crate::machine::blas;
 use crate::plan::Plan;
 use crate::shard::Shard;
@@ -89,10 +89,13 @@ impl Header {
     ///
     /// Another revision of the program is not a difference: what decides the bytes has the number [`unit::SCIENCE_VERSION`].
     pub fn difference(&self, other: &Header) -> Option<String> {
-        differing(&self.0, &other.0).map(|(key, mine, others)| {
-            let print = |value: Option<&Value>| value.map_or_else(|| "not set".to_string(), Value::to_string);
-            format!("its {key} is {}, now it is {}", print(mine), print(others))
-        })
+        let comparable = |header: &Header| Table::from_iter(header.0.clone().into_iter().filter(|(key, _)| key != REVISION));
+        let (mine, others) = (comparable(self), comparable(other));
+        let (key, mine, others) = match differing_field(&mine, &others)? {
+            ("experiment", Some(Value::Table(mine)), Some(Value::Table(others))) => differing_field(mine, others)?,
+            difference => difference,
+        };
+        Some(format!("its {key} is {}, now it is {}", field_text(mine), field_text(others)))
     }
 
     /// The revision of the program that began the journal, if it is not that of `other`.
@@ -100,19 +103,6 @@ impl Header {
         let revision = |header: &'_ Header| header.0.get(REVISION).cloned();
         (revision(self) != revision(other)).then(|| self.0.get(REVISION)?.as_str()).flatten()
     }
-}
-
-/// The first key of either table whose values differ, and the values. Tables within are compared key by key.
-fn differing<'t>(a: &'t Table, b: &'t Table) -> Option<(String, Option<&'t Value>, Option<&'t Value>)> {
-    let others = b.keys().filter(|key| !a.contains_key(*key));
-    for key in a.keys().chain(others).filter(|key| *key != REVISION) {
-        match (a.get(key), b.get(key)) {
-            (x, y) if x == y => {}
-            (Some(Value::Table(x)), Some(Value::Table(y))) if key == "experiment" => return differing(x, y),
-            (x, y) => return Some((key.clone(), x, y)),
-        }
-    }
-    None
 }
 
 /// Engine and search of the cells in order, e.g. `24 × dense line, 60 × dense trace`.
@@ -151,7 +141,7 @@ mod tests {
         let now = |toml: &str| old.difference(&header(toml)).unwrap();
         assert_eq!(now(&SMALL.replace("seed = 7", "seed = 8")), "its seed is 7, now it is 8");
         assert_eq!(now(&SMALL.replace("300", "200")), "its widths is [10, 300], now it is [10, 200]");
-        assert_eq!(now(&format!("{SMALL}[extra_widths]\n1 = [50]\n")), "its extra_widths is not set, now it is { 1 = [50] }");
+        assert_eq!(now(&format!("{SMALL}[extra_widths]\n1 = [50]\n")), "its extra_widths is not given, now it is { 1 = [50] }");
         assert_eq!(now(&format!("{SMALL}gain = 2\n")), "its gain is 1.0, now it is 2.0");
     }
 

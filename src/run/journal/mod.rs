@@ -2,11 +2,13 @@
 //!
 //! `FILE.h5.journal` begins with a [`header`] of what decides the bytes of its records; the records follow in [`frames`], in any order.
 //! It is appended to by rank 0 alone, under a lock, and removed when the results file is in place. Whatever happens to the disk
-//! meanwhile, the records stay in memory: what could not be written is written later.
+//! meanwhile, the records stay in memory: what could not be written is written later. What it may cost is in [`allowance`].
 
+mod allowance;
 mod frames;
 mod header;
 
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, BufReader, Seek, SeekFrom, Write};
@@ -20,16 +22,21 @@ use anyhow::Context;
 use super::records::Records;
 use crate::error::BadInput;
 use crate::experiment::Unit;
+use crate::machine::clock::thread_time;
 use crate::results::aside::directory_of;
+use allowance::Allowance;
 use frames::{Frames, Piece};
 pub use header::Header;
 
-/// How often finished units are handed to the system: what a killed process loses at most.
+/// How often finished units are handed to the system: what a killed process loses at most, besides what the [`Allowance`] held back.
 const SAVE_INTERVAL: Duration = Duration::from_millis(100);
-/// How often they are brought to the disk: what a machine that stops loses at most.
+/// How often they are brought to the disk: the same for a machine that stops.
 const SYNC_INTERVAL: Duration = Duration::from_secs(5);
-/// Bytes written at a time.
+/// Bytes written at a time, at least if there are as many.
 const WRITE: usize = 1 << 20;
+
+/// How long a lock is waited for.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The journal of the results file `out`.
 pub fn path_of(out: &Path) -> PathBuf {
@@ -84,14 +91,22 @@ pub fn find(path: &Path, header: &Header) -> Result<Option<Found>, BadInput> {
     Ok(Some(Found { path: path.to_path_buf(), header: header.clone(), file, other_revision }))
 }
 
-/// Two runs must not write one journal. A file system without locks is taken at its word.
+/// Two runs must not write one journal. One that was killed may still be on its way out, so a lock is waited for a little. A file system
+/// without locks is taken at its word.
 fn lock(file: &File, path: &Path) -> Result<(), BadInput> {
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => {
-            let why = "another run is writing it at this moment";
-            Err(BadInput::new(format!("cannot go on from {}", path.display()), why, "wait for it, or give --out another path"))
+    let refuse =
+        |why| Err(BadInput::new(format!("cannot go on from {}", path.display()), why, "wait for it, or give --out another path"));
+    let started = Instant::now();
+    while let Err(TryLockError::WouldBlock) = file.try_lock() {
+        if started.elapsed() >= LOCK_PATIENCE {
+            return refuse("another run is writing it at this moment");
         }
-        _ => Ok(()),
+        std::thread::sleep(LOCK_PATIENCE / 50);
+    }
+    let identity = |metadata: io::Result<fs::Metadata>| metadata.map(|metadata| (metadata.dev(), metadata.ino())).ok();
+    match identity(file.metadata()) == identity(fs::metadata(path)) {
+        true => Ok(()),
+        false => refuse("another run has put it away at this moment"),
     }
 }
 
@@ -104,8 +119,9 @@ pub fn check_free(path: &Path) -> Result<(), BadInput> {
 }
 
 impl Found {
-    /// Puts all records into `records`, cuts off what is behind the last, and goes on from there.
-    pub fn recover(self, records: &mut Records) -> anyhow::Result<(Journal, Recovery)> {
+    /// Puts all records into `records`, cuts off what is behind the last, and goes on from there, in a job of `threads` worker threads in
+    /// all.
+    pub fn recover(self, records: &mut Records, threads: usize) -> anyhow::Result<(Journal, Recovery)> {
         let Found { path, header, mut file, .. } = self;
         let context = || format!("reading {}", path.display());
         let start = file.stream_position().with_context(context)?;
@@ -126,7 +142,7 @@ impl Found {
         }
         recovery.damage.retain(|range| range.end <= sound);
         recovery.cut = length.saturating_sub(sound);
-        let mut journal = Journal::new(path, header);
+        let mut journal = Journal::new(path, header, threads);
         if recovery.cut > 0 {
             file.set_len(sound).with_context(|| format!("cutting damaged bytes off {}", journal.path.display()))?;
         }
@@ -144,22 +160,37 @@ pub struct Journal {
     file: Option<File>,
     /// Bytes known to be whole.
     length: u64,
-    /// Units that are finished but not written.
-    pending: Vec<Unit>,
+    /// Units that are finished but not written, in the order in which they came.
+    pending: VecDeque<Unit>,
+    /// Frames on their way to the file.
+    buffer: Vec<u8>,
+    allowance: Allowance,
     synced: bool,
     next_save: Instant,
     next_sync: Instant,
 }
 
 impl Journal {
-    fn new(path: PathBuf, header: Header) -> Self {
+    fn new(path: PathBuf, header: Header, threads: usize) -> Self {
         let now = Instant::now();
-        Self { path, header, file: None, length: 0, pending: Vec::new(), synced: true, next_save: now, next_sync: now }
+        Self {
+            path,
+            header,
+            file: None,
+            length: 0,
+            pending: VecDeque::new(),
+            buffer: Vec::new(),
+            allowance: Allowance::new(threads),
+            synced: true,
+            next_save: now,
+            next_sync: now,
+        }
     }
 
-    /// Begins a journal at `path`, where there must be none. It appears with its whole header or not at all.
-    pub fn create(path: &Path, header: &Header) -> anyhow::Result<Self> {
-        let mut journal = Self::new(path.to_path_buf(), header.clone());
+    /// Begins a journal at `path`, where there must be none, of a job of `threads` worker threads in all. It appears with its whole header
+    /// or not at all.
+    pub fn create(path: &Path, header: &Header, threads: usize) -> anyhow::Result<Self> {
+        let mut journal = Self::new(path.to_path_buf(), header.clone(), threads);
         journal.begin()?;
         Ok(journal)
     }
@@ -175,34 +206,41 @@ impl Journal {
             .with_context(context)?;
         let bytes = self.header.to_bytes();
         file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).with_context(context)?;
-        lock(file.as_file(), &self.path)?;
+        lock(file.as_file(), file.path())?;
         let file = file.persist_noclobber(&self.path).with_context(context)?;
         (self.file, self.length) = (Some(file), bytes.len() as u64);
         File::open(directory).and_then(|directory| directory.sync_all()).with_context(context)
     }
 
-    /// Notes that `unit` is finished; it is written at the next save.
+    /// Notes that `unit` is finished; it is written at the next save that the [`Allowance`] has room for.
     pub fn note(&mut self, unit: Unit) {
-        self.pending.push(unit);
+        self.pending.push_back(unit);
     }
 
-    /// Writes and syncs what is due by the clock. Cheap when nothing is; to be called often.
+    /// Units that are noted but not written.
+    pub fn waiting(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Writes and syncs what is due by the clock, as far as the [`Allowance`] goes. Cheap when nothing is due; to be called often.
     pub fn tend(&mut self, records: &Records) -> anyhow::Result<()> {
         let now = Instant::now();
-        if now >= self.next_save {
-            self.next_save = now + SAVE_INTERVAL;
-            self.save(records)?;
-        }
-        if now >= self.next_sync {
+        let outcome = if now >= self.next_sync {
             self.next_sync = now + SYNC_INTERVAL;
-            self.sync(records)?;
-        }
-        Ok(())
+            self.save(records, Allowance::is_left).and_then(|()| self.sync(records))
+        } else if now >= self.next_save {
+            self.save(records, Allowance::is_left)
+        } else {
+            return Ok(());
+        };
+        // A slow disk may take half of the time of this thread, not all of it.
+        self.next_save = Instant::now() + now.elapsed().clamp(SAVE_INTERVAL, SYNC_INTERVAL);
+        outcome
     }
 
-    /// Brings everything that is finished to the disk.
+    /// Brings everything that is finished to the disk, whatever it costs.
     pub fn flush(&mut self, records: &Records) -> anyhow::Result<()> {
-        self.save(records)?;
+        self.save(records, |_| true)?;
         self.sync(records)
     }
 
@@ -220,29 +258,36 @@ impl Journal {
         fs::remove_file(&self.path)
     }
 
-    /// Hands the units that are pending to the system. What fails is pending still.
-    pub fn save(&mut self, records: &Records) -> anyhow::Result<()> {
-        let Some(file) = &mut self.file else {
-            self.begin()?;
-            return self.save(records);
-        };
-        let mut bytes = Vec::new();
-        while !self.pending.is_empty() {
-            bytes.clear();
-            let mut rest = self.pending.len();
-            while rest > 0 && bytes.len() < WRITE {
-                rest -= 1;
-                frames::append(records.get(self.pending[rest]).expect("what is pending is finished"), &mut bytes);
-            }
-            if let Err(error) = file.write_all(&bytes) {
-                // Cut off what was written in part. Should that fail too, the next records follow the torn one.
-                let _ = file.set_len(self.length).and_then(|()| file.seek(SeekFrom::Start(self.length)));
-                return Err(error).with_context(|| format!("writing {}", self.path.display()));
-            }
-            self.length += bytes.len() as u64;
-            self.pending.truncate(rest);
-            self.synced = false;
+    /// Hands units that are pending to the system as long as there are some and `goes_on`. What fails is pending still.
+    fn save(&mut self, records: &Records, goes_on: impl Fn(&Allowance) -> bool) -> anyhow::Result<()> {
+        while !self.pending.is_empty() && goes_on(&self.allowance) {
+            let begun = thread_time();
+            let outcome = self.save_some(records);
+            self.allowance.charge_since(begun);
+            outcome?;
         }
+        Ok(())
+    }
+
+    /// Hands the first units that are pending to the system, in one write.
+    fn save_some(&mut self, records: &Records) -> anyhow::Result<()> {
+        let Some(file) = &mut self.file else { return self.begin() };
+        self.buffer.clear();
+        let mut count = 0;
+        while let Some(&unit) = self.pending.get(count)
+            && self.buffer.len() < WRITE
+        {
+            frames::append(records.get(unit).expect("what is pending is finished"), &mut self.buffer);
+            count += 1;
+        }
+        if let Err(error) = file.write_all(&self.buffer) {
+            // Cut off what was written in part. Should that fail too, the next records follow the torn one.
+            let _ = file.set_len(self.length).and_then(|()| file.seek(SeekFrom::Start(self.length)));
+            return Err(error).with_context(|| format!("writing {}", self.path.display()));
+        }
+        self.length += self.buffer.len() as u64;
+        self.pending.drain(..count);
+        self.synced = false;
         Ok(())
     }
 
@@ -254,12 +299,15 @@ impl Journal {
             self.file = None;
             self.pending = records.units().collect();
             self.begin().context("the journal has vanished")?;
-            self.save(records)?;
+            self.save(records, |_| true)?;
         }
         if let Some(file) = &self.file
             && !self.synced
         {
-            file.sync_all().with_context(|| format!("writing {}", self.path.display()))?;
+            let begun = thread_time();
+            let outcome = file.sync_all().with_context(|| format!("writing {}", self.path.display()));
+            self.allowance.charge_since(begun);
+            outcome?;
             self.synced = true;
         }
         Ok(())
@@ -274,5 +322,46 @@ fn is_at(file: &File, path: &Path) -> bool {
         // Only when the name is known to be gone: a file system that does not answer will answer later.
         (_, Err(error)) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::Experiment;
+    use crate::plan::{self, Resources};
+    use crate::unit::{Sample, Status, UnitRecord};
+
+    #[test]
+    fn what_the_allowance_holds_back_is_written_in_order_when_the_job_stops() {
+        let experiment =
+            Experiment::from_toml("depths = [1]\ndims = [2]\nwidths = [3]\nnetworks = 9\ninputs = 4\n", "test").unwrap();
+        let plan = plan::plan(&experiment, Resources { threads: 1, memory: 1 << 33 }).unwrap();
+        let header = Header::new(&experiment, None, &plan);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.h5.journal");
+        let mut records = Records::new(1, 9, 4);
+        // A job of no threads: there is nothing that may be spent.
+        let mut journal = Journal::create(&path, &header, 0).unwrap();
+        let empty = fs::metadata(&path).unwrap().len();
+        let units = [4, 0, 7].map(|network| Unit { cell: 0, network });
+        for unit in units {
+            let sample = Sample { step: 1.0, gradient_norm: 1.0, value: 1.0, status: Status::FoundExact, evaluations: 1 };
+            records.insert(UnitRecord { unit, samples: vec![sample; 4], seconds: 0.0 }).unwrap();
+            journal.note(unit);
+            journal.tend(&records).unwrap();
+        }
+        assert_eq!((journal.waiting(), fs::metadata(&path).unwrap().len()), (3, empty));
+        journal.flush(&records).unwrap();
+        assert_eq!((journal.waiting(), journal.is_whole()), (0, true));
+        drop(journal);
+        let mut bytes = &fs::read(&path).unwrap()[empty as usize..];
+        let mut frames = Frames::new(&mut bytes, 4);
+        for unit in units {
+            assert!(matches!(frames.next().unwrap(), Some(Piece::Record(record)) if record.unit == unit));
+        }
+        let mut recovered = Records::new(1, 9, 4);
+        let (_, recovery) = find(&path, &header).unwrap().unwrap().recover(&mut recovered, 1).unwrap();
+        assert_eq!((recovery.units, recovered.units().collect::<Vec<_>>()), (3, vec![units[1], units[0], units[2]]));
     }
 }
