@@ -1,8 +1,7 @@
 //! Any ψ over a row of pre-activations: values, slopes, readout, and f along a line.
 //!
 //! ReLU goes to the vector loops of [`relu`]. Every other ψ is evaluated in f64, number by number: loops are compiled for each ψ, so that
-//! none branches on it. Sums run in f64 in neuron order. A transcendental ψ costs 5 to 20 ns a number, with which memory traffic does not
-//! count.
+//! none branches on it. Sums run in f64 in neuron order. The price is that of ψ: memory traffic does not count beside it.
 
 use super::line::Row;
 use super::{Real, relu};

@@ -56,7 +56,7 @@ const DESCENT_STEPS: f64 = 25.0;
 
 /// Passes over the neurons in a march: more where sup |φ''|, which goes with √k/d, allows short steps only. A fit.
 fn march_passes(cell: Cell) -> f64 {
-    8.0 + 4.0 * ((cell.width as f64).sqrt() / cell.dim as f64).sqrt()
+    4.0 + 2.0 * ((cell.width as f64).sqrt() / cell.dim as f64).sqrt()
 }
 
 /// Seconds of the exact line search.

@@ -21,8 +21,9 @@ pub const BUDGET: u32 = 320;
 /// One descent.
 struct Walk {
     line: Start,
-    /// φ and ∇f where the walk is; ∇f as a row of its own.
+    /// φ where the walk is.
     value: f64,
+    /// Length of the path so far.
     distance: f64,
     steps: u32,
     outcome: Option<Outcome>,

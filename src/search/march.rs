@@ -29,7 +29,7 @@ pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], boun
     let psi = engine.activation();
     let smoothness = psi.smoothness().expect("the march is for a smooth ψ");
     let scale = 1.0 / (engine.width() as f64).sqrt();
-    let mut marches: Vec<March> = lines.iter().map(March::new).collect();
+    let mut marches: Vec<March> = lines.iter().map(|_| March::default()).collect();
     while marches.iter().any(|march| march.result.is_none()) {
         let first_pass = marches.iter().all(|march| march.passes == 0);
         engine.visit_first_layer(&mut |block| {
@@ -53,6 +53,7 @@ pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], boun
 }
 
 /// The march on one line.
+#[derive(Default)]
 struct March {
     t: f64,
     /// φ and φ' at t, summed up block by block.
@@ -65,10 +66,6 @@ struct March {
 }
 
 impl March {
-    fn new(_: &Start) -> Self {
-        Self { t: 0.0, value: 0.0, slope: 0.0, curvature: 0.0, passes: 0, result: None }
-    }
-
     /// Draws the conclusion of a pass over all neurons.
     fn end_pass(&mut self, bound: f64) {
         let Self { t, curvature, .. } = *self;
