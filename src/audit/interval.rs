@@ -48,11 +48,19 @@ pub fn quantile(sample: &[f64], level: f64) -> Estimate {
     let low = (1..=n).rev().find(|&rank| below.cdf(rank as u64 - 1) <= SIDE);
     let high = (1..=n).find(|&rank| 1.0 - below.cdf(rank as u64 - 1) <= SIDE);
     let at = |rank: usize| sorted[rank - 1];
-    Estimate {
-        value: at(((n as f64 * level - 1e-9).ceil() as usize).clamp(1, n)),
-        low: low.map_or(f64::NEG_INFINITY, at),
-        high: high.map_or(f64::INFINITY, at),
-    }
+    Estimate { value: at(rank_of(level, n)), low: low.map_or(f64::NEG_INFINITY, at), high: high.map_or(f64::INFINITY, at) }
+}
+
+/// The value of [`quantile`] alone, for the many samples of a bootstrap.
+pub fn sample_quantile(sample: &[f64], level: f64) -> f64 {
+    let mut sample = sample.to_vec();
+    let rank = rank_of(level, sample.len());
+    *sample.select_nth_unstable_by(rank - 1, f64::total_cmp).1
+}
+
+/// The rank from 1 of the order statistic ⌈n·level⌉.
+fn rank_of(level: f64, n: usize) -> usize {
+    ((n as f64 * level - 1e-9).ceil() as usize).clamp(1, n)
 }
 
 /// A mean with the interval of the normal approximation, ± 1.96 standard errors.
@@ -152,6 +160,7 @@ mod tests {
         let tail = quantile(&sample, 0.99);
         assert_eq!((tail.value, tail.high), (99.0, f64::INFINITY));
         assert_eq!(quantile(&sample, 0.01).low, f64::NEG_INFINITY);
+        assert!([0.01, 0.5, 0.905, 0.99].iter().all(|&level| sample_quantile(&sample, level) == quantile(&sample, level).value));
     }
 
     #[test]

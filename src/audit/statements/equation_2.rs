@@ -35,7 +35,7 @@ impl Statement for Equation2 {
     }
 
     fn across(&self, all: &[Measured], gamma: f64) -> Vec<Entry> {
-        let quantile = |sample: &[f64]| interval::quantile(sample, 1.0 - gamma).value;
+        let quantile = |sample: &[f64]| interval::sample_quantile(sample, 1.0 - gamma);
         growth::entries(all, gamma, "|f(x)|", 0, quantile, Exponent::AtMost(0.0))
     }
 }

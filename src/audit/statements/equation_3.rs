@@ -36,7 +36,7 @@ impl Statement for Equation3 {
     }
 
     fn across(&self, all: &[Measured], gamma: f64) -> Vec<Entry> {
-        let quantile = |sample: &[f64]| interval::quantile(sample, gamma).value;
+        let quantile = |sample: &[f64]| interval::sample_quantile(sample, gamma);
         growth::entries(all, gamma, "‖∇f(x)‖", 0, quantile, Exponent::AtLeast(0.0))
     }
 }

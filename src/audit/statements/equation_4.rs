@@ -5,7 +5,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::audit::claim::Exponent;
 use crate::audit::hessian::operator_norm;
-use crate::audit::interval::{Point, exponent, quantile};
+use crate::audit::interval::{Point, exponent, quantile, sample_quantile};
 use crate::audit::network::Purpose;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 
@@ -82,7 +82,7 @@ pub fn exponents_in_dim(all: &[Measured], gamma: f64, column: usize, quantity: &
             .assuming(part == "k ≥ d", "k ≥ d, for the central limit that it is derived from")
             .note("−1/2, and what a factor √log d of the Õ adds between these d")
             .exponent(
-                exponent(&points, |sample| quantile(sample, 1.0 - gamma).value),
+                exponent(&points, |sample| sample_quantile(sample, 1.0 - gamma)),
                 Exponent::AtMost(-0.5 + of_logarithm(&points)),
             )
     };

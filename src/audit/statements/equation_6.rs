@@ -1,7 +1,7 @@
 //! Equations (6) and (9): how far ∇f moves on the microscopic, mesoscopic and macroscopic scale.
 
 use crate::audit::claim::Exponent;
-use crate::audit::interval::{Point, exponent, quantile};
+use crate::audit::interval::{Point, exponent, quantile, sample_quantile};
 use crate::audit::network::norm;
 use crate::audit::variation::{Bracket, Effort, at};
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
@@ -79,7 +79,7 @@ impl Statement for Equation6 {
                 sample: measured.column(2 * index),
             };
             let points: Vec<Point> = all.iter().map(point).collect();
-            let measured = exponent(&points, |sample| quantile(sample, 1.0 - gamma).value);
+            let measured = exponent(&points, |sample| sample_quantile(sample, 1.0 - gamma));
             let claim = Claim::across(all, gamma, "exponent in d of sup ‖∇f(x) − ∇f(x + δ)‖/‖∇f(x)‖ found")
                 .part(scale.name)
                 .assuming(scale.is_small, SMALL);

@@ -1,7 +1,7 @@
 //! What Theorems 1 and 2 share: the smallest constant of their step, and the length of that step.
 
 use crate::audit::claim::Exponent;
-use crate::audit::interval::{Point, exponent, quantile};
+use crate::audit::interval::{Point, exponent, quantile, sample_quantile};
 use crate::audit::step_constant::{CHANGES, LARGEST, Line, root_log, smallest_drop};
 use crate::audit::{Claim, Entry, Estimate, Measured, Network, Setting};
 
@@ -54,5 +54,5 @@ pub fn length_exponent(all: &[Measured], gamma: f64) -> Entry {
     Claim::across(all, gamma, "exponent of ‖η∇f(x)‖/‖x‖ in d")
         .part("shortest step that flips")
         .note("‖η∇f(x)‖ = O(‖x‖/√d) wants −1/2 or less")
-        .exponent(exponent(&points, |sample| quantile(sample, 1.0 - gamma).value), Exponent::AtMost(-0.5))
+        .exponent(exponent(&points, |sample| sample_quantile(sample, 1.0 - gamma)), Exponent::AtMost(-0.5))
 }
