@@ -11,7 +11,7 @@
 //! - *99 %*: where the fraction last rises through [`LEVEL`], interpolated in log size. Its interval has the percentiles 2.5 and
 //!   97.5 over resampled networks, each cell on its own. It does not depend on the size of the sample, so it is the one that depths
 //!   are compared by: the growth is the factor a layer of the least-squares line of its logarithm against L, with the interval of
-//!   the same resamples.
+//!   the same resamples. The error of the interpolation is not in it.
 
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
