@@ -103,8 +103,7 @@ pub fn text(audit: &Audit, full: bool) -> String {
     format!("{}\n{}\n", trimmed(&table), tally(&audit.entries.iter().collect::<Vec<_>>()))
 }
 
-/// What a line of the table that sums up is about. Entries of several settings are apart from those of one. A part that names a length may
-/// differ from setting to setting: its place among the parts counts, not its text.
+/// What a line of the table that sums up is about. Entries of several settings are apart from those of one.
 fn subject(entry: &Entry) -> (&'static str, &str, &str, &'static str, u64, bool) {
     let is_across = matches!(entry.scope, Scope::Across(_));
     (entry.statement, &entry.quantity, &entry.part, activation(entry).name(), entry.gamma.to_bits(), is_across)

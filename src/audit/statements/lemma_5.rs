@@ -5,7 +5,6 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::audit::hessian::scaled_to;
 use crate::audit::network::Purpose;
-use crate::audit::table::number;
 use crate::audit::variation::along;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 
@@ -35,10 +34,9 @@ pub fn columns() -> Vec<String> {
 
 /// One entry for each angle.
 pub fn judge(measured: &Measured, gamma: f64, bound: f64) -> Vec<Entry> {
-    let radius = radius(&measured.setting);
     let entry = |(index, part): (usize, &&str)| {
         Claim::of(measured, gamma, "⟨∇f(x) − ∇f(x + δ), v⟩")
-            .part(format!("R = {}, {part}", number(radius)))
+            .part(format!("R = d^(1/4), {part}"))
             .at_most(&measured.column(index), bound)
     };
     PARTS.iter().enumerate().map(entry).collect()

@@ -36,8 +36,8 @@ impl Statement for Proposition2 {
         variations::cost(setting)
     }
 
-    fn columns(&self, setting: &Setting) -> Vec<String> {
-        variations::columns(setting)
+    fn columns(&self, _setting: &Setting) -> Vec<String> {
+        variations::columns()
     }
 
     fn measure(&self, network: &Network) -> Vec<f64> {
@@ -50,7 +50,7 @@ impl Statement for Proposition2 {
         let lipschitz = setting.activation.lipschitz();
         let entry = |(index, radius): (usize, f64)| {
             Claim::of(measured, gamma, variations::QUANTITY)
-                .part(variations::part(radius))
+                .part(variations::PARTS[index])
                 .assuming(lipschitz <= 1.0, format!("ψ with Lipschitz constant 1, not {lipschitz:.3}"))
                 .supremum_at_most(
                     &measured.column(2 * index),

@@ -32,8 +32,8 @@ impl Statement for Proposition4 {
         variations::cost(setting)
     }
 
-    fn columns(&self, setting: &Setting) -> Vec<String> {
-        variations::columns(setting)
+    fn columns(&self, _setting: &Setting) -> Vec<String> {
+        variations::columns()
     }
 
     fn measure(&self, network: &Network) -> Vec<f64> {
@@ -47,7 +47,7 @@ impl Statement for Proposition4 {
             let log_rk = (radius * k).ln();
             let bound = 20.0 * (radius * log_rk.powi(2) * (d.ln() / d).sqrt()).powf(0.25) + 40.0 * (d / k).sqrt() * log_rk;
             Claim::of(measured, gamma, variations::QUANTITY)
-                .part(variations::part(radius))
+                .part(variations::PARTS[index])
                 .assuming(k.sqrt() >= 52.0, "√k ≥ 52, k ≥ 2704")
                 .assuming(d >= log, format!("d ≥ log 1/γ = {log:.3}"))
                 .assuming((1.0..=d.sqrt() / 2.0).contains(&radius), "1 ≤ R ≤ √d/2")

@@ -48,7 +48,7 @@ impl Statement for Proposition5 {
         let least = 20.0 * log_d.powi(3) * (1.0 / gamma).ln();
         let most = d * log_d.powi(3);
         let claim = Claim::of(measured, gamma, variations::QUANTITY)
-            .part(variations::part(small_width_radius(setting)))
+            .part("R = √k/log⁶ d")
             .assuming(k >= least, format!("k ≥ 20 log³ d log 1/γ = {least:.0}"))
             .assuming(k <= most, format!("k ≤ d log³ d = {most:.0}"))
             .assuming(d >= least, format!("d ≥ 20 log³ d log 1/γ = {least:.0}"));
