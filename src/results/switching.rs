@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_known_growth_is_found() {
-        let (sizes, samples) = power_law(100_000);
+        let (sizes, samples) = power_law(4000);
         let Switching { thresholds, growth, .. } = thresholds(Along::Dim, 7, &[1, 2, 3, 4], sizes, &samples);
         let most: Vec<f64> = thresholds.iter().map(|threshold| threshold.most.value).collect();
         for (most, expected) in most.iter().zip([20.0, 40.0, 80.0, 160.0]) {
@@ -239,7 +239,7 @@ mod tests {
         }
         let growth = growth.unwrap();
         assert!(
-            (growth.value - 2.0).abs() < 1e-6 && growth.low < 2.0 && growth.high > 2.0 && growth.high - growth.low < 0.1,
+            (growth.value - 2.0).abs() < 1e-6 && growth.low < 2.0 && growth.high > 2.0 && growth.high - growth.low < 0.6,
             "{growth:?}"
         );
     }
