@@ -11,7 +11,7 @@
 //! - *99 %*: where the fraction last rises through [`LEVEL`], interpolated in log size. Its interval has the percentiles 2.5 and
 //!   97.5 over resampled networks, each cell on its own. It does not depend on the size of the sample, so it is the one that depths
 //!   are compared by: the growth is the factor a layer of the least-squares line of its logarithm against L, with the interval of
-//!   the same resamples.
+//!   the same resamples. The error of the interpolation is not in it.
 
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_known_growth_is_found() {
-        let (sizes, samples) = power_law(100_000);
+        let (sizes, samples) = power_law(4000);
         let Switching { thresholds, growth, .. } = thresholds(Along::Dim, 7, &[1, 2, 3, 4], sizes, &samples);
         let most: Vec<f64> = thresholds.iter().map(|threshold| threshold.most.value).collect();
         for (most, expected) in most.iter().zip([20.0, 40.0, 80.0, 160.0]) {
@@ -239,7 +239,7 @@ mod tests {
         }
         let growth = growth.unwrap();
         assert!(
-            (growth.value - 2.0).abs() < 1e-6 && growth.low < 2.0 && growth.high > 2.0 && growth.high - growth.low < 0.1,
+            (growth.value - 2.0).abs() < 1e-6 && growth.low < 2.0 && growth.high > 2.0 && growth.high - growth.low < 0.6,
             "{growth:?}"
         );
     }
