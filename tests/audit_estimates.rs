@@ -203,7 +203,7 @@ fn on_a_linear_network_the_drop_that_flips_is_the_value() {
         assert_near(found.high, expected.high, 0.05);
     }
     assert_eq!(smallest_drop(&lines[..20], 0.01).high, f64::INFINITY);
-    assert_near(root_log(0.1), 2.302_585_092_994_046_f64.sqrt(), 1e-15);
+    assert_near(root_log(0.1), std::f64::consts::LN_10.sqrt(), 1e-15);
 }
 
 /// A step that flips the sign back does not count: the sign is that of the network at the step itself.

@@ -105,21 +105,21 @@ impl Claim {
     /// With probability at least 1 − γ, X ≤ `bound`; `x` has the X of every network.
     pub fn at_most(self, x: &[f64], bound: f64) -> Entry {
         let estimate = interval::quantile(x, 1.0 - self.gamma);
-        let failures = x.iter().filter(|x| !(**x <= bound)).count() as u64;
+        let failures = x.iter().filter(|&&x| !is_at_most(x, bound)).count() as u64;
         self.often_enough(estimate, bound, bound / estimate.value, (failures, x.len() as u64))
     }
 
     /// With probability at least 1 − γ, X ≥ `bound`, for an X that is never negative.
     pub fn at_least(self, x: &[f64], bound: f64) -> Entry {
         // A bound with a root of a negative number is not defined.
-        if !(bound > 0.0) {
+        if bound.is_nan() || bound <= 0.0 {
             let bound_is = if bound.is_nan() { "is not defined".to_string() } else { format!("is {bound:.3}, not above 0") };
             let estimate = interval::quantile(x, self.gamma);
             let claim = self.empty_if(true, format!("the bound {bound_is}: it says nothing"));
             return claim.entry(bound, estimate, f64::NAN, None, Outcome::NotTestable, String::new());
         }
         let estimate = interval::quantile(x, self.gamma);
-        let failures = x.iter().filter(|x| !(**x >= bound)).count() as u64;
+        let failures = x.iter().filter(|&&x| !is_at_most(bound, x)).count() as u64;
         self.often_enough(estimate, bound, estimate.value / bound, (failures, x.len() as u64))
     }
 
@@ -136,7 +136,7 @@ impl Claim {
     /// X ≤ `bound` in every network, up to rounding. The estimate is the largest X, without an interval.
     pub fn always_at_most(self, x: &[f64], bound: f64) -> Entry {
         let largest = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let failures = x.iter().filter(|x| !(**x <= bound + ROUNDING * bound.abs())).count() as u64;
+        let failures = x.iter().filter(|&&x| !is_at_most(x, bound + ROUNDING * bound.abs())).count() as u64;
         let outcome = if failures > 0 { Outcome::Fails } else { Outcome::Holds };
         let estimate = Estimate { value: largest, ..Estimate::NONE };
         self.entry(bound, estimate, bound / largest, Some((failures, x.len() as u64)), outcome, String::new())
@@ -146,7 +146,7 @@ impl Claim {
     /// The estimate is of what was found.
     pub fn supremum_at_most(self, found: &[f64], at_most: Option<&[f64]>, bound: f64) -> Entry {
         let gamma = self.gamma;
-        let count = |x: &[f64]| (x.iter().filter(|x| !(**x <= bound)).count() as u64, x.len() as u64);
+        let count = |x: &[f64]| (x.iter().filter(|&&x| !is_at_most(x, bound)).count() as u64, x.len() as u64);
         let estimate = interval::quantile(found, 1.0 - gamma);
         let failures = count(found);
         let certified = at_most.is_some_and(|at_most| outcome_of(count(at_most), gamma) == Outcome::Holds);
@@ -235,6 +235,11 @@ fn too_few((failures, trials): (u64, u64), gamma: f64) -> String {
         true => format!("{failures} of {trials} networks fail, and γ = {gamma} takes at least {needed} networks"),
         false => format!("{failures} of {trials} networks fail, which may be more or less often than γ = {gamma}"),
     }
+}
+
+/// Whether `x` ≤ `bound`; never for what is not a number.
+fn is_at_most(x: f64, bound: f64) -> bool {
+    x <= bound
 }
 
 #[cfg(test)]

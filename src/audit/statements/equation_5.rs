@@ -14,8 +14,11 @@ pub struct Equation5;
 const STARTS: usize = 2;
 const STEPS: usize = 6;
 
+/// A radius as a function of d, and what it is called.
+type Radius = (&'static str, fn(f64) -> f64);
+
 /// The balls, ascending: of the size of ‖x‖ = √d, and poly(d) with a larger power.
-const RADII: [(&str, fn(f64) -> f64); 2] = [("‖δ‖ ≤ √d", f64::sqrt), ("‖δ‖ ≤ d", |d| d)];
+const RADII: [Radius; 2] = [("‖δ‖ ≤ √d", f64::sqrt), ("‖δ‖ ≤ d", |d| d)];
 
 impl Statement for Equation5 {
     fn id(&self) -> &'static str {
@@ -60,14 +63,14 @@ impl Statement for Equation5 {
     }
 
     fn judge(&self, measured: &Measured, gamma: f64) -> Vec<Entry> {
-        let entry = |(column, (name, _)): (usize, &(&str, fn(f64) -> f64))| {
+        let entry = |(column, (name, _)): (usize, &Radius)| {
             constant(measured, gamma, column, &format!("sup ‖∇²f(x + δ)‖ √d found, {name}"))
         };
         RADII.iter().enumerate().map(entry).collect()
     }
 
     fn across(&self, all: &[Measured], gamma: f64) -> Vec<Entry> {
-        let entries = |(column, (name, _)): (usize, &(&str, fn(f64) -> f64))| {
+        let entries = |(column, (name, _)): (usize, &Radius)| {
             exponents_in_dim(all, gamma, column, &format!("sup ‖∇²f(x + δ)‖ found, {name},"))
         };
         RADII.iter().enumerate().flat_map(entries).collect()

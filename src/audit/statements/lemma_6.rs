@@ -9,9 +9,11 @@ use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 
 pub struct Lemma6;
 
+/// A radius as a function of d, and what it is called.
+type Radius = (&'static str, fn(f64) -> f64);
+
 /// ‖δ‖ in (32).
-const RADII: [(&str, fn(f64) -> f64); 3] =
-    [("R = 1", |_| 1.0), ("R = d^(1/4)", |d| d.powf(0.25)), ("R = √d/2", |d| d.sqrt() / 2.0)];
+const RADII: [Radius; 3] = [("R = 1", |_| 1.0), ("R = d^(1/4)", |d| d.powf(0.25)), ("R = √d/2", |d| d.sqrt() / 2.0)];
 /// ε in (33).
 const EPSILONS: [f64; 3] = [0.001, 0.01, 0.1];
 
