@@ -18,9 +18,9 @@ const EXAMPLES: &str = "\
 Examples:
   advstep-hpc
       Run preset quick, into results/quick.h5.
-  advstep-hpc plan --preset paper
+  advstep-hpc plan --preset paper --memory 24GiB
       What the paper's experiment would cost here.
-  mpirun -n 4 advstep-hpc --preset paper --memory 8GiB --out paper.h5
+  mpirun -n 4 advstep-hpc --preset paper --memory 24GiB --out paper.h5
       Run it on four ranks.
   advstep-hpc --depths 1 --dims 10,100 --widths 10,1e3,1e5 --seed 7 --out wide.h5
       Run quick with another grid and other networks.
@@ -49,7 +49,7 @@ Exit codes:
   75  stopped: start it again to go on
 
 Examples:
-  advstep-hpc run --preset paper --threads 8 --memory 8GiB
+  advstep-hpc run --preset paper --threads 8 --memory 24GiB
   advstep-hpc run --config my.toml --seed 7 --out results/my-seed7.h5
   mpirun -n 4 advstep-hpc run --depths 1,2 --widths 10,100,1e3 --overwrite
   advstep-hpc run --preset paper --shard 3/16
@@ -57,10 +57,10 @@ Examples:
 
 const PLAN_EXAMPLES: &str = "\
 Examples:
-  advstep-hpc plan --preset paper
+  advstep-hpc plan --preset paper --memory 24GiB
   advstep-hpc plan --depths 3 --widths 1e4 --memory 4GiB --threads 2
-  advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 2GiB
-  advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 2GiB --sbatch";
+  advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 24GiB
+  advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 24GiB --sbatch";
 
 const MERGE_EXAMPLES: &str = "\
 Examples:
