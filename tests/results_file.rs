@@ -320,7 +320,7 @@ fn the_first_difference_is_named() {
     let text = difference(&|r| r.cells[3].records[2].samples[1].evaluations += 1);
     assert!(text.starts_with("/evaluations: element 254 is"), "{text}");
     let text = difference(&|r| r.cells[5].search = advstep_hpc::results::SearchName::Line);
-    assert_eq!(text, "/search: element 5 is 1 against 0");
+    assert_eq!(text, "/search: element 5 is 5 against 0");
     let text = difference(&|r| r.experiment.seed = 43);
     assert!(text.starts_with("/@experiment: ") || text.starts_with("/@seed: "), "{text}");
     let text = difference(&|r| {
