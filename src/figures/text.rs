@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_fonts_have_every_glyph_that_is_used() {
-        for (face, extra) in [(&FACES.0, "±²³·½×ΣΦγδεηλσψ–‖…′⁴⁶ℓ→∇∈√∞−≤≥≪"), (&FACES.1, "η∇‖∞")]
+        for (face, extra) in [(&FACES.0, "±²³·½×ΣΦγδεηλσψ–‖…′⁴⁶ℓ→∇∈√∞−≠≤≥≪⊥⟨⟩"), (&FACES.1, "η∇‖∞")]
         {
             for character in (' '..='~').chain(extra.chars()) {
                 assert!(face.glyph_index(character).is_some(), "{character}");

@@ -20,7 +20,7 @@ impl Statement for Equation24 {
     }
 
     fn citation(&self) -> &'static str {
-        "Equation (24), Proposition 5 (section 3)"
+        "Equation (24), Proposition 5, section 3"
     }
 
     fn claim(&self) -> &'static str {

@@ -15,7 +15,7 @@ impl Statement for Equation39 {
     }
 
     fn citation(&self) -> &'static str {
-        "Equation (39) (appendix C)"
+        "Equation (39), appendix C"
     }
 
     fn claim(&self) -> &'static str {

@@ -14,7 +14,7 @@ impl Statement for Lemma1 {
     }
 
     fn citation(&self) -> &'static str {
-        "Lemma 1 (section 1.4)"
+        "Lemma 1, section 1.4"
     }
 
     fn claim(&self) -> &'static str {

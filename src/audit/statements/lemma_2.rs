@@ -14,7 +14,7 @@ impl Statement for Lemma2 {
     }
 
     fn citation(&self) -> &'static str {
-        "Lemma 2 (section 1.4)"
+        "Lemma 2, section 1.4"
     }
 
     fn claim(&self) -> &'static str {

@@ -30,7 +30,7 @@ impl Statement for Lemma3 {
     }
 
     fn citation(&self) -> &'static str {
-        "Lemma 3 (appendix A)"
+        "Lemma 3, appendix A"
     }
 
     fn claim(&self) -> &'static str {

@@ -11,7 +11,7 @@ impl Statement for Lemma4 {
     }
 
     fn citation(&self) -> &'static str {
-        "Lemma 4 (appendix A)"
+        "Lemma 4, appendix A"
     }
 
     fn claim(&self) -> &'static str {

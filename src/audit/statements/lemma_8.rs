@@ -11,7 +11,7 @@ impl Statement for Lemma8 {
     }
 
     fn citation(&self) -> &'static str {
-        "Lemma 8 (appendix C)"
+        "Lemma 8, appendix C"
     }
 
     fn claim(&self) -> &'static str {

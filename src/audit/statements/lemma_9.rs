@@ -11,7 +11,7 @@ impl Statement for Lemma9 {
     }
 
     fn citation(&self) -> &'static str {
-        "Lemma 9 (appendix C)"
+        "Lemma 9, appendix C"
     }
 
     fn claim(&self) -> &'static str {

@@ -11,7 +11,7 @@ impl Statement for Proposition1 {
     }
 
     fn citation(&self) -> &'static str {
-        "Proposition 1 and (13) (section 2)"
+        "Proposition 1 and (13), section 2"
     }
 
     fn claim(&self) -> &'static str {

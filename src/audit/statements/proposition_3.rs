@@ -12,7 +12,7 @@ impl Statement for Proposition3 {
     }
 
     fn citation(&self) -> &'static str {
-        "Proposition 3 and (17) (section 3)"
+        "Proposition 3 and (17), section 3"
     }
 
     fn claim(&self) -> &'static str {
