@@ -201,6 +201,8 @@ fn a_second_sigint_ends_the_process_at_once() {
     // SAFETY: sends a signal to a process that was started here and not waited for yet.
     let interrupt = || assert_eq!(unsafe { libc::kill(child.id() as i32, libc::SIGINT) }, 0);
     messages.by_ref().find(|line| line.contains("on 1 rank with 1 thread")).expect("it says what it runs");
+    // Until the first network has begun: one that has not would be dropped, and the process end by itself.
+    std::thread::sleep(std::time::Duration::from_secs(2));
     interrupt();
     messages.by_ref().find(|line| line.contains("stopping (SIGINT)")).expect("it says that it stops");
     interrupt();

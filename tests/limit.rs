@@ -187,7 +187,7 @@ fn run(experiment: &Experiment) -> Vec<Vec<Sample>> {
 #[test]
 fn wide_networks_follow_the_limit() {
     // Standard errors are those of the networks' means, together with those of the limit's draws.
-    for (depth, dim, networks) in [(1, 10, 600), (2, 10, 300), (3, 30, 150)] {
+    for (depth, dim, networks) in [(1, 10, 600), (2, 10, 600), (3, 30, 600)] {
         let wide = run(&experiment(Cell { depth, dim, width: 1000 }, networks, 8));
         let limit = draws(depth, dim, 1.0, 10_000, RESOLUTION, 7);
         let compare = |what: &str, of: &dyn Fn(&Sample) -> f64| {
