@@ -16,7 +16,7 @@ use advstep_hpc::unit::measure;
 
 const RESOURCES: Resources = Resources { threads: 1, memory: 1 << 45 };
 /// Seconds that a cell is measured for, at least.
-const MEASURED: f64 = 0.3;
+const MEASURED: f64 = 0.5;
 /// What the model promises.
 const WITHIN: f64 = 0.4;
 
@@ -38,7 +38,7 @@ fn experiment(engine: EngineChoice) -> anyhow::Result<Experiment> {
 
 /// Mean seconds of a network, and mean evaluations of a line.
 fn measured(experiment: &Experiment, cell: &CellPlan) -> (f64, f64) {
-    let networks = ((MEASURED / cell.cost.seconds) as usize).clamp(1, 100);
+    let networks = ((MEASURED / cell.cost.seconds) as usize).clamp(3, 100);
     let (mut seconds, mut points) = (0.0, 0.0);
     for network in 0..networks {
         let start = thread_seconds();

@@ -26,10 +26,15 @@ const NORMALS: f64 = 1.2e9;
 /// Flops a second in products with a block of weights, in f32; f64 runs at half of it.
 const PRODUCT_F32: f64 = 9.0e10;
 /// Flops a second in the thin products of a trace, in f64.
-const PRODUCT_TRACE: f64 = 3.0e10;
-/// Seconds a neuron and input of all passes of the exact line search together; more where lines bend more, at small d.
-const LINE: f64 = 4.5e-9;
-const LINE_BEND: f64 = 10.0;
+const PRODUCT_TRACE: f64 = 5.7e10;
+/// Seconds a neuron and input of everything at depth 1 besides the products, with the exact line search: as long as z and u of all inputs
+/// stay in cache, and beyond; and times d more where lines bend more, at small d.
+const LINE_IN_CACHE: f64 = 1.0e-9;
+const LINE_BEND_IN_CACHE: f64 = 5.4e-8;
+const LINE: f64 = 2.9e-9;
+const LINE_BEND: f64 = 9.5e-8;
+/// Neurons times inputs whose z and u are taken to stay in cache.
+const CACHED: f64 = 3.1e6;
 /// Seconds a neuron and input of activations and masks, a layer and evaluation.
 const ACTIVATION: f64 = 0.6e-9;
 /// Seconds a number of a vector that the implicit engine takes in or gives out, besides its products.
@@ -37,8 +42,8 @@ const VECTOR: f64 = 2.5e-9;
 /// Seconds of the small matrices of one product of the implicit engine, times inputs³.
 const SMALL: f64 = 0.5e-9;
 /// Seconds a layer and linear piece of a trace, and a neuron of one.
-const PIECE: f64 = 1.1e-7;
-const PIECE_NEURON: f64 = 6.5e-9;
+const PIECE: f64 = 6.0e-8;
+const PIECE_NEURON: f64 = 1.64e-9;
 /// Seconds a unit and an input that nothing else accounts for.
 const UNIT: f64 = 3.0e-5;
 const INPUT: f64 = 3.0e-7;
@@ -61,7 +66,9 @@ fn march_passes(cell: Cell) -> f64 {
 
 /// Seconds of the exact line search.
 fn line_seconds(cell: Cell, inputs: usize) -> f64 {
-    LINE * (1.0 + LINE_BEND / cell.dim as f64) * inputs as f64 * cell.width as f64
+    let neurons = inputs as f64 * cell.width as f64;
+    let (straight, bend) = if neurons <= CACHED { (LINE_IN_CACHE, LINE_BEND_IN_CACHE) } else { (LINE, LINE_BEND) };
+    neurons * (straight + bend / cell.dim as f64)
 }
 
 /// Network evaluations a line in a scan: more for inputs of few dimensions, whose lines bend more.
@@ -70,9 +77,9 @@ pub(super) fn scan_points(cell: Cell) -> f64 {
 }
 
 /// Flops a second in the factor of the limit's covariance and in its paths.
-const LIMIT_FLOPS: f64 = 2.0e9;
-/// Seconds of a covariance of the limit, a layer; a unit makes one for each pair of grid points, and a sample for its refinements.
-const COVARIANCE: f64 = 2.5e-8;
+const LIMIT_FLOPS: f64 = 4.0e9;
+/// Seconds of a covariance of the limit, times depth^1.5; a unit makes one for each pair of grid points, and a sample for its refinements.
+const COVARIANCE: f64 = 0.8e-8;
 /// Covariances that refine one path.
 const REFINED: f64 = 600.0;
 
@@ -82,14 +89,15 @@ fn of_limit(cell: Cell, experiment: &Experiment) -> UnitCost {
     let (inputs, depth) = (experiment.inputs as f64, cell.depth as f64);
     let flops = points.powi(3) / 3.0 + inputs * points.powi(2);
     let covariances = points.powi(2) / 2.0 + inputs * REFINED;
-    let seconds = flops / LIMIT_FLOPS + COVARIANCE * depth * covariances + UNIT + INPUT * inputs;
+    let seconds = flops / LIMIT_FLOPS + COVARIANCE * depth.powf(1.5) * covariances + UNIT + INPUT * inputs;
     UnitCost { normals: inputs * points, flops, seconds }
 }
 
 /// Linear pieces of the network on a line up to its smallest step or the bound. They go with the angle that the line covers as seen from
-/// 0, which is about 1/√d. A fit.
+/// 0, which is smaller at large d. A fit.
 fn linear_pieces(cell: Cell) -> f64 {
-    5.0 + 0.44 * (cell.depth as f64).powf(1.15) * cell.width as f64 / (cell.dim as f64).sqrt().max(2.0)
+    let (depth, dim, width) = (cell.depth as f64, cell.dim as f64, cell.width as f64);
+    2.84 * depth.powf(0.6) + 0.61 * depth.powf(0.63 + 0.22 * dim.ln()) * width.powf(0.92) / dim.powf(0.55)
 }
 
 /// The cost of one unit of `cell`.
@@ -104,7 +112,11 @@ pub fn of_unit(cell: Cell, experiment: &Experiment, engine: EngineName, search: 
         points: if search == SearchName::Scan { lines * scan_points(cell) } else { 0.0 },
         lines,
         gradients: 1.0 + if experiment.directions.contains(&Direction::Descent) { DESCENT_STEPS } else { 0.0 },
-        activation: if experiment.activation.is_piecewise_linear() { ACTIVATION } else { SMOOTH },
+        activation: match experiment.activation.is_piecewise_linear() {
+            true if search == SearchName::Line => 0.0,
+            true => ACTIVATION,
+            false => SMOOTH,
+        },
         product_rate: match experiment.precision {
             Precision::F32 => PRODUCT_F32,
             Precision::F64 => PRODUCT_F32 / 2.0,
