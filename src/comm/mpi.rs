@@ -136,10 +136,16 @@ fn wait<'a, D: ?Sized, S: Scope<'a>>(mut request: Request<'a, D, S>) {
     }
 }
 
+/// What a launcher gets to forward the last words of a rank: MPICH's kills its proxies on an abort, with what they have not read yet.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
 /// Ends the processes of all ranks, from the main thread of any of them; before and after MPI's lifetime, this process only.
 pub fn abort(code: i32) -> ! {
     match mpi::environment::is_initialized() && !mpi::environment::is_finalized() {
-        true => SimpleCommunicator::world().abort(code),
+        true => {
+            sleep(LAST_WORDS);
+            SimpleCommunicator::world().abort(code)
+        }
         false => std::process::exit(code),
     }
 }

@@ -78,7 +78,7 @@ pub(super) fn scan_points(cell: Cell) -> f64 {
 
 /// Flops a second in the factor of the limit's covariance and in its paths.
 const LIMIT_FLOPS: f64 = 4.0e9;
-/// Seconds of a covariance of the limit, times depth^1.5; a unit makes one for each pair of grid points, and a sample for its refinements.
+/// Seconds of a covariance of the limit, times depth^1.4; a unit makes one for each pair of grid points, and a sample for its refinements.
 const COVARIANCE: f64 = 0.8e-8;
 /// Covariances that refine one path.
 const REFINED: f64 = 600.0;
@@ -89,7 +89,7 @@ fn of_limit(cell: Cell, experiment: &Experiment) -> UnitCost {
     let (inputs, depth) = (experiment.inputs as f64, cell.depth as f64);
     let flops = points.powi(3) / 3.0 + inputs * points.powi(2);
     let covariances = points.powi(2) / 2.0 + inputs * REFINED;
-    let seconds = flops / LIMIT_FLOPS + COVARIANCE * depth.powf(1.5) * covariances + UNIT + INPUT * inputs;
+    let seconds = flops / LIMIT_FLOPS + COVARIANCE * depth.powf(1.4) * covariances + UNIT + INPUT * inputs;
     UnitCost { normals: inputs * points, flops, seconds }
 }
 
