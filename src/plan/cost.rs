@@ -26,7 +26,7 @@ const NORMALS: f64 = 1.2e9;
 /// Flops a second in products with a block of weights, in f32; f64 runs at half of it.
 const PRODUCT_F32: f64 = 9.0e10;
 /// Flops a second in the thin products of a trace, in f64.
-const PRODUCT_TRACE: f64 = 5.7e10;
+const PRODUCT_TRACE: f64 = 6.8e10;
 /// Seconds a neuron and input of everything at depth 1 besides the products, with the exact line search: as long as z and u of all inputs
 /// stay in cache, and beyond; and times d more where lines bend more, at small d.
 const LINE_IN_CACHE: f64 = 1.0e-9;
@@ -42,11 +42,11 @@ const VECTOR: f64 = 2.5e-9;
 /// Seconds of the small matrices of one product of the implicit engine, times inputs³.
 const SMALL: f64 = 0.5e-9;
 /// Seconds a layer and linear piece of a trace, and a neuron of one.
-const PIECE: f64 = 6.0e-8;
-const PIECE_NEURON: f64 = 1.64e-9;
+const PIECE: f64 = 5.0e-8;
+const PIECE_NEURON: f64 = 1.37e-9;
 /// Seconds a unit and an input that nothing else accounts for.
 const UNIT: f64 = 3.0e-5;
-const INPUT: f64 = 3.0e-7;
+const INPUT: f64 = 5.0e-7;
 /// Seconds a number of an input.
 const INPUT_NUMBER: f64 = 5.0e-9;
 /// Rounds of evaluations in a scan, until the last line of a network is done.
@@ -78,8 +78,8 @@ pub(super) fn scan_points(cell: Cell) -> f64 {
 
 /// Flops a second in the factor of the limit's covariance and in its paths.
 const LIMIT_FLOPS: f64 = 4.0e9;
-/// Seconds of a covariance of the limit, times depth^1.4; a unit makes one for each pair of grid points, and a sample for its refinements.
-const COVARIANCE: f64 = 0.8e-8;
+/// Seconds of a covariance of the limit, times depth^1.2; a unit makes one for each pair of grid points, and a sample for its refinements.
+const COVARIANCE: f64 = 0.7e-8;
 /// Covariances that refine one path.
 const REFINED: f64 = 600.0;
 
@@ -89,7 +89,7 @@ fn of_limit(cell: Cell, experiment: &Experiment) -> UnitCost {
     let (inputs, depth) = (experiment.inputs as f64, cell.depth as f64);
     let flops = points.powi(3) / 3.0 + inputs * points.powi(2);
     let covariances = points.powi(2) / 2.0 + inputs * REFINED;
-    let seconds = flops / LIMIT_FLOPS + COVARIANCE * depth.powf(1.4) * covariances + UNIT + INPUT * inputs;
+    let seconds = flops / LIMIT_FLOPS + COVARIANCE * depth.powf(1.2) * covariances + UNIT + INPUT * inputs;
     UnitCost { normals: inputs * points, flops, seconds }
 }
 
