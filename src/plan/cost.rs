@@ -30,9 +30,9 @@ const PRODUCT_TRACE: f64 = 6.8e10;
 /// Seconds a neuron and input of everything at depth 1 besides the products, with the exact line search: as long as z and u of all inputs
 /// stay in cache, and beyond; and times d more where lines bend more, at small d.
 const LINE_IN_CACHE: f64 = 1.0e-9;
-const LINE_BEND_IN_CACHE: f64 = 5.4e-8;
+const LINE_BEND_IN_CACHE: f64 = 4.4e-8;
 const LINE: f64 = 2.9e-9;
-const LINE_BEND: f64 = 9.5e-8;
+const LINE_BEND: f64 = 7.0e-8;
 /// Neurons times inputs whose z and u are taken to stay in cache.
 const CACHED: f64 = 3.1e6;
 /// Seconds a neuron and input of activations and masks, a layer and evaluation.
@@ -46,7 +46,7 @@ const PIECE: f64 = 5.0e-8;
 const PIECE_NEURON: f64 = 1.37e-9;
 /// Seconds a unit and an input that nothing else accounts for.
 const UNIT: f64 = 3.0e-5;
-const INPUT: f64 = 5.0e-7;
+const INPUT: f64 = 3.0e-7;
 /// Seconds a number of an input.
 const INPUT_NUMBER: f64 = 5.0e-9;
 /// Rounds of evaluations in a scan, until the last line of a network is done.

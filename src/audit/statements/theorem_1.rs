@@ -50,7 +50,7 @@ impl Statement for Theorem1 {
         let asks =
             format!("(14): the bound of Proposition 2 at R = {radius:.0} is {variation:.0}, not below c_ψ/4 = {:.3}", c_psi / 4.0);
         let claim = |quantity: &str| {
-            Claim::of(measured, gamma, quantity).part("C₃ = 32/c_ψ²").assuming(variation <= c_psi / 4.0, asks.clone())
+            Claim::of(measured, gamma, quantity).part("C = 32/c_ψ²").assuming(variation <= c_psi / 4.0, asks.clone())
         };
         let constant = 32.0 / c_psi.powi(2);
         let drop = constant * root_log;
