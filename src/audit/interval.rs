@@ -34,7 +34,7 @@ fn beta_quantile(a: f64, b: f64, probability: f64) -> f64 {
 
 /// Fewest trials of which none may fail for [`probability`] to show that the failure probability is at most `gamma`.
 pub fn trials_to_show(gamma: f64) -> u64 {
-    (SIDE.ln() / (1.0 - gamma).ln()).ceil() as u64
+    (SIDE.ln() / (-gamma).ln_1p()).ceil() as u64
 }
 
 /// The quantile at `level` of the law of which `sample` is drawn: the order statistic ⌈n·level⌉, and two others around it whose ranks are

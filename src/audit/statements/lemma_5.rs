@@ -10,7 +10,7 @@ use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 
 pub struct Lemma5;
 
-/// The law of ⟨∇f(x) − ∇f(x + δ), v⟩ depends on the angle between v and δ only; these are the two extremes.
+/// δ is random, so nearly orthogonal to x; v is along it or at a right angle. Other triples (x, δ, v) are not tried.
 pub const PARTS: [&str; 2] = ["v parallel to δ", "v ⊥ δ"];
 
 /// R = d^(1/4).

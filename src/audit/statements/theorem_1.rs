@@ -2,7 +2,7 @@
 
 use super::proposition_2;
 use super::theorem_steps as steps;
-use crate::audit::step_constant::root_log;
+use crate::audit::step_constant::{LARGEST, root_log};
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 
 pub struct Theorem1;
@@ -55,7 +55,8 @@ impl Statement for Theorem1 {
         let constant = 32.0 / c_psi.powi(2);
         let drop = constant * root_log;
         let kept = lines.iter().filter(|line| !line.is_flipped_at(drop)).count() as u64;
-        entries.push(claim("P(the sign is kept)").probability_at_most(kept, lines.len() as u64, gamma));
+        let claim_of_sign = claim("P(the sign is kept)").empty_if(drop > LARGEST, "the step lies beyond those that were searched");
+        entries.push(claim_of_sign.probability_at_most(kept, lines.len() as u64, gamma));
         let lengths: Vec<f64> = lines.iter().map(|line| constant / line.gradient_norm).collect();
         entries.push(claim("‖η∇f(x)‖/√(log 1/γ)").at_most(&lengths, 64.0 / c_psi.powi(3)));
         entries
