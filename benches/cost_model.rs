@@ -10,8 +10,8 @@ use advstep_hpc::experiment::options::Options;
 use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Unit};
 use advstep_hpc::machine::blas;
+use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::plan::{CellPlan, Resources, plan};
-use advstep_hpc::results::EngineName;
 use advstep_hpc::unit::measure;
 
 const RESOURCES: Resources = Resources { threads: 1, memory: 1 << 45 };
@@ -19,14 +19,6 @@ const RESOURCES: Resources = Resources { threads: 1, memory: 1 << 45 };
 const MEASURED: f64 = 0.5;
 /// What the model promises.
 const WITHIN: f64 = 0.4;
-
-/// Processor seconds of this thread so far.
-fn thread_seconds() -> f64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the call fills the structure it is given.
-    assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) }, 0);
-    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
-}
 
 /// The cells of preset `paper`, and infinite width.
 fn experiment(engine: EngineChoice) -> anyhow::Result<Experiment> {
@@ -41,9 +33,9 @@ fn measured(experiment: &Experiment, cell: &CellPlan) -> (f64, f64) {
     let networks = ((MEASURED / cell.cost.seconds) as usize).clamp(3, 100);
     let (mut seconds, mut points) = (0.0, 0.0);
     for network in 0..networks {
-        let start = thread_seconds();
+        let start = thread_time();
         let record = measure(experiment, cell, Unit { cell: 0, network });
-        seconds += (thread_seconds() - start) / networks as f64;
+        seconds += (thread_time() - start).as_secs_f64() / networks as f64;
         points += record.samples.iter().map(|sample| f64::from(sample.evaluations)).sum::<f64>();
     }
     (seconds, points / (networks * experiment.inputs) as f64)
@@ -59,21 +51,21 @@ fn main() -> anyhow::Result<()> {
     let most: f64 = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(5.0);
     let auto = experiment(EngineChoice::Auto)?;
     let chosen = plan(&auto, RESOURCES)?.cells;
-    let forced = [EngineChoice::Dense, EngineChoice::Implicit];
-    let mut rows: Vec<(&CellPlan, Experiment)> = chosen.iter().map(|cell| (cell, auto.clone())).collect();
-    let others = forced.map(experiment);
-    let plans = others.iter().flatten().map(|other| Ok(plan(other, RESOURCES)?.cells)).collect::<anyhow::Result<Vec<_>>>()?;
-    for ((cells, name), other) in plans.iter().zip([EngineName::Dense, EngineName::Implicit]).zip(others.iter().flatten()) {
-        let is_other =
-            |cell: &&CellPlan| is_near_crossover(cell.cell) && chosen.iter().any(|c| c.cell == cell.cell && c.engine != name);
-        rows.extend(cells.iter().filter(is_other).map(|cell| (cell, other.clone())));
+    let mut rows: Vec<(CellPlan, Experiment)> = chosen.iter().map(|cell| (*cell, auto.clone())).collect();
+    for engine in [EngineChoice::Dense, EngineChoice::Implicit] {
+        let forced = experiment(engine)?;
+        for (cell, auto) in plan(&forced, RESOURCES)?.cells.into_iter().zip(&chosen) {
+            if is_near_crossover(cell.cell) && cell.engine != auto.engine {
+                rows.push((cell, forced.clone()));
+            }
+        }
     }
     rows.retain(|(cell, _)| cell.cost.seconds < most);
 
     println!("  L       d        k  engine    search  weights      predicted s   measured s   ratio   points");
     let mut ratios: BTreeMap<(&str, &str), Vec<f64>> = BTreeMap::new();
     for (cell, experiment) in rows {
-        let (seconds, points) = measured(&experiment, cell);
+        let (seconds, points) = measured(&experiment, &cell);
         let ratio = cell.cost.seconds / seconds;
         let Cell { depth, dim, .. } = cell.cell;
         println!(

@@ -7,6 +7,7 @@ use advstep_hpc::experiment::options::Options;
 use advstep_hpc::experiment::{EngineChoice, Unit};
 use advstep_hpc::kernels::Real;
 use advstep_hpc::machine::blas;
+use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::network::implicit::gaussian_matrix::{GaussianMatrix, Side};
 use advstep_hpc::plan::{Resources, plan};
 use advstep_hpc::unit::measure;
@@ -14,14 +15,6 @@ use ndarray::{Array2, s};
 use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;
-
-/// Processor seconds of this thread so far.
-fn thread_seconds() -> f64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the call fills the structure it is given.
-    assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) }, 0);
-    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
-}
 
 /// Seconds of one network, the least of a few where it is fast, and the bytes it is planned with.
 fn seconds(depth: usize, dim: usize, width: usize, engine: EngineChoice) -> anyhow::Result<(f64, u64)> {
@@ -31,9 +24,9 @@ fn seconds(depth: usize, dim: usize, width: usize, engine: EngineChoice) -> anyh
     let plan = plan(&experiment, Resources { threads: 1, memory: 12 << 30 })?;
     let networks = if plan.cells[0].cost.seconds > 1.0 { 1 } else { 3 };
     let run = |network| {
-        let start = thread_seconds();
+        let start = thread_time();
         measure(&experiment, &plan.cells[0], Unit { cell: 0, network });
-        thread_seconds() - start
+        (thread_time() - start).as_secs_f64()
     };
     Ok(((0..networks).map(run).fold(f64::INFINITY, f64::min), plan.cells[0].unit_bytes))
 }

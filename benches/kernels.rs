@@ -9,6 +9,7 @@ use std::time::Duration;
 use advstep_hpc::kernels::line::{self, Bin, Opened, Row, Window};
 use advstep_hpc::kernels::normal::{LANES, Lanes};
 use advstep_hpc::kernels::{Level, at_level, relu};
+use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::random::BLOCK_ROWS;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -18,13 +19,6 @@ use rand_xoshiro::rand_core::SeedableRng;
 
 /// Processor time of this thread.
 struct ThreadTime;
-
-fn thread_time() -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: fills the structure it is given.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
 
 impl Measurement for ThreadTime {
     type Intermediate = Duration;

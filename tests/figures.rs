@@ -323,21 +323,7 @@ fn results(experiment: Experiment) -> Results {
         search: SearchName::Line,
         records: (0..experiment.networks).map(|network| record(index, network)).collect(),
     });
-    let text = String::new;
-    let provenance = Provenance {
-        program_version: text(),
-        git_revision: text(),
-        command_line: text(),
-        blas: text(),
-        blas_core: text(),
-        mpi_library: text(),
-        hdf5_version: text(),
-        ranks: 1,
-        threads: 1,
-        host: text(),
-        started: text(),
-        ended: text(),
-    };
+    let provenance = Provenance { ranks: 1, threads: 1, ..Provenance::default() };
     Results { cells: cells.collect(), experiment, provenance }
 }
 

@@ -250,9 +250,9 @@ impl Experiment {
 
     /// The depths, dims and widths of all cells, each ascending and distinct.
     pub fn axes(&self) -> [Vec<usize>; 3] {
-        let grid = [self.depths.clone(), self.dims.clone(), self.depths.iter().flat_map(|&depth| self.widths_at(depth)).collect()];
+        let mut axes =
+            [self.depths.clone(), self.dims.clone(), self.depths.iter().flat_map(|&depth| self.widths_at(depth)).collect()];
         let fields: [fn(&Cell) -> usize; 3] = [|cell| cell.depth, |cell| cell.dim, |cell| cell.width];
-        let mut axes = grid;
         for (axis, field) in axes.iter_mut().zip(fields) {
             axis.extend(self.extra_cells.iter().map(field));
             axis.sort_unstable();

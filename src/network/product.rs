@@ -1,4 +1,4 @@
-//! Matrix products through BLAS, on one thread: parallelism is over units.
+//! Matrix products through BLAS, and the matrices they fill; on one thread: parallelism is over units.
 //!
 //! ndarray leaves BLAS silently for a matrix without a unit-stride axis; the assertions keep such a matrix out.
 

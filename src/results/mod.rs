@@ -134,7 +134,7 @@ impl CellResults {
 }
 
 /// When, where and by what a file was made. Nothing in here is science: two runs of one experiment may differ in it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     pub program_version: String,
     pub git_revision: String,

@@ -147,21 +147,7 @@ mod tests {
         let toml = "depths = [1]\ndims = [2]\nwidths = [3, 4]\nnetworks = 2\ninputs = 3\nseed = 5";
         let experiment = Experiment::from_toml(toml, "test").unwrap();
         let shard = Shard::new(2, 2).unwrap();
-        let text = String::new;
-        let provenance = Provenance {
-            program_version: text(),
-            git_revision: text(),
-            command_line: text(),
-            blas: text(),
-            blas_core: text(),
-            mpi_library: text(),
-            hdf5_version: text(),
-            ranks: 1,
-            threads: 1,
-            host: text(),
-            started: text(),
-            ended: text(),
-        };
+        let provenance = Provenance { ranks: 1, threads: 1, ..Provenance::default() };
         let dead = Sample { step: f64::NAN, gradient_norm: 0.0, value: 0.0, status: Status::Dead, evaluations: 0 };
         let found = Sample { step: 1.5, gradient_norm: 1.0, value: -1.0, status: Status::FoundExact, evaluations: 2 };
         let record = |unit| UnitRecord { unit, samples: vec![dead, found, found], seconds: 0.5 };

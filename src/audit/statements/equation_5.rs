@@ -1,5 +1,6 @@
 //! Equation (5): the operator norm of the Hessian on a whole ball, for smooth ψ.
 
+use super::Radius;
 use ndarray::Array1;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -13,9 +14,6 @@ pub struct Equation5;
 /// Points of the rim from which the ascent starts, and its steps.
 const STARTS: usize = 2;
 const STEPS: usize = 6;
-
-/// A radius as a function of d, and what it is called.
-type Radius = (&'static str, fn(f64) -> f64);
 
 /// The balls, ascending: of the size of ‖x‖ = √d, and poly(d) with a larger power.
 const RADII: [Radius; 2] = [("‖δ‖ ≤ √d", f64::sqrt), ("‖δ‖ ≤ d", |d| d)];

@@ -1,5 +1,6 @@
 //! Lemma 6: how likely one neuron changes its sign, (32) between x and x + δ, and (33) somewhere near x + δ.
 
+use super::Radius;
 use ndarray::Array1;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -8,9 +9,6 @@ use crate::audit::network::Purpose;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 
 pub struct Lemma6;
-
-/// A radius as a function of d, and what it is called.
-type Radius = (&'static str, fn(f64) -> f64);
 
 /// ‖δ‖ in (32).
 const RADII: [Radius; 3] = [("R = 1", |_| 1.0), ("R = d^(1/4)", |d| d.powf(0.25)), ("R = √d/2", |d| d.sqrt() / 2.0)];

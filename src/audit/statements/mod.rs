@@ -29,6 +29,9 @@ mod variations;
 
 use super::Statement;
 
+/// What a radius is called, and the radius as a function of d.
+type Radius = (&'static str, fn(f64) -> f64);
+
 /// Every statement: theorems, the claims of section 1.2, lemmas, propositions, and the equations of their proofs. Names on the
 /// command line are the [`id`](Statement::id)s.
 pub const ALL: &[&dyn Statement] = &[
