@@ -1,16 +1,16 @@
 //! The cost model against measurement, on the cells of preset `paper` and on infinite width.
 //!
 //! `cargo bench --bench cost_model [-- [FROM] TO]` prints predicted and measured seconds of one network for every cell that is predicted to
-//! take FROM (0) to TO (2) seconds, with the engine that `--engine auto` takes and, near the crossover, with the other one too; and at the end
-//! how far the ratios go. Measured seconds are processor time of one thread, the mean of as many networks as take a second, and one of the
-//! longest. All cells together take an hour and a half and 22 GiB.
+//! take FROM (0) to TO (4) seconds, with the engine that `--engine auto` takes and, near the crossover, with the other one too; and at the end
+//! how far the ratios go. Measured seconds are processor time of one thread, the mean of as many networks as take a second, three
+//! at least, two or one of the longest. All cells together take an hour and a half and 22 GiB.
 
 use std::collections::BTreeMap;
 
 use advstep_hpc::experiment::options::Options;
 use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Unit};
-use advstep_hpc::machine::blas;
+use advstep_hpc::machine;
 use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::plan::{CellPlan, Resources, plan};
 use advstep_hpc::unit::measure;
@@ -20,8 +20,8 @@ const RESOURCES: Resources = Resources { threads: 1, memory: 1 << 45 };
 const MEASURED: f64 = 1.0;
 /// Most networks of a cell.
 const NETWORKS: usize = 500;
-/// Cells that take longer are measured by one network, others by three at least.
-const LONG: f64 = 2.0;
+/// Cells up to this many seconds are measured with three networks at least, up to ten times as many with two, and longer ones with one.
+const LONG: f64 = 4.0;
 /// What the model promises.
 const WITHIN: f64 = 0.4;
 
@@ -35,7 +35,13 @@ fn experiment(engine: EngineChoice) -> anyhow::Result<Experiment> {
 
 /// Mean seconds of a network, and mean evaluations of a line.
 fn measured(experiment: &Experiment, cell: &CellPlan) -> (f64, f64) {
-    let fewest = if cell.cost.seconds < LONG { 3 } else { 1 };
+    let fewest = if cell.cost.seconds < LONG {
+        3
+    } else if cell.cost.seconds < 10.0 * LONG {
+        2
+    } else {
+        1
+    };
     let networks = ((MEASURED / cell.cost.seconds) as usize).clamp(fewest, NETWORKS);
     let (mut seconds, mut points) = (0.0, 0.0);
     for network in 0..networks {
@@ -53,7 +59,7 @@ fn is_near_crossover(cell: Cell) -> bool {
 }
 
 fn main() -> anyhow::Result<()> {
-    blas::use_one_blas_thread()?;
+    machine::prepare()?;
     let numbers: Vec<f64> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
     let (from, to) = match numbers[..] {
         [] => (0.0, LONG),

@@ -55,6 +55,7 @@ fn least_work(cell: Cell, inputs: f64, points: f64) -> [f64; 3] {
 }
 
 fn main() {
+    machine::prepare().expect("BLAS can be told to use one thread");
     let arguments = common::arguments();
     let position = |index: usize| arguments.get(index).and_then(|text| text.parse().ok()).expect("DEPTH DIM WIDTH come first");
     let cell = Cell { depth: position(0), dim: position(1), width: position(2) };

@@ -6,7 +6,7 @@
 use advstep_hpc::experiment::options::Options;
 use advstep_hpc::experiment::{EngineChoice, Unit};
 use advstep_hpc::kernels::Real;
-use advstep_hpc::machine::blas;
+use advstep_hpc::machine;
 use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::network::implicit::gaussian_matrix::{GaussianMatrix, Side};
 use advstep_hpc::plan::{Resources, plan};
@@ -97,7 +97,7 @@ fn residual<T: Real>(width: usize) -> (f64, (usize, usize)) {
 }
 
 fn main() -> anyhow::Result<()> {
-    blas::use_one_blas_thread()?;
+    machine::prepare()?;
     crossover()?;
     println!(
         "\nLargest |⟨y, A x⟩ − ⟨Aᵀ y, x⟩| / (‖y‖ ‖A x‖ + ‖Aᵀ y‖ ‖x‖) of one k × k matrix, and the directions it then knows:\n"

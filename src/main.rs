@@ -8,14 +8,14 @@ use advstep_hpc::cli::args::{CompareArgs, ExportArgs, ManArgs, MergeArgs, PlanAr
 use advstep_hpc::cli::audit::AuditArgs;
 use advstep_hpc::cli::{self, Command, pages, paths};
 use advstep_hpc::comm::failure::conclude;
-use advstep_hpc::machine::blas;
+use advstep_hpc::machine;
 use advstep_hpc::plan::forecast::forecast;
 use advstep_hpc::plan::{self, report};
 use advstep_hpc::results::{self, show};
 use advstep_hpc::{audit, export, figures, run, shard};
 
 fn main() -> ExitCode {
-    let outcome = blas::use_one_blas_thread().and_then(|()| dispatch(cli::parse().into_command()));
+    let outcome = machine::prepare().and_then(|()| dispatch(cli::parse().into_command()));
     match outcome {
         Err(error) if cli::is_closed_pipe(&error) => ExitCode::SUCCESS,
         outcome => conclude(outcome),

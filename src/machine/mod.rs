@@ -2,6 +2,7 @@
 //!
 //! Everything here looks at one process on one machine. How many ranks there are in the job is known to [`crate::comm`].
 
+pub mod allocator;
 pub mod blas;
 pub mod cgroup;
 pub mod clock;
@@ -15,3 +16,12 @@ pub use clock::now_utc;
 pub use cores::cores_of_this_rank;
 pub use memory::memory_of_this_rank;
 pub use versions::{program_revision, provenance, version_text};
+
+/// Sets allocator and BLAS up for the program. To be called first thing in `main`.
+///
+/// # Errors
+/// Those of [`blas::use_one_blas_thread`].
+pub fn prepare() -> anyhow::Result<()> {
+    allocator::keep_freed_memory();
+    blas::use_one_blas_thread()
+}

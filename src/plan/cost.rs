@@ -30,7 +30,7 @@ const PRODUCT_TRACE: f64 = 6.8e10;
 /// Seconds a neuron and input of everything at depth 1 besides the products, with the exact line search: as long as its neurons times
 /// inputs are [`FEW`], and beyond; and times d more where lines bend more, at small d.
 const LINE_FEW: f64 = 1.0e-9;
-const LINE_BEND_FEW: f64 = 4.4e-8;
+const LINE_BEND_FEW: f64 = 3.2e-8;
 const LINE: f64 = 2.9e-9;
 const LINE_BEND: f64 = 7.0e-8;
 const FEW: f64 = 1.5e7;
@@ -72,7 +72,7 @@ fn line_seconds(cell: Cell, inputs: usize) -> f64 {
 
 /// Network evaluations a line in a scan: more for inputs of few dimensions, whose lines bend more.
 pub(super) fn scan_points(cell: Cell) -> f64 {
-    (4.1 + 20.0 / cell.dim as f64).min(8.0)
+    (3.7 + 26.0 / cell.dim as f64).min(8.0)
 }
 
 /// Flops a second in the factor of the limit's covariance and in its paths.

@@ -18,7 +18,7 @@ use super::{Outcome, Start};
 /// Relative width of a bracket that needs no further point.
 pub const TOLERANCE: f64 = 4e-5;
 /// Relative width below which a bracket will do if interpolations agree …
-pub const NARROW: f64 = 4e-3;
+pub const NARROW: f64 = 1e-2;
 /// … to this relative distance.
 pub const AGREEMENT: f64 = 1e-5;
 /// Grid spacing: the larger of this multiple of η̂ …
@@ -30,7 +30,7 @@ pub const ROUND_POINTS: usize = 2;
 /// A dip is looked into until its two sides together are narrower than this multiple of η̂, or of t where the grid is wider.
 const NARROWEST_DIP: f64 = 0.1;
 /// Points go beyond the predicted root by this fraction of its distance to the nearest point, so that they change the sign.
-const BEYOND: f64 = 0.1;
+const BEYOND: f64 = 0.03;
 /// |φ| below this fraction of φ(0) may be a rounding error.
 const FLAT: f64 = 1e-6;
 /// Points of an interpolation.
