@@ -1,18 +1,22 @@
 //! Every kernel at every SIMD level, in seconds of its own thread: what other programs do meanwhile does not count.
 //!
-//! `cargo bench --bench kernels [-- FILTER]` prints time and throughput; an element is a normal or a neuron. Rows are of 256 neurons, a
-//! block of a layer, and stay in the first cache.
+//! `cargo bench --bench kernels [-- FILTER]` prints time and throughput; an element is a normal or a neuron, of matrix products a flop. Rows
+//! are of 256 neurons, a block of a layer, and stay in the first cache.
 
 use std::hint::black_box;
 use std::time::Duration;
 
+use advstep_hpc::activation::Activation;
 use advstep_hpc::kernels::line::{self, Bin, Opened, Row, Window};
 use advstep_hpc::kernels::normal::{LANES, Lanes};
-use advstep_hpc::kernels::{Level, at_level, relu};
+use advstep_hpc::kernels::{Level, activation, at_level, relu};
 use advstep_hpc::machine::clock::thread_time;
+use advstep_hpc::network::implicit::gaussian_matrix::GaussianMatrix;
+use advstep_hpc::network::{add_times, times_transposed};
 use advstep_hpc::random::BLOCK_ROWS;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use ndarray::Array2;
 use rand_distr::{Distribution, StandardNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
@@ -97,6 +101,52 @@ fn activations(criterion: &mut Criterion<ThreadTime>) {
     at_all_levels(criterion, "relu::relu_on_line", BLOCK_ROWS, || relu::relu_on_line(black_box(&z), &u, 0.5, &mut out));
 }
 
+fn smooth_activations(criterion: &mut Criterion<ThreadTime>) {
+    let z = normals(3, 1.0, BLOCK_ROWS);
+    let mut group = criterion.benchmark_group("activation::apply");
+    group.throughput(Throughput::Elements(BLOCK_ROWS as u64));
+    for psi in [Activation::Tanh, Activation::Erf, Activation::Softplus, Activation::Gelu] {
+        let mut out = z.clone();
+        group.bench_function(psi.name(), |bencher| {
+            bencher.iter(|| {
+                out.copy_from_slice(&z);
+                activation::apply(psi, black_box(&mut out));
+            })
+        });
+    }
+}
+
+/// The products around the kernels: BLAS on a block of weights that is in cache, 100 inputs, d = 500; and 100 vectors of 10⁵ numbers through
+/// a matrix that is never stored, which is CholeskyQR of the vectors, their images and the normals in them.
+fn products(criterion: &mut Criterion<ThreadTime>) {
+    const INPUTS: usize = 100;
+    const DIM: usize = 500;
+    const LONG: usize = 100_000;
+    let matrix = |seed, rows: usize, columns: usize| {
+        Array2::from_shape_vec((rows, columns), normals(seed, 1.0, rows * columns)).expect("as many numbers")
+    };
+    let (x, w) = (matrix(5, INPUTS, DIM), matrix(6, BLOCK_ROWS, DIM));
+    let (mut z, mut gradient) = (Array2::zeros((INPUTS, BLOCK_ROWS)), Array2::zeros((INPUTS, DIM)));
+    let mut group = criterion.benchmark_group("products");
+    group.throughput(Throughput::Elements((2 * INPUTS * DIM * BLOCK_ROWS) as u64));
+    group.bench_function("pre-activations of a block", |bencher| {
+        bencher.iter(|| times_transposed(black_box(x.view()), w.view(), z.view_mut()))
+    });
+    group.bench_function("masked gradient of a block", |bencher| {
+        bencher.iter(|| add_times(black_box(z.view()), w.view(), gradient.view_mut()))
+    });
+    let vectors = matrix(7, INPUTS, LONG);
+    // Twice orthonormalised by Gram matrix and factor, and the images: 8 + 2 flops an entry and vector.
+    group.throughput(Throughput::Elements((10 * INPUTS * INPUTS * LONG) as u64));
+    group.sample_size(10).bench_function("implicit product", |bencher| {
+        bencher.iter(|| {
+            let mut generators = lanes(8);
+            let fresh = Box::new(move |_, _, _, out: &mut [f32]| generators.fill(1.0, out));
+            black_box(GaussianMatrix::new(LONG, LONG, fresh).times(vectors.clone()));
+        })
+    });
+}
+
 fn lines(criterion: &mut Criterion<ThreadTime>) {
     // Forty rows of normals, u being a tenth of z as at d = 100; the first window ends at 4.5: some 9 % of the neurons have a breakpoint
     // in it. One row over and over would let the branch predictor learn it.
@@ -136,5 +186,5 @@ fn quick() -> Criterion<ThreadTime> {
     times.sample_size(20).with_measurement(ThreadTime)
 }
 
-criterion_group! { name = kernels; config = quick(); targets = fill, activations, lines }
+criterion_group! { name = kernels; config = quick(); targets = fill, activations, smooth_activations, lines, products }
 criterion_main!(kernels);

@@ -1,7 +1,8 @@
 //! Any ψ over a row of pre-activations: values, slopes, readout, and f along a line.
 //!
 //! ReLU goes to the vector loops of [`relu`]. Every other ψ is evaluated in f64, number by number: loops are compiled for each ψ, so that
-//! none branches on it. Sums run in f64 in neuron order. The price is that of ψ: memory traffic does not count beside it.
+//! none branches on it. Sums run in f64 in neuron order. The price is that of ψ, mostly of libm: memory traffic does not count beside it.
+//! Rate: tanh 0.12, erf 0.13, softplus 0.07, GELU 0.19.
 
 use super::line::Row;
 use super::{Real, relu};

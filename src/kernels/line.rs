@@ -5,7 +5,8 @@
 //!
 //! Blocking: groups of 64 neurons. A vector sieve in the precision of the row (6 flops and 8 or 16 bytes a neuron in f32, f64) finds those
 //! with a breakpoint in the window, as bits of one word; only these, one in ten or fewer, are divided (in f64) and go one by one into
-//! the bins, which stay in cache ([`Bin`] is 32 bytes), or into the list.
+//! the bins, which stay in cache ([`Bin`] is 32 bytes), or into the list. Rates with breakpoints of 9 % in the window: bins 0.40, 0.82 and 1.06
+//! neurons; list 2.5, 4.3 and 4.4; value and slope at 0, 1.2, 3.5 and 7.7; next mask flip (f64) 0.91, 2.0 and 2.6.
 
 use super::{Real, dispatch};
 

@@ -2,7 +2,8 @@
 //!
 //! Every kernel is written once, as plain Rust over fixed-size lane arrays, and compiled once for each [`Level`]. The body uses only
 //! IEEE additions, multiplications, divisions and square roots in a fixed order, never a fused multiply-add, so that all levels give
-//! the same bits. `cargo bench --bench kernels` prints the measured rate of each.
+//! the same bits. The rates in the headers of the kernels were printed by `cargo bench --bench kernels` on one core of an AMD EPYC with
+//! AVX-512 (Zen 5), in 10⁹ numbers a second, at the levels portable, AVX2 and AVX-512.
 
 pub mod activation;
 pub mod line;

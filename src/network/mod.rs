@@ -7,8 +7,8 @@ pub mod implicit;
 mod product;
 mod weights;
 
-pub use product::times_transposed;
 use product::zeros;
+pub use product::{add_times, times_transposed};
 
 use std::ops::Range;
 
