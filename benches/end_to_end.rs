@@ -1,6 +1,6 @@
 //! Our seconds per network for one cell, as the program runs it: same plan, all threads, a network a thread.
 //!
-//! `cargo bench --bench end_to_end -- DEPTH DIM WIDTH [--networks N] [--inputs I] [--threads T] [--seed S] [--engine dense]` prints one line
+//! `cargo bench --bench end_to_end -- DEPTH DIM WIDTH [--networks N] [--inputs I] [--threads T] [--seed S] [--engine E]` prints one line
 //! of JSON with the keys of the peers in `benches/peers/`, and the least work of the method: flops of matrix products, normals, and bytes.
 
 mod common;
@@ -63,6 +63,7 @@ fn main() {
     let threads = number("--threads", machine::cores_of_this_rank());
     let engine = match common::option(&arguments, "--engine").as_deref() {
         Some("dense") => EngineChoice::Dense,
+        Some("implicit") => EngineChoice::Implicit,
         _ => EngineChoice::Auto,
     };
     let experiment =

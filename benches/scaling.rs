@@ -5,8 +5,8 @@
 //! The simulation deals the units as the program does (`plan::assign`, by predicted cost) and lets each rank work them off, a thread a
 //! rank, at unit times that are measured where a unit is short and else predicted, times what measured units took against
 //! their prediction; single units scatter by as much as measured ones do. A rank sends what it has finished every 0.1 s. Rank 0 takes
-//! message after message: [`MESSAGE`] seconds each (assumed: MPI over a network) and the measured time to decode a record. The run ends
-//! when rank 0 has the last record.
+//! message after message: [`MESSAGE`] seconds each (assumed: MPI over a network) and the measured time to take in a record; between them
+//! it writes the journal, at the measured time a record, as far as the journal's allowance goes. The run ends when rank 0 has the last record.
 
 mod common;
 
@@ -14,10 +14,13 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use advstep_hpc::experiment::presets::Preset;
-use advstep_hpc::experiment::{Cell, EngineChoice, Unit};
+use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Unit};
 use advstep_hpc::machine;
-use advstep_hpc::plan::{Resources, assign, memory, plan};
+use advstep_hpc::machine::clock::thread_time;
+use advstep_hpc::plan::{Plan, Resources, assign, memory, plan};
 use advstep_hpc::run::codec;
+use advstep_hpc::run::journal::{Header, Journal, SHARE_OF_MAIN_THREAD};
+use advstep_hpc::run::records::Records;
 use advstep_hpc::unit::{Sample, Status, UnitRecord, measure};
 use serde_json::{Value, json};
 
@@ -79,14 +82,31 @@ fn seconds_per_network(cell: Cell, networks: usize, inputs: usize) -> f64 {
     common::median(seconds.collect())
 }
 
-/// Seconds to decode a record of `inputs` samples.
-fn decode_seconds(inputs: usize) -> f64 {
-    const RECORDS: usize = 1000;
+/// Processor seconds of rank 0 for a record of the experiment: to take it in, and to write it to the journal.
+fn record_seconds(experiment: &Experiment, plan: &Plan) -> (f64, f64) {
+    const RECORDS: usize = 5000;
     let sample = Sample { step: 1.0, gradient_norm: 1.0, value: 1.0, status: Status::FoundExact, evaluations: 1 };
-    let record = UnitRecord { unit: Unit { cell: 0, network: 0 }, samples: vec![sample; inputs], seconds: 0.0 };
+    let samples = vec![sample; experiment.samples_of_network()];
     let mut message = Vec::new();
-    (0..RECORDS).for_each(|_| codec::encode(&record, &mut message));
-    common::seconds(5, || assert_eq!(codec::decode_all(&message).expect("just encoded").len(), RECORDS)) / RECORDS as f64
+    for network in 0..RECORDS {
+        codec::encode(&UnitRecord { unit: Unit { cell: 0, network }, samples: samples.clone(), seconds: 0.0 }, &mut message);
+    }
+    let mut records = Records::new(1, RECORDS, samples.len());
+    let begun = thread_time();
+    for record in codec::decode_all(&message).expect("just encoded") {
+        records.insert(record).expect("each is inserted once");
+    }
+    let taken_in = (thread_time() - begun).as_secs_f64() / RECORDS as f64;
+
+    let directory = tempfile::TempDir::new_in(".").expect("the current directory can be written in");
+    let header = Header::new(experiment, None, plan);
+    let mut journal = Journal::create(&directory.path().join("scaling.journal"), &header, 64).expect("there is room");
+    let begun = thread_time();
+    (0..RECORDS).for_each(|network| journal.note(Unit { cell: 0, network }));
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    journal.tend(&records).expect("there is room");
+    let written = (thread_time() - begun).as_secs_f64() / (RECORDS - journal.waiting()) as f64;
+    (taken_in, written)
 }
 
 /// A fixed number in (0, 1) for each index.
@@ -106,7 +126,7 @@ struct UnitTimes {
 }
 
 /// Runs the experiment on paper: (seconds in all, seconds of the busiest rank's work, seconds that rank 0 spends on messages).
-fn simulate(times: &UnitTimes, networks: usize, ranks: usize, decode: f64) -> (f64, f64, f64) {
+fn simulate(times: &UnitTimes, networks: usize, ranks: usize, taken_in: f64) -> (f64, f64, f64) {
     let mut messages: Vec<(f64, usize)> = Vec::new();
     let mut busiest: f64 = 0.0;
     for (rank, share) in assign::assign(&times.predicted, networks, ranks).iter().enumerate() {
@@ -126,15 +146,14 @@ fn simulate(times: &UnitTimes, networks: usize, ranks: usize, decode: f64) -> (f
         busiest = busiest.max(now);
     }
     messages.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let cost = |records: usize| MESSAGE + records as f64 * decode;
+    let cost = |records: usize| MESSAGE + records as f64 * taken_in;
     let end = messages.iter().fold(0.0_f64, |free, (arrives, records)| free.max(*arrives) + cost(*records));
     (end.max(busiest), busiest, messages.iter().map(|(_, records)| cost(*records)).sum())
 }
 
 /// Efficiency, rank 0 and memory on 64, 1,024 and 65,536 ranks.
 fn prediction() -> Value {
-    let inputs = 100;
-    let memory = 4 << 30;
+    let memory = 32 << 30;
     let experiment = Preset::Paper.options().validate().expect("the preset is valid");
     let plan = plan(&experiment, Resources { threads: 1, memory }).expect("the preset fits a rank");
     let predicted: Vec<f64> = plan.cells.iter().map(|cell| cell.cost.seconds).collect();
@@ -156,34 +175,46 @@ fn prediction() -> Value {
     let actual =
         measured.iter().zip(&predicted).map(|(measured, predicted)| measured.map_or(off * predicted, |(s, _)| s)).collect();
     let times = UnitTimes { predicted, actual, spread };
-    let decode = decode_seconds(inputs);
-    println!("\npreset paper; units scatter by {:.0} %, rank 0 decodes a record in {:.1} µs", 100.0 * spread, 1e6 * decode);
-    println!("  ranks  networks      units     seconds  efficiency  imbalance  rank 0 busy  rank 0 samples  memory a node");
+    let (taken_in, journalled) = record_seconds(&experiment, &plan);
+    println!(
+        "\npreset paper; units scatter by {:.0} %, rank 0 takes a record in in {:.1} µs and journals it in {:.1} µs",
+        100.0 * spread,
+        1e6 * taken_in,
+        1e6 * journalled,
+    );
+    println!(
+        "  ranks  networks      units     seconds  efficiency  imbalance  rank 0 busy   journal  rank 0 samples  memory a node"
+    );
     let largest = plan.cells.iter().map(|cell| cell.unit_bytes).max().unwrap_or(0);
+    let longest = times.actual.iter().copied().fold(0.0, f64::max);
     let mut rows = Vec::new();
-    for (ranks, networks) in [(64, 100), (1024, 100), (1024, 1600), (65_536, 100), (65_536, 34_000)] {
-        let (end, busiest, root) = simulate(&times, networks, ranks, decode);
+    for (ranks, networks) in [(64, 100), (1024, 100), (1024, 1600), (65_536, 100), (65_536, 25_000)] {
+        let (end, busiest, root) = simulate(&times, networks, ranks, taken_in);
         let mean = times.actual.iter().sum::<f64>() * networks as f64 / ranks as f64;
-        let sized = advstep_hpc::experiment::Experiment { networks, ..experiment.clone() };
+        let journal = SHARE_OF_MAIN_THREAD.min(journalled * (times.actual.len() * networks) as f64 / end);
+        let sized = Experiment { networks, ..experiment.clone() };
         let root_bytes = memory::process_bytes(&sized, 1);
         let node_bytes = RANKS_PER_NODE as u64
             * (largest
                 + memory::process_bytes(&common::experiment(Cell { depth: 1, dim: 1, width: 1 }, 1, 1, 1, EngineChoice::Auto), 1));
         println!(
-            "{ranks:>7} {networks:>9} {:>10} {end:>11.1} {:>9.1} % {:>8.1} % {:>10.2} % {:>12.1} GB {:>11.1} GB",
+            "{ranks:>7} {networks:>9} {:>10} {end:>11.1} {:>9.1} % {:>8.1} % {:>10.2} % {:>7.2} % {:>12.1} GB {:>11.1} GB",
             times.actual.len() * networks,
             100.0 * mean / end,
             100.0 * (busiest / mean - 1.0),
             100.0 * root / end,
+            100.0 * journal,
             root_bytes as f64 / 1e9,
             node_bytes as f64 / 1e9,
         );
         rows.push(json!({
             "ranks": ranks, "networks": networks, "units": times.actual.len() * networks, "seconds": end, "efficiency": mean / end,
-            "imbalance": busiest / mean - 1.0, "root_busy": root / end, "root_bytes": root_bytes, "node_bytes": node_bytes,
+            "imbalance": busiest / mean - 1.0, "root_busy": root / end, "journal": journal, "root_bytes": root_bytes, "node_bytes": node_bytes,
         }));
     }
-    json!({ "rows": rows, "spread": spread, "decode": decode, "message": MESSAGE, "ranks_per_node": RANKS_PER_NODE })
+    json!({ "rows": rows, "spread": spread, "taken_in": taken_in, "journalled": journalled, "message": MESSAGE,
+            "ranks_per_node": RANKS_PER_NODE, "units": plan.cells.len() * experiment.networks, "longest_unit": longest,
+            "largest_unit": largest })
 }
 
 /// The value on the axis, the cell, and its inputs.
@@ -217,6 +248,7 @@ fn growth() -> Value {
 }
 
 fn main() {
+    machine::prepare().expect("BLAS can be told to use one thread");
     let arguments = common::arguments();
     let result = json!({
         "blas_core": machine::blas::blas_core(),

@@ -18,7 +18,11 @@ CELLS = [
     ((6, 100, 1_000), (40, 1, 6), (30, 2.5)),
 ]
 # Cells without peers: options of ours, networks, least achieved / bound.
-BOUNDS = [((3, 100, 3_000), ["--engine", "dense"], 8, 0.75), ((1, 500, 100_000), ["--engine", "dense"], 10, 0.75)]
+BOUNDS = [
+    ((3, 100, 3_000), ["--engine", "dense"], 8, 0.75),
+    ((1, 500, 100_000), ["--engine", "dense"], 10, 0.75),
+    ((2, 100, 100_000), ["--engine", "implicit"], 4, 0.6),
+]
 # A cell on which all programs must agree in law, and networks of each program.
 AGREEMENT = ((2, 20, 50), (300, 100, 300))
 

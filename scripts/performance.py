@@ -75,7 +75,8 @@ multiples of the linear prediction, regula falsi, inputs dropped when done. PyTo
 ## Against the machine
 
 The bound is the time of the work that the method cannot do without, each kind at its ceiling on all cores and one after the
-other: flops of the matrix products, every weight drawn once, what is kept between passes written and read once.
+other: flops of the matrix products, every weight drawn once, what is kept between passes written and read once; for the implicit engine
+the flops of its products and the normals in them, of which it draws some again rather than keep them.
 
 """
     rows = []
@@ -97,8 +98,8 @@ Measured by `cargo bench --bench scaling`, with OpenBLAS's {scaling['blas_core']
 network takes {seconds(strong['start_up'])} from start to end; the 100 networks of cell (6, 10, 10) take {seconds(strong['small_cell'])} on one thread.
 
 Predicted for preset `paper` by simulation: units dealt as in the program, unit times as measured, {100 * prediction['spread']:.0f} % scatter,
-{1e6 * prediction['decode']:.1f} µs of rank 0 for a record and an assumed {1e6 * prediction['message']:.0f} µs for a message;
-{prediction['ranks_per_node']} ranks a node, each with its largest unit.
+{1e6 * prediction['taken_in']:.1f} µs of rank 0 to take in a record and {1e6 * prediction['journalled']:.1f} µs to journal it, an assumed
+{1e6 * prediction['message']:.0f} µs for a message; {prediction['ranks_per_node']} ranks a node, each with its largest unit.
 
 """
     rows = []
@@ -111,16 +112,23 @@ Predicted for preset `paper` by simulation: units dealt as in the program, unit 
                 f"{100 * row['efficiency']:.1f} %",
                 f"{100 * row['imbalance']:.1f} %",
                 f"{100 * row['root_busy']:.2f} %",
+                f"{100 * row['journal']:.2f} %",
                 f"{row['root_bytes'] / 1e9:.1f} GB",
                 f"{row['node_bytes'] / 1e9:.0f} GB",
             ]
         )
-    text += table(["ranks", "networks", "time", "efficiency", "imbalance", "rank 0 busy", "memory of rank 0", "memory a node"], rows)
-    text += """
-What breaks first is the experiment, not the program: with 100 networks a cell there are fewer units than 65,536 ranks, and the largest
-unit is the shortest possible run; more networks fill the ranks. After that it is the memory of rank 0, which keeps every sample until
-the file is written: experiments end at 10⁹ samples, and larger ones are refused before they start. Rank 0's time is no limit, because
-records travel in messages of many.
+    text += table(["ranks", "networks", "time", "efficiency", "imbalance", "rank 0 takes in", "journal", "memory of rank 0", "memory a node"], rows)
+    text += f"""
+What breaks first, and what is done about it:
+
+- **Memory of a node.** {prediction['ranks_per_node']} ranks that each hold the largest network, {prediction['largest_unit'] / 1e9:.1f} GB, are more than a node has. A rank
+  refuses a cell that does not fit its `--memory`, before any work; `plan --ranks N` prints what a rank needs. One rank a node with many
+  threads has all of its memory: it computes as many networks at once as fit, large ones beside small ones.
+- **Number of networks.** The preset has {prediction['units']:,} networks, and the longest takes {seconds(prediction['longest_unit'])}: with more ranks than
+  networks some ranks stay idle, and no run is shorter than that one. More networks a cell fill the ranks (`--networks`).
+- **Memory of rank 0**, which keeps every sample until the file is written. Experiments end at 10⁹ samples: larger ones are refused before
+  they start, and go as several, each with a seed of its own.
+- **Time of rank 0** is no limit here, because records travel in messages of many and the journal has an allowance of its time.
 
 How the time of a network grows (exponent between the two largest points):
 

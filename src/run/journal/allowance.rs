@@ -11,7 +11,7 @@ use crate::machine::clock::thread_time;
 /// Of the processor time of all worker threads of the job.
 const SHARE_OF_JOB: f64 = 0.01;
 /// Of the main thread, which also takes in the records of all ranks.
-const SHARE_OF_MAIN_THREAD: f64 = 0.25;
+pub const SHARE_OF_MAIN_THREAD: f64 = 0.25;
 /// The job is taken to have run this much longer, so that records of its first moments are kept too.
 const HEAD_START: Duration = Duration::from_secs(1);
 

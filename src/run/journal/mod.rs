@@ -25,6 +25,7 @@ use crate::experiment::Unit;
 use crate::machine::clock::thread_time;
 use crate::results::aside::directory_of;
 use allowance::Allowance;
+pub use allowance::SHARE_OF_MAIN_THREAD;
 use frames::{Frames, Piece};
 pub use header::Header;
 
