@@ -20,7 +20,7 @@ const RESOURCES: Resources = Resources { threads: 1, memory: 1 << 45 };
 const MEASURED: f64 = 1.0;
 /// Most networks of a cell.
 const NETWORKS: usize = 500;
-/// Cells up to this many seconds are measured with three networks at least, up to ten times as many with two, and longer ones with one.
+/// Cells up to this many seconds are measured with three networks at least, up to five times as many with two, and longer ones with one.
 const LONG: f64 = 4.0;
 /// What the model promises.
 const WITHIN: f64 = 0.4;
@@ -37,7 +37,7 @@ fn experiment(engine: EngineChoice) -> anyhow::Result<Experiment> {
 fn measured(experiment: &Experiment, cell: &CellPlan) -> (f64, f64) {
     let fewest = if cell.cost.seconds < LONG {
         3
-    } else if cell.cost.seconds < 10.0 * LONG {
+    } else if cell.cost.seconds < 5.0 * LONG {
         2
     } else {
         1
