@@ -1,9 +1,12 @@
 //! Our seconds per network for one cell, as the program runs it: same plan, all threads, a network a thread.
 //!
 //! `cargo bench --bench end_to_end -- DEPTH DIM WIDTH [--networks N] [--inputs I] [--threads T] [--seed S] [--engine E]` prints one line
-//! of JSON with the keys of the peers in `benches/peers/`, and the least work of the method: flops of matrix products, normals, and bytes.
+//! of JSON with the keys of the peers in `benches/peers/`, the least work of the method (flops of matrix products, normals, and bytes), and a
+//! profile: seconds of one thread for each stage of a network.
 
 mod common;
+#[path = "common/profile.rs"]
+mod profile;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -86,6 +89,12 @@ fn main() {
         "dense" => least_work(cell, experiment.inputs as f64, scanned),
         _ => [plan.cost.flops, plan.cost.normals, 0.0],
     };
+    // After the run, one thread alone: two units to warm up, then the mean of a few.
+    let profiles: Vec<_> =
+        (0..5).map(|network| profile::profile(&experiment, &plan, network % experiment.networks)).skip(2).collect();
+    let stage = |of: fn(&profile::Profile) -> std::time::Duration| {
+        profiles.iter().map(|profile| of(profile).as_secs_f64()).sum::<f64>() / profiles.len() as f64
+    };
     let ((fraction, fraction_error), (step, step_error)) = (mean_and_error(&fractions), mean_and_error(&means));
     let line = serde_json::json!({
         "program": "advstep-hpc",
@@ -104,6 +113,10 @@ fn main() {
         "flops": flops,
         "normals": normals,
         "bytes": bytes,
+        "stages": {
+            "build": stage(|p| p.build), "gradient": stage(|p| p.gradient), "directions": stage(|p| p.directions),
+            "search": stage(|p| p.search), "whole": stage(|p| p.whole),
+        },
     });
     println!("{line}");
 }

@@ -1,0 +1,87 @@
+//! Where the time of a network goes: an engine that keeps time of each of its calls.
+
+use std::time::Duration;
+
+use advstep_hpc::experiment::Experiment;
+use advstep_hpc::machine::clock::thread_time;
+use advstep_hpc::network::dense::Dense;
+use advstep_hpc::network::implicit::Implicit;
+use advstep_hpc::network::{Engine, LineBlock, LinePoint, ValueAndGradient};
+use advstep_hpc::plan::CellPlan;
+use advstep_hpc::random::NetworkStreams;
+use advstep_hpc::results::EngineName;
+use advstep_hpc::unit::samples;
+use ndarray::{Array2, ArrayView2};
+
+/// Processor seconds of one thread for a network.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Profile {
+    /// Inputs and, where they are stored, weights.
+    pub build: Duration,
+    /// f and ∇f.
+    pub gradient: Duration,
+    /// The first layer's derivatives along the lines.
+    pub directions: Duration,
+    /// f at points of the lines, or passes over the neurons.
+    pub search: Duration,
+    pub whole: Duration,
+}
+
+struct Timed<'a> {
+    engine: &'a mut dyn Engine<f32>,
+    profile: Profile,
+}
+
+fn timed<R>(total: &mut Duration, work: impl FnOnce() -> R) -> R {
+    let start = thread_time();
+    let result = work();
+    *total += thread_time() - start;
+    result
+}
+
+impl Engine<f32> for Timed<'_> {
+    fn depth(&self) -> usize {
+        self.engine.depth()
+    }
+    fn width(&self) -> usize {
+        self.engine.width()
+    }
+    fn inputs(&self) -> ArrayView2<'_, f32> {
+        self.engine.inputs()
+    }
+    fn value_and_gradient(&mut self) -> ValueAndGradient<f32> {
+        timed(&mut self.profile.gradient, || self.engine.value_and_gradient())
+    }
+    fn value_and_gradient_at(&mut self, x: ArrayView2<f32>) -> ValueAndGradient<f32> {
+        timed(&mut self.profile.gradient, || self.engine.value_and_gradient_at(x))
+    }
+    fn linear_gradient(&mut self) -> Array2<f32> {
+        self.engine.linear_gradient()
+    }
+    fn set_directions(&mut self, directions: Array2<f32>) {
+        timed(&mut self.profile.directions, || self.engine.set_directions(directions))
+    }
+    fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<f32>)) {
+        timed(&mut self.profile.search, || self.engine.visit_first_layer(visit))
+    }
+    fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64> {
+        timed(&mut self.profile.search, || self.engine.evaluate(points))
+    }
+    fn layer_weights(&mut self, layer: usize) -> Option<Array2<f32>> {
+        self.engine.layer_weights(layer)
+    }
+}
+
+/// The profile of network `network` of the cell.
+pub fn profile(experiment: &Experiment, plan: &CellPlan, network: usize) -> Profile {
+    let start = thread_time();
+    let streams = NetworkStreams::new(experiment.seed, plan.cell, network, experiment.gain, experiment.readout);
+    let mut engine: Box<dyn Engine<f32>> = match plan.engine {
+        EngineName::Implicit => Box::new(Implicit::<f32>::new(streams, plan.cell, experiment.inputs)),
+        _ => Box::new(Dense::<f32>::new(streams, plan.cell, experiment.inputs, plan.keep)),
+    };
+    let build = thread_time() - start;
+    let mut timed = Timed { engine: &mut *engine, profile: Profile { build, ..Profile::default() } };
+    samples(&mut timed, plan.search, experiment.bound);
+    Profile { whole: thread_time() - start, ..timed.profile }
+}
