@@ -48,7 +48,7 @@ const CELLS: [(usize, usize, usize); 8] =
 fn tracing_finds_the_first_crossing_of_an_exhaustive_grid() {
     let (mut found, mut finer_than_the_grid) = (0, 0);
     for (depth, dim, width) in CELLS {
-        let cell = Cell { depth, dim, width };
+        let cell = Cell::new(depth, dim, width);
         for network in 0..10 {
             let lines = Lines::of(cell, network, 10);
             let samples = samples(&mut stored::<f64>(41, cell, network, 10), SearchName::Trace, BOUND);
@@ -83,7 +83,7 @@ fn tracing_finds_the_first_crossing_of_an_exhaustive_grid() {
 fn scanning_brackets_a_crossing_and_misses_few_earlier_ones() {
     let (mut found, mut missed) = (0, 0);
     for (depth, dim, width) in CELLS.into_iter().chain([(2, 50, 300), (3, 20, 200)]) {
-        let cell = Cell { depth, dim, width };
+        let cell = Cell::new(depth, dim, width);
         for network in 0..10 {
             let lines = Lines::of(cell, network, 10);
             let traced = samples(&mut stored::<f64>(41, cell, network, 10), SearchName::Trace, BOUND);
@@ -106,7 +106,7 @@ fn scanning_brackets_a_crossing_and_misses_few_earlier_ones() {
 #[test]
 fn searches_of_depth_one_agree() {
     for (dim, width) in [(3, 10), (20, 200), (100, 2000)] {
-        let cell = Cell { depth: 1, dim, width };
+        let cell = Cell::new(1, dim, width);
         let exact = samples(&mut stored::<f64>(42, cell, 0, 50), SearchName::Line, BOUND);
         let traced = samples(&mut stored::<f64>(42, cell, 0, 50), SearchName::Trace, BOUND);
         for (exact, traced) in exact.iter().zip(&traced) {

@@ -14,7 +14,7 @@ use resvg::usvg;
 const NOTE: &str = "100 networks × 100 inputs per point, ±1 readout, gain 1, *η* ≤ 20";
 
 /// A summary like those of real runs: curves that level off with width and dim, more slowly with depth.
-fn summary(Cell { depth, dim, width }: Cell) -> Summary {
+fn summary(Cell { depth, dim, width, .. }: Cell) -> Summary {
     let (l, d, k) = (depth as f64, dim as f64, width as f64);
     let wiggle = ((l * 7919.0 + d * 104_729.0 + k * 1_299_709.0) % 1000.0) / 1000.0 - 0.5;
     let shortfall = (l * (2.2 / d + 0.9 / k) * (1.0 + 0.2 * wiggle)).min(4.0);
@@ -48,7 +48,7 @@ fn grid(depths: &[usize], dims: &[usize], widths: &[usize]) -> Vec<(Cell, Summar
     for &depth in depths {
         for &dim in dims {
             for &width in widths {
-                let cell = Cell { depth, dim, width };
+                let cell = Cell::new(depth, dim, width);
                 cells.push((cell, summary(cell)));
             }
         }
@@ -161,7 +161,7 @@ fn the_quick_preset_gives_eight_pictures_with_all_their_panels_and_curves() {
 fn a_curve_is_drawn_where_its_numbers_say() {
     // Two points at 0 and 1, the first and last tick of the axis, which goes 0.04 and 0.05 beyond them.
     let at = |width, fraction| {
-        let cell = Cell { depth: 1, dim: 10, width };
+        let cell = Cell::new(1, 10, width);
         (cell, Summary { fraction, fraction_std_networks: f64::NAN, ..summary(cell) })
     };
     let svg = &figures::draw(&[at(10, 0.0), at(1000, 1.0)], NOTE)[0].svg;

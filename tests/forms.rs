@@ -32,7 +32,7 @@ fn dense<T: Real>(psi: Activation, cell: Cell, network: usize, inputs: usize, bi
 }
 
 fn cell(depth: usize, dim: usize, width: usize) -> Cell {
-    Cell { depth, dim, width }
+    Cell::new(depth, dim, width)
 }
 
 #[test]

@@ -15,7 +15,7 @@ const CELLS: [(usize, usize, usize); 9] =
     [(1, 1, 1), (1, 3, 5), (1, 50, 300), (2, 1, 7), (2, 20, 257), (3, 10, 64), (4, 7, 33), (6, 10, 40), (6, 30, 300)];
 
 fn cells() -> impl Iterator<Item = Cell> {
-    CELLS.into_iter().map(|(depth, dim, width)| Cell { depth, dim, width })
+    CELLS.into_iter().map(|(depth, dim, width)| Cell::new(depth, dim, width))
 }
 
 fn assert_close(got: f64, expected: f64, tolerance: f64, what: &str) {
@@ -107,11 +107,11 @@ fn bits(samples: &[Sample]) -> Vec<(u64, u64, u64, u8, u32)> {
 fn every_storage_gives_the_same_bits() {
     use Storage::{Regenerated, Stored};
     let cases = [
-        (Cell { depth: 1, dim: 30, width: 1000 }, SearchName::Line),
-        (Cell { depth: 1, dim: 500, width: 3000 }, SearchName::Line),
-        (Cell { depth: 1, dim: 10, width: 700 }, SearchName::Scan),
-        (Cell { depth: 3, dim: 20, width: 400 }, SearchName::Scan),
-        (Cell { depth: 3, dim: 20, width: 30 }, SearchName::Trace),
+        (Cell::new(1, 30, 1000), SearchName::Line),
+        (Cell::new(1, 500, 3000), SearchName::Line),
+        (Cell::new(1, 10, 700), SearchName::Scan),
+        (Cell::new(3, 20, 400), SearchName::Scan),
+        (Cell::new(3, 20, 30), SearchName::Trace),
     ];
     for (cell, search) in cases {
         let run = |weights, line| {

@@ -68,7 +68,7 @@ const ORDERS: [(&str, Order); 5] = [
 #[test]
 fn recovered_entries_are_independent_normals() {
     const MATRICES: usize = 6000;
-    let cell = Cell { depth: 2, dim: 3, width: 4 };
+    let cell = Cell::new(2, 3, 4);
     for (name, order) in ORDERS {
         let mut entries = Array2::zeros((MATRICES, P * Q));
         for index in 0..MATRICES {
@@ -173,7 +173,7 @@ fn networks_have_the_law_of_dense_ones() {
     for (depth, dim, width) in
         [(1, 3, 5), (1, 30, 100), (2, 3, 6), (2, 10, 60), (2, 40, 150), (3, 5, 20), (3, 20, 100), (4, 4, 12), (4, 10, 80)]
     {
-        let cell = Cell { depth, dim, width };
+        let cell = Cell::new(depth, dim, width);
         let search = if depth == 1 { SearchName::Line } else { SearchName::Scan };
         let reference = dense(cell, NETWORKS, search);
         for first in [FirstLayer::Implicit, FirstLayer::Drawn] {
@@ -194,7 +194,7 @@ fn precisions_agree_on_one_network() {
     // The same fresh numbers in both, so f and ∇f agree to rounding, and all of the line at depth 1. (Deeper, rounding decides in which
     // order points of a line that lie close together become directions.)
     for (depth, dim, width) in [(1, 900, 3000), (3, 20, 2000), (2, 300, 400)] {
-        let cell = Cell { depth, dim, width };
+        let cell = Cell::new(depth, dim, width);
         let streams = NetworkStreams::new(5, cell, 0, 1.0, Readout::Sign);
         let search = if depth == 1 { SearchName::Line } else { SearchName::Scan };
         let single = samples(&mut Implicit::<f32>::new(streams, cell, 20), search, 20.0);

@@ -98,7 +98,7 @@ fn prediction(cell: &Cell, networks: usize, inputs: usize, threads: usize, optio
 /// `cargo test --release --test memory -- --nocapture` prints the table.
 #[test]
 fn predicted_memory_is_a_tight_upper_bound() {
-    let cell = |depth, dim, width| Cell { depth, dim, width };
+    let cell = Cell::new;
     let cases: [(Cell, usize, usize, usize, &[&str]); 11] = [
         (cell(1, 10, 10), 10, 100, 1, &[]),
         (cell(1, 10, 10), 30_000, 1, 2, &[]),
@@ -146,7 +146,7 @@ const WATCH: &str = "import os, resource, subprocess, sys\n\
 #[cfg(feature = "mpi")]
 #[test]
 fn every_rank_of_a_job_keeps_to_its_memory() {
-    let cell = |depth, dim, width| Cell { depth, dim, width };
+    let cell = Cell::new;
     let cases = [
         (2, cell(1, 10, 10), 2000, 1000, 1),
         (3, cell(1, 10, 10), 30_000, 1, 1),

@@ -366,7 +366,7 @@ mod tests {
         let file = dir.path().join("my.own.toml");
         std::fs::write(&file, "depths = [1]\ndims = [2]\nwidths = [3]\n").unwrap();
         let request = run(&format!("advstep-hpc --config {} --widths 4", file.display())).unwrap();
-        assert_eq!(request.experiment.cells(), [Cell { depth: 1, dim: 2, width: 4 }]);
+        assert_eq!(request.experiment.cells(), [Cell::new(1, 2, 4)]);
         assert_eq!(request.out, Path::new("results/my.own.h5"));
     }
 
@@ -399,7 +399,7 @@ mod tests {
         );
         let Command::Export(args) = command(&words) else { panic!("not an export") };
         let request = args.request().unwrap();
-        assert_eq!(request.experiment.cells(), [Cell { depth: 1, dim: 20, width: 50 }]);
+        assert_eq!(request.experiment.cells(), [Cell::new(1, 20, 50)]);
         assert_eq!(request.unit, Unit { cell: 0, network: 3 });
         assert_eq!((request.experiment.networks, request.experiment.inputs, request.experiment.seed), (4, 10, 7));
         assert_eq!(request.experiment.readout, Readout::Sign);

@@ -140,7 +140,7 @@ mod tests {
     };
 
     fn cell(depth: usize, dim: usize, width: usize) -> Cell {
-        Cell { depth, dim, width }
+        Cell::new(depth, dim, width)
     }
 
     #[test]
