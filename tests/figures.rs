@@ -346,6 +346,7 @@ fn experiment(depths: Vec<usize>) -> Experiment {
         engine: EngineChoice::Auto,
         search: SearchChoice::Auto,
         extra_widths: BTreeMap::from([(1, vec![1000])]),
+        hidden: Vec::new(),
         extra_cells: Vec::new(),
     }
 }

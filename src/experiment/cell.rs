@@ -91,8 +91,13 @@ impl Cell {
         if !self.has_differing_layers() {
             return width_label(self.width);
         }
-        self.widths().map(|width| width.to_string()).collect::<Vec<_>>().join(",")
+        layers_label(self.widths())
     }
+}
+
+/// The widths of hidden layers as people write them: `1000,500,100`.
+pub fn layers_label(widths: impl Iterator<Item = usize>) -> String {
+    widths.map(|width| width.to_string()).collect::<Vec<_>>().join(",")
 }
 
 impl std::fmt::Display for Cell {

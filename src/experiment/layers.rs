@@ -1,7 +1,6 @@
 //! Networks whose hidden layers differ in width, as they are asked for: lists of widths in place of a grid of depths and widths.
 
-use super::Cell;
-use super::cell::MOST_DIFFERING;
+use super::cell::{MOST_DIFFERING, layers_label};
 use super::options::WIDTH;
 use crate::error::BadInput;
 
@@ -62,7 +61,7 @@ fn key(widths: &[usize]) -> (usize, usize) {
 }
 
 fn label(widths: &[usize]) -> String {
-    Cell::of_layers(1, widths).width_label()
+    layers_label(widths.iter().copied())
 }
 
 /// The depths and widths whose grid is `hidden`, if there are such.
@@ -81,9 +80,9 @@ fn as_grid(hidden: &[Vec<usize>]) -> Option<(Vec<usize>, Vec<usize>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::Experiment;
     use crate::experiment::options::Options;
     use crate::experiment::presets::Preset;
+    use crate::experiment::{Cell, Experiment};
 
     fn from(text: &str) -> Result<Experiment, BadInput> {
         Experiment::from_toml(&format!("dims = [10, 5]\n{text}\n"), "test")

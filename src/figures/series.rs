@@ -103,6 +103,14 @@ pub fn dims(cells: &[(Cell, Summary)]) -> Vec<usize> {
     distinct(cells.iter().map(|(cell, _)| cell.dim))
 }
 
+/// What the axis of widths is called, and what titles say of hidden layers.
+pub fn width_names(mut cells: impl Iterator<Item = Cell>) -> (&'static str, &'static str) {
+    match cells.any(|cell| cell.has_differing_layers()) {
+        true => ("widest layer *k*", ", the widest of *k* neurons,"),
+        false => ("width *k*", " of width *k*"),
+    }
+}
+
 pub fn widths(cells: &[(Cell, Summary)]) -> Vec<usize> {
     distinct(cells.iter().map(|(cell, _)| cell.width))
 }

@@ -16,6 +16,7 @@ pub fn experiment() -> Experiment {
         depths: vec![1, 2, 6],
         dims: vec![10, 500],
         widths: vec![10, 1000],
+        hidden: Vec::new(),
         networks: 7,
         inputs: 11,
         gain: 1.0,
