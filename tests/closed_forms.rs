@@ -3,12 +3,12 @@
 
 mod common;
 
-use advstep_hpc::experiment::{Cell, Experiment, Readout, Unit};
+use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Readout, Unit};
 use advstep_hpc::plan::{Resources, plan};
 use advstep_hpc::unit::{Sample, measure};
 use common::experiment;
 
-/// Standard errors a mean may be off: false alarm 6e-5 for each of the 30 or so assertions below.
+/// Standard errors a mean may be off: false alarm 6e-5 for each of the 100 or so assertions below.
 const ERRORS: f64 = 4.0;
 
 /// Mean over networks of the per-network mean of `of`, and its standard error.
@@ -43,6 +43,24 @@ fn second_moments_are_exact_at_every_width() {
             assert_mean(&networks, &format!("f, {what}"), 0.0, |s| s.value);
             assert_mean(&networks, &format!("f², {what}"), expected, |s| s.value.powi(2));
             assert_mean(&networks, &format!("‖∇f‖², {what}"), expected, |s| s.gradient_norm.powi(2));
+        }
+    }
+}
+
+#[test]
+fn second_moments_do_not_depend_on_the_widths_of_the_layers() {
+    let layers: [(usize, &[usize]); 4] = [(10, &[60, 20, 40]), (20, &[300, 10]), (5, &[8, 100]), (300, &[20, 60, 30, 15])];
+    for (dim, widths) in layers {
+        for engine in [EngineChoice::Dense, EngineChoice::Implicit] {
+            for (gain, readout) in [(1.0, Readout::Sign), (2.0, Readout::Gaussian)] {
+                let cell = Cell::of_layers(dim, widths);
+                let networks = run(&Experiment { gain, readout, engine, bound: 0.01, ..experiment(cell, 1500, 4) });
+                let expected = gain.powi(cell.depth as i32 - 1) * 0.5_f64.powi(cell.depth as i32);
+                let what = format!("{cell} gain {gain} {readout:?} {engine:?}");
+                assert_mean(&networks, &format!("f, {what}"), 0.0, |s| s.value);
+                assert_mean(&networks, &format!("f², {what}"), expected, |s| s.value.powi(2));
+                assert_mean(&networks, &format!("‖∇f‖², {what}"), expected, |s| s.gradient_norm.powi(2));
+            }
         }
     }
 }

@@ -374,6 +374,25 @@ fn results_are_summarised_and_plotted() {
 }
 
 #[test]
+fn hidden_layers_of_different_widths_are_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let hidden = vec![vec![10, 10], vec![60, 20], vec![60, 20, 40]];
+    let layers = Experiment { widths: vec![], extra_widths: BTreeMap::new(), hidden, ..experiment(vec![]) };
+    let files = figures::plot(&results(layers), directory.path(), &[Format::Svg]).unwrap();
+    let plain = figures::plot(&results(experiment(vec![1, 2])), &directory.path().join("plain"), &[Format::Svg]).unwrap();
+    let texts = |path: &Path| std::fs::read_to_string(path).unwrap().replace("</tspan><tspan font-style=\"italic\">", "");
+    for (file, plain) in files.iter().zip(&plain) {
+        assert!(texts(file).contains("hidden layers 10,10 or 60,20 or 60,20,40 (k: the widest)"), "{}", file.display());
+        let is_distribution = file.to_str().unwrap().contains("distribution");
+        assert_eq!(texts(file).contains("widest layer"), !is_distribution, "{}", file.display());
+        assert!(!texts(plain).contains("widest"));
+    }
+    // Legends of distributions: the widths of every layer.
+    let legend = files.iter().filter(|file| texts(file).contains("60, 20, 40")).count();
+    assert_eq!(legend, 2);
+}
+
+#[test]
 fn distributions_are_those_of_the_samples() {
     let directory = tempfile::tempdir().unwrap();
     let infinite = Experiment { widths: vec![10, 100, INFINITE_WIDTH], ..experiment(vec![1]) };

@@ -128,6 +128,11 @@ fn every_field_of_a_key_matters() {
     for role in [Role::Readout, Role::Input] {
         ids.push(id((base.0, base.1, base.2, role, base.4)));
     }
+    // The widths of hidden layers that differ, in their order, and the equal width of the same label.
+    for widths in [[4, 3], [3, 4], [4, 2], [2, 4]] {
+        ids.push(id((base.0, Cell::of_layers(3, &widths), base.2, base.3, base.4)));
+    }
+    assert_eq!(id((base.0, Cell::of_layers(3, &[4, 4]), base.2, base.3, base.4)), id(base));
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 10);
