@@ -54,7 +54,7 @@ fn second_moments_do_not_depend_on_the_widths_of_the_layers() {
         for engine in [EngineChoice::Dense, EngineChoice::Implicit] {
             for (gain, readout) in [(1.0, Readout::Sign), (2.0, Readout::Gaussian)] {
                 let cell = Cell::of_layers(dim, widths);
-                let networks = run(&Experiment { gain, readout, engine, bound: 0.01, ..experiment(cell, 1500, 4) });
+                let networks = run(&Experiment { gain, readout, engine, bound: 0.01, ..experiment(cell, 600, 4) });
                 let expected = gain.powi(cell.depth as i32 - 1) * 0.5_f64.powi(cell.depth as i32);
                 let what = format!("{cell} gain {gain} {readout:?} {engine:?}");
                 assert_mean(&networks, &format!("f, {what}"), 0.0, |s| s.value);

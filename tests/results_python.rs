@@ -16,11 +16,8 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 #[test]
 fn python_reads_the_file_and_gets_the_same_statistics() {
+    // One after the other: a Python that starts while another test writes a file would inherit its lock.
     check_in_python(&experiment(), &["--doc", &format!("{ROOT}/docs/file-format.md")]);
-}
-
-#[test]
-fn python_reads_hidden_layers_of_different_widths() {
     check_in_python(&differing_layers(), &[]);
 }
 

@@ -100,7 +100,6 @@ impl Options {
 
         let bias = given("bias", options.bias)?;
         let mut inputs_law = InputsLaw::parse(&given("inputs_law", options.inputs_law)?)?;
-        let dims = dims(options.dims, &mut inputs_law, bias)?;
         let (depths, widths, hidden) = match options.hidden {
             None => (DEPTH.list("depths", options.depths)?, WIDTH.widths("widths", options.widths)?, Vec::new()),
             Some(hidden) => {
@@ -113,6 +112,7 @@ impl Options {
                 layers::layers(hidden, others)?
             }
         };
+        let dims = dims(options.dims, &mut inputs_law, bias)?;
         let mut experiment = Experiment {
             extra_widths: extra_widths(options.extra_widths.unwrap_or_default(), &depths, &widths)?,
             extra_cells: Vec::new(),

@@ -9,7 +9,6 @@ use super::axis::{LinearAxis, number_label};
 use super::canvas::{Canvas, Stroke};
 use super::frame::{Frame, widest};
 use super::layout::{Entry, Grid, Legend, Page, columns};
-use super::series;
 use super::style::{self, CurveStyle};
 use crate::results::CellResults;
 use crate::unit::Sample;
@@ -77,8 +76,8 @@ fn picture(cells: &[&CellResults], depth: usize, quantity: Quantity, note: &str)
         labels_of_widths: widths.iter().map(|&width| width_label(cells, width)).collect(),
         widths: &widths,
     };
-    let (_, of_width) = series::width_names(cells.iter().map(|cell| cell.cell));
-    let title = format!("Distribution of {what} over inputs, for {layers}{of_width} and input dimension *d*");
+    let widths_name = if cells.iter().any(|cell| cell.cell.has_differing_layers()) { "widths" } else { "width" };
+    let title = format!("Distribution of {what} over inputs, for {layers} of {widths_name} *k* and input dimension *d*");
     Picture { name: format!("distribution_{name}_depth{depth}"), svg: picture.draw(&title, note) }
 }
 

@@ -42,7 +42,7 @@ pub fn fraction(cells: &[(Cell, Summary)], note: &str) -> Picture {
         series,
     };
     let dims = series::dims(cells);
-    let (x_label, of_width) = series::width_names(cells.iter().map(|(cell, _)| *cell));
+    let (x_label, of_width) = series::width_names(cells);
     let picture = LinePicture {
         panels: depths.iter().zip(curves).map(panel).collect(),
         shared_y: true,
@@ -65,7 +65,7 @@ pub fn step_and_gradient(cells: &[(Cell, Summary)], depth: usize, note: &str) ->
     };
     // Colours of all depths, so that one dim looks the same in every picture.
     let dims = series::dims(cells);
-    let (x_label, of_width) = series::width_names(cells.iter().map(|(cell, _)| *cell));
+    let (x_label, of_width) = series::width_names(cells);
     let picture = LinePicture {
         panels: vec![
             panel("(a) smallest step that switches the sign", "step *η*", Quantity::Step),

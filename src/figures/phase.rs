@@ -47,7 +47,7 @@ pub fn diagram(cells: &[(Cell, Summary)], note: &str) -> Picture {
     let columns = columns(depths.len(), widths.len());
     let cell_width = cell_width(columns, widths.len());
     let cell_height = (0.62 * cell_width).clamp(9.0, 22.0);
-    let (width_name, _) = series::width_names(cells.iter().map(|(cell, _)| *cell));
+    let (width_name, _) = series::width_names(cells);
     let map = Map { dims: &dims, widths: &widths, width_name, cell: (cell_width, cell_height) };
     let dim_labels = map.dim_labels();
     let widest = dim_labels.iter().flatten().map(|label| text::length(label, style::TICK_SIZE)).fold(0.0, f64::max);

@@ -104,8 +104,8 @@ pub fn dims(cells: &[(Cell, Summary)]) -> Vec<usize> {
 }
 
 /// What the axis of widths is called, and what titles say of hidden layers.
-pub fn width_names(mut cells: impl Iterator<Item = Cell>) -> (&'static str, &'static str) {
-    match cells.any(|cell| cell.has_differing_layers()) {
+pub fn width_names(cells: &[(Cell, Summary)]) -> (&'static str, &'static str) {
+    match cells.iter().any(|(cell, _)| cell.has_differing_layers()) {
         true => ("widest layer *k*", ", the widest of *k* neurons,"),
         false => ("width *k*", " of width *k*"),
     }
