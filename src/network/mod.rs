@@ -1,5 +1,5 @@
 //! One random network, f(x) = (1/√k) Σ_j a_j h_L[j], with a batch of inputs: values, gradients, and f along lines through the inputs.
-//! If hidden layers differ in width, k is that of the layer in question; here it is k_L.
+//! k is the width of the layer in question where layers differ: of the last one, L, in 1/√k.
 //!
 //! Engines differ in how they multiply with the weights; searches see only the trait [`Engine`].
 
@@ -120,8 +120,8 @@ pub trait Engine<T: Real> {
     /// f at points of the lines, in the order of `points`.
     fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64>;
 
-    /// The weights of a layer from 2 to L, k_l × k_(l−1), a row a neuron, or `None` from an engine that has none. For searches that need them as
-    /// they are.
+    /// The weights of a layer from 2 to L, k_l × k_(l−1), a row a neuron, or `None` from an engine that has none. For searches that need
+    /// them as they are.
     fn layer_weights(&mut self, layer: usize) -> Option<Array2<T>>;
 }
 

@@ -22,19 +22,18 @@ pub struct UnitCost {
 }
 
 /// Normal variates a second.
-const NORMALS: f64 = 1.2e9;
+const NORMALS: f64 = 1.3e9;
 /// Flops a second in products with a block of weights, in f32; f64 runs at half of it.
-const PRODUCT_F32: f64 = 9.0e10;
+const PRODUCT_F32: f64 = 9.5e10;
 /// Flops a second in the thin products of a trace, in f64.
 const PRODUCT_TRACE: f64 = 6.8e10;
-/// Seconds a neuron and input of everything at depth 1 besides the products, with the exact line search: as long as z and u of all inputs
-/// stay in cache, and beyond; and times d more where lines bend more, at small d.
-const LINE_IN_CACHE: f64 = 1.0e-9;
-const LINE_BEND_IN_CACHE: f64 = 4.4e-8;
+/// Seconds a neuron and input of everything at depth 1 besides the products, with the exact line search: as long as its neurons times
+/// inputs are [`FEW`], and beyond; and times d more where lines bend more, at small d.
+const LINE_FEW: f64 = 1.0e-9;
+const LINE_BEND_FEW: f64 = 4.4e-8;
 const LINE: f64 = 2.9e-9;
 const LINE_BEND: f64 = 7.0e-8;
-/// Neurons times inputs whose z and u are taken to stay in cache.
-const CACHED: f64 = 3.1e6;
+const FEW: f64 = 1.5e7;
 /// Seconds a neuron and input of activations and masks, a layer and evaluation.
 const ACTIVATION: f64 = 0.6e-9;
 /// Seconds a number of a vector that the implicit engine takes in or gives out, besides its products.
@@ -42,8 +41,8 @@ const VECTOR: f64 = 2.5e-9;
 /// Seconds of the small matrices of one product of the implicit engine, times inputs³.
 const SMALL: f64 = 0.5e-9;
 /// Seconds a layer and linear piece of a trace, and a neuron of one.
-const PIECE: f64 = 5.0e-8;
-const PIECE_NEURON: f64 = 1.37e-9;
+const PIECE: f64 = 5.4e-8;
+const PIECE_NEURON: f64 = 1.48e-9;
 /// Seconds a unit and an input that nothing else accounts for.
 const UNIT: f64 = 3.0e-5;
 const INPUT: f64 = 3.0e-7;
@@ -67,21 +66,21 @@ fn march_passes(cell: Cell) -> f64 {
 /// Seconds of the exact line search.
 fn line_seconds(cell: Cell, inputs: usize) -> f64 {
     let neurons = inputs as f64 * cell.width as f64;
-    let (straight, bend) = if neurons <= CACHED { (LINE_IN_CACHE, LINE_BEND_IN_CACHE) } else { (LINE, LINE_BEND) };
+    let (straight, bend) = if neurons <= FEW { (LINE_FEW, LINE_BEND_FEW) } else { (LINE, LINE_BEND) };
     neurons * (straight + bend / cell.dim as f64)
 }
 
 /// Network evaluations a line in a scan: more for inputs of few dimensions, whose lines bend more.
 pub(super) fn scan_points(cell: Cell) -> f64 {
-    (4.2 + 20.0 / cell.dim as f64).min(8.0)
+    (4.1 + 20.0 / cell.dim as f64).min(8.0)
 }
 
 /// Flops a second in the factor of the limit's covariance and in its paths.
-const LIMIT_FLOPS: f64 = 4.0e9;
-/// Seconds of a covariance of the limit, times depth^1.2; a unit makes one for each pair of grid points, and a sample for its refinements.
-const COVARIANCE: f64 = 0.7e-8;
+const LIMIT_FLOPS: f64 = 3.3e10;
+/// Seconds of a covariance of the limit, times depth^0.9; a unit makes one for each pair of grid points, and a sample for its refinements.
+const COVARIANCE: f64 = 2.1e-8;
 /// Covariances that refine one path.
-const REFINED: f64 = 600.0;
+const REFINED: f64 = 440.0;
 
 /// The cost of one unit of a cell of infinite width.
 fn of_limit(cell: Cell, experiment: &Experiment) -> UnitCost {
@@ -89,15 +88,18 @@ fn of_limit(cell: Cell, experiment: &Experiment) -> UnitCost {
     let (inputs, depth) = (experiment.inputs as f64, cell.depth as f64);
     let flops = points.powi(3) / 3.0 + inputs * points.powi(2);
     let covariances = points.powi(2) / 2.0 + inputs * REFINED;
-    let seconds = flops / LIMIT_FLOPS + COVARIANCE * depth.powf(1.2) * covariances + UNIT + INPUT * inputs;
+    let seconds = flops / LIMIT_FLOPS + COVARIANCE * depth.powf(0.9) * covariances + UNIT + INPUT * inputs;
     UnitCost { normals: inputs * points, flops, seconds }
 }
 
 /// Linear pieces of the network on a line up to its smallest step or the bound. They go with the angle that the line covers as seen from
-/// 0, which is smaller at large d. A fit.
+/// 0, which is smaller at large d. A quadratic fit of ln(pieces) in ln L, ln d and ln k, where L ≤ 6 and d ≤ 500; held at its edge beyond.
 fn linear_pieces(cell: Cell) -> f64 {
-    let (depth, dim, width) = (cell.depth as f64, cell.dim as f64, cell.neurons() / cell.depth as f64);
-    2.84 * depth.powf(0.6) + 0.61 * depth.powf(0.63 + 0.22 * dim.ln()) * width.powf(0.92) / dim.powf(0.55)
+    let (depth, dim, width) = (cell.depth.min(6) as f64, cell.dim.min(500) as f64, cell.neurons() / cell.depth as f64);
+    let (l, d, k) = (depth.ln(), dim.ln(), width.ln());
+    let linear = -0.342 + 1.535 * l - 0.297 * d + 0.922 * k;
+    let quadratic = -0.667 * l * l + 0.043 * d * d - 0.037 * k * k + 0.092 * l * d + 0.250 * l * k - 0.095 * d * k;
+    (linear + quadratic).exp()
 }
 
 /// The cost of one unit of `cell`.

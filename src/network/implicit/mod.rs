@@ -1,9 +1,9 @@
 //! The implicit engine: weight matrices that are never stored, nor drawn entry by entry.
 //!
 //! The matrix of a layer above the first is a [`GaussianMatrix`]: its products with the vectors that are asked for are drawn in place of
-//! its entries, exactly in joint law, at a cost that is linear in k. A network asks for the same products in the same order on every machine: first all inputs
-//! forward, then their gradients backward, then points of the lines. So what it draws is a function of its streams alone. The first layer
-//! is drawn as it is where d is small (d numbers a neuron cost less than n products), and implicit where d is large.
+//! its entries, exactly in joint law, at a cost that is linear in k. A network asks for the same products in the same order on every
+//! machine: first all inputs forward, then their gradients backward, then points of the lines. So what it draws is a function of its streams
+//! alone. The first layer is drawn as it is where d is small (d numbers a neuron cost less than n products), and implicit where d is large.
 
 mod basis;
 mod cholesky;
