@@ -61,7 +61,7 @@ fn main() {
     machine::prepare().expect("BLAS can be told to use one thread");
     let arguments = common::arguments();
     let position = |index: usize| arguments.get(index).and_then(|text| text.parse().ok()).expect("DEPTH DIM WIDTH come first");
-    let cell = Cell { depth: position(0), dim: position(1), width: position(2) };
+    let cell = Cell::new(position(0), position(1), position(2));
     let number = |name, default| common::number(&arguments, name, default);
     let threads = number("--threads", machine::cores_of_this_rank());
     let engine = match common::option(&arguments, "--engine").as_deref() {

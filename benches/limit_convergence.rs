@@ -130,7 +130,7 @@ fn convergence() {
         let limit: Vec<Vec<Sample>> = (0..LIMIT_DRAWS).map(|_| vec![law.sample(&mut random)]).collect();
         let limit = statistics(&limit, depth);
         for &(width, networks) in widths {
-            let finite = statistics(&finite(Cell { depth, dim, width }, networks), depth);
+            let finite = statistics(&finite(Cell::new(depth, dim, width), networks), depth);
             print!("{depth:>3} {dim:>4} {width:>6} {networks:>9}");
             for (finite, limit) in finite.into_iter().zip(limit) {
                 let (difference, scaled) = (finite.minus(limit), finite.minus(limit).times(width as f64));

@@ -68,7 +68,7 @@ fn strong_scaling() -> Value {
     let start_up = ["--depths", "1", "--dims", "10", "--widths", "10", "--networks", "1", "--inputs", "1"];
     let start_up = common::median((0..5).map(|_| run_program(1, &start_up)).collect());
     println!("start to end of a run of one tiny network: {:.0} ms", 1e3 * start_up);
-    let cell = Cell { depth: 6, dim: 10, width: 10 };
+    let cell = Cell::new(6, 10, 10);
     let small = seconds_per_network(cell, 100, 100) * 100.0;
     println!("{cell}, 100 networks of 100 inputs: {:.1} ms on one thread", 1e3 * small);
     json!({ "one_rank": one, "two_ranks": two, "speedup": speedup, "start_up": start_up, "small_cell": small })
@@ -195,8 +195,7 @@ fn prediction() -> Value {
         let sized = Experiment { networks, ..experiment.clone() };
         let root_bytes = memory::process_bytes(&sized, 1);
         let node_bytes = RANKS_PER_NODE as u64
-            * (largest
-                + memory::process_bytes(&common::experiment(Cell { depth: 1, dim: 1, width: 1 }, 1, 1, 1, EngineChoice::Auto), 1));
+            * (largest + memory::process_bytes(&common::experiment(Cell::new(1, 1, 1), 1, 1, 1, EngineChoice::Auto), 1));
         println!(
             "{ranks:>7} {networks:>9} {:>10} {end:>11.1} {:>9.1} % {:>8.1} % {:>10.2} % {:>7.2} % {:>12.1} GB {:>11.1} GB",
             times.actual.len() * networks,
@@ -222,7 +221,7 @@ type Point = (f64, Cell, usize);
 
 /// One network's seconds as one of k, d, L and inputs grows.
 fn growth() -> Value {
-    let cell = |depth, dim, width| Cell { depth, dim, width };
+    let cell = Cell::new;
     let series: [(&str, &str, Vec<Point>); 5] = [
         ("k", "L = 1, d = 100", [100, 300, 1000, 3000, 10_000, 30_000, 100_000].map(|k| (k as f64, cell(1, 100, k), 100)).to_vec()),
         ("k", "L = 2, d = 100", [200, 400, 800, 1600, 3200].map(|k| (k as f64, cell(2, 100, k), 100)).to_vec()),

@@ -30,7 +30,7 @@ fn main() {
     for depth in [2, 3, 6] {
         for dim in [10, 100] {
             for (width, networks) in [(10, 100), (30, 100), (100, 100), (200, 40), (300, 20)] {
-                let cell = Cell { depth, dim, width };
+                let cell = Cell::new(depth, dim, width);
                 let (traced, trace_seconds) = run(cell, networks, SearchName::Trace);
                 let (scanned, scan_seconds) = run(cell, networks, SearchName::Scan);
                 let found = traced.iter().filter(|sample| sample.status.is_found()).count();

@@ -1,6 +1,6 @@
 //! One network, exactly as `run --engine dense` uses it, as an HDF5 file for other people's frameworks.
 //!
-//! f(x) = a·h_L/√width with h_l = ψ(W_l h_{l−1}) and h_0 = x; the sign of f is switched at x + step·p.
+//! f(x) = a·h_L/√width, width that of the last layer, with h_l = ψ(W_l h_{l−1}) and h_0 = x; the sign of f is switched at x + step·p.
 //! `docs/file-format.md` lists the datasets.
 
 use anyhow::Context;
@@ -49,13 +49,18 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, plan: 
     set_number(file, "format_version", 2_u32)?;
     set_text(file, "program", &format!("advstep-hpc {}", program_revision()))?;
     set_text(file, "command_line", &request.command_line)?;
+    let width = if plan.cell.has_differing_layers() { "last of hidden" } else { "width" };
     set_text(
         file,
         "formula",
-        &format!("f(x) = a . h_L / sqrt(width), h_l = psi(W_l h_(l-1)), h_0 = x, psi(z) = {}", activation.formula()),
+        &format!("f(x) = a . h_L / sqrt({width}), h_l = psi(W_l h_(l-1)), h_0 = x, psi(z) = {}", activation.formula()),
     )?;
     for (name, number) in [("depth", plan.cell.depth), ("dim", plan.cell.dim), ("width", plan.cell.width), ("network", network)] {
         set_number(file, name, number as u64)?;
+    }
+    if plan.cell.has_differing_layers() {
+        let widths: Vec<u64> = plan.cell.widths().map(|width| width as u64).collect();
+        file.new_attr_builder().with_data(&widths).create("hidden")?;
     }
     set_number(file, "seed", seed)?;
     set_number(file, "gain", gain)?;

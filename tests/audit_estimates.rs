@@ -178,7 +178,7 @@ fn a_flip_nearby_is_reached_along_the_weight_vector() {
 #[test]
 fn on_a_linear_network_the_drop_that_flips_is_the_value() {
     let setting = Setting { dim: 6, width: 2, activation: Activation::Relu };
-    let streams = NetworkStreams::new(1, Cell { depth: 1, dim: 6, width: 2 }, 0, 1.0, Readout::Sign);
+    let streams = NetworkStreams::new(1, Cell::new(1, 6, 2), 0, 1.0, Readout::Sign);
     let mut values = Vec::new();
     let mut lines = Vec::new();
     for seed in 0..300 {

@@ -3,12 +3,12 @@
 
 mod common;
 
-use advstep_hpc::experiment::{Cell, Experiment, Readout, Unit};
+use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Readout, Unit};
 use advstep_hpc::plan::{Resources, plan};
 use advstep_hpc::unit::{Sample, measure};
 use common::experiment;
 
-/// Standard errors a mean may be off: false alarm 6e-5 for each of the 30 or so assertions below.
+/// Standard errors a mean may be off: false alarm 6e-5 for each of the 100 or so assertions below.
 const ERRORS: f64 = 4.0;
 
 /// Mean over networks of the per-network mean of `of`, and its standard error.
@@ -36,7 +36,7 @@ fn second_moments_are_exact_at_every_width() {
     // and each pre-activation is symmetric given the layer below.
     for (depth, dim, width) in [(1, 10, 30), (1, 200, 1000), (2, 20, 100), (3, 50, 200), (6, 30, 300)] {
         for (gain, readout) in [(1.0, Readout::Sign), (2.0, Readout::Sign), (1.0, Readout::Gaussian)] {
-            let cell = Cell { depth, dim, width };
+            let cell = Cell::new(depth, dim, width);
             let networks = run(&Experiment { gain, readout, bound: 0.01, ..experiment(cell, 400, 10) });
             let expected = gain.powi(depth as i32 - 1) * 0.5_f64.powi(depth as i32);
             let what = format!("{cell} gain {gain} {readout:?}");
@@ -48,10 +48,28 @@ fn second_moments_are_exact_at_every_width() {
 }
 
 #[test]
+fn second_moments_do_not_depend_on_the_widths_of_the_layers() {
+    let layers: [(usize, &[usize]); 4] = [(10, &[60, 20, 40]), (20, &[300, 10]), (5, &[8, 100]), (300, &[20, 60, 30, 15])];
+    for (dim, widths) in layers {
+        for engine in [EngineChoice::Dense, EngineChoice::Implicit] {
+            for (gain, readout) in [(1.0, Readout::Sign), (2.0, Readout::Gaussian)] {
+                let cell = Cell::of_layers(dim, widths);
+                let networks = run(&Experiment { gain, readout, engine, bound: 0.01, ..experiment(cell, 600, 4) });
+                let expected = gain.powi(cell.depth as i32 - 1) * 0.5_f64.powi(cell.depth as i32);
+                let what = format!("{cell} gain {gain} {readout:?} {engine:?}");
+                assert_mean(&networks, &format!("f, {what}"), 0.0, |s| s.value);
+                assert_mean(&networks, &format!("f², {what}"), expected, |s| s.value.powi(2));
+                assert_mean(&networks, &format!("‖∇f‖², {what}"), expected, |s| s.gradient_norm.powi(2));
+            }
+        }
+    }
+}
+
+#[test]
 fn wide_shallow_networks_follow_the_limit_law() {
     // k = ∞, L = 1: f ~ N(0, 1/2), ‖∇f‖² = 1/2, and η̂ = |f|/‖∇f‖² has mean √2·E|N| = 1.1284. At finite d the gradient's tangential part
     // is √(d−1)/√d of that and the radial part is f/√d.
-    let cell = Cell { depth: 1, dim: 400, width: 3000 };
+    let cell = Cell::new(1, 400, 3000);
     let networks = run(&experiment(cell, 300, 10));
     let half_normal = (2.0 / std::f64::consts::PI).sqrt();
     assert_mean(&networks, "|f|", 0.5_f64.sqrt() * half_normal, |s| s.value.abs());
@@ -69,7 +87,7 @@ fn wide_shallow_networks_follow_the_limit_law() {
 #[test]
 fn he_scaling_makes_depth_disappear() {
     // With gain 2 the second moments are those of depth 1; with gain 1 they halve with each layer: the same weights, scaled.
-    let cell = Cell { depth: 4, dim: 100, width: 400 };
+    let cell = Cell::new(4, 100, 400);
     let paper = run(&Experiment { gain: 1.0, ..experiment(cell, 20, 20) });
     let he = run(&Experiment { gain: 2.0, ..experiment(cell, 20, 20) });
     let scale = 2.0_f64.powf(1.5);

@@ -44,11 +44,17 @@ impl Lines {
 const CELLS: [(usize, usize, usize); 8] =
     [(2, 2, 2), (2, 3, 10), (2, 10, 30), (3, 2, 5), (3, 10, 20), (4, 5, 30), (5, 10, 12), (6, 10, 30)];
 
+/// Those, and some whose hidden layers differ in width.
+fn cells() -> impl Iterator<Item = Cell> {
+    let equal = CELLS.into_iter().map(|(depth, dim, width)| Cell::new(depth, dim, width));
+    let layers: [(usize, &[usize]); 3] = [(10, &[30, 10, 20]), (5, &[4, 12]), (3, &[20, 5, 3, 9])];
+    equal.chain(layers.map(|(dim, widths)| Cell::of_layers(dim, widths)))
+}
+
 #[test]
 fn tracing_finds_the_first_crossing_of_an_exhaustive_grid() {
     let (mut found, mut finer_than_the_grid) = (0, 0);
-    for (depth, dim, width) in CELLS {
-        let cell = Cell { depth, dim, width };
+    for cell in cells() {
         for network in 0..10 {
             let lines = Lines::of(cell, network, 10);
             let samples = samples(&mut stored::<f64>(41, cell, network, 10), SearchName::Trace, BOUND);
@@ -82,8 +88,7 @@ fn tracing_finds_the_first_crossing_of_an_exhaustive_grid() {
 #[test]
 fn scanning_brackets_a_crossing_and_misses_few_earlier_ones() {
     let (mut found, mut missed) = (0, 0);
-    for (depth, dim, width) in CELLS.into_iter().chain([(2, 50, 300), (3, 20, 200)]) {
-        let cell = Cell { depth, dim, width };
+    for cell in cells().chain([Cell::new(2, 50, 300), Cell::new(3, 20, 200), Cell::of_layers(20, &[200, 50, 100])]) {
         for network in 0..10 {
             let lines = Lines::of(cell, network, 10);
             let traced = samples(&mut stored::<f64>(41, cell, network, 10), SearchName::Trace, BOUND);
@@ -106,7 +111,7 @@ fn scanning_brackets_a_crossing_and_misses_few_earlier_ones() {
 #[test]
 fn searches_of_depth_one_agree() {
     for (dim, width) in [(3, 10), (20, 200), (100, 2000)] {
-        let cell = Cell { depth: 1, dim, width };
+        let cell = Cell::new(1, dim, width);
         let exact = samples(&mut stored::<f64>(42, cell, 0, 50), SearchName::Line, BOUND);
         let traced = samples(&mut stored::<f64>(42, cell, 0, 50), SearchName::Trace, BOUND);
         for (exact, traced) in exact.iter().zip(&traced) {

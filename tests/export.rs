@@ -41,6 +41,10 @@ fn numpy_agrees_on_values_gradients_and_steps() {
         "--depth 2 --dim 20 --width 80 --inputs 10 --direction random --bias --inputs-law gaussian",
         "--depth 1 --dim 20 --width 80 --inputs 10 --direction descent --bias --precision f64",
         "--depth 3 --dim 20 --width 40 --inputs 10 --direction descent --activation tanh --precision f64",
+        "--hidden 60,20,40 --dim 10 --network 2 --inputs 20 --seed 13",
+        "--hidden 10,300,50 --dim 30 --inputs 20 --gain 2 --readout gaussian --precision f64",
+        "--hidden 80,5 --dim 20 --inputs 10 --activation gelu --bias --direction universal",
+        "--hidden 20,80,30 --dim 20 --inputs 10 --direction descent --precision f64",
     ];
     for case in cases {
         let arguments: Vec<&str> = ["export"].into_iter().chain(case.split(' ')).collect();
@@ -54,19 +58,26 @@ fn numpy_agrees_on_values_gradients_and_steps() {
 fn the_exported_network_is_the_one_that_run_measures() {
     let directory = tempfile::tempdir().unwrap();
     let (results, net) = (directory.path().join("run.h5"), directory.path().join("net.h5"));
-    let run = "--depths 2 --dims 10,20 --widths 30,300 --networks 4 --inputs 9 --seed 7 --engine dense --quiet --out";
-    let run: Vec<&str> = run.split(' ').collect();
-    assert!(program(&[&run[..], &[results.to_str().unwrap()]].concat()).status.success());
-    let export = "export --depth 2 --dim 20 --width 300 --network 3 --inputs 9 --seed 7 --out";
-    let export: Vec<&str> = export.split(' ').collect();
-    assert!(program(&[&export[..], &[net.to_str().unwrap()]].concat()).status.success());
+    for (cells, cell) in [
+        ("--depths 2 --dims 10,20 --widths 30,300", "--depth 2 --dim 20 --width 300"),
+        ("--hidden 300,30,50 --hidden 20,40 --dims 10,20", "--dim 20 --hidden 300,30,50"),
+    ] {
+        let run = format!("{cells} --networks 4 --inputs 9 --seed 7 --engine dense --quiet --overwrite --out");
+        let run: Vec<&str> = run.split(' ').collect();
+        assert!(program(&[&run[..], &[results.to_str().unwrap()]].concat()).status.success());
+        let export = format!("export {cell} --network 3 --inputs 9 --seed 7 --overwrite --out");
+        let export: Vec<&str> = export.split(' ').collect();
+        assert!(program(&[&export[..], &[net.to_str().unwrap()]].concat()).status.success());
 
-    let samples = advstep_hpc::results::read(&results).unwrap().cells.remove(3).records.remove(3).samples;
-    let file = hdf5::File::open(&net).unwrap();
-    let numbers = |name: &str| file.dataset(name).unwrap().read_raw::<f64>().unwrap();
-    let bits = |numbers: Vec<f64>| numbers.into_iter().map(f64::to_bits).collect::<Vec<u64>>();
-    assert_eq!(bits(numbers("f")), bits(samples.iter().map(|sample| sample.value).collect()));
-    assert_eq!(bits(numbers("step")), bits(samples.iter().map(|sample| sample.step).collect()));
-    let status = file.dataset("status").unwrap().read_raw::<u8>().unwrap();
-    assert_eq!(status, samples.iter().map(|sample| sample.status as u8).collect::<Vec<_>>());
+        let samples = advstep_hpc::results::read(&results).unwrap().cells.remove(3).records.remove(3).samples;
+        let file = hdf5::File::open(&net).unwrap();
+        let numbers = |name: &str| file.dataset(name).unwrap().read_raw::<f64>().unwrap();
+        let bits = |numbers: Vec<f64>| numbers.into_iter().map(f64::to_bits).collect::<Vec<u64>>();
+        assert_eq!(bits(numbers("f")), bits(samples.iter().map(|sample| sample.value).collect()));
+        assert_eq!(bits(numbers("step")), bits(samples.iter().map(|sample| sample.step).collect()));
+        let status = file.dataset("status").unwrap().read_raw::<u8>().unwrap();
+        assert_eq!(status, samples.iter().map(|sample| sample.status as u8).collect::<Vec<_>>());
+        let hidden = file.attr("hidden").map(|widths| widths.read_raw::<u64>().unwrap()).ok();
+        assert_eq!(hidden, cell.contains("hidden").then(|| vec![300, 30, 50]));
+    }
 }

@@ -14,7 +14,7 @@ use resvg::usvg;
 const NOTE: &str = "100 networks × 100 inputs per point, ±1 readout, gain 1, *η* ≤ 20";
 
 /// A summary like those of real runs: curves that level off with width and dim, more slowly with depth.
-fn summary(Cell { depth, dim, width }: Cell) -> Summary {
+fn summary(Cell { depth, dim, width, .. }: Cell) -> Summary {
     let (l, d, k) = (depth as f64, dim as f64, width as f64);
     let wiggle = ((l * 7919.0 + d * 104_729.0 + k * 1_299_709.0) % 1000.0) / 1000.0 - 0.5;
     let shortfall = (l * (2.2 / d + 0.9 / k) * (1.0 + 0.2 * wiggle)).min(4.0);
@@ -48,7 +48,7 @@ fn grid(depths: &[usize], dims: &[usize], widths: &[usize]) -> Vec<(Cell, Summar
     for &depth in depths {
         for &dim in dims {
             for &width in widths {
-                let cell = Cell { depth, dim, width };
+                let cell = Cell::new(depth, dim, width);
                 cells.push((cell, summary(cell)));
             }
         }
@@ -161,7 +161,7 @@ fn the_quick_preset_gives_eight_pictures_with_all_their_panels_and_curves() {
 fn a_curve_is_drawn_where_its_numbers_say() {
     // Two points at 0 and 1, the first and last tick of the axis, which goes 0.04 and 0.05 beyond them.
     let at = |width, fraction| {
-        let cell = Cell { depth: 1, dim: 10, width };
+        let cell = Cell::new(1, 10, width);
         (cell, Summary { fraction, fraction_std_networks: f64::NAN, ..summary(cell) })
     };
     let svg = &figures::draw(&[at(10, 0.0), at(1000, 1.0)], NOTE)[0].svg;
@@ -346,6 +346,7 @@ fn experiment(depths: Vec<usize>) -> Experiment {
         engine: EngineChoice::Auto,
         search: SearchChoice::Auto,
         extra_widths: BTreeMap::from([(1, vec![1000])]),
+        hidden: Vec::new(),
         extra_cells: Vec::new(),
     }
 }
@@ -370,6 +371,25 @@ fn results_are_summarised_and_plotted() {
     // Three of four inputs are switched in each of the 2·3 + 2·2 cells.
     assert_eq!(phase.matches("<tspan>0.75</tspan>").count(), 10);
     assert!(phase.contains("3 networks × 4 inputs per point, Gaussian readout, gain 2"));
+}
+
+#[test]
+fn hidden_layers_of_different_widths_are_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let hidden = vec![vec![10, 10], vec![60, 20], vec![60, 20, 40]];
+    let layers = Experiment { widths: vec![], extra_widths: BTreeMap::new(), hidden, ..experiment(vec![]) };
+    let files = figures::plot(&results(layers), directory.path(), &[Format::Svg]).unwrap();
+    let plain = figures::plot(&results(experiment(vec![1, 2])), &directory.path().join("plain"), &[Format::Svg]).unwrap();
+    let texts = |path: &Path| std::fs::read_to_string(path).unwrap().replace("</tspan><tspan font-style=\"italic\">", "");
+    for (file, plain) in files.iter().zip(&plain) {
+        assert!(texts(file).contains("hidden layers 10,10 or 60,20 or 60,20,40 (k: the widest)"), "{}", file.display());
+        let is_distribution = file.to_str().unwrap().contains("distribution");
+        assert_eq!(texts(file).contains("widest layer"), !is_distribution, "{}", file.display());
+        assert!(!texts(plain).contains("widest"));
+    }
+    // Legends of distributions: the widths of every layer.
+    let legend = files.iter().filter(|file| texts(file).contains("60, 20, 40")).count();
+    assert_eq!(legend, 2);
 }
 
 #[test]

@@ -32,13 +32,13 @@ fn dense<T: Real>(psi: Activation, cell: Cell, network: usize, inputs: usize, bi
 }
 
 fn cell(depth: usize, dim: usize, width: usize) -> Cell {
-    Cell { depth, dim, width }
+    Cell::new(depth, dim, width)
 }
 
 #[test]
 fn values_and_gradients_of_every_activation_agree_with_loops_and_differences() {
     for psi in Activation::ALL {
-        for cell in [cell(1, 6, 9), cell(2, 5, 300), cell(4, 7, 12)] {
+        for cell in [cell(1, 6, 9), cell(2, 5, 300), cell(4, 7, 12), Cell::of_layers(5, &[300, 4, 9])] {
             let mut engine = dense::<f64>(psi, cell, 0, 4, false);
             let result = engine.value_and_gradient();
             let naive = Naive::of(&mut engine, cell);
@@ -63,7 +63,7 @@ fn values_and_gradients_of_every_activation_agree_with_loops_and_differences() {
 #[test]
 fn points_of_the_line_and_elsewhere_agree_with_loops() {
     for psi in Activation::ALL {
-        for cell in [cell(1, 6, 300), cell(3, 7, 12)] {
+        for cell in [cell(1, 6, 300), cell(3, 7, 12), Cell::of_layers(7, &[12, 300, 5])] {
             let mut engine = dense::<f64>(psi, cell, 1, 3, false);
             let p = engine.value_and_gradient().gradient;
             engine.set_directions(p.clone());
@@ -82,7 +82,7 @@ fn points_of_the_line_and_elsewhere_agree_with_loops() {
                 assert!(there.gradient.row(row).iter().zip(&gradient).all(|(a, b)| (a - b).abs() < 1e-11), "{}", psi.name());
             }
             let ones = Naive { psi: Activation::Relu, weights: naive.weights.clone(), ..Naive::of(&mut engine, cell) };
-            let mut product = ones.readout.iter().map(|a| a / (cell.width as f64).sqrt()).collect::<Vec<f64>>();
+            let mut product = ones.readout.iter().map(|a| a / (cell.width_of(cell.depth) as f64).sqrt()).collect::<Vec<f64>>();
             for w in ones.weights.iter().rev() {
                 product = (0..w[0].len()).map(|j| w.iter().zip(&product).map(|(row, g)| row[j] * g).sum()).collect();
             }
@@ -157,7 +157,7 @@ fn exact_searches_follow_leaky_relus() {
         for cell in [cell(1, 2, 5), cell(1, 10, 40), cell(1, 3, 600)] {
             assert!(check_certified(Activation::LeakyRelu, cell, SearchName::Line, direction, 5) > 0);
         }
-        for cell in [cell(2, 5, 10), cell(3, 10, 25)] {
+        for cell in [cell(2, 5, 10), cell(3, 10, 25), Cell::of_layers(8, &[25, 6, 12])] {
             assert!(check_certified(Activation::LeakyRelu, cell, SearchName::Trace, direction, 5) > 0);
         }
         assert!(check_certified(Activation::Relu, cell(1, 5, 30), SearchName::Line, direction, 5) > 0);
@@ -230,10 +230,16 @@ fn second_moments_of_one_layer_are_those_of_quadrature_for_every_activation_and_
 
 #[test]
 fn the_implicit_engine_has_the_law_of_the_dense_one_for_smooth_networks() {
-    for (activation, depth) in [(Activation::Tanh, 2), (Activation::Gelu, 3), (Activation::LeakyRelu, 2), (Activation::Sine, 1)] {
+    for (activation, cell) in [
+        (Activation::Tanh, cell(2, 12, 150)),
+        (Activation::Gelu, cell(3, 12, 150)),
+        (Activation::LeakyRelu, cell(2, 12, 150)),
+        (Activation::Sine, cell(1, 12, 150)),
+        (Activation::Gelu, Cell::of_layers(12, &[150, 30, 60])),
+    ] {
         let of = |engine, seed| {
             let directions = vec![Direction::Gradient, Direction::Universal];
-            run(&Experiment { activation, engine, seed, directions, ..experiment(cell(depth, 12, 150), 150, 6) })
+            run(&Experiment { activation, engine, seed, directions, ..experiment(cell, 150, 6) })
         };
         let (dense, implicit) = (of(EngineChoice::Dense, 1), of(EngineChoice::Implicit, 2));
         for (name, statistic) in [
@@ -245,7 +251,7 @@ fn the_implicit_engine_has_the_law_of_the_dense_one_for_smooth_networks() {
         ] {
             let of = |networks: &Vec<Vec<Sample>>| networks.iter().map(statistic).collect();
             let p = two_samples(of(&dense), of(&implicit));
-            assert!(p > 1e-5, "{} at depth {depth}: {name} has p = {p}", activation.name());
+            assert!(p > 1e-5, "{} at {cell}: {name} has p = {p}", activation.name());
         }
     }
 }

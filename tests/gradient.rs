@@ -14,8 +14,13 @@ use common::stored;
 const CELLS: [(usize, usize, usize); 9] =
     [(1, 1, 1), (1, 3, 5), (1, 50, 300), (2, 1, 7), (2, 20, 257), (3, 10, 64), (4, 7, 33), (6, 10, 40), (6, 30, 300)];
 
+/// Hidden layers of different widths: narrowing, widening, over the edge of a block, and through a single neuron.
+const LAYERS: [(usize, &[usize]); 6] =
+    [(10, &[60, 20, 40]), (7, &[3, 300, 5]), (5, &[300, 2]), (1, &[4, 9]), (20, &[257, 1, 30]), (6, &[2, 3, 5, 258])];
+
 fn cells() -> impl Iterator<Item = Cell> {
-    CELLS.into_iter().map(|(depth, dim, width)| Cell { depth, dim, width })
+    let equal = CELLS.into_iter().map(|(depth, dim, width)| Cell::new(depth, dim, width));
+    equal.chain(LAYERS.map(|(dim, widths)| Cell::of_layers(dim, widths)))
 }
 
 fn assert_close(got: f64, expected: f64, tolerance: f64, what: &str) {
@@ -107,11 +112,13 @@ fn bits(samples: &[Sample]) -> Vec<(u64, u64, u64, u8, u32)> {
 fn every_storage_gives_the_same_bits() {
     use Storage::{Regenerated, Stored};
     let cases = [
-        (Cell { depth: 1, dim: 30, width: 1000 }, SearchName::Line),
-        (Cell { depth: 1, dim: 500, width: 3000 }, SearchName::Line),
-        (Cell { depth: 1, dim: 10, width: 700 }, SearchName::Scan),
-        (Cell { depth: 3, dim: 20, width: 400 }, SearchName::Scan),
-        (Cell { depth: 3, dim: 20, width: 30 }, SearchName::Trace),
+        (Cell::new(1, 30, 1000), SearchName::Line),
+        (Cell::new(1, 500, 3000), SearchName::Line),
+        (Cell::new(1, 10, 700), SearchName::Scan),
+        (Cell::new(3, 20, 400), SearchName::Scan),
+        (Cell::new(3, 20, 30), SearchName::Trace),
+        (Cell::of_layers(20, &[700, 300, 10]), SearchName::Scan),
+        (Cell::of_layers(20, &[10, 300]), SearchName::Trace),
     ];
     for (cell, search) in cases {
         let run = |weights, line| {

@@ -68,7 +68,7 @@ const ORDERS: [(&str, Order); 5] = [
 #[test]
 fn recovered_entries_are_independent_normals() {
     const MATRICES: usize = 6000;
-    let cell = Cell { depth: 2, dim: 3, width: 4 };
+    let cell = Cell::new(2, 3, 4);
     for (name, order) in ORDERS {
         let mut entries = Array2::zeros((MATRICES, P * Q));
         for index in 0..MATRICES {
@@ -170,11 +170,11 @@ fn std(values: impl Iterator<Item = f64> + Clone) -> f64 {
 #[test]
 fn networks_have_the_law_of_dense_ones() {
     const NETWORKS: usize = 1500;
-    for (depth, dim, width) in
-        [(1, 3, 5), (1, 30, 100), (2, 3, 6), (2, 10, 60), (2, 40, 150), (3, 5, 20), (3, 20, 100), (4, 4, 12), (4, 10, 80)]
-    {
-        let cell = Cell { depth, dim, width };
-        let search = if depth == 1 { SearchName::Line } else { SearchName::Scan };
+    let equal = [(1, 3, 5), (1, 30, 100), (2, 3, 6), (2, 10, 60), (2, 40, 150), (3, 5, 20), (3, 20, 100), (4, 4, 12), (4, 10, 80)];
+    let layers: [(usize, &[usize]); 3] = [(10, &[60, 20, 40]), (10, &[150, 6, 3]), (5, &[3, 100])];
+    let equal = equal.map(|(depth, dim, width)| Cell::new(depth, dim, width)).into_iter();
+    for cell in equal.chain(layers.map(|(dim, widths)| Cell::of_layers(dim, widths))) {
+        let search = if cell.depth == 1 { SearchName::Line } else { SearchName::Scan };
         let reference = dense(cell, NETWORKS, search);
         for first in [FirstLayer::Implicit, FirstLayer::Drawn] {
             let drawn = implicit(cell, NETWORKS, search, first);
@@ -193,16 +193,16 @@ fn networks_have_the_law_of_dense_ones() {
 fn precisions_agree_on_one_network() {
     // The same fresh numbers in both, so f and ∇f agree to rounding, and all of the line at depth 1. (Deeper, rounding decides in which
     // order points of a line that lie close together become directions.)
-    for (depth, dim, width) in [(1, 900, 3000), (3, 20, 2000), (2, 300, 400)] {
-        let cell = Cell { depth, dim, width };
+    let layers = Cell::of_layers(20, &[2000, 300, 40]);
+    for cell in [Cell::new(1, 900, 3000), Cell::new(3, 20, 2000), Cell::new(2, 300, 400), layers] {
         let streams = NetworkStreams::new(5, cell, 0, 1.0, Readout::Sign);
-        let search = if depth == 1 { SearchName::Line } else { SearchName::Scan };
+        let search = if cell.depth == 1 { SearchName::Line } else { SearchName::Scan };
         let single = samples(&mut Implicit::<f32>::new(streams, cell, 20), search, 20.0);
         let double = samples(&mut Implicit::<f64>::new(streams, cell, 20), search, 20.0);
         for (single, double) in single.iter().zip(&double) {
             assert!((single.value - double.value).abs() < 1e-4, "{cell}: {single:?} {double:?}");
             assert!((single.gradient_norm / double.gradient_norm - 1.0).abs() < 1e-3, "{cell}: {single:?} {double:?}");
-            if depth == 1 && single.status.is_found() && double.status.is_found() {
+            if cell.depth == 1 && single.status.is_found() && double.status.is_found() {
                 assert!((single.step / double.step - 1.0).abs() < 5e-3, "{cell}: {single:?} {double:?}");
             }
         }

@@ -212,7 +212,7 @@ fn the_next_flip_is_the_first_of_all_at_every_level() {
 fn whole_networks_agree_to_the_bit_at_every_level() {
     let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
     for (depth, width, search) in [(1, 700, SearchName::Line), (3, 40, SearchName::Trace), (2, 300, SearchName::Scan)] {
-        let cell = Cell { depth, dim: 20, width };
+        let cell = Cell::new(depth, 20, width);
         let measured = || {
             let streams = NetworkStreams::new(5, cell, 0, 1.0, Readout::Sign);
             let samples = unit::samples(&mut Dense::<f32>::new(streams, cell, 30, keep), search, 20.0);

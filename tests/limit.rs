@@ -188,7 +188,7 @@ fn run(experiment: &Experiment) -> Vec<Vec<Sample>> {
 fn wide_networks_follow_the_limit() {
     // Standard errors are those of the networks' means, together with those of the limit's draws.
     for (depth, dim, networks) in [(1, 10, 600), (2, 10, 600), (3, 30, 600)] {
-        let wide = run(&experiment(Cell { depth, dim, width: 1000 }, networks, 8));
+        let wide = run(&experiment(Cell::new(depth, dim, 1000), networks, 8));
         let limit = draws(depth, dim, 1.0, 10_000, RESOLUTION, 7);
         let compare = |what: &str, of: &dyn Fn(&Sample) -> f64| {
             let (wide, wide_error) = mean_and_error(wide.iter().map(|samples| samples.iter().map(of).sum::<f64>() / 8.0));
@@ -213,7 +213,7 @@ fn wide_networks_follow_the_limit() {
 
 #[test]
 fn infinite_cells_are_planned_and_measured_as_such() {
-    let wanted = Experiment { seed: 5, ..experiment(Cell { depth: 3, dim: 20, width: INFINITE_WIDTH }, 4, 25) };
+    let wanted = Experiment { seed: 5, ..experiment(Cell::new(3, 20, INFINITE_WIDTH), 4, 25) };
     let plan = plan(&wanted, Resources { threads: 1, memory: 1 << 30 }).unwrap();
     assert_eq!((plan.cells[0].engine, plan.cells[0].search), (EngineName::Limit, SearchName::Path));
     assert!(plan.cells[0].unit_bytes < 1 << 22 && plan.cells[0].cost.seconds < 1.0);

@@ -107,7 +107,7 @@ fn the_step_is_the_first_crossing_of_brute_force() {
     for dim in [1, 2, 3, 5, 10, 30] {
         for width in [1, 2, 3, 4, 6, 9, 15, 40, 100] {
             for network in 0..50 {
-                let cell = Cell { depth: 1, dim, width };
+                let cell = Cell::new(1, dim, width);
                 check_against_brute_force::<f64>(cell, network, 20.0, &mut tally);
                 check_against_brute_force::<f32>(cell, network, 20.0, &mut tally);
             }
@@ -124,7 +124,7 @@ fn a_bound_cuts_the_search_and_nothing_else() {
     let mut tally = Tally::default();
     for bound in [0.3, 1.0, 2.5, 100.0] {
         for network in 0..40 {
-            check_against_brute_force::<f64>(Cell { depth: 1, dim: 4, width: 30 }, network, bound, &mut tally);
+            check_against_brute_force::<f64>(Cell::new(1, 4, 30), network, bound, &mut tally);
         }
     }
     assert!(tally.found > 0 && tally.found < tally.lines);
@@ -134,7 +134,7 @@ fn a_bound_cuts_the_search_and_nothing_else() {
 fn phi_changes_sign_at_the_step_and_nowhere_before() {
     for (dim, width) in [(2, 30), (10, 300), (20, 1000), (100, 5000)] {
         for network in 0..4 {
-            let cell = Cell { depth: 1, dim, width };
+            let cell = Cell::new(1, dim, width);
             for (line, outcome) in searched::<f32>(cell, network, 25, 20.0) {
                 let step = if outcome.status.is_found() { outcome.step } else { 20.0 };
                 for point in 0..400 {
@@ -157,8 +157,11 @@ impl Engine<f64> for Given {
     fn depth(&self) -> usize {
         1
     }
-    fn width(&self) -> usize {
+    fn width(&self, _: usize) -> usize {
         self.0.z.len()
+    }
+    fn readout(&mut self) -> Vec<f64> {
+        self.0.a.clone()
     }
     fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<f64>)) {
         let width = self.0.z.len();
@@ -248,7 +251,7 @@ fn crowded_breakpoints_are_told_apart() {
 fn one_dimension_has_a_closed_form_in_every_precision_and_search() {
     // The line runs through the origin, where f is exactly 0: η* = η̂.
     for (depth, width) in [(1, 1), (1, 100), (2, 30), (3, 300)] {
-        let cell = Cell { depth, dim: 1, width };
+        let cell = Cell::new(depth, 1, width);
         for search in [SearchName::Line, SearchName::Trace, SearchName::Scan] {
             for network in 0..20 {
                 check_through_origin(&samples(&mut stored::<f32>(5, cell, network, 10), search, 20.0));

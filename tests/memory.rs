@@ -61,7 +61,12 @@ fn a_deep_network_runs_within_a_small_budget_with_the_same_bytes() {
 fn measured_and_predicted(cell: &Cell, networks: usize, inputs: usize, threads: usize, options: &[&str]) -> (u64, u64, u64) {
     let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_advstep-hpc"));
-    command.args(["--depths", &cell.depth.to_string(), "--dims", &cell.dim.to_string(), "--widths", &cell.width.to_string()]);
+    let (depth, width) = (cell.depth.to_string(), cell.width_label());
+    command.args(["--dims", &cell.dim.to_string()]);
+    match cell.has_differing_layers() {
+        true => command.args(["--hidden", &width]),
+        false => command.args(["--depths", &depth, "--widths", &width]),
+    };
     command.args(["--networks", &networks.to_string(), "--inputs", &inputs.to_string(), "--threads", &threads.to_string()]);
     #[allow(clippy::zombie_processes, reason = "wait4 waits for it")]
     let child = command.args(options).args(["--quiet", "--out"]).arg(directory.path().join("out.h5")).spawn().unwrap();
@@ -81,9 +86,10 @@ fn prediction(cell: &Cell, networks: usize, inputs: usize, threads: usize, optio
     let precision = if options.contains(&"f64") { Precision::F64 } else { Precision::F32 };
     let search = if options.contains(&"exact") { SearchChoice::Exact } else { SearchChoice::Auto };
     let experiment = Experiment {
-        depths: vec![cell.depth],
+        depths: if cell.has_differing_layers() { Vec::new() } else { vec![cell.depth] },
         dims: vec![cell.dim],
-        widths: vec![cell.width],
+        widths: if cell.has_differing_layers() { Vec::new() } else { vec![cell.width] },
+        hidden: if cell.has_differing_layers() { vec![cell.widths().collect()] } else { Vec::new() },
         networks,
         inputs,
         precision,
@@ -98,8 +104,8 @@ fn prediction(cell: &Cell, networks: usize, inputs: usize, threads: usize, optio
 /// `cargo test --release --test memory -- --nocapture` prints the table.
 #[test]
 fn predicted_memory_is_a_tight_upper_bound() {
-    let cell = |depth, dim, width| Cell { depth, dim, width };
-    let cases: [(Cell, usize, usize, usize, &[&str]); 11] = [
+    let cell = Cell::new;
+    let cases: [(Cell, usize, usize, usize, &[&str]); 15] = [
         (cell(1, 10, 10), 10, 100, 1, &[]),
         (cell(1, 10, 10), 30_000, 1, 2, &[]),
         (cell(1, 10, 10), 2000, 1000, 2, &[]),
@@ -111,14 +117,18 @@ fn predicted_memory_is_a_tight_upper_bound() {
         (cell(3, 10, 1000), 4, 300, 2, &[]),
         (cell(2, 50, 600), 2, 4, 2, &["--search", "exact"]),
         (cell(6, 10, 100), 4, 100, 2, &["--search", "exact", "--precision", "f64"]),
+        (Cell::of_layers(100, &[3000, 2000, 300]), 4, 100, 2, &[]),
+        (Cell::of_layers(10, &[50, 20_000, 100]), 2, 100, 1, &[]),
+        (Cell::of_layers(10, &[10_000, 10_000, 30]), 2, 100, 2, &[]),
+        (Cell::of_layers(50, &[600, 20, 900]), 2, 4, 2, &["--search", "exact"]),
     ];
-    println!("{:>24} networks inputs threads  measured  predicted  MiB", "(L, d, k)");
+    println!("{:>28} networks inputs threads  measured  predicted  MiB", "(L, d, k)");
     let mut wrong = Vec::new();
     for (cell, networks, inputs, threads, options) in cases {
         let (measured, predicted, at_least) = measured_and_predicted(&cell, networks, inputs, threads, options);
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         let line = format!(
-            "{:>24} {networks:>8} {inputs:>6} {threads:>7} {:>9.0} {:>10.0}  {}",
+            "{:>28} {networks:>8} {inputs:>6} {threads:>7} {:>9.0} {:>10.0}  {}",
             cell.to_string(),
             mib(measured),
             mib(predicted),
@@ -146,7 +156,7 @@ const WATCH: &str = "import os, resource, subprocess, sys\n\
 #[cfg(feature = "mpi")]
 #[test]
 fn every_rank_of_a_job_keeps_to_its_memory() {
-    let cell = |depth, dim, width| Cell { depth, dim, width };
+    let cell = Cell::new;
     let cases = [
         (2, cell(1, 10, 10), 2000, 1000, 1),
         (3, cell(1, 10, 10), 30_000, 1, 1),

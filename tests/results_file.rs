@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use advstep_hpc::error::{BadInput, EXIT_BAD_INPUT, exit_code};
 use advstep_hpc::experiment::INFINITE_WIDTH;
 use advstep_hpc::results::{self, EngineName, Results, SearchName, first_difference};
-use results_common::{experiment, synthetic};
+use results_common::{differing_layers, experiment, synthetic};
 use tempfile::TempDir;
 
 fn written(directory: &TempDir, name: &str, results: &Results) -> PathBuf {
@@ -60,6 +60,26 @@ fn what_is_written_is_read() {
     assert_same(&results, &results::read(&path).unwrap());
     let names: Vec<_> = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["results.h5"], "a temporary file was left behind");
+}
+
+#[test]
+fn the_widths_of_hidden_layers_that_differ_are_in_the_file() {
+    let directory = TempDir::new().unwrap();
+    let results = synthetic(&differing_layers(), 1);
+    let path = written(&directory, "layers.h5", &results);
+    assert_same(&results, &results::read(&path).unwrap());
+    let file = hdf5::File::open(&path).unwrap();
+    let numbers = |name: &str| file.dataset(name).unwrap().read_raw::<i64>().unwrap();
+    assert_eq!(file.dataset("cell_hidden").unwrap().shape(), [6, 3]);
+    assert_eq!(numbers("cell_hidden"), [[30, 30, 0], [50, 60, 0], [30, 30, 0], [50, 60, 0], [60, 20, 40], [60, 20, 40]].concat());
+    assert_eq!((numbers("layer"), numbers("depth"), numbers("width")), (vec![1, 2, 3], vec![2, 3], vec![30, 60]));
+    assert_eq!(numbers("cell_width"), [30, 60, 30, 60, 60, 60]);
+    drop(file);
+    edit(&path, &|file| file.dataset("cell_hidden").unwrap().write_slice(&[61_i64], ndarray::s![5, 0..1]).unwrap());
+    assert!(refused(&path).why.contains("`cell_hidden` is not that of its experiment"));
+
+    let plain = hdf5::File::open(written(&directory, "plain.h5", &synthetic(&experiment(), 1))).unwrap();
+    assert!(plain.dataset("cell_hidden").is_err() && plain.dataset("layer").is_err());
 }
 
 #[test]

@@ -6,18 +6,25 @@ mod results_common;
 use std::fs;
 use std::process::Command;
 
+use advstep_hpc::experiment::Experiment;
 use advstep_hpc::results::show::{Format, show};
 use advstep_hpc::results::{schema, write};
-use results_common::{experiment, synthetic};
+use results_common::{differing_layers, experiment, synthetic};
 use tempfile::TempDir;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 #[test]
 fn python_reads_the_file_and_gets_the_same_statistics() {
+    // One after the other: a Python that starts while another test writes a file would inherit its lock.
+    check_in_python(&experiment(), &["--doc", &format!("{ROOT}/docs/file-format.md")]);
+    check_in_python(&differing_layers(), &[]);
+}
+
+fn check_in_python(experiment: &Experiment, options: &[&str]) {
     let directory = TempDir::new().unwrap();
     let (file, lines) = (directory.path().join("results.h5"), directory.path().join("results.jsonl"));
-    let results = synthetic(&experiment(), 5);
+    let results = synthetic(experiment, 5);
     write(&file, &results).unwrap();
     show(&results, Format::Json, &mut fs::File::create(&lines).unwrap()).unwrap();
 
@@ -26,7 +33,7 @@ fn python_reads_the_file_and_gets_the_same_statistics() {
         .arg(format!("{ROOT}/tests/python/check_results_file.py"))
         .arg(&file)
         .args(["--json".as_ref(), lines.as_os_str()])
-        .args(["--doc".to_string(), format!("{ROOT}/docs/file-format.md")])
+        .args(options)
         .output()
         .unwrap_or_else(|error| panic!("cannot start {python} ({error}): set ADVSTEP_PYTHON to a Python 3"));
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

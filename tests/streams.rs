@@ -15,7 +15,7 @@ use ndarray_linalg::SVD;
 use rand::Rng;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-const CELL: Cell = Cell { depth: 3, dim: 256, width: 4096 };
+const CELL: Cell = Cell::new(3, 256, 4096);
 
 fn streams(cell: Cell, network: usize) -> NetworkStreams {
     NetworkStreams::new(2026, cell, network, 1.0, Readout::Sign)
@@ -109,7 +109,7 @@ fn no_two_streams_of_the_presets_are_the_same() {
 
 #[test]
 fn every_field_of_a_key_matters() {
-    let base = (1, Cell { depth: 2, dim: 3, width: 4 }, 5, Role::Weights { layer: 1 }, 6);
+    let base = (1, Cell::new(2, 3, 4), 5, Role::Weights { layer: 1 }, 6);
     let id = |(seed, cell, network, role, block)| NetworkKey::new(seed, cell, network).stream(role, block).id();
     let mut ids = vec![id(base)];
     for field in 0..7 {
@@ -128,9 +128,14 @@ fn every_field_of_a_key_matters() {
     for role in [Role::Readout, Role::Input] {
         ids.push(id((base.0, base.1, base.2, role, base.4)));
     }
+    // The widths of hidden layers that differ, in their order, and the equal width of the same label.
+    for widths in [[4, 3], [3, 4], [4, 2], [2, 4]] {
+        ids.push(id((base.0, Cell::of_layers(3, &widths), base.2, base.3, base.4)));
+    }
+    assert_eq!(id((base.0, Cell::of_layers(3, &[4, 4]), base.2, base.3, base.4)), id(base));
     ids.sort_unstable();
     ids.dedup();
-    assert_eq!(ids.len(), 10);
+    assert_eq!(ids.len(), 14);
 }
 
 /// Moments, tails and a Kolmogorov–Smirnov statistic of a large sample, in one pass.
@@ -231,8 +236,8 @@ fn streams_and_lanes_are_uncorrelated() {
         ("next network", normals(CELL, 1, 2, 0)),
         ("next block", normals(CELL, 0, 2, 1)),
         ("next layer", normals(CELL, 0, 3, 0)),
-        ("other depth", normals(Cell { depth: 4, ..CELL }, 0, 2, 0)),
-        ("other dim", normals(Cell { dim: 257, ..CELL }, 0, 2, 0)),
+        ("other depth", normals(Cell::new(4, CELL.dim, CELL.width), 0, 2, 0)),
+        ("other dim", normals(Cell::new(CELL.depth, 257, CELL.width), 0, 2, 0)),
     ];
     for (what, other) in &neighbours {
         assert_uncorrelated(&base, other, what);
@@ -255,7 +260,7 @@ fn streams_and_lanes_are_uncorrelated() {
 #[test]
 fn inputs_are_uniform_on_the_sphere() {
     let (dim, count) = (20, 20_000);
-    let cell = Cell { depth: 1, dim, width: 10 };
+    let cell = Cell::new(1, dim, 10);
     let mut sums = vec![0.0; dim];
     let mut fourth = 0.0;
     let mut x = vec![0.0; dim];
@@ -280,7 +285,7 @@ fn inputs_are_uniform_on_the_sphere() {
 
 #[test]
 fn readouts_have_their_law() {
-    let cell = Cell { depth: 1, dim: 10, width: 1 << 20 };
+    let cell = Cell::new(1, 10, 1 << 20);
     let drawn = |readout| -> Vec<f32> {
         let streams = NetworkStreams::new(2026, cell, 0, 1.0, readout);
         let block = |block| {
@@ -306,7 +311,7 @@ fn readouts_have_their_law() {
 
 #[test]
 fn singular_values_fill_the_marchenko_pastur_interval() {
-    let cell = Cell { depth: 1, dim: 200, width: 800 };
+    let cell = Cell::new(1, 200, 800);
     let mut entries = Vec::new();
     for Range { start, end } in (0..blocks(cell.width)).map(|block| advstep_hpc::random::block_rows(cell.width, block)) {
         let mut rows = vec![0.0; (end - start) * cell.dim];

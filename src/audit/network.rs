@@ -40,7 +40,7 @@ impl Network {
         static ONE_THREAD: Once = Once::new();
         ONE_THREAD.call_once(blas::set_one_thread);
         let Setting { dim, width, .. } = setting;
-        let streams = NetworkStreams::new(seed, Cell { depth: 1, dim, width }, index, 1.0, Readout::Sign);
+        let streams = NetworkStreams::new(seed, Cell::new(1, dim, width), index, 1.0, Readout::Sign);
         let (mut w, mut a) = (Vec::with_capacity(width * dim), Vec::with_capacity(width));
         let mut numbers = vec![0.0_f32; BLOCK_ROWS.min(width) * dim];
         for block in 0..blocks(width) {
@@ -164,7 +164,7 @@ mod tests {
     fn it_is_the_network_that_run_measures() {
         let setting = Setting { dim: 30, width: 300, activation: Activation::Relu };
         let network = Network::new(7, setting, 3);
-        let cell = Cell { depth: 1, dim: 30, width: 300 };
+        let cell = Cell::new(1, 30, 300);
         let streams = NetworkStreams::new(7, cell, 3, 1.0, Readout::Sign);
         let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
         let mut engine = Dense::<f64>::new(streams, cell, 1, keep);

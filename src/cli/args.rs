@@ -24,6 +24,8 @@ Examples:
       Run it on four ranks.
   advstep-hpc --depths 1 --dims 10,100 --widths 10,1e3,1e5 --seed 7 --out wide.h5
       Run quick with another grid and other networks.
+  advstep-hpc --hidden 1000,500,100 --out narrowing.h5
+      Three hidden layers of different widths.
   advstep-hpc --config my.toml
       Run an experiment of your own, into results/my.h5.
   advstep-hpc show results/quick.h5
@@ -84,7 +86,8 @@ Examples:
 const EXPORT_EXAMPLES: &str = "\
 Examples:
   advstep-hpc export --depth 1 --dim 20 --width 50 --network 3 --inputs 10 --seed 7 --out net.h5
-  advstep-hpc export --depth 4 --dim 10 --width 100 --gain 2 --precision f64 --out deep.h5";
+  advstep-hpc export --depth 4 --dim 10 --width 100 --gain 2 --precision f64 --out deep.h5
+  advstep-hpc export --hidden 60,20,40 --dim 10 --out uneven.h5";
 
 const PAGES_EXAMPLES: &str = "\
 Examples:
@@ -232,6 +235,10 @@ pub struct ExperimentArgs {
     /// Widths k of the hidden layers, such as 10,1e3,inf; at every depth, in place of all widths of the preset or file
     #[arg(long, value_name = "K,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = number)]
     pub widths: Option<Vec<f64>>,
+    /// Widths of the hidden layers, first to last, of a network whose layers differ, such as 1000,500,100; given several times, of several. In
+    /// place of depths and widths
+    #[arg(long, value_name = "K1,K2,...", allow_negative_numbers = true, value_parser = layers)]
+    pub hidden: Option<Vec<Layers>>,
     /// Networks of each cell (a depth, dim and width) [presets: 100]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
     pub networks: Option<f64>,
@@ -314,14 +321,17 @@ pub struct PlotArgs {
 #[derive(Debug, Args)]
 pub struct ExportArgs {
     /// Number of hidden layers L
-    #[arg(long, value_name = "L", allow_negative_numbers = true, value_parser = number)]
-    pub depth: f64,
+    #[arg(long, value_name = "L", allow_negative_numbers = true, value_parser = number, required_unless_present = "hidden")]
+    pub depth: Option<f64>,
     /// Input dimension d
     #[arg(long, value_name = "D", allow_negative_numbers = true, value_parser = number)]
     pub dim: f64,
     /// Width k of the hidden layers
-    #[arg(long, value_name = "K", allow_negative_numbers = true, value_parser = number)]
-    pub width: f64,
+    #[arg(long, value_name = "K", allow_negative_numbers = true, value_parser = number, required_unless_present = "hidden")]
+    pub width: Option<f64>,
+    /// Widths of the hidden layers, first to last, such as 1000,500,100: in place of depth and width
+    #[arg(long, value_name = "K1,K2,...", allow_negative_numbers = true, value_parser = layers)]
+    pub hidden: Option<Layers>,
     /// Index of the network within its cell, from 0
     #[arg(long, value_name = "I", allow_negative_numbers = true, value_parser = number, default_value = "0")]
     pub network: f64,
@@ -351,6 +361,15 @@ pub struct ManArgs {
 /// A number in any notation of floating-point numbers. NaN and infinity pass: validation has better words for them.
 pub(super) fn number(text: &str) -> Result<f64, String> {
     text.trim().parse().map_err(|_| "not a number; write it as 10 or 1e3".to_string())
+}
+
+/// The widths of the hidden layers of one network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layers(pub Vec<f64>);
+
+fn layers(text: &str) -> Result<Layers, String> {
+    let widths: Result<_, String> = text.split(',').map(number).collect();
+    Ok(Layers(widths.map_err(|_| "not a list of numbers; write it as 1000,500,100".to_string())?))
 }
 
 /// A time such as 90, 90s or 1min 30s.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::args::{CompareArgs, ExperimentArgs, ExportArgs, LawArgs, MergeArgs, PlanArgs, PlotArgs, RunArgs, ShowArgs};
+use super::args::{CompareArgs, ExperimentArgs, ExportArgs, LawArgs, Layers, MergeArgs, PlanArgs, PlotArgs, RunArgs, ShowArgs};
 use super::paths::{check_input, check_output, check_output_dir};
 use crate::error::BadInput;
 use crate::experiment::options::Options;
@@ -178,6 +178,7 @@ impl ExperimentArgs {
             depths: self.depths,
             dims: self.dims,
             widths: self.widths,
+            hidden: self.hidden.map(|hidden| hidden.into_iter().map(|Layers(widths)| widths).collect()),
             networks: self.networks,
             engine: self.engine,
             ..self.law.options()
@@ -246,14 +247,15 @@ impl ExportArgs {
     /// Any value that is out of range, and a file that cannot be written.
     pub fn request(self) -> Result<ExportRequest, BadInput> {
         let network = network_index(self.network)?;
-        if self.width == f64::INFINITY {
+        if self.width == Some(f64::INFINITY) {
             let why = "an infinitely wide network has no weights to write";
             return Err(BadInput::new("the width inf cannot be exported", why, "give --width a whole number"));
         }
         let options = Options {
-            depths: Some(vec![self.depth]),
+            depths: self.depth.map(|depth| vec![depth]),
             dims: Some(vec![self.dim]),
-            widths: Some(vec![self.width]),
+            widths: self.width.map(|width| vec![width]),
+            hidden: self.hidden.map(|Layers(widths)| vec![widths]),
             engine: Some(EngineChoice::Dense),
             networks: Some(1.0),
             ..self.law.options()
@@ -366,7 +368,7 @@ mod tests {
         let file = dir.path().join("my.own.toml");
         std::fs::write(&file, "depths = [1]\ndims = [2]\nwidths = [3]\n").unwrap();
         let request = run(&format!("advstep-hpc --config {} --widths 4", file.display())).unwrap();
-        assert_eq!(request.experiment.cells(), [Cell { depth: 1, dim: 2, width: 4 }]);
+        assert_eq!(request.experiment.cells(), [Cell::new(1, 2, 4)]);
         assert_eq!(request.out, Path::new("results/my.own.h5"));
     }
 
@@ -399,10 +401,22 @@ mod tests {
         );
         let Command::Export(args) = command(&words) else { panic!("not an export") };
         let request = args.request().unwrap();
-        assert_eq!(request.experiment.cells(), [Cell { depth: 1, dim: 20, width: 50 }]);
+        assert_eq!(request.experiment.cells(), [Cell::new(1, 20, 50)]);
         assert_eq!(request.unit, Unit { cell: 0, network: 3 });
         assert_eq!((request.experiment.networks, request.experiment.inputs, request.experiment.seed), (4, 10, 7));
         assert_eq!(request.experiment.readout, Readout::Sign);
+    }
+
+    #[test]
+    fn hidden_layers_of_different_widths_arrive() {
+        let request = run("advstep-hpc --hidden 30,20,10 --hidden 1e3,10 --dims 5").unwrap();
+        assert_eq!(request.experiment.cells(), [Cell::of_layers(5, &[1000, 10]), Cell::of_layers(5, &[30, 20, 10])]);
+        let refused = run("advstep-hpc --hidden 30,20 --widths 10").unwrap_err();
+        assert_eq!(refused.what, "hidden and widths cannot go together");
+        let dir = tempfile::tempdir().unwrap();
+        let words = format!("advstep-hpc export --hidden 7,3 --dim 5 --out {}", dir.path().join("net.h5").display());
+        let Command::Export(args) = command(&words) else { panic!("not an export") };
+        assert_eq!(args.request().unwrap().experiment.cells(), [Cell::of_layers(5, &[7, 3])]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::options::Options;
 use crate::error::BadInput;
 
 /// Every key of a file, and what its value looks like.
-const KEYS: [(&str, &str); 18] = [
+const KEYS: [(&str, &str); 19] = [
     ("depths", "a list of whole numbers, such as [1, 2]"),
     ("dims", "a list of whole numbers, such as [10, 100]"),
     ("widths", "a list of whole numbers, such as [10, 1e3], or inf"),
@@ -29,6 +29,7 @@ const KEYS: [(&str, &str); 18] = [
     ("engine", "\"auto\", \"dense\" or \"implicit\""),
     ("search", "\"auto\", \"exact\" or \"scan\""),
     ("extra_widths", "a table of lists by depth, such as {1 = [1e4]}"),
+    ("hidden", "a list of lists of whole numbers, such as [[1000, 500, 100]]"),
     ("extra_cells", "a list of [depth, dim, width], such as [[1, 20, 1e9]]"),
 ];
 

@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn inputs_have_the_length_and_the_bias_they_should() {
-        let cell = Cell { depth: 1, dim: 30, width: 5 };
+        let cell = Cell::new(1, 30, 5);
         for text in ["sphere", "hypercube", "gaussian"] {
             let law = InputsLaw::parse(text).unwrap();
             for bias in [false, true] {
@@ -308,7 +308,7 @@ mod tests {
         let mut law = InputsLaw::parse(&format!("file:{}", path.display())).unwrap();
         law.load().unwrap();
         assert_eq!((law.columns(), law.is_known()), (Some(4), true));
-        let cell = Cell { depth: 1, dim: 5, width: 5 };
+        let cell = Cell::new(1, 5, 5);
         let x = law.inputs::<f64>(streams(cell), cell, 50, true);
         let first = array![1.0, 4.0, 3.0, 6.0] * (4.0 / 62.0_f64).sqrt();
         let is_first = |row: &ndarray::ArrayView1<f64>| row.iter().zip(&first).all(|(x, y)| (x - y).abs() < 1e-6);

@@ -3,8 +3,10 @@
 //! An `Experiment` can only be had through [`options::Options::validate`], so no later code sees a bad value. It holds what decides
 //! the science and nothing else: ranks, threads and memory are not part of it.
 
+pub mod cell;
 pub mod file;
 pub mod inputs;
+mod layers;
 pub mod options;
 pub mod presets;
 
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use toml::{Table, Value};
 
 use crate::activation::Activation;
+pub use cell::Cell;
 use inputs::InputsLaw;
 
 /// The width that stands for k = ∞: more than any width that is run, so that orders come out right, and the largest number of the
@@ -103,12 +106,13 @@ impl Direction {
 /// A validated experiment: everything that decides the science datasets, byte for byte.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Experiment {
-    /// Numbers of hidden layers L ≥ 1, ascending, distinct.
+    /// Numbers of hidden layers L ≥ 1, ascending, distinct. Empty where `hidden` is not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub depths: Vec<usize>,
     /// Input dimensions d ≥ 1, ascending, distinct.
     pub dims: Vec<usize>,
-    /// Widths k ≥ 1 of the hidden layers, ascending, distinct; [`INFINITE_WIDTH`] is the limit.
-    #[serde(serialize_with = "serialize_widths")]
+    /// Widths k ≥ 1 of the hidden layers, ascending, distinct; [`INFINITE_WIDTH`] is the limit. Empty where `hidden` is not.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "serialize_widths")]
     pub widths: Vec<usize>,
     /// Networks a cell.
     pub networks: usize,
@@ -131,6 +135,10 @@ pub struct Experiment {
     pub precision: Precision,
     pub engine: EngineChoice,
     pub search: SearchChoice,
+    /// In place of depths and widths: the widths of the hidden layers, first to last, of networks whose layers differ. By number of layers,
+    /// then widest layer, no two with both the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<Vec<usize>>,
     /// Cells added to the grid, ascending, distinct, none of them in it.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "serialize_extra_cells")]
     pub extra_cells: Vec<Cell>,
@@ -164,41 +172,6 @@ fn serialize_extra_cells<S: Serializer>(cells: &[Cell], to: S) -> Result<S::Ok, 
     to.collect_seq(cells.iter().map(|cell| toml_widths(&[cell.depth, cell.dim, cell.width])))
 }
 
-/// One architecture of the experiment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Cell {
-    /// Hidden layers, L.
-    pub depth: usize,
-    /// Input dimension, d.
-    pub dim: usize,
-    /// Neurons in each hidden layer, k; [`INFINITE_WIDTH`] is the limit.
-    pub width: usize,
-}
-
-impl Cell {
-    /// Whether this is the limit of infinite width, which has no weights.
-    pub fn is_infinite(&self) -> bool {
-        self.width == INFINITE_WIDTH
-    }
-
-    /// Number of columns of the weight matrix of `layer` (1-based): d for the first, k above.
-    pub fn fan_in(&self, layer: usize) -> usize {
-        if layer == 1 { self.dim } else { self.width }
-    }
-
-    /// Number of weights of the hidden layers, in f64 so that it cannot overflow.
-    pub fn weights(&self) -> f64 {
-        let (depth, dim, width) = (self.depth as f64, self.dim as f64, self.width as f64);
-        width * (dim + (depth - 1.0) * width)
-    }
-}
-
-impl std::fmt::Display for Cell {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "(L={}, d={}, k={})", self.depth, self.dim, width_label(self.width))
-    }
-}
-
 /// One network of one cell with all of its inputs: the piece of work that ranks and threads share out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Unit {
@@ -209,14 +182,17 @@ pub struct Unit {
 }
 
 impl Experiment {
-    /// The cells in the order of all arrays and tables: by depth, then dim, then width.
+    /// The cells in the order of all arrays and tables: by depth, then dim, then width. No two have all three the same.
     pub fn cells(&self) -> Vec<Cell> {
         let mut cells = Vec::new();
         for &depth in &self.depths {
             let widths = self.widths_at(depth);
             for &dim in &self.dims {
-                cells.extend(widths.iter().map(|&width| Cell { depth, dim, width }));
+                cells.extend(widths.iter().map(|&width| Cell::new(depth, dim, width)));
             }
+        }
+        for layers in &self.hidden {
+            cells.extend(self.dims.iter().map(|&dim| Cell::of_layers(dim, layers)));
         }
         cells.extend(&self.extra_cells);
         cells.sort_unstable();
@@ -226,7 +202,8 @@ impl Experiment {
     /// `cells().len()`, without making them; `usize::MAX` where it would overflow.
     pub fn cell_count(&self) -> usize {
         let widths = |depth| self.widths.len() + self.extra_widths.get(depth).map_or(0, Vec::len);
-        let grid = self.depths.iter().map(widths).fold(0usize, usize::saturating_add).saturating_mul(self.dims.len());
+        let shapes = self.depths.iter().map(widths).fold(self.hidden.len(), usize::saturating_add);
+        let grid = shapes.saturating_mul(self.dims.len());
         grid.saturating_add(self.extra_cells.len())
     }
 
@@ -248,13 +225,14 @@ impl Experiment {
         self.depths.contains(&cell.depth) && self.dims.contains(&cell.dim) && self.widths_at(cell.depth).contains(&cell.width)
     }
 
-    /// The depths, dims and widths of all cells, each ascending and distinct.
+    /// The depths, dims and widths (those of the widest layers) of all cells, each ascending and distinct.
     pub fn axes(&self) -> [Vec<usize>; 3] {
         let mut axes =
             [self.depths.clone(), self.dims.clone(), self.depths.iter().flat_map(|&depth| self.widths_at(depth)).collect()];
         let fields: [fn(&Cell) -> usize; 3] = [|cell| cell.depth, |cell| cell.dim, |cell| cell.width];
+        let of_layers: Vec<Cell> = self.hidden.iter().map(|layers| Cell::of_layers(self.dims[0], layers)).collect();
         for (axis, field) in axes.iter_mut().zip(fields) {
-            axis.extend(self.extra_cells.iter().map(field));
+            axis.extend(self.extra_cells.iter().chain(&of_layers).map(field));
             axis.sort_unstable();
             axis.dedup();
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::inputs::InputsLaw;
+use super::layers;
 use super::presets::Preset;
 use super::{Cell, Direction, EngineChoice, Experiment, INFINITE_WIDTH, Precision, Readout, SearchChoice};
 use crate::activation::Activation;
@@ -41,13 +42,20 @@ pub struct Options {
     pub extra_widths: Option<BTreeMap<String, Vec<f64>>>,
     /// Cells (depth, dim, width) added to the grid.
     pub extra_cells: Option<Vec<[f64; 3]>>,
+    /// In place of depths and widths: the widths of the hidden layers of each network.
+    pub hidden: Option<Vec<Vec<f64>>>,
 }
 
 impl Options {
     /// These options, and those of `base` where these say nothing. Widths given here replace the extra widths of `base` too, and
     /// depths given here select from them. Depths, dims or widths given here leave out the extra cells of `base`, and a file of inputs also
-    /// its dims.
+    /// its dims. Hidden layers given here replace depths and widths of `base`, and the other way round.
     pub fn overlay(self, base: Options) -> Options {
+        let base = match (&self.hidden, self.depths.is_some() || self.widths.is_some()) {
+            (Some(_), _) => Options { depths: None, widths: None, extra_widths: None, extra_cells: None, ..base },
+            (None, true) => Options { hidden: None, ..base },
+            (None, false) => base,
+        };
         let extra_widths = match (self.extra_widths, &self.widths) {
             (Some(extra), _) => Some(extra),
             (None, Some(_)) => None,
@@ -75,11 +83,12 @@ impl Options {
             search: self.search.or(base.search),
             extra_widths,
             extra_cells,
+            hidden: self.hidden.or(base.hidden),
         }
     }
 
-    /// The experiment these options describe, its lists sorted and without duplicates. Depths, dims and widths have no default;
-    /// what else is missing has its value from preset `quick`.
+    /// The experiment these options describe, its lists sorted and without duplicates. Depths and widths (or hidden layers) and dims have
+    /// no default; what else is missing has its value from preset `quick`.
     ///
     /// # Errors
     /// Any value out of its range, an empty or missing list, more samples than can be held, and a gain and depth at which the
@@ -91,15 +100,26 @@ impl Options {
 
         let bias = given("bias", options.bias)?;
         let mut inputs_law = InputsLaw::parse(&given("inputs_law", options.inputs_law)?)?;
-        let depths = DEPTH.list("depths", options.depths)?;
+        let (depths, widths, hidden) = match options.hidden {
+            None => (DEPTH.list("depths", options.depths)?, WIDTH.widths("widths", options.widths)?, Vec::new()),
+            Some(hidden) => {
+                let others = [
+                    ("depths", options.depths.is_some()),
+                    ("widths", options.widths.is_some()),
+                    ("extra_widths", options.extra_widths.is_some()),
+                    ("extra_cells", options.extra_cells.is_some()),
+                ];
+                layers::layers(hidden, others)?
+            }
+        };
         let dims = dims(options.dims, &mut inputs_law, bias)?;
-        let widths = WIDTH.widths("widths", options.widths)?;
         let mut experiment = Experiment {
             extra_widths: extra_widths(options.extra_widths.unwrap_or_default(), &depths, &widths)?,
             extra_cells: Vec::new(),
             depths,
             dims,
             widths,
+            hidden,
             networks: NETWORKS.whole(given("networks", options.networks)?)?,
             inputs: INPUTS.whole(given("inputs", options.inputs)?)?,
             gain: positive("gain", given("gain", options.gain)?, f64::MAX)?,
@@ -124,7 +144,7 @@ impl Options {
 }
 
 /// A quantity that is counted: what it is called, what it counts, and how far it goes.
-struct Count {
+pub(super) struct Count {
     name: &'static str,
     counts: &'static str,
     /// Why it cannot be 0.
@@ -136,7 +156,7 @@ const DEPTH: Count =
     Count { name: "depth", counts: "hidden layers", least: "a network needs at least one hidden layer", max: 1000 };
 const DIM: Count =
     Count { name: "dim", counts: "coordinates of an input", least: "an input needs at least one coordinate", max: 1_000_000_000 };
-const WIDTH: Count =
+pub(super) const WIDTH: Count =
     Count { name: "width", counts: "neurons of a layer", least: "a layer needs at least one neuron", max: 1_000_000_000 };
 const NETWORKS: Count = Count {
     name: "number of networks",
@@ -153,7 +173,7 @@ const INPUTS: Count = Count {
 
 impl Count {
     /// `value` as a count from 1 to the most there may be.
-    fn whole(&self, value: f64) -> Result<usize, BadInput> {
+    pub(super) fn whole(&self, value: f64) -> Result<usize, BadInput> {
         let Count { name, counts, least, max } = self;
         let refuse = |flaw: &str, why: &str| {
             Err(BadInput::new(
@@ -252,7 +272,7 @@ fn extra_widths(
 fn extra_cells(extra: Vec<[f64; 3]>, experiment: &Experiment) -> Result<Vec<Cell>, BadInput> {
     let cell = |[depth, dim, width]: [f64; 3]| {
         let width = WIDTH.finite_or_not(width)?;
-        Ok(Cell { depth: DEPTH.whole(depth)?, dim: DIM.whole(dim)?, width })
+        Ok(Cell::new(DEPTH.whole(depth)?, DIM.whole(dim)?, width))
     };
     let mut cells = extra.into_iter().map(cell).collect::<Result<Vec<_>, BadInput>>()?;
     cells.sort_unstable();
@@ -410,9 +430,7 @@ fn check_magnitudes(experiment: &Experiment) -> Result<(), BadInput> {
 }
 
 fn check_samples(experiment: &Experiment) -> Result<(), BadInput> {
-    let widths = |depth| experiment.widths.len() + experiment.extra_widths.get(depth).map_or(0, Vec::len);
-    let grid = experiment.dims.len() as f64 * experiment.depths.iter().map(|depth| widths(depth) as f64).sum::<f64>();
-    let cells = grid + experiment.extra_cells.len() as f64;
+    let cells = experiment.cell_count() as f64;
     let samples = cells * experiment.networks as f64 * experiment.samples_of_network() as f64;
     if samples > MAX_SAMPLES {
         let bytes = bytesize::ByteSize((samples * size_of::<Sample>() as f64) as u64);
@@ -525,7 +543,7 @@ mod tests {
     fn extra_cells_are_added_to_the_grid() {
         let toml = "depths=[1]\ndims=[2]\nwidths=[3]\nextra_cells=[[2, 5, inf], [1, 2, 3], [1, 7, 1e9], [1, 1, 1]]";
         let experiment = Experiment::from_toml(toml, "test").unwrap();
-        let cell = |depth, dim, width| Cell { depth, dim, width };
+        let cell = Cell::new;
         let cells = vec![cell(1, 1, 1), cell(1, 2, 3), cell(1, 7, 1_000_000_000), cell(2, 5, INFINITE_WIDTH)];
         assert_eq!((experiment.cells(), experiment.cell_count()), (cells, 4));
         assert_eq!(Experiment::from_toml(&experiment.to_toml(), "test").unwrap(), experiment);

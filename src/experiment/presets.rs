@@ -51,7 +51,7 @@ mod tests {
     fn quick_is_the_grid_it_promises() {
         let quick = Preset::Quick.options().validate().unwrap();
         assert_eq!(quick.cells().len(), 6 * 4 * 3 + 4);
-        assert!(quick.cells().contains(&Cell { depth: 1, dim: 500, width: 10_000 }));
+        assert!(quick.cells().contains(&Cell::new(1, 500, 10_000)));
         assert!(!quick.cells().iter().any(|cell| cell.depth > 1 && cell.width > 1000));
         assert_eq!((quick.networks, quick.inputs, quick.gain, quick.bound), (100, 100, 1.0, 20.0));
     }
@@ -60,17 +60,17 @@ mod tests {
     fn paper_is_the_grid_it_promises() {
         let paper = Preset::Paper.options().validate().unwrap();
         assert_eq!(paper.cells().len(), 6 * 6 * 11);
-        assert!(paper.cells().contains(&Cell { depth: 1, dim: 500, width: 1_000_000 }));
-        assert!(paper.cells().contains(&Cell { depth: 6, dim: 10, width: 1_000_000 }));
+        assert!(paper.cells().contains(&Cell::new(1, 500, 1_000_000)));
+        assert!(paper.cells().contains(&Cell::new(6, 10, 1_000_000)));
         assert_eq!((paper.networks, paper.inputs), (100, 100));
     }
 
     #[test]
     fn beyond_goes_beyond() {
         let beyond = Preset::Beyond.options().validate().unwrap();
-        assert!(beyond.cells().contains(&Cell { depth: 6, dim: 500, width: 1_000_000 }));
-        assert!(beyond.cells().contains(&Cell { depth: 1, dim: 1_000_000, width: 1_000_000 }));
-        assert!(beyond.cells().contains(&Cell { depth: 1, dim: 20, width: 1_000_000_000 }));
+        assert!(beyond.cells().contains(&Cell::new(6, 500, 1_000_000)));
+        assert!(beyond.cells().contains(&Cell::new(1, 1_000_000, 1_000_000)));
+        assert!(beyond.cells().contains(&Cell::new(1, 20, 1_000_000_000)));
         assert_eq!((beyond.cells().len(), beyond.networks, beyond.inputs), (6, 10, 20));
     }
 

@@ -73,10 +73,18 @@ fn picture(cells: &[&CellResults], depth: usize, quantity: Quantity, note: &str)
         y: LinearAxis::of_fractions(0.0),
         labels: (x_label, y_label),
         panels,
+        labels_of_widths: widths.iter().map(|&width| width_label(cells, width)).collect(),
         widths: &widths,
     };
-    let title = format!("Distribution of {what} over inputs, for {layers} of width *k* and input dimension *d*");
+    let widths_name = if cells.iter().any(|cell| cell.cell.has_differing_layers()) { "widths" } else { "width" };
+    let title = format!("Distribution of {what} over inputs, for {layers} of {widths_name} *k* and input dimension *d*");
     Picture { name: format!("distribution_{name}_depth{depth}"), svg: picture.draw(&title, note) }
+}
+
+/// `1000`, or `1000,500,100` for hidden layers that differ.
+fn width_label(cells: &[&CellResults], width: usize) -> String {
+    let cell = cells.iter().map(|cell| cell.cell).find(|cell| cell.width == width && cell.has_differing_layers());
+    cell.map_or_else(|| number_label(width), |cell| cell.widths().map(number_label).collect::<Vec<_>>().join(", "))
 }
 
 fn panel(cells: &[&CellResults], dim: usize, widths: &[usize], quantity: Quantity) -> Panel {
@@ -109,6 +117,7 @@ struct DistributionPicture<'a> {
     y: LinearAxis,
     labels: (&'static str, &'static str),
     widths: &'a [usize],
+    labels_of_widths: Vec<String>,
 }
 
 impl DistributionPicture<'_> {
@@ -139,10 +148,10 @@ impl DistributionPicture<'_> {
     }
 
     fn legend(&self) -> Vec<Entry> {
-        let entry = |&width: &usize| Entry::line(format!("*k* = {}", number_label(width)), self.stroke(width));
+        let entry = |(&width, label): (&usize, &String)| Entry::line(format!("*k* = {label}"), self.stroke(width));
         let limit = self.panels.iter().any(|panel| panel.limit.is_some());
         let limit = limit.then(|| Entry::dashed("*k* = ∞".to_owned(), style::BLACK));
-        self.widths.iter().map(entry).chain(limit).collect()
+        self.widths.iter().zip(&self.labels_of_widths).map(entry).chain(limit).collect()
     }
 
     fn stroke(&self, width: usize) -> Stroke {

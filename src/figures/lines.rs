@@ -25,6 +25,7 @@ struct LinePicture<'a> {
     /// Whether all panels have the same y-axis, which is then labelled at the left only.
     shared_y: bool,
     x: LogAxis,
+    x_label: &'static str,
     /// Dims of all panels, for colours.
     dims: &'a [usize],
 }
@@ -41,15 +42,17 @@ pub fn fraction(cells: &[(Cell, Summary)], note: &str) -> Picture {
         series,
     };
     let dims = series::dims(cells);
+    let (x_label, of_width) = series::width_names(cells);
     let picture = LinePicture {
         panels: depths.iter().zip(curves).map(panel).collect(),
         shared_y: true,
         x: LogAxis::spanning(&series::widths(cells)),
+        x_label,
         dims: &dims,
     };
-    let title = "Fraction of inputs whose sign is switched, for *L* hidden layers of width *k* and input dimension *d*";
+    let title = format!("Fraction of inputs whose sign is switched, for *L* hidden layers{of_width} and input dimension *d*");
     let note = format!("mean ± 1 std over networks; {note}");
-    Picture { name: "figure1_fraction".to_owned(), svg: picture.draw(title, &note) }
+    Picture { name: "figure1_fraction".to_owned(), svg: picture.draw(&title, &note) }
 }
 
 /// Figure `depth` + 1: the smallest step and the norm of the gradient.
@@ -62,6 +65,7 @@ pub fn step_and_gradient(cells: &[(Cell, Summary)], depth: usize, note: &str) ->
     };
     // Colours of all depths, so that one dim looks the same in every picture.
     let dims = series::dims(cells);
+    let (x_label, of_width) = series::width_names(cells);
     let picture = LinePicture {
         panels: vec![
             panel("(a) smallest step that switches the sign", "step *η*", Quantity::Step),
@@ -69,10 +73,11 @@ pub fn step_and_gradient(cells: &[(Cell, Summary)], depth: usize, note: &str) ->
         ],
         shared_y: false,
         x: LogAxis::spanning(&series::widths(&here)),
+        x_label,
         dims: &dims,
     };
     let layers = if depth == 1 { "one hidden layer".to_owned() } else { format!("*L* = {depth} hidden layers") };
-    let title = format!("Smallest step and norm of the gradient, for {layers} of width *k* and input dimension *d*");
+    let title = format!("Smallest step and norm of the gradient, for {layers}{of_width} and input dimension *d*");
     let note = format!("mean ± 1 std over inputs; {note}");
     Picture { name: format!("figure{}_depth{depth}", depth + 1), svg: picture.draw(&title, &note) }
 }
@@ -151,7 +156,7 @@ impl LinePicture<'_> {
             canvas.text((frame.x(0.5), frame.y(0.5)), "nothing to show", grey);
         }
         let x_ticks = self.x.ticks(frame.size.0, |label| text::length(label, style::TICK_SIZE));
-        frame.draw_x_axis(canvas, &x_ticks, x_labels.then_some("width *k*"));
+        frame.draw_x_axis(canvas, &x_ticks, x_labels.then_some(self.x_label));
         frame.draw_y_axis(canvas, &y_ticks, y_labels.then_some(panel.y_label));
         canvas.frame(frame.corner, frame.size, style::AXIS);
         frame.draw_title(canvas, &panel.title);

@@ -103,6 +103,14 @@ pub fn dims(cells: &[(Cell, Summary)]) -> Vec<usize> {
     distinct(cells.iter().map(|(cell, _)| cell.dim))
 }
 
+/// What the axis of widths is called, and what titles say of hidden layers.
+pub fn width_names(cells: &[(Cell, Summary)]) -> (&'static str, &'static str) {
+    match cells.iter().any(|(cell, _)| cell.has_differing_layers()) {
+        true => ("widest layer *k*", ", the widest of *k* neurons,"),
+        false => ("width *k*", " of width *k*"),
+    }
+}
+
 pub fn widths(cells: &[(Cell, Summary)]) -> Vec<usize> {
     distinct(cells.iter().map(|(cell, _)| cell.width))
 }
@@ -140,7 +148,7 @@ mod tests {
     };
 
     fn cell(depth: usize, dim: usize, width: usize) -> Cell {
-        Cell { depth, dim, width }
+        Cell::new(depth, dim, width)
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub struct Dense<T> {
     z: Vec<Array2<T>>,
     /// Blocks of W₁p, n × block; all of them or none.
     u: Vec<Array2<T>>,
-    /// 1/√k.
+    /// 1/√k_L.
     scale: f64,
 }
 
@@ -61,7 +61,7 @@ impl<T: Real> Dense<T> {
             keeps_line: cell.depth > 1 || keep.line == Storage::Stored,
             z: Vec::new(),
             u: Vec::new(),
-            scale: 1.0 / (cell.width as f64).sqrt(),
+            scale: 1.0 / (cell.width_of(cell.depth) as f64).sqrt(),
         }
     }
 
@@ -70,25 +70,14 @@ impl<T: Real> Dense<T> {
         self.inputs.view()
     }
 
-    /// The readout weights a, length k.
-    pub fn readout(&mut self) -> Vec<T> {
-        let mut readout = Vec::with_capacity(self.cell.width);
-        let mut block_readout = Vec::new();
-        for block in 0..blocks(self.cell.width) {
-            self.weights.readout(block, &mut block_readout);
-            readout.extend_from_slice(&block_readout);
-        }
-        readout
-    }
-
-    /// The whole weight matrix of `layer` (1-based), k × fan-in.
+    /// The whole weight matrix of `layer` (1-based), k_l × fan-in.
     pub fn matrix(&mut self, layer: usize) -> Array2<T> {
         self.weights.matrix(layer)
     }
 
-    /// W·below of hidden layer `layer`, and what `end` makes of each row of a block of it: n × k from n × fan-in.
+    /// W·below of hidden layer `layer`, and what `end` makes of each row of a block of it: n × k_l from n × fan-in.
     fn layer(&mut self, layer: usize, below: ArrayView2<T>, end: impl Fn(&mut [T])) -> Array2<T> {
-        let width = self.cell.width;
+        let width = self.cell.width_of(layer);
         let mut h = zeros((below.nrows(), width));
         for block in 0..blocks(width) {
             let rows = block_rows(width, block);
@@ -100,7 +89,7 @@ impl<T: Real> Dense<T> {
         h
     }
 
-    /// ψ(W·below) of hidden layer `layer` ≥ 2: n × k from n × k.
+    /// ψ(W·below) of hidden layer `layer` ≥ 2: n × k_l from n × k_(l−1).
     fn hidden_layer(&mut self, layer: usize, below: ArrayView2<T>) -> Array2<T> {
         let psi = self.psi;
         self.layer(layer, below, |row| activation::apply(psi, row))
@@ -116,7 +105,7 @@ impl<T: Real> Dense<T> {
 
     /// The first hidden layer at `x`, with what its gradient needs; fills `self.z` if this is for lines. For depths of 2 and more.
     fn first_layer(&mut self, x: ArrayView2<T>, is_for_lines: bool) -> Hidden<T> {
-        let (psi, width) = (self.psi, self.cell.width);
+        let (psi, width) = (self.psi, self.cell.width_of(1));
         let mut h = zeros((x.nrows(), width));
         let mut kept = (psi != Activation::Relu).then(|| h.clone());
         for block in 0..blocks(width) {
@@ -142,7 +131,8 @@ impl<T: Real> Dense<T> {
     /// if this is for lines.
     fn last_layer(&mut self, below: ArrayView2<T>, is_for_lines: bool) -> ValueAndGradient<T> {
         let psi = self.psi;
-        let Cell { depth, width, .. } = self.cell;
+        let depth = self.cell.depth;
+        let width = self.cell.width_of(depth);
         let mut value = vec![0.0; below.nrows()];
         let mut gradient = zeros(below.dim());
         let mut readout = Vec::new();
@@ -190,11 +180,12 @@ impl<T: Real> Dense<T> {
         ValueAndGradient { value, gradient }
     }
 
-    /// Carries the gradient in the pre-activations of `layer` down to what is below it: n × fan-in from n × k.
+    /// Carries the gradient in the pre-activations of `layer` down to what is below it: n × fan-in from n × k_l.
     fn backward(&mut self, layer: usize, gradient: ArrayView2<T>) -> Array2<T> {
         let mut below = zeros((gradient.nrows(), self.cell.fan_in(layer)));
-        for block in 0..blocks(self.cell.width) {
-            let rows = block_rows(self.cell.width, block);
+        let width = self.cell.width_of(layer);
+        for block in 0..blocks(width) {
+            let rows = block_rows(width, block);
             add_times(gradient.slice(s![.., rows]), self.weights.rows(layer, block), below.view_mut());
         }
         below
@@ -202,13 +193,14 @@ impl<T: Real> Dense<T> {
 
     /// f from the activations (or inputs) below the last layer, one value a row.
     fn last_layer_value(&mut self, below: ArrayView2<T>) -> Vec<f64> {
-        let psi = self.psi;
+        let (psi, depth) = (self.psi, self.cell.depth);
+        let width = self.cell.width_of(depth);
         let mut value = vec![0.0; below.nrows()];
         let mut readout = Vec::new();
-        let mut buffer = block_buffer(below.nrows(), self.cell.width);
-        for block in 0..blocks(self.cell.width) {
+        let mut buffer = block_buffer(below.nrows(), width);
+        for block in 0..blocks(width) {
             self.weights.readout(block, &mut readout);
-            let w = self.weights.rows(self.cell.depth, block);
+            let w = self.weights.rows(depth, block);
             let mut z = block_of(&mut buffer, below.nrows(), w.nrows());
             times_transposed(below, w, z.view_mut());
             for (value, z) in value.iter_mut().zip(z.rows()) {
@@ -245,8 +237,8 @@ impl<T: Real> Engine<T> for Dense<T> {
         self.cell.depth
     }
 
-    fn width(&self) -> usize {
-        self.cell.width
+    fn width(&self, layer: usize) -> usize {
+        self.cell.width_of(layer)
     }
 
     fn activation(&self) -> Activation {
@@ -255,6 +247,17 @@ impl<T: Real> Engine<T> for Dense<T> {
 
     fn inputs(&self) -> ArrayView2<'_, T> {
         self.inputs.view()
+    }
+
+    fn readout(&mut self) -> Vec<T> {
+        let width = self.cell.width_of(self.cell.depth);
+        let mut readout = Vec::with_capacity(width);
+        let mut block_readout = Vec::new();
+        for block in 0..blocks(width) {
+            self.weights.readout(block, &mut block_readout);
+            readout.extend_from_slice(&block_readout);
+        }
+        readout
     }
 
     fn value_and_gradient(&mut self) -> ValueAndGradient<T> {
@@ -270,7 +273,8 @@ impl<T: Real> Engine<T> for Dense<T> {
     }
 
     fn linear_gradient(&mut self) -> Array2<T> {
-        let mut gradient = Array2::from_shape_vec((1, self.cell.width), self.readout()).expect("a row");
+        let readout = self.readout();
+        let mut gradient = Array2::from_shape_vec((1, readout.len()), readout).expect("a row");
         for layer in (1..=self.cell.depth).rev() {
             gradient = self.backward(layer, gradient.view());
         }
@@ -283,7 +287,7 @@ impl<T: Real> Engine<T> for Dense<T> {
         self.directions = directions;
         self.u.clear();
         if self.keeps_line {
-            for block in 0..blocks(self.cell.width) {
+            for block in 0..blocks(self.cell.width_of(1)) {
                 let w = self.weights.rows(1, block);
                 let mut u = zeros((self.directions.nrows(), w.nrows()));
                 times_transposed(self.directions.view(), w, u.view_mut());
@@ -294,11 +298,14 @@ impl<T: Real> Engine<T> for Dense<T> {
 
     fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<T>)) {
         let mut readout = Vec::new();
+        let width = self.cell.width_of(1);
         let size = if self.keeps_line { 0 } else { self.inputs.nrows() };
-        let (mut z_buffer, mut u_buffer) = (block_buffer(size, self.cell.width), block_buffer(size, self.cell.width));
-        for block in 0..blocks(self.cell.width) {
-            let neurons = block_rows(self.cell.width, block);
-            self.weights.readout(block, &mut readout);
+        let (mut z_buffer, mut u_buffer) = (block_buffer(size, width), block_buffer(size, width));
+        for block in 0..blocks(width) {
+            let neurons = block_rows(width, block);
+            if self.cell.depth == 1 {
+                self.weights.readout(block, &mut readout);
+            }
             if self.keeps_line {
                 visit(LineBlock { neurons, readout: &readout, z: self.z[block].view(), u: self.u[block].view() });
                 continue;
@@ -317,7 +324,7 @@ impl<T: Real> Engine<T> for Dense<T> {
             let x = self.points(points);
             return self.last_layer_value(x.view());
         }
-        let width = self.cell.width;
+        let width = self.cell.width_of(1);
         let mut h = zeros((points.len(), width));
         for block in 0..blocks(width) {
             let rows = block_rows(width, block);

@@ -1,4 +1,5 @@
 //! One random network, f(x) = (1/√k) Σ_j a_j h_L[j], with a batch of inputs: values, gradients, and f along lines through the inputs.
+//! k is the width of the layer in question where layers differ: of the last one, L, in 1/√k.
 //!
 //! Engines differ in how they multiply with the weights; searches see only the trait [`Engine`].
 
@@ -66,7 +67,7 @@ impl<T: Real> Hidden<T> {
 /// The first hidden layer along the lines x + t·p, for one block of its neurons.
 pub struct LineBlock<'a, T> {
     pub neurons: Range<usize>,
-    /// Readout weights of these neurons. They belong to the first layer only where it is the last, at depth 1.
+    /// Readout weights of these neurons at depth 1, where the first layer is the last; else empty.
     pub readout: &'a [T],
     /// Pre-activations at t = 0, n × neurons, row-major and contiguous.
     pub z: ArrayView2<'a, T>,
@@ -87,8 +88,8 @@ pub trait Engine<T: Real> {
     /// Number of hidden layers, L.
     fn depth(&self) -> usize;
 
-    /// Number of neurons in each hidden layer, k.
-    fn width(&self) -> usize;
+    /// Number of neurons in hidden layer `layer` (1-based).
+    fn width(&self, layer: usize) -> usize;
 
     /// ψ of every layer.
     fn activation(&self) -> Activation {
@@ -97,6 +98,9 @@ pub trait Engine<T: Real> {
 
     /// x, n × d.
     fn inputs(&self) -> ArrayView2<'_, T>;
+
+    /// The readout weights a, length k_L.
+    fn readout(&mut self) -> Vec<T>;
 
     /// f(x) and ∇f(x) at all inputs.
     fn value_and_gradient(&mut self) -> ValueAndGradient<T>;
@@ -116,8 +120,8 @@ pub trait Engine<T: Real> {
     /// f at points of the lines, in the order of `points`.
     fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64>;
 
-    /// The weights of a layer from 2 to L, k × k, a row a neuron, or `None` from an engine that has none. For searches that need them as
-    /// they are.
+    /// The weights of a layer from 2 to L, k_l × k_(l−1), a row a neuron, or `None` from an engine that has none. For searches that need
+    /// them as they are.
     fn layer_weights(&mut self, layer: usize) -> Option<Array2<T>>;
 }
 

@@ -33,12 +33,12 @@ impl<T: Real> Weights<T> {
         weights
     }
 
-    /// The whole matrix of `layer` (1-based), k × fan-in.
+    /// The whole matrix of `layer` (1-based), k_l × fan-in.
     pub fn matrix(&mut self, layer: usize) -> Array2<T> {
         if let Some(stored) = self.matrices.get(layer - 1) {
             return stored.clone();
         }
-        let (width, fan_in) = (self.cell.width, self.cell.fan_in(layer));
+        let (width, fan_in) = (self.cell.width_of(layer), self.cell.fan_in(layer));
         let mut matrix = zeros((width, fan_in));
         let entries = matrix.as_slice_mut().expect("a new matrix is contiguous");
         for block in 0..blocks(width) {
@@ -51,7 +51,7 @@ impl<T: Real> Weights<T> {
 
     /// The rows of block `block` of the matrix of `layer` (1-based).
     pub fn rows(&mut self, layer: usize, block: usize) -> ArrayView2<'_, T> {
-        let rows = block_rows(self.cell.width, block);
+        let rows = block_rows(self.cell.width_of(layer), block);
         if let Some(stored) = self.matrices.get(layer - 1) {
             return stored.slice(s![rows, ..]);
         }
@@ -63,7 +63,7 @@ impl<T: Real> Weights<T> {
 
     /// Fills `out` with the readout weights of block `block`.
     pub fn readout(&mut self, block: usize, out: &mut Vec<T>) {
-        out.resize(block_rows(self.cell.width, block).len(), T::zero());
+        out.resize(block_rows(self.cell.width_of(self.cell.depth), block).len(), T::zero());
         T::fill_with(out, &mut self.scratch, |out| self.streams.readout_block(block, out));
     }
 }

@@ -95,7 +95,7 @@ fn of_limit(cell: Cell, experiment: &Experiment) -> UnitCost {
 /// Linear pieces of the network on a line up to its smallest step or the bound. They go with the angle that the line covers as seen from
 /// 0, which is smaller at large d. A quadratic fit of ln(pieces) in ln L, ln d and ln k, where L ≤ 6 and d ≤ 500; held at its edge beyond.
 fn linear_pieces(cell: Cell) -> f64 {
-    let (depth, dim, width) = (cell.depth.min(6) as f64, cell.dim.min(500) as f64, cell.width as f64);
+    let (depth, dim, width) = (cell.depth.min(6) as f64, cell.dim.min(500) as f64, cell.neurons() / cell.depth as f64);
     let (l, d, k) = (depth.ln(), dim.ln(), width.ln());
     let linear = -0.342 + 1.535 * l - 0.297 * d + 0.922 * k;
     let quadratic = -0.667 * l * l + 0.043 * d * d - 0.037 * k * k + 0.092 * l * d + 0.250 * l * k - 0.095 * d * k;
@@ -110,7 +110,9 @@ pub fn of_unit(cell: Cell, experiment: &Experiment, engine: EngineName, search: 
         inputs: experiment.inputs as f64,
         depth: cell.depth as f64,
         dim: cell.dim as f64,
-        width: cell.width as f64,
+        first: cell.width_of(1) as f64,
+        above_first: cell.weights_above_first(),
+        neurons: cell.neurons(),
         points: if search == SearchName::Scan { lines * scan_points(cell) } else { 0.0 },
         lines,
         gradients: 1.0 + if experiment.directions.contains(&Direction::Descent) { DESCENT_STEPS } else { 0.0 },
@@ -142,7 +144,10 @@ struct Shape {
     inputs: f64,
     depth: f64,
     dim: f64,
-    width: f64,
+    /// Neurons of the first hidden layer, weights of the others, and neurons of all.
+    first: f64,
+    above_first: f64,
+    neurons: f64,
     /// Network evaluations an input, along all of its lines.
     points: f64,
     /// Lines an input.
@@ -159,9 +164,9 @@ struct Shape {
 
 impl Shape {
     fn dense(&self, search: SearchName, keep: Keep) -> UnitCost {
-        let Self { cell, inputs, depth, dim, width, points, lines, gradients, .. } = *self;
-        let first = 2.0 * inputs * dim * width;
-        let hidden = 2.0 * inputs * width * width * (depth - 1.0);
+        let Self { cell, inputs, depth, dim, above_first, neurons, points, lines, gradients, .. } = *self;
+        let first = 2.0 * inputs * dim * self.first;
+        let hidden = 2.0 * inputs * above_first;
         let keeps_line = keep.line == Storage::Stored || cell.depth > 1;
 
         // Products: forward, backward, and along the line.
@@ -170,7 +175,7 @@ impl Shape {
         let products = (2.0 * gradients + line_products) * first + 2.0 * gradients * hidden + points * point;
         let pieces = if search == SearchName::Trace { lines * linear_pieces(cell) } else { 0.0 };
         // A flip recomputes half of the layers above the first on average, in two columns.
-        let traced = pieces * inputs * 2.0 * 2.0 * width * width * (depth - 1.0) / 2.0;
+        let traced = pieces * inputs * 2.0 * 2.0 * above_first / 2.0;
 
         let passes = match keep.weights {
             Storage::Stored => 1.0,
@@ -178,44 +183,46 @@ impl Shape {
             Storage::Regenerated => 2.0 * gradients + if points > 0.0 { lines * SCAN_ROUNDS } else { 0.0 },
         };
         let normals = cell.weights() * passes;
-        let trace = pieces * inputs * depth * (PIECE + PIECE_NEURON * width);
+        let trace = pieces * inputs * (PIECE * depth + PIECE_NEURON * neurons);
         let seconds = normals / NORMALS + products / self.product_rate + traced / PRODUCT_TRACE + trace + self.other_seconds();
         UnitCost { normals, flops: products + traced, seconds }
     }
 
     fn implicit(&self, count: usize) -> UnitCost {
-        let Self { cell, inputs, depth, dim, width, points, .. } = *self;
-        let mut first = Products::default();
+        let Self { cell, inputs, dim, points, .. } = *self;
+        let width = self.first;
+        let mut products = Products::default();
         match FirstLayer::of(cell, count) {
             FirstLayer::Drawn => {
-                first.normals = 3.0 * dim * width;
-                first.flops = 6.0 * inputs * dim * width;
+                products.normals = 3.0 * dim * width;
+                products.flops = 6.0 * inputs * dim * width;
             }
             FirstLayer::Implicit => {
-                first.add(inputs, Known { rank: 0.0, dim }, Known { rank: 0.0, dim: width });
-                first.add(inputs, Known { rank: 0.0, dim: width }, Known { rank: inputs, dim });
-                first.add(inputs, Known { rank: inputs, dim }, Known { rank: inputs, dim: width });
+                products.add(inputs, Known { rank: 0.0, dim }, Known { rank: 0.0, dim: width });
+                products.add(inputs, Known { rank: 0.0, dim: width }, Known { rank: inputs, dim });
+                products.add(inputs, Known { rank: inputs, dim }, Known { rank: inputs, dim: width });
             }
         }
-        let mut hidden = Products::default();
-        hidden.add(inputs, Known { rank: 0.0, dim: width }, Known { rank: 0.0, dim: width });
-        hidden.add(inputs, Known { rank: 0.0, dim: width }, Known { rank: inputs, dim: width });
-        let mut asked = inputs;
-        while asked < (1.0 + points) * inputs {
-            let next = inputs.min((1.0 + points) * inputs - asked);
-            hidden.add(next, Known { rank: asked, dim: width }, Known { rank: inputs, dim: width });
-            asked += next;
+        for layer in 2..=cell.depth {
+            let [below, here] = [cell.fan_in(layer) as f64, cell.width_of(layer) as f64];
+            products.add(inputs, Known { rank: 0.0, dim: below }, Known { rank: 0.0, dim: here });
+            products.add(inputs, Known { rank: 0.0, dim: here }, Known { rank: inputs, dim: below });
+            let mut asked = inputs;
+            while asked < (1.0 + points) * inputs {
+                let next = inputs.min((1.0 + points) * inputs - asked);
+                products.add(next, Known { rank: asked, dim: below }, Known { rank: inputs, dim: here });
+                asked += next;
+            }
         }
-        let of = |part: fn(&Products) -> f64| part(&first) + (depth - 1.0) * part(&hidden);
-        let (normals, flops) = (of(|p| p.normals), of(|p| p.flops));
-        let vectors = VECTOR * of(|p| p.numbers) + SMALL * of(|p| p.small);
+        let Products { normals, flops, numbers, small } = products;
+        let vectors = VECTOR * numbers + SMALL * small;
         UnitCost { normals, flops, seconds: normals / NORMALS + flops / self.product_rate + vectors + self.other_seconds() }
     }
 
     /// Seconds besides products and normals.
     fn other_seconds(&self) -> f64 {
         self.line
-            + self.activation * self.inputs * self.width * self.depth * (1.0 + 2.0 * self.gradients + self.points)
+            + self.activation * self.inputs * self.neurons * (1.0 + 2.0 * self.gradients + self.points)
             + UNIT
             + (INPUT + INPUT_NUMBER * self.dim) * self.inputs
     }

@@ -66,30 +66,34 @@ fn limit_bytes(cell: Cell, experiment: &Experiment) -> u64 {
 /// Peak bytes of a unit. Summed in f64 so that no width overflows; the result saturates.
 fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Keep) -> u64 {
     let number = number_bytes(experiment.precision) as f64;
-    let (inputs, depth) = (experiment.inputs as f64, cell.depth as f64);
-    let (dim, width) = (cell.dim as f64, cell.width as f64);
-    let batch = inputs * width;
+    let inputs = experiment.inputs as f64;
+    let (dim, width, neurons) = (cell.dim as f64, cell.width as f64, cell.neurons());
     let block = BLOCK_ROWS.min(cell.width) as f64;
-    let fan_in = if cell.depth == 1 { dim } else { dim.max(width) };
+    let largest = |of: &dyn Fn(usize) -> f64| (1..=cell.depth).map(of).fold(0.0, f64::max);
+    let fan_in = largest(&|layer| cell.fan_in(layer) as f64);
 
     // Inputs, gradients and directions; with several directions the gradients stay, and a descent has its own.
     let ends = (4.0 + 3.0 * f64::from(u8::from(experiment.directions.len() > 1))) * inputs * dim * number;
     let blocks = block * (3.0 * inputs * number + fan_in * (number + 4.0));
     let weights = if keep.weights == Storage::Stored { cell.weights() * number } else { 0.0 };
-    let line = if keep.line == Storage::Stored { 2.0 * batch * number } else { 0.0 };
+    let line = if keep.line == Storage::Stored { 2.0 * inputs * cell.width_of(1) as f64 * number } else { 0.0 };
     let points = scan::ROUND_POINTS as f64 * inputs;
-    let scanning = if cell.depth == 1 { points * (dim + block) * number } else { 2.0 * points * width * number };
+    // A layer and the one below it.
+    let pair = |layer: usize| if layer == 1 { 0.0 } else { (cell.fan_in(layer) + cell.width_of(layer)) as f64 };
+    let scanning = points * number * if cell.depth == 1 { dim + block } else { largest(&pair) };
     let searching = match search {
         SearchName::Line => inputs * (one_layer::bins(cell.width) as f64 * 64.0 + 24.0 * width.min(one_layer::MAX_GATHERED as f64)),
         SearchName::Scan => scanning,
         // Infinitely wide networks are in limit_bytes; a march and a descent hold nothing that grows but what gradients do.
         SearchName::Path | SearchName::March | SearchName::Descent => 0.0,
         SearchName::Trace => {
-            scanning.max(8.0 * ((3.0 * depth + 6.0) * batch + (depth - 1.0) * width * width) + number * width * width)
+            let matrix = |layer: usize| if layer == 1 { 0.0 } else { cell.weights_of(layer) };
+            let traced = inputs * (3.0 * neurons + 6.0 * width) + cell.weights_above_first();
+            scanning.max(8.0 * traced + number * largest(&matrix))
         }
     };
     let of_layer = if experiment.activation == Activation::Relu { 1.0 } else { 2.0 };
-    let gradient = if cell.depth == 1 { 0.0 } else { (of_layer * depth + 1.0) * batch * number };
+    let gradient = if cell.depth == 1 { 0.0 } else { (of_layer * neurons + width) * inputs * number };
     (ends + blocks + weights + line + gradient.max(searching)) as u64
 }
 
@@ -106,10 +110,16 @@ fn implicit_bytes(cell: Cell, experiment: &Experiment, search: SearchName) -> u6
 
     let first = match FirstLayer::of(cell, experiment.inputs) {
         FirstLayer::Drawn => BLOCK_ROWS as f64 * dim * 2.0,
-        FirstLayer::Implicit => dim.min((1.0 + experiment.directions.len() as f64) * inputs) * dim + width.min(inputs) * width,
+        FirstLayer::Implicit => {
+            let first = cell.width_of(1) as f64;
+            dim.min((1.0 + experiment.directions.len() as f64) * inputs) * dim + first.min(inputs) * first
+        }
     };
-    let directions = width.min((1.0 + points) * inputs) + width.min(inputs);
-    let hidden = (depth - 1.0) * directions * width;
+    let directions = |layer: usize| {
+        let [below, here] = [cell.fan_in(layer) as f64, cell.width_of(layer) as f64];
+        below.min((1.0 + points) * inputs) * below + here.min(inputs) * here
+    };
+    let hidden: f64 = (2..=cell.depth).map(directions).sum();
     let flight = (2.0 + depth.clamp(2.0, 4.0)) * inputs * width;
     let line = if cell.depth == 1 { inputs * (one_layer::bins(cell.width) as f64 * 64.0 + 0.4 * width) } else { 0.0 };
     ((first + hidden + flight + 3.0 * inputs * dim) * number + line + 16.0 * width + 16.0 * dim) as u64

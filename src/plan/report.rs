@@ -4,7 +4,6 @@ use bytesize::ByteSize;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::{CellPlan, Plan};
-use crate::experiment::width_label;
 use crate::network::dense::Storage;
 use crate::results::EngineName;
 
@@ -52,7 +51,7 @@ fn row(plan: &CellPlan, networks: usize) -> Vec<String> {
     vec![
         plan.cell.depth.to_string(),
         plan.cell.dim.to_string(),
-        width_label(plan.cell.width),
+        plan.cell.width_label(),
         plan.engine.name().to_string(),
         plan.search.name().to_string(),
         format!("{:.2e}", plan.cost.normals * networks as f64),

@@ -1,7 +1,8 @@
 //! Seeds → streams → Gaussian fills, inputs and readouts.
 //!
 //! Every random number is a function of (master seed, L, d, k, network, role, block) and nothing else, so that any block of any
-//! matrix can be made anywhere, in any order, again. A key is hashed into generator states of xoshiro256++.
+//! matrix can be made anywhere, in any order, again. Where hidden layers differ in width, k is all of their widths. A key is hashed into
+//! generator states of xoshiro256++.
 
 pub mod stream;
 
@@ -44,8 +45,8 @@ impl NetworkStreams {
         Self { key: NetworkKey::new(seed, cell, network), cell, gain, readout }
     }
 
-    /// Standard deviation of a weight of `layer` (1-based): √(1/d) for the first, √(gain/k) above (the paper, section 1; design: He
-    /// scaling is gain 2).
+    /// Standard deviation of a weight of `layer` (1-based): √(1/d) for the first, √(gain/k) above, k the width of the layer
+    /// below (the paper, section 1; He scaling is gain 2).
     fn sigma(&self, layer: usize) -> f32 {
         let gain = if layer == 1 { 1.0 } else { self.gain };
         (gain / self.cell.fan_in(layer) as f64).sqrt() as f32
@@ -53,7 +54,7 @@ impl NetworkStreams {
 
     /// Fills `out`, row-major (rows of block `block`) × fan-in, with the weights of `layer` (1-based).
     pub fn weight_block(&self, layer: usize, block: usize, out: &mut [f32]) {
-        debug_assert_eq!(out.len(), block_rows(self.cell.width, block).len() * self.cell.fan_in(layer));
+        debug_assert_eq!(out.len(), block_rows(self.cell.width_of(layer), block).len() * self.cell.fan_in(layer));
         self.key.stream(Role::Weights { layer }, block).lanes().fill(self.sigma(layer), out);
     }
 
@@ -65,7 +66,7 @@ impl NetworkStreams {
 
     /// Fills `out` with the readout weights a_j of the neurons of block `block`.
     pub fn readout_block(&self, block: usize, out: &mut [f32]) {
-        debug_assert_eq!(out.len(), block_rows(self.cell.width, block).len());
+        debug_assert_eq!(out.len(), block_rows(self.cell.width_of(self.cell.depth), block).len());
         let stream = self.key.stream(Role::Readout, block);
         match self.readout {
             Readout::Gaussian => stream.lanes().fill(1.0, out),

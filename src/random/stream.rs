@@ -1,6 +1,7 @@
 //! Keys of random streams and the generator states hashed from them.
 //!
-//! A key is the tuple (master seed, L, d, k, network, role, block). Its fields go one after the other through two SplitMix64-style
+//! A key is the tuple (master seed, L, d, k, network, role, block); if hidden layers differ in width, k is that of the widest and k_1 … k_L
+//! come behind the network. Its fields go one after the other through two SplitMix64-style
 //! chains with different constants, which gives 128 bits: for 10⁹ streams the chance that any two collide is below 2·10⁻²¹.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -52,7 +53,11 @@ pub struct NetworkKey(Hash);
 impl NetworkKey {
     pub fn new(seed: u64, cell: Cell, network: usize) -> Self {
         let fields = [seed, cell.depth as u64, cell.dim as u64, cell.width as u64, network as u64];
-        Self(fields.into_iter().fold(Hash::EMPTY, Hash::with))
+        let key = fields.into_iter().fold(Hash::EMPTY, Hash::with);
+        if !cell.has_differing_layers() {
+            return Self(key);
+        }
+        Self(cell.widths().fold(key, |key, width| key.with(width as u64)))
     }
 
     /// The stream of `role` and `block` of this network.

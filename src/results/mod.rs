@@ -133,6 +133,12 @@ impl CellResults {
     }
 }
 
+/// The values of [`schema::CELL_HIDDEN`].
+fn hidden_layers(cells: &[Cell], axes: &schema::Axes) -> Vec<i64> {
+    let layers = axes.along(schema::Axis::Layer).len();
+    cells.iter().flat_map(|cell| cell.widths().map(|width| width as i64).chain(std::iter::repeat(0)).take(layers)).collect()
+}
+
 /// When, where and by what a file was made. Nothing in here is science: two runs of one experiment may differ in it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {

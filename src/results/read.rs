@@ -121,7 +121,7 @@ fn read_cells(source: &Source, experiment: &Experiment, complete: bool, version:
             return Err(format!("its axis `{}` is not that of its experiment", axis.name()));
         }
     }
-    for variable in schema::variables() {
+    for variable in schema::variables_of(&axes) {
         if version == 2 && variable.path.starts_with("distance_") {
             continue;
         }
@@ -135,6 +135,12 @@ fn read_cells(source: &Source, experiment: &Experiment, complete: bool, version:
         let found: Vec<i64> = source.whole(&variable, &axes)?;
         if !found.iter().copied().eq(cells.iter().map(|cell| of(cell) as i64)) {
             return Err(format!("its array `{}` is not that of its experiment", variable.path));
+        }
+    }
+    if axes.has_layers() {
+        let found: Vec<i64> = source.whole(&schema::CELL_HIDDEN, &axes)?;
+        if found != super::hidden_layers(&cells, &axes) {
+            return Err(format!("its array `{}` is not that of its experiment", schema::CELL_HIDDEN.path));
         }
     }
     let engines: Vec<u8> = source.whole(&schema::ENGINE, &axes)?;

@@ -34,10 +34,13 @@ pub enum Axis {
     Input,
     /// Only where an experiment has more than one.
     Direction,
+    /// Only where hidden layers differ in width.
+    Layer,
 }
 
 impl Axis {
-    pub const ALL: [Axis; 7] = [Axis::Depth, Axis::Dim, Axis::Width, Axis::Cell, Axis::Network, Axis::Input, Axis::Direction];
+    pub const ALL: [Axis; 8] =
+        [Axis::Depth, Axis::Dim, Axis::Width, Axis::Cell, Axis::Network, Axis::Input, Axis::Direction, Axis::Layer];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -48,6 +51,7 @@ impl Axis {
             Axis::Network => "network",
             Axis::Input => "input",
             Axis::Direction => "direction",
+            Axis::Layer => "layer",
         }
     }
 
@@ -60,13 +64,14 @@ impl Axis {
             Axis::Network => "index of the network within its cell",
             Axis::Input => "index of the input of its network",
             Axis::Direction => "direction of the steps",
+            Axis::Layer => "number of the hidden layer, from 1",
         }
     }
 }
 
 /// The coordinates along every axis of one experiment.
 pub struct Axes {
-    coordinates: [Vec<i64>; 7],
+    coordinates: [Vec<i64>; 8],
 }
 
 impl Axes {
@@ -74,6 +79,7 @@ impl Axes {
         let [depths, dims, widths] = experiment.axes();
         let values = |values: &[usize]| values.iter().map(|&value| value as i64).collect();
         let indices = |count: usize| (0..count as i64).collect();
+        let layers = experiment.hidden.iter().map(Vec::len).max().unwrap_or(0);
         Self {
             coordinates: [
                 values(&depths),
@@ -83,6 +89,7 @@ impl Axes {
                 indices(experiment.networks),
                 indices(experiment.inputs),
                 experiment.directions.iter().map(|&direction| direction as i64).collect(),
+                (1..=layers as i64).collect(),
             ],
         }
     }
@@ -91,9 +98,18 @@ impl Axes {
         &self.coordinates[axis as usize]
     }
 
-    /// The axes that the file has: that of directions only if there are several.
+    /// Whether hidden layers differ in width, so that there is an axis of layers, and arrays along it.
+    pub fn has_layers(&self) -> bool {
+        !self.along(Axis::Layer).is_empty()
+    }
+
+    /// The axes that the file has: that of directions only if there are several, that of layers only if they differ.
     pub fn present(&self, axes: &[Axis]) -> Vec<Axis> {
-        let is_present = |axis: &Axis| *axis != Axis::Direction || self.along(Axis::Direction).len() > 1;
+        let is_present = |axis: &Axis| match axis {
+            Axis::Direction => self.along(Axis::Direction).len() > 1,
+            Axis::Layer => self.has_layers(),
+            _ => true,
+        };
         axes.iter().copied().filter(is_present).collect()
     }
 
@@ -151,6 +167,7 @@ pub struct Variable {
 const GRID: &[Axis] = &[Axis::Depth, Axis::Dim, Axis::Width];
 const STATISTICS: &[Axis] = &[Axis::Direction, Axis::Depth, Axis::Dim, Axis::Width];
 const CELLS: &[Axis] = &[Axis::Cell];
+const LAYERS: &[Axis] = &[Axis::Cell, Axis::Layer];
 const UNITS: &[Axis] = &[Axis::Cell, Axis::Network];
 /// The axes of the raw samples.
 pub const SAMPLES: &[Axis] = &[Axis::Cell, Axis::Network, Axis::Direction, Axis::Input];
@@ -170,6 +187,8 @@ pub const DEAD: Variable =
 pub const CELL_DEPTH: Variable = variable("cell_depth", CELLS, Kind::I64, "number of hidden layers L of the cell");
 pub const CELL_DIM: Variable = variable("cell_dim", CELLS, Kind::I64, "input dimension d of the cell");
 pub const CELL_WIDTH: Variable = variable("cell_width", CELLS, Kind::I64, "neurons in each hidden layer k of the cell");
+pub const CELL_HIDDEN: Variable =
+    variable("cell_hidden", LAYERS, Kind::I64, "neurons in each hidden layer of the cell, 0 beyond the last");
 pub const ENGINE: Variable = variable("engine", CELLS, Kind::U8, "engine that evaluated the networks of the cell");
 pub const SEARCH: Variable = variable("search", CELLS, Kind::U8, "search that found the steps of the cell");
 
@@ -213,12 +232,22 @@ pub const SUMMARIES: [SummaryVariable; 17] = [
     SummaryVariable { variable: CELL_SECONDS, of: |s| s.seconds },
 ];
 
+/// What `width` and `cell_width` are called where hidden layers differ in width.
+pub const WIDEST_LAYER: &str = "neurons in the widest hidden layer k";
+
+/// Every array of the file of an experiment with these axes.
+pub fn variables_of(axes: &Axes) -> Vec<Variable> {
+    let mut variables = variables();
+    variables.retain(|variable| axes.has_layers() || !variable.axes.contains(&Axis::Layer));
+    variables
+}
+
 /// Every array but the coordinates, in the order in which they are made: what is science first, so that its place in the file
 /// does not depend on provenance.
 pub fn variables() -> Vec<Variable> {
     let (timings, summaries): (Vec<Variable>, Vec<Variable>) =
         SUMMARIES.iter().map(|summary| summary.variable).partition(|variable| variable.path.starts_with(PROVENANCE));
-    let cells = [CELL_DEPTH, CELL_DIM, CELL_WIDTH, ENGINE, SEARCH];
+    let cells = [CELL_DEPTH, CELL_DIM, CELL_WIDTH, CELL_HIDDEN, ENGINE, SEARCH];
     let samples = [STEP, GRADIENT_NORM, VALUE, STATUS, EVALUATIONS];
     [&summaries[..], &[DEAD, CELL_INDEX], &cells, &samples, &timings, &[UNIT_SECONDS]].concat()
 }

@@ -8,8 +8,12 @@ use serde::Serialize;
 use super::switching::{Along, Interval, Switching, switching};
 use super::{CellResults, Results, Summary};
 use crate::activation::Activation;
+use crate::experiment::cell::layers_label;
 use crate::experiment::inputs::InputsLaw;
 use crate::experiment::{Cell, Direction, Experiment, width_label};
+
+/// At most this many networks whose hidden layers differ are named in a line.
+const NAMED: usize = 3;
 
 /// How `show` prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -38,7 +42,8 @@ pub fn show(results: &Results, format: Format, out: &mut impl Write) -> anyhow::
         }
         Format::Json => {
             for cell in &results.cells {
-                for row in Row::of(&results.experiment, cell, json_width(cell.cell)) {
+                let widths = cell.cell.widths().collect();
+                for row in Row::<_, Vec<usize>>::of(&results.experiment, cell, json_width(cell.cell), widths) {
                     serde_json::to_writer(&mut *out, &row)?;
                     writeln!(out)?;
                 }
@@ -47,7 +52,8 @@ pub fn show(results: &Results, format: Format, out: &mut impl Write) -> anyhow::
         Format::Csv => {
             let mut writer = csv::Writer::from_writer(&mut *out);
             for cell in &results.cells {
-                for row in Row::of(&results.experiment, cell, csv_width(cell.cell)) {
+                let widths = layers_label(cell.cell.widths());
+                for row in Row::of(&results.experiment, cell, csv_width(cell.cell), widths) {
                     writer.serialize(row)?;
                 }
             }
@@ -60,7 +66,7 @@ pub fn show(results: &Results, format: Format, out: &mut impl Write) -> anyhow::
 
 /// A line of JSON or CSV. The names and their order are a contract with scripts.
 #[derive(Debug, Serialize)]
-struct Row<W> {
+struct Row<W, H> {
     depth: usize,
     dim: usize,
     width: W,
@@ -89,6 +95,9 @@ struct Row<W> {
     direction: &'static str,
     distance_mean: f64,
     distance_std: f64,
+    /// The widths of the hidden layers, in experiments in which they differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hidden: Option<H>,
 }
 
 /// JSON has no infinity.
@@ -101,9 +110,9 @@ fn csv_width(cell: Cell) -> String {
     if cell.is_infinite() { "inf".to_string() } else { cell.width.to_string() }
 }
 
-impl<W: Clone> Row<W> {
+impl<W: Clone, H: Clone> Row<W, H> {
     /// One for each direction.
-    fn of(experiment: &Experiment, results: &CellResults, width: W) -> Vec<Self> {
+    fn of(experiment: &Experiment, results: &CellResults, width: W, hidden: H) -> Vec<Self> {
         let summaries = results.summaries(experiment.directions.len());
         let row = |(&direction, summary): (&Direction, Summary)| Self {
             depth: results.cell.depth,
@@ -134,6 +143,7 @@ impl<W: Clone> Row<W> {
             direction: direction.name(),
             distance_mean: summary.distance_mean,
             distance_std: summary.distance_std,
+            hidden: (!experiment.hidden.is_empty()).then(|| hidden.clone()),
         };
         experiment.directions.iter().zip(summaries).map(row).collect()
     }
@@ -182,7 +192,7 @@ pub fn table(results: &Results) -> String {
         let mut row = vec![
             cell.cell.depth.to_string(),
             cell.cell.dim.to_string(),
-            width_label(cell.cell.width),
+            cell.cell.width_label(),
             fixed(100.0 * summary.fraction, 2),
             step.with_std(summary.step_mean, summary.step_std),
             step.print(summary.step_q05),
@@ -264,6 +274,14 @@ fn heading(experiment: &Experiment) -> String {
 /// What is not as in the paper's experiments, each thing followed by a comma.
 pub fn form(experiment: &Experiment) -> String {
     let mut form = String::new();
+    if !experiment.hidden.is_empty() {
+        let labels = experiment.hidden.iter().map(|widths| layers_label(widths.iter().copied()));
+        let mut labels: Vec<String> = labels.take(NAMED + 1).collect();
+        if labels.len() > NAMED {
+            labels[NAMED] = "…".to_string();
+        }
+        form.push_str(&format!("hidden layers {} (k: the widest), ", labels.join(" or ")));
+    }
     if experiment.activation != Activation::Relu {
         form.push_str(&format!("{}, ", experiment.activation.name()));
     }

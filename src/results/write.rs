@@ -74,11 +74,11 @@ fn write_file(path: &Path, results: &Results, places: &[usize]) -> anyhow::Resul
     let mut group = file.create_group_builder();
     group.create_plist().link_creation_order(LinkCreationOrder::Indexed);
     let provenance = group.obj_track_times(false).create(schema::PROVENANCE)?;
-    for variable in schema::variables() {
+    for variable in schema::variables_of(&axes) {
         create(&file, &variable, &axes, &scales)?;
     }
     write_summaries(&file, results, places, &axes)?;
-    write_cells(&file, results, places)?;
+    write_cells(&file, results, places, &axes)?;
     write_samples(&file, results, places)?;
     write_provenance(&provenance, &results.provenance)?;
     let mut seconds = vec![f64::NAN; axes.shape(schema::UNIT_SECONDS.axes).iter().product()];
@@ -115,20 +115,21 @@ pub(crate) fn write_provenance(group: &Group, provenance: &Provenance) -> anyhow
     set_text(group, "ended", &provenance.ended)
 }
 
-/// One dimension scale an axis, in the order of [`Axis::ALL`].
-fn write_coordinates(file: &File, axes: &Axes) -> anyhow::Result<Vec<Dataset>> {
+/// One dimension scale an axis that is present, in the order of [`Axis::ALL`].
+fn write_coordinates(file: &File, axes: &Axes) -> anyhow::Result<Vec<(Axis, Dataset)>> {
     let mut scales = Vec::new();
     for axis in axes.present(&Axis::ALL) {
         let scale = file.new_dataset_builder().with_data(axes.along(axis)).create(axis.name())?;
         scales::make_scale(&scale, axis.name())?;
-        describe(&scale, "1", axis.long_name())?;
+        let is_widest_layer = axis == Axis::Width && axes.has_layers();
+        describe(&scale, "1", if is_widest_layer { schema::WIDEST_LAYER } else { axis.long_name() })?;
         if axis == Axis::Width {
             set_infinite_width(&scale)?;
         }
         if axis == Axis::Direction {
             set_flags(&scale, &Direction::ALL.map(|direction| (direction as i64, direction.name())))?;
         }
-        scales.push(scale);
+        scales.push((axis, scale));
     }
     Ok(scales)
 }
@@ -139,7 +140,7 @@ fn describe(dataset: &Dataset, units: &str, long_name: &str) -> anyhow::Result<(
 }
 
 /// Makes the array of `variable`, without its data.
-fn create(file: &File, variable: &Variable, axes: &Axes, scales: &[Dataset]) -> anyhow::Result<()> {
+fn create(file: &File, variable: &Variable, axes: &Axes, scales: &[(Axis, Dataset)]) -> anyhow::Result<()> {
     let shape = axes.shape(variable.axes);
     let mut builder = file.new_dataset_builder();
     if variable.axes == schema::SAMPLES {
@@ -151,9 +152,11 @@ fn create(file: &File, variable: &Variable, axes: &Axes, scales: &[Dataset]) -> 
     }
     let dataset = builder.empty_as(variable.kind.descriptor()).shape(shape).create(variable.path)?;
     for (index, axis) in axes.present(variable.axes).into_iter().enumerate() {
-        scales::attach_scale(&dataset, &scales[axis as usize], index)?;
+        let (_, scale) = scales.iter().find(|(of, _)| *of == axis).context("every axis that is present has a scale")?;
+        scales::attach_scale(&dataset, scale, index)?;
     }
-    describe(&dataset, variable.units, variable.long_name)?;
+    let is_widest_layer = variable.path == schema::CELL_WIDTH.path && axes.has_layers();
+    describe(&dataset, variable.units, if is_widest_layer { schema::WIDEST_LAYER } else { variable.long_name })?;
     if variable.axes.contains(&Axis::Cell) && !variable.path.starts_with("cell_") && !variable.path.contains('/') {
         // CF: xarray makes these coordinates of the array.
         set_text(&dataset, "coordinates", "cell_depth cell_dim cell_width")?;
@@ -202,12 +205,15 @@ fn write_summaries(file: &File, results: &Results, places: &[usize], axes: &Axes
     write_whole(file, &schema::CELL_INDEX, &cell_index)
 }
 
-fn write_cells(file: &File, results: &Results, places: &[usize]) -> anyhow::Result<()> {
+fn write_cells(file: &File, results: &Results, places: &[usize], axes: &Axes) -> anyhow::Result<()> {
     let cells = results.experiment.cells();
     let sizes = |of: fn(&Cell) -> usize| cells.iter().map(|cell| of(cell) as i64).collect::<Vec<_>>();
     write_whole(file, &schema::CELL_DEPTH, &sizes(|cell| cell.depth))?;
     write_whole(file, &schema::CELL_DIM, &sizes(|cell| cell.dim))?;
     write_whole(file, &schema::CELL_WIDTH, &sizes(|cell| cell.width))?;
+    if axes.has_layers() {
+        write_whole(file, &schema::CELL_HIDDEN, &super::hidden_layers(&cells, axes))?;
+    }
     let codes = |of: fn(&CellResults) -> u8| {
         let mut codes = vec![schema::NO_METHOD; cells.len()];
         places.iter().zip(&results.cells).for_each(|(&place, cell)| codes[place] = of(cell));

@@ -137,7 +137,7 @@ mod tests {
 
     fn plan() -> Plan {
         let cell = |width| CellPlan {
-            cell: Cell { depth: 1, dim: 2, width },
+            cell: Cell::new(1, 2, width),
             engine: EngineName::Dense,
             search: SearchName::Line,
             cost: UnitCost { normals: 0.0, flops: 0.0, seconds: 0.0 },

@@ -28,7 +28,7 @@ pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], boun
     assert_eq!(engine.depth(), 1, "the march is for one hidden layer");
     let psi = engine.activation();
     let smoothness = psi.smoothness().expect("the march is for a smooth ψ");
-    let scale = 1.0 / (engine.width() as f64).sqrt();
+    let scale = 1.0 / (engine.width(1) as f64).sqrt();
     let mut marches: Vec<March> = lines.iter().map(|_| March::default()).collect();
     while marches.iter().any(|march| march.result.is_none()) {
         let first_pass = marches.iter().all(|march| march.passes == 0);

@@ -45,7 +45,7 @@ pub fn bins(width: usize) -> usize {
 pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], bound: f64) -> Vec<Outcome> {
     assert_eq!(engine.depth(), 1, "the exact line search is for one hidden layer");
     let leak = engine.activation().leak().expect("the exact line search is for a piecewise linear ψ");
-    let bins = bins(engine.width());
+    let bins = bins(engine.width(1));
     let mut searches: Vec<LineSearch> = lines.iter().map(|line| LineSearch::new(line, bound, bins, leak)).collect();
     loop {
         let active = searches.iter().filter(|search| !search.is_done()).count() as u64;

@@ -23,7 +23,8 @@ const MAX_REGIONS_PER_NEURON: usize = 100;
 /// weights, or whose ψ is not piecewise linear.
 pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], bound: f64) -> Vec<Option<Outcome>> {
     let Some(mut tracer) = Tracer::new(engine, lines) else { return vec![None; lines.len()] };
-    let max_regions = (MAX_REGIONS_PER_NEURON * engine.depth() * engine.width()) as u32;
+    let neurons: usize = (1..=engine.depth()).map(|layer| engine.width(layer)).sum();
+    let max_regions = (MAX_REGIONS_PER_NEURON * neurons) as u32;
     loop {
         tracer.propagate();
         for line in 0..lines.len() {
@@ -38,10 +39,10 @@ pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], boun
 
 /// The pre-activations of one layer on all lines, in the current regions.
 struct Layer {
-    /// z = α + β t; n × k.
+    /// z = α + β t; n × k_l.
     alpha: Array2<f64>,
     beta: Array2<f64>,
-    /// ψ': 1 for neurons that are on, the leak (0 for ReLU) for those that are off; n × k.
+    /// ψ': 1 for neurons that are on, the leak (0 for ReLU) for those that are off; n × k_l.
     mask: Array2<f64>,
     /// For each line, the next flip of this layer and its neuron.
     next_flip: Vec<(f64, usize)>,
@@ -63,7 +64,7 @@ impl Layer {
         self.next_flip[line] = next_flip(alpha, beta, mask, now);
     }
 
-    /// mask ∘ α and mask ∘ β of these lines, stacked: 2m × k.
+    /// mask ∘ α and mask ∘ β of these lines, stacked: 2m × k_l.
     fn masked_pairs(&self, lines: &[usize]) -> Array2<f64> {
         let mut pairs = Array2::zeros((2 * lines.len(), self.alpha.ncols()));
         for (row, &line) in lines.iter().enumerate() {
@@ -81,7 +82,7 @@ struct Tracer {
     leak: f64,
     /// Weights of layers 2..L.
     weights: Vec<Array2<f64>>,
-    /// s·a/√k for each line would differ by the sign only: a/√k.
+    /// a/√k_L; for each line it would differ by the sign s only.
     readout: Vec<f64>,
     signs: Vec<f64>,
     /// Layers 1..L.
@@ -97,13 +98,13 @@ struct Tracer {
 
 impl Tracer {
     fn new<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start]) -> Option<Self> {
-        let (depth, width) = (engine.depth(), engine.width());
+        let depth = engine.depth();
         let leak = engine.activation().leak()?;
-        let shape = (lines.len(), width);
+        let shape = (lines.len(), engine.width(1));
         let (mut alpha, mut beta) = (Array2::zeros(shape), Array2::zeros(shape));
-        let mut readout = Vec::with_capacity(width);
+        let scale = (engine.width(depth) as f64).sqrt();
+        let readout = engine.readout().iter().map(|a| a.to_f64() / scale).collect();
         engine.visit_first_layer(&mut |block| {
-            readout.extend(block.readout.iter().map(|a| a.to_f64() / (width as f64).sqrt()));
             for (row, line) in lines.iter().enumerate() {
                 alpha.slice_mut(s![row, block.neurons.clone()]).assign(&block.z.row(line.input).mapv(T::to_f64));
                 beta.slice_mut(s![row, block.neurons.clone()]).assign(&block.u.row(line.input).mapv(T::to_f64));
@@ -203,7 +204,7 @@ impl Tracer {
     }
 }
 
-/// W·(mask ∘ [α; β]) of these lines: 2m × k, a row of α and one of β for each line.
+/// W·(mask ∘ [α; β]) of these lines: 2m × k_l, a row of α and one of β for each line.
 fn product_of_pairs(below: &Layer, lines: &[usize], w: &Array2<f64>) -> Array2<f64> {
     let pairs = below.masked_pairs(lines);
     let mut out = Array2::zeros((pairs.nrows(), w.nrows()));

@@ -20,9 +20,10 @@ pub fn stored<T: Real>(seed: u64, cell: Cell, network: usize, inputs: usize) -> 
 /// An experiment of one cell with the paper's settings.
 pub fn experiment(cell: Cell, networks: usize, inputs: usize) -> Experiment {
     Experiment {
-        depths: vec![cell.depth],
+        depths: if cell.has_differing_layers() { Vec::new() } else { vec![cell.depth] },
         dims: vec![cell.dim],
-        widths: vec![cell.width],
+        widths: if cell.has_differing_layers() { Vec::new() } else { vec![cell.width] },
+        hidden: if cell.has_differing_layers() { vec![cell.widths().collect()] } else { Vec::new() },
         networks,
         inputs,
         gain: 1.0,

@@ -27,6 +27,7 @@ except ImportError as error:
 
 GRID = ("depth", "dim", "width")
 AXES = GRID + ("cell", "network", "input")
+LAYER = "layer"
 RAW = {"step": "f8", "gradient_norm": "f8", "value": "f8", "status": "u1", "evaluations": "u4"}
 FOUND = (0, 1)
 DEAD = 3
@@ -50,12 +51,12 @@ def check_h5py(path):
             seen.append(name)
             check(isinstance(item.attrs["units"], str) and item.attrs["units"], f"{name} has no units")
             check(isinstance(item.attrs["long_name"], str) and item.attrs["long_name"], f"{name} has no long_name")
-            if name in AXES:
+            if name in AXES + (LAYER,):
                 check(item.is_scale, f"{name} is not a dimension scale")
                 return
             for axis, dimension in enumerate(item.dims):
                 check(len(dimension) == 1, f"axis {axis} of {name} has {len(dimension)} scales")
-                check(dimension[0].name.lstrip("/") in AXES, f"axis {axis} of {name} runs along {dimension[0].name}")
+                check(dimension[0].name.lstrip("/") in AXES + (LAYER,), f"axis {axis} of {name} runs along {dimension[0].name}")
 
         file.visititems(visit)
         for name, kind in RAW.items():
@@ -131,6 +132,17 @@ def check_statistics(data, timing, lines):
             check((rest == 0).all() if name == "dead" else (rest == -1).all() if name == "cell_index" else np.isnan(rest).all(), f"{name} where not run")
 
 
+def check_layers(data, lines):
+    """The widths of hidden layers that differ."""
+    check(data.cell_hidden.dims == ("cell", LAYER), f"cell_hidden has axes {data.cell_hidden.dims}")
+    widths = data.cell_hidden.values
+    check((np.count_nonzero(widths, axis=1) == data.cell_depth.values).all(), "cell_hidden has not a width for each layer")
+    check((widths.max(axis=1) == data.cell_width.values).all(), "cell_width is not the widest of cell_hidden")
+    check("widest" in data.width.attrs["long_name"] and "widest" in data.cell_width.attrs["long_name"], "long_name of widths")
+    for line, row in zip(lines, widths):
+        check(line["hidden"] == [width for width in row if width], f"hidden {line['hidden']} of show is not {row}")
+
+
 def check_xarray(path, engine, names, lines):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -146,12 +158,14 @@ def check_xarray(path, engine, names, lines):
             check(timing.unit_seconds.dims == ("cell", "network"), f"{engine}: unit_seconds has axes {timing.unit_seconds.dims}")
             check(timing.unit_seconds.dtype == np.dtype("f8"), f"{engine}: unit_seconds has type {timing.unit_seconds.dtype}")
             check("host" in timing.attrs and "experiment" in data.attrs, f"{engine}: attributes")
+            if LAYER in names:
+                check_layers(data, lines)
             check_statistics(data, timing.assign_coords(data.coords), lines)
 
 
 def check_netcdf4(path):
     with netCDF4.Dataset(path) as file:
-        check(list(file.dimensions) == list(AXES), f"netCDF4: dimensions {list(file.dimensions)}")
+        check([name for name in file.dimensions if name != LAYER] == list(AXES), f"netCDF4: dimensions {list(file.dimensions)}")
         check(file["step"].dimensions == ("cell", "network", "input"), "netCDF4: axes of step")
         check(file["provenance"]["cell_seconds"].dimensions == GRID, "netCDF4: axes of cell_seconds")
         check(file["fraction"].units == "1" and file["provenance"]["cell_seconds"].units == "s", "netCDF4: units")

@@ -1,4 +1,5 @@
 //! Synthetic results: what an experiment could have left, made from a seed without any network.
+#![allow(dead_code)]
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ pub fn experiment() -> Experiment {
         depths: vec![1, 2, 6],
         dims: vec![10, 500],
         widths: vec![10, 1000],
+        hidden: Vec::new(),
         networks: 7,
         inputs: 11,
         gain: 1.0,
@@ -32,6 +34,12 @@ pub fn experiment() -> Experiment {
         extra_widths: BTreeMap::from([(1, vec![100, 1_000_000])]),
         extra_cells: Vec::new(),
     }
+}
+
+/// The same dims with hidden layers that differ in width, and one network whose layers do not.
+pub fn differing_layers() -> Experiment {
+    let hidden = vec![vec![30, 30], vec![50, 60], vec![60, 20, 40]];
+    Experiment { depths: Vec::new(), widths: Vec::new(), extra_widths: BTreeMap::new(), hidden, ..experiment() }
 }
 
 /// Random samples of every status for each cell of `experiment`. In the last cell nothing is found at all.

@@ -1,9 +1,9 @@
 //! The implicit engine: weight matrices that are never stored, nor drawn entry by entry.
 //!
-//! Each k × k matrix is a [`GaussianMatrix`]: its products with the vectors that are asked for are drawn in place of its entries, exactly
-//! in joint law, at a cost that is linear in k. A network asks for the same products in the same order on every machine: first all inputs
-//! forward, then their gradients backward, then points of the lines. So what it draws is a function of its streams alone. The first layer
-//! is drawn as it is where d is small (d numbers a neuron cost less than n products), and implicit where d is large.
+//! The matrix of a layer above the first is a [`GaussianMatrix`]: its products with the vectors that are asked for are drawn in place of
+//! its entries, exactly in joint law, at a cost that is linear in k. A network asks for the same products in the same order on every
+//! machine: first all inputs forward, then their gradients backward, then points of the lines. So what it draws is a function of its streams
+//! alone. The first layer is drawn as it is where d is small (d numbers a neuron cost less than n products), and implicit where d is large.
 
 mod basis;
 mod cholesky;
@@ -50,15 +50,15 @@ pub struct Implicit<T> {
     first: First<T>,
     /// W₂..W_L.
     hidden: Vec<GaussianMatrix<T>>,
-    /// a, length k.
+    /// a, length k_L.
     readout: Vec<T>,
     /// x, n × d.
     inputs: Array2<T>,
-    /// W₁x, n × k; empty until it is known.
+    /// W₁x, n × k_1; empty until it is known.
     z: Array2<T>,
-    /// W₁p, n × k; empty until directions are set.
+    /// W₁p, n × k_1; empty until directions are set.
     u: Array2<T>,
-    /// 1/√k.
+    /// 1/√k_L.
     scale: f64,
 }
 
@@ -81,9 +81,10 @@ impl<T: Real> Implicit<T> {
 
     fn build(streams: NetworkStreams, cell: Cell, psi: Activation, inputs: Array2<T>, first: FirstLayer) -> Self {
         let mut weights = Weights::new(streams, cell, Storage::Regenerated);
-        let mut readout = Vec::with_capacity(cell.width);
+        let read_out = cell.width_of(cell.depth);
+        let mut readout = Vec::with_capacity(read_out);
         let mut block_readout = Vec::new();
-        for block in 0..blocks(cell.width) {
+        for block in 0..blocks(read_out) {
             weights.readout(block, &mut block_readout);
             readout.extend_from_slice(&block_readout);
         }
@@ -99,33 +100,35 @@ impl<T: Real> Implicit<T> {
             inputs,
             z: zeros((0, 0)),
             u: zeros((0, 0)),
-            scale: 1.0 / (cell.width as f64).sqrt(),
+            scale: 1.0 / (read_out as f64).sqrt(),
         }
     }
 
-    /// W₁x for each row x: n × k from n × d.
+    /// W₁x for each row x: n × k_1 from n × d.
     fn first_times(&mut self, x: Array2<T>) -> Array2<T> {
         let weights = match &mut self.first {
             First::Implicit(matrix) => return matrix.times(x),
             First::Drawn(weights) => weights,
         };
-        let mut z = zeros((x.nrows(), self.cell.width));
-        for block in 0..blocks(self.cell.width) {
-            let rows = block_rows(self.cell.width, block);
+        let width = self.cell.width_of(1);
+        let mut z = zeros((x.nrows(), width));
+        for block in 0..blocks(width) {
+            let rows = block_rows(width, block);
             times_transposed(x.view(), weights.rows(1, block), z.slice_mut(s![.., rows]));
         }
         z
     }
 
-    /// W₁ᵀg for each row g: n × d from n × k.
+    /// W₁ᵀg for each row g: n × d from n × k_1.
     fn first_transpose_times(&mut self, gradient: Array2<T>) -> Array2<T> {
         let weights = match &mut self.first {
             First::Implicit(matrix) => return matrix.transpose_times(gradient),
             First::Drawn(weights) => weights,
         };
+        let width = self.cell.width_of(1);
         let mut below = zeros((gradient.nrows(), self.cell.dim));
-        for block in 0..blocks(self.cell.width) {
-            let rows = block_rows(self.cell.width, block);
+        for block in 0..blocks(width) {
+            let rows = block_rows(width, block);
             add_times(gradient.slice(s![.., rows]), weights.rows(1, block), below.view_mut());
         }
         below
@@ -133,7 +136,7 @@ impl<T: Real> Implicit<T> {
 }
 
 impl<T: Real> Implicit<T> {
-    /// f and ∇f from the pre-activations `top` of the first layer, n × k.
+    /// f and ∇f from the pre-activations `top` of the first layer, n × k_1.
     fn above_first_layer(&mut self, mut top: Array2<T>) -> ValueAndGradient<T> {
         let psi = self.psi;
         let mut layers = Vec::new();
@@ -168,7 +171,7 @@ fn matrix<T: Real>(streams: NetworkStreams, cell: Cell, layer: usize) -> Gaussia
     let fresh = move |side: Side, direction: usize, chunk: usize, out: &mut [T]| {
         T::fill_with(out, &mut scratch, |out| streams.product(layer, side == Side::TransposeTimes, direction, chunk, out));
     };
-    GaussianMatrix::new(cell.width, cell.fan_in(layer), Box::new(fresh))
+    GaussianMatrix::new(cell.width_of(layer), cell.fan_in(layer), Box::new(fresh))
 }
 
 impl<T: Real> Engine<T> for Implicit<T> {
@@ -176,8 +179,8 @@ impl<T: Real> Engine<T> for Implicit<T> {
         self.cell.depth
     }
 
-    fn width(&self) -> usize {
-        self.cell.width
+    fn width(&self, layer: usize) -> usize {
+        self.cell.width_of(layer)
     }
 
     fn activation(&self) -> Activation {
@@ -186,6 +189,10 @@ impl<T: Real> Engine<T> for Implicit<T> {
 
     fn inputs(&self) -> ArrayView2<'_, T> {
         self.inputs.view()
+    }
+
+    fn readout(&mut self) -> Vec<T> {
+        self.readout.clone()
     }
 
     fn value_and_gradient(&mut self) -> ValueAndGradient<T> {
@@ -199,7 +206,7 @@ impl<T: Real> Engine<T> for Implicit<T> {
     }
 
     fn linear_gradient(&mut self) -> Array2<T> {
-        let mut gradient = Array2::from_shape_vec((1, self.cell.width), self.readout.clone()).expect("a row");
+        let mut gradient = Array2::from_shape_vec((1, self.readout.len()), self.readout.clone()).expect("a row");
         for matrix in self.hidden.iter_mut().rev() {
             gradient = matrix.transpose_times(gradient);
         }
@@ -212,11 +219,12 @@ impl<T: Real> Engine<T> for Implicit<T> {
     }
 
     fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<T>)) {
-        visit(LineBlock { neurons: 0..self.cell.width, readout: &self.readout, z: self.z.view(), u: self.u.view() });
+        let readout = if self.cell.depth == 1 { &self.readout[..] } else { &[] };
+        visit(LineBlock { neurons: 0..self.cell.width_of(1), readout, z: self.z.view(), u: self.u.view() });
     }
 
     fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64> {
-        let mut h = zeros((points.len(), self.cell.width));
+        let mut h = zeros((points.len(), self.cell.width_of(1)));
         for (point, mut h) in points.iter().zip(h.rows_mut()) {
             activation::apply_on_line(
                 self.psi,
