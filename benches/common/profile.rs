@@ -43,11 +43,14 @@ impl Engine<f32> for Timed<'_> {
     fn depth(&self) -> usize {
         self.engine.depth()
     }
-    fn width(&self) -> usize {
-        self.engine.width()
+    fn width(&self, layer: usize) -> usize {
+        self.engine.width(layer)
     }
     fn inputs(&self) -> ArrayView2<'_, f32> {
         self.engine.inputs()
+    }
+    fn readout(&mut self) -> Vec<f32> {
+        self.engine.readout()
     }
     fn value_and_gradient(&mut self) -> ValueAndGradient<f32> {
         timed(&mut self.profile.gradient, || self.engine.value_and_gradient())
