@@ -85,7 +85,35 @@ the flops of its products and the normals in them, of which it draws some again 
     for row, measured, target in everything:
         share = verdict(row["achieved"], target) if target else f"{row['achieved']:.2f}"
         rows.append([cell(row["cell"]), f"{row['engine']}, {row['search']}", seconds(row["bound"]), seconds(measured), share])
-    return text + table(["(L, d, k)", "engine, search", "bound", "measured", "bound / measured"], rows)
+    text += table(["(L, d, k)", "engine, search", "bound", "measured", "bound / measured"], rows)
+    missed = []
+    for row in bench["cells"]:
+        for peer, ratio, target, measured in zip(["plain", "tuned"], row["ratios"], row["targets"], row["seconds"][1:]):
+            if ratio < target:
+                best = measured / row["bound"]
+                missed.append([cell(row["cell"]), peer, f"{ratio:.1f}", f"{target:g}", f"{best:.1f}", f"{row['achieved']:.2f}"])
+    if missed:
+        text += f"""
+Ratios to a peer that fall short of their target, and what a program at the bound would reach. The tuned peer makes the same products as
+we do, in a BLAS of {gigaflops('torch_sgemm_all')} against {gigaflops('sgemm_all')}: where its ratio at the bound is below the target, no
+program that makes these products can reach it on this machine.
+
+"""
+        text += table(["(L, d, k)", "peer", "ratio", "target", "at the bound", "bound / measured"], missed)
+    text += """
+## Where the time goes
+
+Processor seconds of one thread for a network, the other core idle: inputs and stored weights; f and ∇f; the first layer along the lines;
+points of the lines or passes over the neurons; and what is left (choosing points, norms, memory).
+
+"""
+    rows = []
+    for row in bench["cells"]:
+        stages = row["stages"]
+        named = [stages[name] for name in ["build", "gradient", "directions", "search"]]
+        rest = max(stages["whole"] - sum(named), 0.0)
+        rows.append([cell(row["cell"]), *(f"{seconds(part)} ({100 * part / stages['whole']:.0f} %)" for part in [*named, rest])])
+    return text + table(["(L, d, k)", "weights", "f and ∇f", "first layer of lines", "search", "rest"], rows)
 
 
 def scaling_text(scaling, figure):
