@@ -15,6 +15,7 @@ pub mod growth;
 pub mod hessian;
 pub mod interval;
 pub mod lanczos;
+pub mod memory;
 pub mod network;
 pub mod options;
 pub mod run;
