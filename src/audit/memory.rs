@@ -3,7 +3,7 @@
 use super::Setting;
 use crate::plan::memory::{PROCESS, THREAD};
 
-/// Bytes of a network and of the largest measurement that is made on it, a little more than were ever seen.
+/// Bytes of a network and of the largest measurement that is made on it: no less, and up to twice as many, as were seen.
 pub fn network_bytes(setting: &Setting) -> u64 {
     let (d, k) = (setting.dim as u64, setting.width as u64);
     let small = d.min(k);

@@ -163,7 +163,10 @@ mod tests {
     #[test]
     fn regimes_are_those_of_the_paper() {
         let label = |dim, width| Setting { dim, width, activation: Activation::Relu }.regime(0.1).label();
-        assert_eq!([label(500, 50), label(500, 51), label(500, 19_310), label(500, 19_311)], ["k ≪ d", "between", "between", "Case 1"]);
+        assert_eq!(
+            [label(500, 50), label(500, 51), label(500, 19_310), label(500, 19_311)],
+            ["k ≪ d", "between", "between", "Case 1"]
+        );
         // log⁶ d log 10 passes below d log³ d at d = 606, where Case 1 has long begun.
         assert_eq!([label(605, 159_200), label(606, 159_255), label(606, 159_256)], ["Case 1", "Case 1", "Cases 1, 2"]);
         assert_eq!([label(606, 159_372), label(606, 159_373)], ["Cases 1, 2", "Case 1"]);

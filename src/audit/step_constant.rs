@@ -9,12 +9,13 @@ use super::interval::probability;
 use super::network::norm;
 use super::{Estimate, Network};
 
-/// Drops are searched from the smallest to the largest, on a grid that is geometric up to steps of [`LONGEST`]. Two changes of sign
-/// between neighbours are not seen.
+/// Drops are searched from the smallest to the largest, on a grid that is geometric until neighbours lie at a distance of [`LONGEST`] in
+/// space, which changes a pre-activation by about as much, or by [`FINEST`]. Two changes of sign between neighbours are not seen.
 const SMALLEST: f64 = 0.01;
 pub const LARGEST: f64 = 200.0;
 const RATIO: f64 = 1.04;
 const LONGEST: f64 = 1.0;
+const FINEST: f64 = 0.01;
 /// Halvings of the stretch between two points of the grid.
 const HALVINGS: usize = 30;
 
@@ -56,7 +57,7 @@ impl Line {
                 count += 1;
             }
             (low, was) = (high, is);
-            high = (high * RATIO).min(high + LONGEST).min(LARGEST);
+            high = (high * RATIO).min(high + (LONGEST * line.gradient_norm).max(FINEST)).min(LARGEST);
         }
         line
     }

@@ -5,9 +5,9 @@ use crate::audit::interval::{Point, exponent, quantile, sample_quantile};
 use crate::audit::step_constant::{CHANGES, LARGEST, Line, root_log, smallest_drop};
 use crate::audit::{Claim, Entry, Estimate, Measured, Network, Setting};
 
-/// The line is evaluated at about 400 points.
+/// The line is evaluated at about 500 points.
 pub fn cost(setting: &Setting) -> f64 {
-    (6.0 * setting.d() + 400.0 * 20.0) * setting.k()
+    (6.0 * setting.d() + 500.0 * 20.0) * setting.k()
 }
 
 pub fn columns() -> Vec<String> {
