@@ -7,20 +7,51 @@ usage() {
 Usage: examples/digits.sh [DIRECTORY]
 
 Writes the digits of scikit-learn to DIRECTORY/digits.npy, runs random networks on them along three directions, and draws the figures.
-DIRECTORY defaults to results/digits. Wants advstep-hpc built (cargo build --release), or its path in ADVSTEP_HPC, and a Python
-with scikit-learn, python3 or the one in ADVSTEP_PYTHON.
+DIRECTORY defaults to results/digits; what is in it from an earlier call is replaced. On a fresh machine scripts/setup.sh installs what
+advstep-hpc is built from, it is built, and scikit-learn goes into a Python environment DIRECTORY/venv.
+
+  ADVSTEP_HPC      a program that is built already
+  ADVSTEP_PYTHON   the Python to use, python3 by default; with scikit-learn in it no environment is made
 TEXT
 }
 
 case "${1:-}" in
     -h | --help) usage; exit 0 ;;
 esac
-here=$(cd "$(dirname "$0")/.." && pwd)
+[[ $# -le 1 ]] || { usage >&2; exit 2; }
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 out=${1:-$here/results/digits}
-program=${ADVSTEP_HPC:-${CARGO_TARGET_DIR:-$here/target}/release/advstep-hpc}
-python=${ADVSTEP_PYTHON:-python3}
+say() { echo "digits: $*"; }
 
 mkdir -p "$out"
+python=${ADVSTEP_PYTHON:-python3}
+if ! "$python" -c 'import sklearn' >"$out/python.log" 2>&1; then
+    venv=$out/venv
+    # The copy of the requirements is made last, so an environment that was left half-made is made again.
+    if ! cmp -s "$here/examples/requirements.txt" "$venv/requirements.txt"; then
+        say "making the Python environment $venv with scikit-learn"
+        rm -rf "$venv"
+        if ! { "$python" -m venv "$venv" && "$venv/bin/python" -m pip install --quiet --requirement "$here/examples/requirements.txt"; } \
+            >"$out/python.log" 2>&1; then
+            cat "$out/python.log" >&2
+            echo "digits: cannot install scikit-learn (see above) install it and name that Python in ADVSTEP_PYTHON; venv itself comes" \
+                "with scripts/setup.sh --tests" >&2
+            exit 1
+        fi
+        cp "$here/examples/requirements.txt" "$venv/"
+    fi
+    python=$venv/bin/python
+fi
+rm -f "$out/python.log"
+
+program=${ADVSTEP_HPC:-}
+if [[ -z $program ]]; then
+    "$here/scripts/setup.sh" >&2
+    export PATH="${CARGO_HOME:-${HOME:-}/.cargo}/bin:$PATH"
+    cargo build --release --locked --manifest-path "$here/Cargo.toml"
+    program=${CARGO_TARGET_DIR:-$here/target}/release/advstep-hpc
+fi
+
 "$python" - "$out/digits.npy" <<'PYTHON'
 import sys
 

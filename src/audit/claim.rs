@@ -40,6 +40,7 @@ pub struct Claim {
     part: String,
     quantity: String,
     unmet: Vec<String>,
+    unnamed: Option<String>,
     note: String,
     empty: Option<String>,
 }
@@ -63,6 +64,7 @@ impl Claim {
             part: String::new(),
             quantity: quantity.into(),
             unmet: Vec::new(),
+            unnamed: None,
             note: String::new(),
             empty: None,
         }
@@ -88,6 +90,12 @@ impl Claim {
         self
     }
 
+    /// A condition with a constant that the paper does not name, e.g. `k ≥ C log 2/γ`: a failure says no more than that the constant is larger.
+    pub fn assuming_unnamed(mut self, asks: impl Into<String>) -> Self {
+        self.unnamed = Some(format!("{}, C not named", asks.into()));
+        self
+    }
+
     /// Something the reader should know.
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.note = note.into();
@@ -97,16 +105,17 @@ impl Claim {
     /// Whether the bound says nothing here, because no network could violate it, and `why`. What was measured is told all the same.
     pub fn empty_if(mut self, empty: bool, why: impl Into<String>) -> Self {
         if empty {
-            self.empty = Some(why.into());
+            self.empty.get_or_insert(why.into());
         }
         self
     }
 
     /// With probability at least 1 − γ, X ≤ `bound`; `x` has the X of every network.
     pub fn at_most(self, x: &[f64], bound: f64) -> Entry {
-        let estimate = interval::quantile(x, 1.0 - self.gamma);
+        let claim = self.only_where_defined(bound);
+        let estimate = interval::quantile(x, 1.0 - claim.gamma);
         let failures = x.iter().filter(|&&x| !is_at_most(x, bound)).count() as u64;
-        self.often_enough(estimate, bound, bound / estimate.value, (failures, x.len() as u64))
+        claim.often_enough(estimate, bound, room(bound, estimate.value), (failures, x.len() as u64))
     }
 
     /// With probability at least 1 − γ, X ≥ `bound`, for an X that is never negative.
@@ -121,6 +130,23 @@ impl Claim {
         let estimate = interval::quantile(x, self.gamma);
         let failures = x.iter().filter(|&&x| !is_at_most(bound, x)).count() as u64;
         self.often_enough(estimate, bound, estimate.value / bound, (failures, x.len() as u64))
+    }
+
+    /// A bound with a root of a negative number is none.
+    fn only_where_defined(self, bound: f64) -> Self {
+        self.empty_if(bound.is_nan(), "the bound is not defined: it says nothing")
+    }
+
+    /// With probability at least 1 − γ, both X ≤ `at_most` and Y ≥ `at_least` in one network; `x` and `y` have theirs. The number that is
+    /// compared with 1 is the larger one of X/`at_most` and `at_least`/Y. A lower bound that is not above 0, or not defined, is always kept.
+    pub fn both(self, (x, at_most): (&[f64], f64), (y, at_least): (&[f64], f64)) -> Entry {
+        let is_void = at_least.is_nan() || at_least <= 0.0;
+        let claim = if is_void { self.note("its lower bound says nothing") } else { self };
+        let worst = |(&x, &y): (&f64, &f64)| match (x / at_most, if is_void { 0.0 } else { at_least / y }) {
+            (x, y) if x.is_nan() || y.is_nan() => f64::NAN,
+            (x, y) => x.max(y),
+        };
+        claim.at_most(&x.iter().zip(y).map(worst).collect::<Vec<f64>>(), 1.0)
     }
 
     fn often_enough(self, estimate: Estimate, bound: f64, room: f64, failures: (u64, u64)) -> Entry {
@@ -139,13 +165,14 @@ impl Claim {
         let failures = x.iter().filter(|&&x| !is_at_most(x, bound + ROUNDING * bound.abs())).count() as u64;
         let outcome = if failures > 0 { Outcome::Fails } else { Outcome::Holds };
         let estimate = Estimate { value: largest, ..Estimate::NONE };
-        self.entry(bound, estimate, bound / largest, Some((failures, x.len() as u64)), outcome, String::new())
+        self.entry(bound, estimate, room(bound, largest), Some((failures, x.len() as u64)), outcome, String::new())
     }
 
     /// With probability at least 1 − γ, sup ≤ `bound`: the supremum of each network is at least `found`, and at most `at_most` if that is given.
     /// The estimate is of what was found.
     pub fn supremum_at_most(self, found: &[f64], at_most: Option<&[f64]>, bound: f64) -> Entry {
-        let gamma = self.gamma;
+        let claim = self.only_where_defined(bound);
+        let gamma = claim.gamma;
         let count = |x: &[f64]| (x.iter().filter(|&&x| !is_at_most(x, bound)).count() as u64, x.len() as u64);
         let estimate = interval::quantile(found, 1.0 - gamma);
         let failures = count(found);
@@ -158,7 +185,7 @@ impl Claim {
             Outcome::NotTestable => too_few(failures, gamma),
             _ => String::new(),
         };
-        self.entry(bound, estimate, bound / estimate.value, Some(failures), outcome, why)
+        claim.entry(bound, estimate, room(bound, estimate.value), Some(failures), outcome, why)
     }
 
     /// The probability of which there were `hits` in `trials`, independent, is at most `bound`.
@@ -170,16 +197,17 @@ impl Claim {
             () if estimate.high <= bound => (Outcome::Holds, String::new()),
             () => (Outcome::NotTestable, "the interval holds the bound: it takes more networks to tell".to_string()),
         };
-        claim.entry(bound, estimate, bound / estimate.value, Some((hits, trials)), outcome, why)
+        claim.entry(bound, estimate, room(bound, estimate.value), Some((hits, trials)), outcome, why)
     }
 
     /// An exponent, as measured by [`interval::exponent`].
-    pub fn exponent(self, measured: Option<Estimate>, claimed: Exponent) -> Entry {
+    pub fn exponent(self, measured: Result<Estimate, &'static str>, claimed: Exponent) -> Entry {
         let bound = match claimed {
             Exponent::AtMost(bound) | Exponent::AtLeast(bound) | Exponent::Exactly(bound) => bound,
         };
-        let Some(estimate) = measured else {
-            return self.not_testable(bound, "there are not two sizes to compare".to_string());
+        let estimate = match measured {
+            Ok(estimate) => estimate,
+            Err(why) => return self.not_testable(bound, why),
         };
         let excluded = match claimed {
             Exponent::AtMost(bound) => estimate.low > bound + TOLERANCE,
@@ -209,9 +237,10 @@ impl Claim {
         outcome: Outcome,
         why: String,
     ) -> Entry {
-        let Self { statement, scope, networks, gamma, part, quantity, unmet, note, empty } = self;
+        let Self { statement, scope, networks, gamma, part, quantity, mut unmet, unnamed, note, empty } = self;
         let room = if empty.is_some() { f64::NAN } else { room };
         let (outcome, why) = empty.map_or((outcome, why), |why| (Outcome::NotTestable, why));
+        unmet.extend(unnamed.filter(|_| outcome == Outcome::Fails));
         let verdict = Verdict { outcome, outside: !unmet.is_empty() };
         let asks = if unmet.is_empty() { String::new() } else { format!("asks for {}", unmet.join(" and ")) };
         let why = [why, asks, note].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
@@ -234,6 +263,15 @@ fn too_few((failures, trials): (u64, u64), gamma: f64) -> String {
     match trials < needed {
         true => format!("{failures} of {trials} networks fail, and γ = {gamma} takes at least {needed} networks"),
         false => format!("{failures} of {trials} networks fail, which may be more or less often than γ = {gamma}"),
+    }
+}
+
+/// How many times `measured` fits into an upper bound: ∞ if it is 0 or less, as often as one likes.
+fn room(bound: f64, measured: f64) -> f64 {
+    match measured <= 0.0 {
+        true if bound >= 0.0 => f64::INFINITY,
+        true => f64::NAN,
+        false => bound / measured,
     }
 }
 
@@ -299,6 +337,32 @@ mod tests {
         assert_eq!(verdict(&claim(0.1).always_at_most(&sample, 1e9)), (Outcome::Fails, false));
     }
 
+    /// X ≤ 95.5 and Y ≥ 5.5 each fail in 5 of 100 networks: where these are the same 5 both hold often enough for γ = 0.15 (interval up to
+    /// 11.3 %), where they are not 10 fail, and 15 % cannot be excluded (up to 17.6 %).
+    #[test]
+    fn what_is_claimed_of_two_numbers_is_counted_network_by_network() {
+        let together = |y: &[f64]| claim(0.15).both((&sample(), 95.5), (y, 5.5));
+        let reversed: Vec<f64> = sample().into_iter().rev().collect();
+        assert_eq!((verdict(&together(&reversed)).0, together(&reversed).failures), (Outcome::Holds, Some((5, 100))));
+        assert_eq!((verdict(&together(&sample())).0, together(&sample()).failures), (Outcome::NotTestable, Some((10, 100))));
+        let void = claim(0.15).both((&sample(), 95.5), (&sample(), f64::NAN));
+        assert_eq!((void.failures, void.why.as_str()), (Some((5, 100)), "its lower bound says nothing"));
+        let nothing = claim(0.15).both((&[f64::NAN; 100], 95.5), (&sample(), 5.5));
+        assert_eq!(nothing.failures, Some((100, 100)));
+    }
+
+    #[test]
+    fn room_is_no_number_only_where_there_is_no_bound() {
+        let zeros = [0.0; 100];
+        let negative = [-1.0; 100];
+        assert_eq!(claim(0.1).at_most(&zeros, 2.0).room, f64::INFINITY);
+        assert_eq!(claim(0.1).at_most(&negative, 2.0).room, f64::INFINITY);
+        assert_eq!(claim(0.1).at_most(&zeros, 0.0).room, f64::INFINITY);
+        let undefined = claim(0.1).at_most(&sample(), f64::NAN);
+        assert_eq!((verdict(&undefined).0, undefined.room.is_nan()), (Outcome::NotTestable, true));
+        assert_eq!(verdict(&claim(0.1).supremum_at_most(&sample(), None, f64::NAN)).0, Outcome::NotTestable);
+    }
+
     #[test]
     fn what_holds_always_is_refuted_by_one_network() {
         let at = |bound: f64| verdict(&claim(0.1).always_at_most(&sample(), bound));
@@ -323,12 +387,12 @@ mod tests {
             [at(0.1), at(0.05), at(0.02), at(1.5)],
             [Outcome::Holds, Outcome::NotTestable, Outcome::Fails, Outcome::NotTestable]
         );
-        let estimate = Some(Estimate { value: -0.5, low: -0.6, high: -0.4 });
+        let estimate = Ok(Estimate { value: -0.5, low: -0.6, high: -0.4 });
         let of = |claimed| verdict(&claim(0.1).exponent(estimate, claimed)).0;
         assert_eq!([of(Exponent::AtMost(-0.5)), of(Exponent::AtMost(-0.7))], [Outcome::Holds, Outcome::Fails]);
         assert_eq!([of(Exponent::AtLeast(-0.5)), of(Exponent::AtLeast(0.0))], [Outcome::Holds, Outcome::Fails]);
         assert_eq!([of(Exponent::Exactly(-0.45)), of(Exponent::Exactly(0.0))], [Outcome::Holds, Outcome::Fails]);
-        assert_eq!(verdict(&claim(0.1).exponent(None, Exponent::AtMost(0.0))).0, Outcome::NotTestable);
+        assert_eq!(verdict(&claim(0.1).exponent(Err("there is one size"), Exponent::AtMost(0.0))).0, Outcome::NotTestable);
     }
 
     #[test]
@@ -336,6 +400,9 @@ mod tests {
         let entry = claim(0.1).assuming(true, "d ≥ 1").assuming(false, "k ≥ 1000").note("so it is").at_most(&sample(), 97.0);
         assert_eq!((verdict(&entry), entry.why.as_str()), ((Outcome::Holds, true), "asks for k ≥ 1000; so it is"));
         assert_eq!(entry.verdict.label(), "holds, outside its hypotheses");
+        let unnamed = |bound: f64| claim(0.1).assuming_unnamed("k ≥ C").at_most(&sample(), bound);
+        assert_eq!((verdict(&unnamed(97.0)), unnamed(97.0).why.as_str()), ((Outcome::Holds, false), ""));
+        assert_eq!((verdict(&unnamed(50.0)), unnamed(50.0).why.as_str()), ((Outcome::Fails, true), "asks for k ≥ C, C not named"));
         let empty = claim(0.1).empty_if(true, "it says nothing").at_most(&sample(), 97.0);
         assert_eq!((verdict(&empty).0, empty.room.is_nan()), (Outcome::NotTestable, true));
     }

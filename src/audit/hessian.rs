@@ -36,7 +36,11 @@ pub fn norm_in_ball(network: &Network, radius: f64, start: ArrayView1<f64>, step
     for _ in 0..steps {
         let here = curvature(network, there.view());
         for _ in 0..POWER_STEPS {
-            v = scaled_to(times(network, &here, v.view()).view(), 1.0);
+            let next = times(network, &here, v.view());
+            // Far out ψ'' may be 0 in every neuron.
+            if norm(next.view()) > 0.0 {
+                v = scaled_to(next.view(), 1.0);
+            }
         }
         let along = network.forward(v.view());
         let value = form(&there, &along);

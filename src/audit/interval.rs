@@ -45,10 +45,23 @@ pub fn quantile(sample: &[f64], level: f64) -> Estimate {
     let n = sorted.len();
     let below = Binomial::new(level, n as u64).expect("a level is a probability");
     // P(X_(r) ≤ q) = P(Bin ≥ r): the largest rank that is below the quantile but for SIDE, and the smallest that is above it.
-    let low = (1..=n).rev().find(|&rank| below.cdf(rank as u64 - 1) <= SIDE);
-    let high = (1..=n).find(|&rank| 1.0 - below.cdf(rank as u64 - 1) <= SIDE);
+    let low = last_rank(n, |rank| below.cdf(rank as u64 - 1) <= SIDE);
+    let high = Some(last_rank(n, |rank| below.sf(rank as u64 - 1) > SIDE).unwrap_or(0) + 1).filter(|&rank| rank <= n);
     let at = |rank: usize| sorted[rank - 1];
     Estimate { value: at(rank_of(level, n)), low: low.map_or(f64::NEG_INFINITY, at), high: high.map_or(f64::INFINITY, at) }
+}
+
+/// The last rank from 1 to `n` of those that `is_so`, by bisection: so are all before it.
+fn last_rank(n: usize, is_so: impl Fn(usize) -> bool) -> Option<usize> {
+    let (mut so, mut not) = (0, n + 1);
+    while not - so > 1 {
+        let middle = so + (not - so) / 2;
+        match is_so(middle) {
+            true => so = middle,
+            false => not = middle,
+        }
+    }
+    (so > 0).then_some(so)
 }
 
 /// The value of [`quantile`] alone, for the many samples of a bootstrap.
@@ -63,15 +76,6 @@ fn rank_of(level: f64, n: usize) -> usize {
     ((n as f64 * level - 1e-9).ceil() as usize).clamp(1, n)
 }
 
-/// A mean with the interval of the normal approximation, ± 1.96 standard errors.
-pub fn mean(sample: &[f64]) -> Estimate {
-    let n = sample.len() as f64;
-    let value = sample.iter().sum::<f64>() / n;
-    let variance = sample.iter().map(|x| (x - value).powi(2)).sum::<f64>() / (n - 1.0);
-    let half = 1.96 * (variance / n).sqrt();
-    Estimate { value, low: value - half, high: value + half }
-}
-
 /// A sample at one size, for [`exponent`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Point {
@@ -84,9 +88,24 @@ pub struct Point {
 }
 
 /// The exponent e in statistic ~ size^e: the common slope of log statistic against log size, by least squares in each group. Its interval
-/// has the percentiles 2.5 and 97.5 of 1000 bootstrap samples of the networks at each point. `None` without two sizes in a group, or where
-/// a statistic is not positive.
-pub fn exponent(points: &[Point], statistic: impl Fn(&[f64]) -> f64) -> Option<Estimate> {
+/// has the percentiles 2.5 and 97.5 of 1000 bootstrap samples of the networks at each point.
+///
+/// Exponents are of large sizes: points of groups and sizes below 10 are left out.
+///
+/// # Errors
+/// Why there is none: no group has two sizes, or a statistic has no logarithm.
+pub fn exponent(points: &[Point], statistic: impl Fn(&[f64]) -> f64) -> Result<Estimate, &'static str> {
+    const LEAST: usize = 10;
+    let is_large = |point: &&Point| point.group >= LEAST && point.size >= LEAST as f64;
+    let points: Vec<Point> = points.iter().filter(is_large).cloned().collect();
+    let has_sizes = points.iter().any(|point| points.iter().any(|other| other.group == point.group && other.size != point.size));
+    if !has_sizes {
+        return Err("there are not two sizes of 10 or more to compare");
+    }
+    bootstrap(&points, statistic).ok_or("the number is 0 or infinite at some size, and has no logarithm")
+}
+
+fn bootstrap(points: &[Point], statistic: impl Fn(&[f64]) -> f64) -> Option<Estimate> {
     const RESAMPLES: usize = 1000;
     let logs: Vec<f64> = points.iter().map(|point| statistic(&point.sample).ln()).collect();
     let value = slope(points, &logs)?;
@@ -100,7 +119,8 @@ pub fn exponent(points: &[Point], statistic: impl Fn(&[f64]) -> f64) -> Option<E
         slope(points, &logs)
     });
     let mut slopes: Vec<f64> = slopes.collect();
-    if slopes.len() < RESAMPLES / 2 {
+    // Those without a slope might lie on either side.
+    if ((RESAMPLES - slopes.len()) as f64) > SIDE * RESAMPLES as f64 {
         return None;
     }
     slopes.sort_by(f64::total_cmp);
@@ -130,6 +150,8 @@ fn slope(points: &[Point], logs: &[f64]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use statrs::distribution::Discrete;
+
     use super::*;
 
     #[test]
@@ -176,17 +198,70 @@ mod tests {
         assert!(missed.count() < 244);
     }
 
+    /// The probability that the interval of Clopper and Pearson covers p, summed over all counts: at least 95 %, and not much more where n is large.
+    #[test]
+    fn the_interval_of_a_probability_covers_it_as_often_as_it_says() {
+        for (n, most) in [(1, 1.0), (20, 0.995), (300, 0.97)] {
+            let intervals: Vec<Estimate> = (0..=n).map(|hits| probability(hits, n)).collect();
+            for p in [0.013, 0.1, 0.31, 0.5, 0.97] {
+                let law = Binomial::new(p, n).unwrap();
+                let covers = |hits: &u64| (intervals[*hits as usize].low..=intervals[*hits as usize].high).contains(&p);
+                let coverage: f64 = (0..=n).filter(covers).map(|hits| law.pmf(hits)).sum();
+                assert!(coverage >= 0.95, "{p} of {n}: {coverage}");
+                assert!(coverage <= most || !(0.05..0.95).contains(&p), "{p} of {n}: {coverage}");
+            }
+        }
+    }
+
+    /// Quantiles at 0.9 of 100 exponential numbers times d^(−1/2) at three d. A bootstrap of so few is not exact: of 200 intervals
+    /// 178 or more are to cover −1/2, four standard errors below 95 %.
+    #[test]
+    fn the_interval_of_an_exponent_covers_it_nearly_as_often_as_it_says() {
+        let mut generator = Xoshiro256PlusPlus::seed_from_u64(17);
+        let mut exponential = || -((generator.next_u64() as f64 + 0.5) / 2_f64.powi(64)).ln();
+        let covered = (0..200).filter(|_| {
+            let point = |size: f64, exponential: &mut dyn FnMut() -> f64| Point {
+                group: 10,
+                size,
+                sample: (0..100).map(|_| exponential() / size.sqrt()).collect(),
+            };
+            let points = [50.0, 150.0, 500.0].map(|size| point(size, &mut exponential));
+            let found = exponent(&points, |sample| sample_quantile(sample, 0.9)).unwrap();
+            found.low <= -0.5 && -0.5 <= found.high
+        });
+        let covered = covered.count();
+        assert!((178..=199).contains(&covered), "{covered} of 200");
+    }
+
+    /// Tails of many networks are found without walking through the ranks, and are those of the walk.
+    #[test]
+    fn ranks_are_those_of_a_walk() {
+        for n in [1, 2, 10, 117, 400] {
+            let sample: Vec<f64> = (1..=n).map(f64::from).collect();
+            for level in [1e-12, 0.01, 0.3, 0.9, 0.999, 1.0 - 1e-12] {
+                let below = Binomial::new(level, n.try_into().unwrap()).unwrap();
+                let low = (1..=n).rev().find(|&rank| below.cdf(rank as u64 - 1) <= SIDE);
+                let high = (1..=n).find(|&rank| below.sf(rank as u64 - 1) <= SIDE);
+                let found = quantile(&sample, level);
+                assert_eq!(found.low, low.map_or(f64::NEG_INFINITY, f64::from), "{level} of {n}");
+                assert_eq!(found.high, high.map_or(f64::INFINITY, f64::from), "{level} of {n}");
+            }
+        }
+    }
+
     #[test]
     fn exponents_of_power_laws_are_found() {
         let point = |group: usize, size: f64, factor: f64| {
             let sample = (0..50).map(|i| factor * size.powf(-0.5) * (1.0 + 0.01 * f64::from(i % 7))).collect();
             Point { group, size, sample }
         };
-        let points = [point(0, 10.0, 1.0), point(0, 100.0, 1.0), point(1, 20.0, 9.0), point(1, 50.0, 9.0)];
+        let points = [point(10, 10.0, 1.0), point(10, 100.0, 1.0), point(15, 20.0, 9.0), point(15, 50.0, 9.0)];
         let mean = |sample: &[f64]| sample.iter().sum::<f64>() / sample.len() as f64;
         let found = exponent(&points, mean).unwrap();
         assert!((found.value + 0.5).abs() < 1e-12 && found.low < -0.5 && found.high > -0.5 && found.high - found.low < 0.01);
-        assert_eq!(exponent(&points[..1], mean), None);
-        assert_eq!(exponent(&points, |_| -1.0), None);
+        let with_small = [&points[..], &[point(10, 2.0, 5.0), point(2, 10.0, 1.0), point(2, 20.0, 3.0)]].concat();
+        assert_eq!(exponent(&with_small, mean), Ok(found));
+        assert!(exponent(&points[..1], mean).unwrap_err().contains("two sizes"));
+        assert!([-1.0, 0.0, f64::INFINITY].iter().all(|&x| exponent(&points, |_| x).unwrap_err().contains("no logarithm")));
     }
 }

@@ -15,6 +15,7 @@ pub mod growth;
 pub mod hessian;
 pub mod interval;
 pub mod lanczos;
+pub mod memory;
 pub mod network;
 pub mod options;
 pub mod run;
@@ -152,5 +153,22 @@ impl Measured {
     /// Number `index` of every network.
     pub fn column(&self, index: usize) -> Vec<f64> {
         self.rows.iter().map(|row| row[index]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regimes_are_those_of_the_paper() {
+        let label = |dim, width| Setting { dim, width, activation: Activation::Relu }.regime(0.1).label();
+        assert_eq!(
+            [label(500, 50), label(500, 51), label(500, 19_310), label(500, 19_311)],
+            ["k ≪ d", "between", "between", "Case 1"]
+        );
+        // log⁶ d log 10 passes below d log³ d at d = 606, where Case 1 has long begun.
+        assert_eq!([label(605, 159_200), label(606, 159_255), label(606, 159_256)], ["Case 1", "Case 1", "Cases 1, 2"]);
+        assert_eq!([label(606, 159_372), label(606, 159_373)], ["Cases 1, 2", "Case 1"]);
     }
 }

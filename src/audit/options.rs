@@ -15,13 +15,15 @@ pub const SEED: u64 = 2020;
 /// Most weights of a network: 1 GiB of f64.
 const MAX_WEIGHTS: f64 = (1u64 << 27) as f64;
 const MAX_NETWORKS: f64 = 1e6;
+/// Least γ.
+const LEAST_GAMMA: f64 = 1e-12;
 
 /// What to audit, and nothing about how: this decides every number of an audit.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// By activation, then dim, then width; distinct.
     pub settings: Vec<Setting>,
-    /// Failure probabilities in (0, 1), distinct, falling.
+    /// Failure probabilities from 10⁻¹² to below 1, distinct, falling.
     pub gammas: Vec<f64>,
     /// Networks at each setting, ≥ 2.
     pub networks: usize,
@@ -55,6 +57,13 @@ impl Typed {
         if let Some(gamma) = gammas.iter().find(|gamma| !(**gamma > 0.0 && **gamma < 1.0)) {
             let what = format!("the failure probability {gamma} is not between 0 and 1");
             return Err(BadInput::new(what, "the statements hold with probability 1 − γ", "give --gamma such as 0.1,0.01"));
+        }
+        if let Some(gamma) = gammas.iter().find(|gamma| **gamma < LEAST_GAMMA) {
+            return Err(BadInput::new(
+                format!("the failure probability {gamma:e} is too small"),
+                "no number of networks could show a failure so rare, and 1 − γ loses its digits",
+                format!("give --gamma {LEAST_GAMMA:e} or more, such as 0.1,0.01"),
+            ));
         }
         gammas.sort_by(|a, b| b.total_cmp(a));
         gammas.dedup();
@@ -172,6 +181,7 @@ mod tests {
         for gamma in [0.0, 1.0, -0.1, f64::NAN] {
             assert!(refuse(Typed { gammas: Some(vec![gamma]), ..Typed::default() }).contains("failure probability"));
         }
+        assert!(refuse(Typed { gammas: Some(vec![0.1, 9e-13]), ..Typed::default() }).contains("9e-13 is too small"));
         let unknown = Typed { statements: Some(vec!["lemma-88".to_string()]), ..Typed::default() }.validate().unwrap_err();
         assert!(unknown.remedy.contains("did you mean lemma-8"), "{unknown}");
     }

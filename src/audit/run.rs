@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Error};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
-use super::{Entry, Measured, Network, Options, Setting, file, statements, table};
+use super::{Entry, Measured, Network, Options, Setting, file, memory, statements, table};
 use crate::cli::audit::AuditRequest;
 use crate::cli::paths::check_output;
 use crate::comm::failure::{Failure, end_job, end_job_on_panic};
@@ -100,20 +100,18 @@ fn check(comm: &dyn Comm, request: &AuditRequest) -> anyhow::Result<usize> {
             cli::paths::check_output_dir(directory)?;
         }
     }
-    let resources = resources(request.threads, None);
-    // The network, and what the largest measurement holds besides: as much again.
-    let bytes = |setting: &Setting| 16 * setting.dim as u64 * setting.width as u64;
-    let largest = request.options.settings.iter().map(bytes).max().unwrap_or(1);
-    let fit = usize::try_from(resources.memory / largest.max(1)).unwrap_or(usize::MAX);
-    if fit == 0 {
-        return Err(BadInput::new(
-            "the largest network does not fit the memory of this rank",
-            format!("it takes {} MB, of {} MB", largest >> 20, resources.memory >> 20),
-            "give smaller --dims or --widths, or fewer ranks",
+    let resources = resources(request.threads, request.memory);
+    let options = &request.options;
+    let largest = options.settings.iter().map(memory::network_bytes).max().unwrap_or(0);
+    let records = if comm.rank() == 0 { Works::of(options).record_bytes(options) } else { 0 };
+    memory::threads_that_fit(largest, records, resources.threads, resources.memory).map_err(|needed| {
+        BadInput::new(
+            "the audit does not fit the memory of this rank",
+            format!("on one thread it takes {} MB, of {} MB", needed.div_ceil(1 << 20), resources.memory >> 20),
+            "give smaller --dims or --widths, fewer --networks, a larger --memory if the machine has it, or fewer ranks on it",
         )
-        .into());
-    }
-    Ok(resources.threads.min(fit))
+        .into()
+    })
 }
 
 /// Checks that all ranks run the same program and audit. Collective.
@@ -168,6 +166,16 @@ impl Works {
     /// Networks of each setting.
     fn networks(&self) -> impl Iterator<Item = usize> {
         self.wanted.iter().map(|wanted| wanted.iter().map(|&(_, networks)| networks).max().unwrap_or(0))
+    }
+
+    /// Bytes of what is measured, on rank 0: as records, and then as columns of the statements.
+    fn record_bytes(&self, options: &Options) -> u64 {
+        let rows = |(setting, wanted): (&Setting, &Vec<(usize, usize)>)| -> usize {
+            let row = |&(index, networks): &(usize, usize)| networks * (80 + 16 * statements::ALL[index].columns(setting).len());
+            wanted.iter().map(row).sum()
+        };
+        let rows: usize = options.settings.iter().zip(&self.wanted).map(rows).sum();
+        (rows + 80 * self.networks().sum::<usize>()) as u64
     }
 
     /// The cost of all networks.
@@ -299,6 +307,10 @@ fn decode(message: &[u8]) -> Option<Record> {
 /// Puts the records in order and lets the statements judge.
 fn conclude(options: &Options, mut records: Vec<Record>) -> Audit {
     records.sort_by_key(|record| record.unit);
+    let of_cell = |cell: usize| {
+        let place = |cell: usize| records.partition_point(|record| record.unit.cell < cell);
+        &records[place(cell)..place(cell + 1)]
+    };
     let mut measured = Vec::new();
     let mut entries = Vec::new();
     for (index, statement) in options.statements() {
@@ -306,7 +318,7 @@ fn conclude(options: &Options, mut records: Vec<Record>) -> Audit {
             statement: statement.id(),
             setting: *setting,
             columns: statement.columns(setting),
-            rows: (records.iter().filter(|record| record.unit.cell == cell))
+            rows: (of_cell(cell).iter())
                 .filter_map(|record| record.rows.iter().find(|(other, _)| *other == index).map(|(_, row)| row.clone()))
                 .collect(),
         };

@@ -9,15 +9,19 @@ use super::interval::probability;
 use super::network::norm;
 use super::{Estimate, Network};
 
-/// Drops are searched from the smallest to the largest, on a geometric grid. Two changes of sign between neighbours are not seen.
+/// Drops are searched from the smallest to the largest, on a grid that is geometric until neighbours lie at a distance of [`LONGEST`] in
+/// space, which changes a pre-activation by about as much, or by [`FINEST`]. Two changes of sign between neighbours are not seen.
 const SMALLEST: f64 = 0.01;
 pub const LARGEST: f64 = 200.0;
 const RATIO: f64 = 1.04;
+const LONGEST: f64 = 1.0;
+const FINEST: f64 = 0.01;
 /// Halvings of the stretch between two points of the grid.
 const HALVINGS: usize = 30;
 
-/// Changes of sign kept for a line: the first ones. (A gradient line that crosses zero more often has left the mesoscopic scale.)
-pub const CHANGES: usize = 5;
+/// Changes of sign kept for a line: the first ones. Lines of ReLU networks have few; those of a sine go on for ever, and have left the
+/// mesoscopic scale long before. An even number, so that beyond the last of them a line counts as not flipped.
+pub const CHANGES: usize = 16;
 
 /// The line of one network.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,7 +33,8 @@ pub struct Line {
 }
 
 impl Line {
-    /// The line from x against (or, where f < 0, along) the gradient. Without a direction (f = 0 or ∇f = 0) nothing ever changes.
+    /// The line from x against (or, where f < 0, along) the gradient. The sign has changed where it is not that of f(x), also where f is 0.
+    /// Without a direction (f = 0 or ∇f = 0) nothing ever changes.
     pub fn of(network: &Network) -> Self {
         let value = network.value(network.z.view());
         let gradient = network.gradient(network.z.view());
@@ -41,25 +46,26 @@ impl Line {
         let activation = network.activation();
         let has_flipped = |drop: f64| {
             let terms = network.a.iter().zip(&network.z).zip(&slope).map(|((a, z), slope)| a * activation.value(z + drop * slope));
-            (terms.sum::<f64>() > 0.0) != (value > 0.0)
+            value.signum() * terms.sum::<f64>() <= 0.0
         };
         let (mut count, mut low, mut was) = (0, 0.0, false);
         let mut high = SMALLEST;
-        while high <= LARGEST && count < CHANGES {
+        while low < LARGEST && count < CHANGES {
             let is = has_flipped(high);
             if is != was {
                 line.changes[count] = change_between(low, high, |drop| has_flipped(drop) == is);
                 count += 1;
             }
             (low, was) = (high, is);
-            high *= RATIO;
+            high = (high * RATIO).min(high + (LONGEST * line.gradient_norm).max(FINEST)).min(LARGEST);
         }
         line
     }
 
-    /// Whether the step of `drop` flips the sign.
-    pub fn is_flipped_at(&self, drop: f64) -> bool {
-        self.changes.iter().filter(|change| **change <= drop).count() % 2 == 1
+    /// Whether the step of `drop` flips the sign; `None` beyond what is known of the line.
+    pub fn is_flipped_at(&self, drop: f64) -> Option<bool> {
+        let is_known = drop <= self.changes[CHANGES - 1].min(LARGEST);
+        is_known.then(|| self.changes.iter().filter(|change| **change <= drop).count() % 2 == 1)
     }
 }
 
@@ -76,18 +82,41 @@ fn change_between(mut low: f64, mut high: f64, has_changed: impl Fn(f64) -> bool
 }
 
 /// The smallest drop at which a share 1 − γ of `lines` is flipped; ∞ if there is none. The interval has the smallest drops at which
-/// the upper and the lower end of the Clopper–Pearson interval of that share reach 1 − γ.
+/// the upper and the lower end of the Clopper–Pearson interval of that share reach 1 − γ (95 % where no line flips back).
 pub fn smallest_drop(lines: &[Line], gamma: f64) -> Estimate {
-    let mut drops: Vec<f64> = lines.iter().flat_map(|line| line.changes).filter(|drop| drop.is_finite()).collect();
-    drops.sort_by(f64::total_cmp);
-    let flipped: Vec<u64> = drops.iter().map(|&drop| lines.iter().filter(|line| line.is_flipped_at(drop)).count() as u64).collect();
+    // A line is flipped by its first change of sign, back by its second, and so on.
+    let changes = |line: &Line| line.changes.into_iter().zip([1, -1].into_iter().cycle()).filter(|(drop, _)| drop.is_finite());
+    let mut events: Vec<(f64, i64)> = lines.iter().flat_map(|line| changes(line).collect::<Vec<_>>()).collect();
+    events.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // (drop, lines flipped from there on), beginning with no step.
+    let mut flipped = vec![(0.0, 0)];
+    for at_once in events.chunk_by(|a, b| a.0 == b.0) {
+        let before = flipped[flipped.len() - 1].1;
+        flipped.push((at_once[0].0, before + at_once.iter().map(|(_, change)| change).sum::<i64>()));
+    }
     let trials = lines.len() as u64;
     let first = |reached: &dyn Fn(Estimate) -> f64| {
-        let needed = (0..=trials).find(|&hits| reached(probability(hits, trials)) >= 1.0 - gamma);
-        let place = needed.and_then(|needed| flipped.iter().position(|&hits| hits >= needed));
-        place.map_or(f64::INFINITY, |place| drops[place])
+        let needed = first_count(trials, |hits| reached(probability(hits, trials)) >= 1.0 - gamma);
+        let place = needed.and_then(|needed| flipped.iter().find(|(_, count)| *count >= needed as i64));
+        place.map_or(f64::INFINITY, |(drop, _)| *drop)
     };
     Estimate { value: first(&|share| share.value + 1e-12), low: first(&|share| share.high), high: first(&|share| share.low) }
+}
+
+/// The smallest number from 0 to `most` that is `enough`, by bisection: so are all above it.
+fn first_count(most: u64, enough: impl Fn(u64) -> bool) -> Option<u64> {
+    if !enough(most) {
+        return None;
+    }
+    let (mut low, mut high) = (0, most);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match enough(middle) {
+            true => high = middle,
+            false => low = middle + 1,
+        }
+    }
+    Some(high)
 }
 
 /// √log(1/γ), the factor of the theorems' step and of its length.

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use bytesize::ByteSize;
 use clap::Args;
 
 use super::args::number;
-use super::request::{command_line, threads};
+use super::request::{command_line, memory, threads};
 use crate::activation::Activation;
 use crate::audit::Options;
 use crate::audit::options::Typed;
@@ -51,6 +52,9 @@ pub struct AuditArgs {
     /// Worker threads of each rank [default: all cores this rank may use]
     #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = number, help_heading = "Machine")]
     pub threads: Option<f64>,
+    /// Memory that each rank may use, such as 8GiB or 500MB; fewer threads work where not all would fit [default: its share of what is free]
+    #[arg(long, value_name = "SIZE", help_heading = "Machine")]
+    pub memory: Option<ByteSize>,
     /// File of the audit
     #[arg(long, value_name = "FILE.h5", default_value = "results/audit.h5", help_heading = "Output")]
     pub out: PathBuf,
@@ -82,6 +86,8 @@ pub struct AuditRequest {
     pub list: bool,
     /// Worker threads of each rank, ≥ 1; all that this rank may use when `None`.
     pub threads: Option<usize>,
+    /// Bytes that each rank may use, ≥ 1; its share of what is free when `None`.
+    pub memory: Option<u64>,
     /// [`check_output`](super::paths::check_output) has not been called on it, nor on the next two.
     pub out: PathBuf,
     pub markdown: Option<PathBuf>,
@@ -112,6 +118,7 @@ impl AuditArgs {
             options: typed.validate()?,
             list: self.list,
             threads: self.threads.map(threads).transpose()?,
+            memory: self.memory.map(memory).transpose()?,
             out: self.out,
             markdown: self.markdown,
             figures: self.figures,

@@ -299,7 +299,7 @@ fn hours(hours: f64) -> Result<Duration, BadInput> {
     time.ok_or_else(|| BadInput::new(format!("cannot stop after {hours} hours"), why, "give --max-hours a number such as 11.5"))
 }
 
-fn memory(memory: ByteSize) -> Result<u64, BadInput> {
+pub fn memory(memory: ByteSize) -> Result<u64, BadInput> {
     match memory.as_u64() {
         0 => Err(BadInput::new("the memory 0 is too small", "networks need some", "give --memory a size such as 8GiB")),
         bytes => Ok(bytes),

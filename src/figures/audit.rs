@@ -125,7 +125,7 @@ fn rooms(entries: &[&Entry], activation: Activation, note: &str) -> Option<Pictu
                 canvas.group("room", |canvas| marker(entry).draw_marker(canvas, (frame.x(axis.position(room)), middle)));
             }
         }
-        frame.draw_x_axis(canvas, &axis.ticks(), Some("room (bound / measured); left of 1 the bound is broken"));
+        frame.draw_x_axis(canvas, &axis.ticks(), Some("room; left of 1 the bound is broken, beyond 1000 at the edge"));
         canvas.frame(frame.corner, frame.size, style::AXIS);
     });
     Some(Picture { name: format!("audit_room_{}", activation.name()), svg })
@@ -163,7 +163,8 @@ fn scaling(entries: &[&Entry], activation: Activation, note: &str) -> Option<Pic
     let columns = columns(panels.len()).min(3);
     let left = panels.iter().map(|(_, axis)| widest(&axis.ticks())).fold(0.0, f64::max) + 14.0;
     let title_room = panels.iter().map(|(title, _)| text::length(title, style::PANEL_TITLE_SIZE)).fold(0.0, f64::max);
-    let panel = (150.0_f64.max(title_room - left), 96.0);
+    // Titles stand in the middle of their panels.
+    let panel = (150.0_f64.max(title_room), 96.0);
     let grid = Grid { columns, panels: panels.len(), panel, left, column_gap: left + 8.0, row_gap: 30.0, bottom: 26.0 };
     let (width, height) = grid.size();
     let curve = |width: usize| CurveStyle::of(widths.binary_search(&width).unwrap_or_default(), widths.len());

@@ -13,9 +13,9 @@ use crate::unit::Sample;
 use super::{cost, number_bytes};
 
 /// Bytes of a rank besides its units: program, libraries, MPI and HDF5 buffers.
-const PROCESS: u64 = 96 << 20;
+pub const PROCESS: u64 = 96 << 20;
 /// Work space of BLAS and stack of one thread.
-const THREAD: u64 = 40 << 20;
+pub const THREAD: u64 = 40 << 20;
 /// A record without its samples, and its allocation.
 const UNIT: u64 = 160;
 

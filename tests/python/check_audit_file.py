@@ -1,4 +1,4 @@
-"""Reads an audit with h5py, and makes the entries of Lemmas 8 and 9 again from the numbers of the networks."""
+"""Reads an audit with h5py, and makes the entries of Lemmas 8 and 9 and of (17) again from the numbers of the networks."""
 
 import sys
 
@@ -38,6 +38,16 @@ with h5py.File(sys.argv[1]) as file:
         assert quantile == 0 or np.isclose(entries["room"][i], bound / quantile)
         checked += 1
     assert checked == 2 * 4 * 2, checked
+    # (17) claims two things of one network: those that break either are counted.
+    both = 0
+    for i in range(count):
+        if not (entries["statement"][i] == "proposition-3" and entries["part"][i] == "(17)" and entries["quantity"][i].startswith("both")):
+            continue
+        data = file[f"measured/proposition-3/relu-d{entries['dim'][i]}-k{entries['width'][i]}"]
+        breaks = (data[:, 0] > 2 * np.sqrt(np.log(2 / entries["gamma"][i]))) | (data[:, 1] < 1 / 4)
+        assert entries["failures"][i] == breaks.sum() and entries["trials"][i] == len(data)
+        both += 1
+    assert both == 4 * 2, both
     assert file["provenance"].attrs["command_line"].find("audit") >= 0
 
 print("audit file: ok")

@@ -60,7 +60,7 @@ impl Statement for Equation24 {
             .assuming(k >= least, format!("k ≥ 20 log³ d log 1/γ = {least:.0}"))
             .assuming(k <= d * cube, format!("k ≤ d log³ d = {:.0}", d * cube))
             .assuming(d >= least, format!("d ≥ 20 log³ d log 1/γ = {least:.0}"))
-            .empty_if(size >= k, format!("300 k/log³ d = {size:.0} is not below k: it says nothing for d ≤ 808"));
+            .empty_if(size >= k, format!("300 k/log³ d = {size:.0} is not below k: it says nothing for d ≤ 807"));
         let sums = Claim::of(measured, gamma, "sup ‖Σ_A a_i w_i‖/√k");
         let bound = (size / k).sqrt() * (1.0 + ((size * k.ln() + log) / d).sqrt());
         vec![

@@ -3,6 +3,7 @@
 use crate::audit::claim::Exponent;
 use crate::audit::interval::{Point, exponent, quantile, sample_quantile};
 use crate::audit::network::norm;
+use crate::audit::table::number;
 use crate::audit::variation::{Bracket, Effort, at};
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 
@@ -54,9 +55,11 @@ impl Statement for Equation6 {
 
     fn measure(&self, network: &Network) -> Vec<f64> {
         let radii = SCALES.map(|scale| (scale.radius)(network.setting.d()));
-        let gradient_norm = norm(network.gradient(network.z.view()).view());
+        let gradient_norm = norm(network.gradient_at_input().view());
+        // Where ∇f(x) = 0 no change is small beside it, and none at all is 0 times as large.
+        let relative = |change: f64| if change > 0.0 { change / gradient_norm } else { 0.0 };
         let brackets = radii.map(|radius| at(network, radius));
-        brackets.into_iter().flat_map(|Bracket { found, at_most }| [found / gradient_norm, at_most / gradient_norm]).collect()
+        brackets.into_iter().flat_map(|Bracket { found, at_most }| [relative(found), relative(at_most)]).collect()
     }
 
     fn judge(&self, measured: &Measured, gamma: f64) -> Vec<Entry> {
@@ -65,7 +68,7 @@ impl Statement for Equation6 {
             Claim::of(measured, gamma, "sup ‖∇f(x) − ∇f(x + δ)‖/‖∇f(x)‖ found")
                 .part(scale.name)
                 .assuming(scale.is_small, SMALL)
-                .note(format!("at most {at_most:.3} by the bound of each network"))
+                .note(format!("at most {} by the bound of each network", number(at_most)))
                 .named(quantile(&measured.column(2 * index), 1.0 - gamma))
         };
         SCALES.iter().enumerate().map(entry).collect()
@@ -85,8 +88,8 @@ impl Statement for Equation6 {
                 .assuming(scale.is_small, SMALL);
             match (scale.is_small, measured) {
                 (true, _) => claim.note("o(1) wants it to fall, so an exponent below 0").exponent(measured, Exponent::AtMost(0.0)),
-                (false, Some(measured)) => claim.named(measured),
-                (false, None) => claim.not_testable(f64::NAN, "there are not two sizes to compare"),
+                (false, Ok(measured)) => claim.named(measured),
+                (false, Err(why)) => claim.not_testable(f64::NAN, why),
             }
         };
         SCALES.iter().enumerate().map(entry).collect()

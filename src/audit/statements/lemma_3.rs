@@ -4,7 +4,7 @@
 //! |r| times the supremum of ‖∇f(x) − ∇f(x + δ)‖ over the ball ‖δ‖ ≤ |r|. The proof needs no more than the segment from 0 to r u, and the
 //! supremum over that is no more than the one over the ball: if the left side is no more than |r| times the supremum over the segment,
 //! the lemma holds. For a piecewise linear ψ the gradient along the segment has finitely many values, one after each breakpoint, and the supremum
-//! is exact; for a smooth ψ it is the largest of [`POINTS`] points, from below.
+//! is exact; for a smooth ψ it is the largest of [`POINTS`] points, from below, or of more points where that is less than the left side.
 
 use ndarray::{Array1, Array2};
 
@@ -13,8 +13,9 @@ use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 
 pub struct Lemma3;
 
-/// Points of the segment at which the gradient of a smooth network is compared.
+/// Points of the segment at which the gradient of a smooth network is compared, and the most.
 const POINTS: usize = 8;
+const MOST_POINTS: usize = 8 * 8 * 8 * 8;
 
 /// Lengths |r| of the steps: of the microscopic, mesoscopic and macroscopic scale.
 fn radii(dim: usize) -> [f64; 3] {
@@ -57,7 +58,14 @@ impl Statement for Lemma3 {
         let sides = |r: f64| {
             let value = network.value((&network.z + &(&u * r)).view());
             let left = (value - network.value_at_input() - r * length).abs();
-            (left, r.abs() * largest_change(network, &(&u * r)))
+            let mut points = POINTS;
+            loop {
+                let right = r.abs() * largest_change(network, &(&u * r), points);
+                if left <= right || points >= MOST_POINTS || network.activation().is_piecewise_linear() {
+                    return (left, right);
+                }
+                points *= 8;
+            }
         };
         let room = |(left, right): (f64, f64)| if left > 0.0 { right / left } else { f64::INFINITY };
         let nearest = |radius: f64| {
@@ -82,11 +90,12 @@ impl Statement for Lemma3 {
     }
 }
 
-/// The supremum over t in [0, 1] of ‖∇f at z + t·v − ∇f at z‖: exact for a piecewise linear ψ, from below for a smooth one.
-fn largest_change(network: &Network, v: &Array1<f64>) -> f64 {
+/// The supremum over t in [0, 1] of ‖∇f at z + t·v − ∇f at z‖: exact for a piecewise linear ψ, from below for a smooth one, at
+/// `points` points.
+fn largest_change(network: &Network, v: &Array1<f64>, points: usize) -> f64 {
     match network.activation().leak() {
         Some(leak) => largest_change_by_breakpoints(network, v, leak),
-        None => largest_change_on_grid(network, v),
+        None => largest_change_on_grid(network, v, points),
     }
 }
 
@@ -106,25 +115,32 @@ fn largest_change_by_breakpoints(network: &Network, v: &Array1<f64>, leak: f64) 
     largest.sqrt()
 }
 
-fn largest_change_on_grid(network: &Network, v: &Array1<f64>) -> f64 {
+fn largest_change_on_grid(network: &Network, v: &Array1<f64>, points: usize) -> f64 {
     let activation = network.activation();
-    let mut changes = Array2::zeros((POINTS, network.setting.width));
     let here = network.z.mapv(|z| activation.derivative(z));
-    for (index, mut row) in changes.rows_mut().into_iter().enumerate() {
-        let t = (index + 1) as f64 / POINTS as f64;
-        for neuron in 0..network.setting.width {
-            let there = activation.derivative(network.z[neuron] + t * v[neuron]);
-            row[neuron] = (there - here[neuron]) * network.a[neuron] * network.scale();
+    let mut largest = 0.0;
+    // A few points at a time, so that many take no more memory.
+    for first in (1..=points).step_by(POINTS) {
+        let mut changes = Array2::zeros((POINTS, network.setting.width));
+        for (point, mut row) in (first..).zip(changes.rows_mut()) {
+            let t = point as f64 / points as f64;
+            for neuron in 0..network.setting.width {
+                let there = activation.derivative(network.z[neuron] + t * v[neuron]);
+                row[neuron] = (there - here[neuron]) * network.a[neuron] * network.scale();
+            }
         }
+        let gradients = changes.dot(&network.w);
+        largest = gradients.rows().into_iter().map(norm).fold(largest, f64::max);
     }
-    let gradients = changes.dot(&network.w);
-    gradients.rows().into_iter().map(norm).fold(0.0, f64::max)
+    largest
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::activation::Activation;
+    use crate::experiment::{Cell, Readout};
+    use crate::random::NetworkStreams;
 
     /// sup over a fine grid, by gradients from scratch.
     fn by_force(network: &Network, v: &Array1<f64>) -> f64 {
@@ -143,7 +159,7 @@ mod tests {
                 let network = Network::new(9, Setting { dim: 8, width: 40, activation }, index);
                 let gradient = network.gradient_at_input();
                 let v = network.forward((gradient * (r / norm(gradient.view()))).view());
-                let (got, expected) = (largest_change(&network, &v), by_force(&network, &v));
+                let (got, expected) = (largest_change(&network, &v, POINTS), by_force(&network, &v));
                 // The fine grid may miss the largest piece of a piecewise linear network; the coarse one of a smooth network is below.
                 let agrees = match activation.leak() {
                     Some(_) => got >= expected - 1e-12 && got <= expected * 1.05,
@@ -168,5 +184,17 @@ mod tests {
             let got = row[2 * index];
             assert!([left(radius), left(-radius)].iter().any(|left| (left - got).abs() < 1e-12), "radius {radius}: {got}");
         }
+    }
+
+    /// One neuron with a sine: eight points, all of the same phase, would see no change at all.
+    #[test]
+    fn a_smooth_segment_is_searched_until_the_lemma_holds() {
+        let setting = Setting { dim: 4, width: 1, activation: Activation::Sine };
+        let streams = NetworkStreams::new(1, Cell { depth: 1, dim: 4, width: 1 }, 0, 1.0, Readout::Sign);
+        // A step of √d = 2 along w changes the phase by 2‖w‖, eight whole turns.
+        let w = Array2::from_shape_fn((1, 4), |(_, i)| if i == 0 { 8.0 * std::f64::consts::PI } else { 0.0 });
+        let network = Network::of(setting, w, Array1::ones(1), Array1::from(vec![0.1, 1.0, 1.0, 1.0]), streams);
+        let row = Lemma3.measure(&network);
+        assert!(row[4] > 1.0 && row[4] <= row[5], "{row:?}");
     }
 }

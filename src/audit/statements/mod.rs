@@ -64,7 +64,8 @@ pub const ALL: &[&dyn Statement] = &[
 mod tests {
     use super::*;
     use crate::activation::Activation;
-    use crate::audit::{Network, Setting};
+    use crate::audit::options::Typed;
+    use crate::audit::{Network, Outcome, Setting, run};
 
     #[test]
     fn names_are_distinct() {
@@ -72,6 +73,36 @@ mod tests {
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), ALL.len());
+    }
+
+    /// With one or two neurons all may be off, so that f, ∇f and every change are 0, and bounds may be negative or have no root: no number is
+    /// NaN for it, no verdict is had from one that is, and what is refuted is outside the hypotheses.
+    #[test]
+    fn the_smallest_networks_are_no_trouble() {
+        let typed = Typed {
+            dims: Some(vec![2.0, 40.0]),
+            widths: Some(vec![1.0, 2.0]),
+            networks: Some(40.0),
+            gammas: Some(vec![1.0 - 1e-9, 0.9, 0.3, 1e-12]),
+            activations: Some(Activation::ALL.to_vec()),
+            ..Typed::default()
+        };
+        let audit = run::audit(&typed.validate().unwrap(), 2);
+        for measured in &audit.measured {
+            assert!(measured.rows.iter().flatten().all(|x| !x.is_nan()), "{measured:?}");
+        }
+        for entry in &audit.entries {
+            let shown = format!("{entry:?}");
+            let estimate = entry.estimate;
+            match entry.verdict.outcome {
+                Outcome::NotTestable => assert!(!entry.why.is_empty(), "{shown}"),
+                Outcome::Measured => assert!(!estimate.value.is_nan(), "{shown}"),
+                _ => assert!(!(estimate.value.is_nan() || entry.bound.is_nan()), "{shown}"),
+            }
+            assert!(estimate.low.is_nan() || (estimate.low <= estimate.value && estimate.value <= estimate.high), "{shown}");
+            assert!(entry.verdict.outcome != Outcome::Fails || entry.verdict.outside, "{shown}");
+            assert!(!(entry.why.contains("NaN") || entry.why.contains("inf ")), "{shown}");
+        }
     }
 
     #[test]

@@ -5,6 +5,9 @@ use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 
 pub struct Proposition1;
 
+/// The statement is on both numbers at once; what it implies for each of them alone is measured, too.
+pub const BOTH: &str = "both: worse of measured/bound";
+
 impl Statement for Proposition1 {
     fn id(&self) -> &'static str {
         "proposition-1"
@@ -47,11 +50,14 @@ impl Statement for Proposition1 {
             let claim = Claim::of(measured, gamma, quantity).part(part);
             claim.assuming(activation.lipschitz() <= 1.0, "a Lipschitz constant of 1, (12)")
         };
+        let simple = |quantity: &str| claim(quantity, "(13)").assuming_unnamed("k ≥ C log 2/γ and d ≥ C log 8/γ");
         vec![
             claim("|f(x)|", "").at_most(&values, value),
             claim("‖∇f(x)‖", "").at_least(&gradients, gradient),
-            claim("|f(x)|", "(13)").at_most(&values, 2.0 * log(1.0).sqrt()),
-            claim("‖∇f(x)‖", "(13)").at_least(&gradients, moment.sqrt() / 2.0),
+            claim(BOTH, "").both((&values, value), (&gradients, gradient)),
+            simple("|f(x)|").at_most(&values, 2.0 * log(1.0).sqrt()),
+            simple("‖∇f(x)‖").at_least(&gradients, moment.sqrt() / 2.0),
+            simple(BOTH).both((&values, 2.0 * log(1.0).sqrt()), (&gradients, moment.sqrt() / 2.0)),
         ]
     }
 }

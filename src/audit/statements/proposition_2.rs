@@ -51,6 +51,7 @@ impl Statement for Proposition2 {
         let entry = |(index, radius): (usize, f64)| {
             Claim::of(measured, gamma, variations::QUANTITY)
                 .part(variations::PARTS[index])
+                .assuming(radius >= 1.0, "R ≥ 1")
                 .assuming(lipschitz <= 1.0, format!("ψ with Lipschitz constant 1, not {lipschitz:.3}"))
                 .supremum_at_most(
                     &measured.column(2 * index),

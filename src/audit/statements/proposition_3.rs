@@ -1,5 +1,6 @@
 //! Proposition 3: |f(x)| and ‖∇f(x)‖ for ReLU, with the constants written out, and (17), which simplifies them.
 
+use super::proposition_1::BOTH;
 use crate::activation::Activation;
 use crate::audit::network::norm;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
@@ -43,11 +44,14 @@ impl Statement for Proposition3 {
         let gradient = root * (1.0 - 5.0 * (log(4.0) / d).sqrt());
         let (values, gradients) = (measured.column(0), measured.column(1));
         let claim = |quantity: &str, part: &str| Claim::of(measured, gamma, quantity).part(part);
+        let simple = |quantity: &str| claim(quantity, "(17)").assuming_unnamed("k ≥ C log 1/γ and d ≥ C log 4/γ");
         vec![
             claim("|f(x)|", "").at_most(&values, value),
             claim("‖∇f(x)‖", "").at_least(&gradients, gradient),
-            claim("|f(x)|", "(17)").at_most(&values, 2.0 * log(2.0).sqrt()),
-            claim("‖∇f(x)‖", "(17)").at_least(&gradients, 0.25),
+            claim(BOTH, "").both((&values, value), (&gradients, gradient)),
+            simple("|f(x)|").at_most(&values, 2.0 * log(2.0).sqrt()),
+            simple("‖∇f(x)‖").at_least(&gradients, 0.25),
+            simple(BOTH).both((&values, 2.0 * log(2.0).sqrt()), (&gradients, 0.25)),
         ]
     }
 }

@@ -2,7 +2,7 @@
 
 use super::proposition_2;
 use super::theorem_steps as steps;
-use crate::audit::step_constant::{LARGEST, root_log};
+use crate::audit::step_constant::{Line, root_log};
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 
 pub struct Theorem1;
@@ -44,21 +44,31 @@ impl Statement for Theorem1 {
         let Some(smoothness) = setting.activation.smoothness() else { return entries };
         let c_psi = setting.activation.derivative_second_moment().sqrt();
         let root_log = root_log(gamma);
-        // The proof wants ‖∇f(x) − ∇f(x + δ)‖ ≤ c_ψ/4 for ‖δ‖ ≤ R, and has it from Proposition 2.
-        let radius = 64.0 / c_psi.powi(3) * root_log;
+        // The proof wants ‖∇f(x) − ∇f(x + δ)‖ ≤ c_ψ/4 for ‖δ‖ ≤ R, and has it from Proposition 2, which is for R ≥ 1.
+        let radius = (64.0 / c_psi.powi(3) * root_log).max(1.0);
         let variation = proposition_2::bound(setting, gamma, radius, smoothness);
         let asks =
             format!("(14): the bound of Proposition 2 at R = {radius:.0} is {variation:.0}, not below c_ψ/4 = {:.3}", c_psi / 4.0);
         let claim = |quantity: &str| {
-            Claim::of(measured, gamma, quantity).part("C = 32/c_ψ²").assuming(variation <= c_psi / 4.0, asks.clone())
+            Claim::of(measured, gamma, quantity)
+                .part("C = 32/c_ψ²")
+                .assuming(setting.activation.lipschitz() <= 1.0, "a Lipschitz constant of 1, (12)")
+                .assuming(variation <= c_psi / 4.0, asks.clone())
         };
-        let constant = 32.0 / c_psi.powi(2);
+        let (constant, longest) = (32.0 / c_psi.powi(2), 64.0 / c_psi.powi(3));
         let drop = constant * root_log;
-        let kept = lines.iter().filter(|line| !line.is_flipped_at(drop)).count() as u64;
-        let claim_of_sign = claim("P(the sign is kept)").empty_if(drop > LARGEST, "the step lies beyond those that were searched");
-        entries.push(claim_of_sign.probability_at_most(kept, lines.len() as u64, gamma));
-        let lengths: Vec<f64> = lines.iter().map(|line| constant / line.gradient_norm).collect();
-        entries.push(claim("‖η∇f(x)‖/√(log 1/γ)").at_most(&lengths, 64.0 / c_psi.powi(3)));
+        let flips = |line: &Line| line.is_flipped_at(drop).unwrap_or(false);
+        let length = |line: &Line| constant / line.gradient_norm;
+        let unknown = lines.iter().filter(|line| line.is_flipped_at(drop).is_none()).count();
+        let why = format!("the sign at that step is not known of {unknown} networks: it lies beyond those that were searched");
+        let share = |quantity: &str, breaks: &dyn Fn(&Line) -> bool| {
+            let broken = lines.iter().filter(|line| breaks(line)).count() as u64;
+            claim(quantity).empty_if(unknown > 0, why.clone()).probability_at_most(broken, lines.len() as u64, gamma)
+        };
+        let lengths: Vec<f64> = lines.iter().map(length).collect();
+        entries.push(share("P(the sign is kept)", &|line| !flips(line)));
+        entries.push(claim("‖η∇f(x)‖/√(log 1/γ)").at_most(&lengths, longest));
+        entries.push(share("P(the sign is kept, or the step longer)", &|line| !(flips(line) && length(line) <= longest)));
         entries
     }
 
