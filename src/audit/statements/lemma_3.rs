@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn a_smooth_segment_is_searched_until_the_lemma_holds() {
         let setting = Setting { dim: 4, width: 1, activation: Activation::Sine };
-        let streams = NetworkStreams::new(1, Cell { depth: 1, dim: 4, width: 1 }, 0, 1.0, Readout::Sign);
+        let streams = NetworkStreams::new(1, Cell::new(1, 4, 1), 0, 1.0, Readout::Sign);
         // A step of √d = 2 along w changes the phase by 2‖w‖, eight whole turns.
         let w = Array2::from_shape_fn((1, 4), |(_, i)| if i == 0 { 8.0 * std::f64::consts::PI } else { 0.0 });
         let network = Network::of(setting, w, Array1::ones(1), Array1::from(vec![0.1, 1.0, 1.0, 1.0]), streams);
