@@ -314,7 +314,7 @@ fn many_lines_are_swept_once() {
 #[test]
 fn a_neuron_that_is_switched_off_has_flipped() {
     let setting = Setting { dim: 3, width: 1, activation: Activation::Relu };
-    let streams = NetworkStreams::new(1, Cell { depth: 1, dim: 3, width: 1 }, 0, 1.0, Readout::Sign);
+    let streams = NetworkStreams::new(1, Cell::new(1, 3, 1), 0, 1.0, Readout::Sign);
     for a in [1.0, -1.0] {
         let network = Network::of(setting, array![[0.6, 0.0, 0.8]], array![a], array![1.0, 1.0, 1.0], streams);
         let line = Line::of(&network);

@@ -29,8 +29,8 @@ const PRODUCT_F32: f64 = 9.5e10;
 const PRODUCT_TRACE: f64 = 6.8e10;
 /// Seconds a neuron and input of everything at depth 1 besides the products, with the exact line search: as long as its neurons times
 /// inputs are [`FEW`], and beyond; and times d more where lines bend more, at small d.
-const LINE_FEW: f64 = 1.0e-9;
-const LINE_BEND_FEW: f64 = 3.2e-8;
+const LINE_FEW: f64 = 0.9e-9;
+const LINE_BEND_FEW: f64 = 2.7e-8;
 const LINE: f64 = 2.9e-9;
 const LINE_BEND: f64 = 7.0e-8;
 const FEW: f64 = 1.5e7;
@@ -41,8 +41,8 @@ const VECTOR: f64 = 2.5e-9;
 /// Seconds of the small matrices of one product of the implicit engine, times inputs³.
 const SMALL: f64 = 0.5e-9;
 /// Seconds a layer and linear piece of a trace, and a neuron of one.
-const PIECE: f64 = 5.4e-8;
-const PIECE_NEURON: f64 = 1.48e-9;
+const PIECE: f64 = 5.0e-8;
+const PIECE_NEURON: f64 = 1.37e-9;
 /// Seconds a unit and an input that nothing else accounts for.
 const UNIT: f64 = 3.0e-5;
 const INPUT: f64 = 3.0e-7;
