@@ -33,13 +33,13 @@ const RANKS_PER_NODE: usize = 64;
 /// Units predicted to take longer than this are not measured for the simulation.
 const LONGEST_MEASURED: f64 = 0.3;
 
-/// Wall seconds of one run of the program, from start to end, on `ranks` ranks of one thread.
-fn run_program(ranks: usize, arguments: &[&str]) -> f64 {
+/// Wall seconds of one run of the program, from start to end, on `ranks` ranks of one thread, or as one process without mpirun.
+fn run_program(ranks: Option<usize>, arguments: &[&str]) -> f64 {
     let out = std::env::temp_dir().join(format!("advstep-scaling-{}.h5", std::process::id()));
     let program = env!("CARGO_BIN_EXE_advstep-hpc");
     let mut command = match ranks {
-        1 => Command::new(program),
-        _ => {
+        None => Command::new(program),
+        Some(ranks) => {
             let mut launcher = Command::new("mpirun");
             launcher.args(["-n", &ranks.to_string(), program]);
             launcher
@@ -53,20 +53,20 @@ fn run_program(ranks: usize, arguments: &[&str]) -> f64 {
         .stderr(Stdio::null())
         .status();
     let seconds = start.elapsed().as_secs_f64();
-    assert!(status.expect("the program starts").success(), "{ranks} ranks: {arguments:?}");
+    assert!(status.expect("the program starts").success(), "{ranks:?} ranks: {arguments:?}");
     std::fs::remove_file(out).expect("the program has written its file");
     seconds
 }
 
 /// Two ranks against one on a compute-bound cell, alternating; start-up; a small cell.
 fn strong_scaling() -> Value {
-    let cell = ["--depths", "2", "--dims", "100", "--widths", "1e3", "--networks", "100"];
-    let rounds: Vec<[f64; 2]> = (0..5).map(|_| [run_program(1, &cell), run_program(2, &cell)]).collect();
+    let cell = ["--depths", "2", "--dims", "100", "--widths", "1e3", "--networks", "2000"];
+    let rounds: Vec<[f64; 2]> = (0..3).map(|_| [run_program(Some(1), &cell), run_program(Some(2), &cell)]).collect();
     let median = |of: &dyn Fn(&[f64; 2]) -> f64| common::median(rounds.iter().map(of).collect());
     let [one, two, speedup] = [median(&|round| round[0]), median(&|round| round[1]), median(&|round| round[0] / round[1])];
-    println!("(L=2, d=100, k=1000), 100 networks: {one:.2} s on one rank, {two:.2} s on two, {speedup:.2} times as fast");
+    println!("(L=2, d=100, k=1000), 2000 networks: {one:.2} s on one rank, {two:.2} s on two, {speedup:.2} times as fast");
     let start_up = ["--depths", "1", "--dims", "10", "--widths", "10", "--networks", "1", "--inputs", "1"];
-    let start_up = common::median((0..5).map(|_| run_program(1, &start_up)).collect());
+    let start_up = common::median((0..5).map(|_| run_program(None, &start_up)).collect());
     println!("start to end of a run of one tiny network: {:.0} ms", 1e3 * start_up);
     let cell = Cell::new(6, 10, 10);
     let small = seconds_per_network(cell, 100, 100) * 100.0;

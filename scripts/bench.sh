@@ -4,15 +4,16 @@ set -euo pipefail
 
 usage() {
     cat <<'END'
-Usage: scripts/bench.sh [--rounds N] [--quick] [--scaling] [--out DIRECTORY] [--help]
+Usage: scripts/bench.sh [--rounds N] [--quick] [--scaling] [--out DIRECTORY] [--document FILE] [--help]
 
 Measures, in rounds that take all programs in turn, seconds per network with 100 inputs on all cores, and prints medians, ratios and
-achieved / bound. Writes DIRECTORY/bench.json and, from it, docs/performance.md (with --quick: DIRECTORY/performance.md).
+achieved / bound. Writes DIRECTORY/bench.json and, from it, FILE.
 
   --rounds N        rounds [default: 5]
   --quick           one round of small cells, to see that everything works
-  --scaling         measure scaling as well (DIRECTORY/scaling.json, docs/scaling.svg)
+  --scaling         measure scaling as well (DIRECTORY/scaling.json, and scaling.svg beside FILE)
   --out DIRECTORY   where the JSON goes [default: benches/results]
+  --document FILE   [default: docs/performance.md; with --quick: DIRECTORY/performance.md]
 
 Needs a quiet machine, and PyTorch: the Python in ADVSTEP_TORCH_PYTHON, or one that is made in target/venv-bench (PyPI's PyTorch
 brings 5 GB of libraries for graphics cards along). Run it with the environment in which the program is to be judged: OPENBLAS_CORETYPE,
@@ -20,13 +21,14 @@ where it is set, decides over the kernels of OpenBLAS and is part of the result.
 END
 }
 
-rounds=5 quick="" scaling=no out=""
+rounds=5 quick="" scaling=no out="" document=""
 while (($#)); do
     case $1 in
         --rounds) rounds=${2:?--rounds wants a number}; shift ;;
         --quick) quick=--quick ;;
         --scaling) scaling=yes ;;
         --out) out=${2:?--out wants a directory}; shift ;;
+        --document) document=${2:?--document wants a file}; shift ;;
         -h | --help) usage; exit 0 ;;
         *) echo "bench: unknown argument $1 (see scripts/bench.sh --help)" >&2; exit 2 ;;
     esac
@@ -34,6 +36,8 @@ while (($#)); do
 done
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# mpirun as root, as in containers; two ranks on two cores.
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 out=$(realpath -m "${out:-$root/benches/results}")
 target=${CARGO_TARGET_DIR:-$root/target}
 mkdir -p "$out"
@@ -60,8 +64,9 @@ for line in sys.stdin:
 
 "$python" scripts/bench.py $quick --rounds "$rounds" --ceilings "$(executable ceilings)" --end-to-end "$(executable end_to_end)" \
     --peers benches/peers --out "$out/bench.json"
-document=docs/performance.md
-[[ -n $quick ]] && document=$out/performance.md
+if [[ -z $document ]]; then
+    [[ -n $quick ]] && document=$out/performance.md || document=docs/performance.md
+fi
 if [[ $scaling == yes ]]; then
     "$(executable scaling)" --json "$out/scaling.json"
 fi

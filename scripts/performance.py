@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes docs/performance.md, and docs/scaling.svg beside it, from what scripts/bench.sh has measured.
+"""Makes docs/performance.md, and the figure scaling.svg beside it, from what scripts/bench.sh has measured.
 
 Usage: scripts/performance.py BENCH.json SCALING.json DOCUMENT.md      (SCALING.json may be missing)
 """
@@ -121,7 +121,7 @@ def scaling_text(scaling, figure):
     text = f"""
 ## Scaling
 
-Measured by `cargo bench --bench scaling`, with OpenBLAS's {scaling['blas_core']} kernels. (2, 100, 1000), 100 networks, whole program:
+Measured by `cargo bench --bench scaling`, with OpenBLAS's {scaling['blas_core']} kernels. (2, 100, 1000), 2000 networks, whole program:
 {seconds(strong['one_rank'])} on one rank, {seconds(strong['two_ranks'])} on two, {strong['speedup']:.2f} times as fast. A run of one tiny
 network takes {seconds(strong['start_up'])} from start to end; the 100 networks of cell (6, 10, 10) take {seconds(strong['small_cell'])} on one thread.
 
@@ -171,15 +171,20 @@ def draw(growth, path):
 
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "scaling"
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     axes_names = list(dict.fromkeys(row["axis"] for row in growth))
-    figure, panels = pyplot.subplots(1, len(axes_names), figsize=(3.2 * len(axes_names), 3.4), layout="constrained")
+    figure, panels = pyplot.subplots(1, len(axes_names), figsize=(3.2 * len(axes_names), 3.4), layout="constrained", sharey=True)
     for name, panel in zip(axes_names, panels):
         for colour, row in enumerate(row for row in growth if row["axis"] == name):
             panel.loglog(row["x"], row["measured"], "o-", color=f"C{colour}", label=f"{row['fixed']}: {row['exponent']:.2f}")
             panel.loglog(row["x"], row["model"], "--", color=f"C{colour}", linewidth=1)
         panel.set_xlabel(name)
+        if name in ("L", "inputs"):
+            panel.set_xticks(next(row["x"] for row in growth if row["axis"] == name))
+            panel.xaxis.set_major_formatter(ticker.FormatStrFormatter("%d"))
+        for axis in (panel.xaxis, panel.yaxis):
+            axis.set_minor_formatter(ticker.NullFormatter())
         panel.legend(fontsize=7, title="exponent at the end", title_fontsize=7)
         panel.grid(alpha=0.3, which="both")
     panels[0].set_ylabel("seconds a network, one thread")
@@ -194,7 +199,7 @@ def main():
     text = bench_text(json.loads(bench.read_text()))
     if scaling.exists():
         measured = json.loads(scaling.read_text())
-        figure = document.with_name("scaling.svg")
+        figure = document.with_name(document.stem.replace("performance", "scaling") + ".svg")
         draw(measured["growth"], figure)
         text += scaling_text(measured, figure.name)
     document.write_text(text)
