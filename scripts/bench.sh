@@ -64,6 +64,9 @@ for line in sys.stdin:
 
 "$python" scripts/bench.py $quick --rounds "$rounds" --ceilings "$(executable ceilings)" --end-to-end "$(executable end_to_end)" \
     --peers benches/peers --out "$out/bench.json"
+if command -v perf >/dev/null; then
+    "$python" scripts/profile.py "$out/bench.json" "$(executable end_to_end)" || echo "bench: perf may not be used here, no profile" >&2
+fi
 if [[ -z $document ]]; then
     [[ -n $quick ]] && document=$out/performance.md || document=docs/performance.md
 fi

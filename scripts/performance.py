@@ -113,7 +113,17 @@ points of the lines or passes over the neurons; and what is left (choosing point
         named = [stages[name] for name in ["build", "gradient", "directions", "search"]]
         rest = max(stages["whole"] - sum(named), 0.0)
         rows.append([cell(row["cell"]), *(f"{seconds(part)} ({100 * part / stages['whole']:.0f} %)" for part in [*named, rest])])
-    return text + table(["(L, d, k)", "weights", "f and ∇f", "first layer of lines", "search", "rest"], rows)
+    text += table(["(L, d, k)", "weights", "f and ∇f", "first layer of lines", "search", "rest"], rows)
+    if profile := bench.get("profile"):
+        text += """
+The same time by kind of function, as `perf` sees it (`scripts/profile.py`). Packing is what a GEMM does before it multiplies: with 100 inputs,
+and far fewer in the last rounds of a scan, it does not vanish beside the product as it does at 2048³. Pages are memory that the system
+clears and maps.
+
+"""
+        rows = [[cell(row["cell"]), row["engine"], *(f"{100 * share:.0f} %" for share in row["shares"].values())] for row in profile]
+        text += table(["(L, d, k)", "engine", *profile[0]["shares"]], rows)
+    return text
 
 
 def scaling_text(scaling, figure):
