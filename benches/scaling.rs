@@ -5,8 +5,9 @@
 //! The simulation deals the units as the program does (`plan::assign`, by predicted cost) and lets each rank work them off, a thread a
 //! rank, at unit times that are measured where a unit is short and else predicted, times what measured units took against
 //! their prediction; single units scatter by as much as measured ones do. A rank sends what it has finished every 0.1 s. Rank 0 takes
-//! message after message: [`MESSAGE`] seconds each (assumed: MPI over a network) and the measured time to take in a record; between them
-//! it writes the journal, at the measured time a record, as far as the journal's allowance goes. The run ends when rank 0 has the last record.
+//! message after message: [`MESSAGE`] seconds each (assumed: MPI over a network) and the measured time to take in a record. The simulation ends
+//! when rank 0 has the last record: statistics and the writing of the file come after it. The share of rank 0 that the journal takes, at
+//! the measured time a record and within its allowance, is printed beside.
 
 mod common;
 

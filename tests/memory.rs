@@ -105,7 +105,7 @@ fn prediction(cell: &Cell, networks: usize, inputs: usize, threads: usize, optio
 #[test]
 fn predicted_memory_is_a_tight_upper_bound() {
     let cell = Cell::new;
-    let cases: [(Cell, usize, usize, usize, &[&str]); 15] = [
+    let cases: [(Cell, usize, usize, usize, &[&str]); 16] = [
         (cell(1, 10, 10), 10, 100, 1, &[]),
         (cell(1, 10, 10), 30_000, 1, 2, &[]),
         (cell(1, 10, 10), 2000, 1000, 2, &[]),
@@ -121,6 +121,7 @@ fn predicted_memory_is_a_tight_upper_bound() {
         (Cell::of_layers(10, &[50, 20_000, 100]), 2, 100, 1, &[]),
         (Cell::of_layers(10, &[10_000, 10_000, 30]), 2, 100, 2, &[]),
         (Cell::of_layers(50, &[600, 20, 900]), 2, 4, 2, &["--search", "exact"]),
+        (Cell::of_layers(10, &[300_000, 20]), 2, 100, 1, &[]),
     ];
     println!("{:>28} networks inputs threads  measured  predicted  MiB", "(L, d, k)");
     let mut wrong = Vec::new();

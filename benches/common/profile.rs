@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use advstep_hpc::activation::Activation;
 use advstep_hpc::experiment::Experiment;
 use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::network::dense::Dense;
@@ -45,6 +46,9 @@ impl Engine<f32> for Timed<'_> {
     }
     fn width(&self, layer: usize) -> usize {
         self.engine.width(layer)
+    }
+    fn activation(&self) -> Activation {
+        self.engine.activation()
     }
     fn inputs(&self) -> ArrayView2<'_, f32> {
         self.engine.inputs()

@@ -100,7 +100,7 @@ pub fn exponent(points: &[Point], statistic: impl Fn(&[f64]) -> f64) -> Result<E
     let points: Vec<Point> = points.iter().filter(is_large).cloned().collect();
     let has_sizes = points.iter().any(|point| points.iter().any(|other| other.group == point.group && other.size != point.size));
     if !has_sizes {
-        return Err("there are not two sizes of 10 or more to compare");
+        return Err("there are not two sizes to compare at d and k of 10 or more");
     }
     bootstrap(&points, statistic).ok_or("the number is 0 or infinite at some size, and has no logarithm")
 }

@@ -45,7 +45,7 @@ fn widths(values: Vec<f64>) -> Result<Vec<usize>, BadInput> {
             "give the width of each layer, such as [1000, 500, 100]",
         ));
     }
-    if widths.len() > MOST_DIFFERING {
+    if widths.len() > MOST_DIFFERING && widths.windows(2).any(|pair| pair[0] != pair[1]) {
         return Err(BadInput::new(
             format!("{} hidden layers of given widths are too many", widths.len()),
             format!("networks whose layers differ have at most {MOST_DIFFERING}"),

@@ -70,11 +70,11 @@ fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Kee
     let (dim, width, neurons) = (cell.dim as f64, cell.width as f64, cell.neurons());
     let block = BLOCK_ROWS.min(cell.width) as f64;
     let largest = |of: &dyn Fn(usize) -> f64| (1..=cell.depth).map(of).fold(0.0, f64::max);
-    let fan_in = largest(&|layer| cell.fan_in(layer) as f64);
 
     // Inputs, gradients and directions; with several directions the gradients stay, and a descent has its own.
     let ends = (4.0 + 3.0 * f64::from(u8::from(experiment.directions.len() > 1))) * inputs * dim * number;
-    let blocks = block * (3.0 * inputs * number + fan_in * (number + 4.0));
+    let rows = |layer: usize| BLOCK_ROWS.min(cell.width_of(layer)) as f64;
+    let blocks = largest(&|layer| rows(layer) * (3.0 * inputs * number + cell.fan_in(layer) as f64 * (number + 4.0)));
     let weights = if keep.weights == Storage::Stored { cell.weights() * number } else { 0.0 };
     let line = if keep.line == Storage::Stored { 2.0 * inputs * cell.width_of(1) as f64 * number } else { 0.0 };
     let points = scan::ROUND_POINTS as f64 * inputs;

@@ -26,8 +26,8 @@ pub fn lines(measured: &Measured) -> Vec<Line> {
     measured.rows.iter().map(line).collect()
 }
 
-/// The smallest constant of the step; the length of the step with it, in units of ‖x‖/√d = 1; and the least constant of the length with
-/// which both halves of the theorem hold at once, in a share 1 − γ of the networks: the length of the longest step that flips.
+/// The smallest constant of the step; the length of the step with it, in units of ‖x‖/√d = 1; and a constant of the length with which
+/// both halves of the theorem hold at once at that C, in a share 1 − γ of the networks: the length of the longest step that flips.
 pub fn judge(measured: &Measured, gamma: f64, lines: &[Line]) -> Vec<Entry> {
     let root_log = root_log(gamma);
     let drop = smallest_drop(lines, gamma);
