@@ -17,7 +17,7 @@ use super::{Outcome, Start};
 
 /// Relative width of a bracket that needs no further point.
 pub const TOLERANCE: f64 = 4e-5;
-/// Relative width below which a bracket will do if interpolations agree …
+/// Relative width below which a bracket will do if interpolations agree, so that a step is never farther than this from a sign change …
 pub const NARROW: f64 = 1e-2;
 /// … to this relative distance.
 pub const AGREEMENT: f64 = 1e-5;

@@ -270,9 +270,11 @@ impl Journal {
         Ok(())
     }
 
-    /// Hands the first units that are pending to the system, in one write.
+    /// Hands the first units that are pending to the system, in one write; one by one if they are too many for what is left of the disk.
     fn save_some(&mut self, records: &Records) -> anyhow::Result<()> {
-        let Some(file) = &mut self.file else { return self.begin() };
+        if self.file.is_none() {
+            return self.begin();
+        }
         self.buffer.clear();
         let mut count = 0;
         while let Some(&unit) = self.pending.get(count)
@@ -281,13 +283,32 @@ impl Journal {
             frames::append(records.get(unit).expect("what is pending is finished"), &mut self.buffer);
             count += 1;
         }
+        match self.write_buffer() {
+            Err(_) if count > 1 => {
+                for _ in 0..count {
+                    self.buffer.clear();
+                    frames::append(records.get(self.pending[0]).expect("what is pending is finished"), &mut self.buffer);
+                    self.write_buffer()?;
+                    self.pending.pop_front();
+                }
+            }
+            outcome => {
+                outcome?;
+                self.pending.drain(..count);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the buffer at the end of the file, whole or not at all.
+    fn write_buffer(&mut self) -> anyhow::Result<()> {
+        let file = self.file.as_mut().expect("the journal has been begun");
         if let Err(error) = file.write_all(&self.buffer) {
             // Cut off what was written in part. Should that fail too, the next records follow the torn one.
             let _ = file.set_len(self.length).and_then(|()| file.seek(SeekFrom::Start(self.length)));
             return Err(error).with_context(|| format!("writing {}", self.path.display()));
         }
         self.length += self.buffer.len() as u64;
-        self.pending.drain(..count);
         self.synced = false;
         Ok(())
     }
