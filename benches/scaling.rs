@@ -12,7 +12,7 @@
 mod common;
 
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Unit};
@@ -104,7 +104,8 @@ fn record_seconds(experiment: &Experiment, plan: &Plan) -> (f64, f64) {
     let mut journal = Journal::create(&directory.path().join("scaling.journal"), &header, 64).expect("there is room");
     let begun = thread_time();
     (0..RECORDS).for_each(|network| journal.note(Unit { cell: 0, network }));
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    // The journal writes every 100 ms.
+    std::thread::sleep(Duration::from_millis(200));
     journal.tend(&records).expect("there is room");
     let written = (thread_time() - begun).as_secs_f64() / (RECORDS - journal.waiting()) as f64;
     (taken_in, written)
@@ -178,7 +179,7 @@ fn prediction() -> Value {
     let times = UnitTimes { predicted, actual, spread };
     let (taken_in, journalled) = record_seconds(&experiment, &plan);
     println!(
-        "\npreset paper; units scatter by {:.0} %, rank 0 takes a record in in {:.1} µs and journals it in {:.1} µs",
+        "\npreset paper; units scatter by {:.0} %, rank 0 needs {:.1} µs to take in a record and {:.1} µs to journal it",
         100.0 * spread,
         1e6 * taken_in,
         1e6 * journalled,

@@ -6,7 +6,7 @@ mod jobs;
 use std::path::{Path, PathBuf};
 
 use advstep_hpc::results::{self, first_difference};
-use jobs::{finish, job, stderr};
+use jobs::{finish, job, outcome, stderr, stdout_of};
 use ndarray::Array2;
 use tempfile::TempDir;
 
@@ -30,16 +30,7 @@ fn write_rows(directory: &Path, shift: f64) {
 fn run(directory: &Path, ranks: Option<usize>, options: &[&str], out: &Path, fault: Option<&str>) -> (i32, String) {
     let law = format!("file:{}", directory.join("rows.npy").display());
     let words: Vec<&str> = FORM.split(' ').collect();
-    let mut command = job(ranks, &[&words[..], &["--inputs-law", &law, "--out", out.to_str().unwrap()], options].concat());
-    fault.iter().for_each(|fault| _ = command.env("ADVSTEP_FAULT", fault));
-    let output = finish(&mut command);
-    (output.status.code().unwrap(), stderr(&output))
-}
-
-fn stdout_of(words: &[&str]) -> String {
-    let output = finish(&mut job(None, words));
-    assert!(output.status.success(), "{words:?}: {}", stderr(&output));
-    String::from_utf8(output.stdout).unwrap()
+    outcome(ranks, &[&words[..], &["--inputs-law", &law, "--out", out.to_str().unwrap()], options].concat(), fault)
 }
 
 #[test]

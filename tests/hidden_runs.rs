@@ -6,7 +6,7 @@ mod jobs;
 use std::path::{Path, PathBuf};
 
 use advstep_hpc::results::{self, Results, first_difference};
-use jobs::{finish, job, stderr};
+use jobs::{outcome, stdout_of};
 use tempfile::TempDir;
 
 /// 30 units in 6 cells, traced and scanned.
@@ -15,16 +15,7 @@ const LAYERS: &str = "--hidden 60,20,40 --hidden 300,10 --hidden 30,30 --dims 5,
 /// Runs `words` with `options` on `ranks` ranks into `out`; returns the exit code and the messages.
 fn run(words: &str, ranks: Option<usize>, options: &[&str], out: &Path, fault: Option<&str>) -> (i32, String) {
     let words: Vec<&str> = words.split(' ').collect();
-    let mut command = job(ranks, &[&words[..], &["--out", out.to_str().unwrap()], options].concat());
-    fault.iter().for_each(|fault| _ = command.env("ADVSTEP_FAULT", fault));
-    let output = finish(&mut command);
-    (output.status.code().unwrap(), stderr(&output))
-}
-
-fn stdout_of(words: &[&str]) -> String {
-    let output = finish(&mut job(None, words));
-    assert!(output.status.success(), "{words:?}: {}", stderr(&output));
-    String::from_utf8(output.stdout).unwrap()
+    outcome(ranks, &[&words[..], &["--out", out.to_str().unwrap()], options].concat(), fault)
 }
 
 #[test]

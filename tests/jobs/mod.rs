@@ -57,3 +57,18 @@ pub fn finish(command: &mut Command) -> Output {
 pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
+
+/// Runs the program to its end, with this fault injected; returns the exit code and the messages.
+pub fn outcome(ranks: Option<usize>, arguments: &[&str], fault: Option<&str>) -> (i32, String) {
+    let mut command = job(ranks, arguments);
+    fault.iter().for_each(|fault| _ = command.env("ADVSTEP_FAULT", fault));
+    let output = finish(&mut command);
+    (output.status.code().unwrap(), stderr(&output))
+}
+
+/// What the program prints, which has to succeed.
+pub fn stdout_of(arguments: &[&str]) -> String {
+    let output = finish(&mut job(None, arguments));
+    assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
