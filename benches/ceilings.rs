@@ -10,6 +10,7 @@ use std::hint::black_box;
 
 use advstep_hpc::kernels::Level;
 use advstep_hpc::kernels::normal::{LANES, Lanes};
+use advstep_hpc::machine::versions::Versions;
 use advstep_hpc::machine::{self, blas};
 use advstep_hpc::network::times_transposed;
 use ndarray::Array2;
@@ -61,6 +62,7 @@ fn main() {
     let bytes = 12.0 * TRIAD as f64;
     let all = threads as f64;
     let ceilings = serde_json::json!({
+        "revision": Versions::collect().git_revision,
         "blas": blas::blas_name(),
         "blas_core": blas::blas_core(),
         "simd": format!("{:?}", Level::best()),

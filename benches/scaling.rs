@@ -1,18 +1,23 @@
 //! How the program scales: strong scaling over 1 and 2 ranks measured, more ranks simulated, cost growth in k, d, L and inputs measured.
 //!
-//! `cargo bench --bench scaling [-- --json FILE]` prints tables and writes them as JSON.
+//! `cargo bench --bench scaling [-- [--json FILE] [--unit-times FILE]]` prints tables and writes them as JSON.
 //!
 //! The simulation deals the units as the program does (`plan::assign`, by predicted cost) and lets each rank work them off, a thread a
-//! rank, at unit times that are measured where a unit is short and else predicted, times what measured units took against
-//! their prediction; single units scatter by as much as measured ones do. A rank sends what it has finished every 0.1 s. Rank 0 takes
-//! message after message: [`MESSAGE`] seconds each (assumed: MPI over a network) and the measured time to take in a record. The simulation ends
-//! when rank 0 has the last record: statistics and the writing of the file come after it. The share of rank 0 that the journal takes, at
-//! the measured time a record and within its allowance, is printed beside.
+//! rank, at the unit times in the file that `cargo bench --bench cost_model` appends to (`--unit-times FILE`). A cell that is not there is
+//! measured here, if its units are short, or has the model's time, times what measured units took against their prediction; how many cells
+//! have it is printed. Single units scatter by as much as measured ones do. A rank sends what it has finished every 0.1 s. Rank 0 takes
+//! message after message: [`MESSAGE`] seconds each (assumed: MPI over a network) and the measured time to take in a record. After the
+//! last record comes the end of the run ([`end_of_run`]). The share of rank 0 that the journal takes, at the measured time a record and
+//! within its allowance, is printed beside.
 
 mod common;
+#[path = "common/end_of_run.rs"]
+mod end_of_run;
 #[path = "common/unit_times.rs"]
 mod unit_times;
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -20,12 +25,14 @@ use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Unit};
 use advstep_hpc::machine;
 use advstep_hpc::machine::clock::thread_time;
-use advstep_hpc::plan::{Plan, Resources, assign, memory, plan};
+use advstep_hpc::machine::versions::Versions;
+use advstep_hpc::plan::{CellPlan, Plan, Resources, assign, memory, plan};
 use advstep_hpc::run::codec;
 use advstep_hpc::run::journal::{Header, Journal, SHARE_OF_MAIN_THREAD};
 use advstep_hpc::run::records::Records;
 use advstep_hpc::unit::{Sample, Status, UnitRecord, measure};
 use serde_json::{Value, json};
+use unit_times::Measured;
 
 /// Assumed seconds of rank 0 for a message, besides its records.
 const MESSAGE: f64 = 2e-5;
@@ -33,8 +40,13 @@ const MESSAGE: f64 = 2e-5;
 const MESSAGE_AGE: f64 = 0.1;
 /// Ranks on a node of the predicted machine.
 const RANKS_PER_NODE: usize = 64;
-/// Units predicted to take longer than this are not measured for the simulation.
+/// Units that the file of unit times does not have are measured here if they are predicted to take no longer than this.
 const LONGEST_MEASURED: f64 = 0.3;
+/// Units of a cell tell their scatter from this many on, measured one by one; the file tells it if it has this many such cells.
+const SCATTERED: usize = 3;
+const SCATTERED_CELLS: usize = 20;
+/// Shards that the end of a run is divided into, beside that of the whole.
+const SHARDS: usize = 16;
 
 /// Wall seconds of one run of the program, from start to end, on `ranks` ranks of one thread, or as one process without mpirun.
 fn run_program(ranks: Option<usize>, arguments: &[&str]) -> f64 {
@@ -121,15 +133,84 @@ fn scatter(index: u64) -> f64 {
     ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// What a cell is predicted to take, what it takes, and by how much its units differ.
+/// What a network of each cell of the plan takes.
 struct UnitTimes {
+    /// By the cost model, which deals the units.
     predicted: Vec<f64>,
     actual: Vec<f64>,
-    /// Relative half-width of the scatter of units.
+    /// How many cells have their time from the file, and from the cost model; it was measured here for the others.
+    from_file: usize,
+    by_model: usize,
+    /// Revisions of the program that measured what is in the file.
+    revisions: BTreeSet<String>,
+    /// Relative half-width of the scatter of units, and how many cells it was measured in.
     spread: f64,
+    spread_cells: usize,
+    /// The longest, and whether it was measured.
+    longest: f64,
+    longest_is_measured: bool,
 }
 
-/// Runs the experiment on paper: (seconds in all, seconds of the busiest rank's work, seconds that rank 0 spends on messages).
+/// The times of `lines`; measured here for short units of which they have none; and else the model's, times the median ratio of what was
+/// measured to what was predicted.
+fn unit_times(experiment: &Experiment, plan: &Plan, lines: &[Measured]) -> UnitTimes {
+    let predicted: Vec<f64> = plan.cells.iter().map(|cell| cell.cost.seconds).collect();
+    let from_file: Vec<Option<f64>> =
+        plan.cells.iter().map(|cell| unit_times::mean(lines, cell).map(|mean| mean.seconds)).collect();
+    let singles = plan.cells.iter().map(|cell| {
+        let of_one = lines.iter().filter(|line| line.networks == 1 && line.is_of(cell));
+        of_one.map(|line| line.seconds).collect::<Vec<f64>>()
+    });
+    let mut scattered: Vec<Vec<f64>> = singles.filter(|seconds| seconds.len() >= SCATTERED).collect();
+    let tells_scatter = scattered.len() >= SCATTERED_CELLS;
+    if !tells_scatter {
+        scattered.clear();
+    }
+    let mut measured = from_file.clone();
+    for (cell, measured) in plan.cells.iter().zip(&mut measured) {
+        if cell.cost.seconds < LONGEST_MEASURED && (measured.is_none() || !tells_scatter) {
+            let seconds: Vec<f64> = (0..SCATTERED).map(|network| unit_seconds(experiment, cell, network)).collect();
+            measured.get_or_insert(common::median(seconds.clone()));
+            if !tells_scatter {
+                scattered.push(seconds);
+            }
+        }
+    }
+    let ratios = measured.iter().zip(&predicted).filter_map(|(measured, predicted)| Some((*measured)? / predicted));
+    let off = common::median(ratios.collect());
+    let actual: Vec<f64> =
+        measured.iter().zip(&predicted).map(|(measured, predicted)| measured.unwrap_or(off * predicted)).collect();
+    let half_width = |seconds: &Vec<f64>| {
+        let middle = common::median(seconds.clone());
+        seconds.iter().map(|seconds| (seconds / middle - 1.0).abs()).fold(0.0, f64::max)
+    };
+    let (longest, _) = actual.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).expect("the preset has cells");
+    UnitTimes {
+        from_file: from_file.iter().flatten().count(),
+        by_model: measured.iter().filter(|measured| measured.is_none()).count(),
+        revisions: plan
+            .cells
+            .iter()
+            .flat_map(|cell| lines.iter().filter(|line| line.is_of(cell)))
+            .map(|line| line.revision.clone())
+            .collect(),
+        spread: common::median(scattered.iter().map(half_width).collect()),
+        spread_cells: scattered.len(),
+        longest: actual[longest],
+        longest_is_measured: measured[longest].is_some(),
+        predicted,
+        actual,
+    }
+}
+
+/// Processor seconds of one network.
+fn unit_seconds(experiment: &Experiment, cell: &CellPlan, network: usize) -> f64 {
+    let begun = thread_time();
+    measure(experiment, cell, Unit { cell: 0, network });
+    (thread_time() - begun).as_secs_f64()
+}
+
+/// Runs the experiment on paper: (seconds until rank 0 has the last record, seconds of the busiest rank's work, seconds that rank 0 spends on messages).
 fn simulate(times: &UnitTimes, networks: usize, ranks: usize, taken_in: f64) -> (f64, f64, f64) {
     let mut messages: Vec<(f64, usize)> = Vec::new();
     let mut busiest: f64 = 0.0;
@@ -155,69 +236,67 @@ fn simulate(times: &UnitTimes, networks: usize, ranks: usize, taken_in: f64) -> 
     (end.max(busiest), busiest, messages.iter().map(|(_, records)| cost(*records)).sum())
 }
 
-/// Efficiency, rank 0 and memory on 64, 1,024 and 65,536 ranks.
-fn prediction() -> Value {
+/// Efficiency, rank 0 and memory on 64, 1,024 and 65,536 ranks, at the unit times in the file `measured` and others.
+fn prediction(measured: &str) -> Value {
     let memory = 32 << 30;
     let experiment = Preset::Paper.options().validate().expect("the preset is valid");
     let plan = plan(&experiment, Resources { threads: 1, memory }).expect("the preset fits a rank");
-    let predicted: Vec<f64> = plan.cells.iter().map(|cell| cell.cost.seconds).collect();
-    let measured: Vec<Option<(f64, f64)>> = plan
-        .cells
-        .iter()
-        .map(|cell| {
-            (cell.cost.seconds < LONGEST_MEASURED).then(|| {
-                let seconds: Vec<f64> =
-                    (0..3).map(|network| measure(&experiment, cell, Unit { cell: 0, network }).seconds).collect();
-                let middle = common::median(seconds.clone());
-                (middle, seconds.iter().map(|s| (s / middle - 1.0).abs()).fold(0.0, f64::max))
-            })
-        })
-        .collect();
-    let pairs = measured.iter().zip(&predicted).filter_map(|(measured, predicted)| Some((*measured)?.0 / predicted));
-    let off = common::median(pairs.collect());
-    let spread = common::median(measured.iter().flatten().map(|(_, spread)| *spread).collect());
-    let actual =
-        measured.iter().zip(&predicted).map(|(measured, predicted)| measured.map_or(off * predicted, |(s, _)| s)).collect();
-    let times = UnitTimes { predicted, actual, spread };
+    let lines = unit_times::read(Path::new(measured)).unwrap_or_else(|error| panic!("{error:#}"));
+    let times = unit_times(&experiment, &plan, &lines);
     let (taken_in, journalled) = record_seconds(&experiment, &plan);
+    let end_of_run = end_of_run::end_of_run();
+    let cells = plan.cells.len();
     println!(
-        "\npreset paper; units scatter by {:.0} %, rank 0 needs {:.1} µs to take in a record and {:.1} µs to journal it",
-        100.0 * spread,
+        "\npreset paper; unit times of {} of {cells} cells from {measured}, {} measured here, {} of {cells} cells by the model",
+        times.from_file,
+        cells - times.from_file - times.by_model,
+        times.by_model,
+    );
+    println!(
+        "units scatter by {:.0} %, rank 0 needs {:.1} µs to take in a record and {:.1} µs to journal it",
+        100.0 * times.spread,
         1e6 * taken_in,
         1e6 * journalled,
     );
+    println!("the end of a run: {end_of_run}");
     println!(
-        "  ranks  networks      units     seconds  efficiency  imbalance  rank 0 busy   journal  rank 0 samples  memory a node"
+        "  ranks  networks      units     seconds  end of run  efficiency  imbalance  rank 0 busy   journal  rank 0 samples  memory a node"
     );
     let largest = plan.cells.iter().map(|cell| cell.unit_bytes).max().unwrap_or(0);
-    let longest = times.actual.iter().copied().fold(0.0, f64::max);
     let mut rows = Vec::new();
     for (ranks, networks) in [(64, 100), (1024, 100), (1024, 1600), (65_536, 100), (65_536, 25_000)] {
-        let (end, busiest, root) = simulate(&times, networks, ranks, taken_in);
+        let (last_record, busiest, root) = simulate(&times, networks, ranks, taken_in);
+        let units = cells * networks;
+        let samples = units * experiment.inputs;
+        let end = end_of_run.seconds(&end_of_run.whole, cells, samples);
+        let seconds = last_record + end;
         let mean = times.actual.iter().sum::<f64>() * networks as f64 / ranks as f64;
-        let journal = SHARE_OF_MAIN_THREAD.min(journalled * (times.actual.len() * networks) as f64 / end);
+        let journal = SHARE_OF_MAIN_THREAD.min(journalled * units as f64 / last_record);
         let sized = Experiment { networks, ..experiment.clone() };
         let root_bytes = memory::process_bytes(&sized, 1);
         let node_bytes = RANKS_PER_NODE as u64
             * (largest + memory::process_bytes(&common::experiment(Cell::new(1, 1, 1), 1, 1, 1, EngineChoice::Auto), 1));
         println!(
-            "{ranks:>7} {networks:>9} {:>10} {end:>11.1} {:>9.1} % {:>8.1} % {:>10.2} % {:>7.2} % {:>12.1} GB {:>11.1} GB",
-            times.actual.len() * networks,
-            100.0 * mean / end,
+            "{ranks:>7} {networks:>9} {units:>10} {seconds:>11.1} {end:>11.1} {:>9.1} % {:>8.1} % {:>10.2} % {:>7.2} % {:>12.1} GB {:>11.1} GB",
+            100.0 * mean / seconds,
             100.0 * (busiest / mean - 1.0),
-            100.0 * root / end,
+            100.0 * root / last_record,
             100.0 * journal,
             root_bytes as f64 / 1e9,
             node_bytes as f64 / 1e9,
         );
         rows.push(json!({
-            "ranks": ranks, "networks": networks, "units": times.actual.len() * networks, "seconds": end, "efficiency": mean / end,
-            "imbalance": busiest / mean - 1.0, "root_busy": root / end, "journal": journal, "root_bytes": root_bytes, "node_bytes": node_bytes,
+            "ranks": ranks, "networks": networks, "units": units, "samples": samples, "seconds": seconds, "last_record": last_record,
+            "end_of_run": end, "end_of_shard": end_of_run.seconds(&end_of_run.shard, cells, samples / SHARDS),
+            "efficiency": mean / seconds, "imbalance": busiest / mean - 1.0, "root_busy": root / last_record, "journal": journal,
+            "root_bytes": root_bytes, "node_bytes": node_bytes,
         }));
     }
-    json!({ "rows": rows, "spread": spread, "taken_in": taken_in, "journalled": journalled, "message": MESSAGE,
-            "ranks_per_node": RANKS_PER_NODE, "units": plan.cells.len() * experiment.networks, "longest_unit": longest,
-            "largest_unit": largest })
+    json!({ "rows": rows, "cells": cells, "from_file": times.from_file, "by_model": times.by_model,
+            "unit_times_revisions": times.revisions, "spread": times.spread, "spread_cells": times.spread_cells, "taken_in": taken_in,
+            "journalled": journalled, "message": MESSAGE, "ranks_per_node": RANKS_PER_NODE, "units": cells * experiment.networks,
+            "longest_unit": times.longest, "longest_is_measured": times.longest_is_measured, "largest_unit": largest,
+            "end_of_run": end_of_run, "shards": SHARDS })
 }
 
 /// The value on the axis, the cell, and its inputs.
@@ -253,10 +332,12 @@ fn growth() -> Value {
 fn main() {
     machine::prepare().expect("BLAS can be told to use one thread");
     let arguments = common::arguments();
+    let unit_times = common::option(&arguments, "--unit-times").unwrap_or_else(|| unit_times::FILE.to_owned());
     let result = json!({
+        "revision": Versions::collect().git_revision,
         "blas_core": machine::blas::blas_core(),
         "strong": strong_scaling(),
-        "prediction": prediction(),
+        "prediction": prediction(&unit_times),
         "growth": growth(),
     });
     if let Some(file) = common::option(&arguments, "--json") {

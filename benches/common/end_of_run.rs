@@ -1,0 +1,212 @@
+//! The end of a run: what rank 0 does, alone, between the last record and the end of the program.
+//!
+//! Of a whole experiment: records into cells, statistics, the file (compressed, summed, synced, renamed), the table. Of a shard: its file.
+//! Processor seconds are measured on experiments of few samples, of few samples in each of many cells, and of many in one, and go linearly beyond;
+//! the samples are those of real small networks. Bytes go to the disk at the rate at which a file is written and synced here, in the
+//! current directory.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::hint::black_box;
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use advstep_hpc::experiment::presets::Preset;
+use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Unit};
+use advstep_hpc::machine::clock::thread_time;
+use advstep_hpc::plan::{Plan, Resources, plan};
+use advstep_hpc::results::{self, Provenance, Results};
+use advstep_hpc::run::records::Records;
+use advstep_hpc::shard::Shard;
+use advstep_hpc::shard::file::{self as shard_file, ShardResults};
+use advstep_hpc::unit::{Sample, UnitRecord, measure};
+use serde::Serialize;
+use tempfile::TempDir;
+
+use crate::common;
+
+const ROUNDS: usize = 3;
+const INPUTS: usize = 100;
+/// Networks of the one cell that tells seconds a sample.
+const NETWORKS: usize = 20_000;
+/// Networks of each cell of preset `paper` in the experiment that checks the others.
+const CHECKED: usize = 20;
+/// Bytes of the file that tells the rate of the disk.
+const DISK_FILE: usize = 64 << 20;
+
+/// What a file takes of rank 0.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Part {
+    /// Processor seconds of a sample, and of a cell.
+    sample: f64,
+    cell: f64,
+    /// Seconds besides, with those that the disk takes for the smallest file.
+    fixed: f64,
+    /// Bytes of the file a sample.
+    bytes: f64,
+}
+
+/// How long the end of a run takes.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct EndOfRun {
+    /// Of a whole experiment.
+    pub whole: Part,
+    /// Of a shard.
+    pub shard: Part,
+    /// Bytes a second that are written and synced.
+    pub disk: f64,
+    /// Most samples measured.
+    pub samples: usize,
+    /// Seconds that another experiment took, over those that these numbers give it.
+    pub check: f64,
+}
+
+impl EndOfRun {
+    /// Seconds of an experiment of this many cells and samples, or of its shard.
+    pub fn seconds(&self, part: &Part, cells: usize, samples: usize) -> f64 {
+        part.fixed + part.cell * cells as f64 + (part.sample + part.bytes / self.disk) * samples as f64
+    }
+}
+
+impl fmt::Display for EndOfRun {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, part) in [("whole", self.whole), ("shard", self.shard)] {
+            let Part { sample, cell, fixed, bytes } = part;
+            let [sample, cell, fixed] = [1e6 * sample, 1e3 * cell, 1e3 * fixed];
+            write!(out, "{name} {sample:.3} µs and {bytes:.1} bytes a sample, {cell:.2} ms a cell, {fixed:.0} ms; ")?;
+        }
+        write!(out, "disk {:.0} MB/s; another experiment takes {:.2} of what these give", 1e-6 * self.disk, self.check)
+    }
+}
+
+/// Measures the ends of runs.
+pub fn end_of_run() -> EndOfRun {
+    let pool = samples_of_small_networks();
+    let paper = Preset::Paper.options().validate().expect("the preset is valid");
+    let grid = |networks| Experiment { networks, ..paper.clone() };
+    let one_cell = |networks, inputs| common::experiment(Cell::new(2, 10, 10), networks, inputs, 1, EngineChoice::Auto);
+
+    let small = ended(&one_cell(1, 1), &pool);
+    let cells = ended(&grid(1), &pool);
+    let large = ended(&one_cell(NETWORKS, INPUTS), &pool);
+    let part = |of: fn(&Ended) -> Took| {
+        let [small_took, cells_took, large_took] = [of(&small), of(&cells), of(&large)];
+        let sample = (large_took.processor - small_took.processor) / large.samples as f64;
+        let cell = (cells_took.processor - small_took.processor - sample * cells.samples as f64) / cells.cells as f64;
+        Part { sample, cell: cell.max(0.0), fixed: small_took.elapsed, bytes: large_took.bytes / large.samples as f64 }
+    };
+    let (whole, shard) = (part(|ended| ended.whole), part(|ended| ended.shard));
+    let end = EndOfRun { whole, shard, disk: disk_rate(), samples: large.samples, check: f64::NAN };
+    let checked = ended(&grid(CHECKED), &pool);
+    EndOfRun { check: checked.whole.elapsed / end.seconds(&whole, checked.cells, checked.samples), ..end }
+}
+
+/// Samples of 10,000 networks, which have as many digits as those of any, and do not repeat.
+fn samples_of_small_networks() -> Vec<Sample> {
+    let cells = [(1, 10, 30), (1, 30, 100), (2, 10, 10), (2, 30, 10)].map(|(depth, dim, width)| Cell::new(depth, dim, width));
+    let samples = cells.into_iter().flat_map(|cell| {
+        let experiment = common::experiment(cell, 2500, INPUTS, 2020, EngineChoice::Auto);
+        let plan = common::plan_of(&experiment, 1);
+        (0..experiment.networks).flat_map(move |network| measure(&experiment, &plan, Unit { cell: 0, network }).samples)
+    });
+    samples.collect()
+}
+
+/// Bytes a second of a file that is written and synced.
+fn disk_rate() -> f64 {
+    let directory = TempDir::new_in(".").expect("the current directory can be written in");
+    let bytes: Vec<u8> = (0..DISK_FILE).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u8).collect();
+    let rounds = (0..ROUNDS).map(|round| {
+        let begun = Instant::now();
+        let mut file = File::create(directory.path().join(format!("{round}"))).expect("there is room");
+        file.write_all(&bytes).and_then(|()| file.sync_all()).expect("there is room");
+        DISK_FILE as f64 / begun.elapsed().as_secs_f64()
+    });
+    common::median(rounds.collect())
+}
+
+/// What the end of a run took.
+#[derive(Clone, Copy)]
+struct Took {
+    elapsed: f64,
+    processor: f64,
+    bytes: f64,
+}
+
+impl Took {
+    /// What `work` takes to write the file at `path`.
+    fn of(path: &Path, work: impl FnOnce()) -> Self {
+        let (begun, processor) = (Instant::now(), thread_time());
+        work();
+        let [elapsed, processor] = [begun.elapsed(), thread_time() - processor].map(|time: Duration| time.as_secs_f64());
+        Self { elapsed, processor, bytes: fs::metadata(path).expect("the file is written").len() as f64 }
+    }
+
+    fn median(rounds: &[Self]) -> Self {
+        let median = |of: fn(&Self) -> f64| common::median(rounds.iter().map(of).collect());
+        Self { elapsed: median(|took| took.elapsed), processor: median(|took| took.processor), bytes: rounds[0].bytes }
+    }
+}
+
+/// An experiment whose end was measured.
+struct Ended {
+    cells: usize,
+    samples: usize,
+    whole: Took,
+    shard: Took,
+}
+
+/// Ends a run of `experiment`, and one of its shard 1 of 1, with samples from `pool` in turn; medians.
+fn ended(experiment: &Experiment, pool: &[Sample]) -> Ended {
+    let plan = plan(experiment, Resources { threads: 1, memory: 1 << 45 }).expect("the experiment fits");
+    let directory = TempDir::new_in(".").expect("the current directory can be written in");
+    let path = |name| directory.path().join(name);
+    let whole: Vec<Took> = (0..ROUNDS).map(|_| end_of_whole(experiment, &plan, pool, &path("end.h5"))).collect();
+    let shard: Vec<Took> = (0..ROUNDS).map(|_| end_of_shard(experiment, &plan, pool, &path("end.shard"))).collect();
+    Ended {
+        cells: plan.cells.len(),
+        samples: plan.cells.len() * experiment.networks * experiment.inputs,
+        whole: Took::median(&whole),
+        shard: Took::median(&shard),
+    }
+}
+
+/// All records of `experiment`, as rank 0 has them in the end.
+fn records(experiment: &Experiment, plan: &Plan, pool: &[Sample]) -> Records {
+    let mut samples = pool.iter().cycle();
+    let mut records = Records::new(plan.cells.len(), experiment.networks, experiment.inputs);
+    for cell in 0..plan.cells.len() {
+        for network in 0..experiment.networks {
+            let samples = samples.by_ref().take(experiment.inputs).copied().collect();
+            records.insert(UnitRecord { unit: Unit { cell, network }, samples, seconds: 1e-3 }).expect("each is inserted once");
+        }
+    }
+    records
+}
+
+/// What `run::root` does when all records are there.
+fn end_of_whole(experiment: &Experiment, plan: &Plan, pool: &[Sample], path: &Path) -> Took {
+    let mut records = records(experiment, plan, pool);
+    Took::of(path, move || {
+        let cells = records.take_finished_cells(plan);
+        let results = Results { experiment: experiment.clone(), cells, provenance: Provenance::default() };
+        results::write(path, &results).expect("there is room");
+        black_box(results::show::table(&results));
+    })
+}
+
+/// The same for a shard.
+fn end_of_shard(experiment: &Experiment, plan: &Plan, pool: &[Sample], path: &Path) -> Took {
+    let mut records = records(experiment, plan, pool);
+    Took::of(path, move || {
+        let results = ShardResults {
+            shard: Shard::new(1, 1).expect("it is one"),
+            experiment: experiment.clone(),
+            methods: plan.cells.iter().map(|cell| (cell.engine, cell.search)).collect(),
+            provenance: Provenance::default(),
+            records: records.take_all(),
+        };
+        shard_file::write(path, &results).expect("there is room");
+    })
+}
