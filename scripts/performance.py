@@ -126,20 +126,64 @@ clears and maps.
     return text
 
 
-def scaling_text(scaling, figure):
+def unfit(scaling, ceilings):
+    """Why the measurements of scaling do not belong beside those of the bench, or None."""
+    if "revision" not in scaling:
+        return "it does not say which revision of the program it is of"
+    if scaling["blas_core"] != ceilings["blas_core"]:
+        return f"it is of {scaling['blas_core']} kernels, the bench of {ceilings['blas_core']}"
+    return None
+
+
+def unit_times_text(prediction):
+    """Where the times of units come from."""
+    cells, from_file, by_model = (prediction[key] for key in ["cells", "from_file", "by_model"])
+    sources = []
+    if from_file:
+        revisions = ", ".join(prediction["unit_times_revisions"])
+        sources.append(f"{from_file} by `cargo bench --bench cost_model` at revision {revisions}")
+    if here := cells - from_file - by_model:
+        sources.append(f"{here} by this bench")
+    text = f"those of {f'{cells - by_model} of the' if by_model else 'all'} {cells} cells are measured"
+    if sources:
+        text += f" ({', '.join(sources)})"
+    if by_model:
+        text += f", and {by_model} are the cost model's, times the median ratio of what was measured to what it predicts"
+    return text
+
+
+def end_of_run_text(prediction):
+    """What the end of a run costs in the row where it takes the largest share, and what is done about it."""
+    row = max(prediction["rows"], key=lambda row: row["end_of_run"] / row["seconds"])
+    end, shards = prediction["end_of_run"], prediction["shards"]
+    whole, samples = end["whole"], row["samples"]
+    share = 100 * row["end_of_run"] / row["seconds"]
+    parts = f"{seconds(whole['sample'] * samples)} of one processor and {seconds(whole['bytes'] * samples / end['disk'])} of the disk"
+    return f"""- **The end of the run.** Once rank 0 has the last record, it alone makes the statistics and compresses and writes the file. With
+  {row['ranks']:,} ranks and {row['networks']:,} networks a cell, {samples:,} samples, that is {seconds(row['end_of_run'])}, {share:.1f} % of the run: {parts}.
+  As {shards} shards (`--shard i/{shards}`) the same networks are {shards} jobs, each of which writes its records as they are, in {seconds(row['end_of_shard'])}
+  to such a disk; `merge` makes the file later, on one node. Several experiments, each with a seed of its own, have no end in common.
+"""
+
+
+def scaling_text(scaling, bench, figure):
     strong, prediction = scaling["strong"], scaling["prediction"]
+    end, revision = prediction["end_of_run"], scaling["revision"]
+    whole = end["whole"]
+    differs = "" if revision == bench["ceilings"].get("revision") else f" at revision {revision}, which is not that of the tables above,"
     text = f"""
 ## Scaling
 
-Measured by `cargo bench --bench scaling`, with OpenBLAS's {scaling['blas_core']} kernels. (2, 100, 1000), 2000 networks, whole program:
+Measured by `cargo bench --bench scaling`{differs} with OpenBLAS's {scaling['blas_core']} kernels. (2, 100, 1000), 2000 networks, whole program:
 {seconds(strong['one_rank'])} on one rank, {seconds(strong['two_ranks'])} on two, {strong['speedup']:.2f} times as fast. A run of one tiny
 network takes {seconds(strong['start_up'])} from start to end; the 100 networks of cell (6, 10, 10) take {seconds(strong['small_cell'])} on one thread.
 
-Predicted for preset `paper` by simulation: units dealt as in the program; unit times measured where the cost model predicts less than 0.3 s,
-and the model's times their median ratio for longer ones; {100 * prediction['spread']:.0f} % scatter,
-{1e6 * prediction['taken_in']:.1f} µs of rank 0 to take in a record and {1e6 * prediction['journalled']:.1f} µs to journal it, an assumed
-{1e6 * prediction['message']:.0f} µs for a message; {prediction['ranks_per_node']} ranks a node, each with its largest unit. Statistics
-and the writing of the file, by rank 0 at the end, are not in it.
+Predicted for preset `paper` by simulation: units dealt as in the program, by predicted cost. Unit times are processor seconds of one thread;
+{unit_times_text(prediction)}. Units scatter by {100 * prediction['spread']:.0f} %, as in {prediction['spread_cells']} cells of which several
+were measured one by one. Rank 0 needs {1e6 * prediction['taken_in']:.1f} µs to take in a record and {1e6 * prediction['journalled']:.1f} µs to journal it, and an assumed
+{1e6 * prediction['message']:.0f} µs for a message. At the end of the run it needs {1e6 * whole['sample']:.2f} µs of its processor for a sample (statistics, compression,
+checksums) and has {whole['bytes']:.1f} bytes of it to write, to a disk that takes {end['disk'] / 1e6:.0f} MB/s here: measured up to {end['samples']:,} samples, linear
+beyond. (An experiment that these numbers do not come from took {end['check']:.2f} times what they give it.) {prediction['ranks_per_node']} ranks a node, each with its largest unit.
 
 """
     rows = []
@@ -149,6 +193,7 @@ and the writing of the file, by rank 0 at the end, are not in it.
                 f"{row['ranks']:,}",
                 f"{row['networks']:,}",
                 seconds(row["seconds"]),
+                seconds(row["end_of_run"]),
                 f"{100 * row['efficiency']:.1f} %",
                 f"{100 * row['imbalance']:.1f} %",
                 f"{100 * row['root_busy']:.2f} %",
@@ -157,18 +202,24 @@ and the writing of the file, by rank 0 at the end, are not in it.
                 f"{row['node_bytes'] / 1e9:.0f} GB",
             ]
         )
-    text += table(["ranks", "networks", "time", "efficiency", "imbalance", "rank 0 takes in", "journal", "memory of rank 0", "memory a node"], rows)
+    header = ["ranks", "networks", "time", "end of run", "efficiency", "imbalance", "rank 0 takes in", "journal", "memory of rank 0", "memory a node"]
+    text += table(header, rows)
+    takes_in = max(row["root_busy"] for row in prediction["rows"])
+    node = prediction["rows"][0]["node_bytes"]
     text += f"""
+Time is from start to end, the end of the run included; what rank 0 takes in and its journal are shares of the time before.
+
 What breaks first, and what is done about it:
 
-- **Memory of a node.** {prediction['ranks_per_node']} ranks that each hold the largest network, {prediction['largest_unit'] / 1e9:.1f} GB, are more than a node has. A rank
+- **Memory of a node.** {prediction['ranks_per_node']} ranks that each hold the largest network, {prediction['largest_unit'] / 1e9:.1f} GB, want {node / 1e9:,.0f} GB of a node. A rank
   refuses a cell that does not fit its `--memory`, before any work; `plan --ranks N` prints what a rank needs. One rank a node with many
   threads has all of its memory: it computes as many networks at once as fit, large ones beside small ones.
-- **Number of networks.** The preset has {prediction['units']:,} networks, and the longest is predicted to take {seconds(prediction['longest_unit'])}: with more ranks than
+- **Number of networks.** The preset has {prediction['units']:,} networks, and the longest {'takes' if prediction['longest_is_measured'] else 'is predicted to take'} {seconds(prediction['longest_unit'])}: with more ranks than
   networks some ranks stay idle, and no run is shorter than that one. More networks a cell fill the ranks (`--networks`).
-- **Memory of rank 0**, which keeps every sample until the file is written. Experiments end at 10⁹ samples: larger ones are refused before
+{end_of_run_text(prediction)}- **Memory of rank 0**, which keeps every sample until the file is written. Experiments end at 10⁹ samples: larger ones are refused before
   they start, and go as several, each with a seed of its own.
-- **Time of rank 0** is no limit here, because records travel in messages of many and the journal has an allowance of its time.
+- **Time of rank 0** before the end: it is busy with taking records in for {100 * takes_in:.1f} % of it at most, because they travel in messages of many; the
+  journal has an allowance.
 
 How the time of a network grows (exponent between the two largest points):
 
@@ -208,12 +259,15 @@ def main():
     if len(sys.argv) != 4 or sys.argv[1] in ("-h", "--help"):
         sys.exit(__doc__)
     bench, scaling, document = (pathlib.Path(argument) for argument in sys.argv[1:])
-    text = bench_text(json.loads(bench.read_text()))
-    if scaling.exists():
-        measured = json.loads(scaling.read_text())
+    results = json.loads(bench.read_text())
+    text = bench_text(results)
+    measured = json.loads(scaling.read_text()) if scaling.exists() else None
+    if measured and (why := unfit(measured, results["ceilings"])):
+        print(f"performance: {scaling} is left out: {why}", file=sys.stderr)
+    elif measured:
         figure = document.with_name(document.stem.replace("performance", "scaling") + ".svg")
         draw(measured["growth"], figure)
-        text += scaling_text(measured, figure.name)
+        text += scaling_text(measured, results, figure.name)
     document.write_text(text)
     print(text)
 
