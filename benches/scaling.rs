@@ -10,6 +10,8 @@
 //! the measured time a record and within its allowance, is printed beside.
 
 mod common;
+#[path = "common/unit_times.rs"]
+mod unit_times;
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
