@@ -53,12 +53,9 @@ pub struct GaussianMatrix<T> {
     left: Known<T>,
 }
 
-/// Orthonormal directions and what their images are made of: each has drawn numbers, if the matrix was not known by then, and a combination
-/// of the other side's directions.
+/// Orthonormal directions and what their images are made of: each has drawn numbers, and a combination of the other side's directions.
 struct Known<T> {
     directions: Basis<T>,
-    /// Directions whose images have drawn numbers: these are the first.
-    drawn: usize,
     /// The combinations, (directions of this side) × (directions of the other side, as many as there were at most).
     on_other: Array2<f64>,
 }
@@ -66,7 +63,7 @@ struct Known<T> {
 impl<T: Real> GaussianMatrix<T> {
     /// A matrix of `rows` × `columns` of which nothing is known yet.
     pub fn new(rows: usize, columns: usize, fresh: Fresh<T>) -> Self {
-        let known = |dim| Known { directions: Basis::new(dim), drawn: 0, on_other: Array2::zeros((0, 0)) };
+        let known = |dim| Known { directions: Basis::new(dim), on_other: Array2::zeros((0, 0)) };
         Self { fresh, right: known(columns), left: known(rows) }
     }
 
@@ -88,6 +85,10 @@ impl<T: Real> GaussianMatrix<T> {
 
 /// The images of the rows of `x` under the matrix whose known side is `own`; `other` is that of its transpose.
 fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, side: Side, fresh: &mut Fresh<T>) -> Array2<T> {
+    let transposed = if side == Side::Times { Side::TransposeTimes } else { Side::Times };
+    if other.directions.is_full() {
+        return multiply_known(own, other, x.view(), &mut |d, c, out| fresh(transposed, d, c, out));
+    }
     let before = own.directions.rank();
     let coefficients = own.directions.extend(&mut x);
     let mut answer = match x.ncols() == other.directions.dim() {
@@ -96,17 +97,13 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
     };
     answer.fill(T::zero());
     let (rank, others) = (own.directions.rank(), &other.directions);
-    if !others.is_full() {
-        own.drawn = rank;
-    }
     let mut on_other = Array2::zeros((rank, others.rank()));
     on_other.slice_mut(s![..before, ..own.on_other.ncols()]).assign(&own.on_other);
     own.on_other = on_other;
 
     // ⟨C, v⟩: a new direction is orthogonal to those that the rest of C is made of.
-    let transposed = if side == Side::Times { Side::TransposeTimes } else { Side::Times };
     if before < rank {
-        for_each_chunk(other.drawn, own.directions.dim(), &mut |d, c, out| fresh(transposed, d, c, out), |drawn, rows, chunk| {
+        for_each_chunk(others.rank(), own.directions.dim(), &mut |d, c, out| fresh(transposed, d, c, out), |drawn, rows, chunk| {
             for (new, vectors) in own.directions.vectors_from(before) {
                 let mut part = own.on_other.slice_mut(s![new, drawn.clone()]);
                 part += &inner_products(vectors.slice(s![.., rows.clone()]), chunk);
@@ -114,7 +111,7 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
         });
     }
     let as_drawn = coefficients.mapv(T::of_f64);
-    for_each_chunk(own.drawn, answer.ncols(), &mut |d, c, out| fresh(side, d, c, out), |drawn, rows, chunk| {
+    for_each_chunk(rank, answer.ncols(), &mut |d, c, out| fresh(side, d, c, out), |drawn, rows, chunk| {
         add_times(as_drawn.slice(s![.., drawn.clone()]), chunk, answer.slice_mut(s![.., rows.clone()]));
         // g − P Pᵀ g of those that are new.
         let new = drawn.start.max(before)..drawn.end;
@@ -128,6 +125,26 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
     });
     let on_other = coefficients.dot(&own.on_other).mapv(T::of_f64);
     for (numbers, vectors) in others.vectors_from(0) {
+        add_times(on_other.slice(s![.., numbers]), vectors, answer.view_mut());
+    }
+    answer
+}
+
+/// The images of the rows of `x` under a matrix of which everything is known, because `other` spans the whole space: A x = P ⟨C, x⟩. `draw`
+/// gives the drawn numbers of C.
+fn multiply_known<T: Real>(own: &Known<T>, other: &Known<T>, x: ArrayView2<T>, draw: &mut Draw<T>) -> Array2<T> {
+    let mut on_own = Array2::zeros((x.nrows(), own.directions.rank()));
+    for (numbers, vectors) in own.directions.vectors_from(0) {
+        on_own.slice_mut(s![.., numbers]).assign(&inner_products(x, vectors));
+    }
+    let mut on_other = on_own.slice(s![.., ..other.on_other.ncols()]).dot(&other.on_other.t());
+    for_each_chunk(other.directions.rank(), x.ncols(), draw, |drawn, rows, chunk| {
+        let mut part = on_other.slice_mut(s![.., drawn]);
+        part += &inner_products(x.slice(s![.., rows]), chunk);
+    });
+    let on_other = on_other.mapv(T::of_f64);
+    let mut answer = zeros((x.nrows(), other.directions.dim()));
+    for (numbers, vectors) in other.directions.vectors_from(0) {
         add_times(on_other.slice(s![.., numbers]), vectors, answer.view_mut());
     }
     answer
