@@ -1,26 +1,35 @@
 //! The cost model against measurement, on the cells of preset `paper` and on infinite width.
 //!
-//! `cargo bench --bench cost_model [-- [FROM] TO]` prints predicted and measured seconds of one network for every cell that is predicted to
-//! take FROM (0) to TO (4) seconds, with the engine that `--engine auto` takes and, near the crossover, with the other one too; and at the end
-//! how far the ratios go. Measured seconds are processor time of one thread, the mean of as many networks as take a second, three
-//! at least, two or one of the longest. All cells together take an hour and a half and 22 GiB.
+//! `cargo bench --bench cost_model [-- [FROM] TO] [--networks N] [--dims D,D…] [--unit-times FILE]` measures networks of every cell that
+//! is predicted to take FROM (0) to TO (4) seconds a network, with the engine that `--engine auto` takes and, near the crossover, with the
+//! other one too; appends what it measures to FILE (`benches/results/unit_times.jsonl`); and prints predicted and measured seconds, and how
+//! far their ratios go. Measured seconds are processor time of one thread, the mean over the networks in FILE; it takes as many as last for a
+//! second, N (1) at least, and three of short ones. What FILE has is not measured again: so a run can be broken off, and gone on with.
+//! All cells together take one and a half hours and 22 GiB.
+
+mod common;
+#[path = "common/unit_times.rs"]
+mod unit_times;
 
 use std::collections::BTreeMap;
 
+use std::path::PathBuf;
+
 use advstep_hpc::experiment::options::Options;
 use advstep_hpc::experiment::presets::Preset;
-use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Unit};
+use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Unit, width_label};
 use advstep_hpc::machine;
 use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::plan::{CellPlan, Resources, plan};
 use advstep_hpc::unit::measure;
+use unit_times::Measured;
 
 const RESOURCES: Resources = Resources { threads: 1, memory: 1 << 45 };
 /// Seconds that a cell is measured for, at least.
 const MEASURED: f64 = 1.0;
 /// Most networks of a cell.
 const NETWORKS: usize = 500;
-/// Cells up to this many seconds are measured with three networks at least, up to five times as many with two, and longer ones with one.
+/// Cells up to this many seconds are measured with three networks at least.
 const LONG: f64 = 4.0;
 /// What the model promises.
 const WITHIN: f64 = 0.4;
@@ -33,24 +42,37 @@ fn experiment(engine: EngineChoice) -> anyhow::Result<Experiment> {
     Ok(Options { widths: Some(widths), engine: Some(engine), ..Options::default() }.overlay(paper).validate()?)
 }
 
-/// Mean seconds of a network, and mean evaluations of a line.
-fn measured(experiment: &Experiment, cell: &CellPlan) -> (f64, f64) {
-    let fewest = if cell.cost.seconds < LONG {
-        3
-    } else if cell.cost.seconds < 5.0 * LONG {
-        2
-    } else {
-        1
-    };
-    let networks = ((MEASURED / cell.cost.seconds) as usize).clamp(fewest, NETWORKS);
+/// Networks `first`, `first` + 1, … of a cell, `networks` of them.
+fn measured(experiment: &Experiment, cell: &CellPlan, first: usize, networks: usize) -> Measured {
     let (mut seconds, mut points) = (0.0, 0.0);
-    for network in 0..networks {
+    for network in first..first + networks {
         let start = thread_time();
         let record = measure(experiment, cell, Unit { cell: 0, network });
-        seconds += (thread_time() - start).as_secs_f64() / networks as f64;
-        points += record.samples.iter().map(|sample| f64::from(sample.evaluations)).sum::<f64>();
+        seconds += (thread_time() - start).as_secs_f64();
+        points += record.samples.iter().map(|sample| f64::from(sample.evaluations)).sum::<f64>() / record.samples.len() as f64;
     }
-    (seconds, points / (networks * experiment.inputs) as f64)
+    Measured::new(cell, first, networks, seconds, points)
+}
+
+/// Measures networks of a cell until `lines`, and the file, have enough of them.
+fn complete(
+    lines: &mut Vec<Measured>,
+    file: &std::path::Path,
+    experiment: &Experiment,
+    cell: &CellPlan,
+    fewest: usize,
+) -> anyhow::Result<()> {
+    let fewest = if cell.cost.seconds < LONG { fewest.max(3) } else { fewest };
+    let enough = ((MEASURED / cell.cost.seconds) as usize).clamp(fewest, NETWORKS.max(fewest));
+    let known = unit_times::mean(lines, cell).map_or(0, |mean| mean.networks);
+    // Short networks share a line; how single ones differ is seen in long ones.
+    let at_once = if cell.cost.seconds < MEASURED / 10.0 { enough.saturating_sub(known).max(1) } else { 1 };
+    for first in (known..enough).step_by(at_once) {
+        let line = measured(experiment, cell, first, at_once.min(enough - first));
+        unit_times::append(file, &line)?;
+        lines.push(line);
+    }
+    Ok(())
 }
 
 /// Where both engines are measured.
@@ -60,12 +82,17 @@ fn is_near_crossover(cell: Cell) -> bool {
 
 fn main() -> anyhow::Result<()> {
     machine::prepare()?;
-    let numbers: Vec<f64> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
-    let (from, to) = match numbers[..] {
+    let arguments = common::arguments();
+    let range: Vec<f64> = arguments.iter().map_while(|argument| argument.parse().ok()).collect();
+    let (from, to) = match range[..] {
         [] => (0.0, LONG),
         [to] => (0.0, to),
         [from, to, ..] => (from, to),
     };
+    let fewest = common::number(&arguments, "--networks", 1);
+    let file = PathBuf::from(common::option(&arguments, "--unit-times").unwrap_or_else(|| unit_times::FILE.to_owned()));
+    let dims: Option<Vec<usize>> = common::option(&arguments, "--dims")
+        .map(|text| text.split(',').map(|dim| dim.parse().unwrap_or_else(|_| panic!("--dims wants whole numbers"))).collect());
     let auto = experiment(EngineChoice::Auto)?;
     let chosen = plan(&auto, RESOURCES)?.cells;
     let mut rows: Vec<(CellPlan, Experiment)> = chosen.iter().map(|cell| (*cell, auto.clone())).collect();
@@ -78,20 +105,26 @@ fn main() -> anyhow::Result<()> {
         }
     }
     rows.retain(|(cell, _)| (from..to).contains(&cell.cost.seconds));
+    rows.retain(|(cell, _)| dims.as_ref().is_none_or(|dims| dims.contains(&cell.cell.dim)));
 
-    println!("  L       d        k  engine    search  weights      predicted s   measured s   ratio   points");
+    println!("  L       d        k  engine    search  weights      predicted s   measured s   ratio   points  networks");
     let mut ratios: BTreeMap<(&str, &str), Vec<f64>> = BTreeMap::new();
+    let mut lines = unit_times::read(&file)?;
     for (cell, experiment) in rows {
-        let (seconds, points) = measured(&experiment, &cell);
-        let ratio = cell.cost.seconds / seconds;
+        complete(&mut lines, &file, &experiment, &cell, fewest)?;
+        let mean = unit_times::mean(&lines, &cell).expect("at least one network was measured");
+        let ratio = cell.cost.seconds / mean.seconds;
         let Cell { depth, dim, .. } = cell.cell;
         println!(
-            "{depth:>3} {dim:>7} {:>8}  {:<9} {:<7} {:<12} {:>10.5} {seconds:>12.5} {ratio:>7.2} {points:>8.1}{}",
-            advstep_hpc::experiment::width_label(cell.cell.width),
+            "{depth:>3} {dim:>7} {:>8}  {:<9} {:<7} {:<12} {:>10.5} {:>12.5} {ratio:>7.2} {:>8.1} {:>9}{}",
+            width_label(cell.cell.width),
             cell.engine.name(),
             cell.search.name(),
             format!("{:?}", cell.keep.weights).to_lowercase(),
             cell.cost.seconds,
+            mean.seconds,
+            mean.points,
+            mean.networks,
             if (ratio - 1.0).abs() > WITHIN { "  *" } else { "" },
         );
         ratios.entry((cell.engine.name(), cell.search.name())).or_default().push(ratio);

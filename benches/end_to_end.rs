@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench end_to_end -- DEPTH DIM WIDTH [--networks N] [--inputs I] [--threads T] [--seed S] [--engine E]` prints one line
 //! of JSON with the keys of the peers in `benches/peers/`, the least work of the method (flops of matrix products, normals, and bytes), and a
-//! profile: seconds of one thread for each stage of a network.
+//! profile: seconds of one thread for each stage of a network. A whole network on each thread warms up before.
 
 mod common;
 #[path = "common/profile.rs"]
@@ -50,11 +50,19 @@ fn mean_and_error(of_networks: &[f64]) -> (f64, f64) {
 /// Flops, normals and bytes of a network that the dense method cannot do without, at `points` evaluations an input: three products
 /// with the first layer (z, gradient, u), two with each one above and one more for each point; every weight drawn once; and what is kept
 /// between passes (weights above the first layer, z and u) written and read once.
-fn least_work(cell: Cell, inputs: f64, points: f64) -> [f64; 3] {
+fn least_dense_work(cell: Cell, inputs: f64, points: f64) -> [f64; 3] {
     let (dim, width) = (cell.dim as f64, cell.width as f64);
     let above = width * width * (cell.depth as f64 - 1.0);
     let flops = 2.0 * inputs * (3.0 * dim * width + (2.0 + points) * above);
     [flops, cell.weights(), 8.0 * (above + 2.0 * inputs * width)]
+}
+
+/// The same for the implicit method, but for the flops, which depend on the rounds of the search and are counted: the first layer and the image of
+/// every direction drawn once, and the directions written and read once.
+fn least_implicit_work(cell: Cell, inputs: f64, points: f64, flops: f64) -> [f64; 3] {
+    let (dim, width) = (cell.dim as f64, cell.width as f64);
+    let directions = (2.0 + points) * inputs * width * (cell.depth as f64 - 1.0);
+    [flops, dim * width + directions, 8.0 * directions]
 }
 
 fn main() {
@@ -72,9 +80,8 @@ fn main() {
     let experiment =
         common::experiment(cell, number("--networks", 4 * threads), number("--inputs", 100), number("--seed", 2020), engine);
     let plan = common::plan_of(&experiment, threads);
-    // A unit of one input warms up libraries and clocks.
-    let small = common::experiment(cell, threads, 1, 1, engine);
-    run(&small, &common::plan_of(&small, threads), threads);
+    let warm_up = common::experiment(cell, threads, experiment.inputs, 1, engine);
+    run(&warm_up, &common::plan_of(&warm_up, threads), threads);
     let (records, seconds) = run(&experiment, &plan, threads);
 
     let steps = |record: &UnitRecord| -> Vec<f64> {
@@ -85,15 +92,17 @@ fn main() {
     let samples = || records.iter().flat_map(|record| &record.samples);
     let points = samples().map(|sample| f64::from(sample.evaluations)).sum::<f64>() / samples().count() as f64;
     let scanned = if plan.search == SearchName::Scan { points } else { 0.0 };
-    let [flops, normals, bytes] = match plan.engine.name() {
-        "dense" => least_work(cell, experiment.inputs as f64, scanned),
-        _ => [plan.cost.flops, plan.cost.normals, 0.0],
-    };
     // After the run, one thread alone: two units to warm up, then the mean of a few.
     let profiles: Vec<_> =
         (0..5).map(|network| profile::profile(&experiment, &plan, network % experiment.networks)).skip(2).collect();
     let stage = |of: fn(&profile::Profile) -> std::time::Duration| {
         profiles.iter().map(|profile| of(profile).as_secs_f64()).sum::<f64>() / profiles.len() as f64
+    };
+    let counted = profiles.iter().map(|profile| profile.flops).sum::<f64>() / profiles.len() as f64;
+    let inputs = experiment.inputs as f64;
+    let [flops, normals, bytes] = match plan.engine.name() {
+        "dense" => least_dense_work(cell, inputs, scanned),
+        _ => least_implicit_work(cell, inputs, scanned, counted),
     };
     let ((fraction, fraction_error), (step, step_error)) = (mean_and_error(&fractions), mean_and_error(&means));
     let line = serde_json::json!({

@@ -7,7 +7,7 @@ use advstep_hpc::experiment::Experiment;
 use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::network::dense::Dense;
 use advstep_hpc::network::implicit::Implicit;
-use advstep_hpc::network::{Engine, LineBlock, LinePoint, ValueAndGradient};
+use advstep_hpc::network::{Engine, LineBlock, LinePoint, ValueAndGradient, flops};
 use advstep_hpc::plan::CellPlan;
 use advstep_hpc::random::NetworkStreams;
 use advstep_hpc::results::EngineName;
@@ -26,6 +26,8 @@ pub struct Profile {
     /// f at points of the lines, or passes over the neurons.
     pub search: Duration,
     pub whole: Duration,
+    /// Floating-point operations in matrix products.
+    pub flops: f64,
 }
 
 struct Timed<'a> {
@@ -81,7 +83,7 @@ impl Engine<f32> for Timed<'_> {
 
 /// The profile of network `network` of the cell.
 pub fn profile(experiment: &Experiment, plan: &CellPlan, network: usize) -> Profile {
-    let start = thread_time();
+    let (start, flops_before) = (thread_time(), flops());
     let streams = NetworkStreams::new(experiment.seed, plan.cell, network, experiment.gain, experiment.readout);
     let mut engine: Box<dyn Engine<f32>> = match plan.engine {
         EngineName::Implicit => Box::new(Implicit::<f32>::new(streams, plan.cell, experiment.inputs)),
@@ -90,5 +92,5 @@ pub fn profile(experiment: &Experiment, plan: &CellPlan, network: usize) -> Prof
     let build = thread_time() - start;
     let mut timed = Timed { engine: &mut *engine, profile: Profile { build, ..Profile::default() } };
     samples(&mut timed, plan.search, experiment.bound);
-    Profile { whole: thread_time() - start, ..timed.profile }
+    Profile { whole: thread_time() - start, flops: flops() - flops_before, ..timed.profile }
 }

@@ -227,17 +227,17 @@ pub struct ExperimentArgs {
     #[arg(long, value_name = "FILE.toml")]
     pub config: Option<PathBuf>,
     /// Numbers of hidden layers L, such as 1,2
-    #[arg(long, value_name = "L,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = number)]
+    #[arg(long, value_name = "L,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = number)]
     pub depths: Option<Vec<f64>>,
     /// Input dimensions d, such as 10,100
-    #[arg(long, value_name = "D,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = number)]
+    #[arg(long, value_name = "D,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = number)]
     pub dims: Option<Vec<f64>>,
     /// Widths k of the hidden layers, such as 10,1e3,inf; at every depth, in place of all widths of the preset or file
-    #[arg(long, value_name = "K,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = number)]
+    #[arg(long, value_name = "K,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = number)]
     pub widths: Option<Vec<f64>>,
     /// Widths of the hidden layers, first to last, of a network whose layers differ, such as 1000,500,100; given several times, of several. In
     /// place of depths and widths
-    #[arg(long, value_name = "K1,K2,...", allow_negative_numbers = true, value_parser = layers)]
+    #[arg(long, value_name = "K1,K2,...", allow_hyphen_values = true, value_parser = layers)]
     pub hidden: Option<Vec<Layers>>,
     /// Networks of each cell (a depth, dim and width) [presets: 100]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
@@ -330,7 +330,7 @@ pub struct ExportArgs {
     #[arg(long, value_name = "K", allow_negative_numbers = true, value_parser = number, required_unless_present = "hidden")]
     pub width: Option<f64>,
     /// Widths of the hidden layers, first to last, such as 1000,500,100: in place of depth and width
-    #[arg(long, value_name = "K1,K2,...", allow_negative_numbers = true, value_parser = layers)]
+    #[arg(long, value_name = "K1,K2,...", allow_hyphen_values = true, value_parser = layers, conflicts_with_all = ["depth", "width"])]
     pub hidden: Option<Layers>,
     /// Index of the network within its cell, from 0
     #[arg(long, value_name = "I", allow_negative_numbers = true, value_parser = number, default_value = "0")]

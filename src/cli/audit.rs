@@ -26,13 +26,13 @@ Examples:
 #[derive(Debug, Args)]
 pub struct AuditArgs {
     /// Input dimensions d [default: 50,150,500]
-    #[arg(long, value_name = "D,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = number, help_heading = "Audit")]
+    #[arg(long, value_name = "D,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = number, help_heading = "Audit")]
     pub dims: Option<Vec<f64>>,
     /// Widths k [default: 50,1e3,1e4]
-    #[arg(long, value_name = "K,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = number, help_heading = "Audit")]
+    #[arg(long, value_name = "K,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = number, help_heading = "Audit")]
     pub widths: Option<Vec<f64>>,
     /// Failure probabilities γ of the statements that hold with probability 1 − γ [default: 0.1]
-    #[arg(long, value_name = "G,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = number, help_heading = "Audit")]
+    #[arg(long, value_name = "G,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = number, help_heading = "Audit")]
     pub gamma: Option<Vec<f64>>,
     /// Activations ψ [default: relu,tanh]
     #[arg(long, value_enum, value_name = "PSI,...", value_delimiter = ',', help_heading = "Audit")]

@@ -2,6 +2,7 @@
 //!
 //! ndarray leaves BLAS silently for a matrix without a unit-stride axis; the assertions keep such a matrix out.
 
+use std::cell::Cell;
 use std::sync::Once;
 
 use ndarray::linalg::general_mat_mul;
@@ -47,11 +48,21 @@ pub fn inner_products<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>) -> Array2<f64
     sum
 }
 
+thread_local! {
+    static FLOPS: Cell<f64> = const { Cell::new(0.0) };
+}
+
+/// Floating-point operations in the matrix products of this thread so far.
+pub fn flops() -> f64 {
+    FLOPS.get()
+}
+
 fn product<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, keep: T, mut out: ArrayViewMut2<T>) {
     static ONE_THREAD: Once = Once::new();
     ONE_THREAD.call_once(blas::set_one_thread);
     debug_assert!(
         [a.strides(), b.strides(), out.strides()].iter().all(|strides| strides.contains(&1)) || out.len() < 2 || a.len() < 2
     );
+    FLOPS.set(FLOPS.get() + 2.0 * a.len() as f64 * b.ncols() as f64);
     general_mat_mul(T::one(), &a, &b, keep, &mut out);
 }

@@ -98,7 +98,7 @@ fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Kee
 }
 
 /// Points of a line that a scan is given room for, where every one of them stays in memory, as a multiple of the expected number.
-const SCAN_RESERVE: f64 = 1.35;
+const SCAN_RESERVE: f64 = 1.4;
 
 /// Peak bytes of a unit of the implicit engine: a vector for each product of each layer, and a few batches in flight.
 fn implicit_bytes(cell: Cell, experiment: &Experiment, search: SearchName) -> u64 {

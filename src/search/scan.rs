@@ -4,7 +4,8 @@
 //! every bracket is preceded by verification points that show φ > 0. Where three neighbouring points form a dip that could reach below
 //! 0 and no crossing is seen yet, points are put between them. An evaluation costs a pass over the network, so from the second round on
 //! a point goes where φ(0), φ'(0) and the points so far say that the root is (inverse interpolation of up to four of them), a little
-//! beyond it on the side that closes the bracket, and never farther on than the grid. The search ends when the bracket is narrower than
+//! beyond it on the side that closes the bracket, and never farther on than the grid. The last few lines take more points at once, and so
+//! fewer rounds. The search ends when the bracket is narrower than
 //! [`TOLERANCE`], or narrower than [`NARROW`] with the linear and the higher interpolation in it agreeing to [`AGREEMENT`]; the step is
 //! the interpolated root. A pair of crossings between two verification points is missed; `cargo bench --bench search_threshold`
 //! measures how often.
@@ -25,8 +26,12 @@ pub const AGREEMENT: f64 = 1e-5;
 const SPACING: f64 = 0.5;
 /// … and this multiple of t.
 const WIDENING: f64 = 0.25;
-/// Most points of a line in one round.
+/// Most points of a line in one round …
 pub const ROUND_POINTS: usize = 2;
+/// … and in a round of the last lines, once no more than the part [`LAST`] of all is left: such a round takes as long as it takes to read the
+/// weights, or what stands for them, however few its points are.
+const LAST_POINTS: usize = 4;
+const LAST: f64 = 0.1;
 /// A dip is looked into until its two sides together are narrower than this multiple of η̂, or of t where the grid is wider.
 const NARROWEST_DIP: f64 = 0.1;
 /// Points go beyond the predicted root by this fraction of its distance to the nearest point, so that they change the sign.
@@ -49,6 +54,10 @@ pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], boun
         for scan in &mut scans {
             let count = scan.next.len();
             scan.take_in(values.by_ref().take(count));
+        }
+        let left = scans.iter().filter(|scan| !scan.next.is_empty()).count();
+        if left as f64 <= LAST * lines.len() as f64 {
+            scans.iter_mut().for_each(Scan::add_points);
         }
     }
     scans.into_iter().map(Scan::outcome).collect()
@@ -142,6 +151,26 @@ impl Scan {
             Some(right) => self.inside_bracket(right, old_width),
             None => self.ahead(),
         };
+    }
+
+    /// More points for the next round: farther on along the grid or, in a bracket, the mirror image of the next point at the predicted
+    /// root, which makes a narrow bracket if the prediction is good.
+    fn add_points(&mut self) {
+        let Some(&last) = self.next.last() else { return };
+        let left = self.left();
+        if let Some(right) = self.right() {
+            let mirrored = 2.0 * self.root() - last;
+            if mirrored > left.t && mirrored < right.t && mirrored != last {
+                self.next.push(mirrored);
+                self.next.sort_by(f64::total_cmp);
+            }
+            return;
+        }
+        let mut t = last.max(left.t);
+        while self.next.len() < LAST_POINTS && t < self.bound {
+            t = (t + self.spacing(t)).min(self.bound);
+            self.next.push(t);
+        }
     }
 
     /// Points to look at while no φ ≤ 0 has been seen.

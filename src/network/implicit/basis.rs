@@ -8,10 +8,13 @@
 //! 8 n² k flops and 2·(2 n k) numbers of memory traffic a pass, in chunks of columns that stay in cache; with its images drawn, n = 100 and
 //! k = 10⁵ go at 75 GF/s where products in cache reach 117 (`cargo bench --bench kernels -- products`).
 
-use ndarray::{Array2, Axis, s};
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, concatenate, s};
 
 use super::cholesky::{Selection, inverse, select};
 use crate::kernels::Real;
+use crate::machine::pages;
 use crate::network::product::{CHUNK, add_times, inner_products, times, zeros};
 
 /// Parts of a vector shorter than this many rounding units of it are dropped.
@@ -20,26 +23,25 @@ const NOISE: f64 = 16.0;
 const MAX_PASSES: usize = 4;
 /// A Gram matrix this close to the identity is so to rounding after one more CholeskyQR.
 const ALMOST_ORTHONORMAL: f64 = 0.02;
+/// One pass is enough for a block whose vectors are orthonormal to this many rounding units after it.
+const ENOUGH: f64 = 10.0;
+
+/// Most vectors that are orthonormalised together: more are projected off one another, which takes fewer flops.
+const AT_ONCE: usize = 128;
+/// Vectors that are kept together, so that products with few vectors at a time are rare.
+const SEGMENT: usize = 256;
 
 /// Orthonormal vectors of length `dim`, in the order in which they came.
 pub struct Basis<T> {
     dim: usize,
     rank: usize,
-    /// Each m × dim, a row a vector.
-    blocks: Vec<Array2<T>>,
-}
-
-/// What [`Basis::extend`] has to say about n vectors.
-pub struct Extension {
-    /// The vectors in the extended basis, n × m for each of its blocks.
-    pub coefficients: Vec<Array2<f64>>,
-    /// The first of the blocks that are new.
-    pub new_blocks: usize,
+    /// Each has room for [`SEGMENT`] vectors (those of full length; what is not used is not touched) and is full if another follows it.
+    segments: Vec<Vec<T>>,
 }
 
 impl<T: Real> Basis<T> {
     pub fn new(dim: usize) -> Self {
-        Self { dim, rank: 0, blocks: Vec::new() }
+        Self { dim, rank: 0, segments: Vec::new() }
     }
 
     /// Number of vectors.
@@ -57,9 +59,14 @@ impl<T: Real> Basis<T> {
         self.rank == self.dim
     }
 
-    /// The vectors in blocks of m × dim.
-    pub fn blocks(&self) -> &[Array2<T>] {
-        &self.blocks
+    /// The vectors from number `first` on, in matrices of (their numbers) × dim.
+    pub fn vectors_from(&self, first: usize) -> impl Iterator<Item = (Range<usize>, ArrayView2<'_, T>)> {
+        self.segments.iter().enumerate().skip(first / SEGMENT).map(move |(index, segment)| {
+            let start = first.max(index * SEGMENT);
+            let end = index * SEGMENT + segment.len() / self.dim;
+            let rows = &segment[(start - index * SEGMENT) * self.dim..];
+            (start..end, ArrayView2::from_shape((end - start, self.dim), rows).expect("rows of one length"))
+        })
     }
 
     /// Vectors closer than this (relative to their length) to the span of others of a block wait for the next round: with the fourth
@@ -68,100 +75,153 @@ impl<T: Real> Basis<T> {
         T::EPSILON.powf(0.25)
     }
 
-    /// Makes the basis span the rows of `x` (n × dim) too, to rounding.
-    pub fn extend(&mut self, mut x: Array2<T>) -> Extension {
+    /// Makes the basis span the rows of `x` (n × dim) too, to rounding; returns them in the extended basis, n × rank. What is left in `x`
+    /// has no meaning.
+    pub fn extend(&mut self, x: &mut Array2<T>) -> Array2<f64> {
         let n = x.nrows();
-        let new_blocks = self.blocks.len();
-        let length = norms(&x);
-        let mut coefficients = self.project_off(&mut x);
-        // Rows of `x` and the vectors they come from.
+        let length = norms(x);
+        let mut coefficients = self.project_off(x.view_mut());
+        let at_once = n.div_ceil(n.div_ceil(AT_ONCE).max(1));
+        // Rows that are still to be taken in.
         let mut rows: Vec<usize> = (0..n).collect();
-        while !self.is_full() {
-            let rest = norms(&x);
+        while !rows.is_empty() && !self.is_full() {
+            let later = rows.split_off(at_once.min(rows.len()));
+            let mut gram = in_place(x, &rows, |x| inner_products(x.view(), x.view()));
+            let rest: Vec<f64> = gram.diag().iter().map(|square| square.sqrt()).collect();
             let kept: Vec<usize> = (0..rows.len()).filter(|&row| rest[row] > NOISE * T::EPSILON * length[rows[row]]).collect();
             if kept.is_empty() {
-                break;
+                rows = later;
+                continue;
             }
-            if kept.len() < rows.len() {
-                x = x.select(Axis(0), &kept);
-                rows = kept.iter().map(|&row| rows[row]).collect();
-            }
-            let scale: Vec<f64> = kept.iter().map(|&row| rest[row]).collect();
-            let gram = normalised_gram(&mut x, &scale);
+            gram = gram.select(Axis(0), &kept).select(Axis(1), &kept);
+            gram.indexed_iter_mut().for_each(|((i, j), product)| *product /= rest[kept[i]] * rest[kept[j]]);
             let Selection { rows: selected, factor } = select(gram.view(), Self::distance(), self.dim - self.rank);
-            let waiting: Vec<usize> = (0..rows.len()).filter(|row| !selected.contains(row)).collect();
-            let (mut block, mut left) = match waiting.is_empty() {
-                true => (x, None),
-                false => (x.select(Axis(0), &selected), Some(x.select(Axis(0), &waiting))),
-            };
-            let (on_block, on_basis) = self.orthonormalise(&mut block, factor);
-            let mut share = Array2::zeros((n, block.nrows()));
-            for (place, &row) in selected.iter().enumerate() {
-                let (vector, size) = (rows[row], scale[row]);
-                share.row_mut(vector).assign(&on_block.row(place).mapv(|c| c * size));
-                for (coefficients, correction) in coefficients.iter_mut().zip(&on_basis) {
-                    coefficients.row_mut(vector).scaled_add(size, &correction.row(place));
+            let selected: Vec<usize> = selected.into_iter().map(|place| kept[place]).collect();
+            let waiting = kept.into_iter().filter(|row| !selected.contains(row)).map(|row| rows[row]);
+            let (waiting, block): (Vec<usize>, Vec<usize>) = (waiting.collect(), selected.iter().map(|&row| rows[row]).collect());
+
+            let scale: Vec<f64> = selected.iter().map(|&row| rest[row]).collect();
+            let shrunk: Vec<f64> = selected.iter().zip(&block).map(|(&row, &vector)| rest[row] / length[vector]).collect();
+            let before = self.rank;
+            let (on_block, on_basis) = in_place(x, &block, |mut x| {
+                let done = self.orthonormalise(x.view_mut(), factor, &scale, &shrunk);
+                self.append(x.view());
+                done
+            });
+            let mut share = Array2::zeros((n, block.len()));
+            for (place, &row) in block.iter().enumerate() {
+                share.row_mut(row).assign(&on_block.row(place));
+                if let Some(correction) = &on_basis {
+                    coefficients.row_mut(row).scaled_add(1.0, &correction.row(place));
                 }
             }
-            if let Some(left) = &mut left {
-                let on_block = take_off(left, &block);
-                for (place, &row) in waiting.iter().enumerate() {
-                    let (vector, size) = (rows[row], T::of_f64(scale[row]));
-                    share.row_mut(vector).assign(&on_block.row(place).mapv(|c| c * scale[row]));
-                    left.row_mut(place).mapv_inplace(|x| x * size);
+            rows = [waiting, later].concat();
+            if !rows.is_empty() {
+                let mut column = 0;
+                for (_, vectors) in self.vectors_from(before) {
+                    let on_block = in_place(x, &rows, |mut x| take_off(&mut x, vectors));
+                    for (&row, part) in rows.iter().zip(on_block.rows()) {
+                        share.slice_mut(s![row, column..column + part.len()]).assign(&part);
+                    }
+                    column += vectors.nrows();
                 }
             }
-            self.rank += block.nrows();
-            self.blocks.push(block);
-            coefficients.push(share);
-            let Some(left) = left else { break };
-            x = left;
-            rows = waiting.iter().map(|&row| rows[row]).collect();
+            coefficients = concatenate![Axis(1), coefficients, share];
         }
-        Extension { coefficients, new_blocks }
+        coefficients
     }
 
-    /// Takes the part of the rows of `x` in the basis off them, and returns it as coefficients.
-    fn project_off(&self, x: &mut Array2<T>) -> Vec<Array2<f64>> {
-        self.blocks.iter().map(|block| take_off(x, block)).collect()
-    }
-
-    /// Makes the rows of `block` orthonormal and orthogonal to the basis; `factor` is the Cholesky factor of their Gram matrix. Returns
-    /// the old rows in the new ones, and the part of the old rows in the basis.
-    fn orthonormalise(&self, block: &mut Array2<T>, factor: Array2<f64>) -> (Array2<f64>, Vec<Array2<f64>>) {
-        let count = block.nrows();
-        let mut on_basis: Vec<Array2<f64>> = self.blocks.iter().map(|old| Array2::zeros((count, old.nrows()))).collect();
+    /// Makes the rows of `block` orthonormal and orthogonal to the basis. They are nearly orthogonal to it, have the lengths `scale`,
+    /// which are the parts `shrunk` of what they were before they were projected, and `factor` is the Cholesky factor of the Gram matrix
+    /// of the rows scaled to length 1. Returns the old rows in the new ones, and, if more than one pass was made, the part of the old rows
+    /// that still was in the basis.
+    fn orthonormalise(
+        &self,
+        mut block: ArrayViewMut2<T>,
+        mut factor: Array2<f64>,
+        scale: &[f64],
+        shrunk: &[f64],
+    ) -> (Array2<f64>, Option<Array2<f64>>) {
         let mut on_block = factor.clone();
-        multiply_from_left(&inverse(&factor), block);
+        on_block.rows_mut().into_iter().zip(scale).for_each(|(mut row, scale)| row *= *scale);
+        let mut to_unit = inverse(&factor);
+        // Rounding errors of the Gram matrix and of the projection, as they are after the division by the factor.
+        let error = |(row, shrunk): (ndarray::ArrayView1<f64>, &f64)| row.dot(&row) + row.dot(&row).sqrt() / shrunk;
+        let worst = to_unit.rows().into_iter().zip(shrunk).map(error).fold(0.0, f64::max);
+        to_unit.columns_mut().into_iter().zip(scale).for_each(|(mut column, scale)| column /= *scale);
+        multiply_from_left(&to_unit, block.view_mut());
+        if worst <= ENOUGH {
+            return (on_block, None);
+        }
+        let mut on_basis = Array2::zeros((block.nrows(), self.rank));
         for _ in 1..MAX_PASSES {
-            for (sum, part) in on_basis.iter_mut().zip(self.project_off(block)) {
-                *sum += &on_block.dot(&part);
-            }
+            on_basis += &on_block.dot(&self.project_off(block.view_mut()));
             let gram = inner_products(block.view(), block.view());
-            let factor = select(gram.view(), 0.0, count).factor;
-            if factor.nrows() < count {
+            factor = select(gram.view(), 0.0, block.nrows()).factor;
+            if factor.nrows() < block.nrows() {
                 break;
             }
-            multiply_from_left(&inverse(&factor), block);
+            multiply_from_left(&inverse(&factor), block.view_mut());
             on_block = on_block.dot(&factor);
             let off = gram.indexed_iter().map(|((i, j), g)| (g - f64::from(u8::from(i == j))).abs()).fold(0.0, f64::max);
             if off < ALMOST_ORTHONORMAL {
                 break;
             }
         }
-        (on_block, on_basis)
+        (on_block, Some(on_basis))
+    }
+
+    /// Takes the part of the rows of `x` in the basis off them, and returns it as coefficients.
+    fn project_off(&self, mut x: ArrayViewMut2<T>) -> Array2<f64> {
+        let mut coefficients = Array2::zeros((x.nrows(), self.rank));
+        for (numbers, vectors) in self.vectors_from(0) {
+            coefficients.slice_mut(s![.., numbers]).assign(&take_off(&mut x, vectors));
+        }
+        coefficients
+    }
+
+    /// Takes in orthonormal rows that are orthogonal to the basis.
+    fn append(&mut self, block: ArrayView2<T>) {
+        let mut left = block;
+        while left.nrows() > 0 {
+            if self.rank == self.segments.len() * SEGMENT {
+                let mut segment = Vec::with_capacity(SEGMENT.min(self.dim - self.rank) * self.dim);
+                pages::prefer_large(segment.spare_capacity_mut());
+                self.segments.push(segment);
+            }
+            let count = left.nrows().min(self.segments.len() * SEGMENT - self.rank);
+            let (now, later) = left.split_at(Axis(0), count);
+            let segment = self.segments.last_mut().expect("one was just pushed");
+            segment.extend_from_slice(now.to_slice().expect("a block is contiguous"));
+            self.rank += count;
+            left = later;
+        }
     }
 }
 
-/// Takes the part of the rows of `x` in the span of `block` off them and returns it as coefficients.
-fn take_off<T: Real>(x: &mut Array2<T>, block: &Array2<T>) -> Array2<f64> {
-    let coefficients = inner_products(x.view(), block.view());
-    add_times(coefficients.mapv(|c| T::of_f64(-c)).view(), block.view(), x.view_mut());
+/// `work` on these rows of `x`, ascending, as one matrix; it may change them.
+fn in_place<T: Real, R>(x: &mut Array2<T>, rows: &[usize], work: impl FnOnce(ArrayViewMut2<T>) -> R) -> R {
+    let (first, last) = (rows[0], rows[rows.len() - 1]);
+    if last - first + 1 == rows.len() {
+        return work(x.slice_mut(s![first..=last, ..]));
+    }
+    let mut chosen = x.select(Axis(0), rows);
+    let result = work(chosen.view_mut());
+    for (&row, chosen) in rows.iter().zip(chosen.rows()) {
+        x.row_mut(row).assign(&chosen);
+    }
+    result
+}
+
+/// Takes the part of the rows of `x` in the span of the orthonormal rows of `basis` off them and returns it as coefficients.
+fn take_off<T: Real>(x: &mut ArrayViewMut2<T>, basis: ArrayView2<T>) -> Array2<f64> {
+    let coefficients = inner_products(x.view(), basis);
+    add_times(coefficients.mapv(|c| T::of_f64(-c)).view(), basis, x.view_mut());
     coefficients
 }
 
 /// `x` ← `small`·`x`, in chunks of columns.
-fn multiply_from_left<T: Real>(small: &Array2<f64>, x: &mut Array2<T>) {
+fn multiply_from_left<T: Real>(small: &Array2<f64>, mut x: ArrayViewMut2<T>) {
     let small = small.mapv(T::of_f64);
     let mut out = zeros((x.nrows(), CHUNK.min(x.ncols())));
     for mut chunk in x.axis_chunks_iter_mut(Axis(1), CHUNK) {
@@ -171,17 +231,9 @@ fn multiply_from_left<T: Real>(small: &Array2<f64>, x: &mut Array2<T>) {
     }
 }
 
-/// Scales the rows of `x`, which have these norms, to length 1, and returns their Gram matrix.
-fn normalised_gram<T: Real>(x: &mut Array2<T>, norms: &[f64]) -> Array2<f64> {
-    for (mut row, norm) in x.rows_mut().into_iter().zip(norms) {
-        let factor = T::of_f64(1.0 / norm);
-        row.mapv_inplace(|x| x * factor);
-    }
-    inner_products(x.view(), x.view())
-}
-
-/// The Euclidean norm of each row, in f64.
+/// The Euclidean norm of each row: chunks in the arithmetic of the vectors, their sum in f64.
 fn norms<T: Real>(x: &Array2<T>) -> Vec<f64> {
-    let norm = |row: ndarray::ArrayView1<T>| row.iter().map(|x| x.to_f64() * x.to_f64()).sum::<f64>().sqrt();
+    let square = |part: ndarray::ArrayView1<T>| part.dot(&part).to_f64();
+    let norm = |row: ndarray::ArrayView1<T>| row.axis_chunks_iter(Axis(0), CHUNK).map(square).sum::<f64>().sqrt();
     x.rows().into_iter().map(norm).collect()
 }

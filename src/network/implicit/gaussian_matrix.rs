@@ -19,6 +19,8 @@
 //! multiplied, and the coefficients are a small matrix. Memory: r·q + s·p numbers, the directions. Time: O((p + q)·n·(r + s)) for n
 //! products, all of it in matrix products, and the drawing of r·p + s·q normals.
 
+use std::ops::Range;
+
 use ndarray::{Array2, ArrayView2, s};
 
 use super::basis::Basis;
@@ -51,26 +53,17 @@ pub struct GaussianMatrix<T> {
     left: Known<T>,
 }
 
-/// Orthonormal directions, and what their images are made of, block by block.
+/// Orthonormal directions and what their images are made of: each has drawn numbers, and a combination of the other side's directions.
 struct Known<T> {
     directions: Basis<T>,
-    images: Vec<Image>,
-}
-
-/// The images of a block of directions: drawn numbers and a combination of the other side's directions.
-struct Image {
-    /// The first direction of the block.
-    first: usize,
-    /// Whether there is a drawn part; not if the matrix was known by then.
-    is_drawn: bool,
-    /// The combination, for each block of the other side that was there: (directions of this block) × (directions of that one).
-    on_other: Vec<Array2<f64>>,
+    /// The combinations, (directions of this side) × (directions of the other side, as many as there were at most).
+    on_other: Array2<f64>,
 }
 
 impl<T: Real> GaussianMatrix<T> {
     /// A matrix of `rows` × `columns` of which nothing is known yet.
     pub fn new(rows: usize, columns: usize, fresh: Fresh<T>) -> Self {
-        let known = |dim| Known { directions: Basis::new(dim), images: Vec::new() };
+        let known = |dim| Known { directions: Basis::new(dim), on_other: Array2::zeros((0, 0)) };
         Self { fresh, right: known(columns), left: known(rows) }
     }
 
@@ -91,79 +84,93 @@ impl<T: Real> GaussianMatrix<T> {
 }
 
 /// The images of the rows of `x` under the matrix whose known side is `own`; `other` is that of its transpose.
-fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, x: Array2<T>, side: Side, fresh: &mut Fresh<T>) -> Array2<T> {
-    let mut first = own.directions.rank();
-    let mut answer = zeros((x.nrows(), other.directions.dim()));
-    let extension = own.directions.extend(x);
-    for block in &own.directions.blocks()[extension.new_blocks..] {
-        own.images.push(image(block.view(), other, first, side, fresh));
-        first += block.nrows();
+fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, side: Side, fresh: &mut Fresh<T>) -> Array2<T> {
+    let transposed = if side == Side::Times { Side::TransposeTimes } else { Side::Times };
+    if other.directions.is_full() {
+        return multiply_known(own, other, x.view(), &mut |d, c, out| fresh(transposed, d, c, out));
     }
-    let mut on_other: Vec<Array2<f64>> =
-        other.directions.blocks().iter().map(|block| Array2::zeros((answer.nrows(), block.nrows()))).collect();
-    for (coefficients, image) in extension.coefficients.iter().zip(&own.images) {
-        for (sum, part) in on_other.iter_mut().zip(&image.on_other) {
-            *sum += &coefficients.dot(part);
-        }
-        if image.is_drawn {
-            let coefficients = coefficients.mapv(T::of_f64);
-            let drawn = coefficients.ncols();
-            for_each_chunk(
-                image.first..image.first + drawn,
-                answer.ncols(),
-                &mut |d, c, out| fresh(side, d, c, out),
-                |rows, chunk| {
-                    add_times(coefficients.view(), chunk, answer.slice_mut(s![.., rows]));
-                },
-            );
-        }
+    let before = own.directions.rank();
+    let coefficients = own.directions.extend(&mut x);
+    let mut answer = match x.ncols() == other.directions.dim() {
+        true => x,
+        false => zeros((x.nrows(), other.directions.dim())),
+    };
+    answer.fill(T::zero());
+    let (rank, others) = (own.directions.rank(), &other.directions);
+    let mut on_other = Array2::zeros((rank, others.rank()));
+    on_other.slice_mut(s![..before, ..own.on_other.ncols()]).assign(&own.on_other);
+    own.on_other = on_other;
+
+    // ⟨C, v⟩: a new direction is orthogonal to those that the rest of C is made of.
+    if before < rank {
+        for_each_chunk(others.rank(), own.directions.dim(), &mut |d, c, out| fresh(transposed, d, c, out), |drawn, rows, chunk| {
+            for (new, vectors) in own.directions.vectors_from(before) {
+                let mut part = own.on_other.slice_mut(s![new, drawn.clone()]);
+                part += &inner_products(vectors.slice(s![.., rows.clone()]), chunk);
+            }
+        });
     }
-    for (coefficients, block) in on_other.iter().zip(other.directions.blocks()) {
-        add_times(coefficients.mapv(T::of_f64).view(), block.view(), answer.view_mut());
+    let as_drawn = coefficients.mapv(T::of_f64);
+    for_each_chunk(rank, answer.ncols(), &mut |d, c, out| fresh(side, d, c, out), |drawn, rows, chunk| {
+        add_times(as_drawn.slice(s![.., drawn.clone()]), chunk, answer.slice_mut(s![.., rows.clone()]));
+        // g − P Pᵀ g of those that are new.
+        let new = drawn.start.max(before)..drawn.end;
+        if !new.is_empty() {
+            let chunk = chunk.slice(s![new.start - drawn.start.., ..]);
+            for (numbers, vectors) in others.vectors_from(0) {
+                let mut part = own.on_other.slice_mut(s![new.clone(), numbers]);
+                part -= &inner_products(chunk, vectors.slice(s![.., rows.clone()]));
+            }
+        }
+    });
+    let on_other = coefficients.dot(&own.on_other).mapv(T::of_f64);
+    for (numbers, vectors) in others.vectors_from(0) {
+        add_times(on_other.slice(s![.., numbers]), vectors, answer.view_mut());
     }
     answer
 }
 
-/// What the images of new orthonormal `directions`, of which the first is number `first`, are made of.
-fn image<T: Real>(directions: ArrayView2<T>, other: &Known<T>, first: usize, side: Side, fresh: &mut Fresh<T>) -> Image {
-    let is_drawn = !other.directions.is_full();
-    let blocks = other.directions.blocks();
-    // ⟨C, v⟩: a new direction is orthogonal to those that the rest of C is made of.
-    let transposed = if side == Side::Times { Side::TransposeTimes } else { Side::Times };
-    let mut on_other: Vec<Array2<f64>> = Vec::with_capacity(blocks.len());
-    for (block, image) in blocks.iter().zip(&other.images) {
-        let mut part = Array2::zeros((directions.nrows(), block.nrows()));
-        let range = image.first..image.first + block.nrows();
-        for_each_chunk(range, directions.ncols(), &mut |d, c, out| fresh(transposed, d, c, out), |rows, chunk| {
-            part += &inner_products(directions.slice(s![.., rows]), chunk);
-        });
-        on_other.push(part);
+/// The images of the rows of `x` under a matrix of which everything is known, because `other` spans the whole space: A x = P ⟨C, x⟩. `draw`
+/// gives the drawn numbers of C.
+fn multiply_known<T: Real>(own: &Known<T>, other: &Known<T>, x: ArrayView2<T>, draw: &mut Draw<T>) -> Array2<T> {
+    let mut on_own = Array2::zeros((x.nrows(), own.directions.rank()));
+    for (numbers, vectors) in own.directions.vectors_from(0) {
+        on_own.slice_mut(s![.., numbers]).assign(&inner_products(x, vectors));
     }
-    if is_drawn && !blocks.is_empty() {
-        let range = first..first + directions.nrows();
-        for_each_chunk(range, other.directions.dim(), &mut |d, c, out| fresh(side, d, c, out), |rows, chunk| {
-            for (part, block) in on_other.iter_mut().zip(blocks) {
-                *part -= &inner_products(chunk, block.slice(s![.., rows.clone()]));
-            }
-        });
+    let mut on_other = on_own.slice(s![.., ..other.on_other.ncols()]).dot(&other.on_other.t());
+    for_each_chunk(other.directions.rank(), x.ncols(), draw, |drawn, rows, chunk| {
+        let mut part = on_other.slice_mut(s![.., drawn]);
+        part += &inner_products(x.slice(s![.., rows]), chunk);
+    });
+    let on_other = on_other.mapv(T::of_f64);
+    let mut answer = zeros((x.nrows(), other.directions.dim()));
+    for (numbers, vectors) in other.directions.vectors_from(0) {
+        add_times(on_other.slice(s![.., numbers]), vectors, answer.view_mut());
     }
-    Image { first, is_drawn, on_other }
+    answer
 }
 
-/// Calls `visit` with the drawn numbers of `directions`, chunk by chunk of their `length` entries: (directions) × (rows of the chunk).
+/// Directions whose numbers are drawn and multiplied at a time, so that they stay in cache.
+const DRAWN_AT_ONCE: usize = 128;
+
+/// Calls `visit` with the drawn numbers of the first `count` directions, chunk by chunk of their `length` entries and
+/// [`DRAWN_AT_ONCE`] directions at a time: (directions) × (rows of the chunk).
 fn for_each_chunk<T: Real>(
-    directions: std::ops::Range<usize>,
+    count: usize,
     length: usize,
     draw: &mut Draw<T>,
-    mut visit: impl FnMut(std::ops::Range<usize>, ArrayView2<T>),
+    mut visit: impl FnMut(Range<usize>, Range<usize>, ArrayView2<T>),
 ) {
-    let mut numbers = zeros((directions.len(), PRODUCT_ROWS.min(length)));
+    let mut numbers = zeros((DRAWN_AT_ONCE.min(count), PRODUCT_ROWS.min(length)));
     for chunk in 0..length.div_ceil(PRODUCT_ROWS) {
         let rows = chunk * PRODUCT_ROWS..length.min((chunk + 1) * PRODUCT_ROWS);
-        let mut numbers = numbers.slice_mut(s![.., ..rows.len()]);
-        for (direction, mut row) in directions.clone().zip(numbers.rows_mut()) {
-            draw(direction, chunk, row.as_slice_mut().expect("rows are contiguous"));
+        for first in (0..count).step_by(DRAWN_AT_ONCE) {
+            let directions = first..count.min(first + DRAWN_AT_ONCE);
+            let mut numbers = numbers.slice_mut(s![..directions.len(), ..rows.len()]);
+            for (direction, mut row) in directions.clone().zip(numbers.rows_mut()) {
+                draw(direction, chunk, row.as_slice_mut().expect("rows are contiguous"));
+            }
+            visit(directions, rows.clone(), numbers.view());
         }
-        visit(rows, numbers.view());
     }
 }

@@ -224,8 +224,10 @@ impl<T: Real> Engine<T> for Implicit<T> {
     }
 
     fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64> {
+        let order = first_points_first(points);
         let mut h = zeros((points.len(), self.cell.width_of(1)));
-        for (point, mut h) in points.iter().zip(h.rows_mut()) {
+        for (&index, mut h) in order.iter().zip(h.rows_mut()) {
+            let point = points[index];
             activation::apply_on_line(
                 self.psi,
                 self.z.row(point.input).to_slice().expect("rows are contiguous"),
@@ -238,12 +240,31 @@ impl<T: Real> Engine<T> for Implicit<T> {
             h = matrix.times(h);
             activation::apply(self.psi, h.as_slice_mut().expect("a product is contiguous"));
         }
-        readouts(self.psi, &self.readout, h.view(), self.scale)
+        let mut values = vec![0.0; points.len()];
+        for (index, value) in order.into_iter().zip(readouts(self.psi, &self.readout, h.view(), self.scale)) {
+            values[index] = value;
+        }
+        values
     }
 
     fn layer_weights(&mut self, _layer: usize) -> Option<Array2<T>> {
         None
     }
+}
+
+/// Indices of `points` such that the first points of all lines come first, then the second ones, and so on: points of one line are
+/// nearly parallel, and cost less if they are far apart (see `basis`).
+fn first_points_first(points: &[LinePoint]) -> Vec<usize> {
+    let mut place = 0;
+    let places: Vec<usize> = (0..points.len())
+        .map(|index| {
+            place = if index > 0 && points[index - 1].input == points[index].input { place + 1 } else { 0 };
+            place
+        })
+        .collect();
+    let mut order: Vec<usize> = (0..points.len()).collect();
+    order.sort_by_key(|&index| places[index]);
+    order
 }
 
 /// f from the activations of the last layer, one value a row.
