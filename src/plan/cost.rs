@@ -36,6 +36,8 @@ const LINE_BEND: f64 = 7.0e-8;
 const FEW: f64 = 1.5e7;
 /// Seconds a neuron and input of activations and masks, a layer and evaluation.
 const ACTIVATION: f64 = 0.6e-9;
+/// Seconds a number of a vector that the implicit engine takes in or gives out, besides its products.
+const VECTOR: f64 = 2.5e-9;
 /// Flops a second in the products of the implicit engine, in f32.
 const PRODUCT_IMPLICIT: f64 = 1.15e11;
 /// Seconds of the small matrices of one product of the implicit engine, times inputs³.
@@ -48,9 +50,8 @@ const UNIT: f64 = 3.0e-5;
 const INPUT: f64 = 3.0e-7;
 /// Seconds a number of an input.
 const INPUT_NUMBER: f64 = 5.0e-9;
-/// Rounds of few points in a scan: these, and these over √d more.
-const LAST_ROUNDS: f64 = 0.5;
-const LAST_ROUNDS_BEND: f64 = 88.0;
+/// Rounds of few points in a scan, times √d.
+const LAST_ROUNDS: f64 = 62.0;
 /// Rounds of evaluations in a scan, until the last line of a network is done.
 const SCAN_ROUNDS: f64 = 9.0;
 /// Passes over the neurons in an exact line search.
@@ -81,7 +82,7 @@ pub(super) fn scan_points(cell: Cell) -> f64 {
 
 /// Rounds of a scan, of few points each, in which the implicit engine does little but draw all images again. A fit.
 fn last_rounds(cell: Cell) -> f64 {
-    LAST_ROUNDS + LAST_ROUNDS_BEND / (cell.dim as f64).sqrt()
+    LAST_ROUNDS / (cell.dim as f64).sqrt()
 }
 
 /// Flops a second in the factor of the limit's covariance and in its paths.
@@ -228,9 +229,10 @@ impl Shape {
                 products.normals += lines * last_rounds(cell) * drawn;
             }
         }
-        let Products { normals, flops, small } = products;
+        let Products { normals, flops, numbers, small } = products;
         let rate = PRODUCT_IMPLICIT * self.product_rate / PRODUCT_F32;
-        UnitCost { normals, flops, seconds: normals / NORMALS + flops / rate + SMALL * small + self.other_seconds() }
+        let vectors = VECTOR * numbers + SMALL * small;
+        UnitCost { normals, flops, seconds: normals / NORMALS + flops / rate + vectors + self.other_seconds() }
     }
 
     /// Seconds besides products and normals.
@@ -254,6 +256,8 @@ struct Known {
 struct Products {
     normals: f64,
     flops: f64,
+    /// Numbers in the vectors asked and answered.
+    numbers: f64,
     /// Σ m³ over products of m vectors.
     small: f64,
 }
@@ -261,6 +265,7 @@ struct Products {
 impl Products {
     /// One product with `count` vectors, as `network::implicit` does it.
     fn add(&mut self, count: f64, passes: Passes, own: Known, other: Known) {
+        self.numbers += count * (own.dim + other.dim);
         if other.rank >= other.dim {
             // The matrix is known.
             self.flops += 2.0 * count * (own.dim * (own.rank.min(own.dim) + other.dim) + other.dim * other.dim);

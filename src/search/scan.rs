@@ -31,6 +31,8 @@ pub const ROUND_POINTS: usize = 2;
 /// … and in a round of the last lines, once no more than the part [`LAST`] of all is left: such a round takes as long as it takes to read the
 /// weights, or what stands for them, however few its points are.
 const LAST_POINTS: usize = 4;
+/// In a bracket these are the usual next point, its mirror image at the predicted root, and two at this part of its distance from the root.
+const CLOSER: f64 = 0.1;
 const LAST: f64 = 0.1;
 /// A dip is looked into until its two sides together are narrower than this multiple of η̂, or of t where the grid is wider.
 const NARROWEST_DIP: f64 = 0.1;
@@ -153,17 +155,17 @@ impl Scan {
         };
     }
 
-    /// More points for the next round: farther on along the grid or, in a bracket, the mirror image of the next point at the predicted
-    /// root, which makes a narrow bracket if the prediction is good.
+    /// More points for the next round: farther on along the grid or, in a bracket, on both sides of the predicted root, which makes the next
+    /// bracket the narrower the better the prediction is.
     fn add_points(&mut self) {
         let Some(&last) = self.next.last() else { return };
         let left = self.left();
         if let Some(right) = self.right() {
-            let mirrored = 2.0 * self.root() - last;
-            if mirrored > left.t && mirrored < right.t && mirrored != last {
-                self.next.push(mirrored);
-                self.next.sort_by(f64::total_cmp);
-            }
+            let (root, off) = (self.root(), last - self.root());
+            let around = [root - off, root + CLOSER * off, root - CLOSER * off];
+            self.next.extend(around.into_iter().filter(|&t| t > left.t && t < right.t));
+            self.next.sort_by(f64::total_cmp);
+            self.next.dedup();
             return;
         }
         let mut t = last.max(left.t);

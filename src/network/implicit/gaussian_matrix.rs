@@ -151,7 +151,7 @@ fn multiply_known<T: Real>(own: &Known<T>, other: &Known<T>, x: ArrayView2<T>, d
 }
 
 /// Directions whose numbers are drawn and multiplied at a time, so that they stay in cache.
-const DRAWN_AT_ONCE: usize = 128;
+const DRAWN_AT_ONCE: usize = 64;
 
 /// Calls `visit` with the drawn numbers of the first `count` directions, chunk by chunk of their `length` entries and
 /// [`DRAWN_AT_ONCE`] directions at a time: (directions) × (rows of the chunk).
