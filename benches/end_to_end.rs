@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Unit};
 use advstep_hpc::machine;
+use advstep_hpc::network::implicit::FirstLayer;
 use advstep_hpc::plan::CellPlan;
 use advstep_hpc::results::SearchName;
 use advstep_hpc::unit::{UnitRecord, measure};
@@ -60,6 +61,10 @@ fn least_dense_work(cell: Cell, inputs: f64, points: f64) -> [f64; 3] {
 /// The same for the implicit method, but for the flops, which depend on the rounds of the search and are counted: the first layer and the image of
 /// every direction drawn once, and the directions written and read once.
 fn least_implicit_work(cell: Cell, inputs: f64, points: f64, flops: f64) -> [f64; 3] {
+    assert!(
+        FirstLayer::of(cell, inputs as usize) == FirstLayer::Drawn,
+        "the least work is counted for a first layer that is drawn"
+    );
     let (dim, width) = (cell.dim as f64, cell.width as f64);
     let directions = (2.0 + points) * inputs * width * (cell.depth as f64 - 1.0);
     [flops, dim * width + directions, 8.0 * directions]

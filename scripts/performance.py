@@ -75,8 +75,9 @@ multiples of the linear prediction, regula falsi, inputs dropped when done. PyTo
 ## Against the machine
 
 The bound is the time of the work that the method cannot do without, each kind at its ceiling on all cores and one after the
-other: flops of the matrix products, every weight drawn once, what is kept between passes written and read once. For the implicit engine it is
-the planner's count of the flops and normals of its products, which includes what it does twice for accuracy and draws again rather than keep.
+other: flops of the matrix products, every weight drawn once, what is kept between passes written and read once. For the implicit engine
+flops are counted as they are made, with the second passes that Gram–Schmidt needs for points of a line, which are nearly parallel; images
+count as drawn once, though they are drawn again rather than kept.
 
 """
     rows = []

@@ -18,8 +18,21 @@ fn show_small_run() -> String {
     let file = directory.path().join("golden.h5");
     let file = file.to_str().unwrap();
     let program = env!("CARGO_BIN_EXE_advstep-hpc");
-    let run =
-        ["--depths", "1,2,3", "--dims", "5,30", "--widths", "10,300", "--networks", "6", "--inputs", "8", "--seed", "1", "--quiet"];
+    let run = [
+        "--depths",
+        "1,2,3",
+        "--dims",
+        "5,30",
+        "--widths",
+        "10,300",
+        "--networks",
+        "6",
+        "--inputs",
+        "24",
+        "--seed",
+        "1",
+        "--quiet",
+    ];
     assert!(Command::new(program).args(run).args(["--out", file]).status().unwrap().success());
     let output = Command::new(program).args(["show", file, "--format", "json"]).output().unwrap();
     assert!(output.status.success());

@@ -80,7 +80,8 @@ pub(super) fn scan_points(cell: Cell) -> f64 {
     (3.6 + 9.0 * (cell.dim as f64).powf(-0.59)).min(9.0)
 }
 
-/// Rounds of a scan, of few points each, in which the implicit engine does little but draw all images again. A fit.
+/// Rounds of a scan, of few points each, in which the implicit engine does little but draw all images again. A fit to times, which takes in
+/// what else is not counted.
 fn last_rounds(cell: Cell) -> f64 {
     LAST_ROUNDS / (cell.dim as f64).sqrt()
 }
@@ -221,7 +222,9 @@ impl Shape {
             let mut asked = inputs;
             while asked < all {
                 let next = inputs.min(all - asked);
-                products.add(next, Passes::Two, Known { rank: asked, dim: below }, Known { rank: inputs, dim: here });
+                // A matrix that is known takes in no more directions.
+                let rank = if here <= inputs { inputs } else { asked };
+                products.add(next, Passes::Two, Known { rank, dim: below }, Known { rank: inputs, dim: here });
                 asked += next;
             }
             if points > 0.0 {

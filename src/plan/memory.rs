@@ -120,7 +120,13 @@ fn implicit_bytes(cell: Cell, experiment: &Experiment, search: SearchName) -> u6
         below.min((1.0 + points) * inputs) * below + here.min(inputs) * here
     };
     let hidden: f64 = (2..=cell.depth).map(directions).sum();
+    // Vectors in the basis of their side, and images of directions in that of the other side, in f64 and while they grow.
+    let small = |layer: usize| {
+        let known = (cell.fan_in(layer) as f64).min((1.0 + points) * inputs);
+        known * (scan::ROUND_POINTS as f64 * inputs + (cell.width_of(layer) as f64).min(inputs))
+    };
+    let small = 16.0 * (2..=cell.depth).map(small).sum::<f64>();
     let flight = (2.0 + depth.clamp(2.0, 4.0)) * inputs * width;
     let line = if cell.depth == 1 { inputs * (one_layer::bins(cell.width) as f64 * 64.0 + 0.4 * width) } else { 0.0 };
-    ((first + hidden + flight + 3.0 * inputs * dim) * number + line + 16.0 * width + 16.0 * dim) as u64
+    ((first + hidden + flight + 3.0 * inputs * dim) * number + small + line + 16.0 * width + 16.0 * dim) as u64
 }

@@ -1,8 +1,8 @@
 //! Verified scan: bracket the first sign change of φ on a grid, then close the bracket superlinearly.
 //!
 //! The grid has spacing η̂/2 at first (η̂ is the linear prediction; η*/η̂ lies mostly in [1, 1.8]) and widens in proportion to t, so that
-//! every bracket is preceded by verification points that show φ > 0. Where three neighbouring points form a dip that could reach below
-//! 0 and no crossing is seen yet, points are put between them. An evaluation costs a pass over the network, so from the second round on
+//! every bracket is preceded by verification points that show φ > 0. Where three neighbouring points before it form a dip that could reach
+//! below 0, points are put between them. An evaluation costs a pass over the network, so from the second round on
 //! a point goes where φ(0), φ'(0) and the points so far say that the root is (inverse interpolation of up to four of them), a little
 //! beyond it on the side that closes the bracket, and never farther on than the grid. The last few lines take more points at once, and so
 //! fewer rounds. The search ends when the bracket is narrower than
@@ -26,13 +26,14 @@ pub const AGREEMENT: f64 = 1e-5;
 const SPACING: f64 = 0.5;
 /// … and this multiple of t.
 const WIDENING: f64 = 0.25;
-/// Most points of a line in one round …
+/// Most points of a line in one round, besides points in dips …
 pub const ROUND_POINTS: usize = 2;
-/// … and in a round of the last lines, once no more than the part [`LAST`] of all is left: such a round takes as long as it takes to read the
-/// weights, or what stands for them, however few its points are.
+/// … and in a round of the last lines: such a round takes as long as it takes to read the weights, or what stands for them, however few its
+/// points are.
 const LAST_POINTS: usize = 4;
 /// In a bracket these are the usual next point, its mirror image at the predicted root, and two at this part of its distance from the root.
 const CLOSER: f64 = 0.1;
+/// The last lines are those that are left when they are no more than this part of all.
 const LAST: f64 = 0.1;
 /// A dip is looked into until its two sides together are narrower than this multiple of η̂, or of t where the grid is wider.
 const NARROWEST_DIP: f64 = 0.1;
@@ -128,7 +129,7 @@ impl Scan {
     /// Points inside dips that could reach below 0: where φ is lower than on both sides, and going on at half the slope it would get there.
     fn dips(&self) -> Vec<f64> {
         let mut points = Vec::new();
-        for dip in self.positive.windows(3) {
+        for dip in self.before().windows(3) {
             let [before, lowest, after] = dip else { unreachable!("windows of three") };
             let drop = (before.phi - lowest.phi).max(after.phi - lowest.phi);
             let is_dip = lowest.phi < before.phi && lowest.phi <= after.phi && lowest.phi <= 0.5 * drop;
@@ -149,7 +150,9 @@ impl Scan {
             let place = points.partition_point(|other| other.t < t);
             points.insert(place, point);
         }
+        let dips = self.dips();
         self.next = match self.right() {
+            _ if !dips.is_empty() => dips,
             Some(right) => self.inside_bracket(right, old_width),
             None => self.ahead(),
         };
@@ -161,6 +164,10 @@ impl Scan {
         let Some(&last) = self.next.last() else { return };
         let left = self.left();
         if let Some(right) = self.right() {
+            // Points of a dip lie before the bracket.
+            if last < left.t {
+                return;
+            }
             let (root, off) = (self.root(), last - self.root());
             let around = [root - off, root + CLOSER * off, root - CLOSER * off];
             self.next.extend(around.into_iter().filter(|&t| t > left.t && t < right.t));
@@ -175,12 +182,8 @@ impl Scan {
         }
     }
 
-    /// Points to look at while no φ ≤ 0 has been seen.
+    /// Points farther on, while no φ ≤ 0 has been seen.
     fn ahead(&self) -> Vec<f64> {
-        let dips = self.dips();
-        if !dips.is_empty() {
-            return dips;
-        }
         let grid = self.grid(ROUND_POINTS);
         let left = self.left();
         let root = self.predicted_root().filter(|&root| root > left.t);

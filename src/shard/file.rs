@@ -12,7 +12,7 @@
 //! Integers are little-endian. The file appears whole or not at all.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -65,16 +65,26 @@ pub fn write(path: &Path, results: &ShardResults) -> anyhow::Result<()> {
         provenance: results.provenance.clone(),
     };
     let header = serde_json::to_vec(&header)?;
-    let mut bytes = Vec::from(MAGIC);
-    bytes.extend(VERSION.to_le_bytes());
-    bytes.extend(u32::try_from(header.len())?.to_le_bytes());
-    bytes.extend(header);
-    for record in &results.records {
-        codec::encode(record, &mut bytes);
-    }
-    let checksum = crc32fast::hash(&bytes);
-    bytes.extend(checksum.to_le_bytes());
-    replace_file(path, |aside| Ok(fs::File::create(aside)?.write_all(&bytes)?))
+    let mut start = Vec::from(MAGIC);
+    start.extend(VERSION.to_le_bytes());
+    start.extend(u32::try_from(header.len())?.to_le_bytes());
+    start.extend(header);
+    replace_file(path, |aside| {
+        let (mut file, mut checksum) = (BufWriter::new(fs::File::create(aside)?), crc32fast::Hasher::new());
+        let mut put = |bytes: &[u8]| {
+            checksum.update(bytes);
+            file.write_all(bytes)
+        };
+        put(&start)?;
+        let mut bytes = Vec::new();
+        for record in &results.records {
+            bytes.clear();
+            codec::encode(record, &mut bytes);
+            put(&bytes)?;
+        }
+        file.write_all(&checksum.finalize().to_le_bytes())?;
+        Ok(file.flush()?)
+    })
 }
 
 /// Reads the file of a shard.

@@ -1,12 +1,13 @@
 //! An orthonormal basis that grows by blocks of vectors, with matrix products only.
 //!
-//! Block Gram–Schmidt, twice ("twice is enough"): a block is projected off the basis, orthonormalised by the Cholesky factor of its
-//! Gram matrix (CholeskyQR), projected again and orthonormalised again. CholeskyQR squares condition numbers, so a round takes only
-//! vectors that are well apart ([`DISTANCE`](Basis::distance)); those nearly parallel to them wait, are projected off them, scaled up,
+//! Block Gram–Schmidt: a block is projected off the basis and orthonormalised by the Cholesky factor of its Gram matrix (CholeskyQR), and
+//! all of that once more ("twice is enough") unless what the projection has left of the vectors, and the factor, show that one pass is
+//! accurate. CholeskyQR squares condition numbers, so a round takes only
+//! vectors that are well apart ([`DISTANCE`](Basis::distance)); those nearly parallel to them wait, are projected off them,
 //! and have their turn in the next round. What is left of a vector once it is as small as rounding errors is dropped. Sums over the
-//! long axis run in f64 across chunks ([`inner_products`]); so do all small matrices. A first block of n vectors of length k takes
-//! 8 n² k flops and 2·(2 n k) numbers of memory traffic a pass, in chunks of columns that stay in cache; with its images drawn, n = 100 and
-//! k = 10⁵ go at 75 GF/s where products in cache reach 117 (`cargo bench --bench kernels -- products`).
+//! long axis run in f64 across chunks ([`inner_products`]); so do all small matrices. A pass over n vectors of length k beside r of the basis
+//! takes 4 n (n + r) k flops, in chunks of columns that stay in cache; with its images drawn, a first block of n = 100 and
+//! k = 10⁵ goes at 62 GF/s where products in cache reach 116 (`cargo bench --bench kernels -- products`).
 
 use std::ops::Range;
 
@@ -23,7 +24,7 @@ const NOISE: f64 = 16.0;
 const MAX_PASSES: usize = 4;
 /// A Gram matrix this close to the identity is so to rounding after one more CholeskyQR.
 const ALMOST_ORTHONORMAL: f64 = 0.02;
-/// One pass is enough for a block whose vectors are orthonormal to this many rounding units after it.
+/// One pass is enough for a block whose estimated error after it is below this many rounding units.
 const ENOUGH: f64 = 10.0;
 
 /// Most vectors that are orthonormalised together: more are projected off one another, which takes fewer flops.
@@ -35,7 +36,7 @@ const SEGMENT: usize = 256;
 pub struct Basis<T> {
     dim: usize,
     rank: usize,
-    /// Each has room for [`SEGMENT`] vectors (those of full length; what is not used is not touched) and is full if another follows it.
+    /// Each has room for [`SEGMENT`] vectors, and is full if another follows it. Room that is not used takes no memory.
     segments: Vec<Vec<T>>,
 }
 

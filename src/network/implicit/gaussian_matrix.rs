@@ -56,7 +56,7 @@ pub struct GaussianMatrix<T> {
 /// Orthonormal directions and what their images are made of: each has drawn numbers, and a combination of the other side's directions.
 struct Known<T> {
     directions: Basis<T>,
-    /// The combinations, (directions of this side) × (directions of the other side, as many as there were at most).
+    /// The combinations, (directions of this side) × (directions of the other side at the last product; later ones have no part in them).
     on_other: Array2<f64>,
 }
 
