@@ -5,7 +5,7 @@
 //! other one too; appends what it measures to FILE (`benches/results/unit_times.jsonl`); and prints predicted and measured seconds, and how
 //! far their ratios go. Measured seconds are processor time of one thread, the mean over the networks in FILE; it takes as many as last for a
 //! second, N (1) at least, and three of short ones. What FILE has is not measured again: so a run can be broken off, and gone on with.
-//! All cells together take one and a half hours and 22 GiB.
+//! All cells together take two hours and 22 GiB.
 
 mod common;
 #[path = "common/unit_times.rs"]

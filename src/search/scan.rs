@@ -2,13 +2,12 @@
 //!
 //! The grid has spacing η̂/2 at first (η̂ is the linear prediction; η*/η̂ lies mostly in [1, 1.8]) and widens in proportion to t, so that
 //! every bracket is preceded by verification points that show φ > 0. Where three neighbouring points before it form a dip that could reach
-//! below 0, points are put between them. An evaluation costs a pass over the network, so from the second round on
-//! a point goes where φ(0), φ'(0) and the points so far say that the root is (inverse interpolation of up to four of them), a little
-//! beyond it on the side that closes the bracket, and never farther on than the grid. The last few lines take more points at once, and so
-//! fewer rounds. The search ends when the bracket is narrower than
-//! [`TOLERANCE`], or narrower than [`NARROW`] with the linear and the higher interpolation in it agreeing to [`AGREEMENT`]; the step is
-//! the interpolated root. A pair of crossings between two verification points is missed; `cargo bench --bench search_threshold`
-//! measures how often.
+//! below 0, points are put between them. An evaluation costs a pass over the network, so from the second round on a point goes where φ(0),
+//! φ'(0) and the points so far say that the root is (inverse interpolation of up to four of them), a little beyond it on the side that
+//! closes the bracket, and never farther on than the grid. The last few lines take more points at once, and so fewer rounds. The search
+//! ends when the bracket is narrower than [`TOLERANCE`], or narrower than [`NARROW`] with the linear and the higher interpolation in it
+//! agreeing to [`AGREEMENT`]; the step is the interpolated root. A pair of crossings between two verification points is missed;
+//! `cargo bench --bench search_threshold` measures how often.
 
 use crate::kernels::Real;
 use crate::network::{Engine, LinePoint};

@@ -2,12 +2,12 @@
 //!
 //! Block Gram–Schmidt: a block is projected off the basis and orthonormalised by the Cholesky factor of its Gram matrix (CholeskyQR), and
 //! all of that once more ("twice is enough") unless what the projection has left of the vectors, and the factor, show that one pass is
-//! accurate. CholeskyQR squares condition numbers, so a round takes only
-//! vectors that are well apart ([`DISTANCE`](Basis::distance)); those nearly parallel to them wait, are projected off them,
-//! and have their turn in the next round. What is left of a vector once it is as small as rounding errors is dropped. Sums over the
-//! long axis run in f64 across chunks ([`inner_products`]); so do all small matrices. A pass over n vectors of length k beside r of the basis
-//! takes 4 n (n + r) k flops, in chunks of columns that stay in cache; with its images drawn, a first block of n = 100 and
-//! k = 10⁵ goes at 62 GF/s where products in cache reach 116 (`cargo bench --bench kernels -- products`).
+//! accurate. CholeskyQR squares condition numbers, so a round takes only vectors that are well apart ([`DISTANCE`](Basis::distance));
+//! those nearly parallel to them wait, are projected off them, and have their turn in the next round. What is left of a vector once it is
+//! as small as rounding errors is dropped. Sums over the long axis run in f64 across chunks ([`inner_products`]); so do all small
+//! matrices. A pass over n vectors of length k beside r of the basis takes 4 n (n + r) k flops, in chunks of columns that stay in cache;
+//! with its images drawn, a first block of n = 100 and k = 10⁵ goes at 62 GF/s where products in cache reach 116
+//! (`cargo bench --bench kernels -- products`).
 
 use std::ops::Range;
 
@@ -68,6 +68,23 @@ impl<T: Real> Basis<T> {
             let rows = &segment[(start - index * SEGMENT) * self.dim..];
             (start..end, ArrayView2::from_shape((end - start, self.dim), rows).expect("rows of one length"))
         })
+    }
+
+    /// ⟨x, v⟩ for the rows x of `x`, n × dim, and the vectors v: n × rank.
+    pub fn inner_products_with(&self, x: ArrayView2<T>) -> Array2<f64> {
+        let mut products = Array2::zeros((x.nrows(), self.rank));
+        for (numbers, vectors) in self.vectors_from(0) {
+            products.slice_mut(s![.., numbers]).assign(&inner_products(x, vectors));
+        }
+        products
+    }
+
+    /// `out` (n × dim) += combinations of the vectors with these coefficients, n × rank.
+    pub fn add_combinations(&self, coefficients: &Array2<f64>, out: &mut Array2<T>) {
+        let coefficients = coefficients.mapv(T::of_f64);
+        for (numbers, vectors) in self.vectors_from(0) {
+            add_times(coefficients.slice(s![.., numbers]), vectors, out.view_mut());
+        }
     }
 
     /// Vectors closer than this (relative to their length) to the span of others of a block wait for the next round: with the fourth

@@ -123,30 +123,21 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
             }
         }
     });
-    let on_other = coefficients.dot(&own.on_other).mapv(T::of_f64);
-    for (numbers, vectors) in others.vectors_from(0) {
-        add_times(on_other.slice(s![.., numbers]), vectors, answer.view_mut());
-    }
+    others.add_combinations(&coefficients.dot(&own.on_other), &mut answer);
     answer
 }
 
 /// The images of the rows of `x` under a matrix of which everything is known, because `other` spans the whole space: A x = P ⟨C, x⟩. `draw`
 /// gives the drawn numbers of C.
 fn multiply_known<T: Real>(own: &Known<T>, other: &Known<T>, x: ArrayView2<T>, draw: &mut Draw<T>) -> Array2<T> {
-    let mut on_own = Array2::zeros((x.nrows(), own.directions.rank()));
-    for (numbers, vectors) in own.directions.vectors_from(0) {
-        on_own.slice_mut(s![.., numbers]).assign(&inner_products(x, vectors));
-    }
+    let on_own = own.directions.inner_products_with(x);
     let mut on_other = on_own.slice(s![.., ..other.on_other.ncols()]).dot(&other.on_other.t());
     for_each_chunk(other.directions.rank(), x.ncols(), draw, |drawn, rows, chunk| {
         let mut part = on_other.slice_mut(s![.., drawn]);
         part += &inner_products(x.slice(s![.., rows]), chunk);
     });
-    let on_other = on_other.mapv(T::of_f64);
     let mut answer = zeros((x.nrows(), other.directions.dim()));
-    for (numbers, vectors) in other.directions.vectors_from(0) {
-        add_times(on_other.slice(s![.., numbers]), vectors, answer.view_mut());
-    }
+    other.directions.add_combinations(&on_other, &mut answer);
     answer
 }
 
