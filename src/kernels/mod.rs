@@ -6,6 +6,7 @@
 //! AVX-512 (Zen 5), in 10⁹ numbers a second, at the levels portable, AVX2 and AVX-512.
 
 pub mod activation;
+pub mod gemm;
 pub mod line;
 pub mod normal;
 pub mod real;

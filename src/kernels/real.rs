@@ -1,6 +1,8 @@
 //! The two arithmetics a network is evaluated in.
 
-use ndarray::LinalgScalar;
+use ndarray::{ArrayView2, ArrayViewMut2, LinalgScalar};
+
+use super::gemm;
 
 /// f32 or f64.
 pub trait Real: LinalgScalar + Copy + PartialOrd + Send + Sync + std::fmt::Debug + std::ops::Neg<Output = Self> + 'static {
@@ -13,6 +15,8 @@ pub trait Real: LinalgScalar + Copy + PartialOrd + Send + Sync + std::fmt::Debug
     fn to_f64(self) -> f64;
     /// Fills `out` with what `fill` writes as f32; `scratch` is used where the two types differ.
     fn fill_with(out: &mut [Self], scratch: &mut Vec<f32>, fill: impl FnOnce(&mut [f32]));
+    /// `out` = `a`·`b`, added to what is there if `keep`, by a kernel of ours; returns whether there is one.
+    fn product(a: ArrayView2<Self>, b: ArrayView2<Self>, keep: bool, out: ArrayViewMut2<Self>) -> bool;
 }
 
 impl Real for f32 {
@@ -32,6 +36,9 @@ impl Real for f32 {
     }
     fn fill_with(out: &mut [f32], _scratch: &mut Vec<f32>, fill: impl FnOnce(&mut [f32])) {
         fill(out);
+    }
+    fn product(a: ArrayView2<f32>, b: ArrayView2<f32>, keep: bool, out: ArrayViewMut2<f32>) -> bool {
+        gemm::product(a, b, keep, out)
     }
 }
 
@@ -56,5 +63,7 @@ impl Real for f64 {
         for (out, value) in out.iter_mut().zip(scratch) {
             *out = f64::from(*value);
         }
+    }    fn product(_a: ArrayView2<f64>, _b: ArrayView2<f64>, _keep: bool, _out: ArrayViewMut2<f64>) -> bool {
+        false
     }
 }

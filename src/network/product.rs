@@ -20,17 +20,17 @@ pub fn zeros<T: Real>(shape: (usize, usize)) -> Array2<T> {
 
 /// `out` = `x`·`w`ᵀ, with `x` n × q, `w` m × q and `out` n × m, all row-major.
 pub fn times_transposed<T: Real>(x: ArrayView2<T>, w: ArrayView2<T>, out: ArrayViewMut2<T>) {
-    product(x, w.reversed_axes(), T::zero(), out);
+    product(x, w.reversed_axes(), false, out);
 }
 
 /// `out` += `y`·`w`, with `y` n × m, `w` m × q and `out` n × q, all row-major.
 pub fn add_times<T: Real>(y: ArrayView2<T>, w: ArrayView2<T>, out: ArrayViewMut2<T>) {
-    product(y, w, T::one(), out);
+    product(y, w, true, out);
 }
 
 /// `out` = `y`·`w`, with `y` n × m, `w` m × q and `out` n × q, all row-major.
 pub fn times<T: Real>(y: ArrayView2<T>, w: ArrayView2<T>, out: ArrayViewMut2<T>) {
-    product(y, w, T::zero(), out);
+    product(y, w, false, out);
 }
 
 /// Columns that one product sums over in [`inner_products`], in the arithmetic of the vectors.
@@ -57,12 +57,15 @@ pub fn flops() -> f64 {
     FLOPS.get()
 }
 
-fn product<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, keep: T, mut out: ArrayViewMut2<T>) {
+fn product<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, keep: bool, mut out: ArrayViewMut2<T>) {
+    FLOPS.set(FLOPS.get() + 2.0 * a.len() as f64 * b.ncols() as f64);
+    if T::product(a, b, keep, out.view_mut()) {
+        return;
+    }
     static ONE_THREAD: Once = Once::new();
     ONE_THREAD.call_once(blas::set_one_thread);
     debug_assert!(
         [a.strides(), b.strides(), out.strides()].iter().all(|strides| strides.contains(&1)) || out.len() < 2 || a.len() < 2
     );
-    FLOPS.set(FLOPS.get() + 2.0 * a.len() as f64 * b.ncols() as f64);
-    general_mat_mul(T::one(), &a, &b, keep, &mut out);
+    general_mat_mul(T::one(), &a, &b, if keep { T::one() } else { T::zero() }, &mut out);
 }
