@@ -12,7 +12,7 @@
 
 use std::cell::RefCell;
 
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView2, ArrayViewMut2, CowArray};
 
 use super::Level;
 
@@ -399,39 +399,33 @@ fn avx2(scalars: Scalars, vectors: Vectors, depth: usize, out: Out, keep: bool, 
     unsafe { multiply::<std::arch::x86_64::__m256>(scalars, vectors, depth, out, keep, panels) }
 }
 
-/// `out` = `a`·`b`, added to what is there if `keep`; `a` n × q with rows that are contiguous, `b` q × m with rows or columns that are,
-/// `out` n × m with rows that are. Returns whether it was done: not at the portable level, nor for other layouts.
+/// `out` = `a`·`b`, added to what is there if `keep`; `a` n × q, `b` q × m, `out` n × m with rows that are contiguous. Returns whether it
+/// was done: not at the portable level.
 pub fn product(a: ArrayView2<f32>, b: ArrayView2<f32>, keep: bool, mut out: ArrayViewMut2<f32>) -> bool {
     let level = super::level();
     let ((n, q), m) = (a.dim(), b.ncols());
     assert!(b.nrows() == q && out.dim() == (n, m), "shapes of a product");
-    let stride = |strides: &[isize], lengths: (usize, usize)| -> Option<usize> {
-        match (strides, lengths) {
-            (_, (0 | 1, _)) if strides[1] == 1 || lengths.1 <= 1 => Some(lengths.1),
-            (&[stride, 1], _) if stride >= 0 => Some(stride as usize),
-            (&[stride, _], (_, 0 | 1)) if stride >= 0 => Some(stride as usize),
-            _ => None,
-        }
-    };
-    let (Some(a_stride), Some(out_stride)) = (stride(a.strides(), (n, q)), stride(out.strides(), (n, m))) else { return false };
+    let Some(out_stride) = row_stride(out.view()) else { return false };
     if level == Level::Portable || n == 0 || m == 0 || q == 0 {
         return false;
     }
-    let out_of = |transposed| (out_stride, transposed);
-    let rows = stride(b.strides(), (q, m));
-    let columns = stride(b.t().strides(), (m, q));
-    let of_a = Scalars { start: a.as_ptr(), rows: n, stride: a_stride };
-    let (scalars, vectors, (stride, transposed)) = match (rows, columns) {
-        (Some(stride), _) => (of_a, Vectors { start: b.as_ptr(), lanes: m, stride, lanes_follow: true }, out_of(false)),
-        (_, Some(stride)) if n <= m => (
-            Scalars { start: b.as_ptr(), rows: m, stride },
-            Vectors { start: a.as_ptr(), lanes: n, stride: a_stride, lanes_follow: false },
-            out_of(true),
-        ),
-        (_, Some(stride)) => (of_a, Vectors { start: b.as_ptr(), lanes: m, stride, lanes_follow: false }, out_of(false)),
-        _ => return false,
+    let a = if row_stride(a).is_some() { CowArray::from(a) } else { CowArray::from(a.as_standard_layout().into_owned()) };
+    let b = match row_stride(b).or(row_stride(b.reversed_axes())) {
+        Some(_) => CowArray::from(b),
+        None => CowArray::from(b.as_standard_layout().into_owned()),
     };
-    let out = Out { start: out.as_mut_ptr(), stride, transposed };
+    let a_stride = row_stride(a.view()).expect("rows are contiguous");
+    let of_a = Scalars { start: a.as_ptr(), rows: n, stride: a_stride };
+    let (scalars, vectors, transposed) = match (row_stride(b.view()), row_stride(b.t())) {
+        (Some(stride), _) => (of_a, Vectors { start: b.as_ptr(), lanes: m, stride, lanes_follow: true }, false),
+        (None, Some(stride)) if n <= m => {
+            let of_b = Scalars { start: b.as_ptr(), rows: m, stride };
+            (of_b, Vectors { start: a.as_ptr(), lanes: n, stride: a_stride, lanes_follow: false }, true)
+        }
+        (None, Some(stride)) => (of_a, Vectors { start: b.as_ptr(), lanes: m, stride, lanes_follow: false }, false),
+        (None, None) => unreachable!("rows or columns are contiguous"),
+    };
+    let out = Out { start: out.as_mut_ptr(), stride: out_stride, transposed };
     PANELS.with_borrow_mut(|panels| match level {
         // SAFETY: the level is available, and the views have these extents.
         #[cfg(target_arch = "x86_64")]
@@ -442,4 +436,14 @@ pub fn product(a: ArrayView2<f32>, b: ArrayView2<f32>, keep: bool, mut out: Arra
         _ => unreachable!("no vectors at the portable level"),
     });
     true
+}
+
+/// How far rows are apart, if the numbers of a row follow one another.
+fn row_stride(matrix: ArrayView2<f32>) -> Option<usize> {
+    let [between_rows, within] = [matrix.strides()[0], matrix.strides()[1]];
+    match matrix.dim() {
+        (_, columns) if columns > 1 && within != 1 => None,
+        (0 | 1, columns) => Some(columns),
+        _ => usize::try_from(between_rows).ok(),
+    }
 }
