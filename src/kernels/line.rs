@@ -265,30 +265,61 @@ fn next_flip_body(alpha: &[f64], beta: &[f64], mask: &[f64], now: f64) -> (f64, 
     let (alphas, alpha_tail) = alpha.as_chunks::<LANES>();
     let (betas, beta_tail) = beta.as_chunks::<LANES>();
     let (masks, mask_tail) = mask.as_chunks::<LANES>();
-    // In each lane the earliest flip so far and its chunk, the first of equals; the chunk as f64, so that one mask selects both.
-    let (mut earliest, mut found_in) = ([f64::INFINITY; LANES], [0.0; LANES]);
+    let mut earliest = Earliest { t: [f64::INFINITY; LANES], neuron: [0.0; LANES] };
     for (chunk, ((alpha, beta), mask)) in alphas.iter().zip(betas).zip(masks).enumerate() {
+        earliest.take_in(chunk, alpha, beta, mask, now);
+    }
+    if !alpha_tail.is_empty() {
+        // A neuron with α = β = 0 never flips.
+        let [mut alpha, mut beta, mut mask] = [[0.0; LANES]; 3];
+        for lane in 0..alpha_tail.len() {
+            (alpha[lane], beta[lane], mask[lane]) = (alpha_tail[lane], beta_tail[lane], mask_tail[lane]);
+        }
+        earliest.take_in(alphas.len(), &alpha, &beta, &mask, now);
+    }
+    earliest.of_all_lanes()
+}
+
+/// In each lane the earliest flip so far and its neuron, the first of equals; the neuron as f64, so that one mask selects both.
+struct Earliest {
+    t: [f64; LANES],
+    neuron: [f64; LANES],
+}
+
+impl Earliest {
+    #[inline(always)]
+    fn take_in(&mut self, chunk: usize, alpha: &[f64; LANES], beta: &[f64; LANES], mask: &[f64; LANES], now: f64) {
         for lane in 0..LANES {
             let t = flip(alpha[lane], beta[lane], mask[lane], now);
-            let earlier = t < earliest[lane];
-            earliest[lane] = if earlier { t } else { earliest[lane] };
-            found_in[lane] = if earlier { chunk as f64 } else { found_in[lane] };
+            let earlier = t < self.t[lane];
+            self.t[lane] = if earlier { t } else { self.t[lane] };
+            self.neuron[lane] = if earlier { (chunk * LANES + lane) as f64 } else { self.neuron[lane] };
         }
     }
-    let mut first = (f64::INFINITY, 0);
-    for lane in 0..LANES {
-        let (t, neuron) = (earliest[lane], found_in[lane] as usize * LANES + lane);
-        if t < first.0 || (t == first.0 && t < f64::INFINITY && neuron < first.1) {
-            first = (t, neuron);
+
+    #[inline(always)]
+    fn of_all_lanes(self) -> (f64, usize) {
+        let mut first = self.t;
+        halve(&mut first);
+        let mut neuron = [0.0; LANES];
+        for lane in 0..LANES {
+            neuron[lane] = if self.t[lane] == first[0] { self.neuron[lane] } else { f64::INFINITY };
         }
+        halve(&mut neuron);
+        (first[0], if first[0] < f64::INFINITY { neuron[0] as usize } else { 0 })
     }
-    for (lane, ((alpha, beta), mask)) in alpha_tail.iter().zip(beta_tail).zip(mask_tail).enumerate() {
-        let t = flip(*alpha, *beta, *mask, now);
-        if t < first.0 {
-            first = (t, alphas.len() * LANES + lane);
+}
+
+/// Puts the least of the lanes into the first.
+#[inline(always)]
+fn halve(lanes: &mut [f64; LANES]) {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] = if lanes[lane + half] < lanes[lane] { lanes[lane + half] } else { lanes[lane] };
         }
+        half /= 2;
     }
-    first
 }
 
 /// When one neuron leaves its mask.
