@@ -1,21 +1,214 @@
-//! The system's allocator: memory that one network gives back stays with the process for the next.
+//! The system's allocator, and memory that one network gives back kept for the next.
+//!
+//! The system clears every page that it maps, at a few gigabytes a second: a tenth of the time of a wide network. Arrays below [`LARGE`]
+//! stay with glibc ([`keep_freed_memory`]); larger ones, which glibc always gives back, stay with the thread that frees them, while it
+//! has a [`KeepLarge`]. What a thread keeps and what it uses are together never more than the most that it has used: keeping them makes no
+//! network larger.
 
-/// Arrays up to this size come from memory that is kept: the largest that glibc takes.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-const KEPT: libc::c_int = 32 << 20;
-/// Free memory at the end of what a thread has, above which it is given back.
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::ptr;
+
+/// Arrays below this size come from memory that glibc keeps: the most that it takes.
+const LARGE: usize = 32 << 20;
+/// Most arrays that a thread keeps.
+const SLOTS: usize = 64;
+/// Rooms of large arrays are rounded up by at most this part, so that arrays of about the same size can follow one another.
+const ROUNDING: usize = 16;
+/// Free memory at the end of what a thread has, above which glibc gives it back.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const MOST_KEPT: libc::c_int = 128 << 20;
 
-/// Asks the allocator to keep freed memory, so that the system does not clear and map the same pages again for every network. To be called
-/// first thing in `main`. Advice: with another allocator than glibc's nothing changes, nor where the user has tuned it.
+/// Asks glibc to keep freed memory. To be called first thing in `main`. Advice: with another allocator nothing changes, nor where the user
+/// has tuned it.
 pub fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     if ["GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"].iter().all(|name| std::env::var_os(name).is_none()) {
         // SAFETY: sets two numbers of the allocator.
         unsafe {
-            libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT);
+            libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE as libc::c_int);
             libc::mallopt(libc::M_TRIM_THRESHOLD, MOST_KEPT);
         }
+    }
+}
+
+/// While there is one, this thread keeps the large arrays that it frees; when it is dropped, they go back to the system.
+pub struct KeepLarge {
+    /// It belongs to its thread.
+    _not_send: PhantomData<*mut u8>,
+}
+
+impl KeepLarge {
+    #[expect(clippy::new_without_default, reason = "it changes the thread")]
+    pub fn new() -> Self {
+        KEPT.with(|kept| kept.is_on.set(true));
+        Self { _not_send: PhantomData }
+    }
+
+    /// Gives everything kept back to the system.
+    pub fn give_back(&self) {
+        KEPT.with(Kept::give_back);
+    }
+}
+
+impl Drop for KeepLarge {
+    fn drop(&mut self) {
+        KEPT.with(|kept| {
+            kept.is_on.set(false);
+            kept.give_back();
+        });
+    }
+}
+
+/// A freed array and its room; no array if that is 0.
+type Slot = Cell<(*mut u8, usize)>;
+
+/// What a thread keeps. Without a destructor, so that it can be used as long as the thread allocates.
+struct Kept {
+    is_on: Cell<bool>,
+    /// Bytes of large arrays that this thread uses, of those that it keeps, and the most that it has used.
+    used: Cell<usize>,
+    kept: Cell<usize>,
+    most: Cell<usize>,
+    slots: [Slot; SLOTS],
+}
+
+thread_local! {
+    static KEPT: Kept = const {
+        Kept {
+            is_on: Cell::new(false),
+            used: Cell::new(0),
+            kept: Cell::new(0),
+            most: Cell::new(0),
+            slots: [const { Cell::new((ptr::null_mut(), 0)) }; SLOTS],
+        }
+    };
+}
+
+impl Kept {
+    /// A kept array with this room, if there is one; notes that the room is used.
+    fn take(&self, room: usize) -> Option<*mut u8> {
+        self.used.set(self.used.get() + room);
+        if let Some(slot) = self.slots.iter().find(|slot| slot.get().1 == room) {
+            self.kept.set(self.kept.get() - room);
+            return Some(slot.replace((ptr::null_mut(), 0)).0);
+        }
+        self.make_room();
+        None
+    }
+
+    /// An array in use is given another room.
+    fn resize(&self, from: usize, to: usize) {
+        self.used.set(self.used.get().saturating_sub(from) + to);
+        self.make_room();
+    }
+
+    /// Frees what is kept beyond the most that has been used.
+    fn make_room(&self) {
+        self.most.set(self.most.get().max(self.used.get()));
+        while self.used.get() + self.kept.get() > self.most.get()
+            && let Some(largest) = self.slots.iter().filter(|slot| slot.get().1 > 0).max_by_key(|slot| slot.get().1)
+        {
+            self.free(largest);
+        }
+    }
+
+    /// Keeps a freed array; returns whether there was a place for it.
+    fn put(&self, array: *mut u8, room: usize) -> bool {
+        self.used.set(self.used.get().saturating_sub(room));
+        let free = self.slots.iter().find(|slot| slot.get().1 == 0);
+        // Arrays of other threads may come on top of its own.
+        let Some(slot) = free.filter(|_| self.used.get() + self.kept.get() + room <= self.most.get()) else { return false };
+        self.kept.set(self.kept.get() + room);
+        slot.set((array, room));
+        true
+    }
+
+    fn give_back(&self) {
+        self.slots.iter().filter(|slot| slot.get().1 > 0).for_each(|slot| self.free(slot));
+        self.most.set(self.used.get());
+    }
+
+    fn free(&self, slot: &Slot) {
+        let (array, room) = slot.replace((ptr::null_mut(), 0));
+        self.kept.set(self.kept.get() - room);
+        // SAFETY: the array was allocated with this room, and nobody uses it.
+        unsafe { System.dealloc(array, of_room(room)) };
+    }
+}
+
+/// The allocator of the program.
+struct Allocator;
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
+
+/// Whether arrays of this layout may be kept.
+fn is_large(layout: Layout) -> bool {
+    layout.size() >= LARGE && layout.align() <= ALIGNMENT
+}
+
+/// Of large arrays: with it the system can move them by their pages.
+const ALIGNMENT: usize = 16;
+
+/// What is allocated for a large array of `size` bytes; pages that are not touched take no memory.
+fn room(size: usize) -> usize {
+    size.next_multiple_of(size.next_power_of_two() / 2 / ROUNDING)
+}
+
+fn of_room(room: usize) -> Layout {
+    Layout::from_size_align(room, ALIGNMENT).expect("room of an array")
+}
+
+/// What this thread keeps, while it does.
+fn with_kept<R>(work: impl FnOnce(&Kept) -> Option<R>) -> Option<R> {
+    KEPT.try_with(|kept| if kept.is_on.get() { work(kept) } else { None }).ok().flatten()
+}
+
+// SAFETY: memory comes from the system's allocator and goes back to it with the layout that it was allocated with: large arrays with that
+// of their room, which follows from their size, others with their own. A kept array is nobody's.
+unsafe impl GlobalAlloc for Allocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if !is_large(layout) {
+            return unsafe { System.alloc(layout) };
+        }
+        let room = room(layout.size());
+        with_kept(|kept| kept.take(room)).unwrap_or_else(|| unsafe { System.alloc(of_room(room)) })
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if !is_large(layout) {
+            return unsafe { System.alloc_zeroed(layout) };
+        }
+        let room = room(layout.size());
+        match with_kept(|kept| kept.take(room)) {
+            Some(array) => {
+                unsafe { array.write_bytes(0, layout.size()) };
+                array
+            }
+            None => unsafe { System.alloc_zeroed(of_room(room)) },
+        }
+    }
+
+    unsafe fn dealloc(&self, array: *mut u8, layout: Layout) {
+        if !is_large(layout) {
+            return unsafe { System.dealloc(array, layout) };
+        }
+        let room = room(layout.size());
+        if with_kept(|kept| kept.put(array, room).then_some(())).is_none() {
+            unsafe { System.dealloc(array, of_room(room)) };
+        }
+    }
+
+    unsafe fn realloc(&self, array: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let new_layout = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+        let allocated = |layout: Layout| if is_large(layout) { of_room(room(layout.size())) } else { layout };
+        let large = |layout: Layout| if is_large(layout) { room(layout.size()) } else { 0 };
+        with_kept(|kept| {
+            kept.resize(large(layout), large(new_layout));
+            None::<()>
+        });
+        unsafe { System.realloc(array, allocated(layout), allocated(new_layout).size()) }
     }
 }

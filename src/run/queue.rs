@@ -79,6 +79,24 @@ impl UnitQueue {
     }
 }
 
+impl Claim<'_> {
+    /// Goes on to the first unit of the queue, in the room of the unit that has ended, if both are of one cell; returns whether it does.
+    pub fn go_on(&mut self) -> bool {
+        let mut state = self.queue.lock();
+        let next = state.stretches.front().and_then(|first| first.units.front());
+        if self.overtook == Some(state.front) || next.is_none_or(|next| next.cell != self.unit.cell) {
+            return false;
+        }
+        state.used -= self.bytes;
+        self.bytes = state.stretches[0].bytes;
+        state.front += 1;
+        state.overtaking = 0;
+        self.overtook = None;
+        self.unit = state.start(0);
+        true
+    }
+}
+
 impl State {
     /// Starts the first unit if it fits, or else the first of those behind it that may overtake it.
     fn admit(&mut self, budget: u64) -> Option<(Unit, u64, Option<u64>)> {
@@ -145,6 +163,20 @@ mod tests {
         let claims: Vec<_> = (0..4).map(|_| take_now(&queue)).collect();
         assert_eq!(claims.iter().map(number).collect::<Vec<_>>(), [Some(0), Some(1), Some(2), Some(3)]);
         assert!(queue.take().is_none());
+    }
+
+    #[test]
+    fn a_thread_goes_on_with_the_same_cell_only() {
+        let units = [(0, 6), (0, 6), (1, 6), (2, 2)].into_iter().enumerate();
+        let queue = UnitQueue::new(units.map(|(network, (cell, bytes))| (Unit { cell, network }, bytes)), 10);
+        let mut claim = take_now(&queue).unwrap();
+        assert!(claim.go_on());
+        assert_eq!((claim.unit.network, queue.lock().used), (1, 6));
+        assert!(!claim.go_on(), "the next unit is of another cell");
+        let small = take_now(&queue);
+        assert_eq!(number(&small), Some(3));
+        drop(claim);
+        assert_eq!(number(&take_now(&queue)), Some(2));
     }
 
     #[test]
