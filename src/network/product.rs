@@ -3,6 +3,7 @@
 //! ndarray leaves BLAS silently for a matrix without a unit-stride axis; the assertions keep such a matrix out.
 
 use std::cell::Cell;
+use std::ops::Range;
 use std::sync::Once;
 
 use ndarray::linalg::general_mat_mul;
@@ -36,17 +37,37 @@ pub fn times<T: Real>(y: ArrayView2<T>, w: ArrayView2<T>, out: ArrayViewMut2<T>)
 /// Columns that one product sums over in [`inner_products`], in the arithmetic of the vectors.
 pub const CHUNK: usize = 1024;
 
+/// The columns of vectors of length `length`, chunk by chunk.
+pub fn chunks(length: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..length).step_by(CHUNK).map(move |start| start..length.min(start + CHUNK))
+}
+
 /// `a`·`b`ᵀ, with `a` n × k and `b` m × k for long k: chunks of [`CHUNK`] columns in the arithmetic of the vectors, their sum in f64.
 pub fn inner_products<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>) -> Array2<f64> {
     let mut sum = Array2::zeros((a.nrows(), b.nrows()));
-    let mut part = Array2::from_elem(sum.dim(), T::zero());
-    for start in (0..a.ncols()).step_by(CHUNK) {
-        let columns = start..a.ncols().min(start + CHUNK);
-        times_transposed(a.slice(s![.., columns.clone()]), b.slice(s![.., columns]), part.view_mut());
-        sum.zip_mut_with(&part, |sum, part| *sum += part.to_f64());
+    for columns in chunks(a.ncols()) {
+        add_inner_products(a.slice(s![.., columns.clone()]), b.slice(s![.., columns]), sum.view_mut());
     }
     sum
 }
+
+/// `sum` += `a`·`b`ᵀ for one chunk: `a` n × c, `b` m × c, `sum` n × m.
+pub fn add_inner_products<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, mut sum: ArrayViewMut2<f64>) {
+    let mut part = zeros(sum.dim());
+    times_transposed(a, b, part.view_mut());
+    sum.zip_mut_with(&part, |sum, part| *sum += part.to_f64());
+}
+
+/// `gram` += `a`·`a`ᵀ for one chunk, the lower triangle alone: `a` n × c, `gram` n × n.
+pub fn add_gram<T: Real>(a: ArrayView2<T>, mut gram: ArrayViewMut2<f64>) {
+    for start in (0..a.nrows()).step_by(GRAM_ROWS) {
+        let end = a.nrows().min(start + GRAM_ROWS);
+        add_inner_products(a.slice(s![start..end, ..]), a.slice(s![..end, ..]), gram.slice_mut(s![start..end, ..end]));
+    }
+}
+
+/// Rows of a Gram matrix that are computed together, up to the last one's diagonal entry.
+const GRAM_ROWS: usize = 32;
 
 thread_local! {
     static FLOPS: Cell<f64> = const { Cell::new(0.0) };

@@ -16,7 +16,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, concatenate, s};
 use super::cholesky::{Selection, inverse, select};
 use crate::kernels::Real;
 use crate::machine::pages;
-use crate::network::product::{CHUNK, add_times, inner_products, times, zeros};
+use crate::network::product::{CHUNK, add_gram, add_inner_products, add_times, chunks, inner_products, times, zeros};
 
 /// Parts of a vector shorter than this many rounding units of it are dropped.
 const NOISE: f64 = 16.0;
@@ -98,17 +98,19 @@ impl<T: Real> Basis<T> {
     pub fn extend(&mut self, x: &mut Array2<T>) -> Array2<f64> {
         let n = x.nrows();
         let length = norms(x);
-        let mut coefficients = self.project_off(x.view_mut());
         let at_once = n.div_ceil(n.div_ceil(AT_ONCE).max(1));
+        let (mut coefficients, mut gram) = self.take_off(0, None, x.view_mut(), at_once.min(n));
         // Rows that are still to be taken in.
         let mut rows: Vec<usize> = (0..n).collect();
         while !rows.is_empty() && !self.is_full() {
             let later = rows.split_off(at_once.min(rows.len()));
-            let mut gram = in_place(x, &rows, |x| inner_products(x.view(), x.view()));
             let rest: Vec<f64> = gram.diag().iter().map(|square| square.sqrt()).collect();
             let kept: Vec<usize> = (0..rows.len()).filter(|&row| rest[row] > NOISE * T::EPSILON * length[rows[row]]).collect();
             if kept.is_empty() {
                 rows = later;
+                if !rows.is_empty() {
+                    gram = in_place(x, &rows, |x| self.take_off(self.rank, None, x, at_once.min(rows.len()))).1;
+                }
                 continue;
             }
             gram = gram.select(Axis(0), &kept).select(Axis(1), &kept);
@@ -121,11 +123,7 @@ impl<T: Real> Basis<T> {
             let scale: Vec<f64> = selected.iter().map(|&row| rest[row]).collect();
             let shrunk: Vec<f64> = selected.iter().zip(&block).map(|(&row, &vector)| rest[row] / length[vector]).collect();
             let before = self.rank;
-            let (on_block, on_basis) = in_place(x, &block, |mut x| {
-                let done = self.orthonormalise(x.view_mut(), factor, &scale, &shrunk);
-                self.append(x.view());
-                done
-            });
+            let (on_block, on_basis) = in_place(x, &block, |x| self.take_in(x, factor, &scale, &shrunk));
             let mut share = Array2::zeros((n, block.len()));
             for (place, &row) in block.iter().enumerate() {
                 share.row_mut(row).assign(&on_block.row(place));
@@ -135,13 +133,10 @@ impl<T: Real> Basis<T> {
             }
             rows = [waiting, later].concat();
             if !rows.is_empty() {
-                let mut column = 0;
-                for (_, vectors) in self.vectors_from(before) {
-                    let on_block = in_place(x, &rows, |mut x| take_off(&mut x, vectors));
-                    for (&row, part) in rows.iter().zip(on_block.rows()) {
-                        share.slice_mut(s![row, column..column + part.len()]).assign(&part);
-                    }
-                    column += vectors.nrows();
+                let on_block;
+                (on_block, gram) = in_place(x, &rows, |x| self.take_off(before, None, x, at_once.min(rows.len())));
+                for (&row, part) in rows.iter().zip(on_block.rows()) {
+                    share.row_mut(row).assign(&part);
                 }
             }
             coefficients = concatenate![Axis(1), coefficients, share];
@@ -149,14 +144,14 @@ impl<T: Real> Basis<T> {
         coefficients
     }
 
-    /// Makes the rows of `block` orthonormal and orthogonal to the basis. They are nearly orthogonal to it, have the lengths `scale`,
-    /// which are the parts `shrunk` of what they were before they were projected, and `factor` is the Cholesky factor of the Gram matrix
-    /// of the rows scaled to length 1. Returns the old rows in the new ones, and, if more than one pass was made, the part of the old rows
-    /// that still was in the basis.
-    fn orthonormalise(
-        &self,
+    /// Takes in the rows of `block`, made orthonormal and orthogonal to the basis. They are nearly orthogonal to it, have the lengths
+    /// `scale`, which are the parts `shrunk` of what they were before they were projected, and `factor` is the Cholesky factor of the Gram
+    /// matrix of the rows scaled to length 1. Returns the old rows in the new ones, and, if more than one pass was made, the part of the
+    /// old rows that still was in the basis.
+    fn take_in(
+        &mut self,
         mut block: ArrayViewMut2<T>,
-        mut factor: Array2<f64>,
+        factor: Array2<f64>,
         scale: &[f64],
         shrunk: &[f64],
     ) -> (Array2<f64>, Option<Array2<f64>>) {
@@ -167,40 +162,67 @@ impl<T: Real> Basis<T> {
         let error = |(row, shrunk): (ndarray::ArrayView1<f64>, &f64)| row.dot(&row) + row.dot(&row).sqrt() / shrunk;
         let worst = to_unit.rows().into_iter().zip(shrunk).map(error).fold(0.0, f64::max);
         to_unit.columns_mut().into_iter().zip(scale).for_each(|(mut column, scale)| column /= *scale);
-        multiply_from_left(&to_unit, block.view_mut());
         if worst <= ENOUGH {
+            self.append(&to_unit, block.view());
             return (on_block, None);
         }
         let mut on_basis = Array2::zeros((block.nrows(), self.rank));
-        for _ in 1..MAX_PASSES {
-            on_basis += &on_block.dot(&self.project_off(block.view_mut()));
-            let gram = inner_products(block.view(), block.view());
-            factor = select(gram.view(), 0.0, block.nrows()).factor;
+        for pass in 2..=MAX_PASSES {
+            let (part, gram) = self.take_off(0, Some(&to_unit), block.view_mut(), on_block.nrows());
+            on_basis += &on_block.dot(&part);
+            let factor = select(gram.view(), 0.0, block.nrows()).factor;
             if factor.nrows() < block.nrows() {
+                to_unit = Array2::eye(block.nrows());
                 break;
             }
-            multiply_from_left(&inverse(&factor), block.view_mut());
+            to_unit = inverse(&factor);
             on_block = on_block.dot(&factor);
-            let off = gram.indexed_iter().map(|((i, j), g)| (g - f64::from(u8::from(i == j))).abs()).fold(0.0, f64::max);
-            if off < ALMOST_ORTHONORMAL {
+            let off = gram.indexed_iter().filter(|((i, j), _)| i >= j);
+            let off = off.map(|((i, j), g)| (g - f64::from(u8::from(i == j))).abs()).fold(0.0, f64::max);
+            if off < ALMOST_ORTHONORMAL || pass == MAX_PASSES {
                 break;
             }
         }
+        self.append(&to_unit, block.view());
         (on_block, Some(on_basis))
     }
 
-    /// Takes the part of the rows of `x` in the basis off them, and returns it as coefficients.
-    fn project_off(&self, mut x: ArrayViewMut2<T>) -> Array2<f64> {
-        let mut coefficients = Array2::zeros((x.nrows(), self.rank));
-        for (numbers, vectors) in self.vectors_from(0) {
-            coefficients.slice_mut(s![.., numbers]).assign(&take_off(&mut x, vectors));
+    /// Multiplies `x` by `by` from the left, if there is such a matrix; then takes the part of its rows in the span of the vectors from
+    /// number `first` on off them, and returns it as coefficients, n × (rank − `first`), with the Gram matrix of what is left of the first
+    /// `count` rows (its lower triangle). Two passes over `x` and the vectors, in chunks of columns.
+    fn take_off(&self, first: usize, by: Option<&Array2<f64>>, mut x: ArrayViewMut2<T>, count: usize) -> (Array2<f64>, Array2<f64>) {
+        let by = by.map(|by| by.mapv(T::of_f64));
+        let mut coefficients = Array2::zeros((x.nrows(), self.rank - first));
+        let mut multiplied = zeros((x.nrows(), if by.is_some() { CHUNK.min(self.dim) } else { 0 }));
+        for columns in chunks(if by.is_some() || first < self.rank { self.dim } else { 0 }) {
+            let mut chunk = x.slice_mut(s![.., columns.clone()]);
+            if let Some(by) = &by {
+                let mut multiplied = multiplied.slice_mut(s![.., ..columns.len()]);
+                times(by.view(), chunk.view(), multiplied.view_mut());
+                chunk.assign(&multiplied);
+            }
+            for (numbers, vectors) in self.vectors_from(first) {
+                let part = coefficients.slice_mut(s![.., numbers.start - first..numbers.end - first]);
+                add_inner_products(chunk.view(), vectors.slice(s![.., columns.clone()]), part);
+            }
         }
-        coefficients
+        let taken = coefficients.mapv(|c| T::of_f64(-c));
+        let mut gram = Array2::zeros((count, count));
+        for columns in chunks(self.dim) {
+            let mut chunk = x.slice_mut(s![.., columns.clone()]);
+            for (numbers, vectors) in self.vectors_from(first) {
+                let taken = taken.slice(s![.., numbers.start - first..numbers.end - first]);
+                add_times(taken, vectors.slice(s![.., columns.clone()]), chunk.view_mut());
+            }
+            add_gram(chunk.slice(s![..count, ..]), gram.view_mut());
+        }
+        (coefficients, gram)
     }
 
-    /// Takes in orthonormal rows that are orthogonal to the basis.
-    fn append(&mut self, block: ArrayView2<T>) {
-        let mut left = block;
+    /// Takes in `by`·`block`, whose rows are orthonormal and orthogonal to the basis.
+    fn append(&mut self, by: &Array2<f64>, block: ArrayView2<T>) {
+        let by = by.mapv(T::of_f64);
+        let mut left = by.view();
         while left.nrows() > 0 {
             if self.rank == self.segments.len() * SEGMENT {
                 let mut segment = Vec::with_capacity(SEGMENT.min(self.dim - self.rank) * self.dim);
@@ -210,7 +232,14 @@ impl<T: Real> Basis<T> {
             let count = left.nrows().min(self.segments.len() * SEGMENT - self.rank);
             let (now, later) = left.split_at(Axis(0), count);
             let segment = self.segments.last_mut().expect("one was just pushed");
-            segment.extend_from_slice(now.to_slice().expect("a block is contiguous"));
+            let room = &mut segment.spare_capacity_mut()[..count * self.dim];
+            // SAFETY: the view covers the room, and every number of it is written before any is read: `times` does not read.
+            let mut rows = unsafe { ArrayViewMut2::from_shape_ptr((count, self.dim), room.as_mut_ptr().cast::<T>()) };
+            for columns in chunks(self.dim) {
+                times(now, block.slice(s![.., columns.clone()]), rows.slice_mut(s![.., columns]));
+            }
+            // SAFETY: these numbers have just been written.
+            unsafe { segment.set_len(segment.len() + count * self.dim) };
             self.rank += count;
             left = later;
         }
@@ -229,24 +258,6 @@ fn in_place<T: Real, R>(x: &mut Array2<T>, rows: &[usize], work: impl FnOnce(Arr
         x.row_mut(row).assign(&chosen);
     }
     result
-}
-
-/// Takes the part of the rows of `x` in the span of the orthonormal rows of `basis` off them and returns it as coefficients.
-fn take_off<T: Real>(x: &mut ArrayViewMut2<T>, basis: ArrayView2<T>) -> Array2<f64> {
-    let coefficients = inner_products(x.view(), basis);
-    add_times(coefficients.mapv(|c| T::of_f64(-c)).view(), basis, x.view_mut());
-    coefficients
-}
-
-/// `x` ← `small`·`x`, in chunks of columns.
-fn multiply_from_left<T: Real>(small: &Array2<f64>, mut x: ArrayViewMut2<T>) {
-    let small = small.mapv(T::of_f64);
-    let mut out = zeros((x.nrows(), CHUNK.min(x.ncols())));
-    for mut chunk in x.axis_chunks_iter_mut(Axis(1), CHUNK) {
-        let mut out = out.slice_mut(s![.., ..chunk.ncols()]);
-        times(small.view(), chunk.view(), out.view_mut());
-        chunk.assign(&out);
-    }
 }
 
 /// The Euclidean norm of each row: chunks in the arithmetic of the vectors, their sum in f64.

@@ -25,7 +25,7 @@ use ndarray::{Array2, ArrayView2, s};
 
 use super::basis::Basis;
 use crate::kernels::Real;
-use crate::network::product::{add_times, inner_products, zeros};
+use crate::network::product::{add_times, inner_products, times, zeros};
 use crate::random::PRODUCT_ROWS;
 
 /// Which way the matrix is multiplied.
@@ -95,7 +95,9 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
         true => x,
         false => zeros((x.nrows(), other.directions.dim())),
     };
-    answer.fill(T::zero());
+    if own.directions.rank() == 0 {
+        answer.fill(T::zero());
+    }
     let (rank, others) = (own.directions.rank(), &other.directions);
     let mut on_other = Array2::zeros((rank, others.rank()));
     on_other.slice_mut(s![..before, ..own.on_other.ncols()]).assign(&own.on_other);
@@ -112,7 +114,8 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
     }
     let as_drawn = coefficients.mapv(T::of_f64);
     for_each_chunk(rank, answer.ncols(), &mut |d, c, out| fresh(side, d, c, out), |drawn, rows, chunk| {
-        add_times(as_drawn.slice(s![.., drawn.clone()]), chunk, answer.slice_mut(s![.., rows.clone()]));
+        let put = if drawn.start == 0 { times } else { add_times };
+        put(as_drawn.slice(s![.., drawn.clone()]), chunk, answer.slice_mut(s![.., rows.clone()]));
         // g − P Pᵀ g of those that are new.
         let new = drawn.start.max(before)..drawn.end;
         if !new.is_empty() {
