@@ -44,6 +44,8 @@ unsafe trait Lanes: Copy {
     /// `self` + `a`·`b`, rounded once.
     unsafe fn add_product(self, a: Self, b: Self) -> Self;
     unsafe fn add(self, other: Self) -> Self;
+    /// Asks for the cache line of `from` ahead of its use.
+    unsafe fn prefetch(from: *const f32);
     unsafe fn store(self, to: *mut f32);
     /// Writes lane l of the four rows to `to` + l·`stride`, added to what is there if `keep`.
     unsafe fn store_transposed(rows: [Self; GROUP], to: *mut f32, stride: usize, keep: bool);
@@ -85,6 +87,10 @@ mod x86 {
         #[inline(always)]
         unsafe fn add(self, other: Self) -> Self {
             unsafe { _mm512_add_ps(self, other) }
+        }
+        #[inline(always)]
+        unsafe fn prefetch(from: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
         }
         #[inline(always)]
         unsafe fn store(self, to: *mut f32) {
@@ -135,6 +141,10 @@ mod x86 {
         #[inline(always)]
         unsafe fn add(self, other: Self) -> Self {
             unsafe { _mm256_add_ps(self, other) }
+        }
+        #[inline(always)]
+        unsafe fn prefetch(from: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
         }
         #[inline(always)]
         unsafe fn store(self, to: *mut f32) {
@@ -255,7 +265,10 @@ unsafe fn multiply<L: Lanes>(scalars: Scalars, vectors: Vectors, depth: usize, o
                         ($($rows:literal $vectors:literal),*) => {
                             match (rows, count) {
                                 $(($rows, $vectors) => unsafe {
-                                    let sums = tile::<L, $rows, $vectors>(length, a, stride, b, b_stride);
+                                    let sums = match lane < in_place {
+                                        true => tile::<L, $rows, $vectors, true>(length, a, stride, b, b_stride),
+                                        false => tile::<L, $rows, $vectors, false>(length, a, stride, b, b_stride),
+                                    };
                                     write::<L, $rows, $vectors>(sums, valid, to, keep)
                                 },)*
                                 _ => unreachable!("no such tile"),
@@ -319,9 +332,10 @@ unsafe fn pack<L: Lanes>(vectors: Vectors, ks: std::ops::Range<usize>, lanes: st
     }
 }
 
-/// The sums of a tile over `length` k: R rows of scalars from `a`, V vectors a k from `b`.
+/// The sums of a tile over `length` k: R rows of scalars from `a`, V vectors a k from `b`. If `AHEAD`, what follows these vectors is asked
+/// for meanwhile: the next tile needs it.
 #[inline(always)]
-unsafe fn tile<L: Lanes, const R: usize, const V: usize>(
+unsafe fn tile<L: Lanes, const R: usize, const V: usize, const AHEAD: bool>(
     length: usize,
     a: *const f32,
     a_stride: usize,
@@ -335,6 +349,9 @@ unsafe fn tile<L: Lanes, const R: usize, const V: usize>(
             let mut lanes = [L::zero(); V];
             for v in 0..V {
                 lanes[v] = L::load(b.add(v * L::LANES));
+                if AHEAD {
+                    L::prefetch(b.add((V + v) * L::LANES));
+                }
             }
             for r in 0..R {
                 let scalar = L::splat(a.add(r * a_stride + k));

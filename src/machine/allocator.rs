@@ -14,8 +14,8 @@ use std::ptr;
 const LARGE: usize = 32 << 20;
 /// Most arrays that a thread keeps.
 const SLOTS: usize = 64;
-/// Rooms of large arrays are rounded up by at most this part, so that arrays of about the same size can follow one another.
-const ROUNDING: usize = 16;
+/// Bytes of a page.
+const PAGE: usize = 4096;
 /// Free memory at the end of what a thread has, above which glibc gives it back.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const MOST_KEPT: libc::c_int = 128 << 20;
@@ -87,15 +87,28 @@ thread_local! {
 }
 
 impl Kept {
-    /// A kept array with this room, if there is one; notes that the room is used.
+    /// A kept array, given this room, if there is one; notes that the room is used. The system changes the room of an array by moving its
+    /// pages: only those that are new are cleared.
     fn take(&self, room: usize) -> Option<*mut u8> {
         self.used.set(self.used.get() + room);
-        if let Some(slot) = self.slots.iter().find(|slot| slot.get().1 == room) {
-            self.kept.set(self.kept.get() - room);
-            return Some(slot.replace((ptr::null_mut(), 0)).0);
-        }
+        let kept = || self.slots.iter().filter(|slot| slot.get().1 > 0);
+        let smallest_larger = kept().filter(|slot| slot.get().1 >= room).min_by_key(|slot| slot.get().1);
+        let best = smallest_larger.or_else(|| kept().max_by_key(|slot| slot.get().1));
+        let taken = best.map(|slot| slot.replace((ptr::null_mut(), 0)));
+        self.kept.set(self.kept.get() - taken.map_or(0, |(_, room)| room));
         self.make_room();
-        None
+        let (array, old) = taken?;
+        if old == room {
+            return Some(array);
+        }
+        // SAFETY: the array was allocated with its old room, and nobody uses it.
+        let moved = unsafe { System.realloc(array, of_room(old), room) };
+        if moved.is_null() {
+            // SAFETY: as above; it is where it was.
+            unsafe { System.dealloc(array, of_room(old)) };
+            return None;
+        }
+        Some(moved)
     }
 
     /// An array in use is given another room.
@@ -152,9 +165,9 @@ fn is_large(layout: Layout) -> bool {
 /// Of large arrays: with it the system can move them by their pages.
 const ALIGNMENT: usize = 16;
 
-/// What is allocated for a large array of `size` bytes; pages that are not touched take no memory.
+/// What is allocated for a large array of `size` bytes: whole pages.
 fn room(size: usize) -> usize {
-    size.next_multiple_of(size.next_power_of_two() / 2 / ROUNDING)
+    size.next_multiple_of(PAGE)
 }
 
 fn of_room(room: usize) -> Layout {
