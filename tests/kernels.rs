@@ -1,6 +1,7 @@
 //! Every kernel at every level against a scalar twin written here from its definition, and all levels against each other to the bit.
 
 use advstep_hpc::experiment::{Cell, Readout};
+use advstep_hpc::kernels::gemm;
 use advstep_hpc::kernels::line::{self, Bin, Breakpoint, Opened, Row, Window};
 use advstep_hpc::kernels::normal::{LANES, Lanes};
 use advstep_hpc::kernels::{Level, Real, at_level, relu};
@@ -8,6 +9,7 @@ use advstep_hpc::network::dense::{Dense, Keep, Storage};
 use advstep_hpc::random::NetworkStreams;
 use advstep_hpc::results::SearchName;
 use advstep_hpc::unit;
+use ndarray::{Array2, ArrayView2, ShapeBuilder, s};
 
 /// Lengths around the lane counts and group sizes of all kernels.
 const LENGTHS: [usize; 11] = [0, 1, 7, 8, 9, 15, 33, 63, 64, 65, 1000];
@@ -62,6 +64,56 @@ fn fills_agree_to_the_bit() {
             bits(&out)
         };
         agree("a fill", len, &at_level(Level::Portable, made), made);
+    }
+}
+
+/// `start` + `a`·`b`, entry by entry as the kernel promises them.
+fn product_by_definition(a: ArrayView2<f32>, b: ArrayView2<f32>, start: Option<&Array2<f32>>) -> Array2<f32> {
+    Array2::from_shape_fn((a.nrows(), b.ncols()), |(i, j)| {
+        let stretch = |first: usize| {
+            let ks = first..a.ncols().min(first + gemm::STRETCH);
+            ks.fold(0.0_f32, |sum, k| a[[i, k]].mul_add(b[[k, j]], sum))
+        };
+        let sums = (0..a.ncols()).step_by(gemm::STRETCH).map(stretch);
+        start.map(|start| start[[i, j]]).into_iter().chain(sums).reduce(|sum, more| sum + more).unwrap_or(0.0)
+    })
+}
+
+#[test]
+fn products_are_their_definition_at_every_level_in_every_layout() {
+    let matrix = |seed, rows: usize, columns: usize| {
+        Array2::from_shape_vec((rows, columns), numbers::<f32>(seed, rows * columns)).unwrap()
+    };
+    // Around the sizes of tiles, groups and stretches; rows 4096 bytes apart; none at all.
+    let shapes = [(1, 1, 1), (3, 5, 7), (12, 16, 32), (13, 17, 33), (31, 513, 25), (25, 30, 31), (2, 1030, 2), (5, 1024, 29), (100, 40, 50)];
+    for (n, q, m) in shapes.into_iter().chain([(0, 3, 2), (3, 0, 2), (3, 2, 0)]) {
+        let (a, b, before) = (matrix(1, n, q), matrix(2, q, m), matrix(3, n, m));
+        // The same numbers in columns, and as parts of larger matrices.
+        let b_in_columns = Array2::from_shape_fn((q, m).f(), |at| b[at]);
+        let mut wide_a = matrix(4, n, q + 5);
+        wide_a.slice_mut(s![.., 2..q + 2]).assign(&a);
+        let a_in_columns = Array2::from_shape_fn((n, q).f(), |at| a[at]);
+        let mut wide_b = matrix(5, q, 2 * m);
+        wide_b.slice_mut(s![.., ..;2]).assign(&b);
+        let layouts = [
+            (a.view(), b.view()),
+            (a.view(), b_in_columns.view()),
+            (wide_a.slice(s![.., 2..q + 2]), b_in_columns.view()),
+            (a_in_columns.view(), wide_b.slice(s![.., ..;2])),
+        ];
+        for keep in [false, true] {
+            let expected = bits(product_by_definition(a.view(), b.view(), keep.then_some(&before)).as_slice().unwrap());
+            for (a, b) in layouts {
+                agree(&format!("a product {n} x {q} x {m}"), n * m, &expected, || {
+                    let mut out = matrix(6, n, m + 3);
+                    out.slice_mut(s![.., ..m]).assign(&before);
+                    let rest = out.slice(s![.., m..]).to_owned();
+                    gemm::product(a, b, keep, out.slice_mut(s![.., ..m]));
+                    assert_eq!(out.slice(s![.., m..]), rest, "what is beside the result");
+                    bits(out.slice(s![.., ..m]).as_standard_layout().as_slice().unwrap())
+                });
+            }
+        }
     }
 }
 

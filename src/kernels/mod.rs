@@ -2,7 +2,7 @@
 //!
 //! Every kernel is written once, as plain Rust over fixed-size lane arrays, and compiled once for each [`Level`]. The body uses only
 //! IEEE additions, multiplications, divisions and square roots in a fixed order, never a fused multiply-add, so that all levels give
-//! the same bits. The rates in the headers of the kernels were printed by `cargo bench --bench kernels` on one core of an AMD EPYC with
+//! the same bits. So do the levels of [`gemm`], which is written over vectors of intrinsics and always fuses. The rates in the headers of the kernels were printed by `cargo bench --bench kernels` on one core of an AMD EPYC with
 //! AVX-512 (Zen 5), in 10⁹ numbers a second, at the levels portable, AVX2 and AVX-512.
 
 pub mod activation;
@@ -39,12 +39,13 @@ impl Level {
     pub fn is_available(self) -> bool {
         match self {
             Level::Portable => true,
-            Level::Avx2 => is_x86_feature_detected!("avx2"),
+            Level::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
             Level::Avx512 => {
                 is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("fma")
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2, LinalgScalar};
 
-use super::gemm;
+use super::{Level, gemm};
 
 /// f32 or f64.
 pub trait Real: LinalgScalar + Copy + PartialOrd + Send + Sync + std::fmt::Debug + std::ops::Neg<Output = Self> + 'static {
@@ -15,7 +15,7 @@ pub trait Real: LinalgScalar + Copy + PartialOrd + Send + Sync + std::fmt::Debug
     fn to_f64(self) -> f64;
     /// Fills `out` with what `fill` writes as f32; `scratch` is used where the two types differ.
     fn fill_with(out: &mut [Self], scratch: &mut Vec<f32>, fill: impl FnOnce(&mut [f32]));
-    /// `out` = `a`·`b`, added to what is there if `keep`, by a kernel of ours; returns whether there is one.
+    /// `out` = `a`·`b`, added to what is there if `keep`, by the kernel [`gemm`]; returns whether that is the fastest way.
     fn product(a: ArrayView2<Self>, b: ArrayView2<Self>, keep: bool, out: ArrayViewMut2<Self>) -> bool;
 }
 
@@ -38,7 +38,12 @@ impl Real for f32 {
         fill(out);
     }
     fn product(a: ArrayView2<f32>, b: ArrayView2<f32>, keep: bool, out: ArrayViewMut2<f32>) -> bool {
-        gemm::product(a, b, keep, out)
+        // A processor without fused multiply-adds would make them one by one.
+        let is_fast = Level::best() != Level::Portable;
+        if is_fast {
+            gemm::product(a, b, keep, out);
+        }
+        is_fast
     }
 }
 
