@@ -60,16 +60,25 @@ fn least_dense_work(cell: Cell, inputs: f64, points: f64) -> [f64; 3] {
     [flops, cell.weights(), 8.0 * (above + 2.0 * inputs * width)]
 }
 
-/// The same for the implicit method, but for the flops, which depend on the rounds of the search and are counted: the first layer and the image of
-/// every direction drawn once, and the directions written and read once.
-fn least_implicit_work(cell: Cell, inputs: f64, points: f64, flops: f64) -> [f64; 3] {
-    assert!(
-        FirstLayer::of(cell, inputs as usize) == FirstLayer::Drawn,
-        "the least work is counted for a first layer that is drawn"
-    );
+/// The same for the implicit method: every image drawn once, and a first layer that is drawn. Flops and numbers of vectors depend on the rounds
+/// of the search and are `counted`; vectors that the last cache of the machine holds for all threads at once need not go through memory.
+fn least_implicit_work(cell: Cell, inputs: f64, points: f64, counted: [f64; 2], threads: usize) -> [f64; 3] {
     let (dim, width) = (cell.dim as f64, cell.width as f64);
     let directions = (2.0 + points) * inputs * width * (cell.depth as f64 - 1.0);
-    [flops, dim * width + directions, 8.0 * directions]
+    let first = match FirstLayer::of(cell, inputs as usize) {
+        FirstLayer::Drawn => dim * width,
+        FirstLayer::Implicit => inputs * (2.0 * width + dim),
+    };
+    let [flops, vector_numbers] = counted;
+    let is_in_cache = 4.0 * (directions + 2.0 * inputs * width) * (threads as f64) < last_cache_bytes();
+    [flops, first + directions, if is_in_cache { 0.0 } else { 4.0 * vector_numbers }]
+}
+
+/// Bytes of the last cache of the first processor; 0 where the system does not tell.
+fn last_cache_bytes() -> f64 {
+    let size = |level: usize| std::fs::read_to_string(format!("/sys/devices/system/cpu/cpu0/cache/index{level}/size")).ok();
+    let kibibytes = (0..5).rev().find_map(size).and_then(|size| size.trim().strip_suffix('K')?.parse::<f64>().ok());
+    1024.0 * kibibytes.unwrap_or(0.0)
 }
 
 fn main() {
@@ -106,11 +115,12 @@ fn main() {
     let stage = |of: fn(&profile::Profile) -> std::time::Duration| {
         profiles.iter().map(|profile| of(profile).as_secs_f64()).sum::<f64>() / profiles.len() as f64
     };
-    let counted = profiles.iter().map(|profile| profile.flops).sum::<f64>() / profiles.len() as f64;
+    let mean = |of: fn(&profile::Profile) -> f64| profiles.iter().map(of).sum::<f64>() / profiles.len() as f64;
+    let counted = [mean(|profile| profile.flops), mean(|profile| profile.vector_numbers)];
     let inputs = experiment.inputs as f64;
     let [flops, normals, bytes] = match plan.engine.name() {
         "dense" => least_dense_work(cell, inputs, scanned),
-        _ => least_implicit_work(cell, inputs, scanned, counted),
+        _ => least_implicit_work(cell, inputs, scanned, counted, threads),
     };
     let ((fraction, fraction_error), (step, step_error)) = (mean_and_error(&fractions), mean_and_error(&means));
     let line = serde_json::json!({

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Unit};
+use advstep_hpc::kernels::Level;
 use advstep_hpc::machine;
 use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::machine::versions::Versions;
@@ -335,7 +336,7 @@ fn main() {
     let unit_times = common::option(&arguments, "--unit-times").unwrap_or_else(|| unit_times::FILE.to_owned());
     let result = json!({
         "revision": Versions::collect().git_revision,
-        "blas_core": machine::blas::blas_core(),
+        "simd": format!("{:?}", Level::best()),
         "strong": strong_scaling(),
         "prediction": prediction(&unit_times),
         "growth": growth(),

@@ -28,13 +28,17 @@ def verdict(value, target):
     return f"{value:.2g} (target {target:g}{'' if value >= target else ', missed'})"
 
 
+# Ways to multiply two matrices.
+WAYS = [("rows", "our kernel, rows with rows"), ("columns", "our kernel, rows with columns"), ("blas", "OpenBLAS")]
+
+
 def bench_text(bench):
     ceilings, machine = bench["ceilings"], bench["machine"]
     forced = f"OPENBLAS_CORETYPE={bench['coretype']}" if bench["coretype"] else "OPENBLAS_CORETYPE not set"
     gigaflops = lambda key: f"{ceilings[key] / 1e9:.0f} GF/s"
     threads = ceilings["threads"]
     rows = [
-        ["sgemm 2048³, our BLAS", gigaflops("sgemm_one"), gigaflops("sgemm_all")],
+        *[[f"sgemm 2048³, {name}", *(f"{ceilings[key][way] / 1e9:.0f} GF/s" for key in ["sgemm_one_of", "sgemm_all_of"])] for way, name in WAYS],
         [f"sgemm 2048³, PyTorch {ceilings['torch']}", gigaflops("torch_sgemm_one"), gigaflops("torch_sgemm_all")],
         [f"Gaussian fill, {ceilings['simd']}", f"{ceilings['normals_one'] / 1e9:.2f} G/s", f"{ceilings['normals_all'] / 1e9:.2f} G/s"],
         ["rand_distr::StandardNormal, f32", f"{ceilings['normals_rand_distr'] / 1e9:.2f} G/s", ""],
@@ -43,7 +47,7 @@ def bench_text(bench):
     text = f"""# Performance
 
 Made by `scripts/performance.py` from what `scripts/bench.sh` measured; do not edit. {machine['processor']}, {machine['cores']} cores;
-{ceilings['blas']} with its {ceilings['blas_core']} kernels ({forced}); medians of {bench['rounds']} rounds in which all programs take turns.
+our kernels at level {ceilings['simd']}; {ceilings['blas']} with its {ceilings['blas_core']} kernels ({forced}); medians of {bench['rounds']} rounds in which all programs take turns.
 
 ## Ceilings of the machine
 
@@ -81,7 +85,7 @@ count as drawn once, though they are drawn again rather than kept.
 
 """
     rows = []
-    everything = [(row, row["seconds"][0], row["bound_target"]) for row in bench["cells"]]
+    everything = [(row, row["seconds"][0], None) for row in bench["cells"]]
     everything += [(row, row["seconds"], row["target"]) for row in bench["roofline"]]
     for row, measured, target in everything:
         share = verdict(row["achieved"], target) if target else f"{row['achieved']:.2f}"
@@ -96,7 +100,7 @@ count as drawn once, though they are drawn again rather than kept.
     if missed:
         text += f"""
 Ratios to a peer that fall short of their target, and what a program at the bound would reach. The tuned peer makes the same products as
-we do, in a BLAS of {gigaflops('torch_sgemm_all')} against {gigaflops('sgemm_all')}: where its ratio at the bound is below the target, no
+we do, at {gigaflops('torch_sgemm_all')} in matrices of 2048 against {gigaflops('sgemm_all')}: where its ratio at the bound is below the target, no
 program that makes these products can reach it on this machine.
 
 """
@@ -117,8 +121,7 @@ points of the lines or passes over the neurons; and what is left (choosing point
     text += table(["(L, d, k)", "weights", "f and ∇f", "first layer of lines", "search", "rest"], rows)
     if profile := bench.get("profile"):
         text += """
-The same time by kind of function, as `perf` sees it (`scripts/profile.py`). Packing is what a GEMM does before it multiplies: with 100 inputs,
-and far fewer in the last rounds of a scan, it does not vanish beside the product as it does at 2048³. Pages are memory that the system
+The same time by kind of function, as `perf` sees it (`scripts/profile.py`); products with their packing. Pages are memory that the system
 clears and maps.
 
 """
@@ -131,8 +134,8 @@ def unfit(scaling, ceilings):
     """Why the measurements of scaling do not belong beside those of the bench, or None."""
     if "revision" not in scaling:
         return "it does not say which revision of the program it is of"
-    if scaling["blas_core"] != ceilings["blas_core"]:
-        return f"it is of {scaling['blas_core']} kernels, the bench of {ceilings['blas_core']}"
+    if scaling["simd"] != ceilings["simd"]:
+        return f"it is of level {scaling['simd']}, the bench of {ceilings['simd']}"
     return None
 
 
@@ -175,7 +178,7 @@ def scaling_text(scaling, bench, figure):
     text = f"""
 ## Scaling
 
-Measured by `cargo bench --bench scaling`{differs} with OpenBLAS's {scaling['blas_core']} kernels. (2, 100, 1000), 2000 networks, whole program:
+Measured by `cargo bench --bench scaling`{differs} at level {scaling['simd']}. (2, 100, 1000), 2000 networks, whole program:
 {seconds(strong['one_rank'])} on one rank, {seconds(strong['two_ranks'])} on two, {strong['speedup']:.2f} times as fast. A run of one tiny
 network takes {seconds(strong['start_up'])} from start to end; the 100 networks of cell (6, 10, 10) take {seconds(strong['small_cell'])} on one thread.
 

@@ -13,8 +13,7 @@ import tempfile
 
 # Kinds of functions, and what the line of one looks like in a report of perf; the first that fits counts.
 KINDS = {
-    "matrix products": r"gemm_(small_)?kernel|matrixmultiply::.*kernel",
-    "their packing": r"gemm_\w*copy|gemm_beta|matrixmultiply::packing",
+    "matrix products": r"kernels::gemm|gemm_|matrixmultiply",
     "normals": r"normal::Lanes::fill",
     "line search": r"kernels::line",
     "ReLU, masks, readout": r"kernels::(relu|activation)",

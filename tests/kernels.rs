@@ -81,11 +81,11 @@ fn product_by_definition(a: ArrayView2<f32>, b: ArrayView2<f32>, start: Option<&
 
 #[test]
 fn products_are_their_definition_at_every_level_in_every_layout() {
-    let matrix = |seed, rows: usize, columns: usize| {
-        Array2::from_shape_vec((rows, columns), numbers::<f32>(seed, rows * columns)).unwrap()
-    };
+    let matrix =
+        |seed, rows: usize, columns: usize| Array2::from_shape_vec((rows, columns), numbers::<f32>(seed, rows * columns)).unwrap();
     // Around the sizes of tiles, groups and stretches; rows 4096 bytes apart; none at all.
-    let shapes = [(1, 1, 1), (3, 5, 7), (12, 16, 32), (13, 17, 33), (31, 513, 25), (25, 30, 31), (2, 1030, 2), (5, 1024, 29), (100, 40, 50)];
+    let shapes =
+        [(1, 1, 1), (3, 5, 7), (12, 16, 32), (13, 17, 33), (31, 513, 25), (25, 30, 31), (2, 1030, 2), (5, 1024, 29), (100, 40, 50)];
     for (n, q, m) in shapes.into_iter().chain([(0, 3, 2), (3, 0, 2), (3, 2, 0)]) {
         let (a, b, before) = (matrix(1, n, q), matrix(2, q, m), matrix(3, n, m));
         // The same numbers in columns, and as parts of larger matrices.

@@ -7,7 +7,7 @@ use advstep_hpc::experiment::Experiment;
 use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::network::dense::Dense;
 use advstep_hpc::network::implicit::Implicit;
-use advstep_hpc::network::{Engine, LineBlock, LinePoint, ValueAndGradient, flops};
+use advstep_hpc::network::{Engine, LineBlock, LinePoint, ValueAndGradient, work};
 use advstep_hpc::plan::CellPlan;
 use advstep_hpc::random::NetworkStreams;
 use advstep_hpc::results::EngineName;
@@ -26,8 +26,9 @@ pub struct Profile {
     /// f at points of the lines, or passes over the neurons.
     pub search: Duration,
     pub whole: Duration,
-    /// Floating-point operations in matrix products.
+    /// Floating-point operations in matrix products, and numbers of vectors that the implicit engine moved.
     pub flops: f64,
+    pub vector_numbers: f64,
 }
 
 struct Timed<'a> {
@@ -83,7 +84,7 @@ impl Engine<f32> for Timed<'_> {
 
 /// The profile of network `network` of the cell.
 pub fn profile(experiment: &Experiment, plan: &CellPlan, network: usize) -> Profile {
-    let (start, flops_before) = (thread_time(), flops());
+    let (start, before) = (thread_time(), work());
     let streams = NetworkStreams::new(experiment.seed, plan.cell, network, experiment.gain, experiment.readout);
     let mut engine: Box<dyn Engine<f32>> = match plan.engine {
         EngineName::Implicit => Box::new(Implicit::<f32>::new(streams, plan.cell, experiment.inputs)),
@@ -92,5 +93,7 @@ pub fn profile(experiment: &Experiment, plan: &CellPlan, network: usize) -> Prof
     let build = thread_time() - start;
     let mut timed = Timed { engine: &mut *engine, profile: Profile { build, ..Profile::default() } };
     samples(&mut timed, plan.search, experiment.bound);
-    Profile { whole: thread_time() - start, flops: flops() - flops_before, ..timed.profile }
+    let flops = work().flops - before.flops;
+    let vector_numbers = work().vector_numbers - before.vector_numbers;
+    Profile { whole: thread_time() - start, flops, vector_numbers, ..timed.profile }
 }

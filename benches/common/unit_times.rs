@@ -10,7 +10,7 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use advstep_hpc::experiment::{Cell, INFINITE_WIDTH};
-use advstep_hpc::machine::blas::blas_core;
+use advstep_hpc::kernels::Level;
 use advstep_hpc::machine::versions::Versions;
 use advstep_hpc::plan::CellPlan;
 use anyhow::Context;
@@ -30,7 +30,8 @@ pub struct Measured {
     pub width: usize,
     pub engine: String,
     pub search: String,
-    pub blas_core: String,
+    /// Level of the kernels.
+    pub simd: String,
     /// Of the program: commit, with `-dirty` when the sources differed from it.
     #[serde(default = "unknown")]
     pub revision: String,
@@ -52,7 +53,7 @@ impl Measured {
             width,
             engine: plan.engine.name().to_owned(),
             search: plan.search.name().to_owned(),
-            blas_core: blas_core().to_owned(),
+            simd: simd(),
             revision: Versions::collect().git_revision.to_owned(),
             first,
             networks,
@@ -65,12 +66,9 @@ impl Measured {
         Cell::new(self.depth, self.dim, self.width)
     }
 
-    /// Whether the cell, the engine and the search are those of `plan`, and the BLAS kernels those of this process.
+    /// Whether the cell, the engine and the search are those of `plan`, and the level that of this process.
     pub fn is_of(&self, plan: &CellPlan) -> bool {
-        self.cell() == plan.cell
-            && self.engine == plan.engine.name()
-            && self.search == plan.search.name()
-            && self.blas_core == blas_core()
+        self.cell() == plan.cell && self.engine == plan.engine.name() && self.search == plan.search.name() && self.simd == simd()
     }
 }
 
@@ -84,7 +82,7 @@ pub struct Mean {
     pub points: f64,
 }
 
-/// The mean over all networks of `lines` that were run as `plan` says, with the BLAS kernels of this process; `None` if there are none.
+/// The mean over all networks of `lines` that were run as `plan` says, at the level of this process; `None` if there are none.
 pub fn mean(lines: &[Measured], plan: &CellPlan) -> Option<Mean> {
     let of_plan = || lines.iter().filter(|line| line.is_of(plan));
     let networks: usize = of_plan().map(|line| line.networks).sum();
@@ -114,6 +112,10 @@ pub fn append(path: &Path, measured: &Measured) -> anyhow::Result<()> {
     let line = serde_json::to_string(measured)? + "\n";
     let written = OpenOptions::new().create(true).append(true).open(path).and_then(|mut file| file.write_all(line.as_bytes()));
     written.with_context(|| format!("cannot write to {}", path.display()))
+}
+
+fn simd() -> String {
+    format!("{:?}", Level::best())
 }
 
 fn unknown() -> String {

@@ -68,7 +68,8 @@ impl Real for f64 {
         for (out, value) in out.iter_mut().zip(scratch) {
             *out = f64::from(*value);
         }
-    }    fn product(_a: ArrayView2<f64>, _b: ArrayView2<f64>, _keep: bool, _out: ArrayViewMut2<f64>) -> bool {
+    }
+    fn product(_a: ArrayView2<f64>, _b: ArrayView2<f64>, _keep: bool, _out: ArrayViewMut2<f64>) -> bool {
         false
     }
 }

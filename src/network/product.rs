@@ -60,26 +60,49 @@ pub fn add_inner_products<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, mut sum: 
 
 /// `gram` += `a`·`a`ᵀ for one chunk, the lower triangle alone: `a` n × c, `gram` n × n.
 pub fn add_gram<T: Real>(a: ArrayView2<T>, mut gram: ArrayViewMut2<f64>) {
-    for start in (0..a.nrows()).step_by(GRAM_ROWS) {
-        let end = a.nrows().min(start + GRAM_ROWS);
+    for start in (0..a.nrows()).step_by(TRIANGLE_ROWS) {
+        let end = a.nrows().min(start + TRIANGLE_ROWS);
         add_inner_products(a.slice(s![start..end, ..]), a.slice(s![..end, ..]), gram.slice_mut(s![start..end, ..end]));
     }
 }
 
-/// Rows of a Gram matrix that are computed together, up to the last one's diagonal entry.
-const GRAM_ROWS: usize = 32;
-
-thread_local! {
-    static FLOPS: Cell<f64> = const { Cell::new(0.0) };
+/// `out` = `lower`·`x`, with `lower` the last n rows of a lower triangular matrix, n × m, `x` m × c and `out` n × c.
+pub fn lower_times<T: Real>(lower: ArrayView2<T>, x: ArrayView2<T>, mut out: ArrayViewMut2<T>) {
+    let above = lower.ncols() - lower.nrows();
+    for start in (0..lower.nrows()).step_by(TRIANGLE_ROWS) {
+        let end = lower.nrows().min(start + TRIANGLE_ROWS);
+        times(lower.slice(s![start..end, ..above + end]), x.slice(s![..above + end, ..]), out.slice_mut(s![start..end, ..]));
+    }
 }
 
-/// Floating-point operations in the matrix products of this thread so far.
-pub fn flops() -> f64 {
-    FLOPS.get()
+/// Rows of a triangular matrix that are taken together, up to the last one's diagonal entry.
+const TRIANGLE_ROWS: usize = 32;
+
+thread_local! {
+    static WORK: Cell<Work> = const { Cell::new(Work { flops: 0.0, vector_numbers: 0.0 }) };
+}
+
+/// What products have cost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Work {
+    /// Floating-point operations in matrix products.
+    pub flops: f64,
+    /// Numbers of long vectors that the implicit engine has read or written: each once a pass that needs the whole of the pass before it.
+    pub vector_numbers: f64,
+}
+
+/// The work of this thread so far.
+pub fn work() -> Work {
+    WORK.get()
+}
+
+/// Counts vectors that a pass reads or writes.
+pub fn count_vectors(count: usize, length: usize) {
+    WORK.set(Work { vector_numbers: WORK.get().vector_numbers + count as f64 * length as f64, ..WORK.get() });
 }
 
 fn product<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, keep: bool, mut out: ArrayViewMut2<T>) {
-    FLOPS.set(FLOPS.get() + 2.0 * a.len() as f64 * b.ncols() as f64);
+    WORK.set(Work { flops: WORK.get().flops + 2.0 * a.len() as f64 * b.ncols() as f64, ..WORK.get() });
     if T::product(a, b, keep, out.view_mut()) {
         return;
     }

@@ -190,7 +190,8 @@ unsafe fn multiply<V: Vector>(task: Task, panels: &mut Vec<Line>) {
                 let left = scalars.count - row;
                 // Whole groups of rows, of at most three; fewer rows than one group are copied to a place for a whole one.
                 let rows = (left.min(tile_rows) / GROUP * GROUP).max(GROUP);
-                let mut a = Rows { start: unsafe { scalars.start.add(row * scalars.stride + first_k) }, count: rows.min(left), ..scalars };
+                let mut a =
+                    Rows { start: unsafe { scalars.start.add(row * scalars.stride + first_k) }, count: rows.min(left), ..scalars };
                 if left < GROUP || rows_collide {
                     a = unsafe { copy(a, ks.len(), copies) };
                 }
@@ -252,7 +253,9 @@ unsafe fn pack<V: Vector>(lanes: Lanes, ks: Range<usize>, block: Range<usize>, t
                 to.write_bytes(0, width * ks.len());
             }
             match lanes.are_adjacent {
-                true => pack_adjacent::<V>(lanes.start.add(ks.start * lanes.stride + lane), lanes.stride, ks.len(), count, to, width),
+                true => {
+                    pack_adjacent::<V>(lanes.start.add(ks.start * lanes.stride + lane), lanes.stride, ks.len(), count, to, width)
+                }
                 false => pack_rows::<V>(lanes.start.add(lane * lanes.stride + ks.start), lanes.stride, ks.len(), count, to, width),
             }
         }

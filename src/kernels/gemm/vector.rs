@@ -83,8 +83,7 @@ mod x86 {
                 let low = |(x, y)| _mm512_castpd_ps(_mm512_unpacklo_pd(x, y));
                 let high = |(x, y)| _mm512_castpd_ps(_mm512_unpackhi_pd(x, y));
                 // Lanes c, c + 4, c + 8 and c + 12 of the four rows.
-                let columns =
-                    [low(join(ab, cd)), high(join(ab, cd)), low(join(ab_high, cd_high)), high(join(ab_high, cd_high))];
+                let columns = [low(join(ab, cd)), high(join(ab, cd)), low(join(ab_high, cd_high)), high(join(ab_high, cd_high))];
                 for (c, column) in columns.into_iter().enumerate() {
                     put(_mm512_extractf32x4_ps::<0>(column), to.add(c * stride), keep);
                     put(_mm512_extractf32x4_ps::<1>(column), to.add((c + 4) * stride), keep);

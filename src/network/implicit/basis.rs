@@ -16,7 +16,9 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, concatenate, s};
 use super::cholesky::{Selection, inverse, select};
 use crate::kernels::Real;
 use crate::machine::pages;
-use crate::network::product::{CHUNK, add_gram, add_inner_products, add_times, chunks, inner_products, times, zeros};
+use crate::network::product::{
+    CHUNK, add_gram, add_inner_products, add_times, chunks, count_vectors, inner_products, lower_times, zeros,
+};
 
 /// Parts of a vector shorter than this many rounding units of it are dropped.
 const NOISE: f64 = 16.0;
@@ -187,10 +189,18 @@ impl<T: Real> Basis<T> {
         (on_block, Some(on_basis))
     }
 
-    /// Multiplies `x` by `by` from the left, if there is such a matrix; then takes the part of its rows in the span of the vectors from
+    /// Multiplies `x` by `by`, which is lower triangular, from the left, if there is such a matrix; then takes the part of its rows in the span of the vectors from
     /// number `first` on off them, and returns it as coefficients, n × (rank − `first`), with the Gram matrix of what is left of the first
     /// `count` rows (its lower triangle). Two passes over `x` and the vectors, in chunks of columns.
-    fn take_off(&self, first: usize, by: Option<&Array2<f64>>, mut x: ArrayViewMut2<T>, count: usize) -> (Array2<f64>, Array2<f64>) {
+    fn take_off(
+        &self,
+        first: usize,
+        by: Option<&Array2<f64>>,
+        mut x: ArrayViewMut2<T>,
+        count: usize,
+    ) -> (Array2<f64>, Array2<f64>) {
+        // Read, written too if it is multiplied; read and written; and the vectors twice.
+        count_vectors(x.nrows() * if by.is_some() { 4 } else { 3 } + 2 * (self.rank - first), self.dim);
         let by = by.map(|by| by.mapv(T::of_f64));
         let mut coefficients = Array2::zeros((x.nrows(), self.rank - first));
         let mut multiplied = zeros((x.nrows(), if by.is_some() { CHUNK.min(self.dim) } else { 0 }));
@@ -198,7 +208,7 @@ impl<T: Real> Basis<T> {
             let mut chunk = x.slice_mut(s![.., columns.clone()]);
             if let Some(by) = &by {
                 let mut multiplied = multiplied.slice_mut(s![.., ..columns.len()]);
-                times(by.view(), chunk.view(), multiplied.view_mut());
+                lower_times(by.view(), chunk.view(), multiplied.view_mut());
                 chunk.assign(&multiplied);
             }
             for (numbers, vectors) in self.vectors_from(first) {
@@ -219,29 +229,30 @@ impl<T: Real> Basis<T> {
         (coefficients, gram)
     }
 
-    /// Takes in `by`·`block`, whose rows are orthonormal and orthogonal to the basis.
+    /// Takes in `by`·`block`, whose rows are orthonormal and orthogonal to the basis; `by` is lower triangular.
     fn append(&mut self, by: &Array2<f64>, block: ArrayView2<T>) {
+        count_vectors(2 * block.nrows(), self.dim);
         let by = by.mapv(T::of_f64);
-        let mut left = by.view();
-        while left.nrows() > 0 {
+        let mut taken = 0;
+        while taken < by.nrows() {
             if self.rank == self.segments.len() * SEGMENT {
                 let mut segment = Vec::with_capacity(SEGMENT.min(self.dim - self.rank) * self.dim);
                 pages::prefer_large(segment.spare_capacity_mut());
                 self.segments.push(segment);
             }
-            let count = left.nrows().min(self.segments.len() * SEGMENT - self.rank);
-            let (now, later) = left.split_at(Axis(0), count);
+            let count = (by.nrows() - taken).min(self.segments.len() * SEGMENT - self.rank);
             let segment = self.segments.last_mut().expect("one was just pushed");
             let room = &mut segment.spare_capacity_mut()[..count * self.dim];
-            // SAFETY: the view covers the room, and every number of it is written before any is read: `times` does not read.
+            // SAFETY: the view covers the room, and every number of it is written before any is read: products do not read it.
             let mut rows = unsafe { ArrayViewMut2::from_shape_ptr((count, self.dim), room.as_mut_ptr().cast::<T>()) };
             for columns in chunks(self.dim) {
-                times(now, block.slice(s![.., columns.clone()]), rows.slice_mut(s![.., columns]));
+                let x = block.slice(s![..taken + count, columns.clone()]);
+                lower_times(by.slice(s![taken..taken + count, ..taken + count]), x, rows.slice_mut(s![.., columns]));
             }
             // SAFETY: these numbers have just been written.
             unsafe { segment.set_len(segment.len() + count * self.dim) };
             self.rank += count;
-            left = later;
+            taken += count;
         }
     }
 }

@@ -25,7 +25,7 @@ use ndarray::{Array2, ArrayView2, s};
 
 use super::basis::Basis;
 use crate::kernels::Real;
-use crate::network::product::{add_times, inner_products, times, zeros};
+use crate::network::product::{add_times, count_vectors, inner_products, times, zeros};
 use crate::random::PRODUCT_ROWS;
 
 /// Which way the matrix is multiplied.
@@ -103,6 +103,15 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
     on_other.slice_mut(s![..before, ..own.on_other.ncols()]).assign(&own.on_other);
     own.on_other = on_other;
 
+    // What is asked is written, the answer too; what the two sides have in one another reads the new directions, those of the other
+    // side, and the answer, which is written again.
+    count_vectors(answer.nrows(), own.directions.dim());
+    count_vectors(answer.nrows(), others.dim());
+    if others.rank() > 0 {
+        count_vectors(rank - before, own.directions.dim());
+        count_vectors(2 * answer.nrows() + others.rank(), others.dim());
+    }
+
     // ⟨C, v⟩: a new direction is orthogonal to those that the rest of C is made of.
     if before < rank {
         for_each_chunk(others.rank(), own.directions.dim(), &mut |d, c, out| fresh(transposed, d, c, out), |drawn, rows, chunk| {
@@ -114,8 +123,14 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
     }
     let as_drawn = coefficients.mapv(T::of_f64);
     for_each_chunk(rank, answer.ncols(), &mut |d, c, out| fresh(side, d, c, out), |drawn, rows, chunk| {
-        let put = if drawn.start == 0 { times } else { add_times };
-        put(as_drawn.slice(s![.., drawn.clone()]), chunk, answer.slice_mut(s![.., rows.clone()]));
+        let part = as_drawn.slice(s![.., drawn.clone()]);
+        if drawn.start == 0 {
+            times(part, chunk, answer.slice_mut(s![.., rows.clone()]));
+        } else {
+            // The first rows know nothing of directions that later ones brought.
+            let above = part.rows().into_iter().take_while(|row| row.iter().all(|c| *c == T::zero())).count();
+            add_times(part.slice(s![above.., ..]), chunk, answer.slice_mut(s![above.., rows.clone()]));
+        }
         // g − P Pᵀ g of those that are new.
         let new = drawn.start.max(before)..drawn.end;
         if !new.is_empty() {

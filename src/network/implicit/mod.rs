@@ -31,11 +31,20 @@ pub enum FirstLayer {
 
 impl FirstLayer {
     /// Which way is cheaper for `inputs` inputs: three passes of d normals and 6·n·d flops a neuron, or products whose number does not
-    /// depend on d. A function of the cell and the experiment alone.
+    /// depend on d. At depth 1, where nothing else holds vectors of a number for each neuron, those of wide networks are drawn, which takes
+    /// next to no memory. A function of the cell and the experiment alone.
     pub fn of(cell: Cell, inputs: usize) -> Self {
-        if cell.dim > 8 * inputs { FirstLayer::Implicit } else { FirstLayer::Drawn }
+        let is_wide = cell.depth == 1 && cell.width_of(1).saturating_mul(inputs) > MOST_NUMBERS;
+        let least = if is_wide { DRAWN_BELOW_WIDE } else { DRAWN_BELOW };
+        if cell.dim > least * inputs { FirstLayer::Implicit } else { FirstLayer::Drawn }
     }
 }
+
+/// The first layer is drawn up to this many dimensions an input …
+const DRAWN_BELOW: usize = 3;
+/// … and, at depth 1, up to this many if a batch of vectors has more than [`MOST_NUMBERS`] numbers.
+const DRAWN_BELOW_WIDE: usize = 8;
+const MOST_NUMBERS: usize = 20_000_000;
 
 /// W₁ in one of the two ways.
 enum First<T> {
