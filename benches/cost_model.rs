@@ -19,6 +19,7 @@ use advstep_hpc::experiment::options::Options;
 use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Unit, width_label};
 use advstep_hpc::machine;
+use advstep_hpc::machine::allocator::KeepLarge;
 use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::plan::{CellPlan, Resources, plan};
 use advstep_hpc::unit::measure;
@@ -67,6 +68,8 @@ fn complete(
     let known = unit_times::mean(lines, cell).map_or(0, |mean| mean.networks);
     // Short networks share a line; how single ones differ is seen in long ones.
     let at_once = if cell.cost.seconds < MEASURED / 10.0 { enough.saturating_sub(known).max(1) } else { 1 };
+    // As a thread of the program does while it goes on with one cell.
+    let _kept = KeepLarge::new();
     for first in (known..enough).step_by(at_once) {
         let line = measured(experiment, cell, first, at_once.min(enough - first));
         unit_times::append(file, &line)?;

@@ -9,14 +9,15 @@ use std::time::Duration;
 use advstep_hpc::activation::Activation;
 use advstep_hpc::kernels::line::{self, Bin, Opened, Row, Window};
 use advstep_hpc::kernels::normal::{LANES, Lanes};
-use advstep_hpc::kernels::{Level, activation, at_level, relu};
+use advstep_hpc::kernels::{Level, activation, at_level, gemm, relu};
+use advstep_hpc::machine::blas;
 use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::network::implicit::gaussian_matrix::GaussianMatrix;
-use advstep_hpc::network::{add_times, times_transposed};
 use advstep_hpc::random::BLOCK_ROWS;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::Array2;
+use ndarray::linalg::general_mat_mul;
 use rand_distr::{Distribution, StandardNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
@@ -116,8 +117,8 @@ fn smooth_activations(criterion: &mut Criterion<ThreadTime>) {
     }
 }
 
-/// The products around the kernels: BLAS on a block of weights that is in cache, 100 inputs, d = 500; and 100 vectors of 10⁵ numbers through
-/// a matrix that is never stored, which is CholeskyQR of the vectors, their images and the normals in them.
+/// Products with a block of weights that is in cache, 100 inputs, d = 500, at every level and through BLAS; and 100 vectors of 10⁵ numbers
+/// through a matrix that is never stored, which is CholeskyQR of the vectors, their images and the normals in them.
 fn products(criterion: &mut Criterion<ThreadTime>) {
     const INPUTS: usize = 100;
     const DIM: usize = 500;
@@ -127,14 +128,24 @@ fn products(criterion: &mut Criterion<ThreadTime>) {
     };
     let (x, w) = (matrix(5, INPUTS, DIM), matrix(6, BLOCK_ROWS, DIM));
     let (mut z, mut gradient) = (Array2::zeros((INPUTS, BLOCK_ROWS)), Array2::zeros((INPUTS, DIM)));
+    let flops = 2 * INPUTS * DIM * BLOCK_ROWS;
+    blas::set_one_thread();
+    let through_blas = |criterion: &mut Criterion<ThreadTime>, name: &str, work: &mut dyn FnMut()| {
+        let mut group = criterion.benchmark_group(name);
+        group.throughput(Throughput::Elements(flops as u64));
+        group.bench_function(format!("BLAS {}", blas::blas_core()), |bencher| bencher.iter(&mut *work));
+    };
+    at_all_levels(criterion, "gemm::pre-activations of a block", flops, || {
+        gemm::product(black_box(x.view()), w.t(), false, z.view_mut());
+    });
+    through_blas(criterion, "gemm::pre-activations of a block", &mut || general_mat_mul(1.0, black_box(&x), &w.t(), 0.0, &mut z));
+    at_all_levels(criterion, "gemm::masked gradient of a block", flops, || {
+        gemm::product(black_box(z.view()), w.view(), true, gradient.view_mut());
+    });
+    through_blas(criterion, "gemm::masked gradient of a block", &mut || {
+        general_mat_mul(1.0, black_box(&z), &w, 1.0, &mut gradient);
+    });
     let mut group = criterion.benchmark_group("products");
-    group.throughput(Throughput::Elements((2 * INPUTS * DIM * BLOCK_ROWS) as u64));
-    group.bench_function("pre-activations of a block", |bencher| {
-        bencher.iter(|| times_transposed(black_box(x.view()), w.view(), z.view_mut()))
-    });
-    group.bench_function("masked gradient of a block", |bencher| {
-        bencher.iter(|| add_times(black_box(z.view()), w.view(), gradient.view_mut()))
-    });
     let vectors = matrix(7, INPUTS, LONG);
     // Orthonormalised by Gram matrix and factor, for which one pass is enough here, and the images: 4 + 2 flops an entry and vector.
     group.throughput(Throughput::Elements((6 * INPUTS * INPUTS * LONG) as u64));
