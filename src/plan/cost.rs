@@ -22,9 +22,10 @@ pub struct UnitCost {
 }
 
 /// Normal variates a second.
-const NORMALS: f64 = 1.3e9;
-/// Flops a second in products with a block of weights, in f32; f64 runs at half of it.
-const PRODUCT_F32: f64 = 9.5e10;
+const NORMALS: f64 = 2.4e9;
+/// Flops a second in products with a block of weights, in f32 and, through BLAS, in f64.
+const PRODUCT_F32: f64 = 1.85e11;
+const PRODUCT_F64: f64 = 5.0e10;
 /// Flops a second in the thin products of a trace, in f64.
 const PRODUCT_TRACE: f64 = 6.8e10;
 /// Seconds a neuron and input of everything at depth 1 besides the products, with the exact line search: as long as its neurons times
@@ -134,7 +135,7 @@ pub fn of_unit(cell: Cell, experiment: &Experiment, engine: EngineName, search: 
         },
         product_rate: match experiment.precision {
             Precision::F32 => PRODUCT_F32,
-            Precision::F64 => PRODUCT_F32 / 2.0,
+            Precision::F64 => PRODUCT_F64,
         },
         line: match search {
             SearchName::Line => lines * line_seconds(cell, experiment.inputs),
