@@ -9,7 +9,7 @@ mod product;
 mod weights;
 
 use product::zeros;
-pub use product::{add_times, flops, times_transposed};
+pub use product::{add_times, flops, times, times_transposed};
 
 use std::ops::Range;
 
