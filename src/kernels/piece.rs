@@ -31,22 +31,25 @@ pub fn product(weights: &[f64], below: Piece, alpha: &mut [f64], beta: &mut [f64
 
 #[inline(always)]
 fn product_body(weights: &[f64], below: Piece, alpha: &mut [f64], beta: &mut [f64]) {
-    let (chunks, rest) = weights.as_chunks::<LANES>();
+    let (weights, rest) = weights.as_chunks::<LANES>();
     let (alphas, alpha_rest) = alpha.as_chunks_mut::<LANES>();
     let (betas, beta_rest) = beta.as_chunks_mut::<LANES>();
     assert!(rest.is_empty() && alpha_rest.is_empty() && beta_rest.is_empty() && alphas.len() == betas.len());
-    let chunks_of_row = alphas.len();
-    for (chunk, (alpha, beta)) in alphas.iter_mut().zip(betas).enumerate() {
+    let row = alphas.len();
+    let fan_in = weights.len() / row.max(1);
+    let Piece { alpha, beta, mask } = below;
+    let (alpha, beta, mask) = (&alpha[..fan_in], &beta[..fan_in], &mask[..fan_in]);
+    for (chunk, (alpha_above, beta_above)) in alphas.iter_mut().zip(betas).enumerate() {
         let (mut alpha_sum, mut beta_sum) = ([0.0; LANES], [0.0; LANES]);
-        let column = chunks[chunk..].iter().step_by(chunks_of_row);
-        for (((weights, alpha), beta), mask) in column.zip(below.alpha).zip(below.beta).zip(below.mask) {
-            let (alpha, beta) = (alpha * mask, beta * mask);
+        for neuron in 0..fan_in {
+            let weights = &weights[neuron * row + chunk];
+            let (alpha, beta) = (alpha[neuron] * mask[neuron], beta[neuron] * mask[neuron]);
             for lane in 0..LANES {
                 alpha_sum[lane] += weights[lane] * alpha;
                 beta_sum[lane] += weights[lane] * beta;
             }
         }
-        (*alpha, *beta) = (alpha_sum, beta_sum);
+        (*alpha_above, *beta_above) = (alpha_sum, beta_sum);
     }
 }
 

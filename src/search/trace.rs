@@ -21,7 +21,7 @@ use super::{Outcome, Start};
 const MAX_REGIONS_PER_NEURON: usize = 100;
 
 /// The widest layers that are multiplied one line at a time.
-const NARROW: usize = 24;
+const NARROW: usize = 32;
 
 /// The smallest step on each of `lines`, or `None` where tracing was given up: for all lines of an engine that has no
 /// weights, or whose ψ is not piecewise linear.
