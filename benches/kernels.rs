@@ -9,6 +9,7 @@ use std::time::Duration;
 use advstep_hpc::activation::Activation;
 use advstep_hpc::kernels::line::{self, Bin, Opened, Row, Window};
 use advstep_hpc::kernels::normal::{LANES, Lanes};
+use advstep_hpc::kernels::piece::{self, Piece};
 use advstep_hpc::kernels::{Level, activation, at_level, gemm, relu};
 use advstep_hpc::machine::blas;
 use advstep_hpc::machine::clock::thread_time;
@@ -187,8 +188,9 @@ fn lines(criterion: &mut Criterion<ThreadTime>) {
     let widen = |row: &[f32]| -> Vec<f64> { row.iter().map(|x| f64::from(*x)).collect() };
     let (alpha, beta) = (widen(&z[..BLOCK_ROWS]), widen(&u[..BLOCK_ROWS]));
     let mask: Vec<f64> = alpha.iter().map(|z| if *z > 0.0 { 1.0 } else { 0.0 }).collect();
-    at_all_levels(criterion, "line::next_flip", BLOCK_ROWS, || {
-        black_box(line::next_flip(black_box(&alpha), &beta, &mask, 0.1));
+    let piece = Piece { alpha: &alpha, beta: &beta, mask: &mask };
+    at_all_levels(criterion, "piece::next_flip", BLOCK_ROWS, || {
+        black_box(piece::next_flip(black_box(piece), 0.1));
     });
 }
 

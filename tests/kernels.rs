@@ -4,6 +4,7 @@ use advstep_hpc::experiment::{Cell, Readout};
 use advstep_hpc::kernels::gemm;
 use advstep_hpc::kernels::line::{self, Bin, Breakpoint, Opened, Row, Window};
 use advstep_hpc::kernels::normal::{LANES, Lanes};
+use advstep_hpc::kernels::piece::{self, Piece, padded};
 use advstep_hpc::kernels::{Level, Real, at_level, relu};
 use advstep_hpc::network::dense::{Dense, Keep, Storage};
 use advstep_hpc::random::NetworkStreams;
@@ -241,12 +242,19 @@ fn breakpoints_on_the_edges_of_a_window_are_kept_or_dropped_exactly() {
     }
 }
 
+/// Rows of α, β and masks of 0 and 1 for `width` neurons, padded with zeros.
+fn piece_rows(seed: u64, width: usize) -> [Vec<f64>; 3] {
+    let mut rows = [seed, seed + 1, seed + 2].map(|seed| numbers::<f64>(seed, width));
+    rows[2].iter_mut().for_each(|mask| *mask = if *mask > 0.0 { 1.0 } else { 0.0 });
+    rows.iter_mut().for_each(|row| row.resize(padded(width), 0.0));
+    rows
+}
+
 #[test]
 fn the_next_flip_is_the_first_of_all_at_every_level() {
     for len in LENGTHS {
-        let (alpha, beta) = (numbers::<f64>(7, len), numbers::<f64>(8, len));
-        for (seed, now) in [(9, 0.0), (10, 0.01), (11, 0.5), (12, 50.0)] {
-            let mask: Vec<f64> = numbers::<f64>(seed, len).iter().map(|z| if *z > 0.0 { 1.0 } else { 0.0 }).collect();
+        for (seed, now) in [(9, 0.0), (12, 0.01), (15, 0.5), (18, 50.0)] {
+            let [alpha, beta, mask] = piece_rows(seed, len);
             let mut first = (f64::INFINITY, 0);
             for neuron in 0..len {
                 let leaves = if mask[neuron] == 1.0 { beta[neuron] < 0.0 } else { beta[neuron] > 0.0 };
@@ -255,15 +263,57 @@ fn the_next_flip_is_the_first_of_all_at_every_level() {
                     first = (t, neuron);
                 }
             }
-            agree("next_flip", len, &first, || line::next_flip(&alpha, &beta, &mask, now));
+            let piece = Piece { alpha: &alpha, beta: &beta, mask: &mask };
+            agree("next_flip", len, &first, || piece::next_flip(piece, now));
         }
+    }
+}
+
+#[test]
+fn the_layer_above_a_piece_is_the_product_at_every_level() {
+    for (fan_in, width) in [(0, 3), (1, 1), (7, 10), (10, 10), (10, 8), (33, 20)] {
+        let [alpha, beta, mask] = piece_rows(21, fan_in);
+        let piece = Piece { alpha: &alpha, beta: &beta, mask: &mask };
+        let mut weights = numbers::<f64>(24, fan_in * padded(width));
+        let mut expected = [vec![0.0; padded(width)], vec![0.0; padded(width)]];
+        for (below, row) in weights.chunks_mut(padded(width)).enumerate() {
+            row[width..].fill(0.0);
+            for (neuron, weight) in row.iter().enumerate() {
+                expected[0][neuron] += weight * (alpha[below] * mask[below]);
+                expected[1][neuron] += weight * (beta[below] * mask[below]);
+            }
+        }
+        agree("product", width, &expected, || {
+            let mut above = [vec![1.0; padded(width)], vec![1.0; padded(width)]];
+            let [alpha, beta] = &mut above;
+            piece::product(&weights, piece, alpha, beta);
+            above
+        });
+    }
+}
+
+#[test]
+fn value_and_slope_of_a_piece_are_their_sums_at_every_level() {
+    for len in LENGTHS {
+        let [alpha, beta, mask] = piece_rows(25, len);
+        let mut readout = numbers::<f64>(28, len);
+        readout.resize(padded(len), 0.0);
+        let piece = Piece { alpha: &alpha, beta: &beta, mask: &mask };
+        let both = at_level(Level::Portable, || piece::value_and_slope(&readout, piece));
+        let on = || (0..len).filter(|&neuron| mask[neuron] == 1.0);
+        let value: f64 = on().map(|neuron| readout[neuron] * alpha[neuron]).sum();
+        let slope: f64 = on().map(|neuron| readout[neuron] * beta[neuron]).sum();
+        assert!((both.0 - value).abs() < 1e-10 && (both.1 - slope).abs() < 1e-10, "{both:?} against {value} and {slope}");
+        agree("value_and_slope", len, &both, || piece::value_and_slope(&readout, piece));
     }
 }
 
 #[test]
 fn whole_networks_agree_to_the_bit_at_every_level() {
     let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
-    for (depth, width, search) in [(1, 700, SearchName::Line), (3, 40, SearchName::Trace), (2, 300, SearchName::Scan)] {
+    for (depth, width, search) in
+        [(1, 700, SearchName::Line), (3, 20, SearchName::Trace), (3, 40, SearchName::Trace), (2, 300, SearchName::Scan)]
+    {
         let cell = Cell::new(depth, 20, width);
         let measured = || {
             let streams = NetworkStreams::new(5, cell, 0, 1.0, Readout::Sign);

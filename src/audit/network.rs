@@ -3,7 +3,6 @@
 //! Its numbers are those that `run` has for the first input of the network with the same seed, d, k and index, in f64.
 
 use std::cell::OnceCell;
-use std::sync::Once;
 
 use ndarray::{Array1, Array2, ArrayView1};
 use rand_distr::{Distribution, StandardNormal};
@@ -37,8 +36,7 @@ pub struct Network {
 impl Network {
     /// Network `index` of `setting` under master seed `seed`.
     pub fn new(seed: u64, setting: Setting, index: usize) -> Self {
-        static ONE_THREAD: Once = Once::new();
-        ONE_THREAD.call_once(blas::set_one_thread);
+        blas::set_one_thread();
         let Setting { dim, width, .. } = setting;
         let streams = NetworkStreams::new(seed, Cell::new(1, dim, width), index, 1.0, Readout::Sign);
         let (mut w, mut a) = (Vec::with_capacity(width * dim), Vec::with_capacity(width));

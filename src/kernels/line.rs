@@ -1,4 +1,4 @@
-//! One pass over the neurons of a line z + t·u: breakpoints into bins, breakpoints into a list, and the next mask flip.
+//! One pass over the neurons of a line z + t·u: breakpoints into bins, and breakpoints into a list.
 //!
 //! A ReLU neuron has a breakpoint at t = −z/u ≥ 0 when it is on and falling (z > 0, u < 0) or off and rising (z ≤ 0, u > 0). In both
 //! cases the slope of Σ_j a_j ψ(z_j + t u_j) jumps there by a_j |u_j|.
@@ -6,7 +6,7 @@
 //! Blocking: groups of 64 neurons. A vector sieve in the precision of the row (6 flops and 8 or 16 bytes a neuron in f32, f64) finds those
 //! with a breakpoint in the window, as bits of one word; only these, one in ten or fewer, are divided (in f64) and go one by one into
 //! the bins, which stay in cache ([`Bin`] is 32 bytes), or into the list. Rates with breakpoints of 9 % in the window: bins 0.40, 0.82 and 1.06
-//! neurons; list 2.5, 4.3 and 4.4; value and slope at 0, 1.2, 3.5 and 7.7; next mask flip (f64) 0.91, 2.0 and 2.6.
+//! neurons; list 2.5, 4.3 and 4.4; value and slope at 0, 1.2, 3.5 and 7.7.
 
 use super::{Real, dispatch};
 
@@ -250,84 +250,4 @@ fn gather_body<T: Real>(row: Row<T>, window: Window, opened: &Opened, found: &mu
             found.push(Breakpoint { bin, t, jump });
         }
     });
-}
-
-/// The next neuron of a layer to leave its mask, and when: the smallest max(−α/β, `now`) over neurons that are on (mask 1) and falling
-/// or off (mask below ½) and rising, where z(t) = α + β t. (∞, 0) if there is none.
-pub fn next_flip(alpha: &[f64], beta: &[f64], mask: &[f64], now: f64) -> (f64, usize) {
-    dispatch!(next_flip_body [] (alpha: &[f64], beta: &[f64], mask: &[f64], now: f64) -> (f64, usize),
-        alpha, beta, mask, now)
-}
-
-#[inline(always)]
-fn next_flip_body(alpha: &[f64], beta: &[f64], mask: &[f64], now: f64) -> (f64, usize) {
-    assert!(alpha.len() == beta.len() && beta.len() == mask.len());
-    let (alphas, alpha_tail) = alpha.as_chunks::<LANES>();
-    let (betas, beta_tail) = beta.as_chunks::<LANES>();
-    let (masks, mask_tail) = mask.as_chunks::<LANES>();
-    let mut earliest = Earliest { t: [f64::INFINITY; LANES], neuron: [0.0; LANES] };
-    for (chunk, ((alpha, beta), mask)) in alphas.iter().zip(betas).zip(masks).enumerate() {
-        earliest.take_in(chunk, alpha, beta, mask, now);
-    }
-    if !alpha_tail.is_empty() {
-        // A neuron with α = β = 0 never flips.
-        let [mut alpha, mut beta, mut mask] = [[0.0; LANES]; 3];
-        for lane in 0..alpha_tail.len() {
-            (alpha[lane], beta[lane], mask[lane]) = (alpha_tail[lane], beta_tail[lane], mask_tail[lane]);
-        }
-        earliest.take_in(alphas.len(), &alpha, &beta, &mask, now);
-    }
-    earliest.of_all_lanes()
-}
-
-/// In each lane the earliest flip so far and its neuron, the first of equals; the neuron as f64, so that one mask selects both.
-struct Earliest {
-    t: [f64; LANES],
-    neuron: [f64; LANES],
-}
-
-impl Earliest {
-    #[inline(always)]
-    fn take_in(&mut self, chunk: usize, alpha: &[f64; LANES], beta: &[f64; LANES], mask: &[f64; LANES], now: f64) {
-        for lane in 0..LANES {
-            let t = flip(alpha[lane], beta[lane], mask[lane], now);
-            let earlier = t < self.t[lane];
-            self.t[lane] = if earlier { t } else { self.t[lane] };
-            self.neuron[lane] = if earlier { (chunk * LANES + lane) as f64 } else { self.neuron[lane] };
-        }
-    }
-
-    #[inline(always)]
-    fn of_all_lanes(self) -> (f64, usize) {
-        let mut first = self.t;
-        halve(&mut first);
-        let mut neuron = [0.0; LANES];
-        for lane in 0..LANES {
-            neuron[lane] = if self.t[lane] == first[0] { self.neuron[lane] } else { f64::INFINITY };
-        }
-        halve(&mut neuron);
-        (first[0], if first[0] < f64::INFINITY { neuron[0] as usize } else { 0 })
-    }
-}
-
-/// Puts the least of the lanes into the first.
-#[inline(always)]
-fn halve(lanes: &mut [f64; LANES]) {
-    let mut half = LANES / 2;
-    while half > 0 {
-        for lane in 0..half {
-            lanes[lane] = if lanes[lane + half] < lanes[lane] { lanes[lane + half] } else { lanes[lane] };
-        }
-        half /= 2;
-    }
-}
-
-/// When one neuron leaves its mask.
-#[inline(always)]
-fn flip(alpha: f64, beta: f64, mask: f64, now: f64) -> f64 {
-    let on = mask > 0.5;
-    let leaves = (on & (beta < 0.0)) | (!on & (beta > 0.0));
-    let t = -alpha / beta;
-    let t = if t > now { t } else { now };
-    if leaves { t } else { f64::INFINITY }
 }

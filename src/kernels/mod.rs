@@ -10,6 +10,7 @@ pub mod activation;
 pub mod gemm;
 pub mod line;
 pub mod normal;
+pub mod piece;
 pub mod real;
 pub mod relu;
 

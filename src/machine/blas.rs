@@ -2,14 +2,15 @@
 //!
 //! The program computes on many threads of its own, each of which calls BLAS; threads inside BLAS would only get in their way, and
 //! could change the order of summation. OpenBLAS comes in three builds, and which one is loaded is known only at run time:
-//! - pthreads: obeys `openblas_set_num_threads` for all callers;
+//! - pthreads: obeys `openblas_set_num_threads` for all callers, but has started a thread for each core while it was loaded; these wait
+//!   for work in a busy loop for 2²⁸ ticks of the clock, a tenth of a second, on the cores that the program needs;
 //! - OpenMP: that call reaches the calling thread alone, and `OMP_NUM_THREADS` is read once, while the program is loaded;
 //! - serial: has one thread anyhow, but without locks it is not safe to be called from several.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 
 use anyhow::Context;
 
@@ -62,14 +63,37 @@ pub fn use_one_blas_thread() -> anyhow::Result<()> {
             format!("cannot start {} again (its OpenBLAS is an OpenMP build) set OMP_NUM_THREADS=1 yourself", program.display())
         });
     }
-    set_one_thread();
+    ONE_THREAD.call_once(|| {
+        // SAFETY: there are no other threads that could call BLAS.
+        unsafe { openblas_set_num_threads(1) };
+        end_idle_threads();
+    });
     Ok(())
 }
 
-/// Makes every BLAS call run on the thread that makes it, in a build that is not OpenMP's. That is enough for tests and benches.
+/// Makes every BLAS call run on the thread that makes it, in a build that is not OpenMP's. That is enough for tests and benches; after
+/// [`use_one_blas_thread`] there is nothing left to do.
 pub fn set_one_thread() {
     // SAFETY: may be called at any time before other threads call BLAS.
-    unsafe { openblas_set_num_threads(1) };
+    ONE_THREAD.call_once(|| unsafe { openblas_set_num_threads(1) });
+}
+
+/// Passed once the number of threads is set: to set it again would start the threads of a pthreads build again.
+static ONE_THREAD: Once = Once::new();
+
+/// Ends the threads that a pthreads build has started. OpenBLAS does the same before every `fork` and starts them again when a call asks
+/// for more than one, which none does once the number is 1. Where the function is not found (linked statically, or renamed) they stay,
+/// and go to sleep in time.
+fn end_idle_threads() {
+    if threading() != Threading::Pthreads {
+        return;
+    }
+    // SAFETY: looks up a name.
+    let function = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"blas_thread_shutdown_".as_ptr()) };
+    if !function.is_null() {
+        // SAFETY: this is its type in all versions of OpenBLAS; it only waits for the threads to end, and no other thread calls BLAS.
+        unsafe { std::mem::transmute::<*mut libc::c_void, extern "C" fn() -> c_int>(function)() };
+    }
 }
 
 /// Whether the program has to be started again for BLAS to use one thread.

@@ -9,7 +9,7 @@ mod product;
 mod weights;
 
 use product::zeros;
-pub use product::{Work, add_times, times_transposed, work};
+pub use product::{Work, add_times, times, times_transposed, work};
 
 use std::ops::Range;
 

@@ -6,7 +6,6 @@
 
 use std::cell::Cell;
 use std::ops::Range;
-use std::sync::Once;
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
@@ -108,8 +107,7 @@ fn product<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, keep: bool, mut out: Arr
     if T::product(a, b, keep, out.view_mut()) {
         return;
     }
-    static ONE_THREAD: Once = Once::new();
-    ONE_THREAD.call_once(blas::set_one_thread);
+    blas::set_one_thread();
     debug_assert!(
         [a.strides(), b.strides(), out.strides()].iter().all(|strides| strides.contains(&1)) || out.len() < 2 || a.len() < 2
     );

@@ -2,15 +2,16 @@
 //!
 //! Inside a linear region every pre-activation is α + β t. Given the masks of all layers these pairs follow from the first layer by two
 //! columns a layer, [α; β] ← W (mask ∘ [α; β]). The next neuron to leave its mask, over all layers, ends the region; if the piece of
-//! φ has its root before that, the root is η*. All inputs of a network are traced in lockstep, so each step is a GEMM a layer; a flip in
-//! layer l leaves the layers up to l as they are, and a flip in the last layer needs no product at all. The number of regions grows
-//! like L·k, so tracing is for small k. It runs in f64 whatever the precision of the network.
+//! φ has its root before that, the root is η*. A flip in layer l leaves the layers up to l as they are, and a flip in the last layer
+//! needs no product at all. Wide networks are traced on all lines in lockstep, so that each step is a GEMM a layer; narrow ones line after
+//! line, in the first cache. The number of regions grows like L·k, so tracing is for small k. It runs in f64 whatever the precision of
+//! the network.
 
-use ndarray::{Array2, Axis, Zip, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
 use crate::kernels::Real;
-use crate::kernels::line::next_flip;
-use crate::network::{Engine, times_transposed};
+use crate::kernels::piece::{self, Piece, padded};
+use crate::network::{Engine, times};
 use crate::unit::Status;
 
 use super::{Outcome, Start};
@@ -19,183 +20,232 @@ use super::{Outcome, Start};
 /// many they need.
 const MAX_REGIONS_PER_NEURON: usize = 100;
 
+/// The widest layers that are multiplied one line at a time.
+const NARROW: usize = 32;
+
 /// The smallest step on each of `lines`, or `None` where tracing was given up: for all lines of an engine that has no
 /// weights, or whose ψ is not piecewise linear.
 pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], bound: f64) -> Vec<Option<Outcome>> {
-    let Some(mut tracer) = Tracer::new(engine, lines) else { return vec![None; lines.len()] };
-    let neurons: usize = (1..=engine.depth()).map(|layer| engine.width(layer)).sum();
-    let max_regions = (MAX_REGIONS_PER_NEURON * neurons) as u32;
-    loop {
-        tracer.propagate();
-        for line in 0..lines.len() {
-            tracer.advance(line, bound, max_regions);
-        }
-        if tracer.results.iter().all(Option::is_some) {
-            break;
+    let Some(mut tracer) = Tracer::new(engine, lines, bound) else { return vec![None; lines.len()] };
+    let lockstep = if tracer.is_narrow { 1 } else { lines.len() };
+    let mut unfinished = Vec::new();
+    for start in (0..lines.len()).step_by(lockstep.max(1)) {
+        unfinished.extend(start..lines.len().min(start + lockstep));
+        while !unfinished.is_empty() {
+            tracer.propagate(&unfinished);
+            unfinished.retain(|&line| !tracer.advance(line));
         }
     }
-    tracer.results.into_iter().map(|result| result.expect("the loop ends when all are there")).collect()
+    tracer.lines.into_iter().map(|line| line.outcome).collect()
 }
 
-/// The pre-activations of one layer on all lines, in the current regions.
+/// One layer on all lines, each in its current region: z = α + β t and ψ', as rows of `stride` numbers.
 struct Layer {
-    /// z = α + β t; n × k_l.
-    alpha: Array2<f64>,
-    beta: Array2<f64>,
-    /// ψ': 1 for neurons that are on, the leak (0 for ReLU) for those that are off; n × k_l.
-    mask: Array2<f64>,
-    /// For each line, the next flip of this layer and its neuron.
-    next_flip: Vec<(f64, usize)>,
+    stride: usize,
+    alpha: Vec<f64>,
+    beta: Vec<f64>,
+    /// 1 for neurons that are on, the leak (0 for ReLU) for those that are off.
+    mask: Vec<f64>,
 }
 
 impl Layer {
-    fn new(alpha: Array2<f64>, beta: Array2<f64>, leak: f64) -> Self {
-        let mask = alpha.mapv(|z| if z > 0.0 { 1.0 } else { leak });
-        let mut layer = Self { next_flip: vec![(0.0, 0); alpha.nrows()], alpha, beta, mask };
-        for line in 0..layer.next_flip.len() {
-            layer.find_next_flip(line, 0.0);
-        }
-        layer
+    fn new(lines: usize, width: usize) -> Self {
+        let stride = padded(width);
+        let zeros = vec![0.0; lines * stride];
+        Self { stride, alpha: zeros.clone(), beta: zeros.clone(), mask: zeros }
     }
 
-    fn find_next_flip(&mut self, line: usize, now: f64) {
-        let [alpha, beta, mask] =
-            [&self.alpha, &self.beta, &self.mask].map(|array| array.row(line).to_slice().expect("contiguous"));
-        self.next_flip[line] = next_flip(alpha, beta, mask, now);
+    fn piece(&self, line: usize) -> Piece<'_> {
+        let row = line * self.stride..(line + 1) * self.stride;
+        Piece { alpha: &self.alpha[row.clone()], beta: &self.beta[row.clone()], mask: &self.mask[row] }
     }
 
-    /// mask ∘ α and mask ∘ β of these lines, stacked: 2m × k_l.
-    fn masked_pairs(&self, lines: &[usize]) -> Array2<f64> {
-        let mut pairs = Array2::zeros((2 * lines.len(), self.alpha.ncols()));
-        for (row, &line) in lines.iter().enumerate() {
-            let mask = self.mask.row(line);
-            for (pair, array) in [(2 * row, &self.alpha), (2 * row + 1, &self.beta)] {
-                Zip::from(pairs.row_mut(pair)).and(array.row(line)).and(mask).for_each(|out, z, mask| *out = z * mask);
-            }
-        }
-        pairs
+    /// α and β of a line.
+    fn pair_mut(&mut self, line: usize) -> (&mut [f64], &mut [f64]) {
+        let row = line * self.stride..(line + 1) * self.stride;
+        (&mut self.alpha[row.clone()], &mut self.beta[row])
     }
+
+    /// The masks of a line at t = 0.
+    fn set_masks(&mut self, line: usize, leak: f64) {
+        let row = line * self.stride..(line + 1) * self.stride;
+        for (mask, alpha) in self.mask[row.clone()].iter_mut().zip(&self.alpha[row]) {
+            *mask = if *alpha > 0.0 { 1.0 } else { leak };
+        }
+    }
+}
+
+/// One line on its way.
+struct Line {
+    /// s = sign f(x).
+    sign: f64,
+    /// Where it is.
+    now: f64,
+    /// Regions seen so far.
+    regions: u32,
+    /// The lowest layer (index into `layers`) whose pre-activations are out of date.
+    stale_from: usize,
+    /// What is known once it is finished; `None` then says that it was given up.
+    outcome: Option<Outcome>,
 }
 
 struct Tracer {
+    bound: f64,
+    max_regions: u32,
+    is_narrow: bool,
     /// ψ'(z) at z < 0.
     leak: f64,
-    /// Weights of layers 2..L.
+    /// Wᵀ of layers 2..L, fan-in × the stride of the layer.
     weights: Vec<Array2<f64>>,
-    /// a/√k_L; for each line it would differ by the sign s only.
+    /// a/√k_L, as long as the stride of the last layer; for each line it would differ by the sign s only.
     readout: Vec<f64>,
-    signs: Vec<f64>,
     /// Layers 1..L.
     layers: Vec<Layer>,
-    /// Where each line is.
-    now: Vec<f64>,
-    /// For each line, the lowest layer (index into `layers`) whose pre-activations are out of date.
-    stale_from: Vec<usize>,
-    regions: Vec<u32>,
-    /// What is known of each line: nothing yet, an outcome, or that tracing was given up.
-    results: Vec<Option<Option<Outcome>>>,
+    lines: Vec<Line>,
+    /// The next flip in each layer on each line, with its neuron; lines × layers.
+    flips: Vec<(f64, usize)>,
+    /// Operands and results of GEMMs.
+    pairs: Vec<f64>,
+    products: Vec<f64>,
+    /// The lines a GEMM is for.
+    stale: Vec<usize>,
 }
 
 impl Tracer {
-    fn new<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start]) -> Option<Self> {
+    /// All lines at t = 0, with pre-activations in the first layer only.
+    fn new<T: Real>(engine: &mut dyn Engine<T>, starts: &[Start], bound: f64) -> Option<Self> {
         let depth = engine.depth();
         let leak = engine.activation().leak()?;
-        let shape = (lines.len(), engine.width(1));
-        let (mut alpha, mut beta) = (Array2::zeros(shape), Array2::zeros(shape));
-        let scale = (engine.width(depth) as f64).sqrt();
-        let readout = engine.readout().iter().map(|a| a.to_f64() / scale).collect();
+        let widths: Vec<usize> = (1..=depth).map(|layer| engine.width(layer)).collect();
+        let mut layers: Vec<Layer> = widths.iter().map(|&width| Layer::new(starts.len(), width)).collect();
+        let weights = (2..=depth).map(|layer| Some(padded_transpose(&engine.layer_weights(layer)?)));
+        let weights = weights.collect::<Option<Vec<Array2<f64>>>>()?;
+        let scale = (widths[depth - 1] as f64).sqrt();
+        let mut readout: Vec<f64> = engine.readout().iter().map(|a| a.to_f64() / scale).collect();
+        readout.resize(layers[depth - 1].stride, 0.0);
         engine.visit_first_layer(&mut |block| {
-            for (row, line) in lines.iter().enumerate() {
-                alpha.slice_mut(s![row, block.neurons.clone()]).assign(&block.z.row(line.input).mapv(T::to_f64));
-                beta.slice_mut(s![row, block.neurons.clone()]).assign(&block.u.row(line.input).mapv(T::to_f64));
+            for (line, start) in starts.iter().enumerate() {
+                let (alpha, beta) = layers[0].pair_mut(line);
+                for (out, row) in [(alpha, block.z.row(start.input)), (beta, block.u.row(start.input))] {
+                    out[block.neurons.clone()].iter_mut().zip(row).for_each(|(out, z)| *out = z.to_f64());
+                }
             }
         });
-        let weights = (2..=depth).map(|layer| Some(engine.layer_weights(layer)?.mapv(T::to_f64)));
-        let weights = weights.collect::<Option<Vec<Array2<f64>>>>()?;
-        let mut layers = vec![Layer::new(alpha, beta, leak)];
-        let all: Vec<usize> = (0..lines.len()).collect();
-        for w in &weights {
-            let below = layers.last().expect("there is a first layer");
-            let pairs = product_of_pairs(below, &all, w);
-            layers.push(Layer::new(pairs.slice(s![0..;2, ..]).to_owned(), pairs.slice(s![1..;2, ..]).to_owned(), leak));
-        }
-        Some(Self {
+        let line = |start: &Start| Line { sign: start.sign, now: 0.0, regions: 0, stale_from: 1, outcome: None };
+        let mut tracer = Self {
+            bound,
+            max_regions: (MAX_REGIONS_PER_NEURON * widths.iter().sum::<usize>()) as u32,
+            is_narrow: widths.iter().all(|&width| width <= NARROW),
             leak,
             weights,
             readout,
-            signs: lines.iter().map(|line| line.sign).collect(),
             layers,
-            now: vec![0.0; lines.len()],
-            stale_from: vec![depth; lines.len()],
-            regions: vec![1; lines.len()],
-            results: vec![None; lines.len()],
-        })
+            lines: starts.iter().map(line).collect(),
+            flips: vec![(f64::INFINITY, 0); starts.len() * depth],
+            pairs: Vec::new(),
+            products: Vec::new(),
+            stale: Vec::new(),
+        };
+        (0..starts.len()).for_each(|line| tracer.update(line, 0));
+        Some(tracer)
     }
 
-    /// Brings the stale layers of all unfinished lines up to date.
-    fn propagate(&mut self) {
+    /// Brings the stale layers of `lines` up to date.
+    fn propagate(&mut self, lines: &[usize]) {
         for upper in 1..self.layers.len() {
-            let stale: Vec<usize> =
-                (0..self.now.len()).filter(|&line| self.results[line].is_none() && self.stale_from[line] <= upper).collect();
-            if stale.is_empty() {
-                continue;
+            let mut stale = std::mem::take(&mut self.stale);
+            stale.clear();
+            stale.extend(lines.iter().filter(|&&line| self.lines[line].stale_from <= upper));
+            match self.is_narrow {
+                true => stale.iter().for_each(|&line| self.multiply_one(line, upper)),
+                false => self.multiply_all(&stale, upper),
             }
-            let pairs = product_of_pairs(&self.layers[upper - 1], &stale, &self.weights[upper - 1]);
-            let layer = &mut self.layers[upper];
-            for (row, &line) in stale.iter().enumerate() {
-                layer.alpha.row_mut(line).assign(&pairs.row(2 * row));
-                layer.beta.row_mut(line).assign(&pairs.row(2 * row + 1));
-                layer.find_next_flip(line, self.now[line]);
-            }
+            stale.iter().for_each(|&line| self.update(line, upper));
+            self.stale = stale;
         }
-        self.stale_from.fill(self.layers.len());
     }
 
-    /// Moves `line` through regions until it has an outcome, or a flip below the last layer makes products necessary.
-    fn advance(&mut self, line: usize, bound: f64, max_regions: u32) {
-        while self.results[line].is_none() {
-            let (flipping, (t, neuron)) = self.earliest_flip(line);
-            let regions = self.regions[line];
-            if let Some(step) = self.root(line, t.min(bound)) {
+    /// [α; β] of layer `upper` on a line, from those of the layer below it.
+    fn multiply_one(&mut self, line: usize, upper: usize) {
+        let (below, above) = self.layers.split_at_mut(upper);
+        let weights = self.weights[upper - 1].as_slice().expect("contiguous");
+        let (alpha, beta) = above[0].pair_mut(line);
+        piece::product(weights, below[upper - 1].piece(line), alpha, beta);
+    }
+
+    /// The same on several lines.
+    fn multiply_all(&mut self, lines: &[usize], upper: usize) {
+        let weights = &self.weights[upper - 1];
+        let (fan_in, stride) = weights.dim();
+        self.pairs.clear();
+        for &line in lines {
+            let Piece { alpha, beta, mask } = self.layers[upper - 1].piece(line);
+            for row in [alpha, beta] {
+                self.pairs.extend(row[..fan_in].iter().zip(mask).map(|(z, mask)| z * mask));
+            }
+        }
+        self.products.resize(2 * lines.len() * stride, 0.0);
+        let pairs = ArrayView2::from_shape((2 * lines.len(), fan_in), &self.pairs).expect("two rows a line");
+        let products = ArrayViewMut2::from_shape((2 * lines.len(), stride), &mut self.products).expect("two rows a line");
+        times(pairs, weights.view(), products);
+        for (&line, product) in lines.iter().zip(self.products.chunks_exact(2 * stride)) {
+            let (alpha, beta) = self.layers[upper].pair_mut(line);
+            alpha.copy_from_slice(&product[..stride]);
+            beta.copy_from_slice(&product[stride..]);
+        }
+    }
+
+    /// Finds the next flip of a layer on a line, after a change of its pre-activations or masks. The first masks are set here.
+    fn update(&mut self, line: usize, layer: usize) {
+        let flip = &mut self.flips[line * self.layers.len() + layer];
+        let Line { now, regions, .. } = self.lines[line];
+        let layer = &mut self.layers[layer];
+        if regions == 0 {
+            layer.set_masks(line, self.leak);
+        }
+        *flip = piece::next_flip(layer.piece(line), now);
+    }
+
+    /// Moves a line through regions until it is finished, which is what is returned, or a flip below the last layer makes products
+    /// necessary.
+    fn advance(&mut self, index: usize) -> bool {
+        let depth = self.layers.len();
+        loop {
+            let (flipping, (t, neuron)) = earliest(&self.flips[index * depth..(index + 1) * depth]);
+            let root = self.root(index, t.min(self.bound));
+            let line = &mut self.lines[index];
+            line.regions += 1;
+            if let Some(step) = root {
                 // A root at 0 says that φ(0) > 0 does not survive the change of precision: there is nothing to certify.
-                let outcome = Outcome { step, status: Status::FoundExact, evaluations: regions };
-                self.results[line] = Some((step > 0.0).then_some(outcome));
-            } else if t >= bound {
-                self.results[line] = Some(Some(Outcome::none(regions)));
-            } else if regions >= max_regions {
-                self.results[line] = Some(None);
-            } else {
-                self.regions[line] += 1;
-                self.now[line] = t;
-                let last = self.layers.len() - 1;
-                let layer = &mut self.layers[flipping];
-                layer.mask[[line, neuron]] = 1.0 + self.leak - layer.mask[[line, neuron]];
-                layer.find_next_flip(line, t);
-                if flipping < last {
-                    self.stale_from[line] = flipping + 1;
-                    return;
-                }
+                let outcome = Outcome { step, status: Status::FoundExact, evaluations: line.regions };
+                line.outcome = (step > 0.0).then_some(outcome);
+                return true;
+            }
+            if t >= self.bound {
+                line.outcome = Some(Outcome::none(line.regions));
+                return true;
+            }
+            if line.regions >= self.max_regions {
+                return true;
+            }
+            line.now = t;
+            line.stale_from = flipping + 1;
+            let layer = &mut self.layers[flipping];
+            let mask = &mut layer.mask[index * layer.stride + neuron];
+            *mask = 1.0 + self.leak - *mask;
+            self.update(index, flipping);
+            if flipping + 1 < depth {
+                return false;
             }
         }
-    }
-
-    fn earliest_flip(&self, line: usize) -> (usize, (f64, usize)) {
-        let flips = self.layers.iter().map(|layer| layer.next_flip[line]).enumerate();
-        flips.min_by(|a, b| a.1.0.total_cmp(&b.1.0)).expect("there is a layer")
     }
 
     /// The first t in [now, end] with φ(t) ≤ 0 in the current region.
     fn root(&self, line: usize, end: f64) -> Option<f64> {
-        let top = self.layers.last().expect("there is a layer");
-        let (mut value, mut slope) = (0.0, 0.0);
-        let rows = [&top.alpha, &top.beta, &top.mask].map(|array| array.index_axis(Axis(0), line));
-        for (neuron, a) in self.readout.iter().enumerate() {
-            let masked = a * rows[2][neuron];
-            value += masked * rows[0][neuron];
-            slope += masked * rows[1][neuron];
-        }
-        let (value, slope) = (self.signs[line] * value, self.signs[line] * slope);
-        let now = self.now[line];
+        let top = self.layers.last().expect("there is a layer").piece(line);
+        let (value, slope) = piece::value_and_slope(&self.readout, top);
+        let Line { sign, now, .. } = self.lines[line];
+        let (value, slope) = (sign * value, sign * slope);
         if value + slope * now <= 0.0 {
             return Some(now);
         }
@@ -204,10 +254,18 @@ impl Tracer {
     }
 }
 
-/// W·(mask ∘ [α; β]) of these lines: 2m × k_l, a row of α and one of β for each line.
-fn product_of_pairs(below: &Layer, lines: &[usize], w: &Array2<f64>) -> Array2<f64> {
-    let pairs = below.masked_pairs(lines);
-    let mut out = Array2::zeros((pairs.nrows(), w.nrows()));
-    times_transposed(pairs.view(), w.view(), out.view_mut());
-    out
+/// The earliest of the flips of the layers, with the index of its layer.
+fn earliest(flips: &[(f64, usize)]) -> (usize, (f64, usize)) {
+    let mut first = 0;
+    for layer in 1..flips.len() {
+        first = if flips[layer].0 < flips[first].0 { layer } else { first };
+    }
+    (first, flips[first])
+}
+
+/// Wᵀ in f64, with its rows padded.
+fn padded_transpose<T: Real>(w: &Array2<T>) -> Array2<f64> {
+    let mut transpose = Array2::zeros((w.ncols(), padded(w.nrows())));
+    transpose.slice_mut(s![.., ..w.nrows()]).assign(&w.mapv(T::to_f64).reversed_axes());
+    transpose
 }
