@@ -9,6 +9,7 @@ use crate::limit;
 use crate::network::dense::{Keep, Storage};
 use crate::network::implicit::FirstLayer;
 use crate::results::{EngineName, SearchName};
+use crate::search::trace;
 
 /// What one unit (one network) of a cell is predicted to take.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,35 +25,40 @@ pub struct UnitCost {
 /// Normal variates a second.
 const NORMALS: f64 = 2.4e9;
 /// Flops a second in products with a block of weights, in f32 and, through BLAS, in f64.
-const PRODUCT_F32: f64 = 1.85e11;
+const PRODUCT_F32: f64 = 1.9e11;
 const PRODUCT_F64: f64 = 5.0e10;
 /// Flops a second in the thin products of a trace, in f64.
-const PRODUCT_TRACE: f64 = 6.8e10;
+const PRODUCT_TRACE: f64 = 6.4e10;
+/// The same in the products of narrow networks, line by line.
+const PRODUCT_NARROW: f64 = 3.1e10;
 /// Seconds a neuron and input of everything at depth 1 besides the products, with the exact line search: as long as its neurons times
 /// inputs are [`FEW`], and beyond; and times d more where lines bend more, at small d.
-const LINE_FEW: f64 = 0.9e-9;
-const LINE_BEND_FEW: f64 = 2.7e-8;
-const LINE: f64 = 2.9e-9;
-const LINE_BEND: f64 = 7.0e-8;
+const LINE_FEW: f64 = 2.2e-9;
+const LINE_BEND_FEW: f64 = 1.0e-8;
+const LINE: f64 = 2.0e-9;
+const LINE_BEND: f64 = 5.7e-8;
 const FEW: f64 = 1.5e7;
 /// Seconds a neuron and input of activations and masks, a layer and evaluation.
-const ACTIVATION: f64 = 0.6e-9;
+const ACTIVATION: f64 = 0.3e-9;
 /// Seconds a number of a vector that the implicit engine takes in or gives out, besides its products.
-const VECTOR: f64 = 2.5e-9;
+const VECTOR: f64 = 0.2e-9;
 /// Flops a second in the products of the implicit engine, in f32.
-const PRODUCT_IMPLICIT: f64 = 1.15e11;
+const PRODUCT_IMPLICIT: f64 = 1.85e11;
+/// Part of the flops of a product with a triangular matrix that is made, at 100 inputs.
+const TRIANGLE: f64 = 0.66;
 /// Seconds of the small matrices of one product of the implicit engine, times inputs³.
 const SMALL: f64 = 0.5e-9;
-/// Seconds a layer and linear piece of a trace, and a neuron of one.
-const PIECE: f64 = 5.0e-8;
-const PIECE_NEURON: f64 = 1.37e-9;
+/// Seconds a layer and linear piece of a trace, and a neuron of one; a layer of a narrow network.
+const PIECE: f64 = 2.1e-8;
+const PIECE_NEURON: f64 = 1.2e-9;
+const PIECE_NARROW: f64 = 1.5e-8;
 /// Seconds a unit and an input that nothing else accounts for.
-const UNIT: f64 = 3.0e-5;
-const INPUT: f64 = 3.0e-7;
+const UNIT: f64 = 7.0e-6;
+const INPUT: f64 = 4.3e-7;
 /// Seconds a number of an input.
 const INPUT_NUMBER: f64 = 5.0e-9;
 /// Rounds of few points in a scan, times √d.
-const LAST_ROUNDS: f64 = 62.0;
+const LAST_ROUNDS: f64 = 85.0;
 /// Rounds of evaluations in a scan, until the last line of a network is done.
 const SCAN_ROUNDS: f64 = 9.0;
 /// Passes over the neurons in an exact line search.
@@ -195,8 +201,12 @@ impl Shape {
             Storage::Regenerated => 2.0 * gradients + if points > 0.0 { lines * SCAN_ROUNDS } else { 0.0 },
         };
         let normals = cell.weights() * passes;
-        let trace = pieces * inputs * (PIECE * depth + PIECE_NEURON * neurons);
-        let seconds = normals / NORMALS + products / self.product_rate + traced / PRODUCT_TRACE + trace + self.other_seconds();
+        let (trace_rate, piece) = match trace::is_narrow(cell.widths()) {
+            true => (PRODUCT_NARROW, PIECE_NARROW * depth),
+            false => (PRODUCT_TRACE, PIECE * depth + PIECE_NEURON * neurons),
+        };
+        let trace = traced / trace_rate + pieces * inputs * piece;
+        let seconds = normals / NORMALS + products / self.product_rate + trace + self.other_seconds();
         UnitCost { normals, flops: products + traced, seconds }
     }
 
@@ -279,9 +289,10 @@ impl Products {
         let new = count.min(own.dim - own.rank).max(0.0);
         let rank = own.rank.min(own.dim);
         // Projected, and orthonormalised by Gram matrix and factor, in each pass.
-        let directions = if let Passes::One = passes { 1.0 } else { 2.0 } * own.dim * (4.0 * count * rank + 4.0 * new * new);
+        let directions =
+            if let Passes::One = passes { 1.0 } else { 2.0 } * own.dim * (4.0 * count * rank + 4.0 * TRIANGLE * new * new);
         let images = 2.0 * new * other.rank * (own.dim + other.dim);
-        let answers = 2.0 * count * (rank + new + other.rank) * other.dim;
+        let answers = 2.0 * count * (rank + TRIANGLE * new + other.rank) * other.dim;
         self.flops += directions + images + answers;
         // Every image is made again in the answer; those of the other side once.
         self.normals += (rank + new) * other.dim + other.rank * own.dim;

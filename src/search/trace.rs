@@ -23,6 +23,11 @@ const MAX_REGIONS_PER_NEURON: usize = 100;
 /// The widest layers that are multiplied one line at a time.
 const NARROW: usize = 32;
 
+/// Whether a network with hidden layers of these widths is narrow: its lines are traced one after the other.
+pub fn is_narrow(mut widths: impl Iterator<Item = usize>) -> bool {
+    widths.all(|width| width <= NARROW)
+}
+
 /// The smallest step on each of `lines`, or `None` where tracing was given up: for all lines of an engine that has no
 /// weights, or whose ψ is not piecewise linear.
 pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], bound: f64) -> Vec<Option<Outcome>> {
@@ -135,7 +140,7 @@ impl Tracer {
         let mut tracer = Self {
             bound,
             max_regions: (MAX_REGIONS_PER_NEURON * widths.iter().sum::<usize>()) as u32,
-            is_narrow: widths.iter().all(|&width| width <= NARROW),
+            is_narrow: is_narrow(widths.iter().copied()),
             leak,
             weights,
             readout,
