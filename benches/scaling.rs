@@ -49,45 +49,76 @@ const SCATTERED_CELLS: usize = 20;
 /// Shards that the end of a run is divided into, beside that of the whole.
 const SHARDS: usize = 16;
 
-/// Wall seconds of one run of the program, from start to end, on `ranks` ranks of one thread, or as one process without mpirun.
-fn run_program(ranks: Option<usize>, arguments: &[&str]) -> f64 {
-    let out = std::env::temp_dir().join(format!("advstep-scaling-{}.h5", std::process::id()));
+/// How the program is started: as one process, or under mpirun; a thread a rank.
+#[derive(Clone, Copy)]
+enum Start {
+    Alone,
+    /// This many ranks.
+    Ranks(usize),
+    /// So many processes at once that know nothing of one another, each with its part of the networks: what the machine allows.
+    Apart(usize),
+}
+
+/// Wall seconds of one run of the program on `networks` networks, from start to end.
+fn run_program(start: Start, cell: &str, networks: usize) -> f64 {
     let program = env!("CARGO_BIN_EXE_advstep-hpc");
-    let mut command = match ranks {
-        None => Command::new(program),
-        Some(ranks) => {
-            let mut launcher = Command::new("mpirun");
-            launcher.args(["-n", &ranks.to_string(), program]);
-            launcher
-        }
+    let (processes, share) = match start {
+        Start::Alone | Start::Ranks(_) => (1, networks),
+        Start::Apart(processes) => (processes, networks / processes),
     };
-    let start = Instant::now();
-    let status = command
-        .args(arguments)
-        .args(["--threads", "1", "--quiet", "--overwrite", "--out"])
-        .arg(&out)
-        .stderr(Stdio::null())
-        .status();
-    let seconds = start.elapsed().as_secs_f64();
-    assert!(status.expect("the program starts").success(), "{ranks:?} ranks: {arguments:?}");
-    std::fs::remove_file(out).expect("the program has written its file");
+    let out = |process: usize| std::env::temp_dir().join(format!("advstep-scaling-{}-{process}.h5", std::process::id()));
+    let command = |process: usize| {
+        let mut command = match start {
+            Start::Ranks(_) => Command::new("mpirun"),
+            _ => Command::new(program),
+        };
+        if let Start::Ranks(ranks) = start {
+            command.args(["-n", &ranks.to_string(), program]);
+        }
+        command.args(cell.split_whitespace()).args(["--networks", &share.to_string(), "--seed", &(process + 1).to_string()]);
+        command.args(["--threads", "1", "--quiet", "--overwrite", "--out"]).arg(out(process)).stderr(Stdio::null());
+        command
+    };
+    let begin = Instant::now();
+    let children: Vec<_> = (0..processes).map(|process| command(process).spawn().expect("the program starts")).collect();
+    for mut child in children {
+        assert!(child.wait().expect("it can be waited for").success(), "{cell}");
+    }
+    let seconds = begin.elapsed().as_secs_f64();
+    (0..processes).for_each(|process| std::fs::remove_file(out(process)).expect("the program has written its file"));
     seconds
 }
 
-/// Two ranks against one on a compute-bound cell, alternating; start-up; a small cell.
+/// Two ranks against one, and two processes that know nothing of one another, on compute-bound cells, in turn; start-up; a small cell.
 fn strong_scaling() -> Value {
-    let cell = ["--depths", "2", "--dims", "100", "--widths", "1e3", "--networks", "2000"];
-    let rounds: Vec<[f64; 2]> = (0..3).map(|_| [run_program(Some(1), &cell), run_program(Some(2), &cell)]).collect();
-    let median = |of: &dyn Fn(&[f64; 2]) -> f64| common::median(rounds.iter().map(of).collect());
-    let [one, two, speedup] = [median(&|round| round[0]), median(&|round| round[1]), median(&|round| round[0] / round[1])];
-    println!("(L=2, d=100, k=1000), 2000 networks: {one:.2} s on one rank, {two:.2} s on two, {speedup:.2} times as fast");
-    let start_up = ["--depths", "1", "--dims", "10", "--widths", "10", "--networks", "1", "--inputs", "1"];
-    let start_up = common::median((0..5).map(|_| run_program(None, &start_up)).collect());
+    const TINY: &str = "--depths 1 --dims 10 --widths 10 --inputs 1";
+    let starts = [Start::Ranks(1), Start::Ranks(2), Start::Apart(2)];
+    let of_starts = |cell: &str, networks: usize, rounds: usize| {
+        let rounds: Vec<[f64; 3]> = (0..rounds).map(|_| starts.map(|start| run_program(start, cell, networks))).collect();
+        [0, 1, 2].map(|start| common::median(rounds.iter().map(|round| round[start]).collect()))
+    };
+    let begin = of_starts(TINY, 2, 3);
+    println!("start to end of a run of two tiny networks under mpirun: {:.2} s on one rank, {:.2} s on two", begin[0], begin[1]);
+    let cells = [((3, 100, 300), 16_000), ((2, 100, 1000), 3000), ((6, 100, 100), 1500)].map(|((depth, dim, width), networks)| {
+        let cell = format!("--depths {depth} --dims {dim} --widths {width}");
+        let [one, two, apart] = of_starts(&cell, networks, 2);
+        let speedup = one / two;
+        println!(
+            "({depth}, {dim}, {width}), {networks} networks: {one:.2} s on one rank, {two:.2} s on two, {speedup:.2} times as fast; two \
+             processes apart {apart:.2} s, {:.2} times",
+            one / apart
+        );
+        json!({
+            "cell": [depth, dim, width], "networks": networks, "one_rank": one, "two_ranks": two, "apart": apart, "speedup": speedup,
+            "speedup_apart": one / apart, "speedup_without_start": (one - begin[0]) / (two - begin[1]),
+        })
+    });
+    let start_up = common::median((0..5).map(|_| run_program(Start::Alone, TINY, 1)).collect());
     println!("start to end of a run of one tiny network: {:.0} ms", 1e3 * start_up);
     let cell = Cell::new(6, 10, 10);
     let small = seconds_per_network(cell, 100, 100) * 100.0;
     println!("{cell}, 100 networks of 100 inputs: {:.1} ms on one thread", 1e3 * small);
-    json!({ "one_rank": one, "two_ranks": two, "speedup": speedup, "start_up": start_up, "small_cell": small })
+    json!({ "cells": cells, "begin_one": begin[0], "begin_two": begin[1], "start_up": start_up, "small_cell": small })
 }
 
 /// Seconds of one thread for a network of `cell`.

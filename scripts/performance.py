@@ -174,14 +174,21 @@ def scaling_text(scaling, bench, figure):
     strong, prediction = scaling["strong"], scaling["prediction"]
     end, revision = prediction["end_of_run"], scaling["revision"]
     whole = end["whole"]
+    strong_rows = [
+        [cell(row["cell"]), row["networks"], *(seconds(row[key]) for key in ["one_rank", "two_ranks"]), f"{row['speedup']:.2f}",
+         f"{row['speedup_without_start']:.2f}", seconds(row["apart"]), f"{row['speedup_apart']:.2f}"]
+        for row in strong["cells"]
+    ]
     differs = "" if revision == bench["ceilings"].get("revision") else f" at revision {revision}, which is not that of the tables above,"
     text = f"""
 ## Scaling
 
-Measured by `cargo bench --bench scaling`{differs} at level {scaling['simd']}. (2, 100, 1000), 2000 networks, whole program:
-{seconds(strong['one_rank'])} on one rank, {seconds(strong['two_ranks'])} on two, {strong['speedup']:.2f} times as fast. A run of one tiny
-network takes {seconds(strong['start_up'])} from start to end; the 100 networks of cell (6, 10, 10) take {seconds(strong['small_cell'])} on one thread.
+Measured by `cargo bench --bench scaling`{differs} at level {scaling['simd']}. A run of one tiny
+network takes {seconds(strong['start_up'])} from start to end, under mpirun {seconds(strong['begin_one'])} on one rank and {seconds(strong['begin_two'])} on two, which MPI needs to start;
+the 100 networks of cell (6, 10, 10) take {seconds(strong['small_cell'])} on one thread. Whole program, a thread a rank, and two processes that share
+nothing but the machine, each with half of the networks:
 
+{table(["(L, d, k)", "networks", "one rank", "two ranks", "faster by", "without the start", "two processes apart", "faster by"], strong_rows)}
 Predicted for preset `paper` by simulation: units dealt as in the program, by predicted cost. Unit times are processor seconds of one thread;
 {unit_times_text(prediction)}. Units scatter by {100 * prediction['spread']:.0f} %, as in {prediction['spread_cells']} cells of which several
 were measured one by one. Rank 0 needs {1e6 * prediction['taken_in']:.1f} µs to take in a record and {1e6 * prediction['journalled']:.1f} µs to journal it, and an assumed
