@@ -57,8 +57,9 @@ const UNIT: f64 = 7.0e-6;
 const INPUT: f64 = 4.3e-7;
 /// Seconds a number of an input.
 const INPUT_NUMBER: f64 = 5.0e-9;
-/// Rounds of few points in a scan, times √d.
-const LAST_ROUNDS: f64 = 85.0;
+/// Rounds of few points in a scan, times √d, and seconds a number of a direction in one, besides those of drawing its image.
+const LAST_ROUNDS: f64 = 25.0;
+const READ_AGAIN: f64 = 1.0e-9;
 /// Rounds of evaluations in a scan, until the last line of a network is done.
 const SCAN_ROUNDS: f64 = 9.0;
 /// Passes over the neurons in an exact line search.
@@ -87,8 +88,8 @@ pub(super) fn scan_points(cell: Cell) -> f64 {
     (3.6 + 9.0 * (cell.dim as f64).powf(-0.59)).min(9.0)
 }
 
-/// Rounds of a scan, of few points each, in which the implicit engine does little but draw all images again. A fit to times, which takes in
-/// what else is not counted.
+/// Rounds of a scan, of few points each, in which the implicit engine does little but read all directions and draw their images again. A
+/// fit to times, which takes in what else is not counted.
 fn last_rounds(cell: Cell) -> f64 {
     LAST_ROUNDS / (cell.dim as f64).sqrt()
 }
@@ -241,11 +242,12 @@ impl Shape {
             if points > 0.0 {
                 let drawn = if here <= inputs { here * below } else { all.min(below) * here + inputs.min(here) * below };
                 products.normals += lines * last_rounds(cell) * drawn;
+                products.read_again += lines * last_rounds(cell) * drawn;
             }
         }
-        let Products { normals, flops, numbers, small } = products;
+        let Products { normals, flops, numbers, read_again, small } = products;
         let rate = PRODUCT_IMPLICIT * self.product_rate / PRODUCT_F32;
-        let vectors = VECTOR * numbers + SMALL * small;
+        let vectors = VECTOR * numbers + READ_AGAIN * read_again + SMALL * small;
         UnitCost { normals, flops, seconds: normals / NORMALS + flops / rate + vectors + self.other_seconds() }
     }
 
@@ -272,6 +274,8 @@ struct Products {
     flops: f64,
     /// Numbers in the vectors asked and answered.
     numbers: f64,
+    /// Numbers in the directions that rounds of few points read.
+    read_again: f64,
     /// Σ m³ over products of m vectors.
     small: f64,
 }
