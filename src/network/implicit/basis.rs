@@ -82,7 +82,7 @@ impl<T: Real> Basis<T> {
     }
 
     /// `out` (n × dim) += combinations of the vectors with these coefficients, n × rank.
-    pub fn add_combinations(&self, coefficients: &Array2<f64>, out: &mut Array2<T>) {
+    pub fn add_combinations(&self, coefficients: &Array2<f64>, mut out: ArrayViewMut2<T>) {
         let coefficients = coefficients.mapv(T::of_f64);
         for (numbers, vectors) in self.vectors_from(0) {
             add_times(coefficients.slice(s![.., numbers]), vectors, out.view_mut());
@@ -99,9 +99,10 @@ impl<T: Real> Basis<T> {
     /// has no meaning.
     pub fn extend(&mut self, x: &mut Array2<T>) -> Array2<f64> {
         let n = x.nrows();
-        let length = norms(x);
         let at_once = n.div_ceil(n.div_ceil(AT_ONCE).max(1));
+        let known = (self.rank > 0 || at_once < n).then(|| norms(x));
         let (mut coefficients, mut gram) = self.take_off(0, None, x.view_mut(), at_once.min(n));
+        let length = known.unwrap_or_else(|| gram.diag().iter().map(|square| square.sqrt()).collect());
         // Rows that are still to be taken in.
         let mut rows: Vec<usize> = (0..n).collect();
         while !rows.is_empty() && !self.is_full() {

@@ -21,10 +21,11 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
 use super::basis::Basis;
 use crate::kernels::Real;
+use crate::machine::pages;
 use crate::network::product::{add_times, count_vectors, inner_products, times, zeros};
 use crate::random::PRODUCT_ROWS;
 
@@ -91,13 +92,16 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
     }
     let before = own.directions.rank();
     let coefficients = own.directions.extend(&mut x);
-    let mut answer = match x.ncols() == other.directions.dim() {
-        true => x,
-        false => zeros((x.nrows(), other.directions.dim())),
-    };
+    let shape = (x.nrows(), other.directions.dim());
     if own.directions.rank() == 0 {
-        answer.fill(T::zero());
+        return zeros(shape);
     }
+    // What is left of x has no meaning: the answer takes its place if it fits. Every number of it is written by the first `times`.
+    let mut place = if x.ncols() == shape.1 { x.into_raw_vec_and_offset().0 } else { Vec::with_capacity(shape.0 * shape.1) };
+    place.clear();
+    pages::prefer_large(place.spare_capacity_mut());
+    // SAFETY: the view covers the room of `place`, which outlives it.
+    let mut answer = unsafe { ArrayViewMut2::from_shape_ptr(shape, place.as_mut_ptr()) };
     let (rank, others) = (own.directions.rank(), &other.directions);
     let mut on_other = Array2::zeros((rank, others.rank()));
     on_other.slice_mut(s![..before, ..own.on_other.ncols()]).assign(&own.on_other);
@@ -141,8 +145,10 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
             }
         }
     });
-    others.add_combinations(&coefficients.dot(&own.on_other), &mut answer);
-    answer
+    others.add_combinations(&coefficients.dot(&own.on_other), answer.view_mut());
+    // SAFETY: all of these numbers have been written.
+    unsafe { place.set_len(shape.0 * shape.1) };
+    Array2::from_shape_vec(shape, place).expect("as many numbers")
 }
 
 /// The images of the rows of `x` under a matrix of which everything is known, because `other` spans the whole space: A x = P ⟨C, x⟩. `draw`
@@ -155,7 +161,7 @@ fn multiply_known<T: Real>(own: &Known<T>, other: &Known<T>, x: ArrayView2<T>, d
         part += &inner_products(x.slice(s![.., rows]), chunk);
     });
     let mut answer = zeros((x.nrows(), other.directions.dim()));
-    other.directions.add_combinations(&on_other, &mut answer);
+    other.directions.add_combinations(&on_other, answer.view_mut());
     answer
 }
 

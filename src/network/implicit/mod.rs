@@ -9,7 +9,7 @@ mod basis;
 mod cholesky;
 pub mod gaussian_matrix;
 
-use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, s};
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, CowArray, s};
 
 use self::gaussian_matrix::{GaussianMatrix, Side};
 use super::product::{add_times, times_transposed, zeros};
@@ -145,21 +145,36 @@ impl<T: Real> Implicit<T> {
 }
 
 impl<T: Real> Implicit<T> {
-    /// f and ∇f from the pre-activations `top` of the first layer, n × k_1.
-    fn above_first_layer(&mut self, mut top: Array2<T>) -> ValueAndGradient<T> {
+    /// f and ∇f from the pre-activations `z` of the first layer, n × k_1.
+    fn above_first_layer(&mut self, z: ArrayView2<T>) -> ValueAndGradient<T> {
         let psi = self.psi;
         let mut layers = Vec::new();
+        let mut top = CowArray::from(z);
         for matrix in &mut self.hidden {
-            let hidden = Hidden::of(psi, top);
-            top = matrix.times(hidden.h.clone());
+            let hidden = Hidden::of(psi, top.into_owned());
+            top = matrix.times(hidden.h.clone()).into();
             layers.push(hidden.without_values());
         }
         let (readout, scale) = (&self.readout, self.scale);
-        let row = |mut z: ArrayViewMut1<T>| {
-            activation::readout_and_slope(psi, readout, z.as_slice_mut().expect("rows are contiguous")) * scale
+        let row = |z: &mut [T]| activation::readout_and_slope(psi, readout, z) * scale;
+        let (value, mut gradient) = match top.is_view() {
+            false => {
+                let mut top = top.into_owned();
+                let row = |mut z: ArrayViewMut1<T>| row(z.as_slice_mut().expect("rows are contiguous"));
+                (top.rows_mut().into_iter().map(row).collect(), top)
+            }
+            // Row by row, while a copy is in cache.
+            true => {
+                let mut copy = Vec::with_capacity(top.len());
+                let copied = |z: ArrayView1<T>| {
+                    copy.extend_from_slice(z.to_slice().expect("rows are contiguous"));
+                    let start = copy.len() - z.len();
+                    row(&mut copy[start..])
+                };
+                let value = top.rows().into_iter().map(copied).collect();
+                (value, Array2::from_shape_vec(top.dim(), copy).expect("as many rows"))
+            }
         };
-        let value = top.rows_mut().into_iter().map(row).collect();
-        let mut gradient = top;
         for (matrix, hidden) in self.hidden.iter_mut().zip(&layers).rev() {
             gradient = matrix.transpose_times(gradient);
             hidden.scale_gradient(psi, &mut gradient);
@@ -206,12 +221,15 @@ impl<T: Real> Engine<T> for Implicit<T> {
 
     fn value_and_gradient(&mut self) -> ValueAndGradient<T> {
         self.z = self.first_times(self.inputs.clone());
-        self.above_first_layer(self.z.clone())
+        let z = std::mem::replace(&mut self.z, zeros((0, 0)));
+        let result = self.above_first_layer(z.view());
+        self.z = z;
+        result
     }
 
     fn value_and_gradient_at(&mut self, x: ArrayView2<T>) -> ValueAndGradient<T> {
         let z = self.first_times(x.to_owned());
-        self.above_first_layer(z)
+        self.above_first_layer(z.view())
     }
 
     fn linear_gradient(&mut self) -> Array2<T> {
