@@ -80,8 +80,10 @@ multiples of the linear prediction, regula falsi, inputs dropped when done. PyTo
 
 The bound is the time of the work that the method cannot do without, each kind at its ceiling on all cores and one after the
 other: flops of the matrix products, every weight drawn once, what is kept between passes written and read once. For the implicit engine
-flops are counted as they are made, with the second passes that Gram–Schmidt needs for points of a line, which are nearly parallel; images
-count as drawn once, though they are drawn again rather than kept.
+flops are counted as they are made, with the second passes that Gram–Schmidt needs for points of a line, which are nearly parallel; so are
+vectors that a pass reads or writes, once each, where the last cache does not hold them (a pass that needs sums over all of the one before
+cannot be joined with it); images count as drawn once, though they are drawn again rather than kept. The ceiling of products is the best of
+the table above.
 
 """
     rows = []
@@ -99,9 +101,9 @@ count as drawn once, though they are drawn again rather than kept.
                 missed.append([cell(row["cell"]), peer, f"{ratio:.1f}", f"{target:g}", f"{best:.1f}", f"{row['achieved']:.2f}"])
     if missed:
         text += f"""
-Ratios to a peer that fall short of their target, and what a program at the bound would reach. The tuned peer makes the same products as
-we do, at {gigaflops('torch_sgemm_all')} in matrices of 2048 against {gigaflops('sgemm_all')}: where its ratio at the bound is below the target, no
-program that makes these products can reach it on this machine.
+Ratios to a peer that fall short of their target, and what a program at the bound would reach. The tuned peer makes the products of the
+dense method at {gigaflops('torch_sgemm_all')} in matrices of 2048, where ours go at {gigaflops('sgemm_all')}: where its ratio at the bound is below the
+target, no program of our method can reach it on this machine.
 
 """
         text += table(["(L, d, k)", "peer", "ratio", "target", "at the bound", "bound / measured"], missed)
