@@ -60,7 +60,7 @@ fn least_dense_work(cell: Cell, inputs: f64, points: f64) -> [f64; 3] {
     [flops, cell.weights(), 8.0 * (above + 2.0 * inputs * width)]
 }
 
-/// The same for the implicit method: every image drawn once, and a first layer that is drawn. Flops and numbers of vectors depend on the rounds
+/// The same for the implicit method: every image drawn once, and the first layer if it is drawn. Flops and numbers of vectors depend on the rounds
 /// of the search and are `counted`; vectors that the last cache of the machine holds for all threads at once need not go through memory.
 fn least_implicit_work(cell: Cell, inputs: f64, points: f64, counted: [f64; 2], threads: usize) -> [f64; 3] {
     let (dim, width) = (cell.dim as f64, cell.width as f64);

@@ -13,7 +13,7 @@ achieved / bound. Writes DIRECTORY/bench.json and, from it, FILE.
   --quick           one round of small cells, to see that everything works
   --scaling         measure scaling as well (DIRECTORY/scaling.json, and scaling.svg beside FILE), with the unit times that
                     cargo bench --bench cost_model has kept in benches/results/unit_times.jsonl; without it FILE has the scaling
-                    measured before, with its revision, if that was with the same BLAS kernels
+                    measured before, with its revision, if that was at the same SIMD level
   --out DIRECTORY   where the JSON goes [default: benches/results]
   --document FILE   [default: docs/performance.md; with --quick: DIRECTORY/performance.md]
 

@@ -136,8 +136,8 @@ def unfit(scaling, ceilings):
     """Why the measurements of scaling do not belong beside those of the bench, or None."""
     if "revision" not in scaling:
         return "it does not say which revision of the program it is of"
-    if scaling["simd"] != ceilings["simd"]:
-        return f"it is of level {scaling['simd']}, the bench of {ceilings['simd']}"
+    if scaling.get("simd") != ceilings["simd"]:
+        return f"it is of level {scaling.get('simd')}, the bench of {ceilings['simd']}"
     return None
 
 

@@ -15,7 +15,7 @@ import tempfile
 KINDS = {
     "matrix products": r"kernels::gemm|gemm_|matrixmultiply",
     "normals": r"normal::Lanes::fill",
-    "line search": r"kernels::line",
+    "line search": r"kernels::(line|piece)",
     "ReLU, masks, readout": r"kernels::(relu|activation)",
     "system: pages": r"\[k\]",
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use advstep_hpc::machine::prepare;
+use advstep_hpc::machine::{blas, prepare};
 use advstep_hpc::network::times_transposed;
 use ndarray::Array2;
 
@@ -45,6 +45,8 @@ fn no_thread_of_openblas_is_left() {
         assert!(again.env("OPENBLAS_NUM_THREADS", BLAS_THREADS).env("OMP_NUM_THREADS", "1").status().unwrap().success());
         return;
     }
+    let has_threads = blas::threading() == blas::Threading::Pthreads && thread::available_parallelism().unwrap().get() > 1;
+    assert!(!has_threads || std::fs::read_dir("/proc/self/task").unwrap().count() > 2, "there is nothing to end");
     prepare().unwrap();
     assert_eq!(other_threads(), [""; 0], "at the start");
     // Large enough that BLAS would share the work out if it might.

@@ -85,9 +85,12 @@ fn products_are_their_definition_at_every_level_in_every_layout() {
     let matrix =
         |seed, rows: usize, columns: usize| Array2::from_shape_vec((rows, columns), numbers::<f32>(seed, rows * columns)).unwrap();
     // Around the sizes of tiles, groups and stretches; rows 4096 bytes apart; none at all.
-    let shapes =
+    let small =
         [(1, 1, 1), (3, 5, 7), (12, 16, 32), (13, 17, 33), (31, 513, 25), (25, 30, 31), (2, 1030, 2), (5, 1024, 29), (100, 40, 50)];
-    for (n, q, m) in shapes.into_iter().chain([(0, 3, 2), (3, 0, 2), (3, 2, 0)]) {
+    // Lanes that stay in place, with a rest and over two stretches; more lanes than are packed at a time.
+    let large = [(2, 600, 75), (4, 40, 49), (9, 520, 230), (13, 513, 300), (20, 3, 5000)];
+    let shapes = small.into_iter().chain(large);
+    for (n, q, m) in shapes.chain([(0, 3, 2), (3, 0, 2), (3, 2, 0)]) {
         let (a, b, before) = (matrix(1, n, q), matrix(2, q, m), matrix(3, n, m));
         // The same numbers in columns, and as parts of larger matrices.
         let b_in_columns = Array2::from_shape_fn((q, m).f(), |at| b[at]);

@@ -105,7 +105,7 @@ fn prediction(cell: &Cell, networks: usize, inputs: usize, threads: usize, optio
 #[test]
 fn predicted_memory_is_a_tight_upper_bound() {
     let cell = Cell::new;
-    let cases: [(Cell, usize, usize, usize, &[&str]); 16] = [
+    let cases: [(Cell, usize, usize, usize, &[&str]); 18] = [
         (cell(1, 10, 10), 10, 100, 1, &[]),
         (cell(1, 10, 10), 30_000, 1, 2, &[]),
         (cell(1, 10, 10), 2000, 1000, 2, &[]),
@@ -122,6 +122,9 @@ fn predicted_memory_is_a_tight_upper_bound() {
         (Cell::of_layers(10, &[10_000, 10_000, 30]), 2, 100, 2, &[]),
         (Cell::of_layers(50, &[600, 20, 900]), 2, 4, 2, &["--search", "exact"]),
         (Cell::of_layers(10, &[300_000, 20]), 2, 100, 1, &[]),
+        // Large arrays that stay from one network to the next.
+        (cell(2, 400, 100_000), 5, 30, 1, &["--precision", "f64"]),
+        (cell(2, 50, 5000), 1, 2, 1, &["--search", "exact"]),
     ];
     println!("{:>28} networks inputs threads  measured  predicted  MiB", "(L, d, k)");
     let mut wrong = Vec::new();

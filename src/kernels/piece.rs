@@ -79,14 +79,14 @@ impl Earliest {
     #[inline(always)]
     fn take_in(&mut self, chunk: usize, alpha: &[f64; LANES], beta: &[f64; LANES], mask: &[f64; LANES], now: f64) {
         let mut t = [0.0; LANES];
-        for lane in 0..LANES {
-            t[lane] = flip(alpha[lane], beta[lane], mask[lane], now);
+        for (lane, t) in t.iter_mut().enumerate() {
+            *t = flip(alpha[lane], beta[lane], mask[lane], now);
         }
         let first = (chunk * LANES) as f64;
-        for lane in 0..LANES {
-            let earlier = t[lane] < self.t[lane];
+        for (lane, t) in t.into_iter().enumerate() {
+            let earlier = t < self.t[lane];
             self.neuron[lane] = if earlier { first + lane as f64 } else { self.neuron[lane] };
-            self.t[lane] = if earlier { t[lane] } else { self.t[lane] };
+            self.t[lane] = if earlier { t } else { self.t[lane] };
         }
     }
 
@@ -94,8 +94,8 @@ impl Earliest {
     fn of_all_lanes(self) -> (f64, usize) {
         let first = fold(self.t, least);
         let mut neuron = [0.0; LANES];
-        for lane in 0..LANES {
-            neuron[lane] = if self.t[lane] == first { self.neuron[lane] } else { f64::INFINITY };
+        for (lane, neuron) in neuron.iter_mut().enumerate() {
+            *neuron = if self.t[lane] == first { self.neuron[lane] } else { f64::INFINITY };
         }
         (first, if first < f64::INFINITY { fold(neuron, least) as usize } else { 0 })
     }

@@ -2,8 +2,8 @@
 //!
 //! The system clears every page that it maps, at a few gigabytes a second: a tenth of the time of a wide network. Arrays below [`LARGE`]
 //! stay with glibc ([`keep_freed_memory`]); larger ones, which glibc always gives back, stay with the thread that frees them, while it
-//! has a [`KeepLarge`]. What a thread keeps and what it uses are together never more than the most that it has used: keeping them makes no
-//! network larger.
+//! has a [`KeepLarge`]. The large arrays that a thread keeps and uses are together never more than the most that it has used. Smaller ones
+//! that come later may come on top: [`BESIDE`].
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -11,11 +11,15 @@ use std::marker::PhantomData;
 use std::ptr;
 
 /// Arrays below this size come from memory that glibc keeps: the most that it takes.
-const LARGE: usize = 32 << 20;
+pub const LARGE: usize = 32 << 20;
+/// What a network may need beside the large arrays that its thread keeps: a few arrays that are just not large.
+pub const BESIDE: usize = 2 * LARGE;
 /// Most arrays that a thread keeps.
 const SLOTS: usize = 64;
 /// Bytes of a page.
 const PAGE: usize = 4096;
+/// Arrays above this size cannot be.
+const LARGEST: usize = isize::MAX as usize / 2;
 /// Free memory at the end of what a thread has, above which glibc gives it back.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const MOST_KEPT: libc::c_int = 128 << 20;
@@ -42,7 +46,11 @@ pub struct KeepLarge {
 impl KeepLarge {
     #[expect(clippy::new_without_default, reason = "it changes the thread")]
     pub fn new() -> Self {
-        KEPT.with(|kept| kept.is_on.set(true));
+        KEPT.with(|kept| {
+            kept.is_on.set(true);
+            kept.used.set(0);
+            kept.most.set(0);
+        });
         Self { _not_send: PhantomData }
     }
 
@@ -159,7 +167,7 @@ static ALLOCATOR: Allocator = Allocator;
 
 /// Whether arrays of this layout may be kept.
 fn is_large(layout: Layout) -> bool {
-    layout.size() >= LARGE && layout.align() <= ALIGNMENT
+    (LARGE..=LARGEST).contains(&layout.size()) && layout.align() <= ALIGNMENT
 }
 
 /// Of large arrays: with it the system can move them by their pages.
@@ -216,12 +224,24 @@ unsafe impl GlobalAlloc for Allocator {
 
     unsafe fn realloc(&self, array: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let new_layout = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
-        let allocated = |layout: Layout| if is_large(layout) { of_room(room(layout.size())) } else { layout };
-        let large = |layout: Layout| if is_large(layout) { room(layout.size()) } else { 0 };
-        with_kept(|kept| {
-            kept.resize(large(layout), large(new_layout));
-            None::<()>
-        });
-        unsafe { System.realloc(array, allocated(layout), allocated(new_layout).size()) }
+        match (is_large(layout), is_large(new_layout)) {
+            (false, false) => unsafe { System.realloc(array, layout, size) },
+            (true, true) => {
+                let [old, new] = [layout.size(), size].map(room);
+                with_kept(|kept| {
+                    kept.resize(old, new);
+                    None::<()>
+                });
+                unsafe { System.realloc(array, of_room(old), new) }
+            }
+            _ => unsafe {
+                let new = self.alloc(new_layout);
+                if !new.is_null() {
+                    ptr::copy_nonoverlapping(array, new, layout.size().min(size));
+                    self.dealloc(array, layout);
+                }
+                new
+            },
+        }
     }
 }

@@ -120,8 +120,7 @@ pub fn blas_name() -> &'static str {
     })
 }
 
-/// The processor family whose kernels OpenBLAS chose, e.g. `SkylakeX`. Results agree byte for byte only where this is the same: in f64, and in
-/// the small matrices of the implicit engine.
+/// The processor family whose kernels OpenBLAS chose, e.g. `SkylakeX`. Products in f64 agree byte for byte only where this is the same.
 pub fn blas_core() -> &'static str {
     static CORE: OnceLock<String> = OnceLock::new();
     // SAFETY: a string of the library, copied once.

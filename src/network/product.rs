@@ -104,10 +104,11 @@ pub fn count_vectors(count: usize, length: usize) {
 
 fn product<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, keep: bool, mut out: ArrayViewMut2<T>) {
     WORK.set(Work { flops: WORK.get().flops + 2.0 * a.len() as f64 * b.ncols() as f64, ..WORK.get() });
+    // For products that others ask of BLAS, too.
+    blas::set_one_thread();
     if T::product(a, b, keep, out.view_mut()) {
         return;
     }
-    blas::set_one_thread();
     debug_assert!(
         [a.strides(), b.strides(), out.strides()].iter().all(|strides| strides.contains(&1)) || out.len() < 2 || a.len() < 2
     );

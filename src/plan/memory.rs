@@ -3,6 +3,7 @@
 use crate::activation::Activation;
 use crate::experiment::{Cell, Experiment};
 use crate::limit;
+use crate::machine::allocator::{BESIDE, LARGE};
 use crate::network::dense::{Keep, Storage};
 use crate::network::implicit::FirstLayer;
 use crate::random::BLOCK_ROWS;
@@ -128,5 +129,7 @@ fn implicit_bytes(cell: Cell, experiment: &Experiment, search: SearchName) -> u6
     let small = 16.0 * (2..=cell.depth).map(small).sum::<f64>();
     let flight = (2.0 + depth.clamp(2.0, 4.0)) * inputs * width;
     let line = if cell.depth == 1 { inputs * (one_layer::bins(cell.width) as f64 * 64.0 + 0.4 * width) } else { 0.0 };
-    ((first + hidden + flight + 3.0 * inputs * dim) * number + small + line + 16.0 * width + 16.0 * dim) as u64
+    // Beside large arrays that are kept, the smaller ones of later rounds.
+    let beside = if inputs * width * number >= LARGE as f64 { BESIDE as f64 } else { 0.0 };
+    ((first + hidden + flight + 3.0 * inputs * dim) * number + small + line + beside + 16.0 * width + 16.0 * dim) as u64
 }

@@ -17,8 +17,9 @@ pub type Finished = Receiver<Result<UnitRecord, Failure>>;
 
 /// Measures units of `queue` until there are no more, until one fails, or until this process is asked to stop.
 pub fn work(rank: usize, job: &Job, queue: &UnitQueue, stop: &Stop, finished: &Sender<Result<UnitRecord, Failure>>) {
-    let large = KeepLarge::new();
     let mut claim = None;
+    // Dropped before the claim, in whose room it is.
+    let large = KeepLarge::new();
     while stop.wanted().is_none() {
         if !claim.as_mut().is_some_and(Claim::go_on) {
             // What this thread keeps is in the room that it has claimed.

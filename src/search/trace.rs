@@ -7,7 +7,7 @@
 //! line, in the first cache. The number of regions grows like L·k, so tracing is for small k. It runs in f64 whatever the precision of
 //! the network.
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip, s};
 
 use crate::kernels::Real;
 use crate::kernels::piece::{self, Piece, padded};
@@ -271,6 +271,6 @@ fn earliest(flips: &[(f64, usize)]) -> (usize, (f64, usize)) {
 /// Wᵀ in f64, with its rows padded.
 fn padded_transpose<T: Real>(w: &Array2<T>) -> Array2<f64> {
     let mut transpose = Array2::zeros((w.ncols(), padded(w.nrows())));
-    transpose.slice_mut(s![.., ..w.nrows()]).assign(&w.mapv(T::to_f64).reversed_axes());
+    Zip::from(transpose.slice_mut(s![.., ..w.nrows()])).and(w.t()).for_each(|out, w| *out = w.to_f64());
     transpose
 }

@@ -173,7 +173,8 @@ unsafe fn multiply<V: Vector>(task: Task, panels: &mut Vec<Line>) {
     let packs = !lanes.are_adjacent || scalars.count > tile_rows;
     let most_packed = if packs { block_lanes.min(lanes.count.next_multiple_of(tile_lanes)) } else { tile_lanes };
     let line = size_of::<Line>() / size_of::<f32>();
-    panels.resize((MOST_ROWS * COPY_STRIDE + most_packed * depth.min(STRETCH)).div_ceil(line), Line { _numbers: [0.0; 16] });
+    let lines = (MOST_ROWS * COPY_STRIDE + most_packed * depth.min(STRETCH)).div_ceil(line);
+    panels.resize(lines.max(panels.len()), Line { _numbers: [0.0; 16] });
     let copies = panels.as_mut_ptr().cast::<f32>();
     let packed = unsafe { copies.add(MOST_ROWS * COPY_STRIDE) };
     let rows_collide = (scalars.stride * size_of::<f32>()).is_multiple_of(COLLIDING);
@@ -320,7 +321,7 @@ unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize, const AHEAD: 
             for (v, lanes) in lanes.iter_mut().enumerate() {
                 *lanes = V::load(b.add(v * V::LANES));
                 if AHEAD {
-                    V::prefetch(b.add((VECTORS + v) * V::LANES));
+                    V::prefetch(b.wrapping_add((VECTORS + v) * V::LANES));
                 }
             }
             for (r, sums) in sums.iter_mut().enumerate() {
@@ -345,10 +346,9 @@ unsafe fn write<V: Vector, const ROWS: usize, const VECTORS: usize>(
     let is_whole = valid == (ROWS, VECTORS * V::LANES);
     unsafe {
         if is_whole && out.transposed {
-            for r in (0..ROWS).step_by(GROUP) {
+            for (group, sums) in sums.as_chunks::<GROUP>().0.iter().enumerate() {
                 for v in 0..VECTORS {
-                    let rows = [sums[r][v], sums[r + 1][v], sums[r + 2][v], sums[r + 3][v]];
-                    V::store_transposed(rows, out.at(r, v * V::LANES), out.stride, keep);
+                    V::store_transposed(sums.map(|sums| sums[v]), out.at(group * GROUP, v * V::LANES), out.stride, keep);
                 }
             }
             return;

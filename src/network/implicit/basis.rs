@@ -38,7 +38,8 @@ const SEGMENT: usize = 256;
 pub struct Basis<T> {
     dim: usize,
     rank: usize,
-    /// Each has room for [`SEGMENT`] vectors, and is full if another follows it. Room that is not used takes no memory.
+    /// Each has room for [`SEGMENT`] vectors, and is full if another follows it. Room that is not used takes no memory: what an array
+    /// before it has left there is given back.
     segments: Vec<Vec<T>>,
 }
 
@@ -236,7 +237,8 @@ impl<T: Real> Basis<T> {
         let by = by.mapv(T::of_f64);
         let mut taken = 0;
         while taken < by.nrows() {
-            if self.rank == self.segments.len() * SEGMENT {
+            let is_new = self.rank == self.segments.len() * SEGMENT;
+            if is_new {
                 let mut segment = Vec::with_capacity(SEGMENT.min(self.dim - self.rank) * self.dim);
                 pages::prefer_large(segment.spare_capacity_mut());
                 self.segments.push(segment);
@@ -252,6 +254,9 @@ impl<T: Real> Basis<T> {
             }
             // SAFETY: these numbers have just been written.
             unsafe { segment.set_len(segment.len() + count * self.dim) };
+            if is_new {
+                pages::give_back(segment.spare_capacity_mut());
+            }
             self.rank += count;
             taken += count;
         }

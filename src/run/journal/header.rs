@@ -37,7 +37,7 @@ type Why = String;
 
 impl Header {
     /// What decides the bytes of the records of `experiment`, planned as `plan`, by this program on this machine. Ranks, threads and
-    /// memory do not. The kernels that BLAS chose for the processor do, in f64 and in small matrices.
+    /// memory do not. The kernels that BLAS chose for the processor do: products in f64 are theirs.
     pub fn new(experiment: &Experiment, shard: Option<Shard>, plan: &Plan) -> Self {
         let experiment: Table = experiment.to_toml().parse().expect("an experiment is TOML");
         let shard = shard.map(|shard| ("shard".to_string(), Value::from(shard.to_string())));
