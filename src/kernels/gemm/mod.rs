@@ -9,7 +9,7 @@
 //! registers (12 × 32 with AVX-512, 4 × 16 with AVX2). Of two matrices that are multiplied row by row the one with fewer rows is packed, so
 //! that the large one, a layer's weights, is read once and as it is. 2 flops a k and entry, 4 bytes an entry of the large operand.
 //! Rates in GF/s at the levels AVX2 and AVX-512, and in brackets what OpenBLAS's kernels for the same instructions reach beside them: the
-//! pre-activations of 256 neurons at 100 inputs, d = 500, 108 and 212 (118, 202); their masked gradient 114 and 223 (122, 224).
+//! pre-activations of 256 neurons at 100 inputs, d = 500, 107 and 209 (118, 205); their masked gradient 112 and 222 (122, 224).
 
 mod vector;
 
