@@ -37,7 +37,7 @@ const LINE_FEW: f64 = 2.2e-9;
 const LINE_BEND_FEW: f64 = 1.0e-8;
 const LINE: f64 = 3.2e-9;
 const LINE_BEND: f64 = 5.0e-8;
-const FEW: f64 = 5.0e7;
+const FEW: f64 = 1.5e7;
 /// Seconds a neuron and input of activations and masks, a layer and evaluation.
 const ACTIVATION: f64 = 0.3e-9;
 /// Seconds a number of a vector that the implicit engine takes in or gives out, besides its products.
