@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use advstep_hpc::activation::Activation;
 use advstep_hpc::kernels::line::{self, Bin, Opened, Row, Window};
+use advstep_hpc::kernels::masks::Masks;
 use advstep_hpc::kernels::normal::{LANES, Lanes};
 use advstep_hpc::kernels::piece::{self, Piece};
 use advstep_hpc::kernels::{Level, activation, at_level, gemm, relu};
@@ -146,6 +147,16 @@ fn products(criterion: &mut Criterion<ThreadTime>) {
     });
     through_blas(criterion, "gemm::masked gradient of a block", &mut || {
         general_mat_mul(1.0, black_box(&z), &w, 1.0, &mut gradient);
+    });
+    let a = normals(9, 1.0, BLOCK_ROWS);
+    let mut masks = Masks::default();
+    masks.reset(INPUTS, BLOCK_ROWS);
+    let z = matrix(10, INPUTS, BLOCK_ROWS);
+    at_all_levels(criterion, "masks::set", INPUTS * BLOCK_ROWS, || {
+        z.rows().into_iter().enumerate().for_each(|(input, z)| masks.set(input, black_box(z.to_slice().expect("contiguous"))));
+    });
+    at_all_levels(criterion, "masks::masked gradient of a block", flops, || {
+        masks.add_weighted_rows(&a, black_box(w.view()), gradient.view_mut());
     });
     let mut group = criterion.benchmark_group("products");
     let vectors = matrix(7, INPUTS, LONG);

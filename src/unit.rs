@@ -11,6 +11,7 @@ use crate::kernels::Real;
 use crate::limit;
 use crate::network::dense::Dense;
 use crate::network::implicit::Implicit;
+use crate::network::implicit::shallow::{Shallow, is_shallow};
 use crate::network::{Engine, ValueAndGradient};
 use crate::plan::CellPlan;
 use crate::random::NetworkStreams;
@@ -18,7 +19,7 @@ use crate::results::{EngineName, SearchName};
 use crate::search::{Outcome, Start, descent, march, one_layer, scan, through_the_origin, trace};
 
 /// Goes up with every change after which an experiment gives other samples, in any bit. Runs are resumed within one version only.
-pub const SCIENCE_VERSION: u32 = 5;
+pub const SCIENCE_VERSION: u32 = 6;
 
 /// What became of the search for one input. The discriminants are the codes in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +102,9 @@ fn of_network<T: Real>(experiment: &Experiment, plan: &CellPlan, streams: Networ
     let inputs = experiment.inputs_law.inputs::<T>(streams, plan.cell, experiment.inputs, bias);
     let settings = Settings { directions: &experiment.directions, bias, streams, search: plan.search, bound };
     match plan.engine {
+        EngineName::Implicit if is_shallow(plan.cell, experiment) => {
+            samples_along(&mut Shallow::new(streams, plan.cell, inputs, plan.keep.line), &settings)
+        }
         EngineName::Implicit => samples_along(&mut Implicit::with(streams, plan.cell, activation, inputs), &settings),
         _ => samples_along(&mut Dense::with(streams, plan.cell, activation, inputs, plan.keep), &settings),
     }

@@ -9,6 +9,7 @@
 pub mod activation;
 pub mod gemm;
 pub mod line;
+pub mod masks;
 pub mod normal;
 pub mod piece;
 pub mod real;

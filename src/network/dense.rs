@@ -2,17 +2,18 @@
 //!
 //! A pass over a layer goes block by block ([`BLOCK_ROWS`](crate::random::BLOCK_ROWS) neurons): the block's weights are at hand (stored,
 //! or made again from their stream), one GEMM gives the pre-activations of all inputs, and ψ, ψ' and readout run over them while they
-//! are in cache. On the last layer the same visit also multiplies the masked readout back through the block, so that at depth 1 one
-//! pass over the weights gives f and ∇f. The GEMM shapes depend on the cell and the number of inputs only, so the stored and the
+//! are in cache. On the last layer the same visit also multiplies the masked readout back through the block, for ReLU by tables
+//! ([`masks`](crate::kernels::masks)), so that at depth 1 one pass over the weights gives f and ∇f. The GEMM shapes depend on the cell and the number of inputs only, so the stored and the
 //! regenerated path give the same bits through BLAS too.
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
-use super::product::{add_times, times_transposed, zeros};
+use super::product::{add_masked_rows, add_times, times_transposed, zeros};
 use super::weights::Weights;
 use super::{Engine, Hidden, LineBlock, LinePoint, ValueAndGradient};
 use crate::activation::Activation;
 use crate::experiment::Cell;
+use crate::kernels::masks::Masks;
 use crate::kernels::{Real, activation};
 use crate::random::{BLOCK_ROWS, NetworkStreams, block_rows, blocks};
 
@@ -136,19 +137,34 @@ impl<T: Real> Dense<T> {
         let mut value = vec![0.0; below.nrows()];
         let mut gradient = zeros(below.dim());
         let mut readout = Vec::new();
-        let mut buffer = block_buffer(below.nrows(), width);
+        let is_kept = depth == 1 && is_for_lines && self.keeps_line;
+        let mut buffer = block_buffer(below.nrows(), if is_kept { 0 } else { width });
+        let mut masks = Masks::default();
         for block in 0..blocks(width) {
             self.weights.readout(block, &mut readout);
             let w = self.weights.rows(depth, block);
-            let mut z = block_of(&mut buffer, below.nrows(), w.nrows());
+            let mut kept = is_kept.then(|| zeros((below.nrows(), w.nrows())));
+            let mut z = match &mut kept {
+                Some(kept) => kept.view_mut(),
+                None => block_of(&mut buffer, below.nrows(), w.nrows()),
+            };
             times_transposed(below, w, z.view_mut());
-            if depth == 1 && is_for_lines && self.keeps_line {
-                self.z.push(z.to_owned());
+            if psi == Activation::Relu {
+                masks.reset(below.nrows(), w.nrows());
+                for (input, (value, z)) in value.iter_mut().zip(z.rows()).enumerate() {
+                    let z = z.to_slice().expect("rows are contiguous");
+                    *value += activation::readout(psi, &readout, z);
+                    masks.set(input, z);
+                }
+                add_masked_rows(&mut masks, &readout, w, gradient.view_mut());
+            } else {
+                let mut slopes = z.to_owned();
+                for (value, mut z) in value.iter_mut().zip(slopes.rows_mut()) {
+                    *value += activation::readout_and_slope(psi, &readout, z.as_slice_mut().expect("rows are contiguous"));
+                }
+                add_times(slopes.view(), w, gradient.view_mut());
             }
-            for (value, mut z) in value.iter_mut().zip(z.rows_mut()) {
-                *value += activation::readout_and_slope(psi, &readout, z.as_slice_mut().expect("rows are contiguous"));
-            }
-            add_times(z.view(), w, gradient.view_mut());
+            self.z.extend(kept);
         }
         let scale = T::of_f64(self.scale);
         gradient.mapv_inplace(|g| g * scale);

@@ -11,6 +11,7 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
 use crate::kernels::Real;
+use crate::kernels::masks::{self, Masks};
 use crate::machine::{blas, pages};
 
 /// A matrix of zeros, in large pages if it is large.
@@ -23,6 +24,11 @@ pub fn zeros<T: Real>(shape: (usize, usize)) -> Array2<T> {
 /// `out` = `x`·`w`ᵀ, with `x` n × q, `w` m × q and `out` n × m, all row-major.
 pub fn times_transposed<T: Real>(x: ArrayView2<T>, w: ArrayView2<T>, out: ArrayViewMut2<T>) {
     product(x, w.reversed_axes(), false, out);
+}
+
+/// `out` += `x`·`w`ᵀ, with `x` n × q, `w` m × q and `out` n × m, all row-major.
+pub fn add_times_transposed<T: Real>(x: ArrayView2<T>, w: ArrayView2<T>, out: ArrayViewMut2<T>) {
+    product(x, w.reversed_axes(), true, out);
 }
 
 /// `out` += `y`·`w`, with `y` n × m, `w` m × q and `out` n × q, all row-major.
@@ -77,7 +83,14 @@ pub fn lower_times<T: Real>(lower: ArrayView2<T>, x: ArrayView2<T>, mut out: Arr
 }
 
 /// Rows of a triangular matrix that are taken together, up to the last one's diagonal entry.
-const TRIANGLE_ROWS: usize = 32;
+pub const TRIANGLE_ROWS: usize = 32;
+
+/// `out` (inputs × q) += Σ_j m_ij a_j v_j: the rows v_j of `rows`, neurons × q, with the readout weights `a` of the neurons that are on.
+pub fn add_masked_rows<T: Real>(masks: &mut Masks, a: &[T], rows: ArrayView2<T>, out: ArrayViewMut2<T>) {
+    let flops = 2.0 * masks::additions(out.nrows(), rows.nrows(), rows.ncols());
+    WORK.set(Work { flops: WORK.get().flops + flops, ..WORK.get() });
+    masks.add_weighted_rows(a, rows, out);
+}
 
 thread_local! {
     static WORK: Cell<Work> = const { Cell::new(Work { flops: 0.0, vector_numbers: 0.0 }) };
@@ -86,7 +99,8 @@ thread_local! {
 /// What products have cost.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Work {
-    /// Floating-point operations in matrix products.
+    /// Floating-point operations in matrix products; an addition of a product by tables counts as two, because it takes an instruction as a
+    /// multiplication with an addition does.
     pub flops: f64,
     /// Numbers of long vectors that the implicit engine has read or written: each once a pass that needs the whole of the pass before it.
     pub vector_numbers: f64,

@@ -4,10 +4,13 @@
 //! and measured seconds side by side. Predictions order the units, drive the progress bar, and choose the engine of a cell under `--engine
 //! auto`: the rates are constants so that the choice is the same everywhere.
 
+use crate::activation::Activation;
 use crate::experiment::{Cell, Direction, Experiment, Precision};
+use crate::kernels::masks;
 use crate::limit;
 use crate::network::dense::{Keep, Storage};
 use crate::network::implicit::FirstLayer;
+use crate::network::implicit::shallow::is_shallow;
 use crate::results::{EngineName, SearchName};
 use crate::search::trace;
 
@@ -135,6 +138,7 @@ pub fn of_unit(cell: Cell, experiment: &Experiment, engine: EngineName, search: 
         points: if search == SearchName::Scan { lines * scan_points(cell) } else { 0.0 },
         lines,
         gradients: 1.0 + if experiment.directions.contains(&Direction::Descent) { DESCENT_STEPS } else { 0.0 },
+        is_relu: experiment.activation == Activation::Relu,
         activation: match experiment.activation.is_piecewise_linear() {
             true if search == SearchName::Line => 0.0,
             true => ACTIVATION,
@@ -152,6 +156,7 @@ pub fn of_unit(cell: Cell, experiment: &Experiment, engine: EngineName, search: 
     };
     match engine {
         EngineName::Dense => shape.dense(search, keep),
+        EngineName::Implicit if is_shallow(cell, experiment) => shape.shallow(experiment.inputs, keep),
         EngineName::Implicit => shape.implicit(experiment.inputs),
         EngineName::Limit => of_limit(cell, experiment),
     }
@@ -173,6 +178,7 @@ struct Shape {
     lines: f64,
     /// Passes forward and backward.
     gradients: f64,
+    is_relu: bool,
     /// Seconds a neuron and evaluation.
     activation: f64,
     /// Flops a second.
@@ -191,7 +197,7 @@ impl Shape {
         // Products: forward, backward, and along the line.
         let line_products = lines * if keeps_line { 1.0 } else { 2.0 * LINE_PASSES };
         let point = if cell.depth == 1 { first } else { hidden };
-        let products = (2.0 * gradients + line_products) * first + 2.0 * gradients * hidden + points * point;
+        let products = (2.0 * gradients + line_products) * first + 2.0 * gradients * hidden + points * point - self.spared();
         let pieces = if search == SearchName::Trace { lines * linear_pieces(cell) } else { 0.0 };
         // A flip recomputes half of the layers above the first on average, in two columns.
         let traced = pieces * inputs * 2.0 * 2.0 * above_first / 2.0;
@@ -209,6 +215,29 @@ impl Shape {
         let trace = traced / trace_rate + pieces * inputs * piece;
         let seconds = normals / NORMALS + products / self.product_rate + trace + self.other_seconds();
         UnitCost { normals, flops: products + traced, seconds }
+    }
+
+    /// Flops of the products of masks that tables spare.
+    fn spared(&self) -> f64 {
+        if !self.is_relu {
+            return 0.0;
+        }
+        let (neurons, fan_in) = (self.cell.width_of(self.cell.depth), self.cell.fan_in(self.cell.depth));
+        let product = 2.0 * self.inputs * neurons as f64 * fan_in as f64;
+        self.gradients * (product - 2.0 * masks::additions(self.inputs as usize, neurons, fan_in))
+    }
+
+    /// One hidden layer in the directions of inputs and gradients, as `network::implicit::shallow` does it.
+    fn shallow(&self, count: usize, keep: Keep) -> UnitCost {
+        let Self { cell, inputs, first: width, .. } = *self;
+        let product = 2.0 * inputs * inputs * width;
+        let masked = 2.0 * masks::additions(count, cell.width_of(1), count);
+        let (z, gram, u) = (TRIANGLE * product, TRIANGLE * product, (2.0 + TRIANGLE) * product);
+        let (passes, z_passes) = if keep.line == Storage::Stored { (1.0, 1.0) } else { (LINE_PASSES, 1.0 + LINE_PASSES) };
+        let flops = z_passes * z + gram + passes * u + 2.0 * masked;
+        let normals = 2.0 * (1.0 + passes) * inputs * width;
+        let small = SMALL * inputs.powi(3);
+        UnitCost { normals, flops, seconds: normals / NORMALS + flops / self.product_rate + small + self.other_seconds() }
     }
 
     fn implicit(&self, count: usize) -> UnitCost {

@@ -6,6 +6,7 @@ use crate::limit;
 use crate::machine::allocator::{BESIDE, LARGE};
 use crate::network::dense::{Keep, Storage};
 use crate::network::implicit::FirstLayer;
+use crate::network::implicit::shallow::is_shallow;
 use crate::random::BLOCK_ROWS;
 use crate::results::{EngineName, SearchName};
 use crate::search::{one_layer, scan};
@@ -46,6 +47,10 @@ pub fn footprints(cell: Cell, experiment: &Experiment, engine: EngineName, searc
     if engine == EngineName::Limit {
         let keep = Keep { weights: Regenerated, line: Regenerated };
         return vec![Footprint { keep, bytes: limit_bytes(cell, experiment) }];
+    }
+    if engine == EngineName::Implicit && is_shallow(cell, experiment) {
+        let ways = [Stored, Regenerated].map(|line| Keep { weights: Regenerated, line });
+        return ways.map(|keep| Footprint { keep, bytes: shallow_bytes(cell, experiment, keep) }).into();
     }
     if engine == EngineName::Implicit {
         let keep = Keep { weights: Regenerated, line: Stored };
@@ -96,6 +101,22 @@ fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Kee
     let of_layer = if experiment.activation == Activation::Relu { 1.0 } else { 2.0 };
     let gradient = if cell.depth == 1 { 0.0 } else { (of_layer * neurons + width) * inputs * number };
     (ends + blocks + weights + line + gradient.max(searching)) as u64
+}
+
+/// Peak bytes of a unit of the implicit engine with one hidden layer and lines along the gradient.
+fn shallow_bytes(cell: Cell, experiment: &Experiment, keep: Keep) -> u64 {
+    let number = number_bytes(experiment.precision) as f64;
+    let (inputs, dim, width) = (experiment.inputs as f64, cell.dim as f64, cell.width as f64);
+    let block = BLOCK_ROWS.min(cell.width) as f64;
+    // Inputs, their basis and that of their gradients, the gradients or directions, and what these have beyond the inputs.
+    let ends = 5.5 * inputs * dim * number;
+    let blocks = block * inputs * (6.0 * number + 4.0);
+    let line = if keep.line == Storage::Stored { 2.0 * inputs * width * number } else { 0.0 };
+    // Matrices of inputs × inputs, most of them in f64.
+    let small = 80.0 * inputs * inputs;
+    let searching = inputs * (one_layer::bins(cell.width) as f64 * 64.0 + 24.0 * width.min(one_layer::MAX_GATHERED as f64));
+    let beside = if inputs * width * number >= LARGE as f64 { BESIDE as f64 } else { 0.0 };
+    (ends + blocks + line + small + searching + beside + 16.0 * dim) as u64
 }
 
 /// Points of a line that a scan is given room for, where every one of them stays in memory, as a multiple of the expected number.

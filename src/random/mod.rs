@@ -29,6 +29,17 @@ pub fn blocks(width: usize) -> usize {
     width.div_ceil(BLOCK_ROWS)
 }
 
+/// Directions in the space of the inputs along which the weights of a first layer are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Space {
+    /// An orthonormal basis of the inputs; the block is a block of neurons.
+    Inputs,
+    /// Directions orthogonal to these; the block is a block of neurons.
+    Gradients,
+    /// What combinations of neurons have beyond the inputs, in all coordinates; the block is the combination.
+    Beyond,
+}
+
 /// The random numbers of one network.
 #[derive(Debug, Clone, Copy)]
 pub struct NetworkStreams {
@@ -62,6 +73,12 @@ impl NetworkStreams {
     /// what is new in the product of its matrix, or of its transpose, with direction `direction`.
     pub fn product(&self, layer: usize, transposed: bool, direction: usize, chunk: usize, out: &mut [f32]) {
         self.key.stream(Role::Product { layer, transposed, direction }, chunk).lanes().fill(self.sigma(layer), out);
+    }
+
+    /// Fills `out` with N(0, 1/d) numbers, d the input dimension: the weights of the first layer along directions of `space`, row-major (rows of
+    /// block `block`) × (directions), or of one combination of neurons.
+    pub fn along(&self, space: Space, block: usize, out: &mut [f32]) {
+        self.key.stream(Role::Along { space }, block).lanes().fill(self.sigma(1), out);
     }
 
     /// Fills `out` with the readout weights a_j of the neurons of block `block`.

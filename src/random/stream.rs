@@ -7,6 +7,7 @@
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
+use super::Space;
 use crate::experiment::Cell;
 use crate::kernels::normal::{LANES, Lanes};
 
@@ -22,6 +23,8 @@ pub enum Role {
     /// What is new in the product of a layer's matrix (1-based), or of its transpose, with a direction; the block is a chunk of its
     /// entries.
     Product { layer: usize, transposed: bool, direction: usize },
+    /// Weights of the first layer along directions of a space; the block is what [`Space`] says.
+    Along { space: Space },
     /// Random choices of an audit; the block says which.
     Audit,
     /// All numbers of an input at infinite width; the block is the index of the input.
@@ -37,6 +40,7 @@ impl Role {
             Role::Input => 2,
             Role::Path => 4,
             Role::Direction => 5,
+            Role::Along { space } => 6 + space as u64,
             Role::Audit => 16,
             Role::Weights { layer } => 1 << 32 | layer as u64,
             Role::Product { layer, transposed, direction } => {

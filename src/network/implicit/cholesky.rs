@@ -2,7 +2,7 @@
 //!
 //! These are n × n for n vectors of length k ≫ n, so loops in f64 cost nothing beside the products of the vectors.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis, s};
 
 /// The rows of a set of vectors that are well apart, and the Cholesky factor of their Gram matrix.
 pub struct Selection {
@@ -10,33 +10,36 @@ pub struct Selection {
     pub rows: Vec<usize>,
     /// Lower triangular L with L·Lᵀ = Gram matrix of the selected vectors.
     pub factor: Array2<f64>,
+    /// All vectors, in the orthonormal ones that the selected vectors become: (vectors) × (selected). The rows of the selected ones
+    /// are `factor`, what is left of the others is dropped; those beyond the last one that could be selected are 0.
+    pub coefficients: Array2<f64>,
 }
 
-/// Goes through the vectors with Gram matrix `gram` in order and selects each whose part orthogonal to those selected before it is
-/// longer than `distance` times the vector itself; selects at most `most`.
+/// Goes through the vectors with Gram matrix `gram`, of which the lower triangle is read, in order and selects each whose part orthogonal
+/// to those selected before it is longer than `distance` times the vector itself; selects at most `most`.
 pub fn select(gram: ArrayView2<f64>, distance: f64, most: usize) -> Selection {
     let mut rows: Vec<usize> = Vec::with_capacity(gram.nrows());
-    let mut factor: Array2<f64> = Array2::zeros(gram.dim());
+    let mut all: Array2<f64> = Array2::zeros(gram.dim());
     for candidate in 0..gram.nrows() {
-        let place = rows.len();
-        if place == most {
+        if rows.len() == most {
             break;
         }
+        let (before, mut own) = all.view_mut().split_at(Axis(0), candidate);
+        let own = own.row_mut(0).into_slice().expect("rows are contiguous");
         let mut left = gram[[candidate, candidate]];
         for (column, &row) in rows.iter().enumerate() {
-            let known: f64 = (0..column).map(|j| factor[[place, j]] * factor[[column, j]]).sum();
-            let entry = (gram[[candidate, row]] - known) / factor[[column, column]];
-            factor[[place, column]] = entry;
-            left -= entry * entry;
+            let other = before.row(row).to_slice().expect("rows are contiguous");
+            let known: f64 = own[..column].iter().zip(other).map(|(a, b)| a * b).sum();
+            own[column] = (gram[[candidate, row]] - known) / other[column];
+            left -= own[column] * own[column];
         }
         if left > distance * distance * gram[[candidate, candidate]] {
-            factor[[place, place]] = left.sqrt();
+            own[rows.len()] = left.sqrt();
             rows.push(candidate);
         }
     }
-    let count = rows.len();
-    let factor = Array2::from_shape_fn((count, count), |(i, j)| if j <= i { factor[[i, j]] } else { 0.0 });
-    Selection { rows, factor }
+    let coefficients = all.slice_move(s![.., ..rows.len()]);
+    Selection { factor: coefficients.select(Axis(0), &rows), rows, coefficients }
 }
 
 /// The inverse of a lower triangular matrix without zeros on its diagonal.

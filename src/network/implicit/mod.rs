@@ -8,6 +8,7 @@
 mod basis;
 mod cholesky;
 pub mod gaussian_matrix;
+pub mod shallow;
 
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, CowArray, s};
 

@@ -1,0 +1,396 @@
+//! The implicit engine of ReLU networks with one hidden layer, in the few directions of W that matter.
+//!
+//! Along the gradients W (k × d) is multiplied with vectors of two spaces only, that of the inputs and that of their gradients. Let Q be an
+//! orthonormal basis of the first, so that x_i = Σ_t L_it q_t. Then G = W Qᵀ (k × r) has iid N(0, 1/d) entries, and is drawn in place of W:
+//!
+//! ```text
+//! z_i = G L_i,    y_i = a ∘ 1[z_i > 0],    √k ∇f(x_i) = Σ_t (Gᵀ y_i)_t q_t + the part orthogonal to all inputs.
+//! ```
+//!
+//! What is left of W, orthogonal to Q, is independent of G and thereby of y. So the orthogonal parts of the gradients are jointly Gaussian with
+//! covariance YᵀY/d in each coordinate: F H, with F Fᵀ = YᵀY (n × n) and iid N(0, 1/d) numbers H (n × d) projected off Q. Let Θ be an orthonormal basis of
+//! what the directions p have beyond Q, p_i = A_i Q + R_i Θ. Given all that, with g (k × n) iid N(0, 1/d),
+//!
+//! ```text
+//! W Θᵀ = g + Y F⁻ᵀ (H Θᵀ − F⁻¹ Yᵀ g),    u_i = W p_i = G A_i + W Θᵀ R_i
+//! ```
+//!
+//! (Bolthausen's conditioning, see [`gaussian_matrix`](super::gaussian_matrix)). Gᵀ Y and gᵀ Y are products with masks (see [`Masks`]); a pass over
+//! the neurons goes block by block, with all of a block in cache, and G and g are made again from their streams. Of masks that are nearly dependent those that come
+//! later are left out of F⁻¹, as far as they depend on others.
+
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
+
+use super::basis::Basis;
+use super::cholesky::{inverse, select};
+use crate::activation::Activation;
+use crate::experiment::{Cell, Direction, Experiment};
+use crate::kernels::masks::Masks;
+use crate::kernels::{Real, relu};
+use crate::network::product::{
+    TRIANGLE_ROWS, add_gram, add_masked_rows, add_times, add_times_transposed, inner_products, times_transposed, zeros,
+};
+use crate::network::weights::Storage;
+use crate::network::{Engine, LineBlock, LinePoint, ValueAndGradient};
+use crate::random::{NetworkStreams, Space, block_rows, blocks};
+
+/// Whether the implicit engine of a cell is this one: for one hidden layer of ReLUs and lines along the gradient, where inputs and
+/// their gradients span less than the whole space.
+pub fn is_shallow(cell: Cell, experiment: &Experiment) -> bool {
+    cell.depth == 1
+        && experiment.activation == Activation::Relu
+        && experiment.directions == [Direction::Gradient]
+        && !experiment.bias
+        && cell.dim >= 2 * experiment.inputs
+}
+
+/// Masks closer than this, times the root of the rounding unit, to the span of others count as in it.
+const NEARLY_DEPENDENT: f64 = 4.0;
+
+/// One network and its inputs.
+pub struct Shallow<T> {
+    cell: Cell,
+    /// x, n × d.
+    inputs: Array2<T>,
+    /// Q, then Θ.
+    basis: Basis<T>,
+    /// L, n × r.
+    coordinates: Lower<T>,
+    block: Block<T>,
+    gradients: Option<Gradients<T>>,
+    lines: Option<Lines<T>>,
+    keeps_line: bool,
+    /// Blocks of z and u, n × block; all of them or none.
+    z: Vec<Array2<T>>,
+    u: Vec<Array2<T>>,
+}
+
+/// What the pass for the gradients leaves behind.
+struct Gradients<T> {
+    /// The inputs with independent masks, ascending, and F⁻¹ of these.
+    independent: Vec<usize>,
+    inverse: Array2<f64>,
+    /// H, (independent masks) × d.
+    beyond: Array2<T>,
+    /// Yᵀg, n × n.
+    projections: Array2<f64>,
+}
+
+/// u_i = G A_i + g R_i + Σ_j B_ij y_j.
+struct Lines<T> {
+    /// A, n × r.
+    on_inputs: Array2<T>,
+    /// R, n × (dimensions of Θ).
+    on_gradients: Lower<T>,
+    /// B, n × (independent masks).
+    on_masks: Array2<T>,
+}
+
+/// Draws a block of neurons, and works on it while it is in cache.
+struct Block<T> {
+    streams: NetworkStreams,
+    /// G and g: neurons × directions.
+    along_inputs: Vec<T>,
+    along_gradients: Vec<T>,
+    readout: Vec<T>,
+    /// Y, inputs × neurons.
+    masked: Vec<T>,
+    masks: Masks,
+    scratch: Vec<f32>,
+}
+
+/// A matrix that is lower triangular, but for a few rows.
+struct Lower<T> {
+    matrix: Array2<T>,
+    /// Rows that are taken together, and their columns up to the last one that is not 0.
+    stripes: Vec<(Range<usize>, usize)>,
+}
+
+impl<T: Real> Lower<T> {
+    fn new(matrix: Array2<T>) -> Self {
+        let reach = |rows: &Range<usize>| {
+            let last = |row: ArrayView1<T>| row.iter().rposition(|x| *x != T::zero()).map_or(0, |last| last + 1);
+            matrix.slice(s![rows.clone(), ..]).rows().into_iter().map(last).max().unwrap_or(0)
+        };
+        let starts = (0..matrix.nrows()).step_by(TRIANGLE_ROWS);
+        let rows = starts.map(|start| start..matrix.nrows().min(start + TRIANGLE_ROWS));
+        let stripes = rows.map(|rows| (rows.clone(), reach(&rows))).collect();
+        Self { matrix, stripes }
+    }
+
+    /// `out` (n × m) = this matrix · `w`ᵀ, `w` m × r.
+    fn times_transposed(&self, w: ArrayView2<T>, mut out: ArrayViewMut2<T>) {
+        for (rows, reach) in &self.stripes {
+            let part = self.matrix.slice(s![rows.clone(), ..*reach]);
+            times_transposed(part, w.slice(s![.., ..*reach]), out.slice_mut(s![rows.clone(), ..]));
+        }
+    }
+
+    /// `out` (n × m) += this matrix · `w`ᵀ, `w` m × r.
+    fn add_times_transposed(&self, w: ArrayView2<T>, mut out: ArrayViewMut2<T>) {
+        for (rows, reach) in &self.stripes {
+            let part = self.matrix.slice(s![rows.clone(), ..*reach]);
+            add_times_transposed(part, w.slice(s![.., ..*reach]), out.slice_mut(s![rows.clone(), ..]));
+        }
+    }
+}
+
+impl<T: Real> Block<T> {
+    fn new(streams: NetworkStreams) -> Self {
+        Self {
+            streams,
+            along_inputs: Vec::new(),
+            along_gradients: Vec::new(),
+            readout: Vec::new(),
+            masked: Vec::new(),
+            masks: Masks::default(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Draws the weights of `neurons` neurons of block `block` along `directions` vectors of a space.
+    fn draw(&mut self, space: Space, block: usize, neurons: usize, directions: usize) {
+        let numbers = match space {
+            Space::Inputs => &mut self.along_inputs,
+            _ => &mut self.along_gradients,
+        };
+        numbers.resize(neurons * directions, T::zero());
+        T::fill_with(numbers, &mut self.scratch, |out| self.streams.along(space, block, out));
+    }
+
+    fn draw_readout(&mut self, block: usize, neurons: usize) {
+        self.readout.resize(neurons, T::zero());
+        T::fill_with(&mut self.readout, &mut self.scratch, |out| self.streams.readout_block(block, out));
+    }
+
+    fn weights(&self, space: Space, directions: usize) -> ArrayView2<'_, T> {
+        let numbers = match space {
+            Space::Inputs => &self.along_inputs,
+            _ => &self.along_gradients,
+        };
+        ArrayView2::from_shape((self.readout.len(), directions), numbers).expect("the block was drawn with this size")
+    }
+
+    /// u of the block, n × neurons, from its z; `independent` are the inputs whose masks have a part in it.
+    fn derivatives(&mut self, lines: &Lines<T>, independent: &[usize], z: ArrayView2<T>) -> Array2<T> {
+        let neurons = self.readout.len();
+        let mut u = zeros(z.dim());
+        let Lines { on_inputs, on_gradients, on_masks } = lines;
+        times_transposed(on_inputs.view(), self.weights(Space::Inputs, on_inputs.ncols()), u.view_mut());
+        on_gradients.add_times_transposed(self.weights(Space::Gradients, on_gradients.matrix.ncols()), u.view_mut());
+        self.masked.resize(independent.len() * neurons, T::zero());
+        for (&input, masked) in independent.iter().zip(self.masked.chunks_exact_mut(neurons)) {
+            masked.copy_from_slice(&self.readout);
+            relu::mask_gradient(z.row(input).to_slice().expect("rows are contiguous"), masked);
+        }
+        let masked = ArrayView2::from_shape((independent.len(), neurons), &self.masked).expect("it has just been given this size");
+        add_times(on_masks.view(), masked, u.view_mut());
+        u
+    }
+}
+
+impl<T: Real> Shallow<T> {
+    /// The network of `streams` at `inputs`, n × d with d ≥ 2n. `line` says whether z and u are kept between passes: that changes time and
+    /// memory, no result.
+    pub fn new(streams: NetworkStreams, cell: Cell, inputs: Array2<T>, line: Storage) -> Self {
+        assert!(cell.depth == 1 && cell.dim >= 2 * inputs.nrows(), "one hidden layer, and room beside the inputs");
+        let mut basis = Basis::new(cell.dim);
+        let coordinates = Lower::new(basis.extend(&mut inputs.clone()).mapv(T::of_f64));
+        Self {
+            cell,
+            inputs,
+            basis,
+            coordinates,
+            block: Block::new(streams),
+            gradients: None,
+            lines: None,
+            keeps_line: line == Storage::Stored,
+            z: Vec::new(),
+            u: Vec::new(),
+        }
+    }
+
+    /// Neurons, k.
+    fn neurons(&self) -> usize {
+        self.cell.width_of(1)
+    }
+
+    /// 1/√k.
+    fn scale(&self) -> f64 {
+        1.0 / (self.neurons() as f64).sqrt()
+    }
+
+    /// H for these masks: N(0, 1/d) numbers, orthogonal to the inputs.
+    fn beyond(&self, masks: usize) -> Array2<T> {
+        let mut beyond = zeros((masks, self.cell.dim));
+        let mut scratch = Vec::new();
+        for (index, mut row) in beyond.rows_mut().into_iter().enumerate() {
+            let row = row.as_slice_mut().expect("rows are contiguous");
+            T::fill_with(row, &mut scratch, |out| self.block.streams.along(Space::Beyond, index, out));
+        }
+        let on_inputs = self.basis.inner_products_with(beyond.view());
+        self.basis.add_combinations(&-on_inputs, beyond.view_mut());
+        beyond
+    }
+}
+
+impl<T: Real> Engine<T> for Shallow<T> {
+    fn depth(&self) -> usize {
+        1
+    }
+
+    fn width(&self, layer: usize) -> usize {
+        self.cell.width_of(layer)
+    }
+
+    fn inputs(&self) -> ArrayView2<'_, T> {
+        self.inputs.view()
+    }
+
+    fn readout(&mut self) -> Vec<T> {
+        let mut readout = Vec::with_capacity(self.neurons());
+        for block in 0..blocks(self.neurons()) {
+            self.block.draw_readout(block, block_rows(self.neurons(), block).len());
+            readout.extend_from_slice(&self.block.readout);
+        }
+        readout
+    }
+
+    fn value_and_gradient(&mut self) -> ValueAndGradient<T> {
+        let (n, rank) = self.coordinates.matrix.dim();
+        let mut value = vec![0.0; n];
+        let (mut on_inputs, mut projections, mut gram) = (Array2::zeros((n, rank)), Array2::zeros((n, n)), Array2::zeros((n, n)));
+        let add = |masks: &mut Masks, readout: &[T], weights: ArrayView2<T>, sum: &mut Array2<f64>| {
+            let mut part = zeros(sum.dim());
+            add_masked_rows(masks, readout, weights, part.view_mut());
+            sum.zip_mut_with(&part, |sum, part| *sum += part.to_f64());
+        };
+        self.z.clear();
+        for block in 0..blocks(self.neurons()) {
+            let neurons = block_rows(self.neurons(), block).len();
+            self.block.draw_readout(block, neurons);
+            self.block.draw(Space::Inputs, block, neurons, rank);
+            let mut z = zeros((n, neurons));
+            self.coordinates.times_transposed(self.block.weights(Space::Inputs, rank), z.view_mut());
+
+            let Block { masked, masks, readout, .. } = &mut self.block;
+            masked.resize(n * neurons, T::zero());
+            masks.reset(n, neurons);
+            for (input, (z, masked)) in z.rows().into_iter().zip(masked.chunks_exact_mut(neurons)).enumerate() {
+                let z = z.to_slice().expect("rows are contiguous");
+                masks.set(input, z);
+                masked.copy_from_slice(z);
+                value[input] += relu::readout_and_mask(readout, masked);
+            }
+            add_gram(ArrayView2::from_shape((n, neurons), masked).expect("it has just been given this size"), gram.view_mut());
+
+            let mut masks = std::mem::take(masks);
+            add(&mut masks, &self.block.readout, self.block.weights(Space::Inputs, rank), &mut on_inputs);
+            self.block.draw(Space::Gradients, block, neurons, n);
+            add(&mut masks, &self.block.readout, self.block.weights(Space::Gradients, n), &mut projections);
+            self.block.masks = masks;
+            if self.keeps_line {
+                self.z.push(z);
+            }
+        }
+
+        let distance = NEARLY_DEPENDENT * T::EPSILON.sqrt();
+        let selection = select(gram.view(), distance, n);
+        let beyond = self.beyond(selection.rows.len());
+        let mut gradient = zeros((n, self.cell.dim));
+        self.basis.add_combinations(&on_inputs, gradient.view_mut());
+        add_times(selection.coefficients.mapv(T::of_f64).view(), beyond.view(), gradient.view_mut());
+        let scale = self.scale();
+        gradient.mapv_inplace(|g| g * T::of_f64(scale));
+        value.iter_mut().for_each(|value| *value *= scale);
+        let inverse = inverse(&selection.factor);
+        self.gradients = Some(Gradients { independent: selection.rows, inverse, beyond, projections });
+        ValueAndGradient { value, gradient }
+    }
+
+    fn value_and_gradient_at(&mut self, _x: ArrayView2<T>) -> ValueAndGradient<T> {
+        unreachable!("lines along the gradient ask for no other (see is_shallow)")
+    }
+
+    fn linear_gradient(&mut self) -> Array2<T> {
+        unreachable!("lines along the gradient do not ask for it (see is_shallow)")
+    }
+
+    fn set_directions(&mut self, directions: Array2<T>) {
+        assert_eq!(directions.dim(), self.inputs.dim());
+        assert!(self.lines.is_none(), "directions are set once (see is_shallow)");
+        let Gradients { independent, inverse, beyond, projections } = self.gradients.as_ref().expect("gradients come first");
+        let (n, rank) = self.coordinates.matrix.dim();
+        let coefficients = self.basis.extend(&mut { directions });
+        let (on_inputs, on_gradients) = coefficients.view().split_at(Axis(1), rank);
+        let mut known = Array2::zeros((independent.len(), on_gradients.ncols()));
+        for (numbers, vectors) in self.basis.vectors_from(rank) {
+            known.slice_mut(s![.., numbers.start - rank..numbers.end - rank]).assign(&inner_products(beyond.view(), vectors));
+        }
+        let drawn = projections.select(Axis(0), independent);
+        let on_masks = inverse.t().dot(&(known - inverse.dot(&drawn.slice(s![.., ..on_gradients.ncols()]))));
+        let lines = Lines {
+            on_inputs: on_inputs.mapv(T::of_f64),
+            on_masks: on_gradients.dot(&on_masks.t()).mapv(T::of_f64),
+            on_gradients: Lower::new(on_gradients.mapv(T::of_f64)),
+        };
+        self.u.clear();
+        if self.keeps_line {
+            for (block, z) in self.z.iter().enumerate() {
+                self.block.draw_readout(block, z.ncols());
+                self.block.draw(Space::Inputs, block, z.ncols(), rank);
+                self.block.draw(Space::Gradients, block, z.ncols(), n);
+                self.u.push(self.block.derivatives(&lines, independent, z.view()));
+            }
+        }
+        self.lines = Some(lines);
+    }
+
+    fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<T>)) {
+        let (n, rank) = self.coordinates.matrix.dim();
+        for block in 0..blocks(self.neurons()) {
+            let neurons = block_rows(self.neurons(), block);
+            self.block.draw_readout(block, neurons.len());
+            if self.keeps_line {
+                let (z, u) = (self.z[block].view(), self.u[block].view());
+                visit(LineBlock { neurons, readout: &self.block.readout, z, u });
+                continue;
+            }
+            let (Some(lines), Some(gradients)) = (&self.lines, &self.gradients) else {
+                unreachable!("directions are set before the lines are visited")
+            };
+            self.block.draw(Space::Inputs, block, neurons.len(), rank);
+            self.block.draw(Space::Gradients, block, neurons.len(), n);
+            let mut z = zeros((n, neurons.len()));
+            self.coordinates.times_transposed(self.block.weights(Space::Inputs, rank), z.view_mut());
+            let u = self.block.derivatives(lines, &gradients.independent, z.view());
+            visit(LineBlock { neurons, readout: &self.block.readout, z: z.view(), u: u.view() });
+        }
+    }
+
+    fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64> {
+        let mut values = vec![0.0; points.len()];
+        let mut h = Vec::new();
+        self.visit_first_layer(&mut |block| {
+            h.resize(block.neurons.len(), T::zero());
+            for (value, point) in values.iter_mut().zip(points) {
+                let (z, u) = (block.z.row(point.input), block.u.row(point.input));
+                relu::relu_on_line(
+                    z.to_slice().expect("rows are contiguous"),
+                    u.to_slice().expect("rows are contiguous"),
+                    T::of_f64(point.t),
+                    &mut h,
+                );
+                *value += relu::readout(block.readout, &h);
+            }
+        });
+        let scale = self.scale();
+        values.into_iter().map(|value| value * scale).collect()
+    }
+
+    fn layer_weights(&mut self, _layer: usize) -> Option<Array2<T>> {
+        None
+    }
+}
