@@ -3,6 +3,7 @@
 use advstep_hpc::experiment::{Cell, Readout};
 use advstep_hpc::kernels::gemm;
 use advstep_hpc::kernels::line::{self, Bin, Breakpoint, Opened, Row, Window};
+use advstep_hpc::kernels::masks::Masks;
 use advstep_hpc::kernels::normal::{LANES, Lanes};
 use advstep_hpc::kernels::piece::{self, Piece, padded};
 use advstep_hpc::kernels::{Level, Real, at_level, relu};
@@ -325,4 +326,49 @@ fn whole_networks_agree_to_the_bit_at_every_level() {
         };
         agree(&format!("{cell}"), width, &at_level(Level::Portable, measured), measured);
     }
+}
+
+#[test]
+fn masked_rows_are_the_sums_of_their_definition() {
+    fn check<T: Real>() {
+        for (inputs, neurons, columns) in
+            [(1, 1, 1), (3, 15, 16), (5, 16, 17), (2, 17, 63), (4, 256, 100), (7, 250, 129), (1, 0, 3)]
+        {
+            let matrix = |seed, rows: usize, columns: usize| {
+                Array2::from_shape_vec((rows, columns), numbers::<T>(seed, rows * columns)).unwrap()
+            };
+            let (z, rows, start) = (matrix(1, inputs, neurons), matrix(2, neurons, columns), matrix(3, inputs, columns));
+            let a = numbers::<T>(4, neurons);
+            let made = || {
+                let (mut masks, mut out) = (Masks::default(), start.clone());
+                // What an earlier block has left must not show.
+                masks.reset(9, 40);
+                masks.reset(inputs, neurons);
+                for (input, z) in z.rows().into_iter().enumerate() {
+                    masks.set(input, z.to_slice().unwrap());
+                }
+                masks.add_weighted_rows(&a, rows.view(), out.view_mut());
+                out
+            };
+            let first = made();
+            for ((input, column), sum) in first.indexed_iter() {
+                let terms = (0..neurons).filter(|&j| z[[input, j]] > T::zero()).map(|j| a[j].to_f64() * rows[[j, column]].to_f64());
+                let expected = start[[input, column]].to_f64() + terms.clone().sum::<f64>();
+                let size = start[[input, column]].to_f64().abs() + terms.map(f64::abs).sum::<f64>();
+                let off = (sum.to_f64() - expected).abs();
+                // Products of the smallest numbers underflow.
+                assert!(off <= 20.0 * T::EPSILON * size + 1e-36, "{inputs} × {neurons} × {columns}: {off} at {input}, {column}");
+            }
+            let bits = |out: &Array2<T>| bits(out.as_slice().unwrap());
+            agree("masked rows", neurons, &bits(&first), || bits(&made()));
+            // Inputs do not see one another.
+            let mut alone = (Masks::default(), start.slice(s![..1, ..]).to_owned());
+            alone.0.reset(1, neurons);
+            alone.0.set(0, z.row(0).to_slice().unwrap());
+            alone.0.add_weighted_rows(&a, rows.view(), alone.1.view_mut());
+            assert_eq!(alone.1.row(0), first.row(0));
+        }
+    }
+    check::<f32>();
+    check::<f64>();
 }

@@ -165,12 +165,14 @@ impl<T: Real> Block<T> {
         T::fill_with(&mut self.readout, &mut self.scratch, |out| self.streams.readout_block(block, out));
     }
 
-    fn weights(&self, space: Space, directions: usize) -> ArrayView2<'_, T> {
+    /// What was drawn last, (neurons) × (directions).
+    fn weights(&self, space: Space) -> ArrayView2<'_, T> {
         let numbers = match space {
             Space::Inputs => &self.along_inputs,
             _ => &self.along_gradients,
         };
-        ArrayView2::from_shape((self.readout.len(), directions), numbers).expect("the block was drawn with this size")
+        let neurons = self.readout.len();
+        ArrayView2::from_shape((neurons, numbers.len() / neurons), numbers).expect("a row for each neuron")
     }
 
     /// u of the block, n × neurons, from its z; `independent` are the inputs whose masks have a part in it.
@@ -178,8 +180,8 @@ impl<T: Real> Block<T> {
         let neurons = self.readout.len();
         let mut u = zeros(z.dim());
         let Lines { on_inputs, on_gradients, on_masks } = lines;
-        times_transposed(on_inputs.view(), self.weights(Space::Inputs, on_inputs.ncols()), u.view_mut());
-        on_gradients.add_times_transposed(self.weights(Space::Gradients, on_gradients.matrix.ncols()), u.view_mut());
+        times_transposed(on_inputs.view(), self.weights(Space::Inputs), u.view_mut());
+        on_gradients.add_times_transposed(self.weights(Space::Gradients), u.view_mut());
         self.masked.resize(independent.len() * neurons, T::zero());
         for (&input, masked) in independent.iter().zip(self.masked.chunks_exact_mut(neurons)) {
             masked.copy_from_slice(&self.readout);
@@ -273,7 +275,7 @@ impl<T: Real> Engine<T> for Shallow<T> {
             self.block.draw_readout(block, neurons);
             self.block.draw(Space::Inputs, block, neurons, rank);
             let mut z = zeros((n, neurons));
-            self.coordinates.times_transposed(self.block.weights(Space::Inputs, rank), z.view_mut());
+            self.coordinates.times_transposed(self.block.weights(Space::Inputs), z.view_mut());
 
             let Block { masked, masks, readout, .. } = &mut self.block;
             masked.resize(n * neurons, T::zero());
@@ -287,9 +289,9 @@ impl<T: Real> Engine<T> for Shallow<T> {
             add_gram(ArrayView2::from_shape((n, neurons), masked).expect("it has just been given this size"), gram.view_mut());
 
             let mut masks = std::mem::take(masks);
-            add(&mut masks, &self.block.readout, self.block.weights(Space::Inputs, rank), &mut on_inputs);
+            add(&mut masks, &self.block.readout, self.block.weights(Space::Inputs), &mut on_inputs);
             self.block.draw(Space::Gradients, block, neurons, n);
-            add(&mut masks, &self.block.readout, self.block.weights(Space::Gradients, n), &mut projections);
+            add(&mut masks, &self.block.readout, self.block.weights(Space::Gradients), &mut projections);
             self.block.masks = masks;
             if self.keeps_line {
                 self.z.push(z);
@@ -364,7 +366,7 @@ impl<T: Real> Engine<T> for Shallow<T> {
             self.block.draw(Space::Inputs, block, neurons.len(), rank);
             self.block.draw(Space::Gradients, block, neurons.len(), n);
             let mut z = zeros((n, neurons.len()));
-            self.coordinates.times_transposed(self.block.weights(Space::Inputs, rank), z.view_mut());
+            self.coordinates.times_transposed(self.block.weights(Space::Inputs), z.view_mut());
             let u = self.block.derivatives(lines, &gradients.independent, z.view());
             visit(LineBlock { neurons, readout: &self.block.readout, z: z.view(), u: u.view() });
         }
