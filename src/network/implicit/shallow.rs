@@ -108,8 +108,14 @@ struct Lower<T> {
     stripes: Vec<(Range<usize>, usize)>,
 }
 
+/// Row after row, in the arithmetic of the vectors.
+fn by_rows<T: Real>(matrix: ArrayView2<f64>) -> Array2<T> {
+    Array2::from_shape_vec(matrix.dim(), matrix.iter().map(|x| T::of_f64(*x)).collect()).expect("as many numbers")
+}
+
 impl<T: Real> Lower<T> {
-    fn new(matrix: Array2<T>) -> Self {
+    fn new(matrix: ArrayView2<f64>) -> Self {
+        let matrix: Array2<T> = by_rows(matrix);
         let reach = |rows: &Range<usize>| {
             let last = |row: ArrayView1<T>| row.iter().rposition(|x| *x != T::zero()).map_or(0, |last| last + 1);
             matrix.slice(s![rows.clone(), ..]).rows().into_iter().map(last).max().unwrap_or(0)
@@ -199,7 +205,7 @@ impl<T: Real> Shallow<T> {
     pub fn new(streams: NetworkStreams, cell: Cell, inputs: Array2<T>, line: Storage) -> Self {
         assert!(cell.depth == 1 && cell.dim >= 2 * inputs.nrows(), "one hidden layer, and room beside the inputs");
         let mut basis = Basis::new(cell.dim);
-        let coordinates = Lower::new(basis.extend(&mut inputs.clone()).mapv(T::of_f64));
+        let coordinates = Lower::new(basis.extend(&mut inputs.clone()).view());
         Self {
             cell,
             inputs,
@@ -334,9 +340,9 @@ impl<T: Real> Engine<T> for Shallow<T> {
         let drawn = projections.select(Axis(0), independent);
         let on_masks = inverse.t().dot(&(known - inverse.dot(&drawn.slice(s![.., ..on_gradients.ncols()]))));
         let lines = Lines {
-            on_inputs: on_inputs.mapv(T::of_f64),
-            on_masks: on_gradients.dot(&on_masks.t()).mapv(T::of_f64),
-            on_gradients: Lower::new(on_gradients.mapv(T::of_f64)),
+            on_inputs: by_rows(on_inputs),
+            on_masks: by_rows(on_gradients.dot(&on_masks.t()).view()),
+            on_gradients: Lower::new(on_gradients),
         };
         self.u.clear();
         if self.keeps_line {
