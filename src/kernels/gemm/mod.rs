@@ -60,7 +60,7 @@ pub fn product(a: ArrayView2<f32>, b: ArrayView2<f32>, keep: bool, mut out: Arra
         }
         (None, stride) => {
             let of_b = Rows { start: b.as_ptr(), count: m, stride: stride.expect("columns are contiguous") };
-            let (scalars, packed, transposed) = if n <= m { (of_b, of_a, true) } else { (of_a, of_b, false) };
+            let (scalars, packed, transposed) = if cost(of_b, of_a) < cost(of_a, of_b) { (of_b, of_a, true) } else { (of_a, of_b, false) };
             let Rows { start, count, stride } = packed;
             Task { scalars, lanes: Lanes { start, count, stride, are_adjacent: false }, depth: q, keep, out: out(transposed) }
         }
@@ -75,6 +75,11 @@ pub fn product(a: ArrayView2<f32>, b: ArrayView2<f32>, keep: bool, mut out: Arra
         // SAFETY: as above, without instructions of its own.
         _ => unsafe { multiply::<[f32; 8]>(task, panels) },
     });
+}
+
+/// What a product costs if these rows are packed, in multiply-adds of vectors a k.
+fn cost(scalars: Rows, packed: Rows) -> usize {
+    scalars.count.next_multiple_of(GROUP) * packed.count.div_ceil(16) + packed.count / 3
 }
 
 /// How far rows are apart, if the numbers of a row follow one another.
@@ -250,11 +255,11 @@ unsafe fn pack<V: Vector>(lanes: Lanes, ks: Range<usize>, block: Range<usize>, t
         let width = count.next_multiple_of(V::LANES);
         unsafe {
             let to = to.add((lane - block.start) * ks.len());
-            if count < width {
-                to.write_bytes(0, width * ks.len());
-            }
             match lanes.are_adjacent {
                 true => {
+                    if count < width {
+                        to.write_bytes(0, width * ks.len());
+                    }
                     pack_adjacent::<V>(lanes.start.add(ks.start * lanes.stride + lane), lanes.stride, ks.len(), count, to, width)
                 }
                 false => pack_rows::<V>(lanes.start.add(lane * lanes.stride + ks.start), lanes.stride, ks.len(), count, to, width),
@@ -280,20 +285,33 @@ unsafe fn pack_adjacent<V: Vector>(from: *const f32, stride: usize, length: usiz
     }
 }
 
-/// Transposes `count` rows of `length` k.
+/// Transposes `count` rows of `length` k. Lanes beyond them are again the last row: nobody reads their sums.
 #[inline(always)]
 unsafe fn pack_rows<V: Vector>(from: *const f32, stride: usize, length: usize, count: usize, to: *mut f32, width: usize) {
-    let (groups, whole) = (count / GROUP * GROUP, length / V::LANES * V::LANES);
-    unsafe {
-        for k in (0..whole).step_by(V::LANES) {
-            for lane in (0..groups).step_by(GROUP) {
-                let row = |r: usize| V::load(from.add((lane + r) * stride + k));
-                V::store_transposed([row(0), row(1), row(2), row(3)], to.add(k * width + lane), width, false);
-            }
+    let whole = length / V::LANES * V::LANES;
+    for lane in (0..width).step_by(V::LANES) {
+        let mut rows = [from; MOST_LANES];
+        for (row, start) in rows[..V::LANES].iter_mut().enumerate() {
+            *start = unsafe { from.add((lane + row).min(count - 1) * stride) };
         }
-        for lane in 0..count {
-            for k in if lane < groups { whole } else { 0 }..length {
-                *to.add(k * width + lane) = *from.add(lane * stride + k);
+        let rows = &rows[..V::LANES];
+        unsafe {
+            let to = to.add(lane);
+            for k in (0..whole).step_by(V::LANES) {
+                for four in (k..k + V::LANES).step_by(GROUP) {
+                    let mut vectors = [V::zero(); GROUP];
+                    for (first, vector) in vectors.iter_mut().enumerate() {
+                        *vector = V::load_fours(&rows[first..], four);
+                    }
+                    for (row, vector) in V::transpose_fours(vectors).iter().enumerate() {
+                        vector.store(to.add((four + row) * width));
+                    }
+                }
+            }
+            for k in whole..length {
+                for (lane, row) in rows.iter().enumerate() {
+                    *to.add(k * width + lane) = *row.add(k);
+                }
             }
         }
     }
