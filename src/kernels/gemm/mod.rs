@@ -24,11 +24,7 @@ use super::Level;
 /// Terms that are summed in one go.
 pub const STRETCH: usize = 512;
 /// Most numbers that are packed at a time.
-const PACKED: usize = 96 * 1024;
-/// Rows this many bytes apart share the sets of the first cache: they are copied before they are read together …
-const COLLIDING: usize = 4096;
-/// … to rows that are this many numbers apart.
-const COPY_STRIDE: usize = STRETCH + 16;
+const PACKED: usize = 128 * 1024;
 /// Most rows of a tile, and most lanes, at any level.
 const MOST_ROWS: usize = 12;
 const MOST_LANES: usize = 32;
@@ -178,11 +174,10 @@ unsafe fn multiply<V: Vector>(task: Task, panels: &mut Vec<Line>) {
     let packs = !lanes.are_adjacent || scalars.count > tile_rows;
     let most_packed = if packs { block_lanes.min(lanes.count.next_multiple_of(tile_lanes)) } else { tile_lanes };
     let line = size_of::<Line>() / size_of::<f32>();
-    let lines = (MOST_ROWS * COPY_STRIDE + most_packed * depth.min(STRETCH)).div_ceil(line);
+    let lines = (GROUP * STRETCH + most_packed * depth.min(STRETCH)).div_ceil(line);
     panels.resize(lines.max(panels.len()), Line { _numbers: [0.0; 16] });
     let copies = panels.as_mut_ptr().cast::<f32>();
-    let packed = unsafe { copies.add(MOST_ROWS * COPY_STRIDE) };
-    let rows_collide = (scalars.stride * size_of::<f32>()).is_multiple_of(COLLIDING);
+    let packed = unsafe { copies.add(GROUP * STRETCH) };
 
     for first_k in (0..depth).step_by(STRETCH) {
         let ks = first_k..depth.min(first_k + STRETCH);
@@ -198,7 +193,7 @@ unsafe fn multiply<V: Vector>(task: Task, panels: &mut Vec<Line>) {
                 let rows = (left.min(tile_rows) / GROUP * GROUP).max(GROUP);
                 let mut a =
                     Rows { start: unsafe { scalars.start.add(row * scalars.stride + first_k) }, count: rows.min(left), ..scalars };
-                if left < GROUP || rows_collide {
+                if left < GROUP {
                     a = unsafe { copy(a, ks.len(), copies) };
                 }
                 for lane in block.clone().step_by(tile_lanes) {
@@ -236,13 +231,13 @@ unsafe fn multiply<V: Vector>(task: Task, panels: &mut Vec<Line>) {
     }
 }
 
-/// Copies rows of `length` numbers to `to`, where they do not collide.
+/// Copies rows of `length` numbers to `to`.
 #[inline(always)]
 unsafe fn copy(rows: Rows, length: usize, to: *mut f32) -> Rows {
     for row in 0..rows.count {
-        unsafe { std::ptr::copy_nonoverlapping(rows.start.add(row * rows.stride), to.add(row * COPY_STRIDE), length) };
+        unsafe { std::ptr::copy_nonoverlapping(rows.start.add(row * rows.stride), to.add(row * STRETCH), length) };
     }
-    Rows { start: to, stride: COPY_STRIDE, ..rows }
+    Rows { start: to, stride: STRETCH, ..rows }
 }
 
 /// Packs these k and lanes: panel after panel of the lanes of a tile, in each k after k. The last panel may have fewer vectors, and lanes
