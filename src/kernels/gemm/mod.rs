@@ -25,6 +25,8 @@ use super::Level;
 pub const STRETCH: usize = 512;
 /// Most numbers that are packed at a time.
 const PACKED: usize = 128 * 1024;
+const THIN: usize = 64 * 1024;
+const PACKED_THIN: usize = 32 * 1024;
 /// Most rows of a tile, and most lanes, at any level.
 const MOST_ROWS: usize = 12;
 const MOST_LANES: usize = 32;
@@ -169,7 +171,8 @@ thread_local! {
 unsafe fn multiply<V: Vector>(task: Task, panels: &mut Vec<Line>) {
     let Task { scalars, lanes, depth, out, .. } = task;
     let (tile_rows, tile_lanes) = (V::TILE.0, V::TILE.1 * V::LANES);
-    let block_lanes = (PACKED / depth.min(STRETCH) / tile_lanes).max(1) * tile_lanes;
+    let is_thin = scalars.count * depth.min(STRETCH) <= THIN;
+    let block_lanes = (if is_thin { PACKED_THIN } else { PACKED } / depth.min(STRETCH) / tile_lanes).max(1) * tile_lanes;
     // Few rows do not repay the packing of lanes that can be loaded where they are: all but the last ones.
     let packs = !lanes.are_adjacent || scalars.count > tile_rows;
     let most_packed = if packs { block_lanes.min(lanes.count.next_multiple_of(tile_lanes)) } else { tile_lanes };
@@ -186,6 +189,14 @@ unsafe fn multiply<V: Vector>(task: Task, panels: &mut Vec<Line>) {
             let block = first_lane..lanes.count.min(first_lane + block_lanes);
             let in_place = if packs { first_lane } else { first_lane + block.len() / tile_lanes * tile_lanes };
             unsafe { pack::<V>(lanes, ks.clone(), in_place..block.end, packed) };
+            let mut ahead = Ahead::NOTHING;
+            if is_thin && packs {
+                if block.end < lanes.count {
+                    ahead = Ahead::of(lanes, ks.clone(), block.end..lanes.count.min(block.end + block_lanes));
+                } else if ks.end < depth {
+                    ahead = Ahead::of(lanes, ks.end..depth.min(ks.end + STRETCH), 0..lanes.count.min(block_lanes));
+                }
+            }
             let mut row = 0;
             while row < scalars.count {
                 let left = scalars.count - row;
@@ -210,8 +221,8 @@ unsafe fn multiply<V: Vector>(task: Task, panels: &mut Vec<Line>) {
                             match (rows, vectors) {
                                 $(($rows, $vectors) => unsafe {
                                     let sums = match is_in_place {
-                                        true => tile::<V, $rows, $vectors, true>(ks.len(), a, b),
-                                        false => tile::<V, $rows, $vectors, false>(ks.len(), a, b),
+                                        true => tile::<V, $rows, $vectors, true>(ks.len(), a, b, &mut ahead),
+                                        false => tile::<V, $rows, $vectors, false>(ks.len(), a, b, &mut ahead),
                                     };
                                     write(sums, valid, to, keep)
                                 },)*
@@ -319,28 +330,67 @@ struct Panel {
     stride: usize,
 }
 
+/// Numbers that the next block of lanes is packed from, asked for while this one is multiplied.
+struct Ahead {
+    start: *const f32,
+    stride: usize,
+    rows: usize,
+    width: usize,
+    column: usize,
+}
+
+impl Ahead {
+    const NOTHING: Ahead = Ahead { start: std::ptr::null(), stride: 0, rows: 0, width: 0, column: 0 };
+
+    fn of(lanes: Lanes, ks: Range<usize>, block: Range<usize>) -> Ahead {
+        let (rows, columns) = if lanes.are_adjacent { (ks, block) } else { (block, ks) };
+        let start = lanes.start.wrapping_add(rows.start * lanes.stride + columns.start);
+        Ahead { start, stride: lanes.stride, rows: rows.len(), width: columns.len(), column: 0 }
+    }
+
+    #[inline(always)]
+    unsafe fn step<V: Vector>(&mut self) {
+        if self.rows == 0 {
+            return;
+        }
+        for line in 0..8 {
+            unsafe { V::prefetch(self.start.wrapping_add(self.column + 16 * line)) };
+        }
+        self.column += 128;
+        if self.column >= self.width {
+            self.column = 0;
+            self.rows -= 1;
+            self.start = self.start.wrapping_add(self.stride);
+        }
+    }
+}
+
 /// The sums of a tile over `length` k. If `AHEAD`, what follows the vectors of `b` is asked for meanwhile: the next tile needs it.
 #[inline(always)]
 unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize, const AHEAD: bool>(
     length: usize,
     a: Rows,
     b: Panel,
+    ahead: &mut Ahead,
 ) -> [[V; VECTORS]; ROWS] {
     unsafe {
         let mut sums = [[V::zero(); VECTORS]; ROWS];
-        for k in 0..length {
-            let b = b.start.add(k * b.stride);
-            let mut lanes = [V::zero(); VECTORS];
-            for (v, lanes) in lanes.iter_mut().enumerate() {
-                *lanes = V::load(b.add(v * V::LANES));
-                if AHEAD {
-                    V::prefetch(b.wrapping_add((VECTORS + v) * V::LANES));
+        for first in (0..length).step_by(16) {
+            ahead.step::<V>();
+            for k in first..length.min(first + 16) {
+                let b = b.start.add(k * b.stride);
+                let mut lanes = [V::zero(); VECTORS];
+                for (v, lanes) in lanes.iter_mut().enumerate() {
+                    *lanes = V::load(b.add(v * V::LANES));
+                    if AHEAD {
+                        V::prefetch(b.wrapping_add((VECTORS + v) * V::LANES));
+                    }
                 }
-            }
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let scalar = V::splat(a.start.add(r * a.stride + k));
-                for (sum, lanes) in sums.iter_mut().zip(lanes) {
-                    *sum = sum.add_product(scalar, lanes);
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let scalar = V::splat(a.start.add(r * a.stride + k));
+                    for (sum, lanes) in sums.iter_mut().zip(lanes) {
+                        *sum = sum.add_product(scalar, lanes);
+                    }
                 }
             }
         }
