@@ -5,9 +5,10 @@
 //! is the same on every machine.
 //!
 //! Blocking: one operand gives *scalars*, rows that are read where they are; the other gives *lanes*, which are packed as vectors, panel after
-//! panel of a tile's lanes, at most [`PACKED`] numbers at a time, which stay in the second cache. A tile of rows × lanes is summed in
-//! registers (12 × 32 with AVX-512, 4 × 16 with AVX2). Of two matrices that are multiplied row by row the one with fewer rows is packed, so
-//! that the large one, a layer's weights, is read once and as it is. 2 flops a k and entry, 4 bytes an entry of the large operand.
+//! panel of a tile's lanes, a block at a time, which stays in the second cache. A tile of rows × lanes is summed in registers (12 × 32 with
+//! AVX-512, 4 × 16 with AVX2). Of two matrices that are multiplied row by row the one is packed that leaves less of the tiles unused. If the
+//! rows of scalars stay in the second cache too, blocks are small, and the next one is asked for while the last one is multiplied. 2 flops a
+//! k and entry, 4 bytes an entry of the large operand, a layer's weights, which are read once.
 //! Rates in GF/s at the levels AVX2 and AVX-512, and in brackets what OpenBLAS's kernels for the same instructions reach beside them: the
 //! pre-activations of 256 neurons at 100 inputs, d = 500, 107 and 209 (118, 205); their masked gradient 112 and 222 (122, 224).
 
@@ -23,10 +24,16 @@ use super::Level;
 
 /// Terms that are summed in one go.
 pub const STRETCH: usize = 512;
-/// Most numbers that are packed at a time.
+/// Most numbers of a stretch of rows that stay in the second cache …
+const FEW: usize = 64 * 1024;
+/// … most numbers that are then packed at a time …
+const PACKED_FOR_FEW: usize = 32 * 1024;
+/// … and for more rows.
 const PACKED: usize = 128 * 1024;
-const THIN: usize = 64 * 1024;
-const PACKED_THIN: usize = 32 * 1024;
+/// Numbers of a cache line.
+const LINE: usize = 16;
+/// Lines that are asked for at a time.
+const AHEAD: usize = 8;
 /// Most rows of a tile, and most lanes, at any level.
 const MOST_ROWS: usize = 12;
 const MOST_LANES: usize = 32;
@@ -58,7 +65,8 @@ pub fn product(a: ArrayView2<f32>, b: ArrayView2<f32>, keep: bool, mut out: Arra
         }
         (None, stride) => {
             let of_b = Rows { start: b.as_ptr(), count: m, stride: stride.expect("columns are contiguous") };
-            let (scalars, packed, transposed) = if cost(of_b, of_a) < cost(of_a, of_b) { (of_b, of_a, true) } else { (of_a, of_b, false) };
+            let is_transposed = cost(m, n) < cost(n, m);
+            let (scalars, packed, transposed) = if is_transposed { (of_b, of_a, true) } else { (of_a, of_b, false) };
             let Rows { start, count, stride } = packed;
             Task { scalars, lanes: Lanes { start, count, stride, are_adjacent: false }, depth: q, keep, out: out(transposed) }
         }
@@ -75,9 +83,10 @@ pub fn product(a: ArrayView2<f32>, b: ArrayView2<f32>, keep: bool, mut out: Arra
     });
 }
 
-/// What a product costs if these rows are packed, in multiply-adds of vectors a k.
-fn cost(scalars: Rows, packed: Rows) -> usize {
-    scalars.count.next_multiple_of(GROUP) * packed.count.div_ceil(16) + packed.count / 3
+/// What a product costs if so many rows give scalars and so many are packed, in multiply-adds of a vector of 16 lanes a k: to pack three
+/// numbers takes as long as one.
+fn cost(scalars: usize, packed: usize) -> usize {
+    scalars.next_multiple_of(GROUP) * packed.div_ceil(16) + packed / 3
 }
 
 /// How far rows are apart, if the numbers of a row follow one another.
@@ -155,7 +164,7 @@ struct Task {
 #[repr(align(64))]
 #[derive(Clone, Copy)]
 struct Line {
-    _numbers: [f32; 16],
+    _numbers: [f32; LINE],
 }
 
 thread_local! {
@@ -171,14 +180,14 @@ thread_local! {
 unsafe fn multiply<V: Vector>(task: Task, panels: &mut Vec<Line>) {
     let Task { scalars, lanes, depth, out, .. } = task;
     let (tile_rows, tile_lanes) = (V::TILE.0, V::TILE.1 * V::LANES);
-    let is_thin = scalars.count * depth.min(STRETCH) <= THIN;
-    let block_lanes = (if is_thin { PACKED_THIN } else { PACKED } / depth.min(STRETCH) / tile_lanes).max(1) * tile_lanes;
+    let are_few = scalars.count * depth.min(STRETCH) <= FEW;
+    let most_numbers = if are_few { PACKED_FOR_FEW } else { PACKED };
+    let block_lanes = (most_numbers / depth.min(STRETCH) / tile_lanes).max(1) * tile_lanes;
     // Few rows do not repay the packing of lanes that can be loaded where they are: all but the last ones.
     let packs = !lanes.are_adjacent || scalars.count > tile_rows;
     let most_packed = if packs { block_lanes.min(lanes.count.next_multiple_of(tile_lanes)) } else { tile_lanes };
-    let line = size_of::<Line>() / size_of::<f32>();
-    let lines = (GROUP * STRETCH + most_packed * depth.min(STRETCH)).div_ceil(line);
-    panels.resize(lines.max(panels.len()), Line { _numbers: [0.0; 16] });
+    let lines = (GROUP * STRETCH + most_packed * depth.min(STRETCH)).div_ceil(LINE);
+    panels.resize(lines.max(panels.len()), Line { _numbers: [0.0; LINE] });
     let copies = panels.as_mut_ptr().cast::<f32>();
     let packed = unsafe { copies.add(GROUP * STRETCH) };
 
@@ -189,14 +198,11 @@ unsafe fn multiply<V: Vector>(task: Task, panels: &mut Vec<Line>) {
             let block = first_lane..lanes.count.min(first_lane + block_lanes);
             let in_place = if packs { first_lane } else { first_lane + block.len() / tile_lanes * tile_lanes };
             unsafe { pack::<V>(lanes, ks.clone(), in_place..block.end, packed) };
-            let mut ahead = Ahead::NOTHING;
-            if is_thin && packs {
-                if block.end < lanes.count {
-                    ahead = Ahead::of(lanes, ks.clone(), block.end..lanes.count.min(block.end + block_lanes));
-                } else if ks.end < depth {
-                    ahead = Ahead::of(lanes, ks.end..depth.min(ks.end + STRETCH), 0..lanes.count.min(block_lanes));
-                }
-            }
+            let mut ahead = match (are_few && packs, block.end < lanes.count) {
+                (false, _) => Ahead::of(lanes, 0..0, 0..0),
+                (true, true) => Ahead::of(lanes, ks.clone(), block.end..lanes.count.min(block.end + block_lanes)),
+                (true, false) => Ahead::of(lanes, ks.end..depth.min(ks.end + STRETCH), 0..lanes.count.min(block_lanes)),
+            };
             let mut row = 0;
             while row < scalars.count {
                 let left = scalars.count - row;
@@ -252,7 +258,7 @@ unsafe fn copy(rows: Rows, length: usize, to: *mut f32) -> Rows {
 }
 
 /// Packs these k and lanes: panel after panel of the lanes of a tile, in each k after k. The last panel may have fewer vectors, and lanes
-/// of zeros.
+/// whose sums nobody reads.
 #[inline(always)]
 unsafe fn pack<V: Vector>(lanes: Lanes, ks: Range<usize>, block: Range<usize>, to: *mut f32) {
     let tile_lanes = V::TILE.1 * V::LANES;
@@ -291,7 +297,7 @@ unsafe fn pack_adjacent<V: Vector>(from: *const f32, stride: usize, length: usiz
     }
 }
 
-/// Transposes `count` rows of `length` k. Lanes beyond them are again the last row: nobody reads their sums.
+/// Transposes `count` rows of `length` k. The lanes beyond them are the last row again.
 #[inline(always)]
 unsafe fn pack_rows<V: Vector>(from: *const f32, stride: usize, length: usize, count: usize, to: *mut f32, width: usize) {
     let whole = length / V::LANES * V::LANES;
@@ -304,13 +310,13 @@ unsafe fn pack_rows<V: Vector>(from: *const f32, stride: usize, length: usize, c
         unsafe {
             let to = to.add(lane);
             for k in (0..whole).step_by(V::LANES) {
-                for four in (k..k + V::LANES).step_by(GROUP) {
-                    let mut vectors = [V::zero(); GROUP];
-                    for (first, vector) in vectors.iter_mut().enumerate() {
-                        *vector = V::load_fours(&rows[first..], four);
+                for k in (k..k + V::LANES).step_by(GROUP) {
+                    let mut fours = [V::zero(); GROUP];
+                    for (first, fours) in fours.iter_mut().enumerate() {
+                        *fours = V::load_fours(&rows[first..], k);
                     }
-                    for (row, vector) in V::transpose_fours(vectors).iter().enumerate() {
-                        vector.store(to.add((four + row) * width));
+                    for (next, vector) in V::transpose_fours(fours).iter().enumerate() {
+                        vector.store(to.add((k + next) * width));
                     }
                 }
             }
@@ -330,44 +336,44 @@ struct Panel {
     stride: usize,
 }
 
-/// Numbers that the next block of lanes is packed from, asked for while this one is multiplied.
+/// Numbers that the next block is packed from.
 struct Ahead {
     start: *const f32,
     stride: usize,
     rows: usize,
-    width: usize,
+    columns: usize,
+    /// The first column of the first row that has not been asked for.
     column: usize,
 }
 
 impl Ahead {
-    const NOTHING: Ahead = Ahead { start: std::ptr::null(), stride: 0, rows: 0, width: 0, column: 0 };
-
-    fn of(lanes: Lanes, ks: Range<usize>, block: Range<usize>) -> Ahead {
+    fn of(lanes: Lanes, ks: Range<usize>, block: Range<usize>) -> Self {
         let (rows, columns) = if lanes.are_adjacent { (ks, block) } else { (block, ks) };
         let start = lanes.start.wrapping_add(rows.start * lanes.stride + columns.start);
-        Ahead { start, stride: lanes.stride, rows: rows.len(), width: columns.len(), column: 0 }
+        let is_empty = rows.is_empty() || columns.is_empty();
+        Self { start, stride: lanes.stride, rows: if is_empty { 0 } else { rows.len() }, columns: columns.len(), column: 0 }
     }
 
+    /// Asks for the next [`AHEAD`] lines.
     #[inline(always)]
-    unsafe fn step<V: Vector>(&mut self) {
+    unsafe fn ask<V: Vector>(&mut self) {
         if self.rows == 0 {
             return;
         }
-        for line in 0..8 {
-            unsafe { V::prefetch(self.start.wrapping_add(self.column + 16 * line)) };
+        for line in 0..AHEAD {
+            unsafe { V::prefetch(self.start.wrapping_add(self.column + line * LINE)) };
         }
-        self.column += 128;
-        if self.column >= self.width {
-            self.column = 0;
-            self.rows -= 1;
-            self.start = self.start.wrapping_add(self.stride);
+        self.column += AHEAD * LINE;
+        if self.column >= self.columns {
+            (self.start, self.rows, self.column) = (self.start.wrapping_add(self.stride), self.rows - 1, 0);
         }
     }
 }
 
-/// The sums of a tile over `length` k. If `AHEAD`, what follows the vectors of `b` is asked for meanwhile: the next tile needs it.
+/// The sums of a tile over `length` k, while numbers `ahead` are asked for. If `IN_PLACE`, so is what follows the vectors of `b`: the next
+/// tile needs it.
 #[inline(always)]
-unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize, const AHEAD: bool>(
+unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize, const IN_PLACE: bool>(
     length: usize,
     a: Rows,
     b: Panel,
@@ -375,14 +381,14 @@ unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize, const AHEAD: 
 ) -> [[V; VECTORS]; ROWS] {
     unsafe {
         let mut sums = [[V::zero(); VECTORS]; ROWS];
-        for first in (0..length).step_by(16) {
-            ahead.step::<V>();
-            for k in first..length.min(first + 16) {
+        for first in (0..length).step_by(LINE) {
+            ahead.ask::<V>();
+            for k in first..length.min(first + LINE) {
                 let b = b.start.add(k * b.stride);
                 let mut lanes = [V::zero(); VECTORS];
                 for (v, lanes) in lanes.iter_mut().enumerate() {
                     *lanes = V::load(b.add(v * V::LANES));
-                    if AHEAD {
+                    if IN_PLACE {
                         V::prefetch(b.wrapping_add((VECTORS + v) * V::LANES));
                     }
                 }

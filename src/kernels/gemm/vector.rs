@@ -23,9 +23,9 @@ pub(super) unsafe trait Vector: Copy {
     /// Asks for the cache line of `from` ahead of its use.
     unsafe fn prefetch(from: *const f32);
     unsafe fn store(self, to: *mut f32);
-    /// Four numbers from each of [`LANES`](Self::LANES)/4 places: those of every fourth row from the first one on.
+    /// Four numbers from `k` on of the first row and of every fourth row after it.
     unsafe fn load_fours(rows: &[*const f32], k: usize) -> Self;
-    /// Transposes each of the 4 × 4 squares that stand side by side in four rows.
+    /// Transposes each of the squares of 4 × 4 that stand side by side in four rows.
     unsafe fn transpose_fours(rows: [Self; GROUP]) -> [Self; GROUP];
     /// Writes lane l of the four rows to `to` + l·`stride`, added to what is there if `keep`.
     unsafe fn store_transposed(rows: [Self; GROUP], to: *mut f32, stride: usize, keep: bool);
@@ -149,7 +149,9 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn load_fours(rows: &[*const f32], k: usize) -> Self {
-            unsafe { _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(_mm_loadu_ps(rows[0].add(k))), _mm_loadu_ps(rows[GROUP].add(k))) }
+            unsafe {
+                _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(_mm_loadu_ps(rows[0].add(k))), _mm_loadu_ps(rows[GROUP].add(k)))
+            }
         }
         #[inline(always)]
         unsafe fn transpose_fours(rows: [Self; GROUP]) -> [Self; GROUP] {
