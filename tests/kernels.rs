@@ -88,8 +88,9 @@ fn products_are_their_definition_at_every_level_in_every_layout() {
     // Around the sizes of tiles, groups and stretches; rows 4096 bytes apart; none at all.
     let small =
         [(1, 1, 1), (3, 5, 7), (12, 16, 32), (13, 17, 33), (31, 513, 25), (25, 30, 31), (2, 1030, 2), (5, 1024, 29), (100, 40, 50)];
-    // Lanes that stay in place, with a rest and over two stretches; more lanes than are packed at a time.
-    let large = [(2, 600, 75), (4, 40, 49), (9, 520, 230), (13, 513, 300), (20, 3, 5000)];
+    // Lanes that stay in place, with a rest and over two stretches; more lanes than are packed at a time, for few rows and for many; more
+    // rows of the left matrix than of the right one.
+    let large = [(2, 600, 75), (4, 40, 49), (9, 520, 230), (13, 513, 300), (20, 3, 5000), (140, 515, 290), (150, 530, 21)];
     let shapes = small.into_iter().chain(large);
     for (n, q, m) in shapes.chain([(0, 3, 2), (3, 0, 2), (3, 2, 0)]) {
         let (a, b, before) = (matrix(1, n, q), matrix(2, q, m), matrix(3, n, m));

@@ -5,9 +5,10 @@
 //! is the same on every machine.
 //!
 //! Blocking: one operand gives *scalars*, rows that are read where they are; the other gives *lanes*, which are packed as vectors, panel after
-//! panel of a tile's lanes, at most [`PACKED`] numbers at a time, which stay in the second cache. A tile of rows × lanes is summed in
-//! registers (12 × 32 with AVX-512, 4 × 16 with AVX2). Of two matrices that are multiplied row by row the one with fewer rows is packed, so
-//! that the large one, a layer's weights, is read once and as it is. 2 flops a k and entry, 4 bytes an entry of the large operand.
+//! panel of a tile's lanes, a block at a time, which stays in the second cache. A tile of rows × lanes is summed in registers (12 × 32 with
+//! AVX-512, 4 × 16 with AVX2). Of two matrices that are multiplied row by row the one is packed that leaves less of the tiles unused. If the
+//! rows of scalars stay in the second cache too, blocks are small, and the next one is asked for while the last one is multiplied. 2 flops a
+//! k and entry, 4 bytes an entry of the large operand, a layer's weights, which are read once.
 //! Rates in GF/s at the levels AVX2 and AVX-512, and in brackets what OpenBLAS's kernels for the same instructions reach beside them: the
 //! pre-activations of 256 neurons at 100 inputs, d = 500, 107 and 209 (118, 205); their masked gradient 112 and 222 (122, 224).
 
@@ -23,12 +24,16 @@ use super::Level;
 
 /// Terms that are summed in one go.
 pub const STRETCH: usize = 512;
-/// Most numbers that are packed at a time.
-const PACKED: usize = 96 * 1024;
-/// Rows this many bytes apart share the sets of the first cache: they are copied before they are read together …
-const COLLIDING: usize = 4096;
-/// … to rows that are this many numbers apart.
-const COPY_STRIDE: usize = STRETCH + 16;
+/// Most numbers of a stretch of rows that stay in the second cache …
+const FEW: usize = 64 * 1024;
+/// … most numbers that are then packed at a time …
+const PACKED_FOR_FEW: usize = 32 * 1024;
+/// … and for more rows.
+const PACKED: usize = 128 * 1024;
+/// Numbers of a cache line.
+const LINE: usize = 16;
+/// Lines that are asked for at a time.
+const AHEAD: usize = 8;
 /// Most rows of a tile, and most lanes, at any level.
 const MOST_ROWS: usize = 12;
 const MOST_LANES: usize = 32;
@@ -60,7 +65,8 @@ pub fn product(a: ArrayView2<f32>, b: ArrayView2<f32>, keep: bool, mut out: Arra
         }
         (None, stride) => {
             let of_b = Rows { start: b.as_ptr(), count: m, stride: stride.expect("columns are contiguous") };
-            let (scalars, packed, transposed) = if n <= m { (of_b, of_a, true) } else { (of_a, of_b, false) };
+            let is_transposed = cost(m, n) < cost(n, m);
+            let (scalars, packed, transposed) = if is_transposed { (of_b, of_a, true) } else { (of_a, of_b, false) };
             let Rows { start, count, stride } = packed;
             Task { scalars, lanes: Lanes { start, count, stride, are_adjacent: false }, depth: q, keep, out: out(transposed) }
         }
@@ -75,6 +81,12 @@ pub fn product(a: ArrayView2<f32>, b: ArrayView2<f32>, keep: bool, mut out: Arra
         // SAFETY: as above, without instructions of its own.
         _ => unsafe { multiply::<[f32; 8]>(task, panels) },
     });
+}
+
+/// What a product costs if so many rows give scalars and so many are packed, in multiply-adds of a vector of 16 lanes a k: to pack three
+/// numbers takes as long as one.
+fn cost(scalars: usize, packed: usize) -> usize {
+    scalars.next_multiple_of(GROUP) * packed.div_ceil(16) + packed / 3
 }
 
 /// How far rows are apart, if the numbers of a row follow one another.
@@ -152,7 +164,7 @@ struct Task {
 #[repr(align(64))]
 #[derive(Clone, Copy)]
 struct Line {
-    _numbers: [f32; 16],
+    _numbers: [f32; LINE],
 }
 
 thread_local! {
@@ -168,16 +180,16 @@ thread_local! {
 unsafe fn multiply<V: Vector>(task: Task, panels: &mut Vec<Line>) {
     let Task { scalars, lanes, depth, out, .. } = task;
     let (tile_rows, tile_lanes) = (V::TILE.0, V::TILE.1 * V::LANES);
-    let block_lanes = (PACKED / depth.min(STRETCH) / tile_lanes).max(1) * tile_lanes;
+    let are_few = scalars.count * depth.min(STRETCH) <= FEW;
+    let most_numbers = if are_few { PACKED_FOR_FEW } else { PACKED };
+    let block_lanes = (most_numbers / depth.min(STRETCH) / tile_lanes).max(1) * tile_lanes;
     // Few rows do not repay the packing of lanes that can be loaded where they are: all but the last ones.
     let packs = !lanes.are_adjacent || scalars.count > tile_rows;
     let most_packed = if packs { block_lanes.min(lanes.count.next_multiple_of(tile_lanes)) } else { tile_lanes };
-    let line = size_of::<Line>() / size_of::<f32>();
-    let lines = (MOST_ROWS * COPY_STRIDE + most_packed * depth.min(STRETCH)).div_ceil(line);
-    panels.resize(lines.max(panels.len()), Line { _numbers: [0.0; 16] });
+    let lines = (GROUP * STRETCH + most_packed * depth.min(STRETCH)).div_ceil(LINE);
+    panels.resize(lines.max(panels.len()), Line { _numbers: [0.0; LINE] });
     let copies = panels.as_mut_ptr().cast::<f32>();
-    let packed = unsafe { copies.add(MOST_ROWS * COPY_STRIDE) };
-    let rows_collide = (scalars.stride * size_of::<f32>()).is_multiple_of(COLLIDING);
+    let packed = unsafe { copies.add(GROUP * STRETCH) };
 
     for first_k in (0..depth).step_by(STRETCH) {
         let ks = first_k..depth.min(first_k + STRETCH);
@@ -186,6 +198,11 @@ unsafe fn multiply<V: Vector>(task: Task, panels: &mut Vec<Line>) {
             let block = first_lane..lanes.count.min(first_lane + block_lanes);
             let in_place = if packs { first_lane } else { first_lane + block.len() / tile_lanes * tile_lanes };
             unsafe { pack::<V>(lanes, ks.clone(), in_place..block.end, packed) };
+            let mut ahead = match (are_few && packs, block.end < lanes.count) {
+                (false, _) => Ahead::of(lanes, 0..0, 0..0),
+                (true, true) => Ahead::of(lanes, ks.clone(), block.end..lanes.count.min(block.end + block_lanes)),
+                (true, false) => Ahead::of(lanes, ks.end..depth.min(ks.end + STRETCH), 0..lanes.count.min(block_lanes)),
+            };
             let mut row = 0;
             while row < scalars.count {
                 let left = scalars.count - row;
@@ -193,7 +210,7 @@ unsafe fn multiply<V: Vector>(task: Task, panels: &mut Vec<Line>) {
                 let rows = (left.min(tile_rows) / GROUP * GROUP).max(GROUP);
                 let mut a =
                     Rows { start: unsafe { scalars.start.add(row * scalars.stride + first_k) }, count: rows.min(left), ..scalars };
-                if left < GROUP || rows_collide {
+                if left < GROUP {
                     a = unsafe { copy(a, ks.len(), copies) };
                 }
                 for lane in block.clone().step_by(tile_lanes) {
@@ -210,8 +227,8 @@ unsafe fn multiply<V: Vector>(task: Task, panels: &mut Vec<Line>) {
                             match (rows, vectors) {
                                 $(($rows, $vectors) => unsafe {
                                     let sums = match is_in_place {
-                                        true => tile::<V, $rows, $vectors, true>(ks.len(), a, b),
-                                        false => tile::<V, $rows, $vectors, false>(ks.len(), a, b),
+                                        true => tile::<V, $rows, $vectors, true>(ks.len(), a, b, &mut ahead),
+                                        false => tile::<V, $rows, $vectors, false>(ks.len(), a, b, &mut ahead),
                                     };
                                     write(sums, valid, to, keep)
                                 },)*
@@ -231,17 +248,17 @@ unsafe fn multiply<V: Vector>(task: Task, panels: &mut Vec<Line>) {
     }
 }
 
-/// Copies rows of `length` numbers to `to`, where they do not collide.
+/// Copies rows of `length` numbers to `to`.
 #[inline(always)]
 unsafe fn copy(rows: Rows, length: usize, to: *mut f32) -> Rows {
     for row in 0..rows.count {
-        unsafe { std::ptr::copy_nonoverlapping(rows.start.add(row * rows.stride), to.add(row * COPY_STRIDE), length) };
+        unsafe { std::ptr::copy_nonoverlapping(rows.start.add(row * rows.stride), to.add(row * STRETCH), length) };
     }
-    Rows { start: to, stride: COPY_STRIDE, ..rows }
+    Rows { start: to, stride: STRETCH, ..rows }
 }
 
 /// Packs these k and lanes: panel after panel of the lanes of a tile, in each k after k. The last panel may have fewer vectors, and lanes
-/// of zeros.
+/// whose sums nobody reads.
 #[inline(always)]
 unsafe fn pack<V: Vector>(lanes: Lanes, ks: Range<usize>, block: Range<usize>, to: *mut f32) {
     let tile_lanes = V::TILE.1 * V::LANES;
@@ -250,11 +267,11 @@ unsafe fn pack<V: Vector>(lanes: Lanes, ks: Range<usize>, block: Range<usize>, t
         let width = count.next_multiple_of(V::LANES);
         unsafe {
             let to = to.add((lane - block.start) * ks.len());
-            if count < width {
-                to.write_bytes(0, width * ks.len());
-            }
             match lanes.are_adjacent {
                 true => {
+                    if count < width {
+                        to.write_bytes(0, width * ks.len());
+                    }
                     pack_adjacent::<V>(lanes.start.add(ks.start * lanes.stride + lane), lanes.stride, ks.len(), count, to, width)
                 }
                 false => pack_rows::<V>(lanes.start.add(lane * lanes.stride + ks.start), lanes.stride, ks.len(), count, to, width),
@@ -280,20 +297,33 @@ unsafe fn pack_adjacent<V: Vector>(from: *const f32, stride: usize, length: usiz
     }
 }
 
-/// Transposes `count` rows of `length` k.
+/// Transposes `count` rows of `length` k. The lanes beyond them are the last row again.
 #[inline(always)]
 unsafe fn pack_rows<V: Vector>(from: *const f32, stride: usize, length: usize, count: usize, to: *mut f32, width: usize) {
-    let (groups, whole) = (count / GROUP * GROUP, length / V::LANES * V::LANES);
-    unsafe {
-        for k in (0..whole).step_by(V::LANES) {
-            for lane in (0..groups).step_by(GROUP) {
-                let row = |r: usize| V::load(from.add((lane + r) * stride + k));
-                V::store_transposed([row(0), row(1), row(2), row(3)], to.add(k * width + lane), width, false);
-            }
+    let whole = length / V::LANES * V::LANES;
+    for lane in (0..width).step_by(V::LANES) {
+        let mut rows = [from; MOST_LANES];
+        for (row, start) in rows[..V::LANES].iter_mut().enumerate() {
+            *start = unsafe { from.add((lane + row).min(count - 1) * stride) };
         }
-        for lane in 0..count {
-            for k in if lane < groups { whole } else { 0 }..length {
-                *to.add(k * width + lane) = *from.add(lane * stride + k);
+        let rows = &rows[..V::LANES];
+        unsafe {
+            let to = to.add(lane);
+            for k in (0..whole).step_by(V::LANES) {
+                for k in (k..k + V::LANES).step_by(GROUP) {
+                    let mut fours = [V::zero(); GROUP];
+                    for (first, fours) in fours.iter_mut().enumerate() {
+                        *fours = V::load_fours(&rows[first..], k);
+                    }
+                    for (next, vector) in V::transpose_fours(fours).iter().enumerate() {
+                        vector.store(to.add((k + next) * width));
+                    }
+                }
+            }
+            for k in whole..length {
+                for (lane, row) in rows.iter().enumerate() {
+                    *to.add(k * width + lane) = *row.add(k);
+                }
             }
         }
     }
@@ -306,28 +336,67 @@ struct Panel {
     stride: usize,
 }
 
-/// The sums of a tile over `length` k. If `AHEAD`, what follows the vectors of `b` is asked for meanwhile: the next tile needs it.
+/// Numbers that the next block is packed from.
+struct Ahead {
+    start: *const f32,
+    stride: usize,
+    rows: usize,
+    columns: usize,
+    /// The first column of the first row that has not been asked for.
+    column: usize,
+}
+
+impl Ahead {
+    fn of(lanes: Lanes, ks: Range<usize>, block: Range<usize>) -> Self {
+        let (rows, columns) = if lanes.are_adjacent { (ks, block) } else { (block, ks) };
+        let start = lanes.start.wrapping_add(rows.start * lanes.stride + columns.start);
+        let is_empty = rows.is_empty() || columns.is_empty();
+        Self { start, stride: lanes.stride, rows: if is_empty { 0 } else { rows.len() }, columns: columns.len(), column: 0 }
+    }
+
+    /// Asks for the next [`AHEAD`] lines.
+    #[inline(always)]
+    unsafe fn ask<V: Vector>(&mut self) {
+        if self.rows == 0 {
+            return;
+        }
+        for line in 0..AHEAD {
+            unsafe { V::prefetch(self.start.wrapping_add(self.column + line * LINE)) };
+        }
+        self.column += AHEAD * LINE;
+        if self.column >= self.columns {
+            (self.start, self.rows, self.column) = (self.start.wrapping_add(self.stride), self.rows - 1, 0);
+        }
+    }
+}
+
+/// The sums of a tile over `length` k, while numbers `ahead` are asked for. If `IN_PLACE`, so is what follows the vectors of `b`: the next
+/// tile needs it.
 #[inline(always)]
-unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize, const AHEAD: bool>(
+unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize, const IN_PLACE: bool>(
     length: usize,
     a: Rows,
     b: Panel,
+    ahead: &mut Ahead,
 ) -> [[V; VECTORS]; ROWS] {
     unsafe {
         let mut sums = [[V::zero(); VECTORS]; ROWS];
-        for k in 0..length {
-            let b = b.start.add(k * b.stride);
-            let mut lanes = [V::zero(); VECTORS];
-            for (v, lanes) in lanes.iter_mut().enumerate() {
-                *lanes = V::load(b.add(v * V::LANES));
-                if AHEAD {
-                    V::prefetch(b.wrapping_add((VECTORS + v) * V::LANES));
+        for first in (0..length).step_by(LINE) {
+            ahead.ask::<V>();
+            for k in first..length.min(first + LINE) {
+                let b = b.start.add(k * b.stride);
+                let mut lanes = [V::zero(); VECTORS];
+                for (v, lanes) in lanes.iter_mut().enumerate() {
+                    *lanes = V::load(b.add(v * V::LANES));
+                    if IN_PLACE {
+                        V::prefetch(b.wrapping_add((VECTORS + v) * V::LANES));
+                    }
                 }
-            }
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let scalar = V::splat(a.start.add(r * a.stride + k));
-                for (sum, lanes) in sums.iter_mut().zip(lanes) {
-                    *sum = sum.add_product(scalar, lanes);
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let scalar = V::splat(a.start.add(r * a.stride + k));
+                    for (sum, lanes) in sums.iter_mut().zip(lanes) {
+                        *sum = sum.add_product(scalar, lanes);
+                    }
                 }
             }
         }

@@ -23,6 +23,10 @@ pub(super) unsafe trait Vector: Copy {
     /// Asks for the cache line of `from` ahead of its use.
     unsafe fn prefetch(from: *const f32);
     unsafe fn store(self, to: *mut f32);
+    /// Four numbers from `k` on of the first row and of every fourth row after it.
+    unsafe fn load_fours(rows: &[*const f32], k: usize) -> Self;
+    /// Transposes each of the squares of 4 × 4 that stand side by side in four rows.
+    unsafe fn transpose_fours(rows: [Self; GROUP]) -> [Self; GROUP];
     /// Writes lane l of the four rows to `to` + l·`stride`, added to what is there if `keep`.
     unsafe fn store_transposed(rows: [Self; GROUP], to: *mut f32, stride: usize, keep: bool);
 }
@@ -74,7 +78,17 @@ mod x86 {
             unsafe { _mm512_storeu_ps(to, self) }
         }
         #[inline(always)]
-        unsafe fn store_transposed(rows: [Self; GROUP], to: *mut f32, stride: usize, keep: bool) {
+        unsafe fn load_fours(rows: &[*const f32], k: usize) -> Self {
+            unsafe {
+                let four = |group: usize| _mm_loadu_ps(rows[GROUP * group].add(k));
+                let vector = _mm512_castps128_ps512(four(0));
+                let vector = _mm512_insertf32x4::<1>(vector, four(1));
+                let vector = _mm512_insertf32x4::<2>(vector, four(2));
+                _mm512_insertf32x4::<3>(vector, four(3))
+            }
+        }
+        #[inline(always)]
+        unsafe fn transpose_fours(rows: [Self; GROUP]) -> [Self; GROUP] {
             unsafe {
                 let [a, b, c, d] = rows;
                 let (ab, cd) = (_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d));
@@ -82,8 +96,14 @@ mod x86 {
                 let join = |x, y| (_mm512_castps_pd(x), _mm512_castps_pd(y));
                 let low = |(x, y)| _mm512_castpd_ps(_mm512_unpacklo_pd(x, y));
                 let high = |(x, y)| _mm512_castpd_ps(_mm512_unpackhi_pd(x, y));
+                [low(join(ab, cd)), high(join(ab, cd)), low(join(ab_high, cd_high)), high(join(ab_high, cd_high))]
+            }
+        }
+        #[inline(always)]
+        unsafe fn store_transposed(rows: [Self; GROUP], to: *mut f32, stride: usize, keep: bool) {
+            unsafe {
                 // Lanes c, c + 4, c + 8 and c + 12 of the four rows.
-                let columns = [low(join(ab, cd)), high(join(ab, cd)), low(join(ab_high, cd_high)), high(join(ab_high, cd_high))];
+                let columns = Self::transpose_fours(rows);
                 for (c, column) in columns.into_iter().enumerate() {
                     put(_mm512_extractf32x4_ps::<0>(column), to.add(c * stride), keep);
                     put(_mm512_extractf32x4_ps::<1>(column), to.add((c + 4) * stride), keep);
@@ -128,17 +148,29 @@ mod x86 {
             unsafe { _mm256_storeu_ps(to, self) }
         }
         #[inline(always)]
-        unsafe fn store_transposed(rows: [Self; GROUP], to: *mut f32, stride: usize, keep: bool) {
+        unsafe fn load_fours(rows: &[*const f32], k: usize) -> Self {
+            unsafe {
+                _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(_mm_loadu_ps(rows[0].add(k))), _mm_loadu_ps(rows[GROUP].add(k)))
+            }
+        }
+        #[inline(always)]
+        unsafe fn transpose_fours(rows: [Self; GROUP]) -> [Self; GROUP] {
             unsafe {
                 let [a, b, c, d] = rows;
                 let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
                 let (ab_high, cd_high) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
-                let columns = [
+                [
                     _mm256_shuffle_ps::<0x44>(ab, cd),
                     _mm256_shuffle_ps::<0xee>(ab, cd),
                     _mm256_shuffle_ps::<0x44>(ab_high, cd_high),
                     _mm256_shuffle_ps::<0xee>(ab_high, cd_high),
-                ];
+                ]
+            }
+        }
+        #[inline(always)]
+        unsafe fn store_transposed(rows: [Self; GROUP], to: *mut f32, stride: usize, keep: bool) {
+            unsafe {
+                let columns = Self::transpose_fours(rows);
                 for (c, column) in columns.into_iter().enumerate() {
                     put(_mm256_castps256_ps128(column), to.add(c * stride), keep);
                     put(_mm256_extractf128_ps::<1>(column), to.add((c + 4) * stride), keep);
@@ -179,6 +211,14 @@ unsafe impl Vector for [f32; 8] {
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         unsafe { to.cast::<Self>().write_unaligned(self) }
+    }
+    #[inline(always)]
+    unsafe fn load_fours(rows: &[*const f32], k: usize) -> Self {
+        std::array::from_fn(|lane| unsafe { *rows[lane / GROUP * GROUP].add(k + lane % GROUP) })
+    }
+    #[inline(always)]
+    unsafe fn transpose_fours(rows: [Self; GROUP]) -> [Self; GROUP] {
+        std::array::from_fn(|row| std::array::from_fn(|lane| rows[lane % GROUP][lane / GROUP * GROUP + row]))
     }
     #[inline(always)]
     unsafe fn store_transposed(rows: [Self; GROUP], to: *mut f32, stride: usize, keep: bool) {
