@@ -19,7 +19,7 @@ use crate::unit::Status;
 use super::{Outcome, Start};
 
 /// The first window ends at this multiple of the predicted step; the second at the bound.
-const FIRST_WINDOW: f64 = 4.0;
+const FIRST_WINDOW: f64 = 2.0;
 /// Neurons for each bin, and limits of the number of bins.
 const NEURONS_PER_BIN: usize = 16;
 const MIN_BINS: usize = 8;
@@ -113,6 +113,8 @@ struct Binning {
     bins: Vec<Bin>,
     /// Breakpoints that are not in the bins yet.
     listed: Vec<Breakpoint>,
+    /// Breakpoints that may be listed.
+    room: usize,
     /// Whether no breakpoint has left the list.
     is_complete: bool,
 }
@@ -123,7 +125,8 @@ impl Binning {
             window: Window { start: start.t, end, bins: search.bins },
             start,
             bins: vec![Bin::default(); search.bins],
-            listed: Vec::with_capacity(search.room),
+            listed: Vec::new(),
+            room: search.room,
             is_complete: true,
         }
     }
@@ -131,13 +134,12 @@ impl Binning {
     /// Finds the breakpoints of a row; in the first pass also what it adds to φ(0) and φ'(0).
     fn visit<T: Real>(&mut self, mut row: Row<T>, is_first: bool) {
         while !row.z.is_empty() {
-            if self.listed.len() == self.listed.capacity() {
+            if self.listed.len() == self.room {
                 bin_breakpoints(&self.listed, self.window, &mut self.bins);
                 self.listed.clear();
                 self.is_complete = false;
             }
-            let room = self.listed.capacity() - self.listed.len();
-            let (neurons, rest) = row.split_at(room.min(row.z.len()));
+            let (neurons, rest) = row.split_at(row.z.len().min(self.room - self.listed.len()));
             if is_first {
                 let (value, slope) = value_slope_and_breakpoints(neurons, self.window.end, &mut self.listed);
                 self.start.value += value;
