@@ -29,6 +29,8 @@ const ROUNDING: f64 = 1e-12;
 /// Breakpoints that the lines may list or gather at once, a line; a bin with more than there is room for is cut into bins of its own, as
 /// long as these can tell breakpoints apart.
 pub const MAX_GATHERED: u64 = 8192;
+/// Breakpoints that a line may list, of 16 bytes. (Lists that are apart by a power of two would evict one another from the cache.)
+const MAX_LISTED: usize = 12_000;
 /// Narrowest window, relative to its end, that is cut into bins again.
 const NARROWEST: f64 = 1e-9;
 /// φ counts as 0 below this fraction of them. (It is exactly 0 where all neurons are off, or where the line meets the origin.)
@@ -125,7 +127,7 @@ impl Binning {
             window: Window { start: start.t, end, bins: search.bins },
             start,
             bins: vec![Bin::default(); search.bins],
-            listed: Vec::new(),
+            listed: Vec::with_capacity(search.room),
             room: search.room,
             is_complete: true,
         }
@@ -241,7 +243,7 @@ impl LineSearch {
             leak,
             bound,
             bins: bins(width),
-            room: width.clamp(1, MAX_GATHERED as usize),
+            room: width.clamp(1, MAX_LISTED),
             windows: Vec::new(),
             magnitude: 0.0,
             predicted: line.predicted_step().min(bound),
