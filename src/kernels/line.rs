@@ -18,6 +18,9 @@ const GROUP: usize = 256;
 /// Neurons that are sieved at a time.
 const STEP: usize = 2 * LANES;
 
+/// Neurons from one that is sieved to one that is asked for from memory: beyond the end of a row of a block, the row after it.
+const AHEAD: usize = 256;
+
 /// One row of a line block: pre-activations, their derivatives, and the readout weights.
 #[derive(Clone, Copy)]
 pub struct Row<'a, T> {
@@ -160,6 +163,8 @@ unsafe fn find<T: Real, V: Vector, const SUMS: bool>(row: Row<T>, stretch: (f64,
             let (a_steps, a_rest) = a[start..end].as_chunks::<STEP>();
             let (mut count, mut neuron) = (0, start as u32);
             for ((z, u), a) in z_steps.iter().zip(u_steps).zip(a_steps) {
+                V::prefetch(z.as_ptr().wrapping_add(AHEAD).cast());
+                V::prefetch(u.as_ptr().wrapping_add(AHEAD).cast());
                 let bits = pass.step::<SUMS>(&widened(z), &widened(u), &widened(a));
                 let room = candidates[count..].first_chunk_mut().expect("there is room for a group and a step");
                 count += V::places(bits, neuron, room);

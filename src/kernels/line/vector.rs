@@ -10,6 +10,8 @@ pub(super) const LANES: usize = 8;
 pub(super) unsafe trait Vector: Copy {
     type Mask: Copy;
 
+    /// Asks for the cache line of `from` ahead of its use. Any address will do.
+    unsafe fn prefetch(from: *const u8);
     unsafe fn splat(value: f64) -> Self;
     unsafe fn load(from: &[f64; LANES]) -> Self;
     unsafe fn store(self, to: &mut [f64; LANES]);
@@ -43,6 +45,10 @@ mod x86 {
     unsafe impl Vector for __m512d {
         type Mask = __mmask8;
 
+        #[inline(always)]
+        unsafe fn prefetch(from: *const u8) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+        }
         #[inline(always)]
         unsafe fn splat(value: f64) -> Self {
             unsafe { _mm512_set1_pd(value) }
@@ -90,6 +96,10 @@ mod x86 {
     unsafe impl Vector for [__m256d; 2] {
         type Mask = [__m256d; 2];
 
+        #[inline(always)]
+        unsafe fn prefetch(from: *const u8) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+        }
         #[inline(always)]
         unsafe fn splat(value: f64) -> Self {
             unsafe { [_mm256_set1_pd(value); 2] }
@@ -140,6 +150,8 @@ mod x86 {
 unsafe impl Vector for [f64; LANES] {
     type Mask = [bool; LANES];
 
+    #[inline(always)]
+    unsafe fn prefetch(_from: *const u8) {}
     #[inline(always)]
     unsafe fn splat(value: f64) -> Self {
         [value; LANES]
