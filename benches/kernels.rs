@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use advstep_hpc::activation::Activation;
-use advstep_hpc::kernels::line::{self, Bin, Opened, Row, Window};
+use advstep_hpc::kernels::line::{self, Bin, Row, Window};
 use advstep_hpc::kernels::masks::Masks;
 use advstep_hpc::kernels::normal::{LANES, Lanes};
 use advstep_hpc::kernels::piece::{self, Piece};
@@ -172,7 +172,7 @@ fn products(criterion: &mut Criterion<ThreadTime>) {
 }
 
 fn lines(criterion: &mut Criterion<ThreadTime>) {
-    // Forty rows of normals, u being a tenth of z as at d = 100; the first window ends at 4.5: some 9 % of the neurons have a breakpoint
+    // Forty rows of normals, u being a tenth of z as at d = 100; the first window ends at 2.25: some 5 % of the neurons have a breakpoint
     // in it. One row over and over would let the branch predictor learn it.
     const ROWS: usize = 40;
     let len = ROWS * BLOCK_ROWS;
@@ -181,22 +181,22 @@ fn lines(criterion: &mut Criterion<ThreadTime>) {
         .map(|row| row * BLOCK_ROWS..(row + 1) * BLOCK_ROWS)
         .map(|row| Row { z: &z[row.clone()], u: &u[row.clone()], a: &a[row], sign: 1.0 })
         .collect();
-    let window = Window { start: 0.0, end: 4.5, bins: 64 };
-    let mut bins = vec![Bin::default(); window.bins];
-    at_all_levels(criterion, "line::bin_breakpoints", len, || {
-        rows.iter().for_each(|row| line::bin_breakpoints(*black_box(row), window, &mut bins));
-    });
-    let opened = Opened::new(window, (0..window.bins).map(|bin| bin == 16).collect());
+    let window = Window { start: 0.0, end: 2.25, bins: 64 };
     let mut found = Vec::new();
-    at_all_levels(criterion, "line::gather_breakpoints", len, || {
+    at_all_levels(criterion, "line::value_slope_and_breakpoints", len, || {
         found.clear();
-        rows.iter().for_each(|row| line::gather_breakpoints(*black_box(row), window, &opened, &mut found));
-    });
-    at_all_levels(criterion, "line::value_and_slope", len, || {
         rows.iter().for_each(|row| {
-            black_box(line::value_and_slope(*black_box(row)));
+            black_box(line::value_slope_and_breakpoints(*black_box(row), window.end, &mut found));
         });
     });
+    at_all_levels(criterion, "line::find_breakpoints", len, || {
+        found.clear();
+        rows.iter().for_each(|row| line::find_breakpoints(*black_box(row), (window.edge(16), window.edge(17)), &mut found));
+    });
+    found.clear();
+    rows.iter().for_each(|row| line::find_breakpoints(*row, (window.start, window.end), &mut found));
+    let mut bins = vec![Bin::default(); window.bins];
+    at_all_levels(criterion, "line::bin_breakpoints", found.len(), || line::bin_breakpoints(black_box(&found), window, &mut bins));
     let widen = |row: &[f32]| -> Vec<f64> { row.iter().map(|x| f64::from(*x)).collect() };
     let (alpha, beta) = (widen(&z[..BLOCK_ROWS]), widen(&u[..BLOCK_ROWS]));
     let mask: Vec<f64> = alpha.iter().map(|z| if *z > 0.0 { 1.0 } else { 0.0 }).collect();

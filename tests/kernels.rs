@@ -2,7 +2,7 @@
 
 use advstep_hpc::experiment::{Cell, Readout};
 use advstep_hpc::kernels::gemm;
-use advstep_hpc::kernels::line::{self, Bin, Breakpoint, Opened, Row, Window};
+use advstep_hpc::kernels::line::{self, Bin, Breakpoint, Row, Window};
 use advstep_hpc::kernels::masks::Masks;
 use advstep_hpc::kernels::normal::{LANES, Lanes};
 use advstep_hpc::kernels::piece::{self, Piece, padded};
@@ -164,15 +164,13 @@ fn relu_kernels_are_their_definitions_at_every_level() {
 }
 
 /// The breakpoints of a row inside a window, in neuron order, by division in f64.
-fn breakpoints<T: Real>(row: Row<T>, window: Window) -> Vec<Breakpoint> {
+fn breakpoints<T: Real>(row: Row<T>, (start, end): (f64, f64)) -> Vec<Breakpoint> {
     let neurons = row.z.iter().zip(row.u).zip(row.a);
     let points = neurons.filter_map(|((z, u), a)| {
         let (z, u, a) = (z.to_f64(), u.to_f64(), a.to_f64());
         let t = -z / u;
         let crosses = (z > 0.0) != (u > 0.0);
-        let bin = ((t - window.start) * (window.bins as f64 / (window.end - window.start))) as usize;
-        let point = Breakpoint { bin: bin.min(window.bins - 1), t, jump: row.sign * a * u.abs() };
-        (crosses && t >= window.start && t < window.end).then_some(point)
+        (crosses && t >= start && t < end).then_some(Breakpoint { t, jump: row.sign * a * u.abs() })
     });
     points.collect()
 }
@@ -180,48 +178,66 @@ fn breakpoints<T: Real>(row: Row<T>, window: Window) -> Vec<Breakpoint> {
 fn binned(points: &[Breakpoint], window: Window) -> Vec<Bin> {
     let mut bins = vec![Bin::default(); window.bins];
     for point in points {
-        let bin = &mut bins[point.bin];
+        let bin = (point.t - window.start) * (window.bins as f64 / (window.end - window.start));
+        let bin = &mut bins[(bin as usize).min(window.bins - 1)];
         bin.jump += point.jump;
         bin.moment += point.jump * (point.t - window.start);
         bin.falling += point.jump.min(0.0);
-        bin.count += 1;
+        bin.count += 1.0;
     }
     bins
 }
 
+/// Bits of breakpoints, so that −0 and 0 differ.
+fn bits_of(points: &[Breakpoint]) -> Vec<[u64; 2]> {
+    points.iter().map(|point| [point.t.to_bits(), point.jump.to_bits()]).collect()
+}
+
+fn check_line_kernels<T: Real>(row: Row<T>, stretches: &[(f64, f64)]) {
+    let len = row.z.len();
+    // What is in the list before stays there.
+    let before = Breakpoint { t: 7.0, jump: -7.0 };
+    for &(start, end) in stretches {
+        let mut expected = vec![before];
+        expected.extend(breakpoints(row, (start, end)));
+        agree("find_breakpoints", len, &bits_of(&expected), || {
+            let mut found = vec![before];
+            line::find_breakpoints(row, (start, end), &mut found);
+            bits_of(&found)
+        });
+        if start == 0.0 {
+            let sums = |found: &mut Vec<Breakpoint>| {
+                let (value, slope) = line::value_slope_and_breakpoints(row, end, found);
+                (value.to_bits(), slope.to_bits())
+            };
+            let both = at_level(Level::Portable, || sums(&mut Vec::new()));
+            let on = || row.z.iter().zip(row.u).zip(row.a).filter(|((z, _), _)| **z > T::zero());
+            let value: f64 = on().map(|((z, _), a)| row.sign * a.to_f64() * z.to_f64()).sum();
+            let slope: f64 = on().map(|((_, u), a)| row.sign * a.to_f64() * u.to_f64()).sum();
+            let close = |bits: u64, expected: f64| (f64::from_bits(bits) - expected).abs() < 1e-10;
+            assert!(close(both.0, value) && close(both.1, slope), "{both:?} against {value} and {slope}");
+            agree("value_slope_and_breakpoints", len, &(both, bits_of(&expected)), || {
+                let mut found = vec![before];
+                (sums(&mut found), bits_of(&found))
+            });
+        }
+        for bins in [1, 8, 100] {
+            let window = Window { start, end, bins };
+            let points = &expected[1..];
+            agree("bin_breakpoints", len, &binned(points, window), || {
+                let mut bins = vec![Bin::default(); bins];
+                line::bin_breakpoints(points, window, &mut bins);
+                bins
+            });
+        }
+    }
+}
+
 fn line_kernels<T: Real>() {
-    let windows = [(0.0, 0.8), (0.8, 20.0), (0.0, 1e-3), (0.0, 1e-42), (3.0, 3.0001)];
+    let stretches = [(0.0, 0.8), (0.8, 20.0), (0.0, 1e-3), (0.0, 1e-42), (1e-44, 1e-42), (3.0, 3.0001), (0.0, 1e30)];
     for len in LENGTHS {
         let (z, u, a) = (numbers::<T>(4, len), numbers::<T>(5, len), numbers::<T>(6, len));
-        let row = Row { z: &z, u: &u, a: &a, sign: -1.0 };
-        let both = at_level(Level::Portable, || line::value_and_slope(row));
-        let on = || z.iter().zip(&u).zip(&a).filter(|((z, _), _)| **z > T::zero());
-        let value: f64 = on().map(|((z, _), a)| a.to_f64() * z.to_f64()).sum();
-        let slope: f64 = on().map(|((_, u), a)| a.to_f64() * u.to_f64()).sum();
-        assert!((both.0 + value).abs() < 1e-10 && (both.1 + slope).abs() < 1e-10, "{both:?} against -{value} and -{slope}");
-        agree("value_and_slope", len, &both, || line::value_and_slope(row));
-        for (start, end) in windows {
-            for bins in [1, 8, 100] {
-                let window = Window { start, end, bins };
-                let points = breakpoints(row, window);
-                agree("bin_breakpoints", len, &binned(&points, window), || {
-                    let mut bins = vec![Bin::default(); bins];
-                    line::bin_breakpoints(row, window, &mut bins);
-                    bins
-                });
-                for opened in
-                    [vec![false; bins], vec![true; bins], (0..bins).map(|bin| bin == bins / 2 || bin == bins / 3).collect()]
-                {
-                    let expected: Vec<Breakpoint> = points.iter().copied().filter(|point| opened[point.bin]).collect();
-                    let opened = Opened::new(window, opened);
-                    agree("gather_breakpoints", len, &expected, || {
-                        let mut found = Vec::new();
-                        line::gather_breakpoints(row, window, &opened, &mut found);
-                        found
-                    });
-                }
-            }
-        }
+        check_line_kernels(Row { z: &z, u: &u, a: &a, sign: -1.0 }, &stretches);
     }
 }
 
@@ -231,19 +247,68 @@ fn line_kernels_are_their_definitions_at_every_level() {
     line_kernels::<f64>();
 }
 
+/// Every pair of `values` as z and u, with breakpoints everywhere from 0 to the ratio of the largest to the smallest.
+fn corners_of_lines<T: Real>(values: &[f64]) {
+    let signed: Vec<T> = values.iter().flat_map(|&value| [T::of_f64(value), T::of_f64(-value)]).collect();
+    let pairs = || signed.iter().flat_map(|&z| signed.iter().map(move |&u| (z, u)));
+    let (z, u): (Vec<T>, Vec<T>) = pairs().unzip();
+    let a = vec![T::one(); z.len()];
+    let ratios = pairs().map(|(z, u)| (z.to_f64() / u.to_f64()).abs()).filter(|ratio| *ratio > 0.0 && ratio.is_finite());
+    let stretches: Vec<(f64, f64)> =
+        ratios.flat_map(|t| [(0.0, t), (0.0, t.next_up()), (t, 2.0 * t), (t.next_up(), 2.0 * t)]).collect();
+    for stretch in stretches.into_iter().filter(|(_, end)| end.is_finite()) {
+        let row = Row { z: &z, u: &u, a: &a, sign: 1.0 };
+        let expected = bits_of(&breakpoints(row, stretch));
+        agree("find_breakpoints", z.len(), &expected, || {
+            let mut found = Vec::new();
+            line::find_breakpoints(row, stretch, &mut found);
+            bits_of(&found)
+        });
+        agree("value_slope_and_breakpoints", z.len(), &bits_of(&breakpoints(row, (0.0, stretch.1))), || {
+            let mut found = Vec::new();
+            line::value_slope_and_breakpoints(row, stretch.1, &mut found);
+            bits_of(&found)
+        });
+    }
+}
+
 #[test]
-fn breakpoints_on_the_edges_of_a_window_are_kept_or_dropped_exactly() {
+fn no_breakpoint_of_the_smallest_or_largest_numbers_is_sieved_out() {
+    let smallest = f64::from(f32::from_bits(1));
+    let of_f32 = [0.0, smallest, 3.0 * smallest, 1e-40, f64::from(f32::MIN_POSITIVE), 1e-20, 0.3, 1.0, 1e20, f64::from(f32::MAX)];
+    corners_of_lines::<f32>(&of_f32);
+    corners_of_lines::<f64>(&of_f32);
+    corners_of_lines::<f64>(&[0.0, 5e-324, 15e-324, 1e-310, f64::MIN_POSITIVE, 1e-300, 1e-290]);
+}
+
+#[test]
+fn breakpoints_on_the_edges_of_a_stretch_are_kept_or_dropped_exactly() {
     // t = 1 at every neuron, up to the rounding of u: inside [1, 2) and outside [0, 1).
     let u: Vec<f32> = (1..500).map(|i| i as f32 * 0.37).collect();
     let z: Vec<f32> = u.iter().map(|u| -u).collect();
     let a = vec![1.0; u.len()];
     let row = Row { z: &z, u: &u, a: &a, sign: 1.0 };
     for (start, end, count) in [(0.0, 1.0, 0), (1.0, 2.0, 499), (1.0 - 1e-15, 1.0, 0), (1.0, 1.0 + 1e-15, 499)] {
-        agree("bin_breakpoints", u.len(), &count, || {
-            let mut bins = [Bin::default()];
-            line::bin_breakpoints(row, Window { start, end, bins: 1 }, &mut bins);
-            bins[0].count
+        agree("find_breakpoints", u.len(), &count, || {
+            let mut found = Vec::new();
+            line::find_breakpoints(row, (start, end), &mut found);
+            found.len()
         });
+    }
+}
+
+#[test]
+fn a_row_in_two_parts_is_the_row() {
+    let (z, u, a) = (numbers::<f32>(4, 700), numbers::<f32>(5, 700), numbers::<f32>(6, 700));
+    let row = Row { z: &z, u: &u, a: &a, sign: -1.0 };
+    let mut whole = Vec::new();
+    line::find_breakpoints(row, (0.0, 3.0), &mut whole);
+    for count in [0, 1, 255, 256, 300, 700] {
+        let mut parts = Vec::new();
+        let (first, second) = row.split_at(count);
+        line::find_breakpoints(first, (0.0, 3.0), &mut parts);
+        line::find_breakpoints(second, (0.0, 3.0), &mut parts);
+        assert_eq!(bits_of(&parts), bits_of(&whole));
     }
 }
 

@@ -1,34 +1,36 @@
 //! Exact smallest step for one hidden layer, with a certificate, in a few passes over the neurons.
 //!
 //! With z = W x and u = W p, φ(t)·√k = s Σ a_j ψ(z_j + t u_j) is piecewise linear with slope jumps w_j = s a_j |u_j| at the breakpoints
-//! t_j = −z_j/u_j. One pass sorts the breakpoints of a window into bins and adds up Σ w, Σ w t and Σ min(w, 0) of each. Prefix sums then
-//! give φ exactly at every bin edge, and (slope at the edge) + Σ min(w, 0) bounds the slope inside the bin from below, so that bins
-//! which cannot hold a root are excluded with certainty. A second pass gathers the breakpoints of the bins that could; they are sorted
-//! and walked in order (a bin with very many becomes a window of its own instead, so that memory is bounded). If the
-//! window holds no root the search goes on with the next. The passes are fed block by block, all sums run in
-//! f64 in neuron order, and no other evaluation of the network is needed.
+//! t_j = −z_j/u_j. One pass lists the breakpoints of a window, which are sorted into bins with Σ w, Σ w t and Σ min(w, 0) of each. Prefix
+//! sums then give φ exactly at every bin edge, and (slope at the edge) + Σ min(w, 0) bounds the slope inside the bin from below, so that
+//! bins which cannot hold a root are excluded with certainty. The breakpoints of the bins that could are sorted and walked in order. The
+//! list is bounded: where there are more, the bins are what is kept of them, and a second pass gathers those of the bins that could hold
+//! a root (a bin with very many becomes a window of its own instead). If the window holds no root the search goes on with the next. The
+//! passes are fed block by block, all sums run in f64 in neuron order, and no other evaluation of the network is needed.
 
 use std::collections::VecDeque;
 
 use crate::kernels::Real;
 use crate::kernels::activation::linear_value_and_slope;
-use crate::kernels::line::{Bin, Breakpoint, Opened, Row, Window, bin_breakpoints, gather_breakpoints, value_and_slope};
+use crate::kernels::line::{Bin, Breakpoint, Row, Window, bin_breakpoints, find_breakpoints, value_slope_and_breakpoints};
 use crate::network::Engine;
 use crate::unit::Status;
 
 use super::{Outcome, Start};
 
 /// The first window ends at this multiple of the predicted step; the second at the bound.
-const FIRST_WINDOW: f64 = 4.0;
-/// Neurons for each bin, and limits of the number of bins: those of 100 inputs, which take turns, have to stay in the second cache.
+const FIRST_WINDOW: f64 = 2.0;
+/// Neurons for each bin, and limits of the number of bins.
 const NEURONS_PER_BIN: usize = 16;
 const MIN_BINS: usize = 8;
 const MAX_BINS: usize = 64;
 /// A bin is excluded only if its lower bound is above this fraction of the magnitudes summed to get it.
 const ROUNDING: f64 = 1e-12;
-/// Breakpoints that the lines may gather at once, a line; a bin with more than there is room for is cut into bins of its own, as long as
-/// these can tell breakpoints apart.
+/// Breakpoints that the lines may list or gather at once, a line; a bin with more than there is room for is cut into bins of its own, as
+/// long as these can tell breakpoints apart.
 pub const MAX_GATHERED: u64 = 8192;
+/// Breakpoints that a line may list, of 16 bytes. (Lists that are apart by a power of two would evict one another from the cache.)
+const MAX_LISTED: usize = 12_000;
 /// Narrowest window, relative to its end, that is cut into bins again.
 const NARROWEST: f64 = 1e-9;
 /// φ counts as 0 below this fraction of them. (It is exactly 0 where all neurons are off, or where the line meets the origin.)
@@ -45,8 +47,8 @@ pub fn bins(width: usize) -> usize {
 pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], bound: f64) -> Vec<Outcome> {
     assert_eq!(engine.depth(), 1, "the exact line search is for one hidden layer");
     let leak = engine.activation().leak().expect("the exact line search is for a piecewise linear ψ");
-    let bins = bins(engine.width(1));
-    let mut searches: Vec<LineSearch> = lines.iter().map(|line| LineSearch::new(line, bound, bins, leak)).collect();
+    let width = engine.width(1);
+    let mut searches: Vec<LineSearch> = lines.iter().map(|line| LineSearch::new(line, bound, width, leak)).collect();
     loop {
         let active = searches.iter().filter(|search| !search.is_done()).count() as u64;
         if active == 0 {
@@ -78,7 +80,7 @@ struct Piece {
 /// A bin that could hold the first root, and φ at its lower edge.
 struct OpenBin {
     bin: usize,
-    count: u64,
+    count: f64,
     start: Piece,
     end: f64,
     /// φ·√k of this size or below counts as 0.
@@ -88,6 +90,8 @@ struct OpenBin {
 /// A window whose bins are summed up.
 struct Summed {
     window: Window,
+    /// All breakpoints of the window, if there was room for them.
+    breakpoints: Option<Vec<Breakpoint>>,
     /// The bins that could hold the first root and have not been looked into, in order.
     open: VecDeque<OpenBin>,
     /// φ·√k at the end of the window, or of the first bin that ends at φ ≤ 0.
@@ -98,23 +102,116 @@ struct Summed {
 /// What the next pass over the neurons is for.
 enum Task {
     /// Sum up the bins of a window that starts with this piece; in the first pass also φ(0) and φ'(0).
-    Bin {
-        window: Window,
-        start: Piece,
-        bins: Vec<Bin>,
-    },
+    Bin(Binning),
     /// Collect the breakpoints of these bins of the innermost window.
-    Gather {
-        open: Vec<OpenBin>,
-        opened: Opened,
-        breakpoints: Vec<Breakpoint>,
-    },
+    Gather(Gathering),
     Done(Outcome),
 }
 
-impl Task {
-    fn bin(start: Piece, end: f64, bins: usize) -> Self {
-        Task::Bin { window: Window { start: start.t, end, bins }, start, bins: vec![Bin::default(); bins] }
+/// A window whose breakpoints are being found.
+struct Binning {
+    window: Window,
+    start: Piece,
+    bins: Vec<Bin>,
+    /// Breakpoints that are not in the bins yet.
+    listed: Vec<Breakpoint>,
+    /// Breakpoints that may be listed.
+    room: usize,
+    /// Whether no breakpoint has left the list.
+    is_complete: bool,
+}
+
+impl Binning {
+    fn new(start: Piece, end: f64, search: &LineSearch) -> Self {
+        Self {
+            window: Window { start: start.t, end, bins: search.bins },
+            start,
+            bins: vec![Bin::default(); search.bins],
+            listed: Vec::with_capacity(search.room),
+            room: search.room,
+            is_complete: true,
+        }
+    }
+
+    /// Finds the breakpoints of a row; in the first pass also what it adds to φ(0) and φ'(0).
+    fn visit<T: Real>(&mut self, mut row: Row<T>, is_first: bool) {
+        while !row.z.is_empty() {
+            if self.listed.len() == self.room {
+                bin_breakpoints(&self.listed, self.window, &mut self.bins);
+                self.listed.clear();
+                self.is_complete = false;
+            }
+            let (neurons, rest) = row.split_at(row.z.len().min(self.room - self.listed.len()));
+            if is_first {
+                let (value, slope) = value_slope_and_breakpoints(neurons, self.window.end, &mut self.listed);
+                self.start.value += value;
+                self.start.slope += slope;
+            } else {
+                find_breakpoints(neurons, (self.window.start, self.window.end), &mut self.listed);
+            }
+            row = rest;
+        }
+    }
+
+    /// Puts the breakpoints left into the bins, and returns all there are if none has left the list.
+    fn finish(&mut self) -> Option<Vec<Breakpoint>> {
+        bin_breakpoints(&self.listed, self.window, &mut self.bins);
+        let listed = std::mem::take(&mut self.listed);
+        self.is_complete.then_some(listed)
+    }
+}
+
+/// Bins whose breakpoints are being collected.
+struct Gathering {
+    window: Window,
+    open: Vec<OpenBin>,
+    is_open: Vec<bool>,
+    /// Holds every breakpoint of an open bin.
+    stretch: (f64, f64),
+    breakpoints: Vec<Breakpoint>,
+}
+
+impl Gathering {
+    /// For bins of `window`, at least one.
+    fn new(window: Window, open: Vec<OpenBin>) -> Self {
+        let mut is_open = vec![false; window.bins];
+        open.iter().for_each(|open| is_open[open.bin] = true);
+        let (first, last) = (open[0].bin, open[open.len() - 1].bin);
+        // A thousandth of a bin to each side, because bins are found by a rounded product.
+        let margin = 1e-3 * (window.end - window.start) / window.bins as f64;
+        let stretch = ((window.edge(first) - margin).max(window.start), (window.edge(last + 1) + margin).min(window.end));
+        let count: f64 = open.iter().map(|open| open.count).sum();
+        Self { window, open, is_open, stretch, breakpoints: Vec::with_capacity(count as usize) }
+    }
+
+    fn visit<T: Real>(&mut self, row: Row<T>) {
+        let before = self.breakpoints.len();
+        find_breakpoints(row, self.stretch, &mut self.breakpoints);
+        let mut kept = before;
+        for index in before..self.breakpoints.len() {
+            let point = self.breakpoints[index];
+            if self.is_open[self.window.bin(point.t)] {
+                self.breakpoints[kept] = point;
+                kept += 1;
+            }
+        }
+        self.breakpoints.truncate(kept);
+    }
+
+    /// The breakpoints of the open bins out of all of the window.
+    fn select(&mut self, all: &[Breakpoint]) {
+        self.breakpoints.extend(all.iter().filter(|point| self.is_open[self.window.bin(point.t)]));
+    }
+
+    /// The first root in the open bins.
+    fn walk(mut self) -> Option<f64> {
+        self.breakpoints.sort_unstable_by(|a, b| (a.t, a.jump).partial_cmp(&(b.t, b.jump)).expect("breakpoints are numbers"));
+        let points = &self.breakpoints;
+        self.open.iter().find_map(|open| {
+            let first = points.partition_point(|point| self.window.bin(point.t) < open.bin);
+            let last = points.partition_point(|point| self.window.bin(point.t) <= open.bin);
+            first_root(open, &points[first..last])
+        })
     }
 }
 
@@ -126,6 +223,8 @@ struct LineSearch {
     leak: f64,
     bound: f64,
     bins: usize,
+    /// Breakpoints that may be listed.
+    room: usize,
     /// The window at hand, inside of the crowded bin of the one before it, and so on.
     windows: Vec<Summed>,
     /// Sum of the magnitudes that were added up so far: the scale of rounding errors.
@@ -137,20 +236,23 @@ struct LineSearch {
 }
 
 impl LineSearch {
-    fn new(line: &Start, bound: f64, bins: usize, leak: f64) -> Self {
-        let start = Piece { t: 0.0, value: 0.0, slope: 0.0 };
-        Self {
+    fn new(line: &Start, bound: f64, width: usize, leak: f64) -> Self {
+        let mut search = Self {
             input: line.input,
             sign: line.sign,
             leak,
             bound,
-            bins,
+            bins: bins(width),
+            room: width.clamp(1, MAX_LISTED),
             windows: Vec::new(),
             magnitude: 0.0,
             predicted: line.predicted_step().min(bound),
-            task: Task::bin(start, (FIRST_WINDOW * line.predicted_step()).min(bound), bins),
+            task: Task::Done(Outcome::none(0)),
             passes: 0,
-        }
+        };
+        let start = Piece { t: 0.0, value: 0.0, slope: 0.0 };
+        search.task = Task::Bin(Binning::new(start, (FIRST_WINDOW * line.predicted_step()).min(bound), &search));
+        search
     }
 
     fn is_done(&self) -> bool {
@@ -168,23 +270,15 @@ impl LineSearch {
     fn visit<T: Real>(&mut self, row: Row<T>) {
         let row = Row { sign: (1.0 - self.leak) * row.sign, ..row };
         match &mut self.task {
-            Task::Bin { window, start, bins } => {
-                if self.passes == 0 {
-                    let (value, slope) = value_and_slope(row);
-                    start.value += value;
-                    start.slope += slope;
-                    if self.leak != 0.0 {
-                        let (value, slope) = linear_value_and_slope(Row { sign: self.leak * self.sign, ..row });
-                        start.value += value;
-                        start.slope += slope;
-                    }
+            Task::Bin(binning) => {
+                binning.visit(row, self.passes == 0);
+                if self.passes == 0 && self.leak != 0.0 {
+                    let (value, slope) = linear_value_and_slope(Row { sign: self.leak * self.sign, ..row });
+                    binning.start.value += value;
+                    binning.start.slope += slope;
                 }
-                bin_breakpoints(row, *window, bins);
             }
-            Task::Gather { opened, breakpoints, .. } => {
-                let window = self.windows.last().expect("gathering is for a window").window;
-                gather_breakpoints(row, window, opened, breakpoints);
-            }
+            Task::Gather(gathering) => gathering.visit(row),
             Task::Done(_) => {}
         }
     }
@@ -194,22 +288,21 @@ impl LineSearch {
         let task = std::mem::replace(&mut self.task, Task::Done(Outcome::none(0)));
         self.passes += u32::from(!matches!(task, Task::Done(_)));
         self.task = match task {
-            Task::Bin { window, start, bins } => {
-                let summed = self.exclude(window, start, &bins);
+            Task::Bin(binning) => {
+                let summed = self.exclude(binning);
                 self.windows.push(summed);
                 self.look_into_next(max_gathered)
             }
-            Task::Gather { open, breakpoints, .. } => match walk(&open, breakpoints) {
-                Some(step) => self.found(step),
-                None => self.look_into_next(max_gathered),
-            },
+            Task::Gather(gathering) => self.conclude(gathering, max_gathered),
             done @ Task::Done(_) => done,
         };
     }
 
     /// Excludes the bins that cannot hold the first root.
-    fn exclude(&mut self, window: Window, start: Piece, bins: &[Bin]) -> Summed {
-        let mut summed = Summed { window, open: VecDeque::new(), end: start, has_root: false };
+    fn exclude(&mut self, mut binning: Binning) -> Summed {
+        let breakpoints = binning.finish();
+        let Binning { window, start, bins, .. } = binning;
+        let mut summed = Summed { window, breakpoints, open: VecDeque::new(), end: start, has_root: false };
         let Piece { t: origin, value, slope } = start;
         let (mut jump, mut jump_size, mut moment) = (0.0, 0.0, 0.0);
         let before = self.magnitude.max(value);
@@ -240,20 +333,33 @@ impl LineSearch {
     fn look_into_next(&mut self, max_gathered: u64) -> Task {
         let Some(summed) = self.windows.last_mut() else { return Task::Done(Outcome::none(self.passes)) };
         let Some(first) = summed.open.front() else { return self.leave_window(max_gathered) };
-        let is_crowded = first.count > max_gathered;
+        let is_crowded = first.count > max_gathered as f64;
         if is_crowded && first.end - first.start.t > NARROWEST * first.end {
             let first = summed.open.pop_front().expect("it was there just now");
-            return Task::bin(first.start, first.end, self.bins);
+            return Task::Bin(Binning::new(first.start, first.end, self));
         }
-        let (mut open, mut count) = (Vec::new(), 0);
-        let mut is_open = vec![false; self.bins];
-        while summed.open.front().is_some_and(|next| open.is_empty() || count + next.count <= max_gathered) {
+        let (mut open, mut count) = (Vec::new(), 0.0);
+        while summed.open.front().is_some_and(|next| open.is_empty() || count + next.count <= max_gathered as f64) {
             let Some(next) = summed.open.pop_front() else { break };
             count += next.count;
-            is_open[next.bin] = true;
             open.push(next);
         }
-        Task::Gather { open, opened: Opened::new(summed.window, is_open), breakpoints: Vec::with_capacity(count as usize) }
+        let mut gathering = Gathering::new(summed.window, open);
+        match &summed.breakpoints {
+            Some(all) => {
+                gathering.select(all);
+                self.conclude(gathering, max_gathered)
+            }
+            None => Task::Gather(gathering),
+        }
+    }
+
+    /// What comes after bins whose breakpoints are gathered.
+    fn conclude(&mut self, gathering: Gathering, max_gathered: u64) -> Task {
+        match gathering.walk() {
+            Some(step) => self.found(step),
+            None => self.look_into_next(max_gathered),
+        }
     }
 
     /// What comes after a window whose open bins are all looked into.
@@ -264,7 +370,7 @@ impl LineSearch {
             return self.found(end.t);
         }
         match self.windows.is_empty() && end.t < self.bound {
-            true => Task::bin(end, self.bound, self.bins),
+            true => Task::Bin(Binning::new(end, self.bound, self)),
             false => self.look_into_next(max_gathered),
         }
     }
@@ -273,16 +379,6 @@ impl LineSearch {
         let step = if step > 0.0 { step } else { self.predicted };
         Task::Done(Outcome { step, status: Status::FoundExact, evaluations: self.passes })
     }
-}
-
-/// The first root in these bins, taken in order.
-fn walk(open: &[OpenBin], mut breakpoints: Vec<Breakpoint>) -> Option<f64> {
-    breakpoints.sort_by(|a, b| (a.bin, a.t).partial_cmp(&(b.bin, b.t)).expect("breakpoints are numbers"));
-    open.iter().find_map(|open| {
-        let first = breakpoints.partition_point(|point| point.bin < open.bin);
-        let last = breakpoints.partition_point(|point| point.bin <= open.bin);
-        first_root(open, &breakpoints[first..last])
-    })
 }
 
 /// The first root of φ in an open bin with these `breakpoints` (ascending).

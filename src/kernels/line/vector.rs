@@ -1,0 +1,187 @@
+//! Vectors of eight numbers of f64, and masks of them, of each instruction set.
+
+/// Numbers of a vector.
+pub(super) const LANES: usize = 8;
+
+/// Eight numbers of one instruction set. Sums and products round as numbers one by one do.
+///
+/// # Safety
+/// Methods may be called where the processor has the instructions.
+pub(super) unsafe trait Vector: Copy {
+    type Mask: Copy;
+
+    /// Asks for the cache line of `from` ahead of its use. Any address will do.
+    unsafe fn prefetch(from: *const u8);
+    unsafe fn splat(value: f64) -> Self;
+    unsafe fn load(from: &[f64; LANES]) -> Self;
+    unsafe fn store(self, to: &mut [f64; LANES]);
+    unsafe fn plus(self, other: Self) -> Self;
+    unsafe fn times(self, other: Self) -> Self;
+    /// Which numbers are > 0.
+    unsafe fn is_positive(self) -> Self::Mask;
+    /// `self` + `other` where `mask` is set, `self` + 0 elsewhere.
+    unsafe fn plus_where(self, mask: Self::Mask, other: Self) -> Self;
+    /// Where two masks differ, as bits, the first lane lowest.
+    unsafe fn difference(a: Self::Mask, b: Self::Mask) -> u16;
+    /// Writes the places of the bits that are set, plus `first`, in order and followed by anything; returns how many.
+    #[inline(always)]
+    unsafe fn places(mut bits: u16, first: u32, to: &mut [u32; 2 * LANES]) -> usize {
+        let mut count = 0;
+        while bits != 0 {
+            to[count] = first + bits.trailing_zeros();
+            bits &= bits - 1;
+            count += 1;
+        }
+        count
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::{LANES, Vector};
+    use std::arch::x86_64::*;
+
+    // SAFETY: AVX-512 F and DQ, and memory of the arrays given.
+    unsafe impl Vector for __m512d {
+        type Mask = __mmask8;
+
+        #[inline(always)]
+        unsafe fn prefetch(from: *const u8) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+        }
+        #[inline(always)]
+        unsafe fn splat(value: f64) -> Self {
+            unsafe { _mm512_set1_pd(value) }
+        }
+        #[inline(always)]
+        unsafe fn load(from: &[f64; LANES]) -> Self {
+            unsafe { _mm512_loadu_pd(from.as_ptr()) }
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: &mut [f64; LANES]) {
+            unsafe { _mm512_storeu_pd(to.as_mut_ptr(), self) }
+        }
+        #[inline(always)]
+        unsafe fn plus(self, other: Self) -> Self {
+            unsafe { _mm512_add_pd(self, other) }
+        }
+        #[inline(always)]
+        unsafe fn times(self, other: Self) -> Self {
+            unsafe { _mm512_mul_pd(self, other) }
+        }
+        #[inline(always)]
+        unsafe fn is_positive(self) -> __mmask8 {
+            unsafe { _mm512_cmp_pd_mask::<_CMP_GT_OQ>(self, _mm512_setzero_pd()) }
+        }
+        #[inline(always)]
+        unsafe fn plus_where(self, mask: __mmask8, other: Self) -> Self {
+            unsafe { _mm512_mask_add_pd(self, mask, self, other) }
+        }
+        #[inline(always)]
+        unsafe fn difference(a: __mmask8, b: __mmask8) -> u16 {
+            u16::from(a ^ b)
+        }
+        #[inline(always)]
+        unsafe fn places(bits: u16, first: u32, to: &mut [u32; 2 * LANES]) -> usize {
+            unsafe {
+                let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+                let places = _mm512_add_epi32(lanes, _mm512_set1_epi32(first as i32));
+                _mm512_storeu_si512(to.as_mut_ptr().cast(), _mm512_maskz_compress_epi32(bits, places));
+            }
+            bits.count_ones() as usize
+        }
+    }
+
+    // SAFETY: AVX2, and memory of the arrays given.
+    unsafe impl Vector for [__m256d; 2] {
+        type Mask = [__m256d; 2];
+
+        #[inline(always)]
+        unsafe fn prefetch(from: *const u8) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+        }
+        #[inline(always)]
+        unsafe fn splat(value: f64) -> Self {
+            unsafe { [_mm256_set1_pd(value); 2] }
+        }
+        #[inline(always)]
+        unsafe fn load(from: &[f64; LANES]) -> Self {
+            unsafe { [_mm256_loadu_pd(from.as_ptr()), _mm256_loadu_pd(from.as_ptr().add(4))] }
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: &mut [f64; LANES]) {
+            unsafe {
+                _mm256_storeu_pd(to.as_mut_ptr(), self[0]);
+                _mm256_storeu_pd(to.as_mut_ptr().add(4), self[1]);
+            }
+        }
+        #[inline(always)]
+        unsafe fn plus(self, other: Self) -> Self {
+            unsafe { [_mm256_add_pd(self[0], other[0]), _mm256_add_pd(self[1], other[1])] }
+        }
+        #[inline(always)]
+        unsafe fn times(self, other: Self) -> Self {
+            unsafe { [_mm256_mul_pd(self[0], other[0]), _mm256_mul_pd(self[1], other[1])] }
+        }
+        #[inline(always)]
+        unsafe fn is_positive(self) -> Self {
+            unsafe {
+                let zero = _mm256_setzero_pd();
+                [_mm256_cmp_pd::<_CMP_GT_OQ>(self[0], zero), _mm256_cmp_pd::<_CMP_GT_OQ>(self[1], zero)]
+            }
+        }
+        #[inline(always)]
+        unsafe fn plus_where(self, mask: Self, other: Self) -> Self {
+            unsafe { self.plus([_mm256_and_pd(mask[0], other[0]), _mm256_and_pd(mask[1], other[1])]) }
+        }
+        #[inline(always)]
+        unsafe fn difference(a: Self, b: Self) -> u16 {
+            unsafe {
+                let low = _mm256_movemask_pd(_mm256_xor_pd(a[0], b[0]));
+                let high = _mm256_movemask_pd(_mm256_xor_pd(a[1], b[1]));
+                (low | high << 4) as u16
+            }
+        }
+    }
+}
+
+/// The scalar twin.
+// SAFETY: no instructions of its own.
+unsafe impl Vector for [f64; LANES] {
+    type Mask = [bool; LANES];
+
+    #[inline(always)]
+    unsafe fn prefetch(_from: *const u8) {}
+    #[inline(always)]
+    unsafe fn splat(value: f64) -> Self {
+        [value; LANES]
+    }
+    #[inline(always)]
+    unsafe fn load(from: &[f64; LANES]) -> Self {
+        *from
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: &mut [f64; LANES]) {
+        *to = self;
+    }
+    #[inline(always)]
+    unsafe fn plus(self, other: Self) -> Self {
+        std::array::from_fn(|lane| self[lane] + other[lane])
+    }
+    #[inline(always)]
+    unsafe fn times(self, other: Self) -> Self {
+        std::array::from_fn(|lane| self[lane] * other[lane])
+    }
+    #[inline(always)]
+    unsafe fn is_positive(self) -> [bool; LANES] {
+        self.map(|number| number > 0.0)
+    }
+    #[inline(always)]
+    unsafe fn plus_where(self, mask: [bool; LANES], other: Self) -> Self {
+        std::array::from_fn(|lane| self[lane] + if mask[lane] { other[lane] } else { 0.0 })
+    }
+    #[inline(always)]
+    unsafe fn difference(a: [bool; LANES], b: [bool; LANES]) -> u16 {
+        (0..LANES).fold(0, |bits, lane| bits | u16::from(a[lane] != b[lane]) << lane)
+    }
+}
