@@ -8,7 +8,7 @@
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
-use super::product::{add_masked_rows, add_times, times_transposed, zeros};
+use super::product::{add_masked_rows, add_times, times_transposed, with_transposed, zeros};
 use super::weights::Weights;
 use super::{Engine, Hidden, LineBlock, LinePoint, ValueAndGradient};
 use crate::activation::Activation;
@@ -111,8 +111,7 @@ impl<T: Real> Dense<T> {
         let mut kept = (psi != Activation::Relu).then(|| h.clone());
         for block in 0..blocks(width) {
             let rows = block_rows(width, block);
-            let mut z = zeros((x.nrows(), rows.len()));
-            times_transposed(x, self.weights.rows(1, block), z.view_mut());
+            let z = with_transposed(x, self.weights.rows(1, block));
             let mut slice = h.slice_mut(s![.., rows.clone()]);
             slice.assign(&z);
             for mut row in slice.rows_mut() {
@@ -138,17 +137,11 @@ impl<T: Real> Dense<T> {
         let mut gradient = zeros(below.dim());
         let mut readout = Vec::new();
         let is_kept = depth == 1 && is_for_lines && self.keeps_line;
-        let mut buffer = block_buffer(below.nrows(), if is_kept { 0 } else { width });
         let mut masks = Masks::default();
         for block in 0..blocks(width) {
             self.weights.readout(block, &mut readout);
             let w = self.weights.rows(depth, block);
-            let mut kept = is_kept.then(|| zeros((below.nrows(), w.nrows())));
-            let mut z = match &mut kept {
-                Some(kept) => kept.view_mut(),
-                None => block_of(&mut buffer, below.nrows(), w.nrows()),
-            };
-            times_transposed(below, w, z.view_mut());
+            let z = with_transposed(below, w);
             if psi == Activation::Relu {
                 masks.reset(below.nrows(), w.nrows());
                 for (input, (value, z)) in value.iter_mut().zip(z.rows()).enumerate() {
@@ -158,13 +151,15 @@ impl<T: Real> Dense<T> {
                 }
                 add_masked_rows(&mut masks, &readout, w, gradient.view_mut());
             } else {
-                let mut slopes = z.to_owned();
+                let mut slopes = z.clone();
                 for (value, mut z) in value.iter_mut().zip(slopes.rows_mut()) {
                     *value += activation::readout_and_slope(psi, &readout, z.as_slice_mut().expect("rows are contiguous"));
                 }
                 add_times(slopes.view(), w, gradient.view_mut());
             }
-            self.z.extend(kept);
+            if is_kept {
+                self.z.push(z);
+            }
         }
         let scale = T::of_f64(self.scale);
         gradient.mapv_inplace(|g| g * scale);
@@ -305,9 +300,7 @@ impl<T: Real> Engine<T> for Dense<T> {
         if self.keeps_line {
             for block in 0..blocks(self.cell.width_of(1)) {
                 let w = self.weights.rows(1, block);
-                let mut u = zeros((self.directions.nrows(), w.nrows()));
-                times_transposed(self.directions.view(), w, u.view_mut());
-                self.u.push(u);
+                self.u.push(with_transposed(self.directions.view(), w));
             }
         }
     }

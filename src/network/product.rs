@@ -21,6 +21,28 @@ pub fn zeros<T: Real>(shape: (usize, usize)) -> Array2<T> {
     matrix
 }
 
+/// A matrix that `fill` fills, in large pages if it is large: in place of zeros that would be overwritten.
+///
+/// # Safety
+/// `fill` must write every number, and read none that it has not written.
+pub unsafe fn filled<T: Real>(shape: (usize, usize), fill: impl FnOnce(ArrayViewMut2<T>)) -> Array2<T> {
+    let count = shape.0 * shape.1;
+    let mut numbers = Vec::with_capacity(count);
+    pages::prefer_large(numbers.spare_capacity_mut());
+    // SAFETY: the view covers the room of `numbers`, which outlives it, and the caller vouches for what is done with it.
+    unsafe {
+        fill(ArrayViewMut2::from_shape_ptr(shape, numbers.as_mut_ptr()));
+        numbers.set_len(count);
+    }
+    Array2::from_shape_vec(shape, numbers).expect("as many numbers")
+}
+
+/// `x`·`w`ᵀ, n × m, with `x` n × q and `w` m × q, row-major.
+pub fn with_transposed<T: Real>(x: ArrayView2<T>, w: ArrayView2<T>) -> Array2<T> {
+    // SAFETY: a product writes every number of its result, and reads none.
+    unsafe { filled((x.nrows(), w.nrows()), |out| times_transposed(x, w, out)) }
+}
+
 /// `out` = `x`·`w`ᵀ, with `x` n × q, `w` m × q and `out` n × m, all row-major.
 pub fn times_transposed<T: Real>(x: ArrayView2<T>, w: ArrayView2<T>, out: ArrayViewMut2<T>) {
     product(x, w.reversed_axes(), false, out);

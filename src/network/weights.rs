@@ -1,8 +1,8 @@
 //! The weight matrices of a dense network, block by block: kept in memory, or made again from their streams at every pass.
 
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
-use super::product::zeros;
+use super::product::filled;
 use crate::experiment::Cell;
 use crate::kernels::Real;
 use crate::random::{NetworkStreams, block_rows, blocks};
@@ -39,14 +39,16 @@ impl<T: Real> Weights<T> {
             return stored.clone();
         }
         let (width, fan_in) = (self.cell.width_of(layer), self.cell.fan_in(layer));
-        let mut matrix = zeros((width, fan_in));
-        let entries = matrix.as_slice_mut().expect("a new matrix is contiguous");
-        for block in 0..blocks(width) {
-            let rows = block_rows(width, block);
-            let out = &mut entries[rows.start * fan_in..rows.end * fan_in];
-            T::fill_with(out, &mut self.scratch, |out| self.streams.weight_block(layer, block, out));
-        }
-        matrix
+        let draw = |mut matrix: ArrayViewMut2<T>| {
+            let entries = matrix.as_slice_mut().expect("a new matrix is contiguous");
+            for block in 0..blocks(width) {
+                let rows = block_rows(width, block);
+                let out = &mut entries[rows.start * fan_in..rows.end * fan_in];
+                T::fill_with(out, &mut self.scratch, |out| self.streams.weight_block(layer, block, out));
+            }
+        };
+        // SAFETY: every row is in a block, and a fill only writes.
+        unsafe { filled((width, fan_in), draw) }
     }
 
     /// The rows of block `block` of the matrix of `layer` (1-based).

@@ -30,7 +30,8 @@ use crate::experiment::{Cell, Direction, Experiment};
 use crate::kernels::masks::Masks;
 use crate::kernels::{Real, relu};
 use crate::network::product::{
-    TRIANGLE_ROWS, add_gram, add_masked_rows, add_times, add_times_transposed, inner_products, times_transposed, zeros,
+    TRIANGLE_ROWS, add_gram, add_masked_rows, add_times, add_times_transposed, filled, inner_products, times_transposed,
+    with_transposed, zeros,
 };
 use crate::network::weights::Storage;
 use crate::network::{Engine, LineBlock, LinePoint, ValueAndGradient};
@@ -126,12 +127,16 @@ impl<T: Real> Lower<T> {
         Self { matrix, stripes }
     }
 
-    /// `out` (n × m) = this matrix · `w`ᵀ, `w` m × r.
-    fn times_transposed(&self, w: ArrayView2<T>, mut out: ArrayViewMut2<T>) {
-        for (rows, reach) in &self.stripes {
-            let part = self.matrix.slice(s![rows.clone(), ..*reach]);
-            times_transposed(part, w.slice(s![.., ..*reach]), out.slice_mut(s![rows.clone(), ..]));
-        }
+    /// This matrix · `w`ᵀ, n × m; `w` m × r.
+    fn with_transposed(&self, w: ArrayView2<T>) -> Array2<T> {
+        let multiply = |mut out: ArrayViewMut2<T>| {
+            for (rows, reach) in &self.stripes {
+                let part = self.matrix.slice(s![rows.clone(), ..*reach]);
+                times_transposed(part, w.slice(s![.., ..*reach]), out.slice_mut(s![rows.clone(), ..]));
+            }
+        };
+        // SAFETY: every row is in a stripe, and a product writes every number of its result and reads none.
+        unsafe { filled((self.matrix.nrows(), w.nrows()), multiply) }
     }
 
     /// `out` (n × m) += this matrix · `w`ᵀ, `w` m × r.
@@ -184,9 +189,8 @@ impl<T: Real> Block<T> {
     /// u of the block, n × neurons, from its z; `independent` are the inputs whose masks have a part in it.
     fn derivatives(&mut self, lines: &Lines<T>, independent: &[usize], z: ArrayView2<T>) -> Array2<T> {
         let neurons = self.readout.len();
-        let mut u = zeros(z.dim());
         let Lines { on_inputs, on_gradients, on_masks } = lines;
-        times_transposed(on_inputs.view(), self.weights(Space::Inputs), u.view_mut());
+        let mut u = with_transposed(on_inputs.view(), self.weights(Space::Inputs));
         on_gradients.add_times_transposed(self.weights(Space::Gradients), u.view_mut());
         self.masked.resize(independent.len() * neurons, T::zero());
         for (&input, masked) in independent.iter().zip(self.masked.chunks_exact_mut(neurons)) {
@@ -280,8 +284,7 @@ impl<T: Real> Engine<T> for Shallow<T> {
             let neurons = block_rows(self.neurons(), block).len();
             self.block.draw_readout(block, neurons);
             self.block.draw(Space::Inputs, block, neurons, rank);
-            let mut z = zeros((n, neurons));
-            self.coordinates.times_transposed(self.block.weights(Space::Inputs), z.view_mut());
+            let z = self.coordinates.with_transposed(self.block.weights(Space::Inputs));
 
             let Block { masked, masks, readout, .. } = &mut self.block;
             masked.resize(n * neurons, T::zero());
@@ -371,8 +374,7 @@ impl<T: Real> Engine<T> for Shallow<T> {
             };
             self.block.draw(Space::Inputs, block, neurons.len(), rank);
             self.block.draw(Space::Gradients, block, neurons.len(), n);
-            let mut z = zeros((n, neurons.len()));
-            self.coordinates.times_transposed(self.block.weights(Space::Inputs), z.view_mut());
+            let z = self.coordinates.with_transposed(self.block.weights(Space::Inputs));
             let u = self.block.derivatives(lines, &gradients.independent, z.view());
             visit(LineBlock { neurons, readout: &self.block.readout, z: z.view(), u: u.view() });
         }
