@@ -19,6 +19,8 @@ const WORD: usize = 16;
 /// Rows whose sums are tabled together.
 const GROUP: usize = 4;
 const SUMS: usize = 1 << GROUP;
+/// Columns of a table that are made together.
+const LANES: usize = 16;
 /// Most columns that are summed at a time.
 const PANEL: usize = 64;
 
@@ -130,6 +132,51 @@ fn panel_body<T: Real>(words: &[u16], a: &[T], rows: ArrayView2<'_, T>, out: Arr
     }
 }
 
+/// `a` times the numbers of `row` from `column` on, and zeros beyond its end.
+#[inline(always)]
+fn scaled<T: Real>(a: T, row: &[T], column: usize) -> [T; LANES] {
+    let left = row.get(column..).unwrap_or(&[]);
+    let mut numbers = match left.first_chunk() {
+        Some(whole) => *whole,
+        None => {
+            let mut numbers = [T::zero(); LANES];
+            numbers[..left.len()].copy_from_slice(left);
+            numbers
+        }
+    };
+    for number in &mut numbers {
+        *number = a * *number;
+    }
+    numbers
+}
+
+#[inline(always)]
+fn plus<T: Real>(a: [T; LANES], b: [T; LANES]) -> [T; LANES] {
+    let mut sum = a;
+    for (sum, b) in sum.iter_mut().zip(b) {
+        *sum = *sum + b;
+    }
+    sum
+}
+
+/// Writes the sums of all subsets of four rows to columns `column..` of a table.
+#[inline(always)]
+fn fill_table<T: Real, const C: usize>(table: &mut [[T; C]; SUMS], column: usize, rows: [[T; LANES]; GROUP]) {
+    let none = [T::zero(); LANES];
+    let low = [none, rows[0], rows[1], plus(rows[0], rows[1])];
+    let high = [none, rows[2], rows[3], plus(rows[2], rows[3])];
+    let mut put = |entry: usize, sum: [T; LANES]| table[entry][column..column + LANES].copy_from_slice(&sum);
+    for entry in 0..4 {
+        put(entry, low[entry]);
+        put(4 * entry, high[entry]);
+    }
+    for entry in 1..4 {
+        put(4 + entry, plus(low[entry], high[1]));
+        put(8 + entry, plus(low[entry], high[2]));
+        put(12 + entry, plus(low[entry], high[3]));
+    }
+}
+
 /// The sums of a panel of up to `C` columns.
 #[inline(always)]
 fn sum_panel<T: Real, const C: usize>(
@@ -139,29 +186,19 @@ fn sum_panel<T: Real, const C: usize>(
     mut out: ArrayViewMut2<'_, T>,
     room: &mut [T],
 ) {
-    let (inputs, columns) = out.dim();
+    let inputs = out.nrows();
     let (room, _) = room.as_chunks_mut::<C>();
     let (tables, sums) = room.split_at_mut(WORD / GROUP * SUMS);
     let (tables, _) = tables.as_chunks_mut::<SUMS>();
     for (index, words) in words.chunks_exact(inputs).enumerate() {
         for (group, table) in tables.iter_mut().enumerate() {
-            table[0] = [T::zero(); C];
-            for bit in 0..GROUP {
-                let neuron = index * WORD + group * GROUP + bit;
-                let mut row = [T::zero(); C];
-                if neuron < a.len() {
-                    let from = rows.row(neuron);
-                    let from = from.to_slice().expect("rows are contiguous");
-                    for (row, from) in row[..columns].iter_mut().zip(from) {
-                        *row = a[neuron] * *from;
-                    }
-                }
-                let (known, new) = table.split_at_mut(1 << bit);
-                for (new, known) in new.iter_mut().zip(known) {
-                    for c in 0..C {
-                        new[c] = known[c] + row[c];
-                    }
-                }
+            let first = index * WORD + group * GROUP;
+            for column in (0..C).step_by(LANES) {
+                let row = |bit: usize| match a.get(first + bit) {
+                    Some(a) => scaled(*a, rows.row(first + bit).to_slice().expect("rows are contiguous"), column),
+                    None => [T::zero(); LANES],
+                };
+                fill_table(table, column, [row(0), row(1), row(2), row(3)]);
             }
         }
         for (sum, word) in sums.iter_mut().zip(words) {
