@@ -22,7 +22,7 @@ fn show_small_run() -> String {
         "--depths",
         "1,2,3",
         "--dims",
-        "5,30",
+        "5,30,200",
         "--widths",
         "10,300",
         "--networks",
