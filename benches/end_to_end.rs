@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Unit};
+use advstep_hpc::kernels::masks;
 use advstep_hpc::machine;
 use advstep_hpc::machine::allocator::KeepLarge;
 use advstep_hpc::network::implicit::FirstLayer;
@@ -51,12 +52,16 @@ fn mean_and_error(of_networks: &[f64]) -> (f64, f64) {
 }
 
 /// Flops, normals and bytes of a network that the dense method cannot do without, at `points` evaluations an input: three products
-/// with the first layer (z, gradient, u), two with each one above and one more for each point; every weight drawn once; and what is kept
-/// between passes (weights above the first layer, z and u) written and read once.
+/// with the first layer (z, gradient, u), two with each one above and one more for each point, but for the gradient at the last layer, which
+/// is additions by tables, each counted as two flops; every weight drawn once; and what is kept between passes (weights above the first layer, z and u)
+/// written and read once.
 fn least_dense_work(cell: Cell, inputs: f64, points: f64) -> [f64; 3] {
     let (dim, width) = (cell.dim as f64, cell.width as f64);
     let above = width * width * (cell.depth as f64 - 1.0);
-    let flops = 2.0 * inputs * (3.0 * dim * width + (2.0 + points) * above);
+    let last = cell.fan_in(cell.depth);
+    let masked = 2.0 * masks::additions(inputs as usize, cell.width, last);
+    let spared = 2.0 * inputs * last as f64 * width - masked;
+    let flops = 2.0 * inputs * (3.0 * dim * width + (2.0 + points) * above) - spared;
     [flops, cell.weights(), 8.0 * (above + 2.0 * inputs * width)]
 }
 
@@ -66,8 +71,8 @@ fn least_implicit_work(cell: Cell, inputs: f64, points: f64, counted: [f64; 2], 
     let (dim, width) = (cell.dim as f64, cell.width as f64);
     let directions = (2.0 + points) * inputs * width * (cell.depth as f64 - 1.0);
     let first = match FirstLayer::of(cell, inputs as usize) {
-        FirstLayer::Drawn => dim * width,
-        FirstLayer::Implicit => inputs * (2.0 * width + dim),
+        FirstLayer::Drawn if cell.depth > 1 => dim * width,
+        _ => inputs * (2.0 * width + dim),
     };
     let [flops, vector_numbers] = counted;
     let is_in_cache = 4.0 * (directions + 2.0 * inputs * width) * (threads as f64) < last_cache_bytes();

@@ -79,7 +79,8 @@ multiples of the linear prediction, regula falsi, inputs dropped when done. PyTo
 ## Against the machine
 
 The bound is the time of the work that the method cannot do without, each kind at its ceiling on all cores and one after the
-other: flops of the matrix products, every weight drawn once, what is kept between passes written and read once. For the implicit engine
+other: flops of the matrix products, every weight drawn once, what is kept between passes written and read once. A product with the masks of the
+last layer is made by tables, and an addition counts as two flops, because it takes an instruction as a fused multiply-add does. For the implicit engine
 flops are counted as they are made, with the second passes that Gram–Schmidt needs for points of a line, which are nearly parallel; so are
 vectors that a pass reads or writes, once each, where the last cache does not hold them (a pass that needs sums over all of the one before
 cannot be joined with it); images count as drawn once, though they are drawn again rather than kept. The ceiling of products is the best of

@@ -66,7 +66,7 @@ const READ_AGAIN: f64 = 1.0e-9;
 /// Rounds of evaluations in a scan, until the last line of a network is done.
 const SCAN_ROUNDS: f64 = 9.0;
 /// Passes over the neurons in an exact line search.
-const LINE_PASSES: f64 = 2.2;
+const LINE_PASSES: f64 = 1.2;
 
 /// Seconds of one ψ and ψ' that is not piecewise linear.
 const SMOOTH: f64 = 2.0e-8;

@@ -64,11 +64,12 @@ mod tests {
     #[test]
     fn dependent_rows_are_left_out_and_the_rest_is_factored() {
         let vectors = array![[1.0, 2.0, 0.0], [2.0, 4.0, 0.0], [0.0, 1.0, 1.0], [1.0, 3.0, 1.0], [0.0, 0.0, 3.0]];
-        let Selection { rows, factor } = select(vectors.dot(&vectors.t()).view(), 1e-6, 9);
+        let Selection { rows, factor, coefficients } = select(vectors.dot(&vectors.t()).view(), 1e-6, 9);
         assert_eq!(rows, [0, 2, 4]);
-        let selected = vectors.select(ndarray::Axis(0), &rows);
-        let off = &factor.dot(&factor.t()) - &selected.dot(&selected.t());
-        assert!(off.iter().all(|x: &f64| x.abs() < 1e-12), "{factor}");
+        // Nothing of the others is left beside the selected vectors.
+        let off = &coefficients.dot(&coefficients.t()) - &vectors.dot(&vectors.t());
+        assert!(off.iter().all(|x: &f64| x.abs() < 1e-12), "{coefficients}");
+        assert_eq!(coefficients.select(ndarray::Axis(0), &rows), factor);
         let off = inverse(&factor).dot(&factor) - Array2::<f64>::eye(3);
         assert!(off.iter().all(|x| x.abs() < 1e-12));
         assert_eq!(select(vectors.dot(&vectors.t()).view(), 1e-6, 2).rows, [0, 2]);

@@ -30,8 +30,8 @@ use crate::experiment::{Cell, Direction, Experiment};
 use crate::kernels::masks::Masks;
 use crate::kernels::{Real, relu};
 use crate::network::product::{
-    TRIANGLE_ROWS, add_gram, add_masked_rows, add_times, add_times_transposed, filled, inner_products, times_transposed,
-    with_transposed, zeros,
+    TRIANGLE_ROWS, add_gram, add_masked_rows, add_times, add_times_transposed, count_vectors, filled, inner_products,
+    times_transposed, with_transposed, zeros,
 };
 use crate::network::weights::Storage;
 use crate::network::{Engine, LineBlock, LinePoint, ValueAndGradient};
@@ -280,6 +280,7 @@ impl<T: Real> Engine<T> for Shallow<T> {
             sum.zip_mut_with(&part, |sum, part| *sum += part.to_f64());
         };
         self.z.clear();
+        count_vectors(if self.keeps_line { n } else { 0 }, self.neurons());
         for block in 0..blocks(self.neurons()) {
             let neurons = block_rows(self.neurons(), block).len();
             self.block.draw_readout(block, neurons);
@@ -349,6 +350,7 @@ impl<T: Real> Engine<T> for Shallow<T> {
         };
         self.u.clear();
         if self.keeps_line {
+            count_vectors(2 * n, self.neurons());
             for (block, z) in self.z.iter().enumerate() {
                 self.block.draw_readout(block, z.ncols());
                 self.block.draw(Space::Inputs, block, z.ncols(), rank);
@@ -361,6 +363,7 @@ impl<T: Real> Engine<T> for Shallow<T> {
 
     fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<T>)) {
         let (n, rank) = self.coordinates.matrix.dim();
+        count_vectors(if self.keeps_line { 2 * n } else { 0 }, self.neurons());
         for block in 0..blocks(self.neurons()) {
             let neurons = block_rows(self.neurons(), block);
             self.block.draw_readout(block, neurons.len());
