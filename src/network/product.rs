@@ -48,11 +48,6 @@ pub fn times_transposed<T: Real>(x: ArrayView2<T>, w: ArrayView2<T>, out: ArrayV
     product(x, w.reversed_axes(), false, out);
 }
 
-/// `out` += `x`·`w`ᵀ, with `x` n × q, `w` m × q and `out` n × m, all row-major.
-pub fn add_times_transposed<T: Real>(x: ArrayView2<T>, w: ArrayView2<T>, out: ArrayViewMut2<T>) {
-    product(x, w.reversed_axes(), true, out);
-}
-
 /// `out` += `y`·`w`, with `y` n × m, `w` m × q and `out` n × q, all row-major.
 pub fn add_times<T: Real>(y: ArrayView2<T>, w: ArrayView2<T>, out: ArrayViewMut2<T>) {
     product(y, w, true, out);

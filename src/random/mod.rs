@@ -32,10 +32,8 @@ pub fn blocks(width: usize) -> usize {
 /// Directions in the space of the inputs along which the weights of a first layer are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Space {
-    /// An orthonormal basis of the inputs; the block is a block of neurons.
-    Inputs,
-    /// Directions orthogonal to these; the block is a block of neurons.
-    Gradients,
+    /// An orthonormal basis of the inputs and of what their gradients have beyond them; the block is a block of neurons.
+    Basis,
     /// What combinations of neurons have beyond the inputs, in all coordinates; the block is the combination.
     Beyond,
 }

@@ -30,8 +30,7 @@ use crate::experiment::{Cell, Direction, Experiment};
 use crate::kernels::masks::Masks;
 use crate::kernels::{Real, relu};
 use crate::network::product::{
-    TRIANGLE_ROWS, add_gram, add_masked_rows, add_times, add_times_transposed, count_vectors, filled, inner_products,
-    times_transposed, with_transposed, zeros,
+    TRIANGLE_ROWS, add_gram, add_masked_rows, add_times, count_vectors, filled, inner_products, times_transposed, zeros,
 };
 use crate::network::weights::Storage;
 use crate::network::{Engine, LineBlock, LinePoint, ValueAndGradient};
@@ -81,10 +80,8 @@ struct Gradients<T> {
 
 /// u_i = G A_i + g R_i + Σ_j B_ij y_j.
 struct Lines<T> {
-    /// A, n × r.
-    on_inputs: Array2<T>,
-    /// R, n × (dimensions of Θ).
-    on_gradients: Lower<T>,
+    /// [A R], n × (r + dimensions of Θ).
+    coordinates: Lower<T>,
     /// B, n × (independent masks).
     on_masks: Array2<T>,
 }
@@ -92,9 +89,10 @@ struct Lines<T> {
 /// Draws a block of neurons, and works on it while it is in cache.
 struct Block<T> {
     streams: NetworkStreams,
-    /// G and g: neurons × directions.
-    along_inputs: Vec<T>,
-    along_gradients: Vec<T>,
+    /// r + n.
+    directions: usize,
+    /// [G g], neurons × (r + n).
+    weights: Vec<T>,
     readout: Vec<T>,
     /// Y, inputs × neurons.
     masked: Vec<T>,
@@ -138,22 +136,14 @@ impl<T: Real> Lower<T> {
         // SAFETY: every row is in a stripe, and a product writes every number of its result and reads none.
         unsafe { filled((self.matrix.nrows(), w.nrows()), multiply) }
     }
-
-    /// `out` (n × m) += this matrix · `w`ᵀ, `w` m × r.
-    fn add_times_transposed(&self, w: ArrayView2<T>, mut out: ArrayViewMut2<T>) {
-        for (rows, reach) in &self.stripes {
-            let part = self.matrix.slice(s![rows.clone(), ..*reach]);
-            add_times_transposed(part, w.slice(s![.., ..*reach]), out.slice_mut(s![rows.clone(), ..]));
-        }
-    }
 }
 
 impl<T: Real> Block<T> {
-    fn new(streams: NetworkStreams) -> Self {
+    fn new(streams: NetworkStreams, directions: usize) -> Self {
         Self {
             streams,
-            along_inputs: Vec::new(),
-            along_gradients: Vec::new(),
+            directions,
+            weights: Vec::new(),
             readout: Vec::new(),
             masked: Vec::new(),
             masks: Masks::default(),
@@ -161,14 +151,11 @@ impl<T: Real> Block<T> {
         }
     }
 
-    /// Draws the weights of `neurons` neurons of block `block` along `directions` vectors of a space.
-    fn draw(&mut self, space: Space, block: usize, neurons: usize, directions: usize) {
-        let numbers = match space {
-            Space::Inputs => &mut self.along_inputs,
-            _ => &mut self.along_gradients,
-        };
-        numbers.resize(neurons * directions, T::zero());
-        T::fill_with(numbers, &mut self.scratch, |out| self.streams.along(space, block, out));
+    /// Draws [G g] and the readout weights of the `neurons` neurons of block `block`.
+    fn draw(&mut self, block: usize, neurons: usize) {
+        self.draw_readout(block, neurons);
+        self.weights.resize(neurons * self.directions, T::zero());
+        T::fill_with(&mut self.weights, &mut self.scratch, |out| self.streams.along(Space::Basis, block, out));
     }
 
     fn draw_readout(&mut self, block: usize, neurons: usize) {
@@ -176,22 +163,17 @@ impl<T: Real> Block<T> {
         T::fill_with(&mut self.readout, &mut self.scratch, |out| self.streams.readout_block(block, out));
     }
 
-    /// What was drawn last, (neurons) × (directions).
-    fn weights(&self, space: Space) -> ArrayView2<'_, T> {
-        let numbers = match space {
-            Space::Inputs => &self.along_inputs,
-            _ => &self.along_gradients,
-        };
-        let neurons = self.readout.len();
-        ArrayView2::from_shape((neurons, numbers.len() / neurons), numbers).expect("a row for each neuron")
+    /// The first `directions` columns of [G g], as drawn last.
+    fn weights(&self, directions: usize) -> ArrayView2<'_, T> {
+        let weights = ArrayView2::from_shape((self.readout.len(), self.directions), &self.weights);
+        weights.expect("a row for each neuron").slice_move(s![.., ..directions])
     }
 
     /// u of the block, n × neurons, from its z; `independent` are the inputs whose masks have a part in it.
     fn derivatives(&mut self, lines: &Lines<T>, independent: &[usize], z: ArrayView2<T>) -> Array2<T> {
         let neurons = self.readout.len();
-        let Lines { on_inputs, on_gradients, on_masks } = lines;
-        let mut u = with_transposed(on_inputs.view(), self.weights(Space::Inputs));
-        on_gradients.add_times_transposed(self.weights(Space::Gradients), u.view_mut());
+        let Lines { coordinates, on_masks } = lines;
+        let mut u = coordinates.with_transposed(self.weights(coordinates.matrix.ncols()));
         self.masked.resize(independent.len() * neurons, T::zero());
         for (&input, masked) in independent.iter().zip(self.masked.chunks_exact_mut(neurons)) {
             masked.copy_from_slice(&self.readout);
@@ -209,13 +191,15 @@ impl<T: Real> Shallow<T> {
     pub fn new(streams: NetworkStreams, cell: Cell, inputs: Array2<T>, line: Storage) -> Self {
         assert!(cell.depth == 1 && cell.dim >= 2 * inputs.nrows(), "one hidden layer, and room beside the inputs");
         let mut basis = Basis::new(cell.dim);
+        let n = inputs.nrows();
         let coordinates = Lower::new(basis.extend(&mut inputs.clone()).view());
+        let directions = coordinates.matrix.ncols() + n;
         Self {
             cell,
             inputs,
             basis,
             coordinates,
-            block: Block::new(streams),
+            block: Block::new(streams, directions),
             gradients: None,
             lines: None,
             keeps_line: line == Storage::Stored,
@@ -273,21 +257,18 @@ impl<T: Real> Engine<T> for Shallow<T> {
     fn value_and_gradient(&mut self) -> ValueAndGradient<T> {
         let (n, rank) = self.coordinates.matrix.dim();
         let mut value = vec![0.0; n];
-        let (mut on_inputs, mut projections, mut gram) = (Array2::zeros((n, rank)), Array2::zeros((n, n)), Array2::zeros((n, n)));
-        let add = |masks: &mut Masks, readout: &[T], weights: ArrayView2<T>, sum: &mut Array2<f64>| {
-            let mut part = zeros(sum.dim());
-            add_masked_rows(masks, readout, weights, part.view_mut());
-            sum.zip_mut_with(&part, |sum, part| *sum += part.to_f64());
-        };
+        let directions = rank + n;
+        // [Gᵀy gᵀy] for each y.
+        let (mut sums, mut gram) = (Array2::<f64>::zeros((n, directions)), Array2::zeros((n, n)));
         self.z.clear();
         count_vectors(if self.keeps_line { n } else { 0 }, self.neurons());
         for block in 0..blocks(self.neurons()) {
             let neurons = block_rows(self.neurons(), block).len();
-            self.block.draw_readout(block, neurons);
-            self.block.draw(Space::Inputs, block, neurons, rank);
-            let z = self.coordinates.with_transposed(self.block.weights(Space::Inputs));
+            self.block.draw(block, neurons);
+            let z = self.coordinates.with_transposed(self.block.weights(rank));
 
-            let Block { masked, masks, readout, .. } = &mut self.block;
+            let mut masks = std::mem::take(&mut self.block.masks);
+            let Block { masked, readout, .. } = &mut self.block;
             masked.resize(n * neurons, T::zero());
             masks.reset(n, neurons);
             for (input, (z, masked)) in z.rows().into_iter().zip(masked.chunks_exact_mut(neurons)).enumerate() {
@@ -297,11 +278,9 @@ impl<T: Real> Engine<T> for Shallow<T> {
                 value[input] += relu::readout_and_mask(readout, masked);
             }
             add_gram(ArrayView2::from_shape((n, neurons), masked).expect("it has just been given this size"), gram.view_mut());
-
-            let mut masks = std::mem::take(masks);
-            add(&mut masks, &self.block.readout, self.block.weights(Space::Inputs), &mut on_inputs);
-            self.block.draw(Space::Gradients, block, neurons, n);
-            add(&mut masks, &self.block.readout, self.block.weights(Space::Gradients), &mut projections);
+            let mut part = zeros(sums.dim());
+            add_masked_rows(&mut masks, &self.block.readout, self.block.weights(directions), part.view_mut());
+            sums.zip_mut_with(&part, |sum, part| *sum += part.to_f64());
             self.block.masks = masks;
             if self.keeps_line {
                 self.z.push(z);
@@ -312,13 +291,14 @@ impl<T: Real> Engine<T> for Shallow<T> {
         let selection = select(gram.view(), distance, n);
         let beyond = self.beyond(selection.rows.len());
         let mut gradient = zeros((n, self.cell.dim));
-        self.basis.add_combinations(&on_inputs, gradient.view_mut());
+        let (on_inputs, projections) = sums.view().split_at(Axis(1), rank);
+        self.basis.add_combinations(&on_inputs.to_owned(), gradient.view_mut());
         add_times(selection.coefficients.mapv(T::of_f64).view(), beyond.view(), gradient.view_mut());
         let scale = self.scale();
         gradient.mapv_inplace(|g| g * T::of_f64(scale));
         value.iter_mut().for_each(|value| *value *= scale);
         let inverse = inverse(&selection.factor);
-        self.gradients = Some(Gradients { independent: selection.rows, inverse, beyond, projections });
+        self.gradients = Some(Gradients { independent: selection.rows, inverse, beyond, projections: projections.to_owned() });
         ValueAndGradient { value, gradient }
     }
 
@@ -336,25 +316,20 @@ impl<T: Real> Engine<T> for Shallow<T> {
         let Gradients { independent, inverse, beyond, projections } = self.gradients.as_ref().expect("gradients come first");
         let (n, rank) = self.coordinates.matrix.dim();
         let coefficients = self.basis.extend(&mut { directions });
-        let (on_inputs, on_gradients) = coefficients.view().split_at(Axis(1), rank);
+        let on_gradients = coefficients.slice(s![.., rank..]);
         let mut known = Array2::zeros((independent.len(), on_gradients.ncols()));
         for (numbers, vectors) in self.basis.vectors_from(rank) {
             known.slice_mut(s![.., numbers.start - rank..numbers.end - rank]).assign(&inner_products(beyond.view(), vectors));
         }
         let drawn = projections.select(Axis(0), independent);
         let on_masks = inverse.t().dot(&(known - inverse.dot(&drawn.slice(s![.., ..on_gradients.ncols()]))));
-        let lines = Lines {
-            on_inputs: by_rows(on_inputs),
-            on_masks: by_rows(on_gradients.dot(&on_masks.t()).view()),
-            on_gradients: Lower::new(on_gradients),
-        };
+        let lines =
+            Lines { coordinates: Lower::new(coefficients.view()), on_masks: by_rows(on_gradients.dot(&on_masks.t()).view()) };
         self.u.clear();
         if self.keeps_line {
             count_vectors(2 * n, self.neurons());
             for (block, z) in self.z.iter().enumerate() {
-                self.block.draw_readout(block, z.ncols());
-                self.block.draw(Space::Inputs, block, z.ncols(), rank);
-                self.block.draw(Space::Gradients, block, z.ncols(), n);
+                self.block.draw(block, z.ncols());
                 self.u.push(self.block.derivatives(&lines, independent, z.view()));
             }
         }
@@ -366,8 +341,8 @@ impl<T: Real> Engine<T> for Shallow<T> {
         count_vectors(if self.keeps_line { 2 * n } else { 0 }, self.neurons());
         for block in 0..blocks(self.neurons()) {
             let neurons = block_rows(self.neurons(), block);
-            self.block.draw_readout(block, neurons.len());
             if self.keeps_line {
+                self.block.draw_readout(block, neurons.len());
                 let (z, u) = (self.z[block].view(), self.u[block].view());
                 visit(LineBlock { neurons, readout: &self.block.readout, z, u });
                 continue;
@@ -375,9 +350,8 @@ impl<T: Real> Engine<T> for Shallow<T> {
             let (Some(lines), Some(gradients)) = (&self.lines, &self.gradients) else {
                 unreachable!("directions are set before the lines are visited")
             };
-            self.block.draw(Space::Inputs, block, neurons.len(), rank);
-            self.block.draw(Space::Gradients, block, neurons.len(), n);
-            let z = self.coordinates.with_transposed(self.block.weights(Space::Inputs));
+            self.block.draw(block, neurons.len());
+            let z = self.coordinates.with_transposed(self.block.weights(rank));
             let u = self.block.derivatives(lines, &gradients.independent, z.view());
             visit(LineBlock { neurons, readout: &self.block.readout, z: z.view(), u: u.view() });
         }
