@@ -14,9 +14,10 @@ import tempfile
 # Kinds of functions, and what the line of one looks like in a report of perf; the first that fits counts.
 KINDS = {
     "matrix products": r"kernels::gemm|gemm_|matrixmultiply",
+    "products with masks": r"masks::Masks::add",
     "normals": r"normal::Lanes::fill",
-    "line search": r"kernels::(line|piece)",
-    "ReLU, masks, readout": r"kernels::(relu|activation)",
+    "line search": r"kernels::(line|piece)|search::one_layer",
+    "ReLU, masks, readout": r"kernels::(relu|activation|masks)",
     "system: pages": r"\[k\]",
 }
 

@@ -77,7 +77,7 @@ fn what_cannot_be_is_refused_with_what_to_do() {
             "give engine dense",
         ),
         (
-            "plan --depths 1 --dims 1000 --widths 1e7 --inputs 60 --memory 2GiB",
+            "plan --depths 1 --dims 1000 --widths 1e7 --inputs 60 --memory 2GiB --direction sign",
             "does not fit",
             "fewer --inputs, --engine dense, or",
         ),
