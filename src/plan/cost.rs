@@ -49,8 +49,11 @@ const VECTOR: f64 = 0.2e-9;
 const PRODUCT_IMPLICIT: f64 = 1.85e11;
 /// Part of the flops of a product with a triangular matrix that is made, at 100 inputs.
 const TRIANGLE: f64 = 0.66;
-/// Seconds of the small matrices of one product of the implicit engine, times inputs³.
+/// Seconds of the small matrices of one product of the implicit engine, times inputs³; there are about three such in a shallow network.
 const SMALL: f64 = 0.5e-9;
+const SHALLOW_SMALL: f64 = 3.0 * SMALL;
+/// Seconds a neuron and input of masks, readout and packing in a shallow network, besides products and line search.
+const SHALLOW: f64 = 2.0e-9;
 /// Seconds a layer and linear piece of a trace, and a neuron of one; a layer of a narrow network.
 const PIECE: f64 = 2.1e-8;
 const PIECE_NEURON: f64 = 1.2e-9;
@@ -236,8 +239,8 @@ impl Shape {
         let (passes, z_passes) = if keep.line == Storage::Stored { (1.0, 1.0) } else { (LINE_PASSES, 1.0 + LINE_PASSES) };
         let flops = z_passes * z + gram + passes * u + 2.0 * masked;
         let normals = 2.0 * (1.0 + passes) * inputs * width;
-        let small = SMALL * inputs.powi(3);
-        UnitCost { normals, flops, seconds: normals / NORMALS + flops / self.product_rate + small + self.other_seconds() }
+        let besides = SHALLOW * inputs * width + SHALLOW_SMALL * inputs.powi(3) + self.other_seconds();
+        UnitCost { normals, flops, seconds: normals / NORMALS + flops / self.product_rate + besides }
     }
 
     fn implicit(&self, count: usize) -> UnitCost {
