@@ -282,6 +282,9 @@ def main():
         figure = document.with_name(document.stem.replace("performance", "scaling") + ".svg")
         draw(measured["growth"], figure)
         text += scaling_text(measured, results, figure.name)
+    others = sorted(path.name for path in document.parent.glob("performance-*.md") if path != document)
+    if others:
+        text += "\n## Other machines\n\n" + "".join(f"- [{name}]({name})\n" for name in others)
     document.write_text(text)
     print(text)
 

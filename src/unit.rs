@@ -98,15 +98,19 @@ pub fn measure(experiment: &Experiment, plan: &CellPlan, unit: Unit) -> UnitReco
 
 /// The samples of a network of finite width.
 fn of_network<T: Real>(experiment: &Experiment, plan: &CellPlan, streams: NetworkStreams) -> Vec<Sample> {
-    let Experiment { activation, bias, bound, .. } = *experiment;
+    let Experiment { bias, bound, .. } = *experiment;
     let inputs = experiment.inputs_law.inputs::<T>(streams, plan.cell, experiment.inputs, bias);
     let settings = Settings { directions: &experiment.directions, bias, streams, search: plan.search, bound };
+    samples_along(&mut *engine(experiment, plan, streams, inputs), &settings)
+}
+
+/// The engine that the plan has for the network of `streams` at `inputs`, n × d.
+pub fn engine<T: Real>(experiment: &Experiment, plan: &CellPlan, streams: NetworkStreams, inputs: Array2<T>) -> Box<dyn Engine<T>> {
+    let CellPlan { cell, keep, .. } = *plan;
     match plan.engine {
-        EngineName::Implicit if is_shallow(plan.cell, experiment) => {
-            samples_along(&mut Shallow::new(streams, plan.cell, inputs, plan.keep.line), &settings)
-        }
-        EngineName::Implicit => samples_along(&mut Implicit::with(streams, plan.cell, activation, inputs), &settings),
-        _ => samples_along(&mut Dense::with(streams, plan.cell, activation, inputs, plan.keep), &settings),
+        EngineName::Implicit if is_shallow(cell, experiment) => Box::new(Shallow::new(streams, cell, inputs, keep.line)),
+        EngineName::Implicit => Box::new(Implicit::with(streams, cell, experiment.activation, inputs)),
+        _ => Box::new(Dense::with(streams, cell, experiment.activation, inputs, keep)),
     }
 }
 

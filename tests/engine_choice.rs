@@ -36,6 +36,23 @@ fn the_choice_is_a_function_of_the_experiment_alone() {
 }
 
 #[test]
+fn few_neurons_do_not_repay_bases_of_long_inputs() {
+    let options = Options {
+        depths: Some(vec![1.0]),
+        dims: Some(vec![500.0, 1e6]),
+        widths: Some(vec![30.0, 1e6]),
+        inputs: Some(100.0),
+        ..Options::default()
+    };
+    let experiment = options.overlay(Preset::Quick.options()).validate().unwrap();
+    let plan = plan(&experiment, Resources { threads: 1, memory: 1 << 42 }).unwrap();
+    for cell in plan.cells.iter().filter(|cell| !cell.cell.is_infinite()) {
+        let engine = if cell.cell.width == 30 { EngineName::Dense } else { EngineName::Implicit };
+        assert_eq!(cell.engine, engine, "{}", cell.cell);
+    }
+}
+
+#[test]
 fn an_engine_that_is_asked_for_is_taken() {
     for (choice, engine) in [(EngineChoice::Dense, EngineName::Dense), (EngineChoice::Implicit, EngineName::Implicit)] {
         let options = Options { engine: Some(choice), ..Preset::Quick.options() };

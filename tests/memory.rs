@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use advstep_hpc::experiment::presets::Preset;
-use advstep_hpc::experiment::{Cell, Experiment, Precision, SearchChoice};
+use advstep_hpc::experiment::{Cell, Direction, EngineChoice, Experiment, Precision, SearchChoice};
 use advstep_hpc::plan::{self, Resources, memory};
 use advstep_hpc::results::first_difference;
 #[cfg(feature = "mpi")]
@@ -84,6 +84,8 @@ fn measured_and_predicted(cell: &Cell, networks: usize, inputs: usize, threads: 
 /// What the plan says: bytes of a rank besides its units, and of a unit when there is plenty of memory.
 fn prediction(cell: &Cell, networks: usize, inputs: usize, threads: usize, options: &[&str]) -> (u64, u64) {
     let precision = if options.contains(&"f64") { Precision::F64 } else { Precision::F32 };
+    let directions = if options.contains(&"sign") { vec![Direction::Sign] } else { vec![Direction::Gradient] };
+    let engine = if options.contains(&"implicit") { EngineChoice::Implicit } else { EngineChoice::Auto };
     let search = if options.contains(&"exact") { SearchChoice::Exact } else { SearchChoice::Auto };
     let experiment = Experiment {
         depths: if cell.has_differing_layers() { Vec::new() } else { vec![cell.depth] },
@@ -93,6 +95,8 @@ fn prediction(cell: &Cell, networks: usize, inputs: usize, threads: usize, optio
         networks,
         inputs,
         precision,
+        directions,
+        engine,
         search,
         ..Preset::Quick.options().validate().unwrap()
     };
@@ -105,12 +109,13 @@ fn prediction(cell: &Cell, networks: usize, inputs: usize, threads: usize, optio
 #[test]
 fn predicted_memory_is_a_tight_upper_bound() {
     let cell = Cell::new;
-    let cases: [(Cell, usize, usize, usize, &[&str]); 18] = [
+    let cases: [(Cell, usize, usize, usize, &[&str]); 19] = [
         (cell(1, 10, 10), 10, 100, 1, &[]),
         (cell(1, 10, 10), 30_000, 1, 2, &[]),
         (cell(1, 10, 10), 2000, 1000, 2, &[]),
         (cell(1, 500, 30_000), 4, 100, 2, &[]),
         (cell(1, 500, 30_000), 4, 100, 2, &["--precision", "f64"]),
+        (cell(1, 500, 12_000), 2, 100, 1, &["--engine", "implicit", "--direction", "sign"]),
         (cell(1, 50_000, 1000), 2, 100, 1, &[]),
         (cell(2, 100, 3000), 2, 100, 1, &[]),
         (cell(2, 100, 3000), 2, 100, 2, &["--precision", "f64"]),

@@ -5,10 +5,13 @@
 
 mod common;
 
-use advstep_hpc::experiment::{Cell, Readout};
+use advstep_hpc::activation::Activation;
+use advstep_hpc::experiment::options::Options;
+use advstep_hpc::experiment::presets::Preset;
+use advstep_hpc::experiment::{Cell, Direction, Readout, SearchChoice};
 use advstep_hpc::kernels::Real;
 use advstep_hpc::network::dense::{Dense, Keep, Storage};
-use advstep_hpc::network::implicit::shallow::Shallow;
+use advstep_hpc::network::implicit::shallow::{Shallow, is_shallow};
 use advstep_hpc::network::{Engine, LinePoint, ValueAndGradient, sphere_inputs};
 use advstep_hpc::random::NetworkStreams;
 use advstep_hpc::results::SearchName;
@@ -94,14 +97,34 @@ fn is_one_matrix<T: Real>(cell: Cell, n: usize, readout: Readout, awkward: bool,
 #[test]
 fn products_are_those_of_one_matrix() {
     for readout in [Readout::Sign, Readout::Gaussian] {
-        for (dim, width, n) in [(12, 1, 6), (12, 5, 6), (40, 300, 20), (300, 1000, 100), (90, 257, 7)] {
+        let cells =
+            [(2, 40, 1), (12, 1, 6), (12, 5, 6), (40, 300, 20), (200, 50, 100), (200, 90, 100), (300, 1000, 100), (90, 257, 7)];
+        for (dim, width, n) in cells {
             let cell = Cell::new(1, dim, width);
-            for awkward in [false, true] {
+            for awkward in [false, true].into_iter().take(if n > 4 { 2 } else { 1 }) {
                 is_one_matrix::<f64>(cell, n, readout, awkward, if awkward { 1e-6 } else { 1e-10 });
                 is_one_matrix::<f32>(cell, n, readout, awkward, if awkward { 3e-2 } else { 2e-4 });
             }
         }
     }
+}
+
+#[test]
+fn it_is_for_exact_steps_along_gradients_of_one_layer_of_relus() {
+    let chosen = |cell, change: &dyn Fn(&mut Options)| {
+        let mut options = Preset::Quick.options();
+        options.inputs = Some(20.0);
+        change(&mut options);
+        is_shallow(cell, &options.validate().unwrap())
+    };
+    let cell = Cell::new(1, 40, 100);
+    assert!(chosen(cell, &|_| {}));
+    assert!(!chosen(Cell::new(1, 39, 100), &|_| {}));
+    assert!(!chosen(Cell::new(2, 40, 100), &|_| {}));
+    assert!(!chosen(cell, &|options| options.activation = Some(Activation::LeakyRelu)));
+    assert!(!chosen(cell, &|options| options.bias = Some(true)));
+    assert!(!chosen(cell, &|options| options.directions = Some(vec![Direction::Gradient, Direction::Sign])));
+    assert!(!chosen(cell, &|options| options.search = Some(SearchChoice::Scan)));
 }
 
 const INPUTS: usize = 4;

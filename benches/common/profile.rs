@@ -5,14 +5,10 @@ use std::time::Duration;
 use advstep_hpc::activation::Activation;
 use advstep_hpc::experiment::Experiment;
 use advstep_hpc::machine::clock::thread_time;
-use advstep_hpc::network::dense::Dense;
-use advstep_hpc::network::implicit::Implicit;
-use advstep_hpc::network::implicit::shallow::{Shallow, is_shallow};
 use advstep_hpc::network::{Engine, LineBlock, LinePoint, ValueAndGradient, sphere_inputs, work};
 use advstep_hpc::plan::CellPlan;
 use advstep_hpc::random::NetworkStreams;
-use advstep_hpc::results::EngineName;
-use advstep_hpc::unit::samples;
+use advstep_hpc::unit::{self, samples};
 use ndarray::{Array2, ArrayView2};
 
 /// Processor seconds of one thread for a network.
@@ -87,14 +83,8 @@ impl Engine<f32> for Timed<'_> {
 pub fn profile(experiment: &Experiment, plan: &CellPlan, network: usize) -> Profile {
     let (start, before) = (thread_time(), work());
     let streams = NetworkStreams::new(experiment.seed, plan.cell, network, experiment.gain, experiment.readout);
-    let mut engine: Box<dyn Engine<f32>> = match plan.engine {
-        EngineName::Implicit if is_shallow(plan.cell, experiment) => {
-            let inputs = sphere_inputs(streams, plan.cell, experiment.inputs);
-            Box::new(Shallow::<f32>::new(streams, plan.cell, inputs, plan.keep.line))
-        }
-        EngineName::Implicit => Box::new(Implicit::<f32>::new(streams, plan.cell, experiment.inputs)),
-        _ => Box::new(Dense::<f32>::new(streams, plan.cell, experiment.inputs, plan.keep)),
-    };
+    let inputs = sphere_inputs(streams, plan.cell, experiment.inputs);
+    let mut engine: Box<dyn Engine<f32>> = unit::engine(experiment, plan, streams, inputs);
     let build = thread_time() - start;
     let mut timed = Timed { engine: &mut *engine, profile: Profile { build, ..Profile::default() } };
     samples(&mut timed, plan.search, experiment.bound);

@@ -24,7 +24,8 @@ pub fn zeros<T: Real>(shape: (usize, usize)) -> Array2<T> {
 /// A matrix that `fill` fills, in large pages if it is large: in place of zeros that would be overwritten.
 ///
 /// # Safety
-/// `fill` must write every number, and read none that it has not written.
+/// `fill` must write every number, and read none that it has not written. (The numbers are f32 or f64, which any bytes are; a product that
+/// is not added to what is there does not read its result, through BLAS and ndarray neither.)
 pub unsafe fn filled<T: Real>(shape: (usize, usize), fill: impl FnOnce(ArrayViewMut2<T>)) -> Array2<T> {
     let count = shape.0 * shape.1;
     let mut numbers = Vec::with_capacity(count);

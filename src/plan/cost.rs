@@ -232,13 +232,16 @@ impl Shape {
 
     /// One hidden layer in the directions of inputs and gradients, as `network::implicit::shallow` does it.
     fn shallow(&self, count: usize, keep: Keep) -> UnitCost {
-        let Self { cell, inputs, first: width, .. } = *self;
+        let Self { cell, inputs, dim, first: width, .. } = *self;
         let product = 2.0 * inputs * inputs * width;
         let masked = 2.0 * masks::additions(count, cell.width_of(1), count);
         let (z, gram, u) = (TRIANGLE * product, TRIANGLE * product, (2.0 + TRIANGLE) * product);
         let (passes, z_passes) = if keep.line == Storage::Stored { (1.0, 1.0) } else { (LINE_PASSES, 1.0 + LINE_PASSES) };
-        let flops = z_passes * z + gram + passes * u + 2.0 * masked;
-        let normals = 2.0 * (1.0 + passes) * inputs * width;
+        // Of length d: bases of inputs and directions, what masks have beyond the inputs, and the gradients.
+        let independent = inputs.min(width);
+        let bases = 2.0 * TRIANGLE * 2.0 * inputs * inputs + (2.0 + 2.0 + 2.0 + 1.0) * inputs * independent;
+        let flops = z_passes * z + gram + passes * u + 2.0 * masked + 2.0 * bases * dim;
+        let normals = 2.0 * (1.0 + passes) * inputs * width + independent * dim;
         let besides = SHALLOW * inputs * width + SHALLOW_SMALL * inputs.powi(3) + self.other_seconds();
         UnitCost { normals, flops, seconds: normals / NORMALS + flops / self.product_rate + besides }
     }

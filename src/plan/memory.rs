@@ -88,7 +88,7 @@ fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Kee
     let pair = |layer: usize| if layer == 1 { 0.0 } else { (cell.fan_in(layer) + cell.width_of(layer)) as f64 };
     let scanning = points * number * if cell.depth == 1 { dim + block } else { largest(&pair) };
     let searching = match search {
-        SearchName::Line => inputs * (one_layer::bins(cell.width) as f64 * 64.0 + 24.0 * width.min(one_layer::MAX_GATHERED as f64)),
+        SearchName::Line => inputs * one_layer::line_bytes(cell.width),
         SearchName::Scan => scanning,
         // Infinitely wide networks are in limit_bytes; a march and a descent hold nothing that grows but what gradients do.
         SearchName::Path | SearchName::March | SearchName::Descent => 0.0,
@@ -114,7 +114,7 @@ fn shallow_bytes(cell: Cell, experiment: &Experiment, keep: Keep) -> u64 {
     let line = if keep.line == Storage::Stored { 2.0 * inputs * width * number } else { 0.0 };
     // Matrices of inputs × inputs, most of them in f64.
     let small = 80.0 * inputs * inputs;
-    let searching = inputs * (one_layer::bins(cell.width) as f64 * 64.0 + 24.0 * width.min(one_layer::MAX_GATHERED as f64));
+    let searching = inputs * one_layer::line_bytes(cell.width);
     let beside = if inputs * width * number >= LARGE as f64 { BESIDE as f64 } else { 0.0 };
     (ends + blocks + line + small + searching + beside + 16.0 * dim) as u64
 }
@@ -149,7 +149,7 @@ fn implicit_bytes(cell: Cell, experiment: &Experiment, search: SearchName) -> u6
     };
     let small = 16.0 * (2..=cell.depth).map(small).sum::<f64>();
     let flight = (2.0 + depth.clamp(2.0, 4.0)) * inputs * width;
-    let line = if cell.depth == 1 { inputs * (one_layer::bins(cell.width) as f64 * 64.0 + 0.4 * width) } else { 0.0 };
+    let line = if cell.depth == 1 { inputs * one_layer::line_bytes(cell.width) } else { 0.0 };
     // Beside large arrays that are kept, the smaller ones of later rounds.
     let beside = if inputs * width * number >= LARGE as f64 { BESIDE as f64 } else { 0.0 };
     ((first + hidden + flight + 3.0 * inputs * dim) * number + small + line + beside + 16.0 * width + 16.0 * dim) as u64

@@ -28,7 +28,7 @@ const MAX_BINS: usize = 64;
 const ROUNDING: f64 = 1e-12;
 /// Breakpoints that the lines may list or gather at once, a line; a bin with more than there is room for is cut into bins of its own, as
 /// long as these can tell breakpoints apart.
-pub const MAX_GATHERED: u64 = 8192;
+const MAX_GATHERED: u64 = 8192;
 /// Breakpoints that a line may list, of 16 bytes. (Lists that are apart by a power of two would evict one another from the cache.)
 const MAX_LISTED: usize = 12_000;
 /// Narrowest window, relative to its end, that is cut into bins again.
@@ -39,6 +39,12 @@ const ZERO: f64 = 1e-14;
 /// Number of bins of a window at `width` neurons.
 pub fn bins(width: usize) -> usize {
     (width / NEURONS_PER_BIN).clamp(MIN_BINS, MAX_BINS)
+}
+
+/// Most bytes that the search on one line holds at `width` neurons: bins, a list, and what is gathered, which may grow to twice its size.
+pub fn line_bytes(width: usize) -> f64 {
+    let breakpoints = width.min(MAX_LISTED) + 2 * width.min(MAX_GATHERED as usize);
+    (2 * bins(width) * size_of::<Bin>() + breakpoints * size_of::<Breakpoint>()) as f64
 }
 
 /// The smallest step on each of `lines`, for an engine of depth 1 and a piecewise linear ψ.
@@ -296,6 +302,9 @@ impl LineSearch {
             Task::Gather(gathering) => self.conclude(gathering, max_gathered),
             done @ Task::Done(_) => done,
         };
+        if self.is_done() {
+            self.windows = Vec::new();
+        }
     }
 
     /// Excludes the bins that cannot hold the first root.
@@ -333,7 +342,7 @@ impl LineSearch {
     fn look_into_next(&mut self, max_gathered: u64) -> Task {
         let Some(summed) = self.windows.last_mut() else { return Task::Done(Outcome::none(self.passes)) };
         let Some(first) = summed.open.front() else { return self.leave_window(max_gathered) };
-        let is_crowded = first.count > max_gathered as f64;
+        let is_crowded = summed.breakpoints.is_none() && first.count > max_gathered as f64;
         if is_crowded && first.end - first.start.t > NARROWEST * first.end {
             let first = summed.open.pop_front().expect("it was there just now");
             return Task::Bin(Binning::new(first.start, first.end, self));

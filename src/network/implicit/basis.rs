@@ -119,7 +119,7 @@ impl<T: Real> Basis<T> {
             }
             gram = gram.select(Axis(0), &kept).select(Axis(1), &kept);
             gram.indexed_iter_mut().for_each(|((i, j), product)| *product /= rest[kept[i]] * rest[kept[j]]);
-            let Selection { rows: selected, factor, .. } = select(gram.view(), Self::distance(), self.dim - self.rank);
+            let Selection { rows: selected, factor } = select(gram.view(), Self::distance(), self.dim - self.rank);
             let selected: Vec<usize> = selected.into_iter().map(|place| kept[place]).collect();
             let waiting = kept.into_iter().filter(|row| !selected.contains(row)).map(|row| rows[row]);
             let (waiting, block): (Vec<usize>, Vec<usize>) = (waiting.collect(), selected.iter().map(|&row| rows[row]).collect());

@@ -1,4 +1,5 @@
-//! Small dense matrices in f64: a Cholesky factorisation that leaves out nearly dependent rows, and the inverse of its factor.
+//! Small dense matrices in f64: Cholesky factorisations that leave out nearly dependent rows, in order or with pivoting, and the inverse
+//! of a factor.
 //!
 //! These are n × n for n vectors of length k ≫ n, so loops in f64 cost nothing beside the products of the vectors.
 
@@ -10,36 +11,79 @@ pub struct Selection {
     pub rows: Vec<usize>,
     /// Lower triangular L with L·Lᵀ = Gram matrix of the selected vectors.
     pub factor: Array2<f64>,
-    /// All vectors, in the orthonormal ones that the selected vectors become: (vectors) × (selected). The rows of the selected ones
-    /// are `factor`, what is left of the others is dropped; those beyond the last one that could be selected are 0.
-    pub coefficients: Array2<f64>,
 }
 
-/// Goes through the vectors with Gram matrix `gram`, of which the lower triangle is read, in order and selects each whose part orthogonal
-/// to those selected before it is longer than `distance` times the vector itself; selects at most `most`.
+/// Goes through the vectors with Gram matrix `gram` in order and selects each whose part orthogonal to those selected before it is
+/// longer than `distance` times the vector itself; selects at most `most`.
 pub fn select(gram: ArrayView2<f64>, distance: f64, most: usize) -> Selection {
     let mut rows: Vec<usize> = Vec::with_capacity(gram.nrows());
-    let mut all: Array2<f64> = Array2::zeros(gram.dim());
+    let mut factor: Array2<f64> = Array2::zeros(gram.dim());
     for candidate in 0..gram.nrows() {
-        if rows.len() == most {
+        let place = rows.len();
+        if place == most {
             break;
         }
-        let (before, mut own) = all.view_mut().split_at(Axis(0), candidate);
-        let own = own.row_mut(0).into_slice().expect("rows are contiguous");
         let mut left = gram[[candidate, candidate]];
         for (column, &row) in rows.iter().enumerate() {
-            let other = before.row(row).to_slice().expect("rows are contiguous");
-            let known: f64 = own[..column].iter().zip(other).map(|(a, b)| a * b).sum();
-            own[column] = (gram[[candidate, row]] - known) / other[column];
-            left -= own[column] * own[column];
+            let known: f64 = (0..column).map(|j| factor[[place, j]] * factor[[column, j]]).sum();
+            let entry = (gram[[candidate, row]] - known) / factor[[column, column]];
+            factor[[place, column]] = entry;
+            left -= entry * entry;
         }
         if left > distance * distance * gram[[candidate, candidate]] {
-            own[rows.len()] = left.sqrt();
+            factor[[place, place]] = left.sqrt();
             rows.push(candidate);
         }
     }
-    let coefficients = all.slice_move(s![.., ..rows.len()]);
-    Selection { factor: coefficients.select(Axis(0), &rows), rows, coefficients }
+    let count = rows.len();
+    let factor = Array2::from_shape_fn((count, count), |(i, j)| if j <= i { factor[[i, j]] } else { 0.0 });
+    Selection { rows, factor }
+}
+
+/// Vectors in terms of a few of them that are independent.
+pub struct Pivoted {
+    /// Indices of the independent vectors, in the order of the rows of `factor`.
+    pub rows: Vec<usize>,
+    /// Lower triangular L with L·Lᵀ = Gram matrix of the independent vectors, in this order.
+    pub factor: Array2<f64>,
+    /// All vectors in the orthonormal ones that the independent ones become: (vectors) × (independent).
+    pub coefficients: Array2<f64>,
+}
+
+/// Cholesky factorisation with pivoting of the Gram matrix `gram`, of which the lower triangle is read: takes the vector that is farthest from the span
+/// of those taken before, relative to its length, until all are within `distance` of it or `most` are taken. What is left of the others is
+/// dropped.
+pub fn pivoted(gram: ArrayView2<f64>, distance: f64, most: usize) -> Pivoted {
+    let n = gram.nrows();
+    let mut rows: Vec<usize> = Vec::with_capacity(n);
+    let mut left = gram.diag().to_owned();
+    let mut coefficients: Array2<f64> = Array2::zeros((n, most.min(n)));
+    while rows.len() < most.min(n) {
+        let share = |&row: &usize| if gram[[row, row]] > 0.0 { left[row] / gram[[row, row]] } else { 0.0 };
+        let others = (0..n).filter(|row| !rows.contains(row));
+        // The first of equals.
+        let Some(next) = others.rev().max_by(|a, b| share(a).total_cmp(&share(b))) else { break };
+        if share(&next) <= distance * distance {
+            break;
+        }
+        let place = rows.len();
+        rows.push(next);
+        let length = left[next].sqrt();
+        let pivot = coefficients.row(next).to_owned();
+        for (row, mut own) in coefficients.rows_mut().into_iter().enumerate() {
+            own[place] = match rows.iter().position(|&taken| taken == row) {
+                Some(taken) if taken < place => 0.0,
+                Some(_) => length,
+                None => {
+                    let known: f64 = own.iter().zip(&pivot).take(place).map(|(a, b)| a * b).sum();
+                    (gram[[row.max(next), row.min(next)]] - known) / length
+                }
+            };
+            left[row] -= own[place] * own[place];
+        }
+    }
+    let coefficients = coefficients.slice_move(s![.., ..rows.len()]);
+    Pivoted { factor: coefficients.select(Axis(0), &rows), rows, coefficients }
 }
 
 /// The inverse of a lower triangular matrix without zeros on its diagonal.
@@ -64,14 +108,30 @@ mod tests {
     #[test]
     fn dependent_rows_are_left_out_and_the_rest_is_factored() {
         let vectors = array![[1.0, 2.0, 0.0], [2.0, 4.0, 0.0], [0.0, 1.0, 1.0], [1.0, 3.0, 1.0], [0.0, 0.0, 3.0]];
-        let Selection { rows, factor, coefficients } = select(vectors.dot(&vectors.t()).view(), 1e-6, 9);
+        let Selection { rows, factor } = select(vectors.dot(&vectors.t()).view(), 1e-6, 9);
         assert_eq!(rows, [0, 2, 4]);
-        // Nothing of the others is left beside the selected vectors.
-        let off = &coefficients.dot(&coefficients.t()) - &vectors.dot(&vectors.t());
-        assert!(off.iter().all(|x: &f64| x.abs() < 1e-12), "{coefficients}");
-        assert_eq!(coefficients.select(ndarray::Axis(0), &rows), factor);
+        let selected = vectors.select(ndarray::Axis(0), &rows);
+        let off = &factor.dot(&factor.t()) - &selected.dot(&selected.t());
+        assert!(off.iter().all(|x: &f64| x.abs() < 1e-12), "{factor}");
         let off = inverse(&factor).dot(&factor) - Array2::<f64>::eye(3);
         assert!(off.iter().all(|x| x.abs() < 1e-12));
         assert_eq!(select(vectors.dot(&vectors.t()).view(), 1e-6, 2).rows, [0, 2]);
+    }
+
+    #[test]
+    fn pivots_are_independent_and_span_the_rest() {
+        // 6 vectors in a space of 3 dimensions, one of them 0 and two of them parallel.
+        let vectors =
+            array![[1.0, 2.0, 0.0], [0.0, 0.0, 0.0], [2.0, 4.0, 0.0], [0.0, 1.0, 1e-3], [1.0, 3.0, 1e-3], [0.0, 0.0, 3.0]];
+        let gram = vectors.dot(&vectors.t());
+        let Pivoted { rows, factor, coefficients } = pivoted(gram.view(), 1e-7, 6);
+        assert_eq!(rows.len(), 3);
+        assert!(!rows.contains(&1) && !(rows.contains(&0) && rows.contains(&2)));
+        assert_eq!(coefficients.select(Axis(0), &rows), factor);
+        assert!(factor.indexed_iter().all(|((i, j), x)| if j > i { *x == 0.0 } else { i != j || *x > 0.0 }), "{factor}");
+        let off = &coefficients.dot(&coefficients.t()) - &gram;
+        assert!(off.iter().all(|x: &f64| x.abs() < 1e-12), "{off}");
+        assert_eq!(pivoted(gram.view(), 1e-7, 2).rows, rows[..2]);
+        assert!(pivoted(Array2::zeros((3, 3)).view(), 1e-7, 3).rows.is_empty());
     }
 }

@@ -1,32 +1,32 @@
 //! The implicit engine of ReLU networks with one hidden layer, in the few directions of W that matter.
 //!
-//! Along the gradients W (k × d) is multiplied with vectors of two spaces only, that of the inputs and that of their gradients. Let Q be an
-//! orthonormal basis of the first, so that x_i = Σ_t L_it q_t. Then G = W Qᵀ (k × r) has iid N(0, 1/d) entries, and is drawn in place of W:
+//! Along the gradients W (k × d) is multiplied with vectors of two spaces only, that of the inputs and that of their gradients. Let the rows
+//! of Q be an orthonormal basis of the first, x_i = Σ_t L_it q_t. Then G = W Qᵀ (k × r) is iid N(0, 1/d) and is drawn in place of W:
 //!
 //! ```text
 //! z_i = G L_i,    y_i = a ∘ 1[z_i > 0],    √k ∇f(x_i) = Σ_t (Gᵀ y_i)_t q_t + the part orthogonal to all inputs.
 //! ```
 //!
-//! What is left of W, orthogonal to Q, is independent of G and thereby of y. So the orthogonal parts of the gradients are jointly Gaussian with
-//! covariance YᵀY/d in each coordinate: F H, with F Fᵀ = YᵀY (n × n) and iid N(0, 1/d) numbers H (n × d) projected off Q. Let Θ be an orthonormal basis of
-//! what the directions p have beyond Q, p_i = A_i Q + R_i Θ. Given all that, with g (k × n) iid N(0, 1/d),
+//! What is left of W, orthogonal to Q, is independent of G and thereby of y. So the orthogonal parts of the gradients are jointly Gaussian
+//! with covariance YᵀY/d in each coordinate: F H, with F Fᵀ = YᵀY (n × n) and iid N(0, 1/d) numbers H (n × d) projected off Q. Let the rows
+//! of Θ be an orthonormal basis of what the directions p have beyond Q, p_i = A_i Q + R_i Θ. Given all that, with g (k × n) iid N(0, 1/d),
 //!
 //! ```text
 //! W Θᵀ = g + Y F⁻ᵀ (H Θᵀ − F⁻¹ Yᵀ g),    u_i = W p_i = G A_i + W Θᵀ R_i
 //! ```
 //!
-//! (Bolthausen's conditioning, see [`gaussian_matrix`](super::gaussian_matrix)). Gᵀ Y and gᵀ Y are products with masks (see [`Masks`]); a pass over
-//! the neurons goes block by block, with all of a block in cache, and G and g are made again from their streams. Of masks that are nearly dependent those that come
-//! later are left out of F⁻¹, as far as they depend on others.
+//! (Bolthausen's conditioning, see [`gaussian_matrix`](super::gaussian_matrix)). Gᵀ Y and gᵀ Y are products with masks (see [`Masks`]).
+//! Passes over the neurons go block by block, with all of a block in cache; each makes G and g again from their stream. F is a Cholesky factor
+//! with pivoting: the masks that are left when all of them are nearly in the span of those taken (there are n − k at least) count as in it.
 
 use std::ops::Range;
 
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
 
 use super::basis::Basis;
-use super::cholesky::{inverse, select};
+use super::cholesky::{Pivoted, inverse, pivoted};
 use crate::activation::Activation;
-use crate::experiment::{Cell, Direction, Experiment};
+use crate::experiment::{Cell, Direction, Experiment, SearchChoice};
 use crate::kernels::masks::Masks;
 use crate::kernels::{Real, relu};
 use crate::network::product::{
@@ -36,17 +36,18 @@ use crate::network::weights::Storage;
 use crate::network::{Engine, LineBlock, LinePoint, ValueAndGradient};
 use crate::random::{NetworkStreams, Space, block_rows, blocks};
 
-/// Whether the implicit engine of a cell is this one: for one hidden layer of ReLUs and lines along the gradient, where inputs and
-/// their gradients span less than the whole space.
+/// Whether the implicit engine of a cell is this one: for one hidden layer of ReLUs and exact steps along the gradient, where inputs and
+/// their gradients need not span the whole space.
 pub fn is_shallow(cell: Cell, experiment: &Experiment) -> bool {
     cell.depth == 1
         && experiment.activation == Activation::Relu
         && experiment.directions == [Direction::Gradient]
         && !experiment.bias
+        && experiment.search != SearchChoice::Scan
         && cell.dim >= 2 * experiment.inputs
 }
 
-/// Masks closer than this, times the root of the rounding unit, to the span of others count as in it.
+/// Masks closer than this, times the root of the rounding unit, to the span of others (relative to their length) count as in it.
 const NEARLY_DEPENDENT: f64 = 4.0;
 
 /// One network and its inputs.
@@ -69,7 +70,7 @@ pub struct Shallow<T> {
 
 /// What the pass for the gradients leaves behind.
 struct Gradients<T> {
-    /// The inputs with independent masks, ascending, and F⁻¹ of these.
+    /// The inputs with independent masks, in the order of F, and F⁻¹ of these.
     independent: Vec<usize>,
     inverse: Array2<f64>,
     /// H, (independent masks) × d.
@@ -100,7 +101,7 @@ struct Block<T> {
     scratch: Vec<f32>,
 }
 
-/// A matrix that is lower triangular, but for a few rows.
+/// A matrix whose rows end early: lower triangular, perhaps beside a part that is full.
 struct Lower<T> {
     matrix: Array2<T>,
     /// Rows that are taken together, and their columns up to the last one that is not 0.
@@ -288,17 +289,17 @@ impl<T: Real> Engine<T> for Shallow<T> {
         }
 
         let distance = NEARLY_DEPENDENT * T::EPSILON.sqrt();
-        let selection = select(gram.view(), distance, n);
-        let beyond = self.beyond(selection.rows.len());
+        let Pivoted { rows: independent, factor, coefficients } = pivoted(gram.view(), distance, self.neurons());
+        let beyond = self.beyond(independent.len());
         let mut gradient = zeros((n, self.cell.dim));
         let (on_inputs, projections) = sums.view().split_at(Axis(1), rank);
         self.basis.add_combinations(&on_inputs.to_owned(), gradient.view_mut());
-        add_times(selection.coefficients.mapv(T::of_f64).view(), beyond.view(), gradient.view_mut());
+        add_times(by_rows(coefficients.view()).view(), beyond.view(), gradient.view_mut());
         let scale = self.scale();
         gradient.mapv_inplace(|g| g * T::of_f64(scale));
         value.iter_mut().for_each(|value| *value *= scale);
-        let inverse = inverse(&selection.factor);
-        self.gradients = Some(Gradients { independent: selection.rows, inverse, beyond, projections: projections.to_owned() });
+        let inverse = inverse(&factor);
+        self.gradients = Some(Gradients { independent, inverse, beyond, projections: projections.to_owned() });
         ValueAndGradient { value, gradient }
     }
 
