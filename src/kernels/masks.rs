@@ -166,14 +166,14 @@ fn fill_table<T: Real, const C: usize>(table: &mut [[T; C]; SUMS], column: usize
     let low = [none, rows[0], rows[1], plus(rows[0], rows[1])];
     let high = [none, rows[2], rows[3], plus(rows[2], rows[3])];
     let mut put = |entry: usize, sum: [T; LANES]| table[entry][column..column + LANES].copy_from_slice(&sum);
-    for entry in 0..4 {
-        put(entry, low[entry]);
-        put(4 * entry, high[entry]);
+    for (entry, low) in low.into_iter().enumerate() {
+        put(entry, low);
     }
-    for entry in 1..4 {
-        put(4 + entry, plus(low[entry], high[1]));
-        put(8 + entry, plus(low[entry], high[2]));
-        put(12 + entry, plus(low[entry], high[3]));
+    for (bits, high) in high.into_iter().enumerate().skip(1) {
+        put(4 * bits, high);
+        for (entry, low) in low.into_iter().enumerate().skip(1) {
+            put(4 * bits + entry, plus(low, high));
+        }
     }
 }
 
