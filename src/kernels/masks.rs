@@ -74,22 +74,32 @@ impl Masks {
         dispatch!(set_body [T: Real] (words: &mut [u16], inputs: usize, z: &[T]), words, self.inputs, z)
     }
 
-    /// `out` (inputs × q) += Σ_j m_ij a_j v_j, the masked rows v_j of `rows` (neurons × q) with weights `a`.
+    /// `out` (inputs × q) += Σ_j m_ij a_j v_j, the masked rows v_j of `rows` (neurons × q, one after the other) with weights `a`.
     pub fn add_weighted_rows<T: Real>(&mut self, a: &[T], rows: ArrayView2<T>, mut out: ArrayViewMut2<T>) {
         assert!(a.len() == self.neurons && rows.nrows() == self.neurons, "a row for each neuron");
         assert!(out.nrows() == self.inputs && out.ncols() == rows.ncols(), "shape of a masked product");
         if self.inputs == 0 || self.neurons == 0 {
             return;
         }
-        let words = &self.words[..];
-        for first in (0..rows.ncols()).step_by(PANEL) {
-            let columns = first..rows.ncols().min(first + PANEL);
-            let (rows, out) = (rows.slice(s![.., columns.clone()]), out.slice_mut(s![.., columns]));
+        let (words, columns) = (&self.words[..], rows.ncols());
+        let rows = rows.to_slice().expect("rows follow one another");
+        for first in (0..columns).step_by(PANEL) {
+            let out = out.slice_mut(s![.., first..columns.min(first + PANEL)]);
+            let panel = Panel { rows, stride: columns, first };
             let room = self.room.of::<T>((WORD / GROUP * SUMS + self.inputs) * PANEL);
-            dispatch!(panel_body [T: Real] (words: &[u16], a: &[T], rows: ArrayView2<'_, T>, out: ArrayViewMut2<'_, T>, room: &mut [T]),
-                words, a, rows, out, room);
+            dispatch!(panel_body [T: Real] (words: &[u16], a: &[T], panel: Panel<'_, T>, out: ArrayViewMut2<'_, T>, room: &mut [T]),
+                words, a, panel, out, room);
         }
     }
+}
+
+/// The columns of a matrix from one on.
+#[derive(Clone, Copy)]
+struct Panel<'a, T> {
+    rows: &'a [T],
+    /// Numbers of a row.
+    stride: usize,
+    first: usize,
 }
 
 #[inline(always)]
@@ -123,27 +133,25 @@ fn word_of<T: Real>(z: &[T; WORD]) -> u16 {
 }
 
 #[inline(always)]
-fn panel_body<T: Real>(words: &[u16], a: &[T], rows: ArrayView2<'_, T>, out: ArrayViewMut2<'_, T>, room: &mut [T]) {
-    match rows.ncols() {
-        0..=16 => sum_panel::<T, 16>(words, a, rows, out, room),
-        17..=32 => sum_panel::<T, 32>(words, a, rows, out, room),
-        33..=48 => sum_panel::<T, 48>(words, a, rows, out, room),
-        _ => sum_panel::<T, PANEL>(words, a, rows, out, room),
+fn panel_body<T: Real>(words: &[u16], a: &[T], panel: Panel<'_, T>, out: ArrayViewMut2<'_, T>, room: &mut [T]) {
+    match out.ncols() {
+        0..=16 => sum_panel::<T, 16>(words, a, panel, out, room),
+        17..=32 => sum_panel::<T, 32>(words, a, panel, out, room),
+        33..=48 => sum_panel::<T, 48>(words, a, panel, out, room),
+        _ => sum_panel::<T, PANEL>(words, a, panel, out, room),
     }
 }
 
-/// `a` times the numbers of `row` from `column` on, and zeros beyond its end.
+/// `a` times the numbers of row `row` from column `column` of the panel on, and zeros beyond its end.
 #[inline(always)]
-fn scaled<T: Real>(a: T, row: &[T], column: usize) -> [T; LANES] {
-    let left = row.get(column..).unwrap_or(&[]);
-    let mut numbers = match left.first_chunk() {
-        Some(whole) => *whole,
-        None => {
-            let mut numbers = [T::zero(); LANES];
-            numbers[..left.len()].copy_from_slice(left);
-            numbers
-        }
-    };
+fn scaled<T: Real>(a: T, panel: Panel<'_, T>, row: usize, column: usize) -> [T; LANES] {
+    let end = (row + 1) * panel.stride;
+    let left = &panel.rows[(row * panel.stride + panel.first + column).min(end)..end];
+    let mut numbers = [T::zero(); LANES];
+    match left.first_chunk() {
+        Some(whole) => numbers = *whole,
+        None => numbers[..left.len()].copy_from_slice(left),
+    }
     for number in &mut numbers {
         *number = a * *number;
     }
@@ -161,31 +169,26 @@ fn plus<T: Real>(a: [T; LANES], b: [T; LANES]) -> [T; LANES] {
 
 /// Writes the sums of all subsets of four rows to columns `column..` of a table.
 #[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "loops over indices are unrolled, and the sums stay in registers: twice as fast")]
 fn fill_table<T: Real, const C: usize>(table: &mut [[T; C]; SUMS], column: usize, rows: [[T; LANES]; GROUP]) {
     let none = [T::zero(); LANES];
     let low = [none, rows[0], rows[1], plus(rows[0], rows[1])];
     let high = [none, rows[2], rows[3], plus(rows[2], rows[3])];
     let mut put = |entry: usize, sum: [T; LANES]| table[entry][column..column + LANES].copy_from_slice(&sum);
-    for (entry, low) in low.into_iter().enumerate() {
-        put(entry, low);
+    for entry in 0..4 {
+        put(entry, low[entry]);
+        put(4 * entry, high[entry]);
     }
-    for (bits, high) in high.into_iter().enumerate().skip(1) {
-        put(4 * bits, high);
-        for (entry, low) in low.into_iter().enumerate().skip(1) {
-            put(4 * bits + entry, plus(low, high));
-        }
+    for entry in 1..4 {
+        put(4 + entry, plus(low[entry], high[1]));
+        put(8 + entry, plus(low[entry], high[2]));
+        put(12 + entry, plus(low[entry], high[3]));
     }
 }
 
 /// The sums of a panel of up to `C` columns.
 #[inline(always)]
-fn sum_panel<T: Real, const C: usize>(
-    words: &[u16],
-    a: &[T],
-    rows: ArrayView2<'_, T>,
-    mut out: ArrayViewMut2<'_, T>,
-    room: &mut [T],
-) {
+fn sum_panel<T: Real, const C: usize>(words: &[u16], a: &[T], panel: Panel<'_, T>, mut out: ArrayViewMut2<'_, T>, room: &mut [T]) {
     let inputs = out.nrows();
     let (room, _) = room.as_chunks_mut::<C>();
     let (tables, sums) = room.split_at_mut(WORD / GROUP * SUMS);
@@ -194,11 +197,13 @@ fn sum_panel<T: Real, const C: usize>(
         for (group, table) in tables.iter_mut().enumerate() {
             let first = index * WORD + group * GROUP;
             for column in (0..C).step_by(LANES) {
-                let row = |bit: usize| match a.get(first + bit) {
-                    Some(a) => scaled(*a, rows.row(first + bit).to_slice().expect("rows are contiguous"), column),
-                    None => [T::zero(); LANES],
-                };
-                fill_table(table, column, [row(0), row(1), row(2), row(3)]);
+                let mut rows = [[T::zero(); LANES]; GROUP];
+                for (bit, row) in rows.iter_mut().enumerate() {
+                    if first + bit < a.len() {
+                        *row = scaled(a[first + bit], panel, first + bit, column);
+                    }
+                }
+                fill_table(table, column, rows);
             }
         }
         for (sum, word) in sums.iter_mut().zip(words) {
