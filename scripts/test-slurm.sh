@@ -111,11 +111,17 @@ fi
 
 # Long enough that the signal, which comes 5 to 35 s after the start, finds two ranks at work on any machine.
 unit=(--depths 2 --dims 20 --widths 300 --inputs 100 --threads 1)
-started=$(date +%s%N)
-"$ADVSTEP" run "${unit[@]}" --networks 100 --quiet --out calibration.h5
-networks=$((100 * 80 * 1000000000 / ($(date +%s%N) - started)))
+# The shortest of several times: while the machine is busy with something else, a job would come out too short for when it is not.
+shortest=
+for ((round = 0; round < 5; round++)); do
+    started=$(date +%s%N)
+    "$ADVSTEP" run "${unit[@]}" --networks 100 --fresh --quiet --out calibration.h5
+    passed=$(($(date +%s%N) - started))
+    ((${shortest:-passed} < passed)) || shortest=$passed
+done
+networks=$((100 * 100 * 1000000000 / shortest))
 long=("${unit[@]}" --networks "$networks")
-say "a job of 40 s or more on two ranks ($networks networks), with 25 s before its signal"
+say "a job of 50 s or more on two ranks ($networks networks), with 25 s before its signal"
 limited=$(sbatch --parsable --ntasks=2 --mem-per-cpu=400 --time=1 --signal=B:USR1@25 --output=limited.log \
     "$root/slurm/advstep.sbatch" "${long[@]}" --out limited.h5)
 "$ADVSTEP" run "${unit[@]}" --networks "$networks" --quiet --out long.h5 &
