@@ -361,12 +361,20 @@ fn growth() -> Value {
     rows.collect()
 }
 
+/// The name of the processor, where the system tells it.
+fn processor() -> Option<String> {
+    let info = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = info.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
 fn main() {
     machine::prepare().expect("BLAS can be told to use one thread");
     let arguments = common::arguments();
     let unit_times = common::option(&arguments, "--unit-times").unwrap_or_else(|| unit_times::FILE.to_owned());
     let result = json!({
         "revision": Versions::collect().git_revision,
+        "processor": processor(),
         "simd": format!("{:?}", Level::best()),
         "strong": strong_scaling(),
         "prediction": prediction(&unit_times),

@@ -46,6 +46,14 @@ def bound(ceilings, record):
     )
 
 
+def medians(records):
+    """The median of every number of these records, in whatever depth of the first; else what the first has."""
+    first = records[0]
+    if isinstance(first, dict):
+        return {key: medians([record[key] for record in records]) for key in first}
+    return statistics.median(records) if isinstance(first, float) else first
+
+
 def torch_ceilings(threads):
     """sgemm of 2048³ through PyTorch, flops a second, on one core and on all."""
     code = """
@@ -77,10 +85,14 @@ def main():
         program = arguments.peers / f"{name}_torch.py"
         return run([sys.executable, program, *cell, "--networks", networks, "--threads", threads, "--seed", seed])
 
-    ceilings = run([arguments.ceilings])
-    threads = ceilings["threads"]
-    one, every = torch_ceilings(1), torch_ceilings(threads)
-    ceilings |= {"torch_sgemm_one": one["rate"], "torch_sgemm_all": every["rate"], "torch": one["version"]}
+    def measured_ceilings():
+        ceilings = run([arguments.ceilings])
+        one, every = torch_ceilings(1), torch_ceilings(ceilings["threads"])
+        return ceilings | {"torch_sgemm_one": one["rate"], "torch_sgemm_all": every["rate"], "torch": one["version"]}
+
+    # The clock of a machine goes up and down: ceilings are measured again between the cells.
+    ceilings_seen = [measured_ceilings()]
+    threads = ceilings_seen[0]["threads"]
 
     cell, networks = AGREEMENT
     agreement = [ours(cell, networks[0]), peer("plain", cell, networks[1], 1), peer("tuned", cell, networks[2], 1)]
@@ -102,9 +114,14 @@ def main():
                 "targets": targets,
             }
         )
-    roofline = []
+        ceilings_seen.append(measured_ceilings())
+    runs = []
     for cell, options, networks, target in bounds:
-        records = [ours(cell, networks, options, seed) for seed in range(1, rounds + 1)]
+        runs.append([ours(cell, networks, options, seed) for seed in range(1, rounds + 1)])
+    ceilings_seen.append(measured_ceilings())
+    ceilings = medians(ceilings_seen)
+    roofline = []
+    for (cell, options, networks, target), records in zip(bounds, runs):
         seconds = statistics.median(record["seconds_per_network"] for record in records)
         least = statistics.median(bound(ceilings, record) for record in records)
         work = {key: records[0][key] for key in ["engine", "search", "evaluations", "flops", "normals", "bytes"]}

@@ -78,7 +78,7 @@ multiples of the linear prediction, regula falsi, inputs dropped when done. PyTo
     text += """
 ## Against the machine
 
-The bound is the time of the work that the method cannot do without, each kind at its ceiling on all cores and one after the
+The bound is the time of the work that the method cannot do without, each kind at its ceiling on all cores (the median of measurements between the cells) and one after the
 other: flops of the matrix products, every weight drawn once, what is kept between passes written and read once. A product with the masks of the
 last layer is made by tables, and an addition counts as two flops, because it takes an instruction as a fused multiply-add does. For the implicit engine
 flops are counted as they are made, with the second passes that Gram–Schmidt needs for points of a line, which are nearly parallel; so are
@@ -182,11 +182,13 @@ def scaling_text(scaling, bench, figure):
          f"{row['speedup_without_start']:.2f}", seconds(row["apart"]), f"{row['speedup_apart']:.2f}"]
         for row in strong["cells"]
     ]
+    processor = scaling.get("processor") or bench["machine"]["processor"]
+    elsewhere = "" if processor == bench["machine"]["processor"] else f" on another machine, with {processor} processors,"
     differs = "" if revision == bench["ceilings"].get("revision") else f" at revision {revision}, which is not that of the tables above,"
     text = f"""
 ## Scaling
 
-Measured by `cargo bench --bench scaling`{differs} at level {scaling['simd']}. A run of one tiny
+Measured by `cargo bench --bench scaling`{elsewhere}{differs} at level {scaling['simd']}. A run of one tiny
 network takes {seconds(strong['start_up'])} from start to end, under mpirun {seconds(strong['begin_one'])} on one rank and {seconds(strong['begin_two'])} on two, which MPI needs to start;
 the 100 networks of cell (6, 10, 10) take {seconds(strong['small_cell'])} on one thread. Whole program, a thread a rank, and two processes that share
 nothing but the machine, each with half of the networks:

@@ -1,14 +1,15 @@
 //! ReLU masks as bits, and products with them by tables: for each input the sum of the rows v_j of a block whose neuron j is on.
 //!
-//! A product with a matrix of zeros and ones needs no multiplications, and sums of few rows can be shared by all inputs (the method of four
-//! Russians; Arlazarov, Dinic, Kronrod & Faradzhev 1970): [`GROUP`] rows have 16 sums, which are tabled, and each input adds the one that its
-//! bits name. That is one addition of a row for each four rows of a matrix product.
+//! A product with a matrix of zeros and ones needs no multiplications, and sums of few rows can be shared by all inputs (the method of
+//! four Russians; Arlazarov, Dinic, Kronrod & Faradzhev 1970): [`GROUP`] rows have 16 sums, which are tabled, and each input adds the one
+//! that its bits name. That is one addition of a row for each four rows of a matrix product.
 //!
-//! Blocking: panels of up to [`PANEL`] columns; in each a word of 16 neurons at a time, whose four tables (16 KiB in f32) stay in the first
-//! cache, while the sums of an input over these neurons stay in registers. 16 additions a group and column for the tables, one a group,
-//! column and input. Sums run in the arithmetic of the rows, in the order of the groups, and are added to what is there once a block, so that every
-//! level gives the same bits and each input's sums are its own, whatever the other inputs. Rates, in multiply-adds of the product that it stands for:
-//! RATES.
+//! Blocking: panels of up to [`PANEL`] columns; in each a word of 16 neurons at a time, whose four tables (16 KiB in f32) stay in the
+//! first cache, while the sums of an input over these neurons stay in registers. 16 additions a group and column for the tables, one a
+//! group, column and input; 4 bytes a number of the rows, read once. Sums run in the arithmetic of the rows, in the order of the groups, and
+//! are added to what is there once a block: so all levels give the same bits, and the sums of an input do not depend on the other inputs.
+//! Rates: masks RATE_SET neurons; the masked gradient of 256 neurons at 100 inputs, d = 500, as flops of the product that it
+//! stands for, RATE_SUM (that product: RATE_GEMM).
 
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 

@@ -3,8 +3,9 @@
 //! A pass over a layer goes block by block ([`BLOCK_ROWS`](crate::random::BLOCK_ROWS) neurons): the block's weights are at hand (stored,
 //! or made again from their stream), one GEMM gives the pre-activations of all inputs, and ψ, ψ' and readout run over them while they
 //! are in cache. On the last layer the same visit also multiplies the masked readout back through the block, for ReLU by tables
-//! ([`masks`](crate::kernels::masks)), so that at depth 1 one pass over the weights gives f and ∇f. The GEMM shapes depend on the cell and the number of inputs only, so the stored and the
-//! regenerated path give the same bits through BLAS too.
+//! ([`masks`](crate::kernels::masks); with few inputs they cost more than a product, but so no input depends on how many there are), so that
+//! at depth 1 one pass over the weights gives f and ∇f. The GEMM shapes depend on the cell and the number of inputs only, so the stored and
+//! the regenerated path give the same bits through BLAS too.
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
