@@ -154,7 +154,7 @@ fn plus<T: Real>(a: [T; LANES], b: [T; LANES]) -> [T; LANES] {
 
 /// Writes the sums of all subsets of four rows to columns `column..` of a table.
 #[inline(always)]
-#[allow(clippy::needless_range_loop, reason = "loops over indices are unrolled, and the sums stay in registers: twice as fast")]
+#[allow(clippy::needless_range_loop, reason = "loops over indices are unrolled, and the sums stay in registers")]
 fn fill_table<T: Real, const C: usize>(table: &mut [[T; C]; SUMS], column: usize, rows: &[[T; C]; GROUP]) {
     let none = [T::zero(); LANES];
     let mut lanes = [none; GROUP];
