@@ -152,8 +152,10 @@ fn products(criterion: &mut Criterion<ThreadTime>) {
     let mut masks = Masks::default();
     masks.reset(INPUTS, BLOCK_ROWS);
     let z = matrix(10, INPUTS, BLOCK_ROWS);
-    at_all_levels(criterion, "masks::set", INPUTS * BLOCK_ROWS, || {
-        z.rows().into_iter().enumerate().for_each(|(input, z)| masks.set(input, black_box(z.to_slice().expect("contiguous"))));
+    at_all_levels(criterion, "masks::read_out", INPUTS * BLOCK_ROWS, || {
+        z.rows().into_iter().enumerate().for_each(|(input, z)| {
+            black_box(masks.read_out(input, &a, black_box(z.to_slice().expect("contiguous"))));
+        });
     });
     at_all_levels(criterion, "masks::masked gradient of a block", flops, || {
         masks.add_weighted_rows(&a, black_box(w.view()), gradient.view_mut());

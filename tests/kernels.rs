@@ -411,7 +411,7 @@ fn masked_rows_are_the_sums_of_their_definition() {
                 masks.reset(9, 40);
                 masks.reset(inputs, neurons);
                 for (input, z) in z.rows().into_iter().enumerate() {
-                    masks.set(input, z.to_slice().unwrap());
+                    masks.read_out(input, &a, z.to_slice().unwrap());
                 }
                 masks.add_weighted_rows(&a, rows.view(), out.view_mut());
                 out
@@ -430,7 +430,7 @@ fn masked_rows_are_the_sums_of_their_definition() {
             // Inputs do not see one another.
             let mut alone = (Masks::default(), start.slice(s![..1, ..]).to_owned());
             alone.0.reset(1, neurons);
-            alone.0.set(0, z.row(0).to_slice().unwrap());
+            alone.0.read_out(0, &a, z.row(0).to_slice().unwrap());
             alone.0.add_weighted_rows(&a, rows.view(), alone.1.view_mut());
             assert_eq!(alone.1.row(0), first.row(0));
         }

@@ -10,13 +10,11 @@
 //! bytes) are added up from the list afterwards. Rates with breakpoints of 5 % in the stretch: value, slope and breakpoints 0.41, 1.1 and 1.5 neurons;
 //! breakpoints of one bin 0.54, 1.9 and 2.4; bins 0.33, 0.35 and 0.40 breakpoints.
 
-mod vector;
-
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m256d, __m512d};
 
+use super::vector::{LANES, Vector, padded, widened};
 use super::{Level, Real, dispatch};
-use vector::{LANES, Vector};
 
 /// Neurons that are sieved before their breakpoints are computed.
 const GROUP: usize = 256;
@@ -226,7 +224,7 @@ impl<V: Vector> Pass<V> {
                     self.values[half] = self.values[half].plus_where(at_lower, a.times(z));
                     self.slopes[half] = self.slopes[half].plus_where(at_lower, a.times(u));
                 }
-                bits |= V::difference(at_lower, at_upper) << (LANES * half);
+                bits |= (V::bits(at_lower) ^ V::bits(at_upper)) << (LANES * half);
             }
         }
         bits
@@ -260,26 +258,6 @@ fn push_breakpoints<T: Real>(row: Row<T>, (start, end): (f64, f64), neurons: &[u
     }
     // SAFETY: the first `kept` of the room are written.
     unsafe { found.set_len(before + kept) };
-}
-
-#[inline(always)]
-fn widened<T: Real>(step: &[T; STEP]) -> [[f64; LANES]; 2] {
-    let mut wide = [[0.0; LANES]; 2];
-    for lane in 0..LANES {
-        wide[0][lane] = step[lane].to_f64();
-        wide[1][lane] = step[LANES + lane].to_f64();
-    }
-    wide
-}
-
-/// The rest of a row, filled up with `filler`.
-#[inline(always)]
-fn padded<T: Real>(rest: &[T], filler: f64) -> [[f64; LANES]; 2] {
-    let mut wide = [[filler; LANES]; 2];
-    for (wide, value) in wide.as_flattened_mut().iter_mut().zip(rest) {
-        *wide = value.to_f64();
-    }
-    wide
 }
 
 /// Adds `points`, which are inside `window`, to `bins`.

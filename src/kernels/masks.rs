@@ -13,7 +13,11 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
-use super::{Real, dispatch};
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{__m256d, __m512d};
+
+use super::vector::{LANES, Vector, padded, widened};
+use super::{Level, Real, dispatch};
 
 /// Neurons in a word of bits.
 const WORD: usize = 16;
@@ -21,9 +25,11 @@ const WORD: usize = 16;
 const GROUP: usize = 4;
 const SUMS: usize = 1 << GROUP;
 /// Columns of a table that are made together.
-const LANES: usize = 16;
+const STRIP: usize = 16;
 /// Most columns that are summed at a time.
 const PANEL: usize = 64;
+/// Inputs whose overlaps with another are counted together: a vector of words.
+const TOGETHER: usize = 32;
 
 /// Additions of a product of the masks of `inputs` inputs with `neurons` rows of `columns` numbers.
 pub fn additions(inputs: usize, neurons: usize, columns: usize) -> f64 {
@@ -35,7 +41,7 @@ pub fn additions(inputs: usize, neurons: usize, columns: usize) -> f64 {
 pub struct Masks {
     inputs: usize,
     neurons: usize,
-    /// Word by word of the neurons, in each input by input.
+    /// Word by word of the neurons, in each input by input, filled up to a multiple of [`TOGETHER`].
     words: Vec<u16>,
     /// Room for tables and sums.
     room: Room,
@@ -65,14 +71,36 @@ impl Masks {
     /// Makes room for a block of `neurons` neurons at `inputs` inputs.
     pub fn reset(&mut self, inputs: usize, neurons: usize) {
         (self.inputs, self.neurons) = (inputs, neurons);
-        self.words.resize(inputs * neurons.div_ceil(WORD), 0);
+        self.words.resize(self.stride() * neurons.div_ceil(WORD), 0);
     }
 
-    /// Takes the mask of input `input`, z > 0, from its pre-activations `z`.
-    pub fn set<T: Real>(&mut self, input: usize, z: &[T]) {
-        assert!(input < self.inputs && z.len() == self.neurons, "a mask of the block");
+    fn stride(&self) -> usize {
+        self.inputs.next_multiple_of(TOGETHER)
+    }
+
+    /// Takes the mask of input `input`, z > 0, from its pre-activations `z`, and returns Σ_j a_j ψ(z_j) in f64, with the bits of
+    /// [`readout`](super::relu::readout).
+    pub fn read_out<T: Real>(&mut self, input: usize, a: &[T], z: &[T]) -> f64 {
+        assert!(input < self.inputs && z.len() == self.neurons && a.len() == self.neurons, "a row of the block");
+        let stride = self.stride();
         let words = &mut self.words[input..];
-        dispatch!(set_body [T: Real] (words: &mut [u16], inputs: usize, z: &[T]), words, self.inputs, z)
+        match super::level() {
+            // SAFETY: the level is available.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => unsafe { read_out_avx512(words, stride, a, z) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { read_out_avx2(words, stride, a, z) },
+            // SAFETY: needs no instructions.
+            _ => unsafe { read_out::<T, [f64; LANES]>(words, stride, a, z) },
+        }
+    }
+
+    /// `overlaps` (inputs × inputs) += the numbers of neurons that are on at both of two inputs, the lower triangle alone.
+    pub fn add_overlaps(&self, overlaps: ArrayViewMut2<f64>) {
+        assert_eq!(overlaps.dim(), (self.inputs, self.inputs), "shape of the overlaps");
+        let (words, stride) = (&self.words[..], self.stride());
+        dispatch!(overlap_body [] (words: &[u16], stride: usize, overlaps: ArrayViewMut2<'_, f64>), words, stride, overlaps)
     }
 
     /// `out` (inputs × q) += Σ_j m_ij a_j v_j, the masked rows v_j of `rows` (neurons × q, one after the other) with weights `a`.
@@ -82,14 +110,15 @@ impl Masks {
         if self.inputs == 0 || self.neurons == 0 {
             return;
         }
-        let (words, columns) = (&self.words[..], rows.ncols());
+        let (stride, columns) = (self.stride(), rows.ncols());
+        let words = &self.words[..];
         let rows = rows.to_slice().expect("rows follow one another");
         for first in (0..columns).step_by(PANEL) {
             let out = out.slice_mut(s![.., first..columns.min(first + PANEL)]);
-            let panel = Panel { rows, stride: columns, first };
+            let panel = Panel { rows, columns, first };
             let room = self.room.of::<T>((WORD + WORD / GROUP * SUMS + self.inputs) * PANEL);
-            dispatch!(panel_body [T: Real] (words: &[u16], a: &[T], panel: Panel<'_, T>, out: ArrayViewMut2<'_, T>, room: &mut [T]),
-                words, a, panel, out, room);
+            dispatch!(panel_body [T: Real] (words: &[u16], stride: usize, a: &[T], panel: Panel<'_, T>, out: ArrayViewMut2<'_, T>, room: &mut [T]),
+                words, stride, a, panel, out, room);
         }
     }
 }
@@ -99,52 +128,90 @@ impl Masks {
 struct Panel<'a, T> {
     rows: &'a [T],
     /// Numbers of a row.
-    stride: usize,
+    columns: usize,
     first: usize,
 }
 
-#[inline(always)]
-fn set_body<T: Real>(words: &mut [u16], inputs: usize, z: &[T]) {
-    let (whole, rest) = z.as_chunks::<WORD>();
-    for (word, z) in words.iter_mut().step_by(inputs).zip(whole) {
-        *word = word_of(z);
-    }
-    if !rest.is_empty() {
-        let mut last = [T::zero(); WORD];
-        last[..rest.len()].copy_from_slice(rest);
-        words[whole.len() * inputs] = word_of(&last);
-    }
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn read_out_avx512<T: Real>(words: &mut [u16], stride: usize, a: &[T], z: &[T]) -> f64 {
+    // SAFETY: the features are enabled here.
+    unsafe { read_out::<T, __m512d>(words, stride, a, z) }
 }
 
-/// The signs of a word's neurons as bits, the first one lowest.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn read_out_avx2<T: Real>(words: &mut [u16], stride: usize, a: &[T], z: &[T]) -> f64 {
+    // SAFETY: the features are enabled here.
+    unsafe { read_out::<T, [__m256d; 2]>(words, stride, a, z) }
+}
+
 #[inline(always)]
-fn word_of<T: Real>(z: &[T; WORD]) -> u16 {
-    let mut bits = [0_u16; WORD];
-    for (lane, (bit, z)) in bits.iter_mut().zip(z).enumerate() {
-        *bit = if *z > T::zero() { 1 << lane } else { 0 };
-    }
-    let mut half = WORD / 2;
-    while half > 0 {
-        for lane in 0..half {
-            bits[lane] |= bits[lane + half];
+unsafe fn read_out<T: Real, V: Vector>(words: &mut [u16], stride: usize, a: &[T], z: &[T]) -> f64 {
+    let (whole_a, rest_a) = a.as_chunks::<WORD>();
+    let (whole_z, rest_z) = z.as_chunks::<WORD>();
+    // SAFETY: the caller's processor has the instructions of V.
+    unsafe {
+        let mut sums = [V::splat(0.0); 2];
+        for ((word, a), z) in words.iter_mut().step_by(stride).zip(whole_a).zip(whole_z) {
+            *word = read_out_word(&mut sums, &widened(a), &widened(z));
         }
-        half /= 2;
+        if !rest_z.is_empty() {
+            words[whole_z.len() * stride] = read_out_word(&mut sums, &padded(rest_a, 0.0), &padded(rest_z, 0.0));
+        }
+        let mut lanes = [0.0; LANES];
+        sums[0].plus(sums[1]).store(&mut lanes);
+        let [a, b, c, d, e, f, g, h] = lanes;
+        ((a + e) + (c + g)) + ((b + f) + (d + h))
     }
-    bits[0]
+}
+
+/// Adds a·z of the neurons of a word that are on to `sums`, and returns which are.
+#[inline(always)]
+unsafe fn read_out_word<V: Vector>(sums: &mut [V; 2], a: &[[f64; LANES]; 2], z: &[[f64; LANES]; 2]) -> u16 {
+    let mut word = 0;
+    for half in 0..2 {
+        unsafe {
+            let z = V::load(&z[half]);
+            let is_on = z.is_positive();
+            sums[half] = sums[half].plus_where(is_on, V::load(&a[half]).times(z));
+            word |= V::bits(is_on) << (LANES * half);
+        }
+    }
+    word
 }
 
 #[inline(always)]
-fn panel_body<T: Real>(words: &[u16], a: &[T], panel: Panel<'_, T>, out: ArrayViewMut2<'_, T>, room: &mut [T]) {
+fn overlap_body(words: &[u16], stride: usize, mut overlaps: ArrayViewMut2<'_, f64>) {
+    let inputs = overlaps.nrows();
+    for first in (0..inputs).step_by(TOGETHER) {
+        for input in first..inputs {
+            let mut counts = [0_u16; TOGETHER];
+            for words in words.chunks_exact(stride) {
+                let others: &[u16; TOGETHER] = words[first..].first_chunk().expect("words of as many inputs");
+                for (count, other) in counts.iter_mut().zip(others) {
+                    *count += (words[input] & other).count_ones() as u16;
+                }
+            }
+            for (overlap, count) in overlaps.row_mut(input).iter_mut().skip(first).zip(counts).take(input + 1 - first) {
+                *overlap += f64::from(count);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn panel_body<T: Real>(words: &[u16], stride: usize, a: &[T], panel: Panel<'_, T>, out: ArrayViewMut2<'_, T>, room: &mut [T]) {
     match out.ncols() {
-        0..=16 => sum_panel::<T, 16>(words, a, panel, out, room),
-        17..=32 => sum_panel::<T, 32>(words, a, panel, out, room),
-        33..=48 => sum_panel::<T, 48>(words, a, panel, out, room),
-        _ => sum_panel::<T, PANEL>(words, a, panel, out, room),
+        0..=16 => sum_panel::<T, 16>(words, stride, a, panel, out, room),
+        17..=32 => sum_panel::<T, 32>(words, stride, a, panel, out, room),
+        33..=48 => sum_panel::<T, 48>(words, stride, a, panel, out, room),
+        _ => sum_panel::<T, PANEL>(words, stride, a, panel, out, room),
     }
 }
 
 #[inline(always)]
-fn plus<T: Real>(a: [T; LANES], b: [T; LANES]) -> [T; LANES] {
+fn plus<T: Real>(a: [T; STRIP], b: [T; STRIP]) -> [T; STRIP] {
     let mut sum = a;
     for (sum, b) in sum.iter_mut().zip(b) {
         *sum = *sum + b;
@@ -156,15 +223,15 @@ fn plus<T: Real>(a: [T; LANES], b: [T; LANES]) -> [T; LANES] {
 #[inline(always)]
 #[allow(clippy::needless_range_loop, reason = "loops over indices are unrolled, and the sums stay in registers")]
 fn fill_table<T: Real, const C: usize>(table: &mut [[T; C]; SUMS], column: usize, rows: &[[T; C]; GROUP]) {
-    let none = [T::zero(); LANES];
+    let none = [T::zero(); STRIP];
     let mut lanes = [none; GROUP];
     for (lanes, row) in lanes.iter_mut().zip(rows) {
-        lanes.copy_from_slice(&row[column..column + LANES]);
+        lanes.copy_from_slice(&row[column..column + STRIP]);
     }
     let rows = lanes;
     let low = [none, rows[0], rows[1], plus(rows[0], rows[1])];
     let high = [none, rows[2], rows[3], plus(rows[2], rows[3])];
-    let mut put = |entry: usize, sum: [T; LANES]| table[entry][column..column + LANES].copy_from_slice(&sum);
+    let mut put = |entry: usize, sum: [T; STRIP]| table[entry][column..column + STRIP].copy_from_slice(&sum);
     for entry in 0..4 {
         put(entry, low[entry]);
         put(4 * entry, high[entry]);
@@ -178,25 +245,33 @@ fn fill_table<T: Real, const C: usize>(table: &mut [[T; C]; SUMS], column: usize
 
 /// The sums of a panel of up to `C` columns.
 #[inline(always)]
-fn sum_panel<T: Real, const C: usize>(words: &[u16], a: &[T], panel: Panel<'_, T>, mut out: ArrayViewMut2<'_, T>, room: &mut [T]) {
+fn sum_panel<T: Real, const C: usize>(
+    words: &[u16],
+    stride: usize,
+    a: &[T],
+    panel: Panel<'_, T>,
+    mut out: ArrayViewMut2<'_, T>,
+    room: &mut [T],
+) {
     let (inputs, columns) = out.dim();
     let (room, _) = room.as_chunks_mut::<C>();
     let (weighted, room) = room.split_at_mut(WORD);
     let (tables, sums) = room.split_at_mut(WORD / GROUP * SUMS);
     let (tables, _) = tables.as_chunks_mut::<SUMS>();
-    for (index, words) in words.chunks_exact(inputs).enumerate() {
+    let sums = &mut sums[..inputs];
+    for (index, words) in words.chunks_exact(stride).enumerate() {
         for (row, numbers) in weighted.iter_mut().enumerate() {
             *numbers = [T::zero(); C];
             let neuron = index * WORD + row;
             if neuron < a.len() {
-                let from = &panel.rows[neuron * panel.stride + panel.first..][..columns];
+                let from = &panel.rows[neuron * panel.columns + panel.first..][..columns];
                 for (number, from) in numbers[..columns].iter_mut().zip(from) {
                     *number = a[neuron] * *from;
                 }
             }
         }
         for (table, rows) in tables.iter_mut().zip(weighted.as_chunks::<GROUP>().0) {
-            for column in (0..C).step_by(LANES) {
+            for column in (0..C).step_by(STRIP) {
                 fill_table(table, column, rows);
             }
         }
@@ -212,7 +287,8 @@ fn sum_panel<T: Real, const C: usize>(words: &[u16], a: &[T], panel: Panel<'_, T
         }
     }
     for (mut out, sum) in out.rows_mut().into_iter().zip(sums) {
-        for (out, sum) in out.iter_mut().zip(sum) {
+        let out = out.as_slice_mut().expect("rows are contiguous");
+        for (out, sum) in out.iter_mut().zip(&sum[..columns]) {
             *out = *out + *sum;
         }
     }

@@ -15,6 +15,7 @@ pub mod normal;
 pub mod piece;
 pub mod real;
 pub mod relu;
+mod vector;
 
 use std::cell::Cell;
 use std::sync::OnceLock;

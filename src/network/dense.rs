@@ -9,6 +9,7 @@
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
+use super::line_blocks::LineBlocks;
 use super::product::{add_masked_rows, add_times, times_transposed, with_transposed, zeros};
 use super::weights::Weights;
 use super::{Engine, Hidden, LineBlock, LinePoint, ValueAndGradient};
@@ -38,10 +39,10 @@ pub struct Dense<T> {
     /// p, n × d; empty until directions are set.
     directions: Array2<T>,
     keeps_line: bool,
-    /// Blocks of W₁x, n × block; all of them or none.
-    z: Vec<Array2<T>>,
-    /// Blocks of W₁p, n × block; all of them or none.
-    u: Vec<Array2<T>>,
+    /// W₁x; all blocks or none.
+    z: LineBlocks<T>,
+    /// W₁p; all blocks or none.
+    u: LineBlocks<T>,
     /// 1/√k_L.
     scale: f64,
 }
@@ -54,15 +55,16 @@ impl<T: Real> Dense<T> {
 
     /// The network of `streams` with activation `psi` at `inputs`, n × d.
     pub fn with(streams: NetworkStreams, cell: Cell, psi: Activation, inputs: Array2<T>, keep: Keep) -> Self {
+        let line = || LineBlocks::new(inputs.nrows(), cell.width_of(1));
         Self {
             cell,
             psi,
             weights: Weights::new(streams, cell, keep.weights),
-            inputs,
             directions: zeros((0, 0)),
             keeps_line: cell.depth > 1 || keep.line == Storage::Stored,
-            z: Vec::new(),
-            u: Vec::new(),
+            z: line(),
+            u: line(),
+            inputs,
             scale: 1.0 / (cell.width_of(cell.depth) as f64).sqrt(),
         }
     }
@@ -112,7 +114,14 @@ impl<T: Real> Dense<T> {
         let mut kept = (psi != Activation::Relu).then(|| h.clone());
         for block in 0..blocks(width) {
             let rows = block_rows(width, block);
-            let z = with_transposed(x, self.weights.rows(1, block));
+            let made;
+            let z = if is_for_lines {
+                add_transposed(&mut self.z, x, self.weights.rows(1, block));
+                self.z.block(block)
+            } else {
+                made = with_transposed(x, self.weights.rows(1, block));
+                made.view()
+            };
             let mut slice = h.slice_mut(s![.., rows.clone()]);
             slice.assign(&z);
             for mut row in slice.rows_mut() {
@@ -120,9 +129,6 @@ impl<T: Real> Dense<T> {
             }
             if let Some(kept) = &mut kept {
                 kept.slice_mut(s![.., rows]).assign(&z);
-            }
-            if is_for_lines {
-                self.z.push(z);
             }
         }
         Hidden { h, z: kept }
@@ -142,24 +148,26 @@ impl<T: Real> Dense<T> {
         for block in 0..blocks(width) {
             self.weights.readout(block, &mut readout);
             let w = self.weights.rows(depth, block);
-            let z = with_transposed(below, w);
+            let made;
+            let z = if is_kept {
+                add_transposed(&mut self.z, below, w);
+                self.z.block(block)
+            } else {
+                made = with_transposed(below, w);
+                made.view()
+            };
             if psi == Activation::Relu {
                 masks.reset(below.nrows(), w.nrows());
                 for (input, (value, z)) in value.iter_mut().zip(z.rows()).enumerate() {
-                    let z = z.to_slice().expect("rows are contiguous");
-                    *value += activation::readout(psi, &readout, z);
-                    masks.set(input, z);
+                    *value += masks.read_out(input, &readout, z.to_slice().expect("rows are contiguous"));
                 }
                 add_masked_rows(&mut masks, &readout, w, gradient.view_mut());
             } else {
-                let mut slopes = z.clone();
+                let mut slopes = z.to_owned();
                 for (value, mut z) in value.iter_mut().zip(slopes.rows_mut()) {
                     *value += activation::readout_and_slope(psi, &readout, z.as_slice_mut().expect("rows are contiguous"));
                 }
                 add_times(slopes.view(), w, gradient.view_mut());
-            }
-            if is_kept {
-                self.z.push(z);
             }
         }
         let scale = T::of_f64(self.scale);
@@ -234,6 +242,12 @@ impl<T: Real> Dense<T> {
     }
 }
 
+/// Appends `x`·`w`ᵀ to `line`.
+fn add_transposed<T: Real>(line: &mut LineBlocks<T>, x: ArrayView2<T>, w: ArrayView2<T>) {
+    // SAFETY: a product writes every number of its result, and reads none.
+    unsafe { line.push(|out| times_transposed(x, w, out)) }
+}
+
 /// Room for the pre-activations of `inputs` inputs in the largest block of a layer of `width` neurons.
 fn block_buffer<T: Real>(inputs: usize, width: usize) -> Vec<T> {
     vec![T::zero(); inputs * width.min(BLOCK_ROWS)]
@@ -301,7 +315,7 @@ impl<T: Real> Engine<T> for Dense<T> {
         if self.keeps_line {
             for block in 0..blocks(self.cell.width_of(1)) {
                 let w = self.weights.rows(1, block);
-                self.u.push(with_transposed(self.directions.view(), w));
+                add_transposed(&mut self.u, self.directions.view(), w);
             }
         }
     }
@@ -317,7 +331,7 @@ impl<T: Real> Engine<T> for Dense<T> {
                 self.weights.readout(block, &mut readout);
             }
             if self.keeps_line {
-                visit(LineBlock { neurons, readout: &readout, z: self.z[block].view(), u: self.u[block].view() });
+                visit(LineBlock { neurons, readout: &readout, z: self.z.block(block), u: self.u.block(block) });
                 continue;
             }
             let mut z = block_of(&mut z_buffer, self.inputs.nrows(), neurons.len());
@@ -338,8 +352,9 @@ impl<T: Real> Engine<T> for Dense<T> {
         let mut h = zeros((points.len(), width));
         for block in 0..blocks(width) {
             let rows = block_rows(width, block);
+            let (z, u) = (self.z.block(block), self.u.block(block));
             for (point, mut h) in points.iter().zip(h.slice_mut(s![.., rows]).rows_mut()) {
-                let (z, u) = (self.z[block].row(point.input), self.u[block].row(point.input));
+                let (z, u) = (z.row(point.input), u.row(point.input));
                 activation::apply_on_line(
                     self.psi,
                     z.as_slice().expect("contiguous"),

@@ -54,6 +54,11 @@ impl NetworkStreams {
         Self { key: NetworkKey::new(seed, cell, network), cell, gain, readout }
     }
 
+    /// The law of the readout weights.
+    pub fn readout(&self) -> Readout {
+        self.readout
+    }
+
     /// Standard deviation of a weight of `layer` (1-based): √(1/d) for the first, √(gain/k) above, k the width of the layer
     /// below (the paper, section 1; He scaling is gain 2).
     fn sigma(&self, layer: usize) -> f32 {

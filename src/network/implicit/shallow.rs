@@ -26,9 +26,10 @@ use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
 use super::basis::Basis;
 use super::cholesky::{Pivoted, inverse, pivoted};
 use crate::activation::Activation;
-use crate::experiment::{Cell, Direction, Experiment, SearchChoice};
+use crate::experiment::{Cell, Direction, Experiment, Readout, SearchChoice};
 use crate::kernels::masks::Masks;
 use crate::kernels::{Real, relu};
+use crate::network::line_blocks::LineBlocks;
 use crate::network::product::{
     TRIANGLE_ROWS, add_gram, add_masked_rows, add_times, count_vectors, filled, inner_products, times_transposed, zeros,
 };
@@ -63,9 +64,9 @@ pub struct Shallow<T> {
     gradients: Option<Gradients<T>>,
     lines: Option<Lines<T>>,
     keeps_line: bool,
-    /// Blocks of z and u, n × block; all of them or none.
-    z: Vec<Array2<T>>,
-    u: Vec<Array2<T>>,
+    /// z and u; all blocks or none.
+    z: LineBlocks<T>,
+    u: LineBlocks<T>,
 }
 
 /// What the pass for the gradients leaves behind.
@@ -98,6 +99,8 @@ struct Block<T> {
     /// Y, inputs × neurons.
     masked: Vec<T>,
     masks: Masks,
+    /// [Gᵀy gᵀy] of the block, inputs × (r + n).
+    part: Array2<T>,
     scratch: Vec<f32>,
 }
 
@@ -126,21 +129,39 @@ impl<T: Real> Lower<T> {
         Self { matrix, stripes }
     }
 
+    /// `out` = this matrix · `w`ᵀ, n × m, which is not read; `w` m × r.
+    fn times_transposed(&self, w: ArrayView2<T>, mut out: ArrayViewMut2<T>) {
+        for (rows, reach) in &self.stripes {
+            let part = self.matrix.slice(s![rows.clone(), ..*reach]);
+            times_transposed(part, w.slice(s![.., ..*reach]), out.slice_mut(s![rows.clone(), ..]));
+        }
+    }
+
     /// This matrix · `w`ᵀ, n × m; `w` m × r.
     fn with_transposed(&self, w: ArrayView2<T>) -> Array2<T> {
-        let multiply = |mut out: ArrayViewMut2<T>| {
-            for (rows, reach) in &self.stripes {
-                let part = self.matrix.slice(s![rows.clone(), ..*reach]);
-                times_transposed(part, w.slice(s![.., ..*reach]), out.slice_mut(s![rows.clone(), ..]));
-            }
-        };
         // SAFETY: every row is in a stripe, and a product writes every number of its result and reads none.
-        unsafe { filled((self.matrix.nrows(), w.nrows()), multiply) }
+        unsafe { filled((self.matrix.nrows(), w.nrows()), |out| self.times_transposed(w, out)) }
     }
 }
 
+/// y of these inputs from their pre-activations `z`, n × neurons; in `room`.
+fn masked<'a, T: Real>(
+    readout: &[T],
+    z: ArrayView2<T>,
+    inputs: impl IntoIterator<Item = usize>,
+    room: &'a mut Vec<T>,
+) -> ArrayView2<'a, T> {
+    room.clear();
+    for input in inputs {
+        let start = room.len();
+        room.extend_from_slice(readout);
+        relu::mask_gradient(z.row(input).to_slice().expect("rows are contiguous"), &mut room[start..]);
+    }
+    ArrayView2::from_shape((room.len() / readout.len(), readout.len()), room).expect("whole rows")
+}
+
 impl<T: Real> Block<T> {
-    fn new(streams: NetworkStreams, directions: usize) -> Self {
+    fn new(streams: NetworkStreams, inputs: usize, directions: usize) -> Self {
         Self {
             streams,
             directions,
@@ -148,6 +169,7 @@ impl<T: Real> Block<T> {
             readout: Vec::new(),
             masked: Vec::new(),
             masks: Masks::default(),
+            part: zeros((inputs, directions)),
             scratch: Vec::new(),
         }
     }
@@ -170,19 +192,30 @@ impl<T: Real> Block<T> {
         weights.expect("a row for each neuron").slice_move(s![.., ..directions])
     }
 
-    /// u of the block, n × neurons, from its z; `independent` are the inputs whose masks have a part in it.
-    fn derivatives(&mut self, lines: &Lines<T>, independent: &[usize], z: ArrayView2<T>) -> Array2<T> {
-        let neurons = self.readout.len();
-        let Lines { coordinates, on_masks } = lines;
-        let mut u = coordinates.with_transposed(self.weights(coordinates.matrix.ncols()));
-        self.masked.resize(independent.len() * neurons, T::zero());
-        for (&input, masked) in independent.iter().zip(self.masked.chunks_exact_mut(neurons)) {
-            masked.copy_from_slice(&self.readout);
-            relu::mask_gradient(z.row(input).to_slice().expect("rows are contiguous"), masked);
+    /// Adds what the inputs' pre-activations `z`, n × neurons, give in this block: √k f to `value`, the lower triangle of YᵀY to `gram`, and
+    /// [Gᵀy gᵀy] of each y to `sums`, n × (r + n).
+    fn add_products(&mut self, z: ArrayView2<T>, value: &mut [f64], gram: ArrayViewMut2<f64>, mut sums: ArrayViewMut2<f64>) {
+        let Self { streams, directions, weights, readout, masked: room, masks, part, .. } = self;
+        masks.reset(z.nrows(), readout.len());
+        for (input, (value, z)) in value.iter_mut().zip(z.rows()).enumerate() {
+            *value += masks.read_out(input, readout, z.to_slice().expect("rows are contiguous"));
         }
-        let masked = ArrayView2::from_shape((independent.len(), neurons), &self.masked).expect("it has just been given this size");
-        add_times(on_masks.view(), masked, u.view_mut());
-        u
+        match streams.readout() {
+            Readout::Sign => masks.add_overlaps(gram),
+            Readout::Gaussian => add_gram(masked(readout, z, 0..z.nrows(), room), gram),
+        }
+        let weights = ArrayView2::from_shape((readout.len(), *directions), weights).expect("a row for each neuron");
+        part.fill(T::zero());
+        add_masked_rows(masks, readout, weights, part.view_mut());
+        sums.zip_mut_with(part, |sum, part| *sum += part.to_f64());
+    }
+
+    /// Writes u of the block, n × neurons, from its z; `independent` are the inputs whose masks have a part in it. Reads nothing of `u`.
+    fn derivatives(&mut self, lines: &Lines<T>, independent: &[usize], z: ArrayView2<T>, mut u: ArrayViewMut2<T>) {
+        let Lines { coordinates, on_masks } = lines;
+        coordinates.times_transposed(self.weights(coordinates.matrix.ncols()), u.view_mut());
+        let masked = masked(&self.readout, z, independent.iter().copied(), &mut self.masked);
+        add_times(on_masks.view(), masked, u);
     }
 }
 
@@ -200,12 +233,12 @@ impl<T: Real> Shallow<T> {
             inputs,
             basis,
             coordinates,
-            block: Block::new(streams, directions),
+            block: Block::new(streams, n, directions),
             gradients: None,
             lines: None,
             keeps_line: line == Storage::Stored,
-            z: Vec::new(),
-            u: Vec::new(),
+            z: LineBlocks::new(n, cell.width_of(1)),
+            u: LineBlocks::new(n, cell.width_of(1)),
         }
     }
 
@@ -266,26 +299,17 @@ impl<T: Real> Engine<T> for Shallow<T> {
         for block in 0..blocks(self.neurons()) {
             let neurons = block_rows(self.neurons(), block).len();
             self.block.draw(block, neurons);
-            let z = self.coordinates.with_transposed(self.block.weights(rank));
-
-            let mut masks = std::mem::take(&mut self.block.masks);
-            let Block { masked, readout, .. } = &mut self.block;
-            masked.resize(n * neurons, T::zero());
-            masks.reset(n, neurons);
-            for (input, (z, masked)) in z.rows().into_iter().zip(masked.chunks_exact_mut(neurons)).enumerate() {
-                let z = z.to_slice().expect("rows are contiguous");
-                masks.set(input, z);
-                masked.copy_from_slice(z);
-                value[input] += relu::readout_and_mask(readout, masked);
-            }
-            add_gram(ArrayView2::from_shape((n, neurons), masked).expect("it has just been given this size"), gram.view_mut());
-            let mut part = zeros(sums.dim());
-            add_masked_rows(&mut masks, &self.block.readout, self.block.weights(directions), part.view_mut());
-            sums.zip_mut_with(&part, |sum, part| *sum += part.to_f64());
-            self.block.masks = masks;
-            if self.keeps_line {
-                self.z.push(z);
-            }
+            let w = self.block.weights(rank);
+            let made;
+            let z = if self.keeps_line {
+                // SAFETY: the product writes every number of its result and reads none.
+                unsafe { self.z.push(|out| self.coordinates.times_transposed(w, out)) };
+                self.z.block(block)
+            } else {
+                made = self.coordinates.with_transposed(w);
+                made.view()
+            };
+            self.block.add_products(z, &mut value, gram.view_mut(), sums.view_mut());
         }
 
         let distance = NEARLY_DEPENDENT * T::EPSILON.sqrt();
@@ -329,9 +353,11 @@ impl<T: Real> Engine<T> for Shallow<T> {
         self.u.clear();
         if self.keeps_line {
             count_vectors(2 * n, self.neurons());
-            for (block, z) in self.z.iter().enumerate() {
+            for block in 0..self.z.len() {
+                let z = self.z.block(block);
                 self.block.draw(block, z.ncols());
-                self.u.push(self.block.derivatives(&lines, independent, z.view()));
+                // SAFETY: every number is written, and read only after that.
+                unsafe { self.u.push(|out| self.block.derivatives(&lines, independent, z, out)) };
             }
         }
         self.lines = Some(lines);
@@ -344,7 +370,7 @@ impl<T: Real> Engine<T> for Shallow<T> {
             let neurons = block_rows(self.neurons(), block);
             if self.keeps_line {
                 self.block.draw_readout(block, neurons.len());
-                let (z, u) = (self.z[block].view(), self.u[block].view());
+                let (z, u) = (self.z.block(block), self.u.block(block));
                 visit(LineBlock { neurons, readout: &self.block.readout, z, u });
                 continue;
             }
@@ -353,7 +379,9 @@ impl<T: Real> Engine<T> for Shallow<T> {
             };
             self.block.draw(block, neurons.len());
             let z = self.coordinates.with_transposed(self.block.weights(rank));
-            let u = self.block.derivatives(lines, &gradients.independent, z.view());
+            let derive = |out: ArrayViewMut2<T>| self.block.derivatives(lines, &gradients.independent, z.view(), out);
+            // SAFETY: every number is written, and read only after that.
+            let u = unsafe { filled(z.dim(), derive) };
             visit(LineBlock { neurons, readout: &self.block.readout, z: z.view(), u: u.view() });
         }
     }

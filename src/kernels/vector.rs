@@ -1,13 +1,15 @@
 //! Vectors of eight numbers of f64, and masks of them, of each instruction set.
 
+use super::Real;
+
 /// Numbers of a vector.
-pub(super) const LANES: usize = 8;
+pub const LANES: usize = 8;
 
 /// Eight numbers of one instruction set. Sums and products round as numbers one by one do.
 ///
 /// # Safety
 /// Methods may be called where the processor has the instructions.
-pub(super) unsafe trait Vector: Copy {
+pub unsafe trait Vector: Copy {
     type Mask: Copy;
 
     /// Asks for the cache line of `from` ahead of its use. Any address will do.
@@ -21,8 +23,8 @@ pub(super) unsafe trait Vector: Copy {
     unsafe fn is_positive(self) -> Self::Mask;
     /// `self` + `other` where `mask` is set, `self` + 0 elsewhere.
     unsafe fn plus_where(self, mask: Self::Mask, other: Self) -> Self;
-    /// Where two masks differ, as bits, the first lane lowest.
-    unsafe fn difference(a: Self::Mask, b: Self::Mask) -> u16;
+    /// A mask as bits, the first lane lowest.
+    unsafe fn bits(mask: Self::Mask) -> u16;
     /// Writes the places of the bits that are set, plus `first`, in order and followed by anything; returns how many.
     #[inline(always)]
     unsafe fn places(mut bits: u16, first: u32, to: &mut [u32; 2 * LANES]) -> usize {
@@ -78,8 +80,8 @@ mod x86 {
             unsafe { _mm512_mask_add_pd(self, mask, self, other) }
         }
         #[inline(always)]
-        unsafe fn difference(a: __mmask8, b: __mmask8) -> u16 {
-            u16::from(a ^ b)
+        unsafe fn bits(mask: __mmask8) -> u16 {
+            u16::from(mask)
         }
         #[inline(always)]
         unsafe fn places(bits: u16, first: u32, to: &mut [u32; 2 * LANES]) -> usize {
@@ -135,12 +137,8 @@ mod x86 {
             unsafe { self.plus([_mm256_and_pd(mask[0], other[0]), _mm256_and_pd(mask[1], other[1])]) }
         }
         #[inline(always)]
-        unsafe fn difference(a: Self, b: Self) -> u16 {
-            unsafe {
-                let low = _mm256_movemask_pd(_mm256_xor_pd(a[0], b[0]));
-                let high = _mm256_movemask_pd(_mm256_xor_pd(a[1], b[1]));
-                (low | high << 4) as u16
-            }
+        unsafe fn bits(mask: Self) -> u16 {
+            unsafe { (_mm256_movemask_pd(mask[0]) | _mm256_movemask_pd(mask[1]) << 4) as u16 }
         }
     }
 }
@@ -181,7 +179,28 @@ unsafe impl Vector for [f64; LANES] {
         std::array::from_fn(|lane| self[lane] + if mask[lane] { other[lane] } else { 0.0 })
     }
     #[inline(always)]
-    unsafe fn difference(a: [bool; LANES], b: [bool; LANES]) -> u16 {
-        (0..LANES).fold(0, |bits, lane| bits | u16::from(a[lane] != b[lane]) << lane)
+    unsafe fn bits(mask: [bool; LANES]) -> u16 {
+        (0..LANES).fold(0, |bits, lane| bits | u16::from(mask[lane]) << lane)
     }
+}
+
+/// A row's next numbers as f64, 2 · [`LANES`] of them.
+#[inline(always)]
+pub fn widened<T: Real>(numbers: &[T; 2 * LANES]) -> [[f64; LANES]; 2] {
+    let mut wide = [[0.0; LANES]; 2];
+    for lane in 0..LANES {
+        wide[0][lane] = numbers[lane].to_f64();
+        wide[1][lane] = numbers[LANES + lane].to_f64();
+    }
+    wide
+}
+
+/// The rest of a row, filled up with `filler`.
+#[inline(always)]
+pub fn padded<T: Real>(rest: &[T], filler: f64) -> [[f64; LANES]; 2] {
+    let mut wide = [[filler; LANES]; 2];
+    for (wide, value) in wide.as_flattened_mut().iter_mut().zip(rest) {
+        *wide = value.to_f64();
+    }
+    wide
 }

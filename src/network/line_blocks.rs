@@ -1,0 +1,57 @@
+//! Numbers of the first layer's neurons at all inputs, block after block of neurons, in one array: the allocator keeps it for the next network.
+
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+use crate::kernels::Real;
+use crate::machine::pages;
+use crate::random::{BLOCK_ROWS, block_rows, blocks};
+
+/// The first blocks of an n × k matrix, k neurons.
+pub struct LineBlocks<T> {
+    inputs: usize,
+    width: usize,
+    numbers: Vec<T>,
+}
+
+impl<T: Real> LineBlocks<T> {
+    /// No blocks yet, and no memory.
+    pub fn new(inputs: usize, width: usize) -> Self {
+        Self { inputs, width, numbers: Vec::new() }
+    }
+
+    pub fn clear(&mut self) {
+        self.numbers.clear();
+    }
+
+    /// Blocks that are there.
+    pub fn len(&self) -> usize {
+        if self.numbers.is_empty() { 0 } else { self.numbers.len().div_ceil(self.inputs * BLOCK_ROWS) }
+    }
+
+    /// Block `block`, n × neurons.
+    pub fn block(&self, block: usize) -> ArrayView2<'_, T> {
+        let neurons = block_rows(self.width, block);
+        let numbers = &self.numbers[neurons.start * self.inputs..neurons.end * self.inputs];
+        ArrayView2::from_shape((self.inputs, neurons.len()), numbers).expect("as many numbers")
+    }
+
+    /// Appends the next block, n × neurons, which `fill` fills.
+    ///
+    /// # Safety
+    /// As of [`filled`](super::product::filled).
+    pub unsafe fn push(&mut self, fill: impl FnOnce(ArrayViewMut2<T>)) {
+        let block = self.len();
+        assert!(block < blocks(self.width), "a block of the layer");
+        if self.numbers.capacity() == 0 {
+            self.numbers.reserve_exact(self.inputs * self.width);
+            pages::prefer_large(self.numbers.spare_capacity_mut());
+        }
+        let neurons = block_rows(self.width, block).len();
+        let room = &mut self.numbers.spare_capacity_mut()[..self.inputs * neurons];
+        // SAFETY: the view covers the room of the block, and the caller vouches for what is done with it.
+        unsafe {
+            fill(ArrayViewMut2::from_shape_ptr((self.inputs, neurons), room.as_mut_ptr().cast()));
+            self.numbers.set_len(self.numbers.len() + self.inputs * neurons);
+        }
+    }
+}
