@@ -157,6 +157,9 @@ fn products(criterion: &mut Criterion<ThreadTime>) {
             black_box(masks.read_out(input, &a, black_box(z.to_slice().expect("contiguous"))));
         });
     });
+    let mut overlaps = Array2::zeros((INPUTS, INPUTS));
+    let pairs = INPUTS * (INPUTS + 1) / 2;
+    at_all_levels(criterion, "masks::add_overlaps", pairs * BLOCK_ROWS, || masks.add_overlaps(black_box(overlaps.view_mut())));
     at_all_levels(criterion, "masks::masked gradient of a block", flops, || {
         masks.add_weighted_rows(&a, black_box(w.view()), gradient.view_mut());
     });

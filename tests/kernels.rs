@@ -154,6 +154,11 @@ fn relu_kernels<T: Real>() {
             let mut z = z.clone();
             (relu::readout_and_mask(&a, &mut z).to_bits(), bits(&z))
         });
+        agree("readout of masks", len, &sum.to_bits(), || {
+            let mut masks = Masks::default();
+            masks.reset(1, len);
+            masks.read_out(0, &a, &z).to_bits()
+        });
     }
 }
 
@@ -391,6 +396,33 @@ fn whole_networks_agree_to_the_bit_at_every_level() {
             samples.iter().map(|sample| format!("{sample:?}")).collect::<Vec<_>>()
         };
         agree(&format!("{cell}"), width, &at_level(Level::Portable, measured), measured);
+    }
+}
+
+#[test]
+fn overlaps_are_numbers_of_neurons_that_are_on_at_both() {
+    for (inputs, neurons) in [(1, 1), (2, 15), (31, 16), (32, 17), (33, 256), (100, 250)] {
+        let z = Array2::from_shape_vec((inputs, neurons), numbers::<f32>(5, inputs * neurons)).unwrap();
+        let a = numbers::<f32>(6, neurons);
+        let before = Array2::from_shape_fn((inputs, inputs), |(i, j)| (i + 7 * j) as f64);
+        let expected = Array2::from_shape_fn((inputs, inputs), |(i, j)| {
+            let both = (0..neurons).filter(|&neuron| z[[i, neuron]] > 0.0 && z[[j, neuron]] > 0.0).count();
+            before[[i, j]] + if j <= i { both as f64 } else { 0.0 }
+        });
+        agree("overlaps", neurons, &expected, || {
+            let (mut masks, mut overlaps) = (Masks::default(), before.clone());
+            // What an earlier block has left must not show.
+            masks.reset(70, 300);
+            (0..70).for_each(|input| {
+                masks.read_out(input, &[1.0; 300], &[1.0; 300]);
+            });
+            masks.reset(inputs, neurons);
+            for (input, z) in z.rows().into_iter().enumerate() {
+                masks.read_out(input, &a, z.to_slice().unwrap());
+            }
+            masks.add_overlaps(overlaps.view_mut());
+            overlaps
+        });
     }
 }
 
