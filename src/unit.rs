@@ -19,7 +19,7 @@ use crate::results::{EngineName, SearchName};
 use crate::search::{Outcome, Start, descent, march, one_layer, scan, through_the_origin, trace};
 
 /// Goes up with every change after which an experiment gives other samples, in any bit. Runs are resumed within one version only.
-pub const SCIENCE_VERSION: u32 = 6;
+pub const SCIENCE_VERSION: u32 = 7;
 
 /// What became of the search for one input. The discriminants are the codes in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

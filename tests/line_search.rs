@@ -24,6 +24,23 @@ impl Line {
         self.z.iter().zip(&self.u).zip(&self.a).map(|((z, u), a)| a * (z + t * u).max(0.0)).sum()
     }
 
+    /// The first t in (0, 20] where φ is 0, by a walk along all breakpoints, from `value` and `slope` at 0.
+    fn first_crossing(&self, mut value: f64, mut slope: f64) -> Option<f64> {
+        let neurons = self.z.iter().zip(&self.u).zip(&self.a);
+        let corner = |((z, u), a): ((&f64, &f64), &f64)| (-z / u, a * u.abs());
+        let mut corners: Vec<(f64, f64)> = neurons.map(corner).filter(|(t, _)| (0.0..20.0).contains(t)).collect();
+        corners.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut t = 0.0;
+        for (corner, jump) in corners.into_iter().chain([(20.0, 0.0)]) {
+            let next = value + slope * (corner - t);
+            if next <= 0.0 {
+                return Some(t - value / slope);
+            }
+            (t, value, slope) = (corner, next, slope + jump);
+        }
+        None
+    }
+
     /// Every sign change of φ in (0, bound], from the values at all breakpoints. O(k²).
     fn crossings(&self, bound: f64) -> Vec<f64> {
         let mut corners: Vec<f64> = self.z.iter().zip(&self.u).map(|(z, u)| -z / u).filter(|t| *t > 0.0 && *t < bound).collect();
@@ -192,6 +209,48 @@ impl Engine<f64> for Given {
     }
 }
 
+/// A number in [0, 1) that looks random.
+fn fraction(index: u64) -> f64 {
+    let word = (index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((word ^ (word >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// The start of a line of `width` neurons with φ(0) = `value` and φ'(0) = −`decline`, both times √k.
+fn start(width: usize, value: f64, decline: f64) -> Start {
+    let scale = 1.0 / (width as f64).sqrt();
+    Start { input: 0, sign: 1.0, value: scale * value, decline: scale * decline, slope: -scale * decline }
+}
+
+#[test]
+fn more_breakpoints_than_are_listed_take_one_pass_if_the_root_is_where_it_is_predicted() {
+    // φ falls from 1 at rate 0.9 and is bent by 60,000 breakpoints in (0, 3), whose jumps add up to 3 · `bend`.
+    let count = 60_000;
+    for (bend, root, passes) in [(0.0, 1.1..1.12, 1..2), (0.03, 1.1..1.2, 1..2), (0.35, 1.6..2.5, 2..4), (-0.5, 0.7..0.9, 2..4)] {
+        let mut line = Line { z: vec![2.0, 1.0], u: vec![-0.9, 1e-9], a: vec![1.0, -1.0] };
+        for index in 0..count {
+            let (t, slope) = (3.0 * fraction(index), 3.0 * (0.5 + fraction(index + 500_000)) / count as f64);
+            // On and falling, or off and rising: in both cases a says which way the slope jumps.
+            let side = if index % 2 == 0 { 1.0 } else { -1.0 };
+            let jump = if fraction(index + 900_000) < 0.5 + 0.5 * bend { 1.0 } else { -1.0 };
+            line.z.push(side * slope * t);
+            line.u.push(-side * slope);
+            line.a.push(jump);
+        }
+        let (value, slope) = (line.phi(0.0), (line.phi(1e-7) - line.phi(0.0)) / 1e-7);
+        // What is on at 0 has moved φ(0) and φ'(0).
+        line.z.extend([(1.0 - value).abs(), 1e-6]);
+        line.u.extend([0.0, (-0.9 - slope).abs()]);
+        line.a.extend([(1.0 - value).signum(), (-0.9 - slope).signum()]);
+        let (value, slope) = (line.phi(0.0), (line.phi(1e-7) - line.phi(0.0)) / 1e-7);
+        let first = line.first_crossing(value, slope).expect("it falls");
+        let start = start(line.z.len(), value, -slope);
+        let outcome = one_layer::smallest_steps(&mut Given(line), &[start], 20.0)[0];
+        assert!(root.contains(&first), "bend {bend}: the root is at {first}");
+        assert!((outcome.step - first).abs() <= 1e-6 * first, "bend {bend}: {outcome:?} against {first}");
+        assert!(passes.contains(&outcome.evaluations), "bend {bend}: {outcome:?}");
+    }
+}
+
 #[test]
 fn crowded_breakpoints_are_told_apart() {
     // Tens of thousands of neurons with breakpoints in an interval of width `spread` at t = 1, and one that brings φ(0) to 1: φ falls at
@@ -200,10 +259,7 @@ fn crowded_breakpoints_are_told_apart() {
     for spread in [0.5, 1e-3, 1e-7] {
         for seed in 0..20_u64 {
             let count = 30_000;
-            let fraction = |index: usize, salt: u64| {
-                let word = (index as u64 + 1 + seed * 1_000_003 + salt * 7_777_777).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                ((word ^ (word >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 11) as f64 / (1_u64 << 53) as f64
-            };
+            let fraction = |index: usize, salt: u64| fraction(index as u64 + seed * 1_000_003 + salt * 7_777_777);
             let mut line = Line { z: vec![1.0], u: vec![-0.9], a: vec![1.0] };
             for index in 0..count {
                 let t = 1.0 + spread * (fraction(index, 1) - 0.5);
@@ -213,25 +269,8 @@ fn crowded_breakpoints_are_told_apart() {
                 line.u.push(slope);
                 line.a.push(if fraction(index, 3) < 0.5 { 1.0 } else { -1.0 } / (count as f64).sqrt() * 30.0);
             }
-            let mut corners: Vec<(f64, f64)> =
-                (0..=count).map(|i| (-line.z[i] / line.u[i], line.a[i] * line.u[i].abs())).filter(|(t, _)| *t < 20.0).collect();
-            corners.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let (mut t, mut value, mut slope, mut first) = (0.0, 1.0, -0.9, None);
-            for (corner, jump) in corners.into_iter().chain([(20.0, 0.0)]) {
-                let next = value + slope * (corner - t);
-                if next <= 0.0 && first.is_none() {
-                    first = Some(t - value / slope);
-                }
-                (t, value, slope) = (corner, next, slope + jump);
-            }
-            let start = Start {
-                input: 0,
-                sign: 1.0,
-                value: 1.0 / ((count + 1) as f64).sqrt(),
-                decline: 0.9 / ((count + 1) as f64).sqrt(),
-                slope: -0.9 / ((count + 1) as f64).sqrt(),
-            };
-            let outcome = one_layer::smallest_steps(&mut Given(line), &[start], 20.0)[0];
+            let first = line.first_crossing(1.0, -0.9);
+            let outcome = one_layer::smallest_steps(&mut Given(line), &[start(count + 1, 1.0, 0.9)], 20.0)[0];
             match first {
                 Some(first) => {
                     found += 1;

@@ -5,7 +5,7 @@
 //! auto`: the rates are constants so that the choice is the same everywhere.
 
 use crate::activation::Activation;
-use crate::experiment::{Cell, Direction, Experiment, Precision};
+use crate::experiment::{Cell, Direction, Experiment, Precision, Readout};
 use crate::kernels::masks;
 use crate::limit;
 use crate::network::dense::{Keep, Storage};
@@ -36,11 +36,11 @@ const PRODUCT_TRACE: f64 = 6.4e10;
 const PRODUCT_NARROW: f64 = 3.1e10;
 /// Seconds a neuron and input of everything at depth 1 besides the products, with the exact line search: as long as its neurons times
 /// inputs are [`FEW`], and beyond; and times d more where lines bend more, at small d.
-const LINE_FEW: f64 = 2.2e-9;
-const LINE_BEND_FEW: f64 = 1.0e-8;
-const LINE: f64 = 3.2e-9;
-const LINE_BEND: f64 = 5.0e-8;
-const FEW: f64 = 1.5e7;
+const LINE_FEW: f64 = 0.7e-9;
+const LINE_BEND_FEW: f64 = 1.3e-8;
+const LINE: f64 = 0.6e-9;
+const LINE_BEND: f64 = 2.8e-8;
+const FEW: f64 = 5.0e6;
 /// Seconds a neuron and input of activations and masks, a layer and evaluation.
 const ACTIVATION: f64 = 0.3e-9;
 /// Seconds a number of a vector that the implicit engine takes in or gives out, besides its products.
@@ -53,7 +53,7 @@ const TRIANGLE: f64 = 0.66;
 const SMALL: f64 = 0.5e-9;
 const SHALLOW_SMALL: f64 = 3.0 * SMALL;
 /// Seconds a neuron and input of masks, readout and packing in a shallow network, besides products and line search.
-const SHALLOW: f64 = 2.0e-9;
+const SHALLOW: f64 = 1.4e-9;
 /// Seconds a layer and linear piece of a trace, and a neuron of one; a layer of a narrow network.
 const PIECE: f64 = 2.1e-8;
 const PIECE_NEURON: f64 = 1.2e-9;
@@ -142,6 +142,7 @@ pub fn of_unit(cell: Cell, experiment: &Experiment, engine: EngineName, search: 
         lines,
         gradients: 1.0 + if experiment.directions.contains(&Direction::Descent) { DESCENT_STEPS } else { 0.0 },
         is_relu: experiment.activation == Activation::Relu,
+        counts_overlaps: experiment.readout == Readout::Sign,
         activation: match experiment.activation.is_piecewise_linear() {
             true if search == SearchName::Line => 0.0,
             true => ACTIVATION,
@@ -182,6 +183,8 @@ struct Shape {
     /// Passes forward and backward.
     gradients: f64,
     is_relu: bool,
+    /// Whether overlaps of masks are counted, not multiplied out.
+    counts_overlaps: bool,
     /// Seconds a neuron and evaluation.
     activation: f64,
     /// Flops a second.
@@ -235,7 +238,8 @@ impl Shape {
         let Self { cell, inputs, dim, first: width, .. } = *self;
         let product = 2.0 * inputs * inputs * width;
         let masked = 2.0 * masks::additions(count, cell.width_of(1), count);
-        let (z, gram, u) = (TRIANGLE * product, TRIANGLE * product, (2.0 + TRIANGLE) * product);
+        let (z, u) = (TRIANGLE * product, (2.0 + TRIANGLE) * product);
+        let gram = if self.counts_overlaps { 0.0 } else { TRIANGLE * product };
         let (passes, z_passes) = if keep.line == Storage::Stored { (1.0, 1.0) } else { (LINE_PASSES, 1.0 + LINE_PASSES) };
         // Of length d: bases of inputs and directions, what masks have beyond the inputs, and the gradients.
         let independent = inputs.min(width);

@@ -4,9 +4,10 @@
 //! t_j = −z_j/u_j. One pass lists the breakpoints of a window, which are sorted into bins with Σ w, Σ w t and Σ min(w, 0) of each. Prefix
 //! sums then give φ exactly at every bin edge, and (slope at the edge) + Σ min(w, 0) bounds the slope inside the bin from below, so that
 //! bins which cannot hold a root are excluded with certainty. The breakpoints of the bins that could are sorted and walked in order. The
-//! list is bounded: where there are more, the bins are what is kept of them, and a second pass gathers those of the bins that could hold
-//! a root (a bin with very many becomes a window of its own instead). If the window holds no root the search goes on with the next. The
-//! passes are fed block by block, all sums run in f64 in neuron order, and no other evaluation of the network is needed.
+//! list is bounded: where there are more, it keeps those around the predicted step, the bins are what is kept of the others, and only if
+//! the root may be there a second pass gathers those of the bins that could hold it (a bin with very many becomes a window of its own
+//! instead). If the window holds no root the search goes on with the next. The passes are fed block by block, all sums run in f64 in
+//! neuron order, and no other evaluation of the network is needed.
 
 use std::collections::VecDeque;
 
@@ -30,7 +31,9 @@ const ROUNDING: f64 = 1e-12;
 /// long as these can tell breakpoints apart.
 const MAX_GATHERED: u64 = 8192;
 /// Breakpoints that a line may list, of 16 bytes. (Lists that are apart by a power of two would evict one another from the cache.)
-const MAX_LISTED: usize = 12_000;
+const MAX_LISTED: usize = 20_000;
+/// What is left of the part of a window whose breakpoints are listed, each time that they become too many.
+const NARROWING: f64 = 0.7;
 /// Narrowest window, relative to its end, that is cut into bins again.
 const NARROWEST: f64 = 1e-9;
 /// φ counts as 0 below this fraction of them. (It is exactly 0 where all neurons are off, or where the line meets the origin.)
@@ -96,13 +99,36 @@ struct OpenBin {
 /// A window whose bins are summed up.
 struct Summed {
     window: Window,
-    /// All breakpoints of the window, if there was room for them.
-    breakpoints: Option<Vec<Breakpoint>>,
+    /// All breakpoints of the window in this part of it.
+    listed: Vec<Breakpoint>,
+    listed_part: Part,
     /// The bins that could hold the first root and have not been looked into, in order.
     open: VecDeque<OpenBin>,
     /// φ·√k at the end of the window, or of the first bin that ends at φ ≤ 0.
     end: Piece,
     has_root: bool,
+}
+
+/// The t with `start` ≤ t < `end`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Part {
+    start: f64,
+    end: f64,
+}
+
+impl Part {
+    const NONE: Self = Self { start: 0.0, end: 0.0 };
+
+    fn contains(self, t: f64) -> bool {
+        (self.start <= t) & (t < self.end)
+    }
+
+    /// What certainly holds the breakpoints of bins `first` to `last` of `window`.
+    fn of_bins(window: Window, first: usize, last: usize) -> Self {
+        // A thousandth of a bin to each side, because bins are found by a rounded product.
+        let margin = 1e-3 * (window.end - window.start) / window.bins as f64;
+        Self { start: (window.edge(first) - margin).max(window.start), end: (window.edge(last + 1) + margin).min(window.end) }
+    }
 }
 
 /// What the next pass over the neurons is for.
@@ -114,17 +140,30 @@ enum Task {
     Done(Outcome),
 }
 
+/// Drops the points from place `first` on that are not to be kept, without a branch that depends on them.
+fn keep_from(points: &mut Vec<Breakpoint>, first: usize, is_kept: impl Fn(&Breakpoint) -> bool) {
+    let mut kept = first;
+    for index in first..points.len() {
+        let point = points[index];
+        points[kept] = point;
+        kept += usize::from(is_kept(&point));
+    }
+    points.truncate(kept);
+}
+
 /// A window whose breakpoints are being found.
 struct Binning {
     window: Window,
     start: Piece,
     bins: Vec<Bin>,
-    /// Breakpoints that are not in the bins yet.
+    /// Breakpoints found so far in this part of the window; the first of them are in the bins, the others not yet.
     listed: Vec<Breakpoint>,
+    listed_part: Part,
+    binned: usize,
     /// Breakpoints that may be listed.
     room: usize,
-    /// Whether no breakpoint has left the list.
-    is_complete: bool,
+    /// Where the root is expected.
+    predicted: f64,
 }
 
 impl Binning {
@@ -134,8 +173,10 @@ impl Binning {
             start,
             bins: vec![Bin::default(); search.bins],
             listed: Vec::with_capacity(search.room),
+            listed_part: Part { start: start.t, end },
+            binned: 0,
             room: search.room,
-            is_complete: true,
+            predicted: search.predicted,
         }
     }
 
@@ -143,9 +184,7 @@ impl Binning {
     fn visit<T: Real>(&mut self, mut row: Row<T>, is_first: bool) {
         while !row.z.is_empty() {
             if self.listed.len() == self.room {
-                bin_breakpoints(&self.listed, self.window, &mut self.bins);
-                self.listed.clear();
-                self.is_complete = false;
+                self.make_room();
             }
             let (neurons, rest) = row.split_at(row.z.len().min(self.room - self.listed.len()));
             if is_first {
@@ -159,11 +198,22 @@ impl Binning {
         }
     }
 
-    /// Puts the breakpoints left into the bins, and returns all there are if none has left the list.
-    fn finish(&mut self) -> Option<Vec<Breakpoint>> {
-        bin_breakpoints(&self.listed, self.window, &mut self.bins);
-        let listed = std::mem::take(&mut self.listed);
-        self.is_complete.then_some(listed)
+    fn bin_listed(&mut self) {
+        bin_breakpoints(&self.listed[self.binned..], self.window, &mut self.bins);
+        self.binned = self.listed.len();
+    }
+
+    /// Puts the breakpoints into the bins, and keeps listed those around the predicted step that leave half of the room.
+    fn make_room(&mut self) {
+        self.bin_listed();
+        while self.listed.len() > self.room / 2 {
+            let Part { start, end } = self.listed_part;
+            let towards = |edge: f64| self.predicted + NARROWING * (edge - self.predicted);
+            let is_inside = self.listed_part.contains(self.predicted) && end - start > NARROWEST * end;
+            self.listed_part = if is_inside { Part { start: towards(start), end: towards(end) } } else { Part::NONE };
+            keep_from(&mut self.listed, 0, |point| self.listed_part.contains(point.t));
+        }
+        self.binned = self.listed.len();
     }
 }
 
@@ -173,7 +223,7 @@ struct Gathering {
     open: Vec<OpenBin>,
     is_open: Vec<bool>,
     /// Holds every breakpoint of an open bin.
-    stretch: (f64, f64),
+    part: Part,
     breakpoints: Vec<Breakpoint>,
 }
 
@@ -182,31 +232,20 @@ impl Gathering {
     fn new(window: Window, open: Vec<OpenBin>) -> Self {
         let mut is_open = vec![false; window.bins];
         open.iter().for_each(|open| is_open[open.bin] = true);
-        let (first, last) = (open[0].bin, open[open.len() - 1].bin);
-        // A thousandth of a bin to each side, because bins are found by a rounded product.
-        let margin = 1e-3 * (window.end - window.start) / window.bins as f64;
-        let stretch = ((window.edge(first) - margin).max(window.start), (window.edge(last + 1) + margin).min(window.end));
+        let part = Part::of_bins(window, open[0].bin, open[open.len() - 1].bin);
         let count: f64 = open.iter().map(|open| open.count).sum();
-        Self { window, open, is_open, stretch, breakpoints: Vec::with_capacity(count as usize) }
+        Self { window, open, is_open, part, breakpoints: Vec::with_capacity(count as usize) }
     }
 
     fn visit<T: Real>(&mut self, row: Row<T>) {
         let before = self.breakpoints.len();
-        find_breakpoints(row, self.stretch, &mut self.breakpoints);
-        let mut kept = before;
-        for index in before..self.breakpoints.len() {
-            let point = self.breakpoints[index];
-            if self.is_open[self.window.bin(point.t)] {
-                self.breakpoints[kept] = point;
-                kept += 1;
-            }
-        }
-        self.breakpoints.truncate(kept);
+        find_breakpoints(row, (self.part.start, self.part.end), &mut self.breakpoints);
+        keep_from(&mut self.breakpoints, before, |point| self.is_open[self.window.bin(point.t)]);
     }
 
-    /// The breakpoints of the open bins out of all of the window.
-    fn select(&mut self, all: &[Breakpoint]) {
-        self.breakpoints.extend(all.iter().filter(|point| self.is_open[self.window.bin(point.t)]));
+    /// The breakpoints of the open bins out of `listed`, which has all in their part of the window.
+    fn select(&mut self, listed: &[Breakpoint]) {
+        self.breakpoints.extend(listed.iter().filter(|point| self.is_open[self.window.bin(point.t)]));
     }
 
     /// The first root in the open bins.
@@ -309,9 +348,9 @@ impl LineSearch {
 
     /// Excludes the bins that cannot hold the first root.
     fn exclude(&mut self, mut binning: Binning) -> Summed {
-        let breakpoints = binning.finish();
-        let Binning { window, start, bins, .. } = binning;
-        let mut summed = Summed { window, breakpoints, open: VecDeque::new(), end: start, has_root: false };
+        binning.bin_listed();
+        let Binning { window, start, bins, listed, listed_part, .. } = binning;
+        let mut summed = Summed { window, listed, listed_part, open: VecDeque::new(), end: start, has_root: false };
         let Piece { t: origin, value, slope } = start;
         let (mut jump, mut jump_size, mut moment) = (0.0, 0.0, 0.0);
         let before = self.magnitude.max(value);
@@ -342,25 +381,32 @@ impl LineSearch {
     fn look_into_next(&mut self, max_gathered: u64) -> Task {
         let Some(summed) = self.windows.last_mut() else { return Task::Done(Outcome::none(self.passes)) };
         let Some(first) = summed.open.front() else { return self.leave_window(max_gathered) };
-        let is_crowded = summed.breakpoints.is_none() && first.count > max_gathered as f64;
+        let is_listed = |open: &OpenBin| {
+            let part = Part::of_bins(summed.window, open.bin, open.bin);
+            summed.listed_part.start <= part.start && part.end <= summed.listed_part.end
+        };
+        let first_is_listed = is_listed(first);
+        let is_crowded = !first_is_listed && first.count > max_gathered as f64;
         if is_crowded && first.end - first.start.t > NARROWEST * first.end {
             let first = summed.open.pop_front().expect("it was there just now");
             return Task::Bin(Binning::new(first.start, first.end, self));
         }
-        let (mut open, mut count) = (Vec::new(), 0.0);
-        while summed.open.front().is_some_and(|next| open.is_empty() || count + next.count <= max_gathered as f64) {
-            let Some(next) = summed.open.pop_front() else { break };
-            count += next.count;
-            open.push(next);
-        }
-        let mut gathering = Gathering::new(summed.window, open);
-        match &summed.breakpoints {
-            Some(all) => {
-                gathering.select(all);
-                self.conclude(gathering, max_gathered)
+        // As many of the next ones as are listed, or not, like the first, and there is room for.
+        let (mut taken, mut count) = (0, 0.0);
+        for open in &summed.open {
+            count += open.count;
+            if taken > 0 && (count > max_gathered as f64 || is_listed(open) != first_is_listed) {
+                break;
             }
-            None => Task::Gather(gathering),
+            taken += 1;
         }
+        let open: Vec<OpenBin> = summed.open.drain(..taken).collect();
+        let mut gathering = Gathering::new(summed.window, open);
+        if !first_is_listed {
+            return Task::Gather(gathering);
+        }
+        gathering.select(&summed.listed);
+        self.conclude(gathering, max_gathered)
     }
 
     /// What comes after bins whose breakpoints are gathered.
