@@ -99,7 +99,7 @@ fn strong_scaling() -> Value {
     };
     let begin = of_starts(TINY, 2, 3);
     println!("start to end of a run of two tiny networks under mpirun: {:.2} s on one rank, {:.2} s on two", begin[0], begin[1]);
-    let cells = [((3, 100, 300), 16_000), ((2, 100, 1000), 3000), ((6, 100, 100), 1500)].map(|((depth, dim, width), networks)| {
+    let cells = [((3, 100, 300), 24_000), ((2, 100, 1000), 6000), ((6, 100, 100), 3000)].map(|((depth, dim, width), networks)| {
         let cell = format!("--depths {depth} --dims {dim} --widths {width}");
         let [one, two, apart] = of_starts(&cell, networks, 2);
         let speedup = one / two;

@@ -12,7 +12,7 @@ import sys
 
 # (L, d, k); networks of ours, plain and tuned in one round; least ratio to the plain and the tuned peer.
 CELLS = [
-    ((1, 100, 10_000), (200, 2, 20), (40, 10)),
+    ((1, 100, 10_000), (300, 2, 60), (40, 10)),
     ((1, 500, 100_000), (10, 1, 3), (60, 12)),
     ((2, 100, 5_000), (10, 1, 4), (15, 3.5)),
     ((6, 100, 1_000), (40, 1, 6), (30, 2.5)),

@@ -110,7 +110,7 @@ fi
 # --- Preempted, then signalled before its time limit; requeued both times, and finished ---
 
 # Long enough that the signal, which comes 5 to 35 s after the start, finds two ranks at work on any machine.
-unit=(--depths 2 --dims 20 --widths 300 --inputs 100 --threads 1)
+unit=(--depths 2 --dims 20 --widths 1000 --inputs 100 --threads 1)
 # The shortest of several times: while the machine is busy with something else, a job would come out too short for when it is not.
 shortest=
 for ((round = 0; round < 5; round++)); do

@@ -76,10 +76,16 @@ fn points_of_the_line_agree_with_nested_loops() {
         engine.set_directions(directions.clone());
         let naive = Naive::of(&mut engine, cell);
         let points: Vec<LinePoint> = [(0, 0.5), (3, 1.0), (1, 0.0), (0, 17.0)].map(|(input, t)| LinePoint { input, t }).into();
-        for (got, point) in engine.evaluate(&points).into_iter().zip(&points) {
+        let values = engine.evaluate(&points);
+        for (&got, point) in values.iter().zip(&points) {
             let x = along(&naive.inputs[point.input], &directions.row(point.input).to_vec(), point.t);
             assert_close(got, naive.value(&x), 1e-11, &format!("{point:?} at {cell}"));
         }
+        // What is kept of a line is replaced by the next.
+        engine.value_and_gradient();
+        engine.set_directions(&directions * 2.0);
+        let halved: Vec<LinePoint> = points.iter().map(|point| LinePoint { t: 0.5 * point.t, ..*point }).collect();
+        assert_eq!(engine.evaluate(&halved), values, "{cell}");
     }
 }
 

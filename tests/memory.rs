@@ -109,7 +109,7 @@ fn prediction(cell: &Cell, networks: usize, inputs: usize, threads: usize, optio
 #[test]
 fn predicted_memory_is_a_tight_upper_bound() {
     let cell = Cell::new;
-    let cases: [(Cell, usize, usize, usize, &[&str]); 19] = [
+    let cases: [(Cell, usize, usize, usize, &[&str]); 21] = [
         (cell(1, 10, 10), 10, 100, 1, &[]),
         (cell(1, 10, 10), 30_000, 1, 2, &[]),
         (cell(1, 10, 10), 2000, 1000, 2, &[]),
@@ -117,6 +117,9 @@ fn predicted_memory_is_a_tight_upper_bound() {
         (cell(1, 500, 30_000), 4, 100, 2, &["--precision", "f64"]),
         (cell(1, 500, 12_000), 2, 100, 1, &["--engine", "implicit", "--direction", "sign"]),
         (cell(1, 50_000, 1000), 2, 100, 1, &[]),
+        (cell(1, 2000, 50), 2, 1000, 1, &["--engine", "implicit", "--precision", "f64"]),
+        // More breakpoints than are listed.
+        (cell(1, 10, 1_000_000), 2, 10, 1, &[]),
         (cell(2, 100, 3000), 2, 100, 1, &[]),
         (cell(2, 100, 3000), 2, 100, 2, &["--precision", "f64"]),
         (cell(3, 10, 1000), 4, 300, 2, &[]),

@@ -1,15 +1,17 @@
-//! ReLU masks as bits, and products with them by tables: for each input the sum of the rows v_j of a block whose neuron j is on.
+//! ReLU masks as bits: made while a row of pre-activations is read out, counted where two inputs overlap, and multiplied by tables.
 //!
 //! A product with a matrix of zeros and ones needs no multiplications, and sums of few rows can be shared by all inputs (the method of
 //! four Russians; Arlazarov, Dinic, Kronrod & Faradzhev 1970): [`GROUP`] rows have 16 sums, which are tabled, and each input adds the one
 //! that its bits name. That is one addition of a row for each four rows of a matrix product.
 //!
-//! Blocking: panels of up to [`PANEL`] columns; in each a word of 16 neurons at a time, whose four tables (16 KiB in f32) stay in the
-//! first cache, while the sums of an input over these neurons stay in registers. 16 additions a group and column for the tables, one a
-//! group, column and input; 4 bytes a number of the rows, read once. Sums run in the arithmetic of the rows, in the order of the groups, and
-//! are added to what is there once a block: so all levels give the same bits, and the sums of an input do not depend on the other inputs.
-//! Rates: masks 2.0, 2.9 and 2.9 neurons; the masked gradient of 256 neurons at 100 inputs, d = 500, as flops of the product that it
-//! stands for, 53, 118 and 144 (that product: 0.5, 48 and 90).
+//! Blocking: rows are read out a word of 16 neurons at a time, in f64 vectors of 8 (2 flops and 8 bytes a neuron in f32), in 16 interleaved
+//! sums. Overlaps of 32 inputs with one are counted at a time, in 16 bits, over all words of a block. Products go by panels of up to
+//! [`PANEL`] columns; in each a word at a time, whose four tables (16 KiB in f32) stay in the first cache, while the sums of an input over
+//! these neurons stay in registers: 16 additions a group and column for the tables, one a group, column and input; 4 bytes a number of the
+//! rows, read once. Sums run in the arithmetic of the rows, in the order of the groups, and are added to what is there once a block: so all
+//! levels give the same bits, and the sums of an input do not depend on the other inputs.
+//! Rates: readout with mask R1 neurons; overlaps R2 neurons and pairs of inputs; the masked gradient of 256 neurons at 100
+//! inputs, d = 500, as flops of the product that it stands for, R3 (that product: R4).
 
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
@@ -20,7 +22,7 @@ use super::vector::{LANES, Vector, padded, widened};
 use super::{Level, Real, dispatch};
 
 /// Neurons in a word of bits.
-const WORD: usize = 16;
+const WORD: usize = 2 * LANES;
 /// Rows whose sums are tabled together.
 const GROUP: usize = 4;
 const SUMS: usize = 1 << GROUP;
@@ -99,6 +101,7 @@ impl Masks {
     /// `overlaps` (inputs × inputs) += the numbers of neurons that are on at both of two inputs, the lower triangle alone.
     pub fn add_overlaps(&self, overlaps: ArrayViewMut2<f64>) {
         assert_eq!(overlaps.dim(), (self.inputs, self.inputs), "shape of the overlaps");
+        assert!(self.neurons <= usize::from(u16::MAX), "they are counted in 16 bits");
         let (words, stride) = (&self.words[..], self.stride());
         dispatch!(overlap_body [] (words: &[u16], stride: usize, overlaps: ArrayViewMut2<'_, f64>), words, stride, overlaps)
     }

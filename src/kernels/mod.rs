@@ -2,10 +2,10 @@
 //!
 //! Most kernels are written once, as plain Rust over fixed-size lane arrays, and compiled once for each [`Level`]. The body uses only
 //! IEEE additions, multiplications, divisions and square roots in a fixed order, never a fused multiply-add, so that all levels give
-//! the same bits. So do the levels of [`gemm`] and [`line`], which are written over vectors of intrinsics; the one always fuses, the other
-//! never does. The rates in the headers were printed by `cargo bench --bench kernels`, in 10⁹ numbers a second at the levels portable,
-//! AVX2 and AVX-512 (the portable level of products is there for tests: it fuses without the instruction): those of [`line`] and [`masks`]
-//! on one core of an Intel Xeon (Emerald Rapids), the others on one of an AMD EPYC (Zen 5).
+//! the same bits. So do the levels of [`gemm`], of [`line`] and of the readout in [`masks`], which are written over vectors of intrinsics;
+//! the first always fuses, the others never do. The rates in the headers were printed by `cargo bench --bench kernels` on one core of an AMD
+//! EPYC (Zen 5), in 10⁹ numbers a second at the levels portable, AVX2 and AVX-512 (the portable level of products is there for tests: it
+//! fuses without the instruction).
 
 pub mod activation;
 pub mod gemm;

@@ -1,4 +1,5 @@
-//! Vectors of eight numbers of f64, and masks of them, of each instruction set.
+//! Vectors of eight numbers of f64, and masks of them, of each instruction set: for the kernels [`line`](super::line) and
+//! [`masks`](super::masks).
 
 use super::Real;
 

@@ -118,7 +118,7 @@ thread_local! {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Work {
     /// Floating-point operations in matrix products; an addition of a product by tables counts as two, because it takes an instruction as a
-    /// multiplication with an addition does.
+    /// multiplication with an addition does. Overlaps of masks, which are counted in integers, are not in it.
     pub flops: f64,
     /// Numbers of long vectors that the implicit engine has read or written: each once a pass that needs the whole of the pass before it.
     pub vector_numbers: f64,
@@ -141,8 +141,10 @@ fn product<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, keep: bool, mut out: Arr
     if T::product(a, b, keep, out.view_mut()) {
         return;
     }
-    // A single number has strides of 0.
-    let suits_blas = |len: usize, strides: &[isize]| len < 2 || strides.contains(&1);
-    debug_assert!(suits_blas(a.len(), a.strides()) && suits_blas(b.len(), b.strides()) && suits_blas(out.len(), out.strides()));
+    // An axis of length 1 may have any stride.
+    let suits_blas = |shape: &[usize], strides: &[isize]| strides.contains(&1) || shape.iter().any(|&length| length < 2);
+    debug_assert!(
+        suits_blas(a.shape(), a.strides()) && suits_blas(b.shape(), b.strides()) && suits_blas(out.shape(), out.strides())
+    );
     general_mat_mul(T::one(), &a, &b, if keep { T::one() } else { T::zero() }, &mut out);
 }

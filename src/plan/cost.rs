@@ -52,7 +52,8 @@ const TRIANGLE: f64 = 0.66;
 /// Seconds of the small matrices of one product of the implicit engine, times inputs³; there are about three such in a shallow network.
 const SMALL: f64 = 0.5e-9;
 const SHALLOW_SMALL: f64 = 3.0 * SMALL;
-/// Seconds a neuron and input of masks, readout and packing in a shallow network, besides products and line search.
+/// Seconds a neuron and input of masks, their overlaps with those of 100 inputs, readout and packing in a shallow network, besides
+/// products and line search.
 const SHALLOW: f64 = 1.4e-9;
 /// Seconds a layer and linear piece of a trace, and a neuron of one; a layer of a narrow network.
 const PIECE: f64 = 2.1e-8;

@@ -113,7 +113,7 @@ fn shallow_bytes(cell: Cell, experiment: &Experiment, keep: Keep) -> u64 {
     let blocks = block * inputs * (6.0 * number + 4.0);
     let line = if keep.line == Storage::Stored { 2.0 * inputs * width * number } else { 0.0 };
     // Matrices of inputs × inputs, most of them in f64.
-    let small = 80.0 * inputs * inputs;
+    let small = 110.0 * inputs * inputs;
     let searching = inputs * one_layer::line_bytes(cell.width);
     let beside = if inputs * width * number >= LARGE as f64 { BESIDE as f64 } else { 0.0 };
     (ends + blocks + line + small + searching + beside + 16.0 * dim) as u64

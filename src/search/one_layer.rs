@@ -27,12 +27,13 @@ const MIN_BINS: usize = 8;
 const MAX_BINS: usize = 64;
 /// A bin is excluded only if its lower bound is above this fraction of the magnitudes summed to get it.
 const ROUNDING: f64 = 1e-12;
-/// Breakpoints that the lines may list or gather at once, a line; a bin with more than there is room for is cut into bins of its own, as
+/// Breakpoints that the lines may gather at once, a line; a bin with more than there is room for is cut into bins of its own, as
 /// long as these can tell breakpoints apart.
 const MAX_GATHERED: u64 = 8192;
 /// Breakpoints that a line may list, of 16 bytes. (Lists that are apart by a power of two would evict one another from the cache.)
 const MAX_LISTED: usize = 20_000;
-/// What is left of the part of a window whose breakpoints are listed, each time that they become too many.
+/// What is left of the part of a window whose breakpoints are listed, each time that they become too many. (With half a million breakpoints
+/// or more it is narrower than the two bins at the predicted step, and of no use.)
 const NARROWING: f64 = 0.7;
 /// Narrowest window, relative to its end, that is cut into bins again.
 const NARROWEST: f64 = 1e-9;
@@ -99,7 +100,7 @@ struct OpenBin {
 /// A window whose bins are summed up.
 struct Summed {
     window: Window,
-    /// All breakpoints of the window in this part of it.
+    /// All breakpoints of the window in this part of it, and some others.
     listed: Vec<Breakpoint>,
     listed_part: Part,
     /// The bins that could hold the first root and have not been looked into, in order.
@@ -109,8 +110,21 @@ struct Summed {
     has_root: bool,
 }
 
+impl Summed {
+    /// Whether all breakpoints of an open bin are listed.
+    fn lists(&self, open: &OpenBin) -> bool {
+        let part = Part::of_bins(self.window, open.bin, open.bin);
+        self.listed_part.start <= part.start && part.end <= self.listed_part.end
+    }
+
+    /// Leaves the room to another list.
+    fn forget_list(&mut self) {
+        (self.listed, self.listed_part) = (Vec::new(), Part::NONE);
+    }
+}
+
 /// The t with `start` ≤ t < `end`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 struct Part {
     start: f64,
     end: f64,
@@ -209,7 +223,7 @@ impl Binning {
         while self.listed.len() > self.room / 2 {
             let Part { start, end } = self.listed_part;
             let towards = |edge: f64| self.predicted + NARROWING * (edge - self.predicted);
-            let is_inside = self.listed_part.contains(self.predicted) && end - start > NARROWEST * end;
+            let is_inside = self.listed_part.contains(self.predicted) && end - start > NARROWEST * self.window.end;
             self.listed_part = if is_inside { Part { start: towards(start), end: towards(end) } } else { Part::NONE };
             keep_from(&mut self.listed, 0, |point| self.listed_part.contains(point.t));
         }
@@ -374,6 +388,9 @@ impl LineSearch {
                 break;
             }
         }
+        if !summed.open.iter().any(|open| summed.lists(open)) {
+            summed.forget_list();
+        }
         summed
     }
 
@@ -381,21 +398,18 @@ impl LineSearch {
     fn look_into_next(&mut self, max_gathered: u64) -> Task {
         let Some(summed) = self.windows.last_mut() else { return Task::Done(Outcome::none(self.passes)) };
         let Some(first) = summed.open.front() else { return self.leave_window(max_gathered) };
-        let is_listed = |open: &OpenBin| {
-            let part = Part::of_bins(summed.window, open.bin, open.bin);
-            summed.listed_part.start <= part.start && part.end <= summed.listed_part.end
-        };
-        let first_is_listed = is_listed(first);
+        let first_is_listed = summed.lists(first);
         let is_crowded = !first_is_listed && first.count > max_gathered as f64;
         if is_crowded && first.end - first.start.t > NARROWEST * first.end {
             let first = summed.open.pop_front().expect("it was there just now");
+            summed.forget_list();
             return Task::Bin(Binning::new(first.start, first.end, self));
         }
-        // As many of the next ones as are listed, or not, like the first, and there is room for.
+        // The next open bins that there is room for, as long as they are all listed or all are not.
         let (mut taken, mut count) = (0, 0.0);
         for open in &summed.open {
             count += open.count;
-            if taken > 0 && (count > max_gathered as f64 || is_listed(open) != first_is_listed) {
+            if taken > 0 && (count > max_gathered as f64 || summed.lists(open) != first_is_listed) {
                 break;
             }
             taken += 1;

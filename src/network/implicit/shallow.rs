@@ -15,7 +15,8 @@
 //! W Θᵀ = g + Y F⁻ᵀ (H Θᵀ − F⁻¹ Yᵀ g),    u_i = W p_i = G A_i + W Θᵀ R_i
 //! ```
 //!
-//! (Bolthausen's conditioning, see [`gaussian_matrix`](super::gaussian_matrix)). Gᵀ Y and gᵀ Y are products with masks (see [`Masks`]).
+//! (Bolthausen's conditioning, see [`gaussian_matrix`](super::gaussian_matrix)). Gᵀ Y and gᵀ Y are products with masks, and where readouts are ±1
+//! YᵀY counts the neurons that are on at both of two inputs (see [`Masks`]).
 //! Passes over the neurons go block by block, with all of a block in cache; each makes G and g again from their stream. F is a Cholesky factor
 //! with pivoting: the masks that are left when all of them are nearly in the span of those taken (there are n − k at least) count as in it.
 
@@ -96,10 +97,10 @@ struct Block<T> {
     /// [G g], neurons × (r + n).
     weights: Vec<T>,
     readout: Vec<T>,
-    /// Y, inputs × neurons.
+    /// Masked readouts, y of some inputs.
     masked: Vec<T>,
     masks: Masks,
-    /// [Gᵀy gᵀy] of the block, inputs × (r + n).
+    /// [Gᵀy gᵀy] of the block, inputs × (r + n), in the pass for the gradients.
     part: Array2<T>,
     scratch: Vec<f32>,
 }
@@ -161,7 +162,7 @@ fn masked<'a, T: Real>(
 }
 
 impl<T: Real> Block<T> {
-    fn new(streams: NetworkStreams, inputs: usize, directions: usize) -> Self {
+    fn new(streams: NetworkStreams, directions: usize) -> Self {
         Self {
             streams,
             directions,
@@ -169,7 +170,7 @@ impl<T: Real> Block<T> {
             readout: Vec::new(),
             masked: Vec::new(),
             masks: Masks::default(),
-            part: zeros((inputs, directions)),
+            part: zeros((0, 0)),
             scratch: Vec::new(),
         }
     }
@@ -233,7 +234,7 @@ impl<T: Real> Shallow<T> {
             inputs,
             basis,
             coordinates,
-            block: Block::new(streams, n, directions),
+            block: Block::new(streams, directions),
             gradients: None,
             lines: None,
             keeps_line: line == Storage::Stored,
@@ -296,6 +297,7 @@ impl<T: Real> Engine<T> for Shallow<T> {
         let (mut sums, mut gram) = (Array2::<f64>::zeros((n, directions)), Array2::zeros((n, n)));
         self.z.clear();
         count_vectors(if self.keeps_line { n } else { 0 }, self.neurons());
+        self.block.part = zeros(sums.dim());
         for block in 0..blocks(self.neurons()) {
             let neurons = block_rows(self.neurons(), block).len();
             self.block.draw(block, neurons);
@@ -311,6 +313,8 @@ impl<T: Real> Engine<T> for Shallow<T> {
             };
             self.block.add_products(z, &mut value, gram.view_mut(), sums.view_mut());
         }
+
+        self.block.part = zeros((0, 0));
 
         let distance = NEARLY_DEPENDENT * T::EPSILON.sqrt();
         let Pivoted { rows: independent, factor, coefficients } = pivoted(gram.view(), distance, self.neurons());
