@@ -7,8 +7,8 @@
 //! those with a breakpoint in the stretch, whose places go to a list in the first cache; after 256 neurons these, one in ten or fewer, are
 //! divided one by one and appended to what is found, 16 bytes each. φ and its slope at 0 are summed in the same steps (4 flops and 4 or 8
 //! bytes more), in 16 interleaved sums. z and u come from memory: both are asked for 256 neurons ahead (in f64 every other line). Bins ([`Bin`] is one vector of 32
-//! bytes) are added up from the list afterwards. Rates with breakpoints of 5 % in the stretch: value, slope and breakpoints 0.41, 1.1 and 1.5 neurons;
-//! breakpoints of one bin 0.54, 1.9 and 2.4; bins 0.33, 0.35 and 0.40 breakpoints.
+//! bytes) are added up from the list afterwards. Rates with breakpoints of 5 % in the stretch: value, slope and breakpoints 0.69, 2.1 and 3.1 neurons;
+//! breakpoints of one bin 0.85, 4.2 and 5.0; bins 0.72, 0.72 and 0.91 breakpoints.
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m256d, __m512d};

@@ -3,7 +3,7 @@
 //! Rows are in f64 and padded with zeros to [`padded`] numbers, so that every loop runs over whole chunks of [`LANES`] neurons; a neuron
 //! of zeros never flips. The product is made for one line at a time, a chunk of neurons above after the other, its sums in registers
 //! (two columns, so 4 flops for each weight read): for weights that stay in the first cache, where a GEMM would spend its time on packing.
-//! Rates: next mask flip 1.3, 1.7 and 1.5 neurons.
+//! Rates: next mask flip 1.2, 1.6 and 1.5 neurons.
 
 use super::dispatch;
 

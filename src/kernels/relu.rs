@@ -2,8 +2,8 @@
 //!
 //! Blocking: a row of a block, which the product before has left in cache. One comparison and at most two flops a neuron; each row is
 //! read once and written once (4 or 8 bytes each way a neuron in f32, f64). The readout sum runs in f64 in [`SUMS`] interleaved partial
-//! sums, added pairwise at the end, so that every level gives the same bits. Rates of rows of 256 in the first cache: ReLU 14, 20 and 19
-//! neurons; readout and mask 3.0, 4.8 and 10; readout 3.8, 5.1 and 6.9; mask of a gradient 11, 24 and 27; ReLU on a line 10, 19 and 20.
+//! sums, added pairwise at the end, so that every level gives the same bits. Rates of rows of 256 in the first cache: ReLU 16, 24 and 22
+//! neurons; readout and mask 3.2, 5.0 and 11; readout 3.9, 5.9 and 7.2; mask of a gradient 10, 23 and 30; ReLU on a line 11, 19 and 22.
 
 use super::{Real, dispatch};
 

@@ -10,7 +10,7 @@
 //! rows of scalars stay in the second cache too, blocks are small, and the next one is asked for while the last one is multiplied. 2 flops a
 //! k and entry, 4 bytes an entry of the large operand, a layer's weights, which are read once.
 //! Rates in GF/s at the levels AVX2 and AVX-512, and in brackets what OpenBLAS's kernels for the same instructions reach beside them: the
-//! pre-activations of 256 neurons at 100 inputs, d = 500, 107 and 209 (118, 205); their masked gradient 112 and 222 (122, 224).
+//! pre-activations of 256 neurons at 100 inputs, d = 500, 111 and 229 (113, 200); their masked gradient 107 and 211 (114, 216).
 
 mod vector;
 
