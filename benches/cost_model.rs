@@ -70,6 +70,10 @@ fn complete(
     let at_once = if cell.cost.seconds < MEASURED / 10.0 { enough.saturating_sub(known).max(1) } else { 1 };
     // As a thread of the program does while it goes on with one cell.
     let _kept = KeepLarge::new();
+    if known < enough && cell.cost.seconds < LONG {
+        // The first network finds no memory that another has left.
+        measured(experiment, cell, known, 1);
+    }
     for first in (known..enough).step_by(at_once) {
         let line = measured(experiment, cell, first, at_once.min(enough - first));
         unit_times::append(file, &line)?;
