@@ -104,13 +104,15 @@ def main():
             for seed in range(1, rounds + 1)
         ]
         seconds = [[record["seconds_per_network"] for record in round] for round in records]
+        ratios = [[round[peer] / round[0] for round in seconds] for peer in (1, 2)]
         table.append(
             {
                 "cell": cell,
                 "engine": records[0][0]["engine"],
                 "search": records[0][0]["search"],
                 "seconds": [statistics.median(column) for column in zip(*seconds)],
-                "ratios": [statistics.median(round[peer] / round[0] for round in seconds) for peer in (1, 2)],
+                "ratios": [statistics.median(of_peer) for of_peer in ratios],
+                "ratios_of_rounds": ratios,
                 "targets": targets,
             }
         )

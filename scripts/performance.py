@@ -60,12 +60,16 @@ Seconds per network with 100 inputs on all cores, weights drawn and everything e
 a practitioner would write: autograd, a grid of 200 steps up to 20, bisection, all inputs in one batch. *Tuned*
 (`benches/peers/tuned_torch.py`) is what an expert would: masks in place of autograd, the first layer z + t u along the line, bracketing on
 multiples of the linear prediction, regula falsi, inputs dropped when done. PyTorch brings its own BLAS, whose rate is in the table above.
+Ratios are medians of the rounds, with the smallest and the largest.
 
 """
     rows = []
     for row in bench["cells"]:
         ours, plain, tuned = row["seconds"]
-        ratios = [f"{ratio:.1f} ({'≥' if ratio >= target else 'missed:'} {target:g})" for ratio, target in zip(row["ratios"], row["targets"])]
+        ratios = [
+            f"{ratio:.1f} [{min(rounds):.1f}, {max(rounds):.1f}] ({'≥' if ratio >= target else 'missed:'} {target:g})"
+            for ratio, rounds, target in zip(row["ratios"], row["ratios_of_rounds"], row["targets"])
+        ]
         rows.append([cell(row["cell"]), f"{row['engine']}, {row['search']}", seconds(ours), seconds(plain), seconds(tuned), *ratios])
     text += table(["(L, d, k)", "engine, search", "advstep-hpc", "plain", "tuned", "plain / ours", "tuned / ours"], rows)
     numbers = cell(bench["agreement"][0]["cell"])
