@@ -47,7 +47,8 @@ def bench_text(bench):
     text = f"""# Performance
 
 Made by `scripts/performance.py` from what `scripts/bench.sh` measured; do not edit. {machine['processor']}, {machine['cores']} cores;
-our kernels at level {ceilings['simd']}; {ceilings['blas']} with its {ceilings['blas_core']} kernels ({forced}); medians of {bench['rounds']} rounds in which all programs take turns.
+our kernels at level {ceilings['simd']}; {ceilings['blas']} with its {ceilings['blas_core']} kernels ({forced}); medians of {bench['rounds']} rounds in which all programs take turns;
+the program at revision {ceilings['revision']}.
 
 ## Ceilings of the machine
 
@@ -107,7 +108,7 @@ the table above.
     if missed:
         text += f"""
 Ratios to a peer that fall short of their target, and what a program at the bound would reach. The tuned peer makes the products of the
-dense method at {gigaflops('torch_sgemm_all')} in matrices of 2048, where ours go at {gigaflops('sgemm_all')}: where its ratio at the bound is below the
+dense method at {gigaflops('torch_sgemm_all')} in matrices of 2048, where ours go at {gigaflops('sgemm_all')} (the better of both ways, each time): where its ratio at the bound is below the
 target, no program of our method can reach it on this machine.
 
 """
@@ -116,7 +117,8 @@ target, no program of our method can reach it on this machine.
 ## Where the time goes
 
 Processor seconds of one thread for a network, the other core idle: inputs and stored weights; f and ∇f; the first layer along the lines;
-points of the lines or passes over the neurons; and what is left (choosing points, norms, memory).
+points of the lines or passes over the neurons; and what is left (choosing points, norms, memory). The implicit engine draws its numbers
+in the products with them.
 
 """
     rows = []
@@ -195,7 +197,7 @@ def scaling_text(scaling, bench, figure):
 Measured by `cargo bench --bench scaling`{elsewhere}{differs} at level {scaling['simd']}. A run of one tiny
 network takes {seconds(strong['start_up'])} from start to end, under mpirun {seconds(strong['begin_one'])} on one rank and {seconds(strong['begin_two'])} on two, which MPI needs to start;
 the 100 networks of cell (6, 10, 10) take {seconds(strong['small_cell'])} on one thread. Whole program, a thread a rank, and two processes that share
-nothing but the machine, each with half of the networks:
+nothing but the machine, each with half of the networks, of 100 inputs each:
 
 {table(["(L, d, k)", "networks", "one rank", "two ranks", "faster by", "without the start", "two processes apart", "faster by"], strong_rows)}
 Predicted for preset `paper` by simulation: units dealt as in the program, by predicted cost. Unit times are processor seconds of one thread;
