@@ -13,10 +13,10 @@
 //! Rates: readout with mask 2.3, 5.7 and 11 neurons; overlaps 62, 131 and 194 neurons and pairs of inputs; the masked gradient of 256 neurons
 //! at 100 inputs, d = 500, as flops of the product that it stands for, 109, 236 and 367 (that product: 1.0, 107 and 211).
 
-use ndarray::{ArrayView2, ArrayViewMut2, s};
-
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m256d, __m512d};
+
+use ndarray::{ArrayView2, ArrayViewMut2, s};
 
 use super::vector::{LANES, Vector, padded, widened};
 use super::{Level, Real, dispatch};

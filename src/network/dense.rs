@@ -9,7 +9,7 @@
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
-use super::line_blocks::LineBlocks;
+use super::kept_blocks::KeptBlocks;
 use super::product::{add_masked_rows, add_times, times_transposed, with_transposed, zeros};
 use super::weights::Weights;
 use super::{Engine, Hidden, LineBlock, LinePoint, ValueAndGradient};
@@ -40,9 +40,9 @@ pub struct Dense<T> {
     directions: Array2<T>,
     keeps_line: bool,
     /// W₁x; all blocks or none.
-    z: LineBlocks<T>,
+    z: KeptBlocks<T>,
     /// W₁p; all blocks or none.
-    u: LineBlocks<T>,
+    u: KeptBlocks<T>,
     /// 1/√k_L.
     scale: f64,
 }
@@ -55,7 +55,7 @@ impl<T: Real> Dense<T> {
 
     /// The network of `streams` with activation `psi` at `inputs`, n × d.
     pub fn with(streams: NetworkStreams, cell: Cell, psi: Activation, inputs: Array2<T>, keep: Keep) -> Self {
-        let line = || LineBlocks::new(inputs.nrows(), cell.width_of(1));
+        let line = || KeptBlocks::new(inputs.nrows(), cell.width_of(1));
         Self {
             cell,
             psi,
@@ -116,8 +116,7 @@ impl<T: Real> Dense<T> {
             let rows = block_rows(width, block);
             let made;
             let z = if is_for_lines {
-                add_transposed(&mut self.z, x, self.weights.rows(1, block));
-                self.z.block(block)
+                add_transposed(&mut self.z, x, self.weights.rows(1, block))
             } else {
                 made = with_transposed(x, self.weights.rows(1, block));
                 made.view()
@@ -150,8 +149,7 @@ impl<T: Real> Dense<T> {
             let w = self.weights.rows(depth, block);
             let made;
             let z = if is_kept {
-                add_transposed(&mut self.z, below, w);
-                self.z.block(block)
+                add_transposed(&mut self.z, below, w)
             } else {
                 made = with_transposed(below, w);
                 made.view()
@@ -242,10 +240,10 @@ impl<T: Real> Dense<T> {
     }
 }
 
-/// Appends `x`·`w`ᵀ to `line`.
-fn add_transposed<T: Real>(line: &mut LineBlocks<T>, x: ArrayView2<T>, w: ArrayView2<T>) {
+/// Appends `x`·`w`ᵀ to `kept`, and returns it.
+fn add_transposed<'a, T: Real>(kept: &'a mut KeptBlocks<T>, x: ArrayView2<T>, w: ArrayView2<T>) -> ArrayView2<'a, T> {
     // SAFETY: a product writes every number of its result, and reads none.
-    unsafe { line.push(|out| times_transposed(x, w, out)) }
+    unsafe { kept.push(|out| times_transposed(x, w, out)) }
 }
 
 /// Room for the pre-activations of `inputs` inputs in the largest block of a layer of `width` neurons.

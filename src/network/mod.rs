@@ -5,7 +5,7 @@
 
 pub mod dense;
 pub mod implicit;
-mod line_blocks;
+mod kept_blocks;
 mod product;
 mod weights;
 

@@ -170,9 +170,10 @@ struct Binning {
     window: Window,
     start: Piece,
     bins: Vec<Bin>,
-    /// Breakpoints found so far in this part of the window; the first of them are in the bins, the others not yet.
+    /// All breakpoints found so far in this part of the window, and some others.
     listed: Vec<Breakpoint>,
     listed_part: Part,
+    /// How many of the listed, the first ones, are in the bins.
     binned: usize,
     /// Breakpoints that may be listed.
     room: usize,

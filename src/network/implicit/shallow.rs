@@ -30,7 +30,7 @@ use crate::activation::Activation;
 use crate::experiment::{Cell, Direction, Experiment, Readout, SearchChoice};
 use crate::kernels::masks::Masks;
 use crate::kernels::{Real, relu};
-use crate::network::line_blocks::LineBlocks;
+use crate::network::kept_blocks::KeptBlocks;
 use crate::network::product::{
     TRIANGLE_ROWS, add_gram, add_masked_rows, add_times, count_vectors, filled, inner_products, times_transposed, zeros,
 };
@@ -66,8 +66,8 @@ pub struct Shallow<T> {
     lines: Option<Lines<T>>,
     keeps_line: bool,
     /// z and u; all blocks or none.
-    z: LineBlocks<T>,
-    u: LineBlocks<T>,
+    z: KeptBlocks<T>,
+    u: KeptBlocks<T>,
 }
 
 /// What the pass for the gradients leaves behind.
@@ -238,8 +238,8 @@ impl<T: Real> Shallow<T> {
             gradients: None,
             lines: None,
             keeps_line: line == Storage::Stored,
-            z: LineBlocks::new(n, cell.width_of(1)),
-            u: LineBlocks::new(n, cell.width_of(1)),
+            z: KeptBlocks::new(n, cell.width_of(1)),
+            u: KeptBlocks::new(n, cell.width_of(1)),
         }
     }
 
@@ -305,8 +305,7 @@ impl<T: Real> Engine<T> for Shallow<T> {
             let made;
             let z = if self.keeps_line {
                 // SAFETY: the product writes every number of its result and reads none.
-                unsafe { self.z.push(|out| self.coordinates.times_transposed(w, out)) };
-                self.z.block(block)
+                unsafe { self.z.push(|out| self.coordinates.times_transposed(w, out)) }
             } else {
                 made = self.coordinates.with_transposed(w);
                 made.view()

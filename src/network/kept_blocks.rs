@@ -7,13 +7,13 @@ use crate::machine::pages;
 use crate::random::{BLOCK_ROWS, block_rows, blocks};
 
 /// The first blocks of an n × k matrix, k neurons.
-pub struct LineBlocks<T> {
+pub struct KeptBlocks<T> {
     inputs: usize,
     width: usize,
     numbers: Vec<T>,
 }
 
-impl<T: Real> LineBlocks<T> {
+impl<T: Real> KeptBlocks<T> {
     /// No blocks yet, and no memory.
     pub fn new(inputs: usize, width: usize) -> Self {
         Self { inputs, width, numbers: Vec::new() }
@@ -35,11 +35,11 @@ impl<T: Real> LineBlocks<T> {
         ArrayView2::from_shape((self.inputs, neurons.len()), numbers).expect("as many numbers")
     }
 
-    /// Appends the next block, n × neurons, which `fill` fills.
+    /// Appends the next block, n × neurons, which `fill` fills, and returns it.
     ///
     /// # Safety
     /// As of [`filled`](super::product::filled).
-    pub unsafe fn push(&mut self, fill: impl FnOnce(ArrayViewMut2<T>)) {
+    pub unsafe fn push(&mut self, fill: impl FnOnce(ArrayViewMut2<T>)) -> ArrayView2<'_, T> {
         let block = self.len();
         assert!(block < blocks(self.width), "a block of the layer");
         if self.numbers.capacity() == 0 {
@@ -53,5 +53,6 @@ impl<T: Real> LineBlocks<T> {
             fill(ArrayViewMut2::from_shape_ptr((self.inputs, neurons), room.as_mut_ptr().cast()));
             self.numbers.set_len(self.numbers.len() + self.inputs * neurons);
         }
+        self.block(block)
     }
 }
