@@ -13,6 +13,7 @@ const SOURCES: [&str; 6] = ["assets", "build.rs", "Cargo.toml", "Cargo.lock", "p
 fn main() {
     record_revision();
     record_compiler();
+    record_hdf5();
     require_blas();
     require_hdf5();
     if env::var_os("CARGO_FEATURE_MPI").is_some() {
@@ -62,6 +63,15 @@ fn record_compiler() {
     println!("cargo::rustc-env=ADVSTEP_RUSTC={}", String::from_utf8_lossy(&version).trim());
     for (name, variable) in [("ADVSTEP_TARGET", "TARGET"), ("ADVSTEP_PROFILE", "PROFILE")] {
         println!("cargo::rustc-env={name}={}", env::var(variable).unwrap_or_default());
+    }
+}
+
+/// `cfg(hdf5_file_locking)`: whether the HDF5 library can be told per file not to lock it, see hdf5-metno's `FileAccessBuilder`.
+fn record_hdf5() {
+    println!("cargo::rustc-check-cfg=cfg(hdf5_file_locking)");
+    let is_at_least = |version: &str| env::var_os(format!("DEP_HDF5_VERSION_{version}")).is_some();
+    if is_at_least("1_12_1") || is_at_least("1_10_7") && !is_at_least("1_12_0") {
+        println!("cargo::rustc-cfg=hdf5_file_locking");
     }
 }
 

@@ -66,7 +66,7 @@ fn triad() -> impl FnMut() {
 
 fn main() {
     let arguments = common::arguments();
-    let threads = common::number(&arguments, "--threads", machine::cores_of_this_rank());
+    let threads = common::number(&arguments, "--threads", machine::cores_of_this_rank(1));
     let flops = 2.0 * (ORDER as f64).powi(3);
     let normals = (FILL * FILLS) as f64;
     let bytes = 12.0 * TRIAD as f64;

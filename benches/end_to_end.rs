@@ -92,7 +92,7 @@ fn main() {
     let position = |index: usize| arguments.get(index).and_then(|text| text.parse().ok()).expect("DEPTH DIM WIDTH come first");
     let cell = Cell::new(position(0), position(1), position(2));
     let number = |name, default| common::number(&arguments, name, default);
-    let threads = number("--threads", machine::cores_of_this_rank());
+    let threads = number("--threads", machine::cores_of_this_rank(1));
     let engine = match common::option(&arguments, "--engine").as_deref() {
         Some("dense") => EngineChoice::Dense,
         Some("implicit") => EngineChoice::Implicit,

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::experiment::{Experiment, Unit};
+use advstep_hpc::files::Target;
 use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::plan::{self, Plan, Resources};
 use advstep_hpc::run::codec;
@@ -56,8 +57,8 @@ fn costs(experiment: &Experiment, plan: &Plan, record: &UnitRecord, rate: f64) -
     let taken_in = (thread_time() - begun).as_secs_f64() / RECORDS as f64;
 
     let directory = tempfile::TempDir::new_in(".").expect("the current directory can be written in");
-    let path = directory.path().join("bench.journal");
-    let mut journal = Journal::create(&path, &Header::new(experiment, None, plan), RANKS).expect("there is room");
+    let target = Target::claim(&directory.path().join("bench.h5"), "--out", &[]).expect("it can be written in");
+    let mut journal = Journal::create(target, &Header::new(experiment, None, plan), RANKS).expect("there is room");
     let (started, mut units) = (Instant::now(), 0);
     let (mut processor, mut passed) = (Duration::ZERO, Duration::ZERO);
     while started.elapsed().as_secs_f64() < SECONDS {

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Unit};
+use advstep_hpc::files::Target;
 use advstep_hpc::kernels::Level;
 use advstep_hpc::machine;
 use advstep_hpc::machine::clock::thread_time;
@@ -147,7 +148,8 @@ fn record_seconds(experiment: &Experiment, plan: &Plan) -> (f64, f64) {
 
     let directory = tempfile::TempDir::new_in(".").expect("the current directory can be written in");
     let header = Header::new(experiment, None, plan);
-    let mut journal = Journal::create(&directory.path().join("scaling.journal"), &header, 64).expect("there is room");
+    let target = Target::claim(&directory.path().join("scaling.h5"), "--out", &[]).expect("it can be written in");
+    let mut journal = Journal::create(target, &header, 64).expect("there is room");
     let begun = thread_time();
     (0..RECORDS).for_each(|network| journal.note(Unit { cell: 0, network }));
     // The journal writes every 100 ms.

@@ -9,13 +9,13 @@ use ndarray::{Array1, ArrayView, Dimension};
 
 use crate::cli::request::ExportRequest;
 use crate::experiment::{Direction, Experiment, Precision, Readout};
+use crate::files::{self, Target};
 use crate::kernels::Real;
 use crate::machine::{self, program_revision};
 use crate::network::dense::Dense;
 use crate::network::{Engine, ValueAndGradient};
 use crate::plan::{CellPlan, Resources, plan};
 use crate::random::NetworkStreams;
-use crate::results::aside::replace_file;
 use crate::results::write::{flush, set_flags, set_number, set_text};
 use crate::unit::{Settings, Status, directions, samples_along};
 
@@ -23,10 +23,13 @@ use crate::unit::{Settings, Status, directions, samples_along};
 pub fn export(request: &ExportRequest) -> anyhow::Result<()> {
     let experiment = &request.experiment;
     let alone = Experiment { networks: 1, ..experiment.clone() };
-    let plan = plan(&alone, Resources { threads: 1, memory: machine::memory_of_this_rank() })?;
+    let plan = plan(&alone, Resources { threads: 1, memory: machine::memory_of_this_rank(1) })?;
     let cell = &plan.cells[request.unit.cell];
-    replace_file(&request.out, |path| {
-        let file = hdf5::File::create(path)?;
+    files::remove_on_signals()?;
+    let target = Target::claim(&request.out, "--out", &[])?;
+    target.check_free(request.existing)?;
+    target.write(request.existing, |path| {
+        let file = files::hdf5::create(path)?;
         match experiment.precision {
             Precision::F32 => write_network::<f32>(&file, request, cell)?,
             Precision::F64 => write_network::<f64>(&file, request, cell)?,

@@ -23,6 +23,7 @@ pub mod search;
 pub mod unit;
 
 pub mod comm;
+pub mod files;
 pub mod machine;
 pub mod run;
 
@@ -31,3 +32,4 @@ pub mod export;
 pub mod figures;
 pub mod results;
 pub mod shard;
+pub mod status;

@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 
-use advstep_hpc::cli::args::{CompareArgs, ExportArgs, ManArgs, MergeArgs, PlanArgs, PlotArgs, RunArgs, ShowArgs};
+use advstep_hpc::cli::args::{CompareArgs, ExportArgs, ManArgs, MergeArgs, PlanArgs, PlotArgs, RunArgs, ShowArgs, StatusArgs};
 use advstep_hpc::cli::audit::AuditArgs;
-use advstep_hpc::cli::{self, Command, pages, paths};
-use advstep_hpc::comm::failure::conclude;
+use advstep_hpc::cli::{self, Command, pages};
+use advstep_hpc::comm::failure::{Reported, conclude};
+use advstep_hpc::files::{self, Target};
 use advstep_hpc::machine;
 use advstep_hpc::plan::forecast::forecast;
 use advstep_hpc::plan::{self, report};
@@ -26,6 +27,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run(args) => run(args),
         Command::Plan(args) => plan(args),
+        Command::Status(args) => status(args),
         Command::Merge(args) => merge(args),
         Command::Show(args) => show(args),
         Command::Compare(args) => compare(args),
@@ -43,7 +45,7 @@ fn run(args: RunArgs) -> anyhow::Result<()> {
 
 fn plan(args: PlanArgs) -> anyhow::Result<()> {
     let request = args.request()?;
-    let resources = run::prepare::resources(request.run.threads, request.run.memory);
+    let resources = run::prepare::resources(request.run.threads, request.run.memory, 1);
     let plan = plan::plan(&request.run.experiment, resources)?;
     let forecast = forecast(&plan, resources, request.ranks.unwrap_or(1));
     match request.sbatch {
@@ -52,10 +54,24 @@ fn plan(args: PlanArgs) -> anyhow::Result<()> {
     }
 }
 
+/// Ends with the exit code of the status.
+fn status(args: StatusArgs) -> anyhow::Result<()> {
+    let request = args.request()?;
+    let status = request.status();
+    cli::print(&format!("{}: {}\n", request.out().display(), status.text()))?;
+    match status.exit_code() {
+        0 => Ok(()),
+        code => Err(Reported { code }.into()),
+    }
+}
+
 fn merge(args: MergeArgs) -> anyhow::Result<()> {
     let request = args.request()?;
+    files::remove_on_signals()?;
+    let target = Target::claim(&request.out, "--out", &[])?;
+    target.check_free(request.existing)?;
     let results = shard::merge(&request.shards, &request.command_line)?;
-    results::write(&request.out, &results)?;
+    results::write(target.path(), request.existing, &results)?;
     match request.quiet {
         true => Ok(()),
         false => Ok(cli::print(&format!("{}\nResults are in {}\n", show::table(&results), request.out.display()))?),
@@ -99,6 +115,6 @@ fn export(args: ExportArgs) -> anyhow::Result<()> {
 
 fn man(args: ManArgs) -> anyhow::Result<()> {
     let Some(directory) = args.out else { return Ok(cli::print(&pages::man()?)?) };
-    paths::check_output_dir(&directory)?;
+    files::check_output_dir(&directory, "--out")?;
     pages::write_man(&directory)
 }

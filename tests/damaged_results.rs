@@ -11,6 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use advstep_hpc::error::BadInput;
+use advstep_hpc::files::Existing;
 use advstep_hpc::results;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -63,7 +64,7 @@ fn damaged_files_are_refused_or_read_unharmed() {
     let directory = tempfile::TempDir::new().unwrap();
     let path = directory.path().join("results.h5");
     let results = synthetic(&experiment(), 1);
-    results::write(&path, &results).unwrap();
+    results::write(&path, Existing::Replace, &results).unwrap();
     let (sound, whole) = (fs::read(&path).unwrap(), print(&results));
     assert_eq!(outcome_of_reading(&path, &whole), UNHARMED);
 

@@ -148,7 +148,7 @@ fn files_of_version_2_are_read() {
     let toml: hdf5::types::VarLenUnicode = toml.join("\n").parse().unwrap();
     file.attr("experiment").unwrap().write_scalar(&toml).unwrap();
     file.close().unwrap();
-    results::seal::seal(&out).unwrap();
+    advstep_hpc::files::seal::seal(&out).unwrap();
     let old = results::read(&out).unwrap();
     assert_eq!(old.experiment, new.experiment);
     assert_eq!(format!("{:?}", old.cells[0].records[1].samples), format!("{:?}", new.cells[0].records[1].samples));

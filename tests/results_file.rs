@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 
 use advstep_hpc::error::{BadInput, EXIT_BAD_INPUT, exit_code};
 use advstep_hpc::experiment::INFINITE_WIDTH;
+use advstep_hpc::files::Existing;
 use advstep_hpc::results::{self, EngineName, Results, SearchName, first_difference};
 use results_common::{differing_layers, experiment, synthetic};
 use tempfile::TempDir;
 
 fn written(directory: &TempDir, name: &str, results: &Results) -> PathBuf {
     let path = directory.path().join(name);
-    results::write(&path, results).unwrap();
+    results::write(&path, Existing::Replace, results).unwrap();
     path
 }
 
@@ -40,8 +41,8 @@ fn edit(path: &Path, change: &dyn Fn(&hdf5::File)) {
     let file = hdf5::File::open_rw(path).unwrap();
     change(&file);
     file.close().unwrap();
-    assert!(results::seal::flaw(path).unwrap().is_some());
-    results::seal::seal(path).unwrap();
+    assert!(advstep_hpc::files::seal::flaw(path).unwrap().is_some());
+    advstep_hpc::files::seal::seal(path).unwrap();
 }
 
 fn refused(path: &Path) -> BadInput {
@@ -133,18 +134,18 @@ fn writing_replaces_and_failing_to_write_leaves_the_old() {
     let first = synthetic(&experiment(), 1);
     let path = written(&directory, "results.h5", &first);
     let second = synthetic(&experiment(), 2);
-    results::write(&path, &second).unwrap();
+    results::write(&path, Existing::Replace, &second).unwrap();
     assert_same(&second, &results::read(&path).unwrap());
 
     let mut incomplete = first.clone();
     incomplete.cells[2].records.pop();
-    let message = results::write(&path, &incomplete).unwrap_err().to_string();
+    let message = results::write(&path, Existing::Replace, &incomplete).unwrap_err().to_string();
     assert!(message.contains("does not hold 7 networks of 11 inputs"), "{message}");
     let mut disordered = first;
     disordered.cells.swap(0, 1);
-    assert!(results::write(&path, &disordered).is_err());
+    assert!(results::write(&path, Existing::Replace, &disordered).is_err());
     assert_same(&second, &results::read(&path).unwrap());
-    assert!(results::write(&path.join("below/a/file.h5"), &second).is_err());
+    assert!(results::write(&path.join("below/a/file.h5"), Existing::Replace, &second).is_err());
 }
 
 #[test]
@@ -155,15 +156,15 @@ fn partial_results_come_back_and_say_so() {
     for keep in [&[0, 3, 4, 15][..], &[15], &[]] {
         let mut partial = whole.clone();
         partial.cells = keep.iter().map(|&index| whole.cells[index].clone()).collect();
-        results::write_partial(&path, &partial).unwrap();
+        results::write_partial(&path, Existing::Replace, &partial).unwrap();
         let back = results::read(&path).unwrap();
         assert!(!back.is_complete());
         assert_same(&partial, &back);
         let table = results::show::table(&back);
         assert!(table.starts_with(&format!("PARTIAL: {} of 16 cells\n", keep.len())), "{table}");
-        assert!(results::write(&path, &partial).unwrap_err().to_string().contains("of the 16 cells"));
+        assert!(results::write(&path, Existing::Replace, &partial).unwrap_err().to_string().contains("of the 16 cells"));
     }
-    results::write_partial(&path, &whole).unwrap();
+    results::write_partial(&path, Existing::Replace, &whole).unwrap();
     assert_eq!(first_difference(&path, &written(&directory, "whole.h5", &whole)).unwrap(), None);
 }
 
@@ -175,7 +176,7 @@ fn partial_results_are_checked() {
     partial.cells.remove(2);
     let path = directory.path().join("some.partial.h5");
     let with = |change: &dyn Fn(&hdf5::File)| {
-        results::write_partial(&path, &partial).unwrap();
+        results::write_partial(&path, Existing::Replace, &partial).unwrap();
         edit(&path, change);
         refused(&path).why
     };
@@ -199,14 +200,14 @@ fn files_that_are_not_ours_are_refused() {
     for contents in [&b""[..], b"not HDF5 at all", b"\x89HDF\r\n\x1a\n", b"\x89HDF\r\n\x1a\n and then nothing of the kind"] {
         fs::write(&path, contents).unwrap();
         assert!(refused(&path).why.starts_with("it is"), "{}", refused(&path));
-        results::seal::seal(&path).unwrap();
+        advstep_hpc::files::seal::seal(&path).unwrap();
         assert!(refused(&path).why.contains("not an HDF5 file, or not a whole one"));
     }
     let foreign = hdf5::File::create(&path).unwrap();
     foreign.new_dataset_builder().with_data(&[1.0, 2.0]).create("step").unwrap();
     drop(foreign);
     assert!(refused(&path).why.contains("the seal of this program"));
-    results::seal::seal(&path).unwrap();
+    advstep_hpc::files::seal::seal(&path).unwrap();
     assert!(refused(&path).why.contains("no attribute `format`"));
 }
 

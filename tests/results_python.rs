@@ -7,6 +7,7 @@ use std::fs;
 use std::process::Command;
 
 use advstep_hpc::experiment::Experiment;
+use advstep_hpc::files::Existing;
 use advstep_hpc::results::show::{Format, show};
 use advstep_hpc::results::{schema, write};
 use results_common::{differing_layers, experiment, synthetic};
@@ -25,7 +26,7 @@ fn check_in_python(experiment: &Experiment, options: &[&str]) {
     let directory = TempDir::new().unwrap();
     let (file, lines) = (directory.path().join("results.h5"), directory.path().join("results.jsonl"));
     let results = synthetic(experiment, 5);
-    write(&file, &results).unwrap();
+    write(&file, Existing::Replace, &results).unwrap();
     show(&results, Format::Json, &mut fs::File::create(&lines).unwrap()).unwrap();
 
     let python = std::env::var("ADVSTEP_PYTHON").unwrap_or_else(|_| "python3".into());

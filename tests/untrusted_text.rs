@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 
 use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::experiment::{Experiment, Unit};
+use advstep_hpc::files::Target;
 use advstep_hpc::plan::{self, Plan, Resources};
 use advstep_hpc::run::journal::{self, Header, Journal};
 use advstep_hpc::run::records::Records;
@@ -87,6 +88,11 @@ fn empty() -> Records {
     Records::new(2, NETWORKS, INPUTS)
 }
 
+/// The results file that the journals are of.
+fn target(directory: &Path) -> Target {
+    Target::claim(&directory.join("x.h5"), "--out", &[]).unwrap()
+}
+
 /// The header and a journal of all units.
 fn sound() -> (Header, Vec<u8>) {
     static SOUND: OnceLock<(Header, Vec<u8>)> = OnceLock::new();
@@ -94,33 +100,32 @@ fn sound() -> (Header, Vec<u8>) {
         let (experiment, plan) = experiment();
         let header = Header::new(&experiment, None, &plan);
         let directory = tempfile::TempDir::new().unwrap();
-        let path = directory.path().join("sound");
-        let mut journal = Journal::create(&path, &header, 1).unwrap();
+        let mut journal = Journal::create(target(directory.path()), &header, 1).unwrap();
         let mut records = empty();
         for unit in units() {
             records.insert(record(unit)).unwrap();
             journal.note(unit);
         }
         journal.flush(&records).unwrap();
-        (header, fs::read(path).unwrap())
+        (header, fs::read(journal.path()).unwrap())
     };
     SOUND.get_or_init(make).clone()
 }
 
 /// Reads `bytes` as a journal. What is recovered is what was written, and the journal can be read again.
 fn recover(directory: &Path, header: &Header, bytes: &[u8]) -> Option<usize> {
-    let path = directory.join("journal");
+    let path = directory.join("x.h5.journal");
     fs::write(&path, bytes).unwrap();
     let found = journal::find(&path, header).ok()??;
     let mut records = empty();
-    let (journal, recovery) = found.recover(&mut records, 1).unwrap();
+    let (journal, recovery) = found.recover(target(directory), &mut records, 1).unwrap();
     drop(journal);
     for unit in records.units() {
         assert_eq!(records.get(unit), Some(&record(unit)));
     }
     assert_eq!((records.count(), fs::metadata(&path).unwrap().len()), (recovery.units, bytes.len() as u64 - recovery.cut));
     let mut again = empty();
-    let (_, second) = journal::find(&path, header).unwrap().unwrap().recover(&mut again, 1).unwrap();
+    let (_, second) = journal::find(&path, header).unwrap().unwrap().recover(target(directory), &mut again, 1).unwrap();
     assert_eq!((second.units, second.cut), (recovery.units, 0));
     Some(recovery.units)
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Unit};
+use advstep_hpc::files::Existing;
 use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::plan::{Plan, Resources, plan};
 use advstep_hpc::results::{self, Provenance, Results};
@@ -191,7 +192,7 @@ fn end_of_whole(experiment: &Experiment, plan: &Plan, pool: &[Sample], path: &Pa
     Took::of(path, move || {
         let cells = records.take_finished_cells(plan);
         let results = Results { experiment: experiment.clone(), cells, provenance: Provenance::default() };
-        results::write(path, &results).expect("there is room");
+        results::write(path, Existing::Replace, &results).expect("there is room");
         black_box(results::show::table(&results));
     })
 }
@@ -207,6 +208,6 @@ fn end_of_shard(experiment: &Experiment, plan: &Plan, pool: &[Sample], path: &Pa
             provenance: Provenance::default(),
             records: records.take_all(),
         };
-        shard_file::write(path, &results).expect("there is room");
+        shard_file::write(path, Existing::Replace, &results).expect("there is room");
     })
 }

@@ -42,7 +42,7 @@ pub fn experiment(cell: Cell, networks: usize, inputs: usize, seed: usize, engin
 
 /// How the cell of an experiment of one cell is run on `threads` threads of this machine.
 pub fn plan_of(experiment: &Experiment, threads: usize) -> CellPlan {
-    let memory = advstep_hpc::machine::memory_of_this_rank();
+    let memory = advstep_hpc::machine::memory_of_this_rank(1);
     plan(experiment, Resources { threads, memory }).expect("the cell fits the machine").cells[0]
 }
 

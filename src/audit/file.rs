@@ -2,29 +2,25 @@
 
 use std::path::Path;
 
-use hdf5::file::LibraryVersion;
 use hdf5::types::VarLenUnicode;
-use hdf5::{File, Group, H5Type};
+use hdf5::{Group, H5Type};
 use ndarray::Array2;
 
 use super::entry::Scope;
 use super::run::Audit;
 use super::{Entry, Measured, statements};
 use crate::activation::Activation;
+use crate::files::{self, Existing, place, seal};
 use crate::results::Provenance;
-use crate::results::aside::replace_file;
-use crate::results::seal;
 use crate::results::write::{set_number, set_text, write_provenance};
 
 const FORMAT: &str = "advstep-hpc audit";
 const VERSION: u32 = 1;
 
-/// Writes `audit` to `path`, replacing what is there.
-pub fn write(path: &Path, audit: &Audit, provenance: &Provenance) -> anyhow::Result<()> {
-    replace_file(path, |aside| {
-        let file = File::with_options()
-            .with_fapl(|access| access.libver_bounds(LibraryVersion::Earliest, LibraryVersion::V18))
-            .create(aside)?;
+/// Writes `audit` to `path`.
+pub fn write(path: &Path, existing: Existing, audit: &Audit, provenance: &Provenance) -> anyhow::Result<()> {
+    place::write(path, existing, |aside| {
+        let file = files::hdf5::create(aside)?;
         set_text(&file, "format", FORMAT)?;
         set_number(&file, "format_version", VERSION)?;
         set_number(&file, "seed", audit.options.seed)?;

@@ -5,7 +5,7 @@
 //! the provenance depends on ranks and threads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, sleep};
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
 use super::{Entry, Measured, Network, Options, Setting, file, memory, statements, table};
 use crate::cli::audit::AuditRequest;
-use crate::cli::paths::check_output;
 use crate::comm::failure::{Failure, end_job, end_job_on_panic};
 use crate::comm::{self, Comm, agree};
 use crate::error::BadInput;
 use crate::experiment::Unit;
-use crate::machine;
+use crate::files::{self, Target, place};
+use crate::machine::{self, terminal};
 use crate::plan::assign::share_of;
 use crate::results::Provenance;
 use crate::run::prepare::resources;
@@ -55,28 +55,33 @@ pub fn run(request: impl FnOnce() -> anyhow::Result<AuditRequest>) -> anyhow::Re
     let started = machine::now_utc();
     let threads = agree(comm, check(comm, &request))?;
     agree(comm, check_same(comm, &request))?;
+    let threads_by_rank = comm.gather(threads as u64);
+    let targets = agree(comm, if comm.rank() == 0 { claim(&request).map(Some) } else { Ok(None) })?;
     let options = &request.options;
     let works = Works::of(options);
-    if comm.rank() > 0 {
+    let Some(targets) = targets else {
         compute(comm, options, &works, threads, |finished| send(comm, finished));
         while !comm.end_is_called() {
             sleep(NAP);
         }
         return Ok(());
-    }
+    };
+    targets.iter().filter_map(Target::warning).for_each(|warning| terminal::say(&format!("advstep-hpc: {warning}")));
     let (mut done, mut tenths) = (0.0, 0);
     let progress = |unit: Unit| {
         done += works.costs[unit.cell];
         let reached = (10.0 * done / works.total()) as usize;
         if !request.quiet && reached > tenths {
             tenths = reached;
-            eprintln!("advstep-hpc: {reached}0 % of the audit");
+            terminal::say(&format!("advstep-hpc: {reached}0 % of the audit"));
         }
     };
     let records = compute(comm, options, &works, threads, |finished| collect(comm, finished, progress));
     let audit = conclude(options, records);
-    let provenance = machine::provenance(&request.command_line, comm.size(), threads, &started);
-    if let Err(error) = leave(&request, &audit, &provenance) {
+    let provenance = machine::provenance(&request.command_line, &threads_by_rank, &started);
+    let left = leave(&request, &audit, &provenance, &targets);
+    drop(targets);
+    if let Err(error) = left {
         end_job(comm, &Failure::Error(error));
     }
     comm.call_end();
@@ -92,15 +97,7 @@ pub fn audit(options: &Options, threads: usize) -> Audit {
 
 /// What one rank can check alone; the number of its threads.
 fn check(comm: &dyn Comm, request: &AuditRequest) -> anyhow::Result<usize> {
-    if comm.rank() == 0 {
-        for path in [&request.out].into_iter().chain(&request.markdown) {
-            check_output(path, request.overwrite)?;
-        }
-        if let Some(directory) = &request.figures {
-            cli::paths::check_output_dir(directory)?;
-        }
-    }
-    let resources = resources(request.threads, request.memory);
+    let resources = resources(request.threads, request.memory, comm.ranks_on_node());
     let options = &request.options;
     let largest = options.settings.iter().map(memory::network_bytes).max().unwrap_or(0);
     let records = if comm.rank() == 0 { Works::of(options).record_bytes(options) } else { 0 };
@@ -112,6 +109,21 @@ fn check(comm: &dyn Comm, request: &AuditRequest) -> anyhow::Result<usize> {
         )
         .into()
     })
+}
+
+/// On rank 0: claims the file of the audit, and that of the tables if there is to be one.
+fn claim(request: &AuditRequest) -> anyhow::Result<Vec<Target>> {
+    if let Some(directory) = &request.figures {
+        files::check_output_dir(directory, "--figures")?;
+    }
+    files::remove_on_signals()?;
+    let outputs = [(&request.out, "--out")].into_iter().chain(request.markdown.iter().map(|path| (path, "--markdown")));
+    let claim = |(path, option): (&PathBuf, &'static str)| {
+        let target = Target::claim(path, option, &[])?;
+        target.check_free(request.existing())?;
+        Ok(target)
+    };
+    outputs.map(claim).collect()
 }
 
 /// Checks that all ranks run the same program and audit. Collective.
@@ -335,11 +347,11 @@ fn conclude(options: &Options, mut records: Vec<Record>) -> Audit {
     Audit { options: options.clone(), measured, entries }
 }
 
-/// Writes and prints everything that was asked for.
-fn leave(request: &AuditRequest, audit: &Audit, provenance: &Provenance) -> anyhow::Result<()> {
-    file::write(&request.out, audit, provenance)?;
-    if let Some(path) = &request.markdown {
-        write_text(path, &table::markdown(audit))?;
+/// Writes and prints everything that was asked for; `targets` are as [`claim`] returns them.
+fn leave(request: &AuditRequest, audit: &Audit, provenance: &Provenance, targets: &[Target]) -> anyhow::Result<()> {
+    file::write(targets[0].path(), request.existing(), audit, provenance)?;
+    if let Some(target) = targets.get(1) {
+        place::write_bytes(target.path(), request.existing(), table::markdown(audit).as_bytes())?;
     }
     if let Some(directory) = &request.figures {
         figures::write(&figures::audit::draw(audit), directory, &request.formats)?;
@@ -348,10 +360,6 @@ fn leave(request: &AuditRequest, audit: &Audit, provenance: &Provenance) -> anyh
         cli::print(&format!("{}\nThe audit is in {}\n", table::text(audit, request.full), request.out.display()))?;
     }
     Ok(())
-}
-
-fn write_text(path: &Path, text: &str) -> anyhow::Result<()> {
-    crate::results::aside::replace_file(path, |aside| Ok(std::fs::write(aside, text)?))
 }
 
 #[cfg(test)]

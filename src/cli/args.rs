@@ -64,6 +64,19 @@ Examples:
   advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 24GiB
   advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 24GiB --sbatch";
 
+const STATUS_EXAMPLES: &str = "\
+For batch scripts: launchers do not always pass on how the ranks ended. Give it the arguments of the run, or a file.
+
+Exit codes:
+  0   finished: the file is there, complete, and of this experiment
+  1   there is nothing of this run
+  2   refused: bad input
+  75  not finished: there is a journal; re-run to resume
+
+Examples:
+  advstep-hpc status --preset paper --out results/paper.h5
+  advstep-hpc status results/paper.h5";
+
 const MERGE_EXAMPLES: &str = "\
 Examples:
   advstep-hpc merge results/paper.*-of-16.shard --out results/paper.h5";
@@ -123,6 +136,9 @@ pub enum Command {
     /// Show what an experiment would cost, and run nothing
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanArgs),
+    /// Tell by the files on disk whether a run is finished
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(StatusArgs),
     /// Make one results file of the files of all shards
     #[command(after_help = MERGE_EXAMPLES)]
     Merge(MergeArgs),
@@ -198,6 +214,15 @@ pub struct PlanArgs {
     /// Print the head of a Slurm batch script for that, and nothing else
     #[arg(long, help_heading = "Output")]
     pub sbatch: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// File of the run, whatever its experiment; in place of the arguments of `run`
+    #[arg(conflicts_with = "out")]
+    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub run: RunArgs,
 }
 
 #[derive(Debug, Args)]
@@ -459,6 +484,7 @@ mod tests {
             EXAMPLES,
             RUN_EXAMPLES,
             PLAN_EXAMPLES,
+            STATUS_EXAMPLES,
             MERGE_EXAMPLES,
             SHOW_EXAMPLES,
             COMPARE_EXAMPLES,

@@ -6,12 +6,13 @@ use bytesize::ByteSize;
 use clap::Args;
 
 use super::args::number;
-use super::request::{command_line, memory, threads};
+use super::request::{command_line, existing, memory, threads};
 use crate::activation::Activation;
 use crate::audit::Options;
 use crate::audit::options::Typed;
 use crate::error::BadInput;
 use crate::figures;
+use crate::files::Existing;
 
 pub const EXAMPLES: &str = "\
 Every network is measured by all statements; runs of the same options give the same numbers on any number of ranks and threads.
@@ -88,7 +89,6 @@ pub struct AuditRequest {
     pub threads: Option<usize>,
     /// Bytes that each rank may use, ≥ 1; its share of what is free when `None`.
     pub memory: Option<u64>,
-    /// [`check_output`](super::paths::check_output) has not been called on it, nor on the next two.
     pub out: PathBuf,
     pub markdown: Option<PathBuf>,
     pub figures: Option<PathBuf>,
@@ -99,6 +99,13 @@ pub struct AuditRequest {
     pub quiet: bool,
     /// What was typed, quoted for a shell.
     pub command_line: String,
+}
+
+impl AuditRequest {
+    /// What becomes of files that are there.
+    pub fn existing(&self) -> Existing {
+        existing(self.overwrite)
+    }
 }
 
 impl AuditArgs {

@@ -5,7 +5,6 @@
 pub mod args;
 pub mod audit;
 pub mod pages;
-pub mod paths;
 pub mod request;
 
 use std::io::Write;

@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::args::{CompareArgs, ExperimentArgs, ExportArgs, LawArgs, Layers, MergeArgs, PlanArgs, PlotArgs, RunArgs, ShowArgs};
-use super::paths::{check_input, check_output, check_output_dir};
+use super::args::{
+    CompareArgs, ExperimentArgs, ExportArgs, LawArgs, Layers, MergeArgs, PlanArgs, PlotArgs, RunArgs, ShowArgs, StatusArgs,
+};
 use crate::error::BadInput;
 use crate::experiment::options::Options;
 use crate::experiment::presets::Preset;
 use crate::experiment::{EngineChoice, Experiment, Unit};
 use crate::figures;
+use crate::files::{Existing, check_input, check_output_dir};
 use crate::results::show;
 use crate::shard::Shard;
+use crate::status::{self, Status};
 
 /// More threads than this are taken for a slip.
 const MAX_THREADS: f64 = 4096.0;
@@ -33,7 +36,7 @@ pub struct RunRequest {
     pub memory: Option<u64>,
     /// The part of the experiment to run; all of it when `None`.
     pub shard: Option<Shard>,
-    /// The results file, or the file of the shard. [`check_output`] has not been called on it: planning needs none.
+    /// The results file, or the file of the shard.
     pub out: PathBuf,
     pub overwrite: bool,
     /// Move aside what an earlier run has left.
@@ -61,13 +64,21 @@ pub struct PlanRequest {
     pub name: String,
 }
 
+/// A run to ask about.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StatusRequest {
+    Run(RunRequest),
+    File(PathBuf),
+}
+
 /// Shards to merge.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MergeRequest {
     /// Files that can be opened; what they hold is unknown.
     pub shards: Vec<PathBuf>,
-    /// The results file to write; it can be.
+    /// The results file to write.
     pub out: PathBuf,
+    pub existing: Existing,
     pub quiet: bool,
     /// What was typed, quoted for a shell.
     pub command_line: String,
@@ -103,9 +114,9 @@ pub struct ExportRequest {
     /// An experiment of one cell, with enough networks for `unit`.
     pub experiment: Experiment,
     pub unit: Unit,
-    /// The file to write; it can be.
+    /// The file to write.
     pub out: PathBuf,
-    pub overwrite: bool,
+    pub existing: Existing,
     /// What was typed, quoted for a shell.
     pub command_line: String,
 }
@@ -150,13 +161,47 @@ impl PlanArgs {
     }
 }
 
+impl StatusArgs {
+    /// # Errors
+    /// Any value that is out of range, and a config file that cannot be read.
+    pub fn request(self) -> Result<StatusRequest, BadInput> {
+        match self.file {
+            Some(file) => Ok(StatusRequest::File(file)),
+            None => {
+                let mut run = self.run.request()?;
+                // A file of inputs is part of the experiment by its checksum.
+                run.experiment.inputs_law.load()?;
+                Ok(StatusRequest::Run(run))
+            }
+        }
+    }
+}
+
+impl StatusRequest {
+    /// The file that is asked about.
+    pub fn out(&self) -> &Path {
+        match self {
+            StatusRequest::Run(run) => &run.out,
+            StatusRequest::File(file) => file,
+        }
+    }
+
+    /// What is on disk.
+    pub fn status(&self) -> Status {
+        match self {
+            StatusRequest::Run(run) => status::of_run(&run.out, &run.experiment, run.shard, run.overwrite || run.fresh),
+            StatusRequest::File(file) => status::of_file(file),
+        }
+    }
+}
+
 impl MergeArgs {
     /// # Errors
-    /// A shard that cannot be opened, and a file that cannot be written.
+    /// A shard that cannot be opened.
     pub fn request(self) -> Result<MergeRequest, BadInput> {
         self.shards.iter().try_for_each(|shard| check_input(shard))?;
-        check_output(&self.out, self.overwrite)?;
-        Ok(MergeRequest { shards: self.shards, out: self.out, quiet: self.quiet, command_line: command_line() })
+        let existing = existing(self.overwrite);
+        Ok(MergeRequest { shards: self.shards, out: self.out, existing, quiet: self.quiet, command_line: command_line() })
     }
 }
 
@@ -234,7 +279,7 @@ impl PlotArgs {
             name.push("-figures");
             self.file.with_file_name(name)
         });
-        check_output_dir(&out)?;
+        check_output_dir(&out, "--out")?;
         let mut formats = self.format;
         formats.sort_unstable();
         formats.dedup();
@@ -266,15 +311,19 @@ impl ExportArgs {
             return Err(BadInput::new(what, "it has one step for each input", "give one --direction"));
         }
         experiment.inputs_law.load()?;
-        check_output(&self.out, self.overwrite)?;
         Ok(ExportRequest {
             experiment,
             unit: Unit { cell: 0, network },
             out: self.out,
-            overwrite: self.overwrite,
+            existing: existing(self.overwrite),
             command_line: command_line(),
         })
     }
+}
+
+/// What becomes of files that are there.
+pub(super) fn existing(overwrite: bool) -> Existing {
+    if overwrite { Existing::Replace } else { Existing::Refuse }
 }
 
 pub(super) fn threads(threads: f64) -> Result<usize, BadInput> {

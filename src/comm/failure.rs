@@ -6,7 +6,6 @@
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::io::{Write, stderr};
 use std::panic::{self, PanicHookInfo};
 use std::process::ExitCode;
 use std::thread;
@@ -53,7 +52,7 @@ pub fn agree<T>(comm: &dyn Comm, local: anyhow::Result<T>) -> anyhow::Result<T> 
         && !error.is::<Reported>()
     {
         // What rank 0 refuses concerns the job, not the rank.
-        complain(&if rank == 0 { line(None, &error) } else { line(Some((comm.rank(), comm.size())), &error) });
+        terminal::write_last(&if rank == 0 { line(None, &error) } else { line(Some((comm.rank(), comm.size())), &error) });
     }
     comm.barrier();
     Err(Reported { code: (first & 0xffff_ffff) as i32 }.into())
@@ -63,7 +62,7 @@ pub fn agree<T>(comm: &dyn Comm, local: anyhow::Result<T>) -> anyhow::Result<T> 
 pub fn end_job(comm: &dyn Comm, failure: &Failure) -> ! {
     match failure {
         Failure::Error(error) => {
-            complain(&line(Some((comm.rank(), comm.size())), error));
+            terminal::write_last(&line(Some((comm.rank(), comm.size())), error));
             comm.abort(exit_code(error))
         }
         Failure::Panicked => comm.abort(EXIT_FAILED),
@@ -79,10 +78,10 @@ pub fn end_job_on_panic(comm: &dyn Comm) {
     panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
         let place = info.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
         let message = text(info.payload());
-        complain(&format!("advstep-hpc:{} error: panic: {message} (a bug{place}) please report it", of(rank, size)));
+        terminal::write_last(&format!("advstep-hpc:{} error: panic: {message} (a bug{place}) please report it", of(rank, size)));
         let backtrace = Backtrace::capture();
         if backtrace.status() == BacktraceStatus::Captured {
-            eprintln!("{backtrace}");
+            terminal::write_last(&backtrace.to_string());
         }
         if thread::current().id() == main {
             abort(EXIT_FAILED);
@@ -96,7 +95,7 @@ pub fn conclude(outcome: anyhow::Result<()>) -> ExitCode {
     let code = match error.downcast_ref::<Reported>() {
         Some(reported) => reported.code,
         None => {
-            complain(&line(None, &error));
+            terminal::write_last(&line(None, &error));
             exit_code(&error)
         }
     };
@@ -110,13 +109,7 @@ fn abort(code: i32) -> ! {
 
 #[cfg(not(feature = "mpi"))]
 fn abort(code: i32) -> ! {
-    std::process::exit(code)
-}
-
-/// Prints a line on stderr, in the place of a progress bar if there may be one.
-fn complain(line: &str) {
-    let clear = if terminal::can_redraw() { "\r\x1b[K" } else { "" };
-    let _ = writeln!(stderr(), "{clear}{line}");
+    super::leave(code)
 }
 
 /// `advstep-hpc: rank 3 of 7: error: …`; no rank in a job of one, or where the rank does not matter.

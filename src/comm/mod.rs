@@ -19,13 +19,16 @@ pub use serial::Serial;
 
 /// The ranks of one job. Rank 0 is the root.
 ///
-/// `lowest`, `broadcast` and `barrier` are collective: every rank must call them, in the same order.
+/// `lowest`, `gather`, `broadcast` and `barrier` are collective: every rank must call them, in the same order.
 pub trait Comm {
     /// This rank, from 0.
     fn rank(&self) -> usize;
 
     /// Number of ranks.
     fn size(&self) -> usize;
+
+    /// Number of ranks on this rank's node.
+    fn ranks_on_node(&self) -> usize;
 
     /// Sends `message` from another rank to the root; messages of one rank arrive in order. Returns when
     /// the root has begun to receive it; waits without using a core.
@@ -43,6 +46,9 @@ pub trait Comm {
 
     /// The smallest `value` of all ranks; at most `i64::MAX`.
     fn lowest(&self, value: u64) -> u64;
+
+    /// On the root: the `value` of every rank, by rank; empty on the others.
+    fn gather(&self, value: u64) -> Vec<u64>;
 
     /// The root's `message`, at most [`MAX_MESSAGE`] bytes; what other ranks pass is dropped.
     fn broadcast(&self, message: Vec<u8>) -> Vec<u8>;
@@ -87,7 +93,8 @@ fn connect() -> Result<Box<dyn Comm>, BadInput> {
     Ok(Box::new(Serial))
 }
 
-/// Ends this process as it is. Exit handlers do not run: those of libraries would free what other threads still compute with.
+/// Ends this process as it is. Exit handlers do not run: those of libraries free what other threads still compute with (OpenBLAS unmaps the
+/// buffers of its products), and such a thread would then end the process by SIGSEGV.
 fn leave(code: i32) -> ! {
     let _ = std::io::Write::flush(&mut std::io::stdout());
     // SAFETY: ends the process; nothing runs after it.

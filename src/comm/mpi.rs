@@ -28,6 +28,7 @@ const END_BUFFER: usize = 512;
 pub struct Mpi {
     rank: usize,
     size: usize,
+    ranks_on_node: usize,
     world: SimpleCommunicator,
     end_called: Cell<bool>,
     /// Finalises MPI when it is dropped.
@@ -48,10 +49,11 @@ impl Mpi {
         }
         let world = universe.world();
         let (rank, size) = (world.rank() as usize, world.size() as usize);
+        let ranks_on_node = world.split_shared(rank as i32).size() as usize;
         if rank == 0 {
             universe.set_buffer_size(END_BUFFER * size);
         }
-        Ok(Self { rank, size, world, end_called: Cell::new(false), universe: Cell::new(Some(universe)) })
+        Ok(Self { rank, size, ranks_on_node, world, end_called: Cell::new(false), universe: Cell::new(Some(universe)) })
     }
 }
 
@@ -62,6 +64,10 @@ impl Comm for Mpi {
 
     fn size(&self) -> usize {
         self.size
+    }
+
+    fn ranks_on_node(&self) -> usize {
+        self.ranks_on_node
     }
 
     fn send_to_root(&self, message: &[u8]) -> anyhow::Result<()> {
@@ -105,6 +111,17 @@ impl Comm for Mpi {
         lowest
     }
 
+    fn gather(&self, value: u64) -> Vec<u64> {
+        let root = self.world.process_at_rank(0);
+        if self.rank > 0 {
+            root.gather_into(&value);
+            return Vec::new();
+        }
+        let mut values = vec![0; self.size];
+        root.gather_into_root(&value, &mut values[..]);
+        values
+    }
+
     fn broadcast(&self, mut message: Vec<u8>) -> Vec<u8> {
         let root = self.world.process_at_rank(0);
         let mut length = message.len() as u64;
@@ -146,6 +163,6 @@ pub fn abort(code: i32) -> ! {
             sleep(LAST_WORDS);
             SimpleCommunicator::world().abort(code)
         }
-        false => std::process::exit(code),
+        false => leave(code),
     }
 }

@@ -15,6 +15,10 @@ impl Comm for Serial {
         1
     }
 
+    fn ranks_on_node(&self) -> usize {
+        1
+    }
+
     fn send_to_root(&self, _message: &[u8]) -> anyhow::Result<()> {
         anyhow::bail!("the root has sent a message to itself (only other ranks send) report this as a bug")
     }
@@ -33,6 +37,10 @@ impl Comm for Serial {
         value
     }
 
+    fn gather(&self, value: u64) -> Vec<u64> {
+        vec![value]
+    }
+
     fn broadcast(&self, message: Vec<u8>) -> Vec<u8> {
         message
     }
@@ -44,6 +52,6 @@ impl Comm for Serial {
     }
 
     fn abort(&self, code: i32) -> ! {
-        std::process::exit(code)
+        leave(code)
     }
 }

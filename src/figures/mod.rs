@@ -25,6 +25,7 @@ use anyhow::Context;
 
 use crate::error::BadInput;
 use crate::experiment::{Cell, Direction, Experiment, Readout};
+use crate::files::{Existing, place};
 use crate::results::switching::switching;
 use crate::results::{Results, Summary, show};
 
@@ -118,21 +119,9 @@ pub fn write(pictures: &[Picture], directory: &Path, formats: &[Format]) -> anyh
         }
     }
     for (path, bytes) in &files {
-        replace(path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+        place::write_bytes(path, Existing::Replace, bytes).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(files.into_iter().map(|(path, _)| path).collect())
-}
-
-/// Writes beside `path` and renames, so that `path` never holds half a picture.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(format!(".{}.part", std::process::id()));
-    let written = std::fs::write(&aside, bytes).and_then(|()| std::fs::rename(&aside, path));
-    if written.is_err() {
-        // The first error is the one to report; the file may not even be there.
-        let _ = std::fs::remove_file(&aside);
-    }
-    written
 }
 
 /// What was run, in one line.

@@ -8,49 +8,19 @@ use std::path::Path;
 
 use super::cgroup;
 
-/// Cores that this rank may use, at least 1.
-pub fn cores_of_this_rank() -> usize {
+/// Cores that this rank, one of `ranks` on this node, may use; at least 1.
+pub fn cores_of_this_rank(ranks: usize) -> usize {
     let affinity = affinity().unwrap_or_else(online);
     // `available_parallelism` is the smaller of the affinity and the quota of the control group.
     let parallelism = std::thread::available_parallelism().map_or(affinity, |cores| cores.get());
     let job = cores_of_job().unwrap_or_else(online);
     let node = if parallelism < affinity { job.min(parallelism) } else { job };
-    share(parallelism, node, ranks_on_node(|name| std::env::var(name).ok()))
+    share(parallelism, node, ranks)
 }
 
 /// The fair share of `node` cores among `ranks`, but no more than the `allowed` cores of this process and no less than 1.
 fn share(allowed: usize, node: usize, ranks: usize) -> usize {
     allowed.min(node / ranks.max(1)).max(1)
-}
-
-/// Ranks on this node, as the launcher tells its processes through `environment`; 1 when no launcher does.
-pub fn ranks_on_node(environment: impl Fn(&str) -> Option<String>) -> usize {
-    let number = |name: &str| environment(name)?.trim().parse().ok();
-    // Open MPI, then MPICH and Intel MPI, then Slurm for the step and for the job.
-    let launched = number("OMPI_COMM_WORLD_LOCAL_SIZE").or_else(|| number("MPI_LOCALNRANKS"));
-    let slurm = |name: &str| tasks_on(number("SLURM_NODEID").unwrap_or(0), &environment(name)?);
-    launched
-        .or_else(|| slurm("SLURM_STEP_TASKS_PER_NODE"))
-        .or_else(|| slurm("SLURM_TASKS_PER_NODE"))
-        .or_else(|| number("SLURM_NTASKS_PER_NODE"))
-        .filter(|&ranks: &usize| ranks > 0)
-        .unwrap_or(1)
-}
-
-/// Tasks on node number `node` from Slurm's list, e.g. `4(x2),3`: four on each of the first two nodes, three on the third.
-fn tasks_on(node: usize, list: &str) -> Option<usize> {
-    let mut before = 0;
-    for entry in list.trim().split(',') {
-        let (tasks, nodes) = match entry.split_once("(x") {
-            Some((tasks, nodes)) => (tasks, nodes.trim_end_matches(')').parse().ok()?),
-            None => (entry, 1),
-        };
-        before += nodes;
-        if node < before {
-            return tasks.parse().ok();
-        }
-    }
-    None
 }
 
 /// Cores in the affinity mask of this process.
@@ -110,27 +80,6 @@ mod tests {
     }
 
     #[test]
-    fn launchers_tell_the_ranks_on_the_node() {
-        let ranks = |pairs: &'static [(&str, &str)]| {
-            ranks_on_node(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string()))
-        };
-        assert_eq!(ranks(&[]), 1);
-        assert_eq!(ranks(&[("OMPI_COMM_WORLD_LOCAL_SIZE", "4"), ("SLURM_TASKS_PER_NODE", "9")]), 4);
-        assert_eq!(ranks(&[("MPI_LOCALNRANKS", "3")]), 3);
-        assert_eq!(ranks(&[("SLURM_TASKS_PER_NODE", "4(x2),3"), ("SLURM_NODEID", "2")]), 3);
-        assert_eq!(ranks(&[("SLURM_STEP_TASKS_PER_NODE", "2"), ("SLURM_TASKS_PER_NODE", "8")]), 2);
-        assert_eq!(ranks(&[("SLURM_NTASKS_PER_NODE", "5")]), 5);
-        assert_eq!(ranks(&[("OMPI_COMM_WORLD_LOCAL_SIZE", "0")]), 1);
-        assert_eq!(ranks(&[("OMPI_COMM_WORLD_LOCAL_SIZE", "many")]), 1);
-    }
-
-    #[test]
-    fn slurm_lists_are_expanded() {
-        assert_eq!([0, 1, 2, 3].map(|node| tasks_on(node, "4(x2),3\n")), [Some(4), Some(4), Some(3), None]);
-        assert_eq!(tasks_on(0, "x"), None);
-    }
-
-    #[test]
     fn processor_lists_are_counted() {
         assert_eq!(count_cpus("0-3,8,10-11\n"), Some(7));
         assert_eq!(count_cpus("0\n"), Some(1));
@@ -140,7 +89,8 @@ mod tests {
 
     #[test]
     fn this_machine_has_cores() {
-        let cores = cores_of_this_rank();
+        let cores = cores_of_this_rank(1);
         assert!((1..=online()).contains(&cores), "{cores}");
+        assert_eq!(cores_of_this_rank(10_000), 1);
     }
 }

@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use super::{cgroup, cores};
+use super::cgroup;
 
 /// What is left to the rest of the system, and to what this program does not count (libraries, MPI buffers, the stack).
 const USABLE_FRACTION: f64 = 0.8;
 
-/// Memory that this rank may use: four fifths of what the machine has free and its control group allows, divided by the ranks on
+/// Memory that this rank, one of `ranks` on this node, may use: four fifths of what the machine has free and its control group allows, divided by the ranks on
 /// the node.
-pub fn memory_of_this_rank() -> u64 {
+pub fn memory_of_this_rank(ranks: usize) -> u64 {
     let available = available_on_node().unwrap_or_else(installed);
     let limit = cgroup_limit(Path::new(cgroup::MOUNT), &cgroup::membership());
-    share(available, limit, cores::ranks_on_node(|name| std::env::var(name).ok()))
+    share(available, limit, ranks)
 }
 
 fn share(available: u64, limit: Option<u64>, ranks: usize) -> u64 {
@@ -95,6 +95,6 @@ mod tests {
         let touched = std::hint::black_box(vec![1_u8; 64 << 20]);
         let peak = peak_resident().unwrap();
         assert!(peak >= before && peak >= touched.len() as u64, "{before} {peak}");
-        assert!(memory_of_this_rank() > 0);
+        assert!(memory_of_this_rank(1) > 0);
     }
 }

@@ -15,7 +15,7 @@ pub mod versions;
 pub use clock::now_utc;
 pub use cores::cores_of_this_rank;
 pub use memory::memory_of_this_rank;
-pub use versions::{program_revision, provenance, version_text};
+pub use versions::{host_name, program_revision, provenance, version_text};
 
 /// Sets allocator and BLAS up for the program. To be called first thing in `main`.
 ///

@@ -34,7 +34,7 @@ impl Versions {
             blas_core: blas::blas_core().to_owned(),
             mpi_library: library_version().map_or_else(|| "none (serial build)".to_owned(), |text| shorten(&text)),
             hdf5_version: format!("{major}.{minor}.{release}"),
-            host: host(),
+            host: host_name(),
         }
     }
 }
@@ -44,9 +44,10 @@ pub fn program_revision() -> &'static str {
     concat!(env!("CARGO_PKG_VERSION"), " (git ", env!("ADVSTEP_GIT_REVISION"), ")")
 }
 
-/// Where results come from that were `started` (UTC, RFC 3339) by `command_line` and end now.
-pub fn provenance(command_line: &str, ranks: usize, threads: usize, started: &str) -> Provenance {
+/// Where results come from that were `started` (UTC, RFC 3339) by `command_line`, on ranks of so many worker threads, and end now.
+pub fn provenance(command_line: &str, threads_by_rank: &[u64], started: &str) -> Provenance {
     let versions = Versions::collect();
+    let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     Provenance {
         program_version: versions.program_version.to_owned(),
         git_revision: versions.git_revision.to_owned(),
@@ -55,11 +56,34 @@ pub fn provenance(command_line: &str, ranks: usize, threads: usize, started: &st
         blas_core: versions.blas_core,
         mpi_library: versions.mpi_library,
         hdf5_version: versions.hdf5_version,
-        ranks: u32::try_from(ranks).unwrap_or(u32::MAX),
-        threads: u32::try_from(threads).unwrap_or(u32::MAX),
+        ranks: number(threads_by_rank.len() as u64),
+        threads: number(threads_by_rank.iter().copied().max().unwrap_or(0)),
+        threads_by_rank: by_rank(threads_by_rank),
         host: versions.host,
         started: started.to_owned(),
         ended: now_utc(),
+    }
+}
+
+/// `2` if all ranks have 2, or `rank 0: 2, ranks 1-63: 4`.
+fn by_rank(threads: &[u64]) -> String {
+    let mut rank = 0;
+    let runs: Vec<(std::ops::Range<usize>, u64)> = threads
+        .chunk_by(|a, b| a == b)
+        .map(|run| {
+            rank += run.len();
+            (rank - run.len()..rank, run[0])
+        })
+        .collect();
+    match &runs[..] {
+        [(_, threads)] => threads.to_string(),
+        _ => {
+            let text = |(ranks, threads): &(std::ops::Range<usize>, u64)| match ranks.len() {
+                1 => format!("rank {}: {threads}", ranks.start),
+                _ => format!("ranks {}-{}: {threads}", ranks.start, ranks.end - 1),
+            };
+            runs.iter().map(text).collect::<Vec<_>>().join(", ")
+        }
     }
 }
 
@@ -87,7 +111,7 @@ fn shorten(text: &str) -> String {
 }
 
 /// Name of this machine.
-fn host() -> String {
+pub fn host_name() -> String {
     let mut name = [0_u8; 256];
     // SAFETY: the last byte is kept out of reach, so the name ends with a zero even when it is cut.
     let failed = unsafe { libc::gethostname(name.as_mut_ptr().cast::<c_char>(), name.len() - 1) } != 0;
@@ -98,6 +122,12 @@ fn host() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn threads_are_told_by_rank() {
+        assert_eq!([by_rank(&[3]), by_rank(&[2, 2, 2])], ["3", "2"]);
+        assert_eq!(by_rank(&[2, 1, 1, 4]), "rank 0: 2, ranks 1-2: 1, rank 3: 4");
+    }
 
     #[test]
     fn mpi_libraries_are_named_in_short() {
@@ -115,6 +145,6 @@ mod tests {
 
     #[test]
     fn the_host_has_a_name() {
-        assert!(!host().is_empty() && !host().contains('\0'));
+        assert!(!host_name().is_empty() && !host_name().contains('\0'));
     }
 }

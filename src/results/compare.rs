@@ -4,9 +4,10 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use hdf5::types::{FixedAscii, FloatSize, IntSize, TypeDescriptor, VarLenArray, VarLenUnicode};
-use hdf5::{Container, File, Group, H5Type, Location, ObjectReference1, ReferencedObject};
+use hdf5::{Container, Group, H5Type, Location, ObjectReference1, ReferencedObject};
 
 use super::schema;
+use crate::files;
 
 /// Attribute of a dimension scale that lists who uses it, in file addresses; `DIMENSION_LIST` of the users says the same.
 const BACK_REFERENCES: &str = "REFERENCE_LIST";
@@ -20,7 +21,7 @@ const LONGEST_SCALE_NAME: usize = 64;
 /// # Errors
 /// A file that cannot be read, or that holds a type which no results file has.
 pub fn first_difference(a: &Path, b: &Path) -> anyhow::Result<Option<String>> {
-    let open = |path: &Path| File::open(path).with_context(|| format!("opening {}", path.display()));
+    let open = |path: &Path| files::hdf5::open(path).with_context(|| format!("opening {}", path.display()));
     differing_groups(&*open(a)?, &*open(b)?)
 }
 

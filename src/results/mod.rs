@@ -4,12 +4,11 @@
 //! two directions, [`show`] the table, JSON and CSV for people and scripts, [`switching`] the sizes at which all inputs switch, by
 //! depth, [`compare`] the proof that two files hold the same science.
 
-pub mod aside;
 pub mod compare;
+pub mod head;
 pub mod read;
 mod scales;
 pub mod schema;
-pub mod seal;
 pub mod show;
 pub mod summary;
 pub mod switching;
@@ -150,8 +149,11 @@ pub struct Provenance {
     pub mpi_library: String,
     pub hdf5_version: String,
     pub ranks: u32,
-    /// Worker threads of each rank.
+    /// Worker threads of the rank that has most.
     pub threads: u32,
+    /// The same of all ranks, such as `2`, or `rank 0: 2, ranks 1-63: 4`.
+    #[serde(default)]
+    pub threads_by_rank: String,
     pub host: String,
     /// UTC, RFC 3339.
     pub started: String,

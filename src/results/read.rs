@@ -6,9 +6,10 @@ use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, File, Group, H5Type, Location};
 
 use super::schema::{self, Axes, Axis, Variable};
-use super::{CellResults, EngineName, Provenance, Results, SearchName, seal};
+use super::{CellResults, EngineName, Provenance, Results, SearchName};
 use crate::error::BadInput;
 use crate::experiment::{Experiment, Unit};
+use crate::files::{self, seal};
 use crate::unit::{Sample, Status, UnitRecord};
 
 /// Deflate cannot shrink by more than 1032:1, so an array larger than this many times its file does not hold what it claims.
@@ -36,7 +37,7 @@ fn read_checked(path: &Path) -> Result<Results, Why> {
     if let Some(flaw) = seal::flaw(path).map_err(|error| error.to_string())? {
         return Err(flaw.into());
     }
-    let file = File::open(path).map_err(|error| format!("not an HDF5 file, or not a whole one: {error}"))?;
+    let file = files::hdf5::open(path).map_err(|error| format!("not an HDF5 file, or not a whole one: {error}"))?;
     let source = Source { file, bytes };
 
     let format = text(&source.file, "format")?;
@@ -278,6 +279,7 @@ fn read_provenance(group: &Group) -> Result<Provenance, Why> {
         hdf5_version: text(group, "hdf5_version")?,
         ranks: number(group, "ranks")?,
         threads: number(group, "threads")?,
+        threads_by_rank: if group.attr("threads_by_rank").is_ok() { text(group, "threads_by_rank")? } else { String::new() },
         host: text(group, "host")?,
         started: text(group, "started")?,
         ended: text(group, "ended")?,

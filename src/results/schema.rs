@@ -12,6 +12,8 @@ pub const FORMAT: &str = "advstep-hpc results";
 pub const VERSION: u32 = 3;
 /// The oldest version that is read: what came later is absent there, and has one possible value.
 pub const OLDEST_VERSION: u32 = 2;
+/// Root attribute: [`SCIENCE_VERSION`](crate::unit::SCIENCE_VERSION) of the program that computed the samples.
+pub const SCIENCE_VERSION: &str = "science_version";
 /// Root attribute `program`.
 pub const PROGRAM: &str = env!("CARGO_PKG_NAME");
 /// Status of the samples of a cell that is not in a partial file.

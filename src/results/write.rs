@@ -3,18 +3,17 @@
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-use hdf5::file::LibraryVersion;
 use hdf5::filters::deflate_available;
 use hdf5::plist::file_create::LinkCreationOrder;
 use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, File, Group, H5Type, Location};
 use ndarray::{ArrayView3, ArrayView4};
 
-use super::aside::replace_file;
 use super::schema::{self, Axes, Axis, Variable};
-use super::{CellResults, Provenance, Results, Summary, scales, seal};
+use super::{CellResults, Provenance, Results, Summary, scales};
 use crate::experiment::{Cell, Direction, Experiment, INFINITE_WIDTH};
-use crate::unit::Sample;
+use crate::files::{self, Existing, place, seal};
+use crate::unit::{SCIENCE_VERSION, Sample};
 
 /// Elements of a chunk of the raw arrays: 512 KiB of f64, half of HDF5's default chunk cache.
 const CHUNK_ELEMENTS: usize = 1 << 16;
@@ -22,20 +21,20 @@ const CHUNK_ELEMENTS: usize = 1 << 16;
 /// a file is not worth four fifths of the time that the end of a run takes.
 const DEFLATE_LEVEL: u8 = 4;
 
-/// Writes `results` to `path`, replacing what is there.
+/// Writes `results` to `path`.
 ///
 /// The file is written aside in the same directory, flushed to disk and then renamed, so that at no moment there is half a file
 /// at `path`. `results` must hold every sample of the experiment.
-pub fn write(path: &Path, results: &Results) -> anyhow::Result<()> {
+pub fn write(path: &Path, existing: Existing, results: &Results) -> anyhow::Result<()> {
     let (found, cells) = (results.cells.len(), results.experiment.cells().len());
     ensure!(results.is_complete(), "the results hold {found} of the {cells} cells of the experiment");
-    write_partial(path, results)
+    write_partial(path, existing, results)
 }
 
 /// As [`write`], of the cells that `results` holds: some of the experiment, each of them whole.
-pub fn write_partial(path: &Path, results: &Results) -> anyhow::Result<()> {
+pub fn write_partial(path: &Path, existing: Existing, results: &Results) -> anyhow::Result<()> {
     let places = places(results)?;
-    replace_file(path, |aside| {
+    place::write(path, existing, |aside| {
         write_file(aside, results, &places)?;
         Ok(seal::seal(aside)?)
     })
@@ -64,11 +63,7 @@ fn places(results: &Results) -> anyhow::Result<Vec<usize>> {
 }
 
 fn write_file(path: &Path, results: &Results, places: &[usize]) -> anyhow::Result<()> {
-    let file = File::with_options()
-        // netCDF-C shows variables in creation order. Nothing newer than HDF5 1.8 is needed to read the file.
-        .with_fcpl(|create| create.link_creation_order(LinkCreationOrder::Indexed))
-        .with_fapl(|access| access.libver_bounds(LibraryVersion::Earliest, LibraryVersion::V18))
-        .create(path)?;
+    let file = files::hdf5::create(path)?;
     let axes = Axes::of(&results.experiment, results.experiment.cells().len());
     write_root_attributes(&file, results)?;
     let scales = write_coordinates(&file, &axes)?;
@@ -98,6 +93,7 @@ fn write_root_attributes(file: &File, results: &Results) -> anyhow::Result<()> {
     set_text(file, "program", schema::PROGRAM)?;
     set_text(file, "experiment", &results.experiment.to_toml())?;
     set_number(file, "seed", results.experiment.seed)?;
+    set_number(file, schema::SCIENCE_VERSION, SCIENCE_VERSION)?;
     set_number(file, "complete", u8::from(results.is_complete()))
 }
 
@@ -111,6 +107,7 @@ pub(crate) fn write_provenance(group: &Group, provenance: &Provenance) -> anyhow
     set_text(group, "hdf5_version", &provenance.hdf5_version)?;
     set_number(group, "ranks", provenance.ranks)?;
     set_number(group, "threads", provenance.threads)?;
+    set_text(group, "threads_by_rank", &provenance.threads_by_rank)?;
     set_text(group, "host", &provenance.host)?;
     set_text(group, "started", &provenance.started)?;
     set_text(group, "ended", &provenance.ended)

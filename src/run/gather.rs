@@ -74,9 +74,16 @@ pub fn send(comm: &dyn Comm, finished: &Finished, queue: &UnitQueue, stop: &Stop
     Ok(())
 }
 
-/// On rank 0: takes the records of its own workers and of all other ranks, until every rank has sent all it has. Returns whether they
-/// all have: a rank that hangs is not waited for when the job is to stop.
-pub fn collect(comm: &dyn Comm, finished: &Finished, queue: &UnitQueue, stop: &Stop, root: &mut Root) -> Result<bool, Failure> {
+/// How the gathering ended.
+pub struct Gathered {
+    /// Whether every rank has sent all it has: one that hangs is not waited for when the job is to stop.
+    pub all_answered: bool,
+    /// When the job was asked to stop, if it was.
+    pub stopping: Option<Instant>,
+}
+
+/// On rank 0: takes the records of its own workers and of all other ranks, until every rank has sent all it has.
+pub fn collect(comm: &dyn Comm, finished: &Finished, queue: &UnitQueue, stop: &Stop, root: &mut Root) -> Result<Gathered, Failure> {
     let mut computing = true;
     let mut sending = comm.size() - 1;
     let mut stopping: Option<Instant> = None;
@@ -115,7 +122,7 @@ pub fn collect(comm: &dyn Comm, finished: &Finished, queue: &UnitQueue, stop: &S
                 root.rescue();
                 stopping = Some(Instant::now());
             }
-            (Some(since), _) if since.elapsed() >= stop.grace + PATIENCE => return Ok(false),
+            (Some(since), _) if since.elapsed() >= stop.grace + PATIENCE => return Ok(Gathered { all_answered: false, stopping }),
             (Some(since), _) if since.elapsed() >= stop.grace => computing = false,
             _ => {}
         }
@@ -123,5 +130,5 @@ pub fn collect(comm: &dyn Comm, finished: &Finished, queue: &UnitQueue, stop: &S
     if stopping.is_none() {
         comm.call_end();
     }
-    Ok(true)
+    Ok(Gathered { all_answered: true, stopping })
 }

@@ -18,9 +18,11 @@ mod queue;
 pub mod records;
 mod root;
 mod stop;
+mod trouble;
 mod workers;
 
 use std::thread;
+use std::time::Instant;
 
 use anyhow::Error;
 use crossbeam_channel::unbounded;
@@ -29,7 +31,7 @@ use crate::cli::request::RunRequest;
 use crate::comm::failure::{Failure, end_job, end_job_on_panic};
 use crate::comm::{self, Comm, agree};
 use crate::error::EXIT_AGAIN;
-use prepare::{Job, Past};
+use prepare::{Job, Part, Past};
 use queue::UnitQueue;
 use root::Root;
 use stop::Stop;
@@ -45,10 +47,11 @@ pub fn run(request: impl FnOnce() -> anyhow::Result<RunRequest>) -> anyhow::Resu
     end_job_on_panic(comm);
     let request = agree(comm, request())?;
     let stop = agree(comm, Stop::listen(request.max_time, request.grace))?;
-    let (job, past) = prepare::prepare(comm, request)?;
-    match past {
-        Some(past) => work_and_write(comm, &job, past, &stop),
-        None => compute(comm, &job, &stop, |finished, queue| {
+    let (job, part) = prepare::prepare(comm, request)?;
+    match part {
+        Part::Nothing => {}
+        Part::Root(past) => work_and_write(comm, &job, *past, &stop),
+        Part::Worker => compute(comm, &job, &stop, |finished, queue| {
             gather::send(comm, finished, queue, &stop)?;
             match common_end(comm, 0) {
                 0 => Ok(()),
@@ -63,15 +66,15 @@ pub fn run(request: impl FnOnce() -> anyhow::Result<RunRequest>) -> anyhow::Resu
 /// On rank 0: computes its units, gathers those of all ranks, and writes.
 fn work_and_write(comm: &dyn Comm, job: &Job, past: Past, stop: &Stop) {
     let Past { records, journal, recovery } = past;
-    let mut root = Root::new(job, comm.size(), records, journal);
+    let mut root = Root::new(job, records, journal);
     root.introduce(recovery.as_ref());
     let root = compute(comm, job, stop, |finished, queue| {
-        let answered = gather::collect(comm, finished, queue, stop, &mut root).inspect_err(|_| root.rescue())?;
+        let gathered = gather::collect(comm, finished, queue, stop, &mut root).inspect_err(|_| root.rescue())?;
         if root.is_complete() {
             return Ok(root);
         }
-        root.leave(stop)?;
-        if !answered {
+        root.leave(stop, gathered.stopping.unwrap_or_else(Instant::now))?;
+        if !gathered.all_answered {
             comm.abort(EXIT_AGAIN);
         }
         common_end(comm, EXIT_AGAIN);

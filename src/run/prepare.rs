@@ -8,23 +8,25 @@ use super::fault::Fault;
 use super::journal::{self, Header, Journal, Recovery};
 use super::progress::span;
 use super::records::{Finished, Records};
-use super::root::snapshot_of;
+use super::root::{SNAPSHOT_SUFFIX, snapshot_of};
 use super::{RunRequest, codec};
-use crate::cli::paths::check_output;
 use crate::comm::{Comm, MAX_MESSAGE, agree};
 use crate::error::BadInput;
 use crate::experiment::Unit;
-use crate::machine::{self, blas};
+use crate::files::{Existing, Target, place};
+use crate::machine::{self, blas, terminal};
 use crate::plan::assign::share_of;
 use crate::plan::{self, Plan, Resources};
-use crate::results::{Provenance, aside};
+use crate::results::Provenance;
+use crate::status;
 
 /// One rank's part of a run.
 pub struct Job {
     pub request: RunRequest,
     pub plan: Plan,
-    /// Worker threads of this rank.
+    /// Worker threads of this rank, and on rank 0 those of every rank.
     pub threads: usize,
+    pub threads_by_rank: Vec<u64>,
     /// Predicted seconds of one unit of each cell, the same on all ranks.
     pub costs: Vec<f64>,
     /// This rank's units, the most costly first.
@@ -36,6 +38,16 @@ pub struct Job {
     started: String,
 }
 
+/// What this rank is to do.
+pub enum Part {
+    /// All is done already.
+    Nothing,
+    /// That of rank 0: it has the files.
+    Root(Box<Past>),
+    /// That of another rank.
+    Worker,
+}
+
 /// What rank 0 knows before the work: what an earlier run has done.
 pub struct Past {
     pub records: Records,
@@ -45,61 +57,75 @@ pub struct Past {
 }
 
 /// Plans the request, takes over what an earlier run has done, and finds this rank's share of the rest. Collective; an error is the same
-/// on all ranks and has been printed. Rank 0, and no other, gets a [`Past`].
-pub fn prepare(comm: &dyn Comm, mut request: RunRequest) -> anyhow::Result<(Job, Option<Past>)> {
+/// on all ranks and has been printed.
+pub fn prepare(comm: &dyn Comm, mut request: RunRequest) -> anyhow::Result<(Job, Part)> {
     let started = machine::now_utc();
-    let resources = resources(request.threads, request.memory);
+    let resources = resources(request.threads, request.memory, comm.ranks_on_node());
     agree(comm, request.experiment.inputs_law.load().map_err(Into::into))?;
     let (plan, fault) = agree(comm, check(comm, &request, resources))?;
     let costs = agree(comm, common_costs(comm, &request, &plan))?;
-    let past =
-        agree(comm, if comm.rank() == 0 { past(&request, &plan, resources.threads * comm.size()).map(Some) } else { Ok(None) })?;
-    let finished = past.as_ref().map_or_else(Vec::new, |past| Finished::of(&past.records).into_bytes());
-    let finished = Finished::from_bytes(plan.networks, comm.broadcast(finished));
+    let threads_by_rank = comm.gather(resources.threads as u64);
+    let threads = threads_by_rank.iter().sum::<u64>() as usize;
+    let part = agree(comm, if comm.rank() == 0 { root_part(&request, &plan, threads) } else { Ok(Part::Worker) })?;
+    // Nothing to broadcast says that there is nothing to do: an experiment has a unit.
+    let finished = comm.broadcast(match &part {
+        Part::Root(past) => Finished::of(&past.records).into_bytes(),
+        Part::Worker | Part::Nothing => Vec::new(),
+    });
+    let part = if finished.is_empty() { Part::Nothing } else { part };
+    let finished = Finished::from_bytes(plan.networks, finished);
     let shard = request.shard.map(|shard| HashSet::from_iter(shard.units(&request.experiment)));
     let is_ours = |unit| shard.as_ref().is_none_or(|own: &HashSet<Unit>| own.contains(&unit));
     let mut units_per_cell = vec![if shard.is_none() { plan.networks } else { 0 }; costs.len()];
     shard.iter().flatten().for_each(|unit| units_per_cell[unit.cell] += 1);
     let units = share_of(comm.rank(), &costs, plan.networks, comm.size(), |unit| is_ours(unit) && !finished.contains(unit));
-    Ok((Job { request, plan, threads: resources.threads, costs, units, units_per_cell, fault, started }, past))
+    let threads = resources.threads;
+    Ok((Job { request, plan, threads, threads_by_rank, costs, units, units_per_cell, fault, started }, part))
 }
 
-/// On rank 0: what an earlier run has left, and the journal to go on with, in a job of `threads` worker threads in all. Refuses a journal
-/// of another experiment, changing nothing.
-fn past(request: &RunRequest, plan: &Plan, threads: usize) -> anyhow::Result<Past> {
-    let out = &request.out;
-    let (path, header) = (journal::path_of(out), Header::new(&request.experiment, request.shard, plan));
+/// On rank 0: claims the results file, and finds what an earlier run has left of it, in a job of `threads` worker threads in all. Whatever is
+/// refused is refused with nothing changed.
+fn root_part(request: &RunRequest, plan: &Plan, threads: usize) -> anyhow::Result<Part> {
+    let target = Target::claim(&request.out, "--out", &[journal::SUFFIX, SNAPSHOT_SUFFIX])?;
+    let (journal, snapshot) = (journal::path_of(target.path()), snapshot_of(target.path()));
+    if request.fresh {
+        place::move_aside(&[target.path(), &journal, &snapshot])?;
+    } else if !request.overwrite && target.exists() {
+        if status::is_finished(target.path(), &request.experiment, request.shard) {
+            if !request.quiet {
+                terminal::say(&format!("advstep-hpc: {} is already complete", request.out.display()));
+            }
+            return Ok(Part::Nothing);
+        }
+        target.check_free(Existing::Refuse)?;
+    }
+    let header = Header::new(&request.experiment, request.shard, plan);
     let mut records = Records::new(plan.cells.len(), plan.networks, request.experiment.samples_of_network());
-    let found = if request.fresh { None } else { journal::find(&path, &header)? };
-    aside::remove_leftovers(out);
-    aside::remove_leftovers(&snapshot_of(out));
+    let found = journal::find(&journal, &header)?;
+    if target.is_locked() {
+        place::remove_leftovers(&snapshot);
+    }
     let (journal, recovery) = match found {
         Some(found) => {
-            let (journal, recovery) = found.recover(&mut records, threads)?;
+            let (journal, recovery) = found.recover(target, &mut records, threads)?;
             (journal, Some(recovery))
         }
-        None => {
-            if request.fresh {
-                journal::check_free(&path)?;
-                aside::move_aside(&[out, &path, &snapshot_of(out)])?;
-            }
-            (Journal::create(&path, &header, threads)?, None)
-        }
+        None => (Journal::create(target, &header, threads)?, None),
     };
-    Ok(Past { records, journal, recovery })
+    Ok(Part::Root(Box::new(Past { records, journal, recovery })))
 }
 
-/// What this rank has: what was asked for, or all that it may use.
-pub fn resources(threads: Option<usize>, memory: Option<u64>) -> Resources {
-    let threads = if blas::is_safe_for_threads() { threads.unwrap_or_else(machine::cores_of_this_rank) } else { 1 };
-    Resources { threads, memory: memory.unwrap_or_else(machine::memory_of_this_rank) }
+/// What this rank, one of `ranks` on its node, has: what was asked for, or all that it may use.
+pub fn resources(threads: Option<usize>, memory: Option<u64>, ranks: usize) -> Resources {
+    let threads = match blas::is_safe_for_threads() {
+        true => threads.unwrap_or_else(|| machine::cores_of_this_rank(ranks)),
+        false => 1,
+    };
+    Resources { threads, memory: memory.unwrap_or_else(|| machine::memory_of_this_rank(ranks)) }
 }
 
 /// What each rank can check alone.
 fn check(comm: &dyn Comm, request: &RunRequest, resources: Resources) -> anyhow::Result<(Plan, Option<Fault>)> {
-    if comm.rank() == 0 {
-        check_output(&request.out, request.overwrite || request.fresh)?;
-    }
     let inputs = request.experiment.samples_of_network();
     if comm.size() > 1 && codec::record_bytes(inputs) > MAX_MESSAGE {
         return Err(BadInput::new(
@@ -145,7 +171,7 @@ impl Job {
     }
 
     /// What is about to run, in one line.
-    pub fn summary(&self, ranks: usize) -> String {
+    pub fn summary(&self) -> String {
         let (cells, networks) = (self.plan.cells.len(), self.plan.networks);
         let units = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
         let mine: f64 = self.units.iter().map(|unit| self.costs[unit.cell]).sum();
@@ -156,14 +182,14 @@ impl Job {
             units(cells, "cell"),
             units(networks, "network"),
             units(self.request.experiment.inputs, "input"),
-            units(ranks, "rank"),
+            units(self.threads_by_rank.len(), "rank"),
             units(self.threads, "thread"),
             span(predicted),
         )
     }
 
     /// Where the results come from; the run ends now.
-    pub fn provenance(&self, ranks: usize) -> Provenance {
-        machine::provenance(&self.request.command_line, ranks, self.threads, &self.started)
+    pub fn provenance(&self) -> Provenance {
+        machine::provenance(&self.request.command_line, &self.threads_by_rank, &self.started)
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::prepare::Job;
 use super::records::Records;
+use crate::files::Existing;
 use crate::results::{self, Results};
 use crate::shard::file::{self as shard_file, ShardResults};
 
@@ -15,8 +16,8 @@ pub enum Product {
 
 impl Product {
     /// Of the records of every unit of `job`, which are no longer in `records` then.
-    pub fn of(job: &Job, ranks: usize, records: &mut Records) -> Self {
-        let (experiment, provenance) = (job.request.experiment.clone(), job.provenance(ranks));
+    pub fn of(job: &Job, records: &mut Records) -> Self {
+        let (experiment, provenance) = (job.request.experiment.clone(), job.provenance());
         match job.request.shard {
             None => Product::Whole(Results { experiment, cells: records.take_finished_cells(&job.plan), provenance }),
             Some(shard) => Product::Part(ShardResults {
@@ -29,19 +30,19 @@ impl Product {
         }
     }
 
-    /// Writes the file, in place of one that is there.
-    pub fn write(&self, path: &Path) -> anyhow::Result<()> {
+    /// Writes the file to `path`.
+    pub fn write(&self, path: &Path, existing: Existing) -> anyhow::Result<()> {
         match self {
-            Product::Whole(results) => results::write(path, results),
-            Product::Part(results) => shard_file::write(path, results),
+            Product::Whole(results) => results::write(path, existing, results),
+            Product::Part(results) => shard_file::write(path, existing, results),
         }
     }
 
-    /// What to tell of it once it is written to `path`.
-    pub fn text(&self, path: &Path) -> String {
+    /// What to tell of it once it is written to the file `name`.
+    pub fn text(&self, name: &str) -> String {
         match self {
-            Product::Whole(results) => format!("{}\nResults are in {}", results::show::table(results), path.display()),
-            Product::Part(results) => format!("The results of {} are in {}", results.shard, path.display()),
+            Product::Whole(results) => format!("{}\nResults are in {}", results::show::table(results), name),
+            Product::Part(results) => format!("The results of {} are in {}", results.shard, name),
         }
     }
 }

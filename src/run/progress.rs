@@ -41,7 +41,7 @@ impl Progress {
     pub fn say(&self, line: &str) {
         match &self.display {
             Display::Bar(bar) => bar.println(line),
-            Display::Lines(_) => eprintln!("{line}"),
+            Display::Lines(_) => terminal::say(line),
             Display::Silent => {}
         }
     }
@@ -75,11 +75,18 @@ impl Progress {
     }
 
     /// Takes the bar away, or prints the last line.
-    pub fn end(self) {
-        match self.display {
+    pub fn end(&self) {
+        match &self.display {
             Display::Bar(bar) => bar.finish_and_clear(),
             Display::Lines(_) => self.tally.print(self.started.elapsed()),
             Display::Silent => {}
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn clear(&self) {
+        if let Display::Bar(bar) = &self.display {
+            bar.finish_and_clear();
         }
     }
 }
@@ -146,7 +153,7 @@ impl Tally {
     }
 
     fn print(&self, elapsed: Duration) {
-        eprintln!("advstep-hpc: {:3.0} %  {}", 100.0 * self.fraction(), self.text(elapsed));
+        terminal::say(&format!("advstep-hpc: {:3.0} %  {}", 100.0 * self.fraction(), self.text(elapsed)));
     }
 }
 

@@ -4,12 +4,12 @@
 //! is an error.
 
 use std::fs;
-use std::io::{Write, stdout};
+use std::io::{ErrorKind, Write, stdout};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Error};
+use anyhow::Context;
 
 use super::journal::{Journal, Recovery};
 use super::prepare::Job;
@@ -17,44 +17,54 @@ use super::product::Product;
 use super::progress::Progress;
 use super::records::Records;
 use super::stop::Stop;
+use super::trouble::{RETRY, Trouble, warn};
+use crate::files::Existing;
 use crate::results::{self, Results};
-use crate::unit::UnitRecord;
+use crate::unit::{Sample, UnitRecord};
 
-/// How long after a failed write the next is tried.
-const RETRY: Duration = Duration::from_secs(2);
+/// Bytes of samples a second that a snapshot is sure to be written at, on a disk of no great speed.
+const SNAPSHOT_RATE: f64 = 50e6;
+/// Seconds that even a small one may take.
+const SNAPSHOT_LEAST: f64 = 1.0;
 
 /// The snapshot beside the results file `out`: `results.partial.h5` beside `results.h5`.
 pub fn snapshot_of(out: &Path) -> PathBuf {
     let stem = if out.extension().is_some_and(|extension| extension == "h5") { out.file_stem() } else { out.file_name() };
     let mut name = stem.unwrap_or_default().to_os_string();
-    name.push(".partial.h5");
+    name.push(SNAPSHOT_SUFFIX);
     out.with_file_name(name)
 }
+
+/// What the name of a snapshot has behind that of its results file, at most.
+pub const SNAPSHOT_SUFFIX: &str = ".partial.h5";
 
 /// The records and the files of a job.
 pub struct Root<'j> {
     job: &'j Job,
-    ranks: usize,
     records: Records,
     journal: Journal,
     progress: Progress,
     next_snapshot: Option<Instant>,
-    /// The writing that failed last, and when to try it again.
-    trouble: Option<(String, Instant)>,
+    /// What goes wrong with the journal, the snapshot, and the results file.
+    journal_trouble: Trouble,
+    snapshot_trouble: Trouble,
+    results_trouble: Trouble,
 }
 
 impl<'j> Root<'j> {
     /// Goes on from `records`, which were in `journal` already.
-    pub fn new(job: &'j Job, ranks: usize, records: Records, journal: Journal) -> Self {
+    pub fn new(job: &'j Job, records: Records, journal: Journal) -> Self {
         let mut progress = Progress::new(&job.costs, &job.units_per_cell, job.request.quiet);
         records.units().for_each(|unit| progress.take_over(unit));
         let next_snapshot = job.request.snapshot.and_then(|interval| Instant::now().checked_add(interval));
-        Self { job, ranks, records, journal, progress, next_snapshot, trouble: None }
+        let [journal_trouble, snapshot_trouble, results_trouble] = Default::default();
+        Self { job, records, journal, progress, next_snapshot, journal_trouble, snapshot_trouble, results_trouble }
     }
 
     /// Says what is about to run, and what was found of an earlier run.
     pub fn introduce(&self, recovery: Option<&Recovery>) {
-        self.progress.say(&self.job.summary(self.ranks));
+        self.progress.say(&self.job.summary());
+        self.journal.target().warning().iter().for_each(|warning| warn(warning));
         let Some(recovery) = recovery else { return };
         let journal = self.journal.path().display();
         let (taken, total) = (recovery.units, self.job.units_in_all());
@@ -84,47 +94,32 @@ impl<'j> Root<'j> {
     /// Does what is due: journal, snapshot, progress. Cheap when nothing is; to be called often.
     pub fn tend(&mut self) {
         self.progress.show();
-        if self.trouble.as_ref().is_some_and(|(_, again)| Instant::now() < *again) {
-            return;
+        if !self.journal_trouble.is_waiting() {
+            match self.journal.tend(&self.records) {
+                Ok(true) => self.journal_trouble.written(),
+                Ok(false) => {}
+                Err(error) => self.journal_trouble.failed(&error),
+            }
         }
-        let mut outcome = self.journal.tend(&self.records);
-        if outcome.is_ok() && self.next_snapshot.is_some_and(|next| Instant::now() >= next) {
-            outcome = self.write_snapshot();
+        if !self.snapshot_trouble.is_waiting() && self.next_snapshot.is_some_and(|next| Instant::now() >= next) {
+            self.write_snapshot();
             // From now, not from when it was due: a file that takes long to write must not take all the time there is.
             self.next_snapshot = self.job.request.snapshot.and_then(|interval| Instant::now().checked_add(interval));
-        }
-        self.note_trouble(outcome);
-    }
-
-    /// Says once what goes wrong, and once that it is over.
-    fn note_trouble(&mut self, outcome: anyhow::Result<()>) {
-        match outcome {
-            Ok(()) => {
-                if let Some((trouble, _)) = self.trouble.take() {
-                    warn(&format!("writing works again (it did not: {trouble})"));
-                }
-            }
-            Err(error) => {
-                let text = format!("{error:#}");
-                if self.trouble.as_ref().is_none_or(|(known, _)| *known != text) {
-                    warn(&format!("{text} (the results are kept in memory) make room; it is tried again"));
-                }
-                self.trouble = Some((text, Instant::now() + RETRY));
-            }
         }
     }
 
     /// Writes a partial results file of the cells finished so far, if there are any.
-    fn write_snapshot(&mut self) -> anyhow::Result<()> {
+    fn write_snapshot(&mut self) {
         let cells = self.records.take_finished_cells(&self.job.plan);
-        let results =
-            Results { experiment: self.job.request.experiment.clone(), cells, provenance: self.job.provenance(self.ranks) };
-        let outcome = match results.cells.is_empty() {
-            true => Ok(()),
-            false => results::write_partial(&snapshot_of(&self.job.request.out), &results).context("cannot write the snapshot"),
-        };
+        let results = Results { experiment: self.job.request.experiment.clone(), cells, provenance: self.job.provenance() };
+        if !results.cells.is_empty() {
+            let path = snapshot_of(self.journal.target().path());
+            match results::write_partial(&path, Existing::Replace, &results).context("cannot write the snapshot") {
+                Ok(()) => self.snapshot_trouble.written(),
+                Err(error) => self.snapshot_trouble.failed(&error),
+            }
+        }
         self.records.put_back(results.cells);
-        outcome
     }
 
     /// Whether every unit is finished.
@@ -132,21 +127,24 @@ impl<'j> Root<'j> {
         self.records.count() == self.job.units_in_all()
     }
 
-    /// Brings everything to the disk before the job ends unfinished.
+    /// Brings everything to the disk before the job ends unfinished, `since` the moment when it was asked to stop. A snapshot is written only
+    /// if it is sure to be there before the grace is over: a batch system may kill what takes longer.
     ///
     /// # Errors
     /// When some records are not in the journal although that was tried until the grace was over.
-    pub fn leave(mut self, stop: &Stop) -> anyhow::Result<()> {
+    pub fn leave(mut self, stop: &Stop, since: Instant) -> anyhow::Result<()> {
         let (finished, total) = (self.records.count(), self.job.units_in_all());
-        let saved = self.insist(stop, |root| root.journal.flush(&root.records));
-        let snapshot = self.write_snapshot();
-        self.progress.end();
-        saved.context("networks that are finished could not be saved")?;
-        if let Err(error) = snapshot {
-            warn(&format!("{error:#}"));
+        self.insist(stop, |root| root.journal.flush(&root.records), |root| &mut root.journal_trouble)
+            .context("networks that are finished could not be saved")
+            .inspect_err(|_| self.progress.clear())?;
+        let samples = finished * self.records.inputs() * size_of::<Sample>();
+        let time = Duration::from_secs_f64(SNAPSHOT_LEAST + samples as f64 / SNAPSHOT_RATE);
+        if since.elapsed() + time <= stop.grace {
+            self.write_snapshot();
         }
+        self.progress.end();
         let journal = self.journal.path().display();
-        warn(&format!("stopped: {finished} of {total} networks are finished, in {journal}; start again to go on"));
+        warn(&format!("stopped after {finished} of {total} networks (saved in {journal}); re-run to resume"));
         Ok(())
     }
 
@@ -162,62 +160,65 @@ impl<'j> Root<'j> {
     /// # Errors
     /// When the file cannot be written. The records are in the journal then, or that too was tried until the grace was over.
     pub fn finish(mut self, stop: &Stop) -> anyhow::Result<()> {
-        let flushed = self.journal.flush(&self.records);
-        self.note_trouble(flushed);
-        let product = Product::of(self.job, self.ranks, &mut self.records);
-        let out = &self.job.request.out;
-        let written = match product.write(out) {
-            Err(error) if !self.journal.is_whole() => {
-                self.note_trouble(Err(error));
-                self.insist(stop, |_| product.write(out))
+        if let Err(error) = self.journal.flush(&self.records) {
+            self.journal_trouble.failed(&error);
+        }
+        let product = Product::of(self.job, &mut self.records);
+        let existing = if self.job.request.overwrite { Existing::Replace } else { Existing::Refuse };
+        let path = self.journal.target().path().to_path_buf();
+        let written = match product.write(&path, existing) {
+            Err(error) if !self.journal.is_whole() && !is_in_the_way(&error) => {
+                self.results_trouble.failed(&error);
+                self.insist(stop, |_| product.write(&path, existing), |root| &mut root.results_trouble)
             }
             written => written,
         };
-        if written.is_ok() {
-            self.note_trouble(Ok(()));
-        }
         self.progress.end();
+        let name = self.journal.target().name().display().to_string();
         if let Err(error) = written {
+            let remedy = if is_in_the_way(&error) { "move that file away" } else { "free disk space" };
             let fate = match self.journal.is_whole() {
-                true => format!("(all networks are in {}) make room and start again", self.journal.path().display()),
+                true => format!("(all networks are in {}) {remedy} and re-run", self.journal.path().display()),
                 false => "(nor could the journal) the results are lost".to_string(),
             };
-            return Err(error.context(format!("the results could not be written {fate}")));
+            return Err(error.context(format!("the results could not be written to {name} {fate}")));
         }
-        for removed in [self.journal.remove(), fs::remove_file(snapshot_of(out))] {
+        for removed in [self.journal.remove(), fs::remove_file(snapshot_of(&path))] {
             match removed {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => warn(&format!("cannot clean up: {error}")),
+                Err(error) if error.kind() != ErrorKind::NotFound => warn(&format!("cannot clean up: {error}")),
                 _ => {}
             }
         }
         if !self.job.request.quiet {
             // The file is written: a reader of the table who has gone is no failure.
-            let _ = writeln!(stdout(), "{}", product.text(out));
+            let _ = writeln!(stdout(), "{}", product.text(&name));
         }
         Ok(())
     }
 
     /// Tries `write` again and again, until it works or the grace of `stop` is over.
-    fn insist(&mut self, stop: &Stop, mut write: impl FnMut(&mut Self) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    fn insist(
+        &mut self,
+        stop: &Stop,
+        mut write: impl FnMut(&mut Self) -> anyhow::Result<()>,
+        trouble: impl Fn(&mut Self) -> &mut Trouble,
+    ) -> anyhow::Result<()> {
         let started = Instant::now();
         loop {
-            let error: Error = match write(self) {
-                Ok(()) => {
-                    self.note_trouble(Ok(()));
-                    return Ok(());
-                }
-                Err(error) => error,
+            let Err(error) = write(self) else {
+                trouble(self).written();
+                return Ok(());
             };
             if started.elapsed() + RETRY > stop.grace {
                 return Err(error);
             }
-            self.note_trouble(Err(error));
+            trouble(self).failed(&error);
             sleep(RETRY);
         }
     }
 }
 
-/// Says what went wrong, even to those who want no progress.
-fn warn(text: &str) {
-    eprintln!("advstep-hpc: {text}");
+/// Whether a file appeared under the name of the results while the job ran, which no waiting mends.
+fn is_in_the_way(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::AlreadyExists))
 }

@@ -20,11 +20,11 @@ use serde::{Deserialize, Serialize};
 use super::Shard;
 use crate::error::BadInput;
 use crate::experiment::Experiment;
-use crate::results::aside::replace_file;
+use crate::files::{Existing, place};
 use crate::results::read::{check_sample, check_seconds};
 use crate::results::{EngineName, Provenance, SearchName};
 use crate::run::codec;
-use crate::unit::UnitRecord;
+use crate::unit::{SCIENCE_VERSION, UnitRecord};
 
 const MAGIC: [u8; 8] = *b"ADVSHARD";
 const VERSION: u32 = 1;
@@ -51,16 +51,18 @@ struct Header {
     shard: (usize, usize),
     /// As TOML.
     experiment: String,
+    science_version: u32,
     /// Codes of engine and search, a pair for each cell.
     methods: Vec<(u8, u8)>,
     provenance: Provenance,
 }
 
-/// Writes the file of a shard at `path`, which is replaced if it exists.
-pub fn write(path: &Path, results: &ShardResults) -> anyhow::Result<()> {
+/// Writes the file of a shard to `path`.
+pub fn write(path: &Path, existing: Existing, results: &ShardResults) -> anyhow::Result<()> {
     let header = Header {
         shard: (results.shard.number(), results.shard.count()),
         experiment: results.experiment.to_toml(),
+        science_version: SCIENCE_VERSION,
         methods: results.methods.iter().map(|&(engine, search)| (engine as u8, search as u8)).collect(),
         provenance: results.provenance.clone(),
     };
@@ -69,7 +71,7 @@ pub fn write(path: &Path, results: &ShardResults) -> anyhow::Result<()> {
     start.extend(VERSION.to_le_bytes());
     start.extend(u32::try_from(header.len())?.to_le_bytes());
     start.extend(header);
-    replace_file(path, |aside| {
+    place::write(path, existing, |aside| {
         let (mut file, mut checksum) = (BufWriter::new(fs::File::create(aside)?), crc32fast::Hasher::new());
         let mut put = |bytes: &[u8]| {
             checksum.update(bytes);
@@ -119,6 +121,10 @@ fn decode(bytes: &[u8]) -> Result<ShardResults, String> {
     let length = number(12).ok_or_else(short)? as usize;
     let (header, records) = body[FRONT..].split_at_checked(length).ok_or_else(short)?;
     let header: Header = serde_json::from_slice(header).map_err(|error| format!("its header is damaged: {error}"))?;
+    if header.science_version != SCIENCE_VERSION {
+        let version = header.science_version;
+        return Err(format!("it has version {version} of the science, this program has version {SCIENCE_VERSION}"));
+    }
     let shard = Shard::new(header.shard.0, header.shard.1).ok_or("its header names no shard")?;
     let experiment = Experiment::from_toml(&header.experiment, "its header").map_err(|error| format!("its experiment: {error}"))?;
     if header.methods.len() != experiment.cell_count() {
@@ -168,7 +174,7 @@ mod tests {
     fn bytes_of(results: &ShardResults) -> Vec<u8> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.shard");
-        write(&path, results).unwrap();
+        write(&path, Existing::Refuse, results).unwrap();
         fs::read(path).unwrap()
     }
 

@@ -140,6 +140,7 @@ fn common_provenance(shards: &[ShardResults], command_line: &str) -> Provenance 
         mpi_library: list(|provenance| &provenance.mpi_library),
         hdf5_version: list(|provenance| &provenance.hdf5_version),
         ranks: all().fold(0, |sum, provenance| sum.saturating_add(provenance.ranks)),
+        threads_by_rank: list(|provenance| &provenance.threads_by_rank),
         threads: all().map(|provenance| provenance.threads).max().unwrap_or(0),
         host: list(|provenance| &provenance.host),
         started: all().map(|provenance| &provenance.started).min().cloned().unwrap_or_default(),

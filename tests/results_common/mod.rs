@@ -87,6 +87,7 @@ pub fn provenance() -> Provenance {
         hdf5_version: "1.10.8".into(),
         ranks: 3,
         threads: 2,
+        threads_by_rank: "2".into(),
         host: "node7".into(),
         started: "2025-01-01T00:00:00Z".into(),
         ended: "2025-01-01T00:01:00Z".into(),

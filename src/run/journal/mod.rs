@@ -1,7 +1,7 @@
 //! The journal: every finished unit, on disk beside the results file soon after it is finished.
 //!
 //! `FILE.h5.journal` begins with a [`header`] of what decides the bytes of its records; the records follow in [`frames`], in any order.
-//! It is appended to by rank 0 alone, under a lock, and removed when the results file is in place. Whatever happens to the disk
+//! It is appended to by rank 0 alone, which holds the lock of the results file, and removed when the results file is in place. Whatever happens to the disk
 //! meanwhile, the records stay in memory: what could not be written is written later. What it may cost is in [`allowance`].
 
 mod allowance;
@@ -9,11 +9,9 @@ mod frames;
 mod header;
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Seek, SeekFrom, Write};
 use std::ops::Range;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -22,8 +20,9 @@ use anyhow::Context;
 use super::records::Records;
 use crate::error::BadInput;
 use crate::experiment::Unit;
+use crate::files::lock::is_at;
+use crate::files::{Target, place};
 use crate::machine::clock::thread_time;
-use crate::results::aside::directory_of;
 use allowance::Allowance;
 pub use allowance::SHARE_OF_MAIN_THREAD;
 use frames::{Frames, Piece};
@@ -36,17 +35,15 @@ const SYNC_INTERVAL: Duration = Duration::from_secs(5);
 /// Bytes written at a time, at least if there are as many.
 const WRITE: usize = 1 << 20;
 
-/// How long a lock is waited for.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// What the name of a journal has behind that of its results file.
+pub const SUFFIX: &str = ".journal";
 
 /// The journal of the results file `out`.
 pub fn path_of(out: &Path) -> PathBuf {
-    let mut name = OsString::from(out);
-    name.push(".journal");
-    name.into()
+    place::with_suffix(out, SUFFIX)
 }
 
-/// A journal of this very experiment, locked, its header read.
+/// A journal of this very experiment, its header read.
 pub struct Found {
     path: PathBuf,
     header: Header,
@@ -69,7 +66,7 @@ pub struct Recovery {
 /// Opens the journal at `path`, if there is one. Changes nothing.
 ///
 /// # Errors
-/// A file that cannot be read or is no journal, one of another experiment, and one that another run is writing.
+/// A file that cannot be read or is no journal, and one of another experiment.
 pub fn find(path: &Path, header: &Header) -> Result<Option<Found>, BadInput> {
     let name = path.display();
     let refuse = |why: String| {
@@ -83,7 +80,6 @@ pub fn find(path: &Path, header: &Header) -> Result<Option<Found>, BadInput> {
         Ok(_) => {}
     }
     let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(|error| refuse(error.to_string()))?;
-    lock(&file, path)?;
     let theirs = Header::read(&mut file).map_err(refuse)?;
     if let Some(difference) = theirs.difference(header) {
         return Err(refuse(difference));
@@ -92,37 +88,10 @@ pub fn find(path: &Path, header: &Header) -> Result<Option<Found>, BadInput> {
     Ok(Some(Found { path: path.to_path_buf(), header: header.clone(), file, other_revision }))
 }
 
-/// Two runs must not write one journal. One that was killed may still be on its way out, so a lock is waited for a little. A file system
-/// without locks is taken at its word.
-fn lock(file: &File, path: &Path) -> Result<(), BadInput> {
-    let refuse =
-        |why| Err(BadInput::new(format!("cannot go on from {}", path.display()), why, "wait for it, or give --out another path"));
-    let started = Instant::now();
-    while let Err(TryLockError::WouldBlock) = file.try_lock() {
-        if started.elapsed() >= LOCK_PATIENCE {
-            return refuse("another run is writing it at this moment");
-        }
-        std::thread::sleep(LOCK_PATIENCE / 50);
-    }
-    let identity = |metadata: io::Result<fs::Metadata>| metadata.map(|metadata| (metadata.dev(), metadata.ino())).ok();
-    match identity(file.metadata()) == identity(fs::metadata(path)) {
-        true => Ok(()),
-        false => refuse("another run has put it away at this moment"),
-    }
-}
-
-/// Checks that no run is writing the journal at `path`, should there be one.
-pub fn check_free(path: &Path) -> Result<(), BadInput> {
-    match File::open(path) {
-        Ok(file) => lock(&file, path),
-        Err(_) => Ok(()),
-    }
-}
-
 impl Found {
     /// Puts all records into `records`, cuts off what is behind the last, and goes on from there, in a job of `threads` worker threads in
-    /// all.
-    pub fn recover(self, records: &mut Records, threads: usize) -> anyhow::Result<(Journal, Recovery)> {
+    /// all that is to leave `target`.
+    pub fn recover(self, target: Target, records: &mut Records, threads: usize) -> anyhow::Result<(Journal, Recovery)> {
         let Found { path, header, mut file, .. } = self;
         let context = || format!("reading {}", path.display());
         let start = file.stream_position().with_context(context)?;
@@ -143,7 +112,7 @@ impl Found {
         }
         recovery.damage.retain(|range| range.end <= sound);
         recovery.cut = length.saturating_sub(sound);
-        let mut journal = Journal::new(path, header, threads);
+        let mut journal = Journal::new(target, header, threads);
         if recovery.cut > 0 {
             file.set_len(sound).with_context(|| format!("cutting damaged bytes off {}", journal.path.display()))?;
         }
@@ -153,8 +122,9 @@ impl Found {
     }
 }
 
-/// A journal that is being written.
+/// A journal that is being written, and the results file that it is to become.
 pub struct Journal {
+    target: Target,
     path: PathBuf,
     header: Header,
     /// `None` while it has to be begun anew.
@@ -172,10 +142,11 @@ pub struct Journal {
 }
 
 impl Journal {
-    fn new(path: PathBuf, header: Header, threads: usize) -> Self {
+    fn new(target: Target, header: Header, threads: usize) -> Self {
         let now = Instant::now();
         Self {
-            path,
+            path: path_of(target.path()),
+            target,
             header,
             file: None,
             length: 0,
@@ -188,29 +159,20 @@ impl Journal {
         }
     }
 
-    /// Begins a journal at `path`, where there must be none, of a job of `threads` worker threads in all. It appears with its whole header
+    /// Begins the journal of `target`, where there must be none, of a job of `threads` worker threads in all. It appears with its whole header
     /// or not at all.
-    pub fn create(path: &Path, header: &Header, threads: usize) -> anyhow::Result<Self> {
-        let mut journal = Self::new(path.to_path_buf(), header.clone(), threads);
+    pub fn create(target: Target, header: &Header, threads: usize) -> anyhow::Result<Self> {
+        let mut journal = Self::new(target, header.clone(), threads);
         journal.begin()?;
         Ok(journal)
     }
 
     fn begin(&mut self) -> anyhow::Result<()> {
-        let context = || format!("beginning the journal {}", self.path.display());
-        let directory = directory_of(&self.path);
-        fs::create_dir_all(directory).with_context(context)?;
-        let mut file = tempfile::Builder::new()
-            .prefix(".journal-")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(directory)
-            .with_context(context)?;
+        self.target.keep()?;
         let bytes = self.header.to_bytes();
-        file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).with_context(context)?;
-        lock(file.as_file(), file.path())?;
-        let file = file.persist_noclobber(&self.path).with_context(context)?;
+        let file = place::create(&self.path, &bytes).with_context(|| format!("beginning the journal {}", self.path.display()))?;
         (self.file, self.length) = (Some(file), bytes.len() as u64);
-        File::open(directory).and_then(|directory| directory.sync_all()).with_context(context)
+        Ok(())
     }
 
     /// Notes that `unit` is finished; it is written at the next save that the [`Allowance`] has room for.
@@ -223,16 +185,18 @@ impl Journal {
         self.pending.len()
     }
 
-    /// Writes and syncs what is due by the clock, as far as the [`Allowance`] goes. Cheap when nothing is due; to be called often.
-    pub fn tend(&mut self, records: &Records) -> anyhow::Result<()> {
+    /// Writes and syncs what is due by the clock, as far as the [`Allowance`] goes; returns whether anything was. Cheap when nothing is due; to
+    /// be called often.
+    pub fn tend(&mut self, records: &Records) -> anyhow::Result<bool> {
         let now = Instant::now();
         let outcome = if now >= self.next_sync {
             self.next_sync = now + SYNC_INTERVAL;
-            self.save(records, Allowance::is_left).and_then(|()| self.sync(records))
+            self.target.keep()?;
+            self.save(records, Allowance::is_left).and_then(|saved| Ok(saved | self.sync(records)?))
         } else if now >= self.next_save {
             self.save(records, Allowance::is_left)
         } else {
-            return Ok(());
+            return Ok(false);
         };
         // A slow disk may take half of the time of this thread, not all of it.
         self.next_save = Instant::now() + now.elapsed().clamp(SAVE_INTERVAL, SYNC_INTERVAL);
@@ -242,7 +206,8 @@ impl Journal {
     /// Brings everything that is finished to the disk, whatever it costs.
     pub fn flush(&mut self, records: &Records) -> anyhow::Result<()> {
         self.save(records, |_| true)?;
-        self.sync(records)
+        self.sync(records)?;
+        Ok(())
     }
 
     /// Whether every finished unit was written, to a file that is still there.
@@ -254,20 +219,28 @@ impl Journal {
         &self.path
     }
 
-    /// Removes the file. Its records are no longer needed.
-    pub fn remove(self) -> io::Result<()> {
+    /// The results file.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Removes the journal. Its records are no longer needed.
+    pub fn remove(&self) -> io::Result<()> {
         fs::remove_file(&self.path)
     }
 
-    /// Hands units that are pending to the system as long as there are some and `goes_on`. What fails is pending still.
-    fn save(&mut self, records: &Records, goes_on: impl Fn(&Allowance) -> bool) -> anyhow::Result<()> {
+    /// Hands units that are pending to the system as long as there are some and `goes_on`; returns whether it did. What fails is pending
+    /// still.
+    fn save(&mut self, records: &Records, goes_on: impl Fn(&Allowance) -> bool) -> anyhow::Result<bool> {
+        let mut has_saved = false;
         while !self.pending.is_empty() && goes_on(&self.allowance) {
             let begun = thread_time();
             let outcome = self.save_some(records);
             self.allowance.charge_since(begun);
             outcome?;
+            has_saved = true;
         }
-        Ok(())
+        Ok(has_saved)
     }
 
     /// Hands the first units that are pending to the system, in one write; one by one if they are too many for what is left of the disk.
@@ -313,8 +286,9 @@ impl Journal {
         Ok(())
     }
 
-    /// Brings what was written to the disk. A journal that has been removed or replaced meanwhile is begun anew.
-    fn sync(&mut self, records: &Records) -> anyhow::Result<()> {
+    /// Brings what was written to the disk; returns whether there was anything. A journal that has been removed or replaced meanwhile is begun
+    /// anew.
+    fn sync(&mut self, records: &Records) -> anyhow::Result<bool> {
         if let Some(file) = &self.file
             && !is_at(file, &self.path)
         {
@@ -331,19 +305,9 @@ impl Journal {
             self.allowance.charge_since(begun);
             outcome?;
             self.synced = true;
+            return Ok(true);
         }
-        Ok(())
-    }
-}
-
-/// Whether `path` is the name of the open `file`.
-fn is_at(file: &File, path: &Path) -> bool {
-    let identity = |found: fs::Metadata| (found.dev(), found.ino());
-    match (file.metadata(), fs::metadata(path)) {
-        (Ok(open), Ok(named)) => identity(open) == identity(named),
-        // Only when the name is known to be gone: a file system that does not answer will answer later.
-        (_, Err(error)) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
-        _ => true,
+        Ok(false)
     }
 }
 
@@ -361,10 +325,11 @@ mod tests {
         let plan = plan::plan(&experiment, Resources { threads: 1, memory: 1 << 33 }).unwrap();
         let header = Header::new(&experiment, None, &plan);
         let directory = tempfile::tempdir().unwrap();
+        let target = || Target::claim(&directory.path().join("x.h5"), "--out", &[SUFFIX]).unwrap();
         let path = directory.path().join("x.h5.journal");
         let mut records = Records::new(1, 9, 4);
         // A job of no threads: there is nothing that may be spent.
-        let mut journal = Journal::create(&path, &header, 0).unwrap();
+        let mut journal = Journal::create(target(), &header, 0).unwrap();
         let empty = fs::metadata(&path).unwrap().len();
         let units = [4, 0, 7].map(|network| Unit { cell: 0, network });
         for unit in units {
@@ -383,7 +348,7 @@ mod tests {
             assert!(matches!(frames.next().unwrap(), Some(Piece::Record(record)) if record.unit == unit));
         }
         let mut recovered = Records::new(1, 9, 4);
-        let (_, recovery) = find(&path, &header).unwrap().unwrap().recover(&mut recovered, 1).unwrap();
+        let (_, recovery) = find(&path, &header).unwrap().unwrap().recover(target(), &mut recovered, 1).unwrap();
         assert_eq!((recovery.units, recovered.units().collect::<Vec<_>>()), (3, vec![units[1], units[0], units[2]]));
     }
 }

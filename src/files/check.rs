@@ -1,0 +1,106 @@
+//! Checks of paths before any work. Nothing is created, changed or removed here.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use crate::error::BadInput;
+
+/// Checks that files can be written in the directory `path`, which `option` names, later on; it may have to be created.
+///
+/// # Errors
+/// When `path` is not a directory, or cannot be written in or created.
+pub fn check_output_dir(path: &Path, option: &str) -> Result<(), BadInput> {
+    if path.as_os_str().is_empty() {
+        let remedy = format!("give {option} the path of a directory");
+        return Err(BadInput::new("cannot write in ``", "it does not name a directory", remedy));
+    }
+    check_creatable_in(path.to_path_buf(), path, option)
+}
+
+/// Checks that `path` is a file that can be read, whatever is in it.
+///
+/// # Errors
+/// When it is missing, not a regular file, or cannot be opened.
+pub fn check_input(path: &Path) -> Result<(), BadInput> {
+    let refuse = |why: String| {
+        Err(BadInput::new(format!("cannot read `{}`", path.display()), why, "give the path of a file written by `advstep-hpc run`"))
+    };
+    match fs::metadata(path).and_then(|found| if found.is_file() { File::open(path).map(|_| true) } else { Ok(false) }) {
+        Ok(true) => Ok(()),
+        Ok(false) => refuse("it is not a regular file".to_string()),
+        Err(error) => refuse(error.to_string()),
+    }
+}
+
+/// Checks that `wanted` can be created in `directory`, or in directories made below its nearest ancestor that exists.
+pub(super) fn check_creatable_in(mut directory: PathBuf, wanted: &Path, option: &str) -> Result<(), BadInput> {
+    loop {
+        match fs::metadata(&directory) {
+            // Permission bits do not tell (read-only and virtual file systems, root): only a trial does. It leaves no trace.
+            Ok(found) if found.is_dir() => {
+                return tempfile::tempfile_in(&directory).map(drop).map_err(|error| unwritable(wanted, option, &error));
+            }
+            Ok(_) => {
+                let why = format!("{} is not a directory", directory.display());
+                return Err(BadInput::new(
+                    format!("cannot write {}", wanted.display()),
+                    why,
+                    format!("give {option} another path"),
+                ));
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound && directory != parent(&directory) => directory = parent(&directory),
+            Err(error) => return Err(unwritable(wanted, option, &error)),
+        }
+    }
+}
+
+/// The directory that holds `path`: `.` for a bare name, and `path` itself at the top.
+pub(super) fn parent(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
+        Some(parent) => parent.to_path_buf(),
+        None => path.to_path_buf(),
+    }
+}
+
+/// That `path`, which `option` names, cannot be written.
+pub(super) fn unwritable(path: &Path, option: &str, error: &io::Error) -> BadInput {
+    // The trial file's name would only confuse.
+    let why = error.raw_os_error().map_or(error.kind().to_string(), |code| io::Error::from_raw_os_error(code).to_string());
+    BadInput::new(
+        format!("cannot write {}", path.display()),
+        why,
+        format!("give {option} a path in a directory that can be written"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_that_can_be_made_are_accepted_and_nothing_is_created() {
+        let dir = tempfile::tempdir().unwrap();
+        check_output_dir(dir.path(), "--out").unwrap();
+        check_output_dir(&dir.path().join("a/b"), "--out").unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        for path in [file.clone(), file.join("below"), "".into(), "/proc/new".into()] {
+            let refused = check_output_dir(&path, "--figures").unwrap_err();
+            assert!(refused.remedy.contains("--figures"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn only_files_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        check_input(&file).unwrap();
+        for path in [dir.path(), &file.join("below"), &dir.path().join("missing"), Path::new("")] {
+            assert!(check_input(path).is_err(), "{}", path.display());
+        }
+    }
+}

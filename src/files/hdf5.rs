@@ -1,0 +1,45 @@
+//! Opening HDF5 files, at any path, without the library's own locks.
+//!
+//! Files that this program writes are its own until they are in place, and are not changed after that; so HDF5's locks would only fail where
+//! the file system has none, and be inherited by other programs. Library versions that cannot be told so read `HDF5_USE_FILE_LOCKING`.
+
+use std::path::Path;
+
+use hdf5::File;
+use hdf5::file::{FileBuilder, LibraryVersion};
+use hdf5::plist::file_access::FileAccessBuilder;
+use hdf5::plist::file_create::LinkCreationOrder;
+
+use super::place::openable;
+
+/// Opens the file at `path` to read.
+pub fn open(path: &Path) -> hdf5::Result<File> {
+    // Open until HDF5 has opened it, too: it may be by this handle.
+    let handle = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    builder().open(openable(path, &handle))
+}
+
+/// Creates the file at `path`, or empties it. Objects are listed in the order in which they are made, as netCDF-C shows them, and HDF5 1.8
+/// can read it.
+pub fn create(path: &Path) -> hdf5::Result<File> {
+    let mut builder = builder();
+    builder.with_fcpl(|create| create.link_creation_order(LinkCreationOrder::Indexed));
+    builder.with_fapl(|access| without_locks(access).libver_bounds(LibraryVersion::Earliest, LibraryVersion::V18));
+    builder.create(path)
+}
+
+fn builder() -> FileBuilder {
+    let mut builder = FileBuilder::new();
+    builder.with_fapl(without_locks);
+    builder
+}
+
+#[cfg(hdf5_file_locking)]
+fn without_locks(access: &mut FileAccessBuilder) -> &mut FileAccessBuilder {
+    access.file_locking(false)
+}
+
+#[cfg(not(hdf5_file_locking))]
+fn without_locks(access: &mut FileAccessBuilder) -> &mut FileAccessBuilder {
+    access
+}
