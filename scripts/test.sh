@@ -35,8 +35,6 @@ if ! cmp -s scripts/requirements-test.txt "$venv/requirements-test.txt"; then
     cp scripts/requirements-test.txt "$venv/"
 fi
 export ADVSTEP_PYTHON=$venv/bin/python
-# Programs that one test starts inherit the files that another has open, and with them HDF5's locks.
-export HDF5_USE_FILE_LOCKING=FALSE
 
 # First, because both builds leave their program in the same place, and the one with MPI is to stay.
 say "building without MPI"

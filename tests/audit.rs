@@ -59,7 +59,7 @@ fn python_reads_the_file_and_judges_the_same() {
     assert!(output.status.success() && text.contains("audit file: ok"), "{python}: {text}");
 
     let markdown = std::fs::read_to_string(markdown).unwrap();
-    let entries = hdf5::File::open(&path).unwrap().dataset("entries/gamma").unwrap().size();
+    let entries = advstep_hpc::files::hdf5::open(&path).unwrap().dataset("entries/gamma").unwrap().size();
     let full = markdown.split("<!-- audit full -->").nth(1).unwrap();
     assert_eq!(full.lines().filter(|line| line.starts_with("| ")).count(), entries + 2, "a line an entry below the header");
     let pictures = std::fs::read_dir(figures).unwrap().count();

@@ -184,7 +184,7 @@ fn populate(directory: &Path) {
     }
     fs::write(directory.join("binary.toml"), [0xff, 0xfe, 0x00]).unwrap();
     fs::create_dir(directory.join("directory")).unwrap();
-    let foreign = hdf5::File::create(directory.join("foreign.h5")).unwrap();
+    let foreign = advstep_hpc::files::hdf5::create(&directory.join("foreign.h5")).unwrap();
     foreign.new_dataset_builder().with_data(&[1.0, 2.0]).create("somebody_elses").unwrap();
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 10] = ["audit", "run", "plan", "show", "plot", "export", "completions", "man", "compare", "merge"];
+const COMMANDS: [&str; 11] = ["audit", "run", "plan", "status", "show", "plot", "export", "completions", "man", "compare", "merge"];
 
 fn advstep(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_advstep-hpc"));

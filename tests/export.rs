@@ -70,7 +70,7 @@ fn the_exported_network_is_the_one_that_run_measures() {
         assert!(program(&[&export[..], &[net.to_str().unwrap()]].concat()).status.success());
 
         let samples = advstep_hpc::results::read(&results).unwrap().cells.remove(3).records.remove(3).samples;
-        let file = hdf5::File::open(&net).unwrap();
+        let file = advstep_hpc::files::hdf5::open(&net).unwrap();
         let numbers = |name: &str| file.dataset(name).unwrap().read_raw::<f64>().unwrap();
         let bits = |numbers: Vec<f64>| numbers.into_iter().map(f64::to_bits).collect::<Vec<u64>>();
         assert_eq!(bits(numbers("f")), bits(samples.iter().map(|sample| sample.value).collect()));

@@ -42,7 +42,7 @@ fn several_directions_go_through_file_table_and_figures() {
     let read = results::read(&out).unwrap();
     assert_eq!(read.experiment.dims, [10]);
     assert_eq!(read.cells[0].records[0].samples.len(), 3 * 7);
-    let file = hdf5::File::open(&out).unwrap();
+    let file = advstep_hpc::files::hdf5::open(&out).unwrap();
     assert_eq!(file.dataset("fraction").unwrap().shape(), [3, 2, 1, 2]);
     assert_eq!(file.dataset("step").unwrap().shape(), [4, 5, 3, 7]);
     assert_eq!(file.dataset("cell_index").unwrap().shape(), [2, 1, 2]);
@@ -139,7 +139,7 @@ fn files_of_version_2_are_read() {
     let new = results::read(&out).unwrap();
     let sealed = std::fs::read(&out).unwrap();
     std::fs::write(&out, &sealed[..sealed.len() - 20]).unwrap();
-    let file = hdf5::File::open_rw(&out).unwrap();
+    let file = advstep_hpc::files::hdf5::open_rw(&out).unwrap();
     file.unlink("distance_mean").unwrap();
     file.unlink("distance_std").unwrap();
     file.attr("format_version").unwrap().write_scalar(&2_u32).unwrap();

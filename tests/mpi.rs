@@ -8,9 +8,9 @@ use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use advstep_hpc::results::first_difference;
+use advstep_hpc::results::{self, first_difference};
 use advstep_hpc::shard;
-use jobs::{PROGRAM, finish, job, stderr};
+use jobs::{PROGRAM, finish, job, launcher, stderr};
 
 /// An experiment of 120 units in 12 cells, done in no time.
 const SMALL: [&str; 10] = ["--depths", "1,2", "--dims", "5,20", "--widths", "10,20,300", "--networks", "10", "--inputs", "7"];
@@ -171,6 +171,31 @@ fn ranks_of_different_experiments_are_refused() {
 }
 
 #[test]
+fn the_provenance_has_the_threads_of_every_rank() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mixed.h5");
+    let out = ["--quiet", "--out", path.to_str().unwrap()];
+    let first = [&SMALL[..], &out, &["--threads", "1", ":", "-n", "2", PROGRAM]].concat();
+    let output = finish(&mut job(Some(1), &[&first[..], &SMALL, &out, &["--threads", "2"]].concat()));
+    assert!(output.status.success(), "{}", stderr(&output));
+    let provenance = results::read(&path).unwrap().provenance;
+    assert_eq!((provenance.ranks, provenance.threads, provenance.threads_by_rank.as_str()), (3, 2, "rank 0: 1, ranks 1-2: 2"));
+}
+
+/// Ranks on one node share its cores and memory, also if their launcher does not say in the environment how many they are (MVAPICH2).
+#[test]
+fn ranks_on_a_node_share_its_cores() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("shared.h5");
+    let mut command = launcher();
+    command.args(["-n", "4", "env", "-u", "OMPI_COMM_WORLD_LOCAL_SIZE", "-u", "MPI_LOCALNRANKS", PROGRAM]);
+    let output = finish(command.args(SMALL).args(["--quiet", "--out", path.to_str().unwrap()]));
+    assert!(output.status.success(), "{}", stderr(&output));
+    let cores = std::thread::available_parallelism().unwrap().get();
+    assert_eq!(results::read(&path).unwrap().provenance.threads as usize, (cores / 4).max(1));
+}
+
+#[test]
 fn slurm_tasks_that_do_not_see_each_other_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("task.h5");
@@ -223,28 +248,30 @@ fn a_signal_to_mpirun_or_to_one_rank_stops_all_ranks_with_75() {
     let directory = tempfile::tempdir().unwrap();
     let (code, messages) = interrupt(directory.path(), libc::SIGUSR1, |mpirun| mpirun);
     assert_eq!(code, Some(75), "{messages}");
-    assert!(messages.contains("stopping (") && messages.contains("start again to go on"), "{messages}");
+    assert!(messages.contains("stopping (") && messages.contains("re-run to resume"), "{messages}");
     for signal in [libc::SIGUSR1, libc::SIGTERM, libc::SIGINT] {
         let (code, messages) = interrupt(directory.path(), signal, last_rank);
         assert_eq!(code, Some(75), "{messages}");
-        assert!(messages.contains("taken over") && messages.contains("start again to go on"), "{messages}");
+        assert!(messages.contains("taken over") && messages.contains("re-run to resume"), "{messages}");
     }
 }
 
-/// Open MPI gives the ranks one second and ends with 1 whatever they do.
+/// Open MPI gives the ranks one second and ends with 1 whatever they do; MPICH ends with 0 although they end with 75. What is on disk tells.
 #[test]
 fn what_mpirun_was_told_to_stop_goes_on() {
     for signal in [libc::SIGTERM, libc::SIGINT] {
         let directory = tempfile::tempdir().unwrap();
-        let (code, messages) = interrupt(directory.path(), signal, |mpirun| mpirun);
-        assert!(code != Some(0), "{messages}");
-        assert!(!directory.path().join("long.h5").exists());
+        interrupt(directory.path(), signal, |mpirun| mpirun);
+        let out = directory.path().join("long.h5");
+        assert!(!out.exists());
+        let status = finish(&mut job(None, &[&["status"], &LONG[..], &["--out", out.to_str().unwrap()]].concat()));
+        assert_eq!(status.status.code(), Some(75), "{}", stderr(&status));
         let (code, messages) = interrupt(directory.path(), libc::SIGUSR1, |mpirun| mpirun);
         // (The code that mpirun makes of the ranks' 75 is another test.)
         let taken =
             messages.lines().find_map(|line| line.strip_prefix("advstep-hpc: ")?.split_once(" of 3000 networks are taken over"));
         assert!(taken.is_some_and(|(count, _)| count.parse::<usize>().unwrap() > 0), "{code:?}: {messages}");
-        assert!(messages.contains("start again to go on"), "{code:?}: {messages}");
+        assert!(messages.contains("re-run to resume"), "{code:?}: {messages}");
     }
 }
 

@@ -38,7 +38,7 @@ fn assert_same(a: &Results, b: &Results) {
 
 /// Changes a file as a library would, and seals it anew.
 fn edit(path: &Path, change: &dyn Fn(&hdf5::File)) {
-    let file = hdf5::File::open_rw(path).unwrap();
+    let file = advstep_hpc::files::hdf5::open_rw(path).unwrap();
     change(&file);
     file.close().unwrap();
     assert!(advstep_hpc::files::seal::flaw(path).unwrap().is_some());
@@ -69,7 +69,7 @@ fn the_widths_of_hidden_layers_that_differ_are_in_the_file() {
     let results = synthetic(&differing_layers(), 1);
     let path = written(&directory, "layers.h5", &results);
     assert_same(&results, &results::read(&path).unwrap());
-    let file = hdf5::File::open(&path).unwrap();
+    let file = advstep_hpc::files::hdf5::open(&path).unwrap();
     let numbers = |name: &str| file.dataset(name).unwrap().read_raw::<i64>().unwrap();
     assert_eq!(file.dataset("cell_hidden").unwrap().shape(), [6, 3]);
     assert_eq!(numbers("cell_hidden"), [[30, 30, 0], [50, 60, 0], [30, 30, 0], [50, 60, 0], [60, 20, 40], [60, 20, 40]].concat());
@@ -79,7 +79,7 @@ fn the_widths_of_hidden_layers_that_differ_are_in_the_file() {
     edit(&path, &|file| file.dataset("cell_hidden").unwrap().write_slice(&[61_i64], ndarray::s![5, 0..1]).unwrap());
     assert!(refused(&path).why.contains("`cell_hidden` is not that of its experiment"));
 
-    let plain = hdf5::File::open(written(&directory, "plain.h5", &synthetic(&experiment(), 1))).unwrap();
+    let plain = advstep_hpc::files::hdf5::open(&written(&directory, "plain.h5", &synthetic(&experiment(), 1))).unwrap();
     assert!(plain.dataset("cell_hidden").is_err() && plain.dataset("layer").is_err());
 }
 
@@ -94,7 +94,7 @@ fn infinite_widths_are_the_last_of_their_axis_and_are_read() {
     }
     let path = written(&directory, "results.h5", &results);
     assert_same(&results, &results::read(&path).unwrap());
-    let file = hdf5::File::open(&path).unwrap();
+    let file = advstep_hpc::files::hdf5::open(&path).unwrap();
     let widths: Vec<i64> = file.dataset("width").unwrap().read_raw().unwrap();
     assert_eq!(widths, [10, 100, 1000, 1_000_000, i64::MAX]);
     for name in ["width", "cell_width"] {
@@ -203,7 +203,7 @@ fn files_that_are_not_ours_are_refused() {
         advstep_hpc::files::seal::seal(&path).unwrap();
         assert!(refused(&path).why.contains("not an HDF5 file, or not a whole one"));
     }
-    let foreign = hdf5::File::create(&path).unwrap();
+    let foreign = advstep_hpc::files::hdf5::create(&path).unwrap();
     foreign.new_dataset_builder().with_data(&[1.0, 2.0]).create("step").unwrap();
     drop(foreign);
     assert!(refused(&path).why.contains("the seal of this program"));
@@ -359,7 +359,7 @@ fn the_first_difference_is_named() {
     // Attributes, axes and members count as well.
     let with = |change: &dyn Fn(&hdf5::File)| {
         let b = written(&directory, "b.h5", &results);
-        let file = hdf5::File::open_rw(&b).unwrap();
+        let file = advstep_hpc::files::hdf5::open_rw(&b).unwrap();
         change(&file);
         file.close().unwrap();
         first_difference(&a, &b).unwrap().expect("a difference")

@@ -6,8 +6,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use advstep_hpc::files::Target;
 use advstep_hpc::results;
-use jobs::place::{Place, taken_over};
+use jobs::place::{Place, SMALL, taken_over};
 use jobs::{PROGRAM, finish, job, stderr};
 use tempfile::TempDir;
 
@@ -137,15 +138,17 @@ fn what_must_not_go_on_is_refused_and_nothing_is_touched() {
         assert!(messages.contains(message) && messages.contains("give --fresh to move it aside"), "{messages}");
         assert_eq!(place.contents(), before);
     }
-    let locked = fs::File::open(place.journal()).unwrap();
-    locked.lock().unwrap();
-    for options in [&[][..], &["--fresh"]] {
+    let locked = Target::claim(&place.out, "--out", &[]).unwrap();
+    let before_locked = place.contents();
+    for options in [&[][..], &["--fresh"], &["--overwrite"]] {
         let (code, messages) = place.run(None, options);
         assert_eq!(code, 2, "{messages}");
-        assert!(messages.contains("another run is writing it"), "{messages}");
+        let holder = format!("another command is writing it at this moment: process {} on ", std::process::id());
+        assert!(messages.contains(&holder), "{messages}");
     }
-    assert_eq!(place.contents(), before);
+    assert_eq!(place.contents(), before_locked);
     drop(locked);
+    assert_eq!(place.contents(), before);
     for contents in [&b""[..], b"advstep-hpc journal\n", b"something else altogether, which is long enough to be one"] {
         fs::write(place.journal(), contents).unwrap();
         let (code, messages) = place.run(None, &[]);
@@ -173,7 +176,7 @@ fn fresh_moves_aside_and_starts_over() {
     place.assert_finished();
 }
 
-/// A crash after the results file is in place and before its journal is removed.
+/// A crash after the results file is in place and before its journal is removed: the run is finished.
 #[test]
 fn a_journal_beside_its_finished_file_does_no_harm() {
     let place = Place::stopped_at(59);
@@ -182,7 +185,7 @@ fn a_journal_beside_its_finished_file_does_no_harm() {
     fs::write(place.journal(), journal).unwrap();
     let before = place.contents();
     let (code, messages) = place.run(None, &[]);
-    assert!(code == 2 && messages.contains("the file exists"), "{messages}");
+    assert!(code == 0 && messages.contains("is already complete"), "{messages}");
     assert_eq!(place.contents(), before);
     assert_eq!(place.run(None, &["--overwrite"]).0, 0);
     place.assert_finished();
@@ -220,6 +223,30 @@ fn a_stop_leaves_the_cells_that_are_finished_in_a_partial_file() {
     place.assert_finished();
 }
 
+/// A batch system kills what takes longer than the grace: a snapshot that nobody asked for is not begun then.
+#[test]
+fn a_stop_without_grace_leaves_the_journal_only() {
+    let place = Place::new();
+    let output = finish(place.command(None, &["--threads", "1", "--grace", "0"]).env("ADVSTEP_FAULT", "stop:rank=0:unit=23"));
+    assert_eq!(output.status.code(), Some(75), "{}", stderr(&output));
+    assert_eq!(place.names(), ["small.h5.journal"]);
+}
+
+/// A snapshot that cannot be written is said once, and nothing else is said to work again.
+#[test]
+fn trouble_with_the_snapshot_is_not_trouble_with_the_journal() {
+    let place = Place::new();
+    fs::create_dir(place.snapshot()).unwrap();
+    let long = ["--networks", "60", "--snapshot", "1ms", "--threads", "1"];
+    let arguments = [&SMALL[..6], &long, &["--out", place.out.to_str().unwrap()]].concat();
+    let output = finish(&mut job(None, &arguments));
+    let messages = stderr(&output);
+    assert!(output.status.success(), "{messages}");
+    assert_eq!(messages.matches("cannot write the snapshot").count(), 1, "{messages}");
+    assert!(!messages.contains("works again"), "{messages}");
+    fs::remove_dir(place.snapshot()).unwrap();
+}
+
 #[test]
 fn max_hours_stop_a_run() {
     let place = Place::new();
@@ -249,8 +276,7 @@ fn a_disk_that_is_full_loses_nothing_that_was_written() {
     fs::write(&place.out, "precious").unwrap();
     let (code, messages) = limited(&place, 8, &["--overwrite", "--grace", "3", "--threads", "1"]);
     assert_eq!(code, 1, "{messages}");
-    for message in ["File too large", "the results are kept in memory", "the results could not be written", "the results are lost"]
-    {
+    for message in ["File too large", "results are safe in memory", "the results could not be written", "the results are lost"] {
         assert!(messages.contains(message), "{message}: {messages}");
     }
     assert_eq!(fs::read_to_string(&place.out).unwrap(), "precious");
@@ -309,5 +335,5 @@ fn a_directory_that_cannot_be_made_again_is_an_error() {
         fs::write(&inner, "in the way").unwrap();
     });
     assert_eq!(code, 1, "{messages}");
-    assert!(messages.contains("the results are kept in memory") && messages.contains("the results are lost"), "{messages}");
+    assert!(messages.contains("results are safe in memory") && messages.contains("the results are lost"), "{messages}");
 }

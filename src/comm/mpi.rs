@@ -127,7 +127,10 @@ impl Comm for Mpi {
         let mut length = message.len() as u64;
         root.broadcast_into(&mut length);
         message.resize(length as usize, 0);
-        root.broadcast_into(&mut message[..]);
+        // The address of an empty `Vec<u8>` is 1, which is MPI_IN_PLACE to Open MPI.
+        if !message.is_empty() {
+            root.broadcast_into(&mut message[..]);
+        }
         message
     }
 

@@ -10,14 +10,15 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level;
 
-/// Files that are being written. A process writes one or two at a time.
+/// Files that are being written, and locks. A process has a few at a time.
 static PATHS: [AtomicPtr<c_char>; 16] = [const { AtomicPtr::new(ptr::null_mut()) }; 16];
 
-/// A file that is being written, until this is dropped.
+/// A file that nobody needs once this process is dead, until this is dropped.
+#[derive(Debug)]
 pub struct Abandoned(Option<&'static AtomicPtr<c_char>>);
 
 impl Abandoned {
-    /// Has the file at `path` removed if a signal ends the process, once [`remove_on_signals`] was called.
+    /// Has the file at `path`, which may be made later, removed if a signal ends the process, once [`remove_on_signals`] was called.
     pub fn on_signal(path: &Path) -> Self {
         let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return Self(None) };
         // Not freed: a handler may be reading it at any moment.

@@ -19,6 +19,12 @@ pub fn open(path: &Path) -> hdf5::Result<File> {
     builder().open(openable(path, &handle))
 }
 
+/// Opens the file at `path` to read and write. Its seal is broken by a change.
+pub fn open_rw(path: &Path) -> hdf5::Result<File> {
+    let handle = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    builder().open_rw(openable(path, &handle))
+}
+
 /// Creates the file at `path`, or empties it. Objects are listed in the order in which they are made, as netCDF-C shows them, and HDF5 1.8
 /// can read it.
 pub fn create(path: &Path) -> hdf5::Result<File> {

@@ -1,7 +1,8 @@
 //! The lock of an output file: `.NAME.lock` beside it, held with flock(2) by the one process that may write it.
 //!
-//! The lock file is removed by its holder. A process that dies leaves it behind, but not locked. Where the file system has no locks
-//! (NFS without lockd, Lustre without `-o flock`) the lock [cannot be had](Lock::is_held), and the caller goes on without.
+//! The lock file is removed by its holder. A process that dies leaves it behind, but not locked. Where the file system has no locks (NFS without
+//! lockd, Lustre without `-o flock`, FUSE: ENOLCK, EOPNOTSUPP, ENOSYS, EIO or the kernel's nameless 524) the lock [cannot be
+//! had](Lock::is_held), and the caller goes on without.
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -10,11 +11,11 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::abandon::Abandoned;
+
 /// How long a lock is waited for: a process that was killed may still be on its way out.
 const PATIENCE: Duration = Duration::from_secs(5);
 const INTERVAL: Duration = Duration::from_millis(100);
-/// `ENOTSUPP` of the Linux kernel, which leaks out of some network file systems and has no name in libc.
-const KERNEL_ENOTSUPP: i32 = 524;
 
 /// A lock, held until this is dropped.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub struct Lock {
     file: Option<File>,
     /// Why not.
     refused: Option<io::Error>,
+    _abandoned: Option<Abandoned>,
 }
 
 /// Why there is no lock.
@@ -46,17 +48,18 @@ impl Lock {
                 Ok(()) if !is_at(&file, &path) => continue,
                 Ok(()) => {
                     sign(&mut file);
-                    return Ok(Self { path, file: Some(file), refused: None });
+                    let abandoned = Abandoned::on_signal(&path);
+                    return Ok(Self { path, file: Some(file), refused: None, _abandoned: Some(abandoned) });
                 }
                 Err(TryLockError::WouldBlock) if started.elapsed() >= PATIENCE => {
                     return Err(LockError::Busy(signature(&mut file)));
                 }
                 Err(TryLockError::WouldBlock) => sleep(INTERVAL),
-                Err(TryLockError::Error(error)) if is_unsupported(&error) => {
+                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(TryLockError::Error(error)) => {
                     let _ = fs::remove_file(&path);
-                    return Ok(Self { path, file: None, refused: Some(error) });
+                    return Ok(Self { path, file: None, refused: Some(error), _abandoned: None });
                 }
-                Err(TryLockError::Error(error)) => return Err(LockError::Io(error)),
             }
         }
     }
@@ -89,11 +92,6 @@ impl Drop for Lock {
             let _ = fs::remove_file(&self.path);
         }
     }
-}
-
-fn is_unsupported(error: &io::Error) -> bool {
-    let code = error.raw_os_error().unwrap_or(0);
-    [libc::ENOLCK, libc::EOPNOTSUPP, libc::ENOTSUP, libc::ENOSYS, libc::EINVAL, KERNEL_ENOTSUPP].contains(&code)
 }
 
 /// Notes who holds the lock. For people: a file system without room for it is no matter.

@@ -14,6 +14,8 @@ use super::abandon::Abandoned;
 
 /// Links in a row that Linux follows.
 const MOST_LINKS: usize = 40;
+/// How often a directory that is removed meanwhile is made again.
+const ATTEMPTS: usize = 100;
 /// Bytes of a file name, where the file system does not tell.
 const LONGEST_NAME: usize = 255;
 
@@ -30,8 +32,7 @@ pub enum Existing {
 /// # Errors
 /// Those of `fill` and of the file system; with [`Existing::Refuse`] also that there is a file. Nothing is left behind then.
 pub fn write(path: &Path, existing: Existing, fill: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let file = aside(path).with_context(|| format!("creating a file beside {}", path.display()))?;
-    let _abandoned = Abandoned::on_signal(file.path());
+    let (file, _abandoned) = aside(path).with_context(|| format!("creating a file beside {}", path.display()))?;
     fill(&openable(file.path(), file.as_file())).with_context(|| format!("writing {}", path.display()))?;
     put(file, path, existing).with_context(|| format!("moving the finished file to {}", path.display()))
 }
@@ -41,47 +42,55 @@ pub fn write_bytes(path: &Path, existing: Existing, bytes: &[u8]) -> anyhow::Res
     write(path, existing, |aside| Ok(fs::write(aside, bytes)?))
 }
 
-/// Puts a new file of these bytes at `path`, whole or not at all, and leaves it open behind them.
+/// Puts a new file of these bytes at `path`, whole or not at all, and leaves it open behind them. A directory that is removed meanwhile is
+/// made again.
 ///
 /// # Errors
 /// Those of the file system, and that there is a file.
 pub fn create(path: &Path, bytes: &[u8]) -> io::Result<File> {
-    let mut file = aside(path)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    let file = file.persist_noclobber(path).map_err(|error| error.error)?;
-    sync_directory(directory_of(path))?;
-    Ok(file)
+    let create = || {
+        let (mut file, _abandoned) = aside(path)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist_noclobber(path).map_err(|error| error.error)
+    };
+    let mut attempts = 0..ATTEMPTS;
+    let file = loop {
+        match create() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && attempts.next().is_some() => {}
+            created => break created?,
+        }
+    };
+    match sync_directory(directory_of(path)) {
+        // Whoever keeps the file open finds out.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(file),
+        synced => synced.map(|()| file),
+    }
 }
 
 /// Creates, renames, syncs and removes a file beside `path` as [`write`] does, in a directory that exists.
 pub fn rehearse(path: &Path) -> io::Result<()> {
-    let rehearsal = aside(path)?;
+    let (rehearsal, _abandoned) = aside(path)?;
     // No process has the number 0.
     let mut name = prefix(path).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))?;
     name.push("0");
     let moved = path.with_file_name(name);
+    let _moved_too = Abandoned::on_signal(&moved);
     let _ = fs::remove_file(&moved);
     put(rehearsal, &moved, Existing::Refuse)?;
     fs::remove_file(&moved)
 }
 
-/// A new, empty file beside `path`. It is removed when dropped.
-fn aside(path: &Path) -> io::Result<NamedTempFile> {
+/// A new, empty file beside `path`. It is removed when dropped, or by a signal.
+fn aside(path: &Path) -> io::Result<(NamedTempFile, Abandoned)> {
     let directory = directory_of(path);
     let mut name = prefix(path).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))?;
     name.push(std::process::id().to_string());
-    for attempt in 0.. {
-        fs::create_dir_all(directory)?;
-        // One that is there was left by a dead process of the same number.
-        let open = |path: &Path| OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path);
-        match tempfile::Builder::new().prefix(&name).rand_bytes(0).make_in(directory, open) {
-            // The directory was removed just now.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && attempt < 10 => {}
-            made => return made,
-        }
-    }
-    unreachable!("the last attempt returns")
+    let abandoned = Abandoned::on_signal(&directory.join(&name));
+    fs::create_dir_all(directory)?;
+    // One that is there was left by a dead process of the same number.
+    let open = |path: &Path| OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path);
+    Ok((tempfile::Builder::new().prefix(&name).rand_bytes(0).make_in(directory, open)?, abandoned))
 }
 
 fn put(file: NamedTempFile, path: &Path, existing: Existing) -> io::Result<()> {
@@ -205,6 +214,25 @@ mod tests {
         let failed = write(&path, Existing::Replace, |_| anyhow::bail!("no")).unwrap_err();
         assert!(format!("{failed:#}").ends_with("no"));
         assert_eq!((fs::read(&path).unwrap(), names(path.parent().unwrap()).len()), (b"two".to_vec(), 1));
+    }
+
+    #[test]
+    fn a_directory_that_is_removed_meanwhile_is_made_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let (inner, is_done) = (directory.path().join("inner"), std::sync::atomic::AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
+                    let _ = fs::remove_dir_all(&inner);
+                    std::thread::sleep(std::time::Duration::from_micros(300));
+                }
+            });
+            for number in 0..100 {
+                let mut file = create(&inner.join(number.to_string()), b"header").unwrap();
+                file.write_all(b"more").unwrap();
+            }
+            is_done.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
     }
 
     #[test]

@@ -22,18 +22,17 @@ pub struct Target {
 }
 
 impl Target {
-    /// Claims the file at `name`, which `option` names, for this process. Beside it, `suffixes` will be appended to its name for companions.
-    /// Its directory is made if need be. What dead processes left half-written is removed. What is there under the name stays.
+    /// Claims the file at `name`, which `option` names, for this process, and so its `companions`: the paths of files that go with it. Its directory is made if need be. What dead processes left half-written is removed. What is there under the name stays.
     ///
     /// # Errors
     /// When it is no place for a file, when another process has it, and when anything fails that writing it will take.
-    pub fn claim(name: &Path, option: &'static str, suffixes: &[&str]) -> Result<Self, BadInput> {
+    pub fn claim(name: &Path, option: &'static str, companions: &[fn(&Path) -> PathBuf]) -> Result<Self, BadInput> {
         check_place(name, option)?;
         let path = place::behind_links(name);
         let refuse = |error: io::Error| unwritable(name, option, &error);
         let directory = place::directory_of(&path);
         fs::create_dir_all(directory).map_err(refuse)?;
-        check_length(name, &path, option, suffixes)?;
+        check_length(name, &path, option, companions)?;
         let file_name = path.file_name().unwrap_or_default();
         let lock = Lock::take(path.with_file_name(place::hidden(file_name, ".lock", directory))).map_err(|error| match error {
             LockError::Io(error) => refuse(error),
@@ -128,10 +127,11 @@ fn check_place(name: &Path, option: &str) -> Result<(), BadInput> {
     check_creatable_in(parent(&place::behind_links(name)), name, option)
 }
 
-/// Refuses a name that is too long with any of `suffixes`.
-fn check_length(name: &Path, path: &Path, option: &str, suffixes: &[&str]) -> Result<(), BadInput> {
+/// Refuses a name that is too long, or makes one of the `companions` too long.
+fn check_length(name: &Path, path: &Path, option: &str, companions: &[fn(&Path) -> PathBuf]) -> Result<(), BadInput> {
     let longest = place::longest_name(place::directory_of(path));
-    let length = path.file_name().map_or(0, |name| name.len()) + suffixes.iter().map(|suffix| suffix.len()).max().unwrap_or(0);
+    let length = |path: &Path| path.file_name().map_or(0, |name| name.len());
+    let length = companions.iter().map(|companion| length(&companion(path))).fold(length(path), usize::max);
     if length <= longest {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::journal::{self, Header, Journal, Recovery};
 use super::progress::span;
 use super::records::{Finished, Records};
-use super::root::{SNAPSHOT_SUFFIX, snapshot_of};
+use super::root::snapshot_of;
 use super::{RunRequest, codec};
 use crate::comm::{Comm, MAX_MESSAGE, agree};
 use crate::error::BadInput;
@@ -86,7 +86,7 @@ pub fn prepare(comm: &dyn Comm, mut request: RunRequest) -> anyhow::Result<(Job,
 /// On rank 0: claims the results file, and finds what an earlier run has left of it, in a job of `threads` worker threads in all. Whatever is
 /// refused is refused with nothing changed.
 fn root_part(request: &RunRequest, plan: &Plan, threads: usize) -> anyhow::Result<Part> {
-    let target = Target::claim(&request.out, "--out", &[journal::SUFFIX, SNAPSHOT_SUFFIX])?;
+    let target = Target::claim(&request.out, "--out", &[journal::path_of, snapshot_of])?;
     let (journal, snapshot) = (journal::path_of(target.path()), snapshot_of(target.path()));
     if request.fresh {
         place::move_aside(&[target.path(), &journal, &snapshot])?;

@@ -31,12 +31,9 @@ const SNAPSHOT_LEAST: f64 = 1.0;
 pub fn snapshot_of(out: &Path) -> PathBuf {
     let stem = if out.extension().is_some_and(|extension| extension == "h5") { out.file_stem() } else { out.file_name() };
     let mut name = stem.unwrap_or_default().to_os_string();
-    name.push(SNAPSHOT_SUFFIX);
+    name.push(".partial.h5");
     out.with_file_name(name)
 }
-
-/// What the name of a snapshot has behind that of its results file, at most.
-pub const SNAPSHOT_SUFFIX: &str = ".partial.h5";
 
 /// The records and the files of a job.
 pub struct Root<'j> {

@@ -3,6 +3,7 @@
 
 pub mod place;
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -14,11 +15,13 @@ const HANGS: Duration = Duration::from_secs(120);
 
 /// The launcher of the MPI library that the program is linked to, with its options: `mpirun --oversubscribe`, which is Open MPI's,
 /// unless the environment says otherwise.
-fn launcher() -> Command {
+pub fn launcher() -> Command {
     let words = std::env::var("ADVSTEP_MPIRUN").unwrap_or_else(|_| "mpirun --oversubscribe".to_string());
     let mut words = words.split_whitespace();
     let mut launcher = Command::new(words.next().expect("ADVSTEP_MPIRUN names a launcher"));
     launcher.args(words);
+    // Containers and continuous integration run as root.
+    launcher.envs([("OMPI_ALLOW_RUN_AS_ROOT", "1"), ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")]);
     launcher
 }
 
@@ -33,8 +36,6 @@ pub fn job(ranks: Option<usize>, arguments: &[&str]) -> Command {
         None => Command::new(PROGRAM),
     };
     command.args(arguments);
-    // Containers and continuous integration run as root.
-    command.envs([("OMPI_ALLOW_RUN_AS_ROOT", "1"), ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")]);
     command.env_remove("ADVSTEP_FAULT").env_remove("SLURM_NTASKS");
     command
 }
@@ -71,4 +72,13 @@ pub fn stdout_of(arguments: &[&str]) -> String {
     let output = finish(&mut job(None, arguments));
     assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// The shared object of `tests/shims/NAME.c`.
+pub fn shim(directory: &Path, name: &str) -> PathBuf {
+    let shim = directory.join(name);
+    let source = format!("{}/tests/shims/{name}.c", env!("CARGO_MANIFEST_DIR"));
+    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&shim).arg(source).arg("-ldl").status();
+    assert!(compiled.expect("there is a C compiler").success());
+    shim
 }

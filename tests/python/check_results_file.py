@@ -40,7 +40,8 @@ def check(condition, message):
 
 def check_h5py(path):
     with h5py.File(path) as file:
-        check(set(file.attrs) == {"format", "format_version", "program", "experiment", "seed", "complete"}, f"root attributes {set(file.attrs)}")
+        attributes = {"format", "format_version", "science_version", "program", "experiment", "seed", "complete"}
+        check(set(file.attrs) == attributes, f"root attributes {set(file.attrs)}")
         check(file.attrs["format"] == "advstep-hpc results", "format")
         check(file.attrs["format_version"] == 3, "format version")
         seen = []

@@ -1,4 +1,4 @@
-/* A disk that is full for one moment, for LD_PRELOAD: write number FULL_AT to a file with `.tmp-` in its name fails. */
+/* A disk that is full for one moment, for LD_PRELOAD: write number FULL_AT to a file with `.h5.tmp-` in its name fails. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -15,7 +15,7 @@ static int is_full(int file) {
     if (length < 0) return 0;
     name[length] = 0;
     const char *at = getenv("FULL_AT");
-    if (!at || !strstr(name, ".tmp-") || ++writes != atol(at)) return 0;
+    if (!at || !strstr(name, ".h5.tmp-") || ++writes != atol(at)) return 0;
     errno = ENOSPC;
     return 1;
 }

@@ -35,12 +35,9 @@ const SYNC_INTERVAL: Duration = Duration::from_secs(5);
 /// Bytes written at a time, at least if there are as many.
 const WRITE: usize = 1 << 20;
 
-/// What the name of a journal has behind that of its results file.
-pub const SUFFIX: &str = ".journal";
-
 /// The journal of the results file `out`.
 pub fn path_of(out: &Path) -> PathBuf {
-    place::with_suffix(out, SUFFIX)
+    place::with_suffix(out, ".journal")
 }
 
 /// A journal of this very experiment, its header read.
@@ -325,7 +322,7 @@ mod tests {
         let plan = plan::plan(&experiment, Resources { threads: 1, memory: 1 << 33 }).unwrap();
         let header = Header::new(&experiment, None, &plan);
         let directory = tempfile::tempdir().unwrap();
-        let target = || Target::claim(&directory.path().join("x.h5"), "--out", &[SUFFIX]).unwrap();
+        let target = || Target::claim(&directory.path().join("x.h5"), "--out", &[]).unwrap();
         let path = directory.path().join("x.h5.journal");
         let mut records = Records::new(1, 9, 4);
         // A job of no threads: there is nothing that may be spent.
@@ -336,7 +333,7 @@ mod tests {
             let sample = Sample { step: 1.0, gradient_norm: 1.0, value: 1.0, status: Status::FoundExact, evaluations: 1 };
             records.insert(UnitRecord { unit, samples: vec![sample; 4], seconds: 0.0 }).unwrap();
             journal.note(unit);
-            journal.tend(&records).unwrap();
+            assert!(!journal.tend(&records).unwrap(), "nothing may be spent, so nothing is tried");
         }
         assert_eq!((journal.waiting(), fs::metadata(&path).unwrap().len()), (3, empty));
         journal.flush(&records).unwrap();
