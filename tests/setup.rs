@@ -3,8 +3,8 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
@@ -42,12 +42,11 @@ fn assert_missing(thing: &str, variables: &[(&str, &str)], words: &[&str]) {
     words.iter().for_each(|word| assert!(text.contains(word), "{variables:?}: `{word}` is not in {text}"));
 }
 
-/// An executable script of this name in `directory`.
-fn script(directory: &Path, name: &str, body: &str) -> PathBuf {
+/// A link called `name` in `directory` to the command `fake` of `tests/fakes/`.
+fn link_fake(fake: &str, directory: &Path, name: &str) -> String {
     let path = directory.join(name);
-    fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    path
+    symlink(Path::new(ROOT).join("tests/fakes").join(fake), &path).unwrap();
+    path.to_str().unwrap().to_owned()
 }
 
 /// A directory to be the whole `PATH`: links to all commands that the scripts use and that are there, but for `without`.
@@ -90,8 +89,8 @@ fn a_variable_that_names_no_library_is_named() {
 fn a_wrapper_that_shows_no_flags_is_named() {
     assert_missing("MPI", &[("MPICC", "cc")], &["cc -show: ", "MPI_PKG_CONFIG", "CRAY_MPICH_DIR"]);
     let directory = TempDir::new().unwrap();
-    let silent = script(directory.path(), "silent", "exit 0");
-    assert_missing("MPI", &[("MPICC", silent.to_str().unwrap())], &["silent -show: mpi.h: No such file"]);
+    let silent = link_fake("mpicc", directory.path(), "silent");
+    assert_missing("MPI", &[("MPICC", &silent), ("SHOWN", "")], &["silent -show: mpi.h: No such file"]);
 }
 
 /// The directories that a compiler wrapper names with `-I` and `-L`.
@@ -102,8 +101,7 @@ fn directories(show: &str, flag: &str) -> Vec<String> {
 /// Intel MPI prints its paths in quotes, and they may have spaces in them.
 #[test]
 fn quoted_paths_of_a_wrapper_are_understood() {
-    let mpicc = std::env::var("MPICC").unwrap_or_else(|_| "mpicc".into());
-    let show = String::from_utf8(Command::new(&mpicc).arg("-show").output().unwrap().stdout).unwrap();
+    let show = String::from_utf8(Command::new("mpicc").arg("-show").output().unwrap().stdout).unwrap();
     let directory = TempDir::with_prefix("My MPI ").unwrap();
     let quoted: Vec<String> = ["-I", "-L"]
         .into_iter()
@@ -116,14 +114,11 @@ fn quoted_paths_of_a_wrapper_are_understood() {
         .collect();
     let libraries: Vec<String> = directories(&show, "-l").iter().map(|library| format!("-l{library}")).collect();
     let shown = format!("gcc {} {}", quoted.join(" "), libraries.join(" "));
-    let wrapper = |name: &str, shown: &str| {
-        let body = format!("[ \"$1\" != -show ] || exec cat <<'END'\n{shown}\nEND\nexec {mpicc} \"$@\"");
-        script(directory.path(), name, &body).to_str().unwrap().to_owned()
-    };
-    let (code, text) = check(&[("MPICC", &wrapper("quoting mpicc", &shown))]);
+    let wrapper = link_fake("mpicc", directory.path(), "quoting mpicc");
+    let (code, text) = check(&[("MPICC", &wrapper), ("SHOWN", &shown)]);
     assert!(code == 0 && text.contains("quoting mpicc -show"), "{text}");
-    let open = wrapper("open", &shown.replacen("\" ", " ", 1));
-    assert_missing("MPI", &[("MPICC", &open)], &["a quote is not closed"]);
+    let open = shown.replacen("\" ", " ", 1);
+    assert_missing("MPI", &[("MPICC", &wrapper), ("SHOWN", &open)], &["a quote is not closed"]);
 }
 
 /// A library of the right name is not enough: the program calls CBLAS, the tests LAPACK.
@@ -167,10 +162,11 @@ fn commands_that_are_missing_are_named_with_their_packages() {
 #[test]
 fn missing_packages_are_installed_and_looked_for_again() {
     let path = commands_without(&["mpicc", "pkg-config"]);
-    script(path.path(), "apt-get", &format!("echo \"$*\" >>'{}/calls'", path.path().display()));
     fs::remove_file(path.path().join("id")).unwrap();
-    script(path.path(), "id", "echo 0");
-    let output = command(SETUP).env("PATH", path.path()).env("CARGO_HOME", path.path()).output().unwrap();
+    ["apt-get", "id"].iter().for_each(|name| _ = link_fake(name, path.path(), name));
+    let mut command_here = command(SETUP);
+    command_here.env("PATH", path.path()).env("CARGO_HOME", path.path()).env("CALLS", path.path().join("calls"));
+    let output = command_here.output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     let calls = fs::read_to_string(path.path().join("calls")).unwrap();
     assert!(calls.contains("install -y --no-install-recommends libopenmpi-dev openmpi-bin\n"), "{calls}");
