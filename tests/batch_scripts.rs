@@ -1,4 +1,4 @@
-//! The scripts of `slurm/` with a program and a `scontrol` of `tests/fakes/`: what becomes of a job in each case.
+//! The scripts of `slurm/` with a program, a `scontrol` and a `squeue` of `tests/fakes/`: what becomes of a job in each case.
 //! `scripts/test-slurm.sh` runs them under Slurm.
 
 mod jobs;
@@ -24,6 +24,8 @@ struct Start<'a> {
     death: &'a str,
     /// What `scontrol` ends with; `None`: there is none.
     scontrol: Option<i32>,
+    /// State and reason of the job, as `squeue` has them.
+    squeue: &'a str,
     restarts: usize,
     arguments: &'a [&'a str],
     /// Number of the task; `None`: no array.
@@ -51,6 +53,7 @@ impl Start<'_> {
             symlink(found.unwrap(), path("bin").join(name)).unwrap();
         }
         symlink(fakes.join("advstep-hpc"), path("the program")).unwrap();
+        symlink(fakes.join("squeue"), path("bin/squeue")).unwrap();
         self.scontrol.iter().for_each(|_| symlink(fakes.join("scontrol"), path("bin/scontrol")).unwrap());
         // Slurm runs a copy of the script under another name, from another place.
         let copy = path("slurm_script");
@@ -60,7 +63,7 @@ impl Start<'_> {
         command.arg(copy).args(self.arguments).current_dir(directory.path());
         command.env_clear().env("PATH", path("bin")).env("CALLS", path("calls")).env("REQUEUED", path("requeued"));
         command.env("ADVSTEP", path("the program")).env("ADVSTEP_LAUNCH", "env");
-        command.envs([("STOP", self.stop), ("DEATH", self.death)]);
+        command.envs([("STOP", self.stop), ("DEATH", self.death), ("SQUEUE", self.squeue)]);
         command.envs([("RUN_CODE", self.code.to_string()), ("STATUS_CODE", self.state.to_string())]);
         command.env("SCONTROL_CODE", self.scontrol.unwrap_or_default().to_string());
         command.envs([
@@ -153,6 +156,16 @@ fn a_job_that_cannot_be_requeued_ends_with_75() {
         assert_eq!(Start { scontrol: None, ..start(code, 75) }.outcomes(), [(75, false); 2]);
         assert_eq!(Start { restarts: 100, ..start(code, 75) }.outcomes(), [(75, false); 2]);
         assert_eq!(Start { restarts: 99, ..start(code, 75) }.outcomes(), [(0, true); 2]);
+    }
+}
+
+/// A job that the user has cancelled used to come back.
+#[test]
+fn a_job_that_slurm_is_ending_is_left_to_slurm() {
+    for (code, state) in [(75, 75), (1, 75), (143, 1)] {
+        for (squeue, expected) in [("CG None", (75, false)), ("CG TimeLimit", (0, true)), ("R None", (0, true)), ("", (0, true))] {
+            assert_eq!(Start { stop: "TERM", squeue, ..start(code, state) }.outcomes(), [expected; 2], "{squeue}, launcher {code}");
+        }
     }
 }
 
