@@ -14,7 +14,7 @@ Tries everything the way the build uses it, and prints one line for each, its fi
 
 No packages are named where none would help, as when a variable is wrong. The exit code is 1 if anything is missing.
 
-  --without-mpi   leave out MPI and libclang (cargo build --no-default-features)
+  --without-mpi   leave out MPI and libclang (cargo build --locked --no-default-features)
   --tests         add what the test suite needs
 END
 }

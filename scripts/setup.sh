@@ -11,7 +11,7 @@ What is missing is installed with apt-get on Debian and Ubuntu, as root or throu
 Anywhere else the packages to install are listed and the script ends with code 1.
 
   --tests         look for what the test suite needs as well (LAPACK, mpirun, Python with venv)
-  --without-mpi   leave out MPI, and libclang, which only MPI needs: for cargo build --no-default-features
+  --without-mpi   leave out MPI, and libclang, which only MPI needs: for cargo build --locked --no-default-features
   --check         install nothing, only say what is missing
   --help          show this text
 
