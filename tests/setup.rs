@@ -276,3 +276,20 @@ fn the_packaged_crate_has_what_the_build_needs() {
         assert!(files.lines().any(|file| file == needed), "{needed} is not in {files}");
     }
 }
+
+/// `cargo install` ignores the lock file unless it is told not to; the other commands may change it.
+#[test]
+fn documents_and_scripts_use_the_lock_file() {
+    let places = ["docs", "scripts", "slurm", "examples", ".ci"].map(|place| Path::new(ROOT).join(place));
+    let found = places.iter().flat_map(|place| fs::read_dir(place).unwrap().map(|entry| entry.unwrap().path()));
+    let files: Vec<_> = found.chain(["README.md", "CONTRIBUTING.md"].map(|name| Path::new(ROOT).join(name))).collect();
+    for file in files.iter().filter(|file| file.is_file()) {
+        let text = String::from_utf8_lossy(&fs::read(file).unwrap()).into_owned();
+        for line in text.lines() {
+            for verb in ["build", "install", "test", "bench"] {
+                let loose = line.split(&format!("cargo {verb} -")).skip(1).find(|rest| !rest.contains("-locked"));
+                assert_eq!(loose, None, "{}: {line}", file.display());
+            }
+        }
+    }
+}
