@@ -1,24 +1,42 @@
-//! Records what the program was built from, and says plainly which system library is missing.
+//! Records what the program was built from, and says which system library is missing.
 //!
-//! The build scripts of the `-sys` crates may come first and fail with words of their own: `scripts/setup.sh` checks all of this
-//! before anything is compiled.
+//! The build scripts of the `-sys` crates may come first and fail with messages of their own: `scripts/setup.sh` looks for the same
+//! libraries before anything is compiled.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the binary is made from, relative to the package: a change in any of these makes a revision `-dirty`.
 const SOURCES: [&str; 6] = ["assets", "build.rs", "Cargo.toml", "Cargo.lock", "presets", "src"];
 
+/// Tells which libraries are there; `scripts/setup.sh` runs the same.
+const PROBES: &str = "scripts/probes.sh";
+
+/// What decides which libraries it finds, besides the `PATH`.
+const VARIABLES: [&str; 14] = [
+    "BINDGEN_EXTRA_CLANG_ARGS",
+    "CLANG_PATH",
+    "CPATH",
+    "CRAY_MPICH_DIR",
+    "HDF5_DIR",
+    "LIBCLANG_PATH",
+    "LIBRARY_PATH",
+    "LLVM_CONFIG_PATH",
+    "MPICC",
+    "MPI_PKG_CONFIG",
+    "PKG_CONFIG",
+    "PKG_CONFIG_LIBDIR",
+    "PKG_CONFIG_PATH",
+    "PKG_CONFIG_SYSROOT_DIR",
+];
+
 fn main() {
     record_revision();
     record_compiler();
     record_hdf5();
-    require_blas();
-    require_hdf5();
-    if env::var_os("CARGO_FEATURE_MPI").is_some() {
-        require_mpi();
-    }
+    check_libraries();
 }
 
 /// `ADVSTEP_GIT_REVISION`: twelve digits of the commit, `-dirty` when the sources differ from it, `unknown` outside of a repository.
@@ -75,56 +93,41 @@ fn record_hdf5() {
     }
 }
 
-fn require_blas() {
-    if !(has_pkg_config("openblas") || links_with("-lopenblas")) {
-        refuse(
-            "no OpenBLAS found",
-            "pkg-config does not know `openblas` and the C compiler cannot link -lopenblas",
-            "install libopenblas-dev (Fedora: openblas-devel) and pkg-config, or run scripts/setup.sh",
+/// Refuses to build when `scripts/probes.sh` finds a library missing. What it found is not looked for again until a variable or the
+/// script changes.
+fn check_libraries() {
+    println!("cargo::rerun-if-changed={PROBES}");
+    VARIABLES.iter().for_each(|name| println!("cargo::rerun-if-env-changed={name}"));
+    let is_linux = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "linux");
+    if !is_linux || env::var_os("TARGET") != env::var_os("HOST") {
+        return;
+    }
+    let options: &[&str] = if env::var_os("CARGO_FEATURE_MPI").is_some() { &[] } else { &["--without-mpi"] };
+    let variables: Vec<_> = VARIABLES.iter().map(|name| (name, env::var_os(name))).collect();
+    let inputs = format!("{options:?} {variables:?} {}", fs::read_to_string(PROBES).unwrap_or_default());
+    let stamp = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("libraries-found");
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == inputs) {
+        return;
+    }
+
+    let output = Command::new("sh").arg(PROBES).args(options).output();
+    let failure = match &output {
+        Ok(output) if output.status.success() => return fs::write(stamp, inputs).unwrap_or_default(),
+        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let lines = output.map(|output| output.stdout).unwrap_or_default();
+    let mut refused = false;
+    for line in String::from_utf8_lossy(&lines).lines() {
+        if let ["missing", thing, why, help, ..] = line.split('\t').collect::<Vec<_>>()[..] {
+            println!("cargo::error=no usable {thing}: {why}; help: {help}");
+            refused = true;
+        }
+    }
+    if !refused {
+        println!(
+            "cargo::warning=libraries not checked: {PROBES}: {failure}; help: should the build fail, it needs OpenBLAS with CBLAS, HDF5 with its \
+             high-level library and, with MPI, mpicc and libclang"
         );
     }
-}
-
-fn require_hdf5() {
-    // `DEP_HDF5_INCLUDE` is what hdf5-metno-sys found, in places that pkg-config does not know of as well.
-    println!("cargo::rerun-if-env-changed=HDF5_DIR");
-    if !(env::var_os("DEP_HDF5_INCLUDE").is_some() || env::var_os("HDF5_DIR").is_some() || has_pkg_config("hdf5")) {
-        refuse(
-            "no HDF5 found",
-            "pkg-config does not know `hdf5` and HDF5_DIR is not set",
-            "install libhdf5-dev (Fedora: hdf5-devel) and pkg-config, or run scripts/setup.sh, or set HDF5_DIR",
-        );
-    }
-}
-
-fn require_mpi() {
-    println!("cargo::rerun-if-env-changed=MPICC");
-    println!("cargo::rerun-if-env-changed=MPI_PKG_CONFIG");
-    let wrapper = env::var_os("MPICC").unwrap_or_else(|| "mpicc".into());
-    let wrapper_runs = Command::new(wrapper).arg("-show").output().is_ok_and(|output| output.status.success());
-    if !(wrapper_runs || env::var_os("MPI_PKG_CONFIG").is_some() || ["ompi", "mpich", "mpi"].into_iter().any(has_pkg_config)) {
-        refuse(
-            "no MPI library found",
-            "neither mpicc nor pkg-config knows of one",
-            "install libopenmpi-dev and openmpi-bin (Fedora: openmpi-devel, then `module load mpi`), or run scripts/setup.sh, \
-             or build without MPI: cargo build --release --no-default-features",
-        );
-    }
-}
-
-fn has_pkg_config(library: &str) -> bool {
-    pkg_config::Config::new().cargo_metadata(false).probe(library).is_ok()
-}
-
-/// Whether the C compiler can link a shared library with `flag`.
-fn links_with(flag: &str) -> bool {
-    let probe = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("link-probe.so");
-    let compiler = env::var_os("CC").unwrap_or_else(|| "cc".into());
-    let linked = Command::new(compiler).args(["-shared", "-x", "c", "/dev/null", "-o"]).arg(probe).arg(flag).output();
-    linked.is_ok_and(|output| output.status.success())
-}
-
-/// Fails the build with a message in the form of the program's own.
-fn refuse(what: &str, why: &str, remedy: &str) {
-    println!("cargo::error={what} ({why}) {remedy}");
 }

@@ -19,6 +19,7 @@ case ${1:-} in -h | --help) usage; exit 0 ;; esac
 [[ $# -le 1 ]] || { usage >&2; exit 2; }
 
 if [[ $# -eq 1 ]]; then
+    [[ -f $1 ]] || { echo "audit-tables: error: no such file: $1" >&2; exit 2; }
     tables=$(realpath "$1")
 fi
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

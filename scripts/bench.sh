@@ -12,7 +12,7 @@ achieved / bound. Writes DIRECTORY/bench.json and, from it, FILE.
   --rounds N        rounds [default: 5]
   --quick           one round of small cells, to see that everything works
   --scaling         measure scaling as well (DIRECTORY/scaling.json, and scaling.svg beside FILE), with the unit times that
-                    cargo bench --bench cost_model has kept in benches/results/unit_times.jsonl; without it FILE has the scaling
+                    cargo bench --locked --bench cost_model has kept in benches/results/unit_times.jsonl; without it FILE has the scaling
                     measured before, with its revision, if that was at the same SIMD level
   --out DIRECTORY   where the JSON goes [default: benches/results]
   --document FILE   [default: docs/performance.md; with --quick: DIRECTORY/performance.md]
@@ -37,6 +37,8 @@ while (($#)); do
     shift
 done
 
+# Paths are those of the caller.
+[[ -z $document ]] || document=$(realpath -m "$document")
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # mpirun as root, as in containers; two ranks on two cores.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
@@ -54,7 +56,7 @@ fi
 
 # executable NAME: the built bench of this name.
 cd "$root"
-executables=$(cargo bench --no-run --message-format=json --bench ceilings --bench end_to_end --bench scaling)
+executables=$(cargo bench --locked --no-run --message-format=json --bench ceilings --bench end_to_end --bench scaling)
 executable() {
     "$python" -c '
 import json, sys

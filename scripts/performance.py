@@ -154,7 +154,7 @@ def unit_times_text(prediction):
     sources = []
     if from_file:
         revisions = ", ".join(prediction["unit_times_revisions"])
-        sources.append(f"{from_file} by `cargo bench --bench cost_model` at revision {revisions}")
+        sources.append(f"{from_file} by `cargo bench --locked --bench cost_model` at revision {revisions}")
     if here := cells - from_file - by_model:
         sources.append(f"{here} by this bench")
     text = f"those of {f'{cells - by_model} of the' if by_model else 'all'} {cells} cells are measured"
@@ -194,7 +194,7 @@ def scaling_text(scaling, bench, figure):
     text = f"""
 ## Scaling
 
-Measured by `cargo bench --bench scaling`{elsewhere}{differs} at level {scaling['simd']}. A run of one tiny
+Measured by `cargo bench --locked --bench scaling`{elsewhere}{differs} at level {scaling['simd']}. A run of one tiny
 network takes {seconds(strong['start_up'])} from start to end, under mpirun {seconds(strong['begin_one'])} on one rank and {seconds(strong['begin_two'])} on two, which MPI needs to start;
 the 100 networks of cell (6, 10, 10) take {seconds(strong['small_cell'])} on one thread. Whole program, a thread a rank, and two processes that share
 nothing but the machine, each with half of the networks, of 100 inputs each:

@@ -7,7 +7,7 @@ usage() {
 Usage: scripts/run.sh [ARGUMENTS OF advstep-hpc]
 
 Installs what is missing (see scripts/setup.sh --help), builds advstep-hpc, runs it with the arguments given, and draws the
-figures of what it found beside the results file. Without arguments it runs the default experiment and leaves
+figures of what it found beside the results file; a shard has none until all are merged. Without arguments it runs the default experiment and leaves
   results/quick.h5         all results
   results/quick-figures/   the figures
 
@@ -15,6 +15,7 @@ Examples:
   scripts/run.sh                                      the default experiment (preset quick)
   scripts/run.sh --overwrite                          the same once more
   scripts/run.sh --depths 1 --dims 100 --widths 10,1e3 --out results/mine.h5
+  scripts/run.sh --shard 1/2                          half of it; --shard 2/2 elsewhere, then scripts/run.sh merge
   scripts/run.sh plan --preset paper                  any other subcommand is only passed on
 
 For the options of the program itself: scripts/run.sh run --help
@@ -58,6 +59,14 @@ is_run() {
     [[ $# == 0 || $1 == run || $1 == -* ]]
 }
 
+is_shard() {
+    local argument
+    for argument in "$@"; do
+        case $argument in --shard | --shard=*) return 0 ;; esac
+    done
+    return 1
+}
+
 if ! is_run "$@"; then
     exec "$program" "$@"
 fi
@@ -67,6 +76,10 @@ figures=${results%.h5}-figures
 say "running $program $*" >&2
 code=0
 "$program" "$@" || code=$?
+if [[ $code == 0 ]] && is_shard "$@"; then
+    say "a shard is not drawn. When all are finished: scripts/run.sh merge SHARDS --out FILE.h5, then scripts/run.sh plot FILE.h5" >&2
+    exit
+fi
 if [[ $code != 0 ]]; then
     if [[ $code == 2 && -e $results ]]; then
         say "$results is there from an earlier run. To draw its figures: scripts/run.sh plot $results" >&2

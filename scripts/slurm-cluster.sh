@@ -28,7 +28,8 @@ case ${1:-} in
     start | stop) [[ $# == 2 ]] || { usage >&2; exit 2; } ;;
     *) usage >&2; exit 2 ;;
 esac
-mkdir -p "$2"
+[[ $1 == stop ]] || mkdir -p "$2"
+[[ -d $2 ]] || give_up "no such directory: $2"
 directory=$(cd "$2" && pwd)
 export SLURM_CONF=$directory/slurm.conf
 
@@ -104,6 +105,9 @@ daemon() {
 start() {
     [[ $(id -u) == 0 ]] || give_up "only root can start slurmd"
     [[ ! -e $directory/slurm.conf ]] || give_up "$directory holds a cluster already: stop it first"
+    # Stopping removes the directory.
+    [[ -z $(ls -A "$directory") ]] || give_up "$directory is not empty"
+    [[ $directory != *[[:space:]]* ]] || give_up "slurm.conf cannot hold a path with spaces: $directory"
     install_slurm
     configure
     chmod 755 "$directory"

@@ -7,7 +7,8 @@ usage() {
 Usage: scripts/test-mpich.sh [ARGUMENTS OF cargo test]
 
 Installs MPICH beside Open MPI where it is missing (root on Debian or Ubuntu; mpicc and mpirun stay those of the library they were),
-builds the program with it in target/mpich, and runs the tests of tests/mpi.rs through mpirun.mpich.
+builds the program with it in target/mpich, and runs the tests of tests/mpi.rs through mpirun.mpich, after the unit tests of what MPI libraries
+say of themselves. The arguments are for the former.
 END
 }
 
@@ -34,5 +35,6 @@ CARGO_TARGET_DIR=$(realpath -m "${CARGO_TARGET_DIR:-target}")/mpich
 export CARGO_TARGET_DIR
 export ADVSTEP_MPIRUN=mpirun.mpich
 say "testing with $(mpichversion | head -n 1)"
+cargo test --release --locked --lib machine::versions
 cargo test --release --locked --test mpi "$@"
 say "passed"

@@ -7,11 +7,14 @@ usage() {
 Usage: scripts/test-slurm.sh
 
 Starts a Slurm cluster of one node on this machine (see scripts/slurm-cluster.sh --help; root on Debian or Ubuntu) and submits
+  - jobs started in ways that cannot work, which have to be refused;
+  - a job with the head that `plan --sbatch` prints, under srun --mpi=pmix;
+  - an array of shards of which one has finished when the others are told to stop: these alone have to go back into the queue and
+    finish, and then the job that merges all has to run;
+  - a job that is cancelled, which has to stay cancelled;
   - a job that is preempted by another one and whose time limit is too short: it has to be signalled, go back into the queue both
-    times, and finish;
-  - an array of shards and the job that merges them;
-  - jobs started in ways that cannot work, which have to be refused.
-Every file has to hold the same as that of a run that was not interrupted. Takes two to three minutes.
+    times, and finish.
+Every file has to hold the same as that of a run that was not interrupted. Takes about three minutes.
 The program is built with cargo, unless ADVSTEP names one. If ADVSTEP_MPICH names one that was built with MPICH (scripts/test-mpich.sh
 leaves target/mpich/release/advstep-hpc), that is started with srun --mpi=pmi2 as well.
 END
@@ -33,8 +36,9 @@ find_program
 
 work=$(mktemp -d /tmp/advstep-slurm.XXXXXX)
 cluster=$work/cluster
-failures=0
+failures=0 reference=
 clean_up() {
+    [[ -z $reference ]] || kill "$reference" 2>/dev/null || true
     "$root/scripts/slurm-cluster.sh" stop "$cluster" || true
     rm -rf "$work"
 }
@@ -71,22 +75,14 @@ small=(--depths 1,2 --dims 5,20 --widths 10,20,300 --networks 5 --inputs 7)
 # --- Started in ways that cannot work ---
 
 say "two tasks that do not see each other"
-sbatch --quiet --wait --ntasks=2 --output=alone.log --wrap "$ADVSTEP ${small[*]} --out alone.h5" && fail "a lone task is not refused" alone.log
+sbatch --quiet --wait --ntasks=2 --output=alone.log --wrap "'$ADVSTEP' ${small[*]} --out alone.h5" && fail "a lone task is not refused" alone.log
 grep -q "SLURM_NTASKS is 2 but this process is alone" alone.log || fail "the refusal does not say why" alone.log
-sbatch --quiet --wait --ntasks=2 --output=srun.log --wrap "srun $ADVSTEP ${small[*]} --out alone.h5" && fail "plain srun is not refused" srun.log
+sbatch --quiet --wait --ntasks=2 --output=srun.log --wrap "srun '$ADVSTEP' ${small[*]} --out alone.h5" && fail "plain srun is not refused" srun.log
 [[ ! -e alone.h5 ]] || fail "a task that is alone has written a file"
 
-# --- An array and its merge, with a head that `plan` made ---
+# --- A head that `plan` made ---
 
-say "an array of three shards, and its merge"
 "$ADVSTEP" run "${small[@]}" --quiet --out small.h5
-array=$(sbatch --parsable --array=1-3 --cpus-per-task=1 --mem-per-cpu=300 "$root/slurm/array.sbatch" 3 array "${small[@]}")
-merge=$(sbatch --parsable --dependency="afterok:$array" --kill-on-invalid-dep=yes --cpus-per-task=1 "$root/slurm/array.sbatch" 3 array)
-wait_for 120 "$array"
-wait_for 60 "$merge"
-cat advstep-array-*.log >array.log
-same array.h5 small.h5 array.log
-
 say "a job with the head that plan prints, started with srun --mpi=pmix"
 {
     "$ADVSTEP" plan "${small[@]}" --ranks 3 --threads 1 --memory 400MiB --sbatch
@@ -107,9 +103,13 @@ else
     say "NOT RUN: srun --mpi=pmi2 (ADVSTEP_MPICH names no program built with MPICH)"
 fi
 
-# --- Preempted, then signalled before its time limit; requeued both times, and finished ---
+# --- How long things take ---
 
-# Long enough that the signal, which comes 5 to 35 s after the start, finds two ranks at work on any machine.
+within() { local end=$((SECONDS + $1)); until "${@:2}"; do ((SECONDS < end)) || return 1; sleep 0.2; done; }
+at_work() { [[ -s $1.journal ]]; }
+requeued() { (($(restarts "$1") >= 1)); }
+completed() { [[ $(state "$1") == COMPLETED ]]; }
+
 unit=(--depths 2 --dims 20 --widths 1000 --inputs 100 --threads 1)
 # The shortest of several times: while the machine is busy with something else, a job would come out too short for when it is not.
 shortest=
@@ -119,20 +119,61 @@ for ((round = 0; round < 5; round++)); do
     passed=$(($(date +%s%N) - started))
     ((${shortest:-passed} < passed)) || shortest=$passed
 done
-networks=$((100 * 100 * 1000000000 / shortest))
-long=("${unit[@]}" --networks "$networks")
-say "a job of 50 s or more on two ranks ($networks networks), with 25 s before its signal"
+# networks SECONDS: how many take that long, at least, on one core.
+networks() { echo $((100 * $1 * 1000000000 / shortest)); }
+
+# --- An array and its merge: the first task has finished when the others are told to stop ---
+
+# Shards of 6 s or more: the signal finds two of them at work.
+parts=("${unit[@]}" --networks "$(networks 18)")
+say "an array of three shards, two of them requeued, and its merge"
+array=$(sbatch --parsable --array=1-3%1 --cpus-per-task=1 --mem-per-cpu=300 "$root/slurm/array.sbatch" 3 array "${parts[@]}")
+merge=$(sbatch --parsable --dependency="afterok:$array" --kill-on-invalid-dep=yes --cpus-per-task=1 --output=merge.log "$root/slurm/array.sbatch" 3 array)
+"$ADVSTEP" run "${parts[@]}" --quiet --out whole.h5 &
+reference=$!
+within 60 completed "${array}_1" || fail "the first task does not finish" "advstep-array-${array}_1.log"
+# Fails for the task that has finished, and does it for the others.
+scontrol update "JobId=$array" ArrayTaskThrottle=3 >update.log 2>&1 || true
+for task in 2 3; do within 30 at_work "array.$task-of-3.shard" || fail "task $task does not start" "advstep-array-${array}_$task.log"; done
+# As --signal=B:USR1 does it. The last task to start has the number of the array for its own.
+scancel --signal=USR1 --batch "${array}_2" "${array}_3"
+for task in 2 3; do within 20 requeued "${array}_$task" || fail "task $task is not requeued" "advstep-array-${array}_$task.log"; done
+wait_for 120 "$array"
+wait_for 60 "$merge"
+wait "$reference"
+[[ $(grep -c "starts on" "advstep-array-${array}_1.log") == 1 ]] || fail "the finished task has started again" "advstep-array-${array}_1.log"
+for task in 2 3; do
+    log=advstep-array-${array}_$task.log
+    grep -q "exit code 75" "$log" || fail "task $task was not stopped by the signal" "$log"
+    grep -q "networks are taken over" "$log" || fail "task $task has not gone on where it was" "$log"
+done
+[[ $(state "$merge") == COMPLETED ]] || fail "the merge ends as $(state "$merge")" merge.log
+same array.h5 whole.h5 merge.log
+
+# --- Cancelled ---
+
+say "a job that is cancelled"
+cancelled=$(sbatch --parsable --ntasks=2 --mem-per-cpu=400 --output=cancelled.log "$root/slurm/advstep.sbatch" \
+    "${unit[@]}" --networks "$(networks 100)" --out cancelled.h5)
+within 30 at_work cancelled.h5 || fail "the job does not start" cancelled.log
+scancel "$cancelled"
+wait_for 30 "$cancelled"
+[[ $(state "$cancelled") == CANCELLED ]] || fail "a job that is cancelled ends as $(state "$cancelled")" cancelled.log
+[[ $(restarts "$cancelled") == 0 ]] || fail "a job that is cancelled comes back" cancelled.log
+
+# --- Preempted, then signalled before its time limit; requeued both times, and finished ---
+
+# Long enough that the signal, which comes 5 to 35 s after the start, finds two ranks at work on any machine.
+long=("${unit[@]}" --networks "$(networks 100)")
+say "a job of 50 s or more on two ranks, with 25 s before its signal"
 limited=$(sbatch --parsable --ntasks=2 --mem-per-cpu=400 --time=1 --signal=B:USR1@25 --output=limited.log \
     "$root/slurm/advstep.sbatch" "${long[@]}" --out limited.h5)
-"$ADVSTEP" run "${unit[@]}" --networks "$networks" --quiet --out long.h5 &
+"$ADVSTEP" run "${long[@]}" --quiet --out long.h5 &
 reference=$!
-within() { local end=$((SECONDS + $1)); until "${@:2}"; do ((SECONDS < end)) || return 1; sleep 0.2; done; }
-at_work() { [[ -s limited.h5.journal ]]; }
-requeued() { (($(restarts "$limited") >= 1)); }
-within 30 at_work || fail "the job does not start" limited.log
+within 30 at_work limited.h5 || fail "the job does not start" limited.log
 sleep 3
 sbatch --quiet --partition=urgent --ntasks=4 --mem-per-cpu=100 --output=urgent.log --wrap true
-within 20 requeued || fail "the job was not preempted" limited.log
+within 20 requeued "$limited" || fail "the job was not preempted" limited.log
 grep -q "exit code 75" limited.log && say "(preemption let the job stop on purpose)"
 wait_for 300 "$limited"
 wait "$reference"

@@ -7,8 +7,8 @@ usage() {
 Usage: scripts/test-two-hosts.sh
 
 Makes two hosts of this machine, each with a network and a host name of its own (ip netns, a veth pair, unshare --uts), starts the
-program on both with Open MPI's mpirun, whose messages then go through TCP, and compares the results with those of a plain run.
-Needs root, iproute2 and Open MPI. The program is built with cargo, unless ADVSTEP names one.
+program on both with the mpirun of Open MPI 4, whose messages then go through TCP, and compares the results with those of a plain run.
+Needs root, iproute2 and Open MPI 4. The program is built with cargo, unless ADVSTEP names one.
 END
 }
 
@@ -55,9 +55,12 @@ chmod +x "$work/agent"
 # shellcheck disable=SC2054 # the commas are within the arguments
 small=(--depths 1,2 --dims 5,20 --widths 10,20,300 --networks 5 --inputs 7 --threads 1)
 ranks() {
-    "$work/agent" 10.77.0.1 mpirun --oversubscribe --mca plm rsh --mca plm_rsh_agent "$work/agent" \
-        --mca btl tcp,self --mca btl_tcp_if_include 10.77.0.0/24 --mca oob_tcp_if_include 10.77.0.0/24 \
-        --host 10.77.0.1:2,10.77.0.2:2 -n 4 "$@"
+    # shellcheck disable=SC2054 # the commas are within the arguments
+    local command=(mpirun --oversubscribe --mca plm rsh --mca plm_rsh_agent "$work/agent"
+        --mca btl tcp,self --mca btl_tcp_if_include 10.77.0.0/24 --mca oob_tcp_if_include 10.77.0.0/24
+        --host 10.77.0.1:2,10.77.0.2:2 -n 4 "$@")
+    # Quoted for the shell that the agent starts there.
+    "$work/agent" 10.77.0.1 "${command[*]@Q}"
 }
 names=$(ranks hostname | sort -u | paste -sd ' ')
 [[ $names == "${hosts[*]}" ]] || give_up "the ranks are not on two hosts but on: $names"
