@@ -45,7 +45,7 @@ fn run(args: RunArgs) -> anyhow::Result<()> {
 
 fn plan(args: PlanArgs) -> anyhow::Result<()> {
     let request = args.request()?;
-    let resources = run::prepare::resources(request.run.threads, request.run.memory, 1);
+    let resources = run::prepare::resources(request.run.threads, request.run.memory, 1)?;
     let plan = plan::plan(&request.run.experiment, resources)?;
     let forecast = forecast(&plan, resources, request.ranks.unwrap_or(1));
     match request.sbatch {

@@ -97,6 +97,13 @@ const REFUSED_BEFORE_PLANNING: &[Case] = &[
     program("audit --out foreign.h5", "will not write foreign.h5 (the file exists)"),
     program("audit --markdown foreign.h5", "will not write foreign.h5 (the file exists)"),
     program("audit --figures foreign.h5", "is not a directory"),
+    program("audit --out a.h5 --markdown a.h5", "--out and --markdown are both a.h5"),
+    program(
+        "merge taken.h5 --out taken.h5 --overwrite",
+        "will not write taken.h5 (it is the same file as taken.h5, which is read)",
+    ),
+    program("--config good.toml --out good.toml --overwrite", "it is the same file as good.toml, which is read"),
+    program("--out -", "cannot write - (it cannot be written to standard output)"),
     usage("audit --activation step", "--activation"),
     usage("audit --gamma small", "--gamma"),
     usage("--preset papr", "--preset"),

@@ -12,7 +12,7 @@ use std::process::{Command, Output, Stdio};
 
 use advstep_hpc::machine::now_utc;
 use advstep_hpc::results::{self, first_difference};
-use jobs::place::{Place, taken_over};
+use jobs::place::{Place, SMALL, taken_over};
 use jobs::{PROGRAM, finish, job, shim, stderr};
 
 /// Runs `script` in bash, with the program and its arguments as `"$@"` and `DIR`, the directory of `place`, in namespaces of its own.
@@ -119,6 +119,64 @@ fn a_full_disk_that_gets_room_again_is_only_a_delay() {
     assert!(output.status.success() && messages.contains("writing works again, after: "), "{messages}");
     fs::copy(kept.path().join("small.h5"), &place.out).unwrap();
     place.assert_finished();
+}
+
+/// NFS after a restart of the server: the journal is opened again, and nothing of it is lost.
+#[test]
+fn a_stale_file_handle_is_opened_again() {
+    let shims = tempfile::tempdir().unwrap();
+    let shim = shim(shims.path(), "stale");
+    for write in ["1", "2"] {
+        let place = Place::new();
+        let mut command = place.command(None, &["--threads", "1"]);
+        let stopped = finish(command.env("LD_PRELOAD", &shim).env("STALE_AT", write).env("ADVSTEP_FAULT", "stop:rank=0:unit=30"));
+        assert_eq!(stopped.status.code(), Some(75), "{}", stderr(&stopped));
+        let (code, messages) = place.run(None, &[]);
+        assert!(code == 0 && taken_over(&messages) == 30 && !messages.contains("damaged"), "{messages}");
+        place.assert_finished();
+    }
+}
+
+/// A terminal that is closed stops a run as SIGTERM does, unless the user has said otherwise (nohup).
+#[test]
+fn a_hangup_stops_a_run_unless_it_is_ignored() {
+    let place = Place::new();
+    let long = ["--networks", "4000", "--threads", "1", "--quiet"];
+    let arguments = [&SMALL[..6], &long, &["--out", place.out.to_str().unwrap()]].concat();
+    for ignored in [false, true] {
+        let trap = if ignored { "trap '' HUP INT" } else { "true" };
+        let mut command = Command::new("bash");
+        command.args(["-c", &format!("{trap}; exec \"$@\""), "bash", PROGRAM]).args(&arguments).env_remove("SLURM_NTASKS");
+        let mut child = command.stdin(Stdio::null()).spawn().unwrap();
+        while !place.journal().exists() {
+            assert!(child.try_wait().unwrap().is_none());
+        }
+        let signals: &[i32] = if ignored { &[libc::SIGHUP, libc::SIGINT] } else { &[libc::SIGHUP] };
+        for &signal in signals {
+            // SAFETY: a process that was started here and not waited for.
+            assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
+        }
+        assert_eq!(child.wait().unwrap().code(), Some(if ignored { 0 } else { 75 }));
+    }
+}
+
+/// OpenBLAS would wait for ever for a buffer that it cannot map.
+#[test]
+fn a_limit_of_the_address_space_is_kept_or_refused() {
+    let limited = |mebibytes: usize| {
+        let place = Place::new();
+        let script = format!("ulimit -v {}; exec \"$@\"", mebibytes << 10);
+        let mut command = Command::new("bash");
+        command.args(["-c", &script, "bash", PROGRAM]).args(place.command(None, &["--precision", "f64"]).get_args());
+        let output = finish(command.env_remove("SLURM_NTASKS"));
+        (output.status.code(), stderr(&output))
+    };
+    for mebibytes in [1000, 2000] {
+        let (code, messages) = limited(mebibytes);
+        assert_eq!(code, Some(0), "{mebibytes} MiB: {messages}");
+    }
+    let (code, messages) = limited(400);
+    assert!(code == Some(2) && messages.contains("ulimit -v"), "{messages}");
 }
 
 /// Whichever write of the results file it is that fails, of some 190: there is no file with a hole in it. (Every third, to save time.)

@@ -396,6 +396,7 @@ fn what_can_be_no_file_is_not_claimed_and_nothing_is_created() {
         directory.path().join("new/.."),
         directory.path().join("n".repeat(300)),
         "".into(),
+        "-".into(),
         "/proc/new.h5".into(),
         "/proc/new/new.h5".into(),
         "/dev/null".into(),

@@ -276,6 +276,7 @@ fn a_disk_that_is_full_loses_nothing_that_was_written() {
     fs::write(&place.out, "precious").unwrap();
     let (code, messages) = limited(&place, 8, &["--overwrite", "--grace", "3", "--threads", "1"]);
     assert_eq!(code, 1, "{messages}");
+    assert!(messages.lines().all(|line| line.starts_with("advstep-hpc: ") && !line.contains("H5F")), "{messages}");
     for message in ["File too large", "results are safe in memory", "the results could not be written", "the results are lost"] {
         assert!(messages.contains(message), "{message}: {messages}");
     }

@@ -97,7 +97,7 @@ pub fn audit(options: &Options, threads: usize) -> Audit {
 
 /// What one rank can check alone; the number of its threads.
 fn check(comm: &dyn Comm, request: &AuditRequest) -> anyhow::Result<usize> {
-    let resources = resources(request.threads, request.memory, comm.ranks_on_node());
+    let resources = resources(request.threads, request.memory, comm.ranks_on_node())?;
     let options = &request.options;
     let largest = options.settings.iter().map(memory::network_bytes).max().unwrap_or(0);
     let records = if comm.rank() == 0 { Works::of(options).record_bytes(options) } else { 0 };

@@ -121,6 +121,10 @@ impl AuditArgs {
             statements: self.statements,
             seed: self.seed,
         };
+        if self.markdown.as_ref() == Some(&self.out) {
+            let what = format!("--out and --markdown are both {}", self.out.display());
+            return Err(BadInput::new(what, "one would replace the other", "give them different paths"));
+        }
         Ok(AuditRequest {
             options: typed.validate()?,
             list: self.list,

@@ -14,7 +14,7 @@ use crate::experiment::options::Options;
 use crate::experiment::presets::Preset;
 use crate::experiment::{EngineChoice, Experiment, Unit};
 use crate::figures;
-use crate::files::{Existing, check_input, check_output_dir};
+use crate::files::{Existing, check_input, check_not_input, check_output_dir};
 use crate::results::show;
 use crate::shard::Shard;
 use crate::status::{self, Status};
@@ -127,8 +127,13 @@ impl RunArgs {
     pub fn request(self) -> Result<RunRequest, BadInput> {
         let (base, mut name) = self.experiment.base()?;
         name.push(self.shard.map_or_else(|| ".h5".to_string(), Shard::suffix));
+        let config = self.experiment.config.clone();
+        let experiment = self.experiment.options().overlay(base).validate()?;
+        if let Some(out) = &self.out {
+            check_not_input(out, "--out", config.as_deref().into_iter().chain(experiment.inputs_law.path()))?;
+        }
         Ok(RunRequest {
-            experiment: self.experiment.options().overlay(base).validate()?,
+            experiment,
             threads: self.threads.map(threads).transpose()?,
             memory: self.memory.map(memory).transpose()?,
             shard: self.shard,
@@ -200,6 +205,7 @@ impl MergeArgs {
     /// A shard that cannot be opened.
     pub fn request(self) -> Result<MergeRequest, BadInput> {
         self.shards.iter().try_for_each(|shard| check_input(shard))?;
+        check_not_input(&self.out, "--out", self.shards.iter().map(PathBuf::as_path))?;
         let existing = existing(self.overwrite);
         Ok(MergeRequest { shards: self.shards, out: self.out, existing, quiet: self.quiet, command_line: command_line() })
     }
@@ -311,6 +317,7 @@ impl ExportArgs {
             return Err(BadInput::new(what, "it has one step for each input", "give one --direction"));
         }
         experiment.inputs_law.load()?;
+        check_not_input(&self.out, "--out", experiment.inputs_law.path())?;
         Ok(ExportRequest {
             experiment,
             unit: Unit { cell: 0, network },

@@ -124,6 +124,14 @@ impl InputsLaw {
         }
     }
 
+    /// The file, if there is one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            InputsLaw::File(file) => Some(&file.path),
+            _ => None,
+        }
+    }
+
     pub fn is_file(&self) -> bool {
         matches!(self, InputsLaw::File(_))
     }

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level;
 
+use crate::machine::is_ignored;
+
 /// Files that are being written, and locks. A process has a few at a time.
 static PATHS: [AtomicPtr<c_char>; 16] = [const { AtomicPtr::new(ptr::null_mut()) }; 16];
 
@@ -37,10 +39,10 @@ impl Drop for Abandoned {
     }
 }
 
-/// From now on SIGINT, SIGTERM and SIGHUP remove what is being written before they end the process. For commands that cannot be resumed;
+/// From now on SIGINT, SIGTERM and SIGHUP, unless they are ignored, remove what is being written before they end the process. For commands that cannot be resumed;
 /// jobs have handlers of their own.
 pub fn remove_on_signals() -> io::Result<()> {
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    for signal in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !is_ignored(signal)) {
         let remove = move || {
             for slot in &PATHS {
                 let path = slot.load(Ordering::SeqCst);

@@ -33,6 +33,20 @@ pub fn check_input(path: &Path) -> Result<(), BadInput> {
     }
 }
 
+/// Refuses an output that is one of the `inputs`, by whatever name: it would be gone.
+pub fn check_not_input<'a>(out: &Path, option: &str, inputs: impl IntoIterator<Item = &'a Path>) -> Result<(), BadInput> {
+    let Ok(file) = fs::canonicalize(out) else { return Ok(()) };
+    let is_out = |input: &&Path| fs::canonicalize(input).is_ok_and(|input| input == file);
+    match inputs.into_iter().find(is_out) {
+        None => Ok(()),
+        Some(input) => Err(BadInput::new(
+            format!("will not write {}", out.display()),
+            format!("it is the same file as {}, which is read", input.display()),
+            format!("give {option} another path"),
+        )),
+    }
+}
+
 /// Checks that `wanted` can be created in `directory`, or in directories made below its nearest ancestor that exists.
 pub(super) fn check_creatable_in(mut directory: PathBuf, wanted: &Path, option: &str) -> Result<(), BadInput> {
     loop {
@@ -91,6 +105,19 @@ mod tests {
             let refused = check_output_dir(&path, "--figures").unwrap_err();
             assert!(refused.remedy.contains("--figures"), "{refused}");
         }
+    }
+
+    #[test]
+    fn what_is_read_is_not_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let [one, link, other] = ["one", "link", "other"].map(|name| dir.path().join(name));
+        fs::write(&one, "").unwrap();
+        std::os::unix::fs::symlink(&one, &link).unwrap();
+        for out in [&one, &link, &dir.path().join("./one")] {
+            assert!(check_not_input(out, "--out", [other.as_path(), &one]).unwrap_err().why.contains("which is read"));
+        }
+        check_not_input(&other, "--out", [one.as_path(), &link]).unwrap();
+        check_not_input(&one, "--out", []).unwrap();
     }
 
     #[test]

@@ -34,6 +34,15 @@ pub fn create(path: &Path) -> hdf5::Result<File> {
     builder.create(path)
 }
 
+/// An error of the HDF5 library that says what the system said, not where in the library that was.
+pub fn plain(error: anyhow::Error) -> anyhow::Error {
+    const SYSTEM: &str = "error message = '";
+    let said = format!("{error:#}");
+    let Some((_, system)) = said.split_once(SYSTEM) else { return error };
+    let what = said.split(':').next().unwrap_or_default();
+    anyhow::anyhow!("{what}: {}", system.split('\'').next().unwrap_or_default())
+}
+
 fn builder() -> FileBuilder {
     let mut builder = FileBuilder::new();
     builder.with_fapl(without_locks);

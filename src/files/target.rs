@@ -114,6 +114,10 @@ fn check_place(name: &Path, option: &str) -> Result<(), BadInput> {
             OpenOptions::new().write(true).open(name).map_err(|error| unwritable(name, option, &error))?;
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if name == Path::new("-") {
+                let remedy = format!("give {option} the path of a file: ./- if it is to be called so");
+                return refuse("it cannot be written to standard output", remedy);
+            }
             if name.file_name().is_none() || name.as_os_str().as_encoded_bytes().ends_with(b"/") {
                 return Err(BadInput::new(
                     format!("cannot write `{shown}`"),

@@ -30,6 +30,18 @@ pub fn peak_resident() -> Option<u64> {
     kibibytes(&std::fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
 }
 
+/// Address space that this process may still take: what `ulimit -v`, or a batch system by it, leaves; `None` without a limit.
+pub fn address_space_left() -> Option<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: fills in the structure.
+    let failed = unsafe { libc::getrlimit(libc::RLIMIT_AS, &mut limit) } != 0;
+    if failed || limit.rlim_cur == libc::RLIM_INFINITY {
+        return None;
+    }
+    let taken = kibibytes(&std::fs::read_to_string("/proc/self/status").unwrap_or_default(), "VmSize:").unwrap_or(0);
+    Some(limit.rlim_cur.saturating_sub(taken))
+}
+
 /// Memory that can be had without swapping.
 fn available_on_node() -> Option<u64> {
     kibibytes(&std::fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")

@@ -9,12 +9,14 @@ pub mod clock;
 pub mod cores;
 pub mod memory;
 pub mod pages;
+pub mod signals;
 pub mod terminal;
 pub mod versions;
 
 pub use clock::now_utc;
 pub use cores::cores_of_this_rank;
-pub use memory::memory_of_this_rank;
+pub use memory::{address_space_left, memory_of_this_rank};
+pub use signals::is_ignored;
 pub use versions::{host_name, program_revision, provenance, version_text};
 
 /// Sets allocator and BLAS up for the program. To be called first thing in `main`.

@@ -35,7 +35,7 @@ pub fn write(path: &Path, existing: Existing, results: &Results) -> anyhow::Resu
 pub fn write_partial(path: &Path, existing: Existing, results: &Results) -> anyhow::Result<()> {
     let places = places(results)?;
     place::write(path, existing, |aside| {
-        write_file(aside, results, &places)?;
+        write_file(aside, results, &places).map_err(files::hdf5::plain)?;
         Ok(seal::seal(aside)?)
     })
 }

@@ -1,7 +1,8 @@
-//! Stopping on purpose: SIGTERM, SIGINT, SIGUSR1, and the end of the time that was given.
+//! Stopping on purpose: SIGTERM, SIGINT, SIGHUP, SIGUSR1, and the end of the time that was given.
 //!
 //! A stop asked of any rank stops the job: that rank tells the root, and the root tells all. Units that run may end within the grace;
-//! what has not ended then is dropped and computed again at the next start. A second SIGINT ends the process at once.
+//! what has not ended then is dropped and computed again at the next start. A second SIGINT ends the process at once. A signal that whoever
+//! started the process had it ignore (nohup) stays ignored.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,10 +10,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::{flag, low_level};
 
 use crate::error::EXIT_AGAIN;
+use crate::machine::is_ignored;
 
 /// Whether this process has been asked to stop.
 pub struct Stop {
@@ -38,10 +40,12 @@ impl Stop {
         let signal = Arc::new(AtomicUsize::new(0));
         let interrupted = Arc::new(AtomicBool::new(false));
         let listen = || {
-            // In this order: the first SIGINT finds the flag down.
-            flag::register_conditional_shutdown(SIGINT, EXIT_AGAIN, Arc::clone(&interrupted))?;
-            flag::register(SIGINT, Arc::clone(&interrupted))?;
-            for number in [SIGTERM, SIGINT, SIGUSR1] {
+            for number in [SIGTERM, SIGINT, SIGHUP, SIGUSR1].into_iter().filter(|&number| !is_ignored(number)) {
+                if number == SIGINT {
+                    // In this order: the first SIGINT finds the flag down.
+                    flag::register_conditional_shutdown(SIGINT, EXIT_AGAIN, Arc::clone(&interrupted))?;
+                    flag::register(SIGINT, Arc::clone(&interrupted))?;
+                }
                 flag::register_usize(number, Arc::clone(&signal), number as usize)?;
             }
             Ok::<_, std::io::Error>(())

@@ -272,8 +272,8 @@ impl Journal {
 
     /// Writes the buffer at the end of the file, whole or not at all.
     fn write_buffer(&mut self) -> anyhow::Result<()> {
-        let file = self.file.as_mut().expect("the journal has been begun");
-        if let Err(error) = file.write_all(&self.buffer) {
+        if let Err(error) = self.append() {
+            let file = self.file.as_mut().expect("the journal has been begun");
             // Cut off what was written in part. Should that fail too, the next records follow the torn one.
             let _ = file.set_len(self.length).and_then(|()| file.seek(SeekFrom::Start(self.length)));
             return Err(error).with_context(|| format!("writing {}", self.path.display()));
@@ -281,6 +281,21 @@ impl Journal {
         self.length += self.buffer.len() as u64;
         self.synced = false;
         Ok(())
+    }
+
+    /// Writes the buffer where the file ends. A server that was restarted may not know the open file any more: it is opened again.
+    fn append(&mut self) -> io::Result<()> {
+        let file = self.file.as_mut().expect("the journal has been begun");
+        match file.write_all(&self.buffer) {
+            Err(error) if error.raw_os_error() == Some(libc::ESTALE) => {
+                let mut again = OpenOptions::new().read(true).write(true).open(&self.path)?;
+                again.set_len(self.length)?;
+                again.seek(SeekFrom::Start(self.length))?;
+                *file = again;
+                file.write_all(&self.buffer)
+            }
+            written => written,
+        }
     }
 
     /// Brings what was written to the disk; returns whether there was anything. A journal that has been removed or replaced meanwhile is begun
