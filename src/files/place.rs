@@ -219,19 +219,21 @@ mod tests {
     #[test]
     fn a_directory_that_is_removed_meanwhile_is_made_again() {
         let directory = tempfile::tempdir().unwrap();
-        let (inner, is_done) = (directory.path().join("inner"), std::sync::atomic::AtomicBool::new(false));
+        let inner = directory.path().join("inner");
         std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
+            let remover = scope.spawn(|| {
+                for _ in 0..100 {
                     let _ = fs::remove_dir_all(&inner);
-                    std::thread::sleep(std::time::Duration::from_micros(300));
+                    std::thread::sleep(std::time::Duration::from_millis(10));
                 }
             });
-            for number in 0..100 {
+            for number in 0.. {
+                if remover.is_finished() {
+                    break;
+                }
                 let mut file = create(&inner.join(number.to_string()), b"header").unwrap();
                 file.write_all(b"more").unwrap();
             }
-            is_done.store(true, std::sync::atomic::Ordering::Relaxed);
         });
     }
 
