@@ -279,7 +279,7 @@ fn scaled(array: ArrayD<f64>) -> Result<Array2<f32>, String> {
         if largest == 0.0 {
             return Err(format!("row {index} is 0 and cannot be scaled to the length √{columns}"));
         }
-        let norm = row.iter().map(|x| (x / largest).powi(2)).sum::<f64>().sqrt();
+        let norm = row.iter().map(|x| (x / largest) * (x / largest)).sum::<f64>().sqrt();
         let length = (columns as f64).sqrt();
         out.iter_mut().zip(row).for_each(|(out, x)| *out = (x / largest * (length / norm)) as f32);
     }

@@ -412,12 +412,13 @@ fn check_magnitudes(experiment: &Experiment) -> Result<(), BadInput> {
     };
     // A layer multiplies the variance of what it gets by its second moment or, once that is small, by ψ'(0)².
     let psi = experiment.activation;
+    let slope = psi.derivative(0.0);
     let decay = match psi.is_piecewise_linear() {
         true => psi.value_second_moment(),
-        false => psi.value_second_moment().min(psi.derivative(0.0).powi(2)),
+        false => psi.value_second_moment().min(slope * slope),
     };
     for depth in experiment.all_depths() {
-        let log2_variance = (depth - 1) as f64 * experiment.gain.log2() + depth as f64 * decay.log2();
+        let log2_variance = (depth - 1) as f64 * libm::log2(experiment.gain) + depth as f64 * libm::log2(decay);
         if log2_variance.abs() > limit {
             return Err(BadInput::new(
                 format!("the depth {depth} is too large at gain {} in {name}", short(experiment.gain)),

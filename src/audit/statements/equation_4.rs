@@ -1,13 +1,14 @@
 //! Equation (4): the operator norm of the Hessian at x, for smooth ψ.
 
 use ndarray::Array1;
-use rand_distr::{Distribution, StandardNormal};
+use rand::distr::Distribution;
 
 use crate::audit::claim::Exponent;
 use crate::audit::hessian::operator_norm;
 use crate::audit::interval::{Point, exponent, quantile, sample_quantile};
 use crate::audit::network::Purpose;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
+use crate::random::normal::StandardNormal;
 
 pub struct Equation4;
 

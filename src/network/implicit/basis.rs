@@ -93,7 +93,7 @@ impl<T: Real> Basis<T> {
     /// Vectors closer than this (relative to their length) to the span of others of a block wait for the next round: with the fourth
     /// root of the rounding unit the rounding errors of one CholeskyQR stay far below 1.
     fn distance() -> f64 {
-        T::EPSILON.powf(0.25)
+        T::EPSILON.sqrt().sqrt()
     }
 
     /// Makes the basis span the rows of `x` (n × dim) too, to rounding; returns them in the extended basis, n × rank. What is left in `x`
