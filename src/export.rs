@@ -17,7 +17,7 @@ use crate::plan::{CellPlan, Resources, plan};
 use crate::random::NetworkStreams;
 use crate::results::aside::replace_file;
 use crate::results::write::{flush, set_flags, set_number, set_text};
-use crate::unit::{Settings, Status, directions, samples_along};
+use crate::unit::{OutOfRange, Settings, Status, check_samples, directions, samples_along};
 
 /// Writes the network of `request` to its file.
 pub fn export(request: &ExportRequest) -> anyhow::Result<()> {
@@ -43,7 +43,9 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, plan: 
     let mut engine = Dense::<T>::with(streams, plan.cell, activation, x, plan.keep);
     let ValueAndGradient { value, gradient } = engine.value_and_gradient();
     let settings = Settings { directions: &request.experiment.directions, bias, streams, search: plan.search, bound };
-    let samples = samples_along(&mut engine, &settings);
+    let out_of_range = |why| OutOfRange::new(plan.cell, network, precision, why);
+    let samples = samples_along(&mut engine, &settings).map_err(|error| out_of_range(error.to_string()))?;
+    check_samples(&samples, &request.experiment).map_err(out_of_range)?;
 
     set_text(file, "format", "advstep-hpc network")?;
     set_number(file, "format_version", 2_u32)?;

@@ -21,6 +21,7 @@ use crate::experiment::{Cell, Experiment};
 use crate::random::NetworkStreams;
 use crate::random::chi_squared::ChiSquared;
 use crate::random::normal::StandardNormal;
+use crate::search::NotFinite;
 use crate::unit::{Sample, Status};
 use grid::Grid;
 use path::Path;
@@ -59,8 +60,11 @@ impl Limit {
         Self { dim: dim as f64, scale: variance(depth, gain).sqrt(), bound, grid }
     }
 
-    /// One draw.
-    pub fn sample(&self, random: &mut impl Rng) -> Sample {
+    /// One draw, for input `input`.
+    ///
+    /// # Errors
+    /// A path that is not finite.
+    pub fn sample(&self, input: usize, random: &mut impl Rng) -> Result<Sample, NotFinite> {
         let normal = StandardNormal.sample(random);
         let zeta = normal.abs();
         let chi = self.grid.as_ref().map_or(0.0, |(_, degrees)| degrees.sample(random).sqrt());
@@ -68,26 +72,27 @@ impl Limit {
         let gradient_norm = self.scale * (libm::hypot(zeta, chi) / self.dim.sqrt());
         let none = Sample { step: f64::NAN, gradient_norm, value, status: Status::NoneWithinBound, evaluations: 0 };
         if zeta == 0.0 {
-            return Sample { status: Status::Dead, ..none };
+            return Ok(Sample { status: Status::Dead, ..none });
         }
         let Some((grid, _)) = &self.grid else {
             // f(x_t) = f(x)·(1 − t|f(x)|).
             let step = 1.0 / (self.scale * zeta);
-            return if step <= self.bound { Sample { step, status: Status::FoundExact, ..none } } else { none };
+            return Ok(if step <= self.bound { Sample { step, status: Status::FoundExact, ..none } } else { none });
         };
         let u = self.bound * self.scale / self.dim;
         let end = libm::atan2(u * chi, 1.0 - u * zeta);
         let mut path = Path::sample(grid, zeta, chi, end, random);
         let crossing = path.first_crossing(random).filter(|&angle| angle <= end);
+        path.values().try_for_each(|(_, value)| NotFinite::check("Z on the path", input, value))?;
         let evaluations = path.points();
-        match crossing {
+        Ok(match crossing {
             None => Sample { evaluations, ..none },
             Some(angle) => {
                 let (sin, cos) = libm::sincos(angle);
                 let step = self.dim / self.scale * sin / (chi * cos + zeta * sin);
                 Sample { step, status: Status::FoundScan, evaluations, ..none }
             }
-        }
+        })
     }
 }
 
@@ -120,7 +125,7 @@ pub fn points(cell: Cell, experiment: &Experiment) -> usize {
 }
 
 /// The samples of one unit, each from the stream of its input.
-pub fn samples(streams: NetworkStreams, cell: Cell, experiment: &Experiment) -> Vec<Sample> {
+pub fn samples(streams: NetworkStreams, cell: Cell, experiment: &Experiment) -> Result<Vec<Sample>, NotFinite> {
     let limit = Limit::new(cell.depth, cell.dim, experiment.gain, experiment.bound, RESOLUTION);
-    (0..experiment.inputs).map(|input| limit.sample(&mut streams.path(input))).collect()
+    (0..experiment.inputs).map(|input| limit.sample(input, &mut streams.path(input))).collect()
 }
