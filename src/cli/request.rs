@@ -125,7 +125,7 @@ impl RunArgs {
             overwrite: self.overwrite,
             fresh: self.fresh,
             snapshot: self.snapshot,
-            max_time: self.max_hours.map(hours).transpose()?,
+            max_time: self.max_hours.map(|hours| max_time(hours, self.grace)).transpose()?,
             grace: self.grace,
             quiet: self.quiet,
             command_line: command_line(),
@@ -293,10 +293,17 @@ fn ranks(ranks: f64) -> Result<usize, BadInput> {
     Err(BadInput::new(format!("cannot plan {ranks} ranks"), "ranks are counted, and at least one does the work", remedy))
 }
 
-fn hours(hours: f64) -> Result<Duration, BadInput> {
-    let why = "a run takes some time";
-    let time = Duration::try_from_secs_f64(3600.0 * hours).ok().filter(|time| !time.is_zero());
-    time.ok_or_else(|| BadInput::new(format!("cannot stop after {hours} hours"), why, "give --max-hours a number such as 11.5"))
+/// So many hours, of which the last `grace` is for units that run.
+fn max_time(hours: f64, grace: Duration) -> Result<Duration, BadInput> {
+    let refuse = |why: String, remedy: &str| Err(BadInput::new(format!("cannot stop after {hours} hours"), why, remedy));
+    match Duration::try_from_secs_f64(3600.0 * hours) {
+        Err(_) | Ok(Duration::ZERO) => refuse("a run takes some time".into(), "give --max-hours a number such as 11.5"),
+        Ok(time) if time <= grace => refuse(
+            format!("the grace of {} is part of that time, so that nothing would be done", humantime::format_duration(grace)),
+            "give more --max-hours, or a shorter --grace",
+        ),
+        Ok(time) => Ok(time),
+    }
 }
 
 pub fn memory(memory: ByteSize) -> Result<u64, BadInput> {
