@@ -28,6 +28,9 @@ pub enum Format {
 }
 
 /// Prints the results of every cell to `out`.
+///
+/// # Errors
+/// Those of `out`, as they are: the errors of `serde_json` and `csv` would hide that a pipe was closed.
 pub fn show(results: &Results, format: Format, out: &mut impl Write) -> anyhow::Result<()> {
     match format {
         Format::Table => {
@@ -44,20 +47,19 @@ pub fn show(results: &Results, format: Format, out: &mut impl Write) -> anyhow::
             for cell in &results.cells {
                 let widths = cell.cell.widths().collect();
                 for row in Row::<_, Vec<usize>>::of(&results.experiment, cell, json_width(cell.cell), widths) {
-                    serde_json::to_writer(&mut *out, &row)?;
-                    writeln!(out)?;
+                    writeln!(out, "{}", serde_json::to_string(&row)?)?;
                 }
             }
         }
         Format::Csv => {
-            let mut writer = csv::Writer::from_writer(&mut *out);
+            let mut writer = csv::Writer::from_writer(Vec::new());
             for cell in &results.cells {
                 let widths = layers_label(cell.cell.widths());
                 for row in Row::of(&results.experiment, cell, csv_width(cell.cell), widths) {
                     writer.serialize(row)?;
                 }
             }
-            writer.flush()?;
+            out.write_all(&writer.into_inner()?)?;
         }
     }
     out.flush()?;
