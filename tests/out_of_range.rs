@@ -44,7 +44,7 @@ fn what_can_be_foreseen_is_refused_before_any_work() {
     for command in [format!("run {cell} {law}"), format!("export {network} {law}")] {
         let (code, error) = program(&format!("{command} --out {}", out.display()));
         assert_eq!(code, Some(2), "{error}");
-        assert!(error.contains("the bound 1000000000 is too large at depth 4 and gain 2.5e10 in f32"), "{error}");
+        assert!(error.contains("the bound 1e9 is too large at depth 4 and gain 2.5e10 in f32"), "{error}");
         assert!(error.ends_with("give a smaller bound or gain, fewer layers, or precision f64\n"), "{error}");
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     }

@@ -11,6 +11,7 @@ use super::{Cell, Direction, EngineChoice, Experiment, INFINITE_WIDTH, Precision
 use crate::activation::Activation;
 use crate::error::BadInput;
 use crate::network::CHUNK;
+use crate::text::short;
 use crate::unit::Sample;
 
 /// Most samples (cells × networks × inputs) of one experiment: rank 0 holds all of their records until they are written.
@@ -139,6 +140,7 @@ impl Options {
         check_search(&experiment)?;
         check_form(&experiment)?;
         check_magnitudes(&experiment)?;
+        check_weights(&experiment)?;
         check_samples(&experiment)?;
         Ok(experiment)
     }
@@ -497,6 +499,24 @@ fn log2_largest(precision: Precision, depth: usize, engine: EngineChoice) -> f64
     (if sums_squares { (range - libm::log2(CHUNK as f64)) / 2.0 } else { range }) - LOG2_MARGIN
 }
 
+/// Refuses a gain at which the weights above the first layer, N(0, gain/k), cannot be drawn: in f32 whatever the precision of the network, up
+/// to 7 standard deviations, and down to where the small ones lose their digits.
+fn check_weights(experiment: &Experiment) -> Result<(), BadInput> {
+    const LOG2_SIGMA: std::ops::RangeInclusive<f64> = -100.0..=120.0;
+    let [_, _, widths] = experiment.axes();
+    let is_deep = experiment.all_depths().into_iter().any(|depth| depth > 1);
+    let finite = widths.into_iter().filter(|&width| is_deep && width != INFINITE_WIDTH);
+    let log2_sigma = |width: usize| (libm::log2(experiment.gain) - libm::log2(width as f64)) / 2.0;
+    match finite.map(log2_sigma).find(|sigma| !LOG2_SIGMA.contains(sigma)) {
+        None => Ok(()),
+        Some(sigma) => Err(BadInput::new(
+            format!("weights cannot be drawn at gain {}", short(experiment.gain)),
+            format!("they are drawn in f32, and would be of the size of 2^{sigma:.0}"),
+            "give a gain nearer to 2",
+        )),
+    }
+}
+
 fn check_samples(experiment: &Experiment) -> Result<(), BadInput> {
     let cells = experiment.cell_count() as f64;
     let samples = cells * experiment.networks as f64 * experiment.samples_of_network() as f64;
@@ -520,12 +540,6 @@ fn check_samples(experiment: &Experiment) -> Result<(), BadInput> {
         ));
     }
     Ok(())
-}
-
-/// A number as a reader would write it: `300`, `1.5`, `1e30`.
-fn short(value: f64) -> String {
-    let plain = value.to_string();
-    if plain.len() <= 10 || !value.is_finite() { plain } else { format!("{value:e}") }
 }
 
 #[cfg(test)]
@@ -652,6 +666,11 @@ mod tests {
         assert!(deep(1000.0, 2.0, Precision::F32).is_ok());
         assert!(deep(2.0, 1e300, Precision::F64).is_err());
         assert!(deep(2.0, 1e-300, Precision::F64).is_err());
+        // In f64 too weights are drawn in f32: 2^150 would be infinite, 2^-150 zero, and every input dead.
+        assert!(deep(2.0, 1e60, Precision::F64).is_ok() && deep(2.0, 1e-50, Precision::F64).is_ok());
+        assert!(deep(2.0, 1e90, Precision::F64).unwrap_err().what.contains("weights cannot be drawn"));
+        assert!(deep(2.0, 1e-90, Precision::F64).unwrap_err().what.contains("weights cannot be drawn"));
+        assert!(deep(1.0, 1e-90, Precision::F64).is_ok(), "one layer has no gain");
     }
 
     /// Whether an experiment that the check of f(x) alone accepts is accepted with this bound.

@@ -27,6 +27,7 @@ use crate::error::BadInput;
 use crate::experiment::{Cell, Direction, Experiment, Readout};
 use crate::results::switching::switching;
 use crate::results::{Results, Summary, show};
+use crate::text::short;
 
 /// File format of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -141,7 +142,8 @@ fn note(experiment: &Experiment) -> String {
         Readout::Sign => "±1",
         Readout::Gaussian => "Gaussian",
     };
-    let Experiment { networks, inputs, gain, bound, .. } = experiment;
+    let Experiment { networks, inputs, .. } = experiment;
+    let (gain, bound) = (short(experiment.gain), short(experiment.bound));
     let (networks_word, inputs_word) = (plural(*networks, "network"), plural(*inputs, "input"));
     format!(
         "{networks} {networks_word} × {inputs} {inputs_word} per point, {readout} readout, gain {gain}, {}*η* ≤ {bound}",

@@ -6,6 +6,7 @@
 
 pub mod aside;
 pub mod compare;
+pub mod contained;
 pub mod read;
 mod scales;
 pub mod schema;

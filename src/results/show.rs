@@ -11,9 +11,12 @@ use crate::activation::Activation;
 use crate::experiment::cell::layers_label;
 use crate::experiment::inputs::InputsLaw;
 use crate::experiment::{Cell, Direction, Experiment, width_label};
+use crate::text::{short, shortened};
 
 /// At most this many networks whose hidden layers differ are named in a line.
 const NAMED: usize = 3;
+/// Characters of the name of a file.
+const LONGEST_NAME: usize = 40;
 
 /// How `show` prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -266,9 +269,9 @@ fn heading(experiment: &Experiment) -> String {
         "{} networks × {} inputs a cell, gain {}, {readout} readout, {}η* ≤ {}, seed {}",
         experiment.networks,
         experiment.inputs,
-        experiment.gain,
+        short(experiment.gain),
         form(experiment),
-        experiment.bound,
+        short(experiment.bound),
         experiment.seed
     )
 }
@@ -294,7 +297,7 @@ pub fn form(experiment: &Experiment) -> String {
         InputsLaw::Sphere => {}
         InputsLaw::Gaussian => form.push_str("Gaussian inputs, "),
         InputsLaw::Hypercube => form.push_str("inputs ±1, "),
-        InputsLaw::File(file) => form.push_str(&format!("inputs from {}, ", file.name())),
+        InputsLaw::File(file) => form.push_str(&format!("inputs from {}, ", shortened(&file.name(), LONGEST_NAME))),
     }
     form
 }
