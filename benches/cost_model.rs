@@ -48,7 +48,7 @@ fn measured(experiment: &Experiment, cell: &CellPlan, first: usize, networks: us
     let (mut seconds, mut points) = (0.0, 0.0);
     for network in first..first + networks {
         let start = thread_time();
-        let record = measure(experiment, cell, Unit { cell: 0, network });
+        let record = measure(experiment, cell, Unit { cell: 0, network }).unwrap();
         seconds += (thread_time() - start).as_secs_f64();
         points += record.samples.iter().map(|sample| f64::from(sample.evaluations)).sum::<f64>() / record.samples.len() as f64;
     }

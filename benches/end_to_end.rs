@@ -34,7 +34,7 @@ fn run(experiment: &Experiment, plan: &CellPlan, threads: usize) -> (Vec<UnitRec
                     if network >= experiment.networks {
                         return;
                     }
-                    let record = measure(experiment, plan, Unit { cell: 0, network });
+                    let record = measure(experiment, plan, Unit { cell: 0, network }).unwrap();
                     records.lock().expect("no thread panics").push(record);
                 }
             });

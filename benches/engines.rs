@@ -25,7 +25,7 @@ fn seconds(depth: usize, dim: usize, width: usize, engine: EngineChoice) -> anyh
     let networks = if plan.cells[0].cost.seconds > 1.0 { 1 } else { 3 };
     let run = |network| {
         let start = thread_time();
-        measure(&experiment, &plan.cells[0], Unit { cell: 0, network });
+        measure(&experiment, &plan.cells[0], Unit { cell: 0, network }).unwrap();
         (thread_time() - start).as_secs_f64()
     };
     Ok(((0..networks).map(run).fold(f64::INFINITY, f64::min), plan.cells[0].unit_bytes))

@@ -92,7 +92,7 @@ fn main() {
         let toml = format!("depths = [{depth}]\ndims = [{dim}]\nwidths = [{width}]\n");
         let experiment = Experiment::from_toml(&toml, "bench").expect("it is valid");
         let plan = plan::plan(&experiment, RESOURCES).expect("it fits");
-        let unit = |network| measure(&experiment, &plan.cells[0], Unit { cell: 0, network });
+        let unit = |network| measure(&experiment, &plan.cells[0], Unit { cell: 0, network }).unwrap();
         let record = unit(0);
         let (begun, mut units) = (thread_time(), 0);
         while thread_time() - begun < Duration::from_millis(500) {
@@ -120,7 +120,7 @@ fn main() {
         let plan = plan::plan(&experiment, RESOURCES).expect("it fits");
         let units = plan.cells.len() * plan.networks;
         let cheapest = plan.cells.iter().min_by(|a, b| a.cost.seconds.total_cmp(&b.cost.seconds)).expect("a preset has cells");
-        let record = measure(&experiment, cheapest, Unit { cell: 0, network: 0 });
+        let record = measure(&experiment, cheapest, Unit { cell: 0, network: 0 }).unwrap();
         let job = plan.seconds() / RANKS as f64;
         let costs = costs(&experiment, &plan, &record, units as f64 / job);
         println!("{:<6} {units:>7} {job:>25.1} {:>14.4}", preset.name(), 100.0 * costs.processor / costs.elapsed / RANKS as f64);

@@ -110,7 +110,7 @@ fn finite(cell: Cell, networks: usize) -> Vec<Vec<Sample>> {
     let search = if cell.depth == 1 { SearchName::Line } else { SearchName::Scan };
     let network = |network| {
         let streams = NetworkStreams::new(2020, cell, network, 1.0, Readout::Sign);
-        samples(&mut Dense::<f32>::new(streams, cell, INPUTS, keep), search, BOUND)
+        samples(&mut Dense::<f32>::new(streams, cell, INPUTS, keep), search, BOUND).unwrap()
     };
     (0..networks).map(network).collect()
 }
@@ -127,7 +127,7 @@ fn convergence() {
         (1, 100, &[(100, 30_000), (300, 20_000), (1000, 10_000), (3000, 6000), (10_000, 3000)]),
     ] {
         let (law, mut random) = (Limit::new(depth, dim, 1.0, BOUND, RESOLUTION), Xoshiro256PlusPlus::seed_from_u64(1));
-        let limit: Vec<Vec<Sample>> = (0..LIMIT_DRAWS).map(|_| vec![law.sample(&mut random)]).collect();
+        let limit: Vec<Vec<Sample>> = (0..LIMIT_DRAWS).map(|_| vec![law.sample(0, &mut random).unwrap()]).collect();
         let limit = statistics(&limit, depth);
         for &(width, networks) in widths {
             let finite = statistics(&finite(Cell::new(depth, dim, width), networks), depth);

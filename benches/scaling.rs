@@ -126,7 +126,7 @@ fn strong_scaling() -> Value {
 fn seconds_per_network(cell: Cell, networks: usize, inputs: usize) -> f64 {
     let experiment = common::experiment(cell, networks, inputs, 2020, EngineChoice::Auto);
     let plan = common::plan_of(&experiment, 1);
-    let seconds = (0..networks).map(|network| measure(&experiment, &plan, Unit { cell: 0, network }).seconds);
+    let seconds = (0..networks).map(|network| measure(&experiment, &plan, Unit { cell: 0, network }).unwrap().seconds);
     common::median(seconds.collect())
 }
 
@@ -240,7 +240,7 @@ fn unit_times(experiment: &Experiment, plan: &Plan, lines: &[Measured]) -> UnitT
 /// Processor seconds of one network.
 fn unit_seconds(experiment: &Experiment, cell: &CellPlan, network: usize) -> f64 {
     let begun = thread_time();
-    measure(experiment, cell, Unit { cell: 0, network });
+    measure(experiment, cell, Unit { cell: 0, network }).unwrap();
     (thread_time() - begun).as_secs_f64()
 }
 

@@ -20,7 +20,7 @@ fn run(cell: Cell, networks: usize, search: SearchName) -> (Vec<Sample>, f64) {
     let start = Instant::now();
     let all = (0..networks).flat_map(|network| {
         let streams = NetworkStreams::new(2020, cell, network, 1.0, Readout::Sign);
-        samples(&mut Dense::<f64>::new(streams, cell, INPUTS, keep), search, BOUND)
+        samples(&mut Dense::<f64>::new(streams, cell, INPUTS, keep), search, BOUND).unwrap()
     });
     (all.collect(), start.elapsed().as_secs_f64() / networks as f64)
 }

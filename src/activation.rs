@@ -267,11 +267,11 @@ fn normal_distribution(z: f64) -> f64 {
 impl Function for Relu {
     #[inline(always)]
     fn value(z: f64) -> f64 {
-        if z > 0.0 { z } else { 0.0 }
+        if z < 0.0 { 0.0 } else { z }
     }
     #[inline(always)]
     fn value_and_derivative(z: f64) -> (f64, f64) {
-        if z > 0.0 { (z, 1.0) } else { (0.0, 0.0) }
+        (Self::value(z), if z > 0.0 { 1.0 } else { 0.0 })
     }
     fn second_derivative(_: f64) -> f64 {
         0.0

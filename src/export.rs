@@ -4,26 +4,32 @@
 //! `docs/file-format.md` lists the datasets.
 
 use anyhow::Context;
+use bytesize::ByteSize;
 use hdf5::{Dataset, Group, H5Type};
 use ndarray::{Array1, ArrayView, Dimension};
 
 use crate::cli::request::ExportRequest;
+use crate::error::BadInput;
 use crate::experiment::{Direction, Experiment, Precision, Readout};
 use crate::files::{self, Target};
 use crate::kernels::Real;
 use crate::machine::{self, program_revision};
 use crate::network::dense::Dense;
 use crate::network::{Engine, ValueAndGradient};
-use crate::plan::{CellPlan, Resources, plan};
+use crate::plan::{CellPlan, Plan, Resources, least_memory, number_bytes, plan};
 use crate::random::NetworkStreams;
 use crate::results::write::{flush, set_flags, set_number, set_text};
-use crate::unit::{Settings, Status, directions, samples_along};
+use crate::unit::{OutOfRange, Settings, Status, check_samples, directions, samples_along};
 
 /// Writes the network of `request` to its file.
+///
+/// # Errors
+/// [`BadInput`] before any work where memory or disk have no room for it; later a number that is not finite, and a disk that cannot be
+/// written.
 pub fn export(request: &ExportRequest) -> anyhow::Result<()> {
     let experiment = &request.experiment;
-    let alone = Experiment { networks: 1, ..experiment.clone() };
-    let plan = plan(&alone, Resources { threads: 1, memory: machine::memory_of_this_rank(1) })?;
+    let memory = machine::memory_of_this_rank(1);
+    let plan = planned(request, memory, machine::disk::free(&files::place::behind_links(&request.out)))?;
     let cell = &plan.cells[request.unit.cell];
     files::remove_on_signals()?;
     let target = Target::claim(&request.out, "--out", &[])?;
@@ -38,6 +44,28 @@ pub fn export(request: &ExportRequest) -> anyhow::Result<()> {
     })
 }
 
+/// The plan of the network in this much memory, beside the largest of its matrices, which is held whole while it is written.
+fn planned(request: &ExportRequest, memory: u64, free: Option<u64>) -> Result<Plan, BadInput> {
+    let alone = Experiment { networks: 1, ..request.experiment.clone() };
+    let cell = alone.cells()[request.unit.cell];
+    let number = number_bytes(alone.precision) as f64;
+    let ends = 3.0 * alone.inputs as f64 * cell.dim as f64;
+    let file = (number * (cell.weights() + ends)) as u64;
+    let matrix = (number * (1..=cell.depth).map(|layer| cell.weights_of(layer)).fold(0.0, f64::max)) as u64;
+    let needed = least_memory(&alone, 1).saturating_add(matrix);
+    let refuse = |why: String| {
+        let remedy = "give a smaller --dim, --width or number of --inputs, or export it elsewhere";
+        Err(BadInput::new(format!("the network {cell} is too large to be exported here"), why, remedy))
+    };
+    match free {
+        Some(free) if file > free => refuse(format!("its file takes {}, and the disk has {} free", ByteSize(file), ByteSize(free))),
+        _ if needed > memory => {
+            refuse(format!("it takes {} of memory, and this process may use {}", ByteSize(needed), ByteSize(memory)))
+        }
+        _ => plan(&alone, Resources { threads: 1, memory: memory - matrix }),
+    }
+}
+
 fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, plan: &CellPlan) -> anyhow::Result<()> {
     let Experiment { seed, inputs, gain, readout, bound, precision, activation, bias, .. } = request.experiment;
     let network = request.unit.network;
@@ -46,7 +74,9 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, plan: 
     let mut engine = Dense::<T>::with(streams, plan.cell, activation, x, plan.keep);
     let ValueAndGradient { value, gradient } = engine.value_and_gradient();
     let settings = Settings { directions: &request.experiment.directions, bias, streams, search: plan.search, bound };
-    let samples = samples_along(&mut engine, &settings);
+    let out_of_range = |why| OutOfRange::new(plan.cell, network, precision, why);
+    let samples = samples_along(&mut engine, &settings).map_err(|error| out_of_range(error.to_string()))?;
+    check_samples(&samples, &request.experiment).map_err(out_of_range)?;
 
     set_text(file, "format", "advstep-hpc network")?;
     set_number(file, "format_version", 2_u32)?;
@@ -106,4 +136,29 @@ fn write<T: H5Type, D: Dimension>(file: &Group, name: &str, long_name: &str, arr
     set_text(&dataset, "long_name", long_name)?;
     flush(&dataset)?;
     Ok(dataset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::Unit;
+
+    #[test]
+    fn a_network_that_memory_or_disk_cannot_hold_is_refused() {
+        let toml = "depths = [1]\ndims = [1e5]\nwidths = [1e6]\nnetworks = 1\ninputs = 10\nengine = 'dense'\n";
+        let request = ExportRequest {
+            experiment: Experiment::from_toml(toml, "test").unwrap(),
+            unit: Unit { cell: 0, network: 0 },
+            out: "net.h5".into(),
+            existing: files::Existing::Refuse,
+            command_line: String::new(),
+        };
+        let why = |memory, free| planned(&request, memory, free).unwrap_err().why;
+        // 10¹¹ weights of 4 bytes.
+        assert_eq!(why(u64::MAX, Some(100 << 30)), "its file takes 372.5 GiB, and the disk has 100.0 GiB free");
+        assert!(why(24 << 30, None).starts_with("it takes 372."), "{}", why(24 << 30, None));
+        let room = 400_000_000_000 + (1 << 30);
+        let plan = planned(&request, room, Some(room)).unwrap();
+        assert!(plan.cells[0].unit_bytes + plan.process_bytes + 400_000_000_000 <= room);
+    }
 }

@@ -13,6 +13,7 @@ pub mod cli;
 pub mod error;
 pub mod experiment;
 pub mod plan;
+pub mod text;
 
 pub mod activation;
 pub mod kernels;

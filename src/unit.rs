@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use ndarray::Array2;
 
-use crate::experiment::{Direction, Experiment, Precision, Unit};
+use crate::experiment::{Cell, Direction, Experiment, Precision, Unit};
 use crate::kernels::Real;
 use crate::limit;
 use crate::network::dense::Dense;
@@ -15,11 +15,15 @@ use crate::network::implicit::shallow::{Shallow, is_shallow};
 use crate::network::{Engine, ValueAndGradient};
 use crate::plan::CellPlan;
 use crate::random::NetworkStreams;
+use crate::results::read::check_sample;
 use crate::results::{EngineName, SearchName};
-use crate::search::{Outcome, Start, descent, march, one_layer, scan, through_the_origin, trace};
+use crate::search::{NotFinite, Outcome, Start, descent, march, one_layer, scan, through_the_origin, trace};
 
 /// Goes up with every change after which an experiment gives other samples, in any bit. Runs are resumed within one version only.
-pub const SCIENCE_VERSION: u32 = 7;
+///
+/// 8: infinite width takes its angles, covariances and chi-squared numbers, and every scalar normal number its tails, from `libm` in place of
+/// the system's math library, so that no digit depends on the machine.
+pub const SCIENCE_VERSION: u32 = 8;
 
 /// What became of the search for one input. The discriminants are the codes in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,8 +88,31 @@ pub struct UnitRecord {
     pub seconds: f64,
 }
 
+/// Why a network has no record: its numbers leave the range of its arithmetic.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("network {network} of cell {cell} cannot be measured ({why}) give a smaller bound or gain{}", self.or_f64())]
+pub struct OutOfRange {
+    cell: Cell,
+    network: usize,
+    why: String,
+    precision: Precision,
+}
+
+impl OutOfRange {
+    fn or_f64(&self) -> &'static str {
+        if self.precision == Precision::F32 { ", or precision f64" } else { "" }
+    }
+
+    pub fn new(cell: Cell, network: usize, precision: Precision, why: impl Into<String>) -> Self {
+        Self { cell, network, why: why.into(), precision }
+    }
+}
+
 /// Measures one network on all its inputs.
-pub fn measure(experiment: &Experiment, plan: &CellPlan, unit: Unit) -> UnitRecord {
+///
+/// # Errors
+/// A number on the way that is not finite, and a record that the reader of files would refuse.
+pub fn measure(experiment: &Experiment, plan: &CellPlan, unit: Unit) -> Result<UnitRecord, OutOfRange> {
     let start = Instant::now();
     let streams = NetworkStreams::new(experiment.seed, plan.cell, unit.network, experiment.gain, experiment.readout);
     let samples = match (plan.engine, experiment.precision) {
@@ -93,11 +120,22 @@ pub fn measure(experiment: &Experiment, plan: &CellPlan, unit: Unit) -> UnitReco
         (_, Precision::F32) => of_network::<f32>(experiment, plan, streams),
         (_, Precision::F64) => of_network::<f64>(experiment, plan, streams),
     };
-    UnitRecord { unit, samples, seconds: start.elapsed().as_secs_f64() }
+    let out_of_range = |why| OutOfRange::new(plan.cell, unit.network, experiment.precision, why);
+    let samples = samples.map_err(|error| out_of_range(error.to_string()))?;
+    check_samples(&samples, experiment).map_err(out_of_range)?;
+    Ok(UnitRecord { unit, samples, seconds: start.elapsed().as_secs_f64() })
+}
+
+/// Refuses samples that the reader of files would refuse.
+pub fn check_samples(samples: &[Sample], experiment: &Experiment) -> Result<(), String> {
+    let check = |(index, sample)| {
+        check_sample(sample, experiment.bound).map_err(|why| format!("input {}: {why}", index % experiment.inputs))
+    };
+    samples.iter().enumerate().try_for_each(check)
 }
 
 /// The samples of a network of finite width.
-fn of_network<T: Real>(experiment: &Experiment, plan: &CellPlan, streams: NetworkStreams) -> Vec<Sample> {
+fn of_network<T: Real>(experiment: &Experiment, plan: &CellPlan, streams: NetworkStreams) -> Result<Vec<Sample>, NotFinite> {
     let Experiment { bias, bound, .. } = *experiment;
     let inputs = experiment.inputs_law.inputs::<T>(streams, plan.cell, experiment.inputs, bias);
     let settings = Settings { directions: &experiment.directions, bias, streams, search: plan.search, bound };
@@ -128,18 +166,25 @@ pub struct Settings<'a> {
 }
 
 /// f, ‖∇f‖ and η* along the gradient at every input of `engine`, which has no bias unit.
-pub fn samples<T: Real>(engine: &mut dyn Engine<T>, search: SearchName, bound: f64) -> Vec<Sample> {
+///
+/// # Errors
+/// A number that is not finite.
+pub fn samples<T: Real>(engine: &mut dyn Engine<T>, search: SearchName, bound: f64) -> Result<Vec<Sample>, NotFinite> {
     let ValueAndGradient { value, gradient } = engine.value_and_gradient();
     let norm = norms(&gradient);
+    check_values(&value, &norm)?;
     let mut samples = blank(&value, &norm);
     let lines = starts(&value, &norm, norm.iter().map(|norm| -norm * norm).collect());
     let directions = directions::descent(&value, gradient);
-    fill(engine, &mut samples, &lines, directions, search, bound);
-    samples
+    fill(engine, &mut samples, &lines, directions, search, bound)?;
+    Ok(samples)
 }
 
 /// f, ‖P∇f‖ and η* at every input of `engine`, direction after direction, each for all inputs; P takes out the coordinate of a bias unit.
-pub fn samples_along<T: Real>(engine: &mut dyn Engine<T>, settings: &Settings) -> Vec<Sample> {
+///
+/// # Errors
+/// A number that is not finite.
+pub fn samples_along<T: Real>(engine: &mut dyn Engine<T>, settings: &Settings) -> Result<Vec<Sample>, NotFinite> {
     let Settings { directions, bias, search, bound, streams } = *settings;
     if directions == [Direction::Gradient] && !bias {
         return samples(engine, search, bound);
@@ -149,6 +194,7 @@ pub fn samples_along<T: Real>(engine: &mut dyn Engine<T>, settings: &Settings) -
         directions::leave_bias_alone(&mut gradient);
     }
     let norm = norms(&gradient);
+    check_values(&value, &norm)?;
     let mut all = Vec::with_capacity(directions.len() * value.len());
     for &direction in directions {
         let mut samples = blank(&value, &norm);
@@ -158,17 +204,25 @@ pub fn samples_along<T: Real>(engine: &mut dyn Engine<T>, settings: &Settings) -
                 1 if engine.activation().is_piecewise_linear() => {
                     lines.iter().map(|line| through_the_origin(line, bound)).collect()
                 }
-                _ => descent::smallest_steps(engine, &gradient, &lines, bias, bound),
+                _ => descent::smallest_steps(engine, &gradient, &lines, bias, bound)?,
             };
             put(&mut samples, &lines, outcomes);
         } else {
             let steps = directions::steps(engine, direction, &value, &gradient, &norm, bias, streams);
             let lines = starts(&value, &norm, directions::slopes(&value, &gradient, &steps));
-            fill(engine, &mut samples, &lines, steps, search, bound);
+            lines.iter().try_for_each(|line| NotFinite::check("the slope of f along p", line.input, line.slope))?;
+            fill(engine, &mut samples, &lines, steps, search, bound)?;
         }
         all.extend(samples);
     }
-    all
+    Ok(all)
+}
+
+fn check_values(value: &[f64], norm: &[f64]) -> Result<(), NotFinite> {
+    value.iter().zip(norm).enumerate().try_for_each(|(input, (&value, &norm))| {
+        NotFinite::check("f(x)", input, value)?;
+        NotFinite::check("‖∇f(x)‖", input, norm)
+    })
 }
 
 /// The samples before any search.
@@ -185,16 +239,17 @@ fn fill<T: Real>(
     directions: Array2<T>,
     search: SearchName,
     bound: f64,
-) {
+) -> Result<(), NotFinite> {
     let outcomes = if directions.ncols() == 1 && engine.activation().is_piecewise_linear() {
         lines.iter().map(|line| through_the_origin(line, bound)).collect()
     } else if lines.is_empty() {
         Vec::new()
     } else {
         engine.set_directions(directions);
-        smallest_steps(engine, lines, search, bound)
+        smallest_steps(engine, lines, search, bound)?
     };
     put(samples, lines, outcomes);
+    Ok(())
 }
 
 fn put(samples: &mut [Sample], lines: &[Start], outcomes: Vec<Outcome>) {
@@ -222,12 +277,17 @@ fn starts(value: &[f64], norm: &[f64], slope: Vec<f64>) -> Vec<Start> {
     alive.map(start).collect()
 }
 
-fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], search: SearchName, bound: f64) -> Vec<Outcome> {
+fn smallest_steps<T: Real>(
+    engine: &mut dyn Engine<T>,
+    lines: &[Start],
+    search: SearchName,
+    bound: f64,
+) -> Result<Vec<Outcome>, NotFinite> {
     let certified = match search {
         SearchName::Line => return one_layer::smallest_steps(engine, lines, bound),
         SearchName::Scan => return scan::smallest_steps(engine, lines, bound),
-        SearchName::March => march::smallest_steps(engine, lines, bound),
-        SearchName::Trace => trace::smallest_steps(engine, lines, bound),
+        SearchName::March => march::smallest_steps(engine, lines, bound)?,
+        SearchName::Trace => trace::smallest_steps(engine, lines, bound)?,
         SearchName::Path => unreachable!("an infinitely wide network has no engine: limit::samples draws its steps"),
         SearchName::Descent => unreachable!("a descent has no lines"),
     };
@@ -235,8 +295,9 @@ fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], search: 
         lines.iter().zip(&certified).filter(|(_, outcome)| outcome.is_none()).map(|(line, _)| *line).collect();
     let mut scanned = match given_up.is_empty() {
         true => Vec::new(),
-        false => scan::smallest_steps(engine, &given_up, bound),
+        false => scan::smallest_steps(engine, &given_up, bound)?,
     }
     .into_iter();
-    certified.into_iter().map(|outcome| outcome.unwrap_or_else(|| scanned.next().expect("one for each line given up"))).collect()
+    let outcomes = certified.into_iter();
+    Ok(outcomes.map(|outcome| outcome.unwrap_or_else(|| scanned.next().expect("one for each line given up"))).collect())
 }

@@ -130,7 +130,16 @@ const REFUSED_BEFORE_PLANNING: &[Case] = &[
         "--config two-ways.toml",
         "extra_widths holds the depth `01` (depths are written without sign and leading zeros) write it as 1",
     ),
-    program("--config binary.toml", "cannot read binary.toml ("),
+    program("--config binary.toml", "cannot read binary.toml (it is not UTF-8 text)"),
+    program("--config /dev/zero", "cannot read /dev/zero (it is longer than 16.0 MiB)"),
+    program("--threads 1e300", "cannot run 1e300 threads"),
+    program("--max-hours 1e-300", "cannot stop after 1e-300 hours"),
+    program("audit --dims 1e300", "the dim 1e300 cannot be audited"),
+    program("export --depth 1 --dim 5 --width 10 --network 1e300 --out net.h5", "there is no network 1e300"),
+    program(
+        "export --depth 1 --dim 1e9 --width 1e9 --out net.h5",
+        "the network (L=1, d=1000000000, k=1000000000) is too large to be exported here (its file takes 3.5 EiB,",
+    ),
     // Files to write.
     program("--out taken.h5", "will not write taken.h5 (the file exists) give --overwrite"),
     program("--config taken.toml", "will not write results/taken.h5 (the file exists) give --overwrite"),

@@ -1,5 +1,6 @@
 //! The program as a shell sees it: help, version, completions, man pages, closed pipes.
 
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 const COMMANDS: [&str; 11] = ["audit", "run", "plan", "status", "show", "plot", "export", "completions", "man", "compare", "merge"];
@@ -62,20 +63,64 @@ fn man_pages_are_written_for_every_command() {
     assert!(std::fs::read_to_string(man1.join("advstep-hpc-run.1")).unwrap().contains("widths"));
 }
 
+/// A results file of two cells, made by the program.
+fn results(directory: &Path, name: &str, seed: u64) -> String {
+    let file = directory.join(name);
+    stdout_of(&format!(
+        "--depths 1 --dims 5 --widths 10,20 --networks 3 --inputs 4 --threads 1 --seed {seed} --quiet --out {}",
+        file.display()
+    ));
+    file.display().to_string()
+}
+
 #[test]
-fn a_closed_pipe_is_no_failure() {
-    for arguments in ["completions bash", "man", "--help", "--version"] {
-        let mut child = advstep(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        drop(child.stdout.take());
-        let output = child.wait_with_output().unwrap();
+fn a_closed_pipe_is_no_failure_of_any_command_that_prints() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = results(directory.path(), "a.h5", 1);
+    let same = results(directory.path(), "b.h5", 1);
+    let place = directory.path().display();
+    let small = "--depths 1 --dims 5 --widths 10 --networks 3 --inputs 4 --threads 1";
+    stdout_of(&format!("run {small} --shard 1/1 --quiet --out {place}/c.shard"));
+    let commands = [
+        "completions bash".to_string(),
+        "man".into(),
+        "--help".into(),
+        "run --help".into(),
+        "--version".into(),
+        format!("show {file}"),
+        format!("show {file} --format json"),
+        format!("show {file} --format csv"),
+        format!("compare {file} {same}"),
+        format!("plot {file} --out {place}/figures --format svg"),
+        "plan".into(),
+        "plan --sbatch".into(),
+        format!("merge {place}/c.shard --out {place}/c.h5"),
+        format!("export --depth 1 --dim 5 --width 10 --inputs 2 --out {place}/d.h5"),
+        "audit --list".into(),
+        format!("audit --dims 10 --widths 20 --networks 20 --statements lemma-8 --threads 1 --quiet --out {place}/e.h5"),
+    ];
+    for arguments in commands {
+        // Closed before the program starts, so that it is noticed however little is printed.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = advstep(&arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{arguments}: {output:?}");
     }
+    // A run says on stderr how far it is.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = advstep(&format!("run {small} --out {place}/f.h5")).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+    assert!(output.status.success() && !String::from_utf8_lossy(&output.stderr).contains("error"), "{output:?}");
 }
 
 #[test]
 fn a_full_disk_is_a_failure() {
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let output = advstep("man").stdout(full).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).starts_with("advstep-hpc: error: "), "{output:?}");
+    let directory = tempfile::tempdir().unwrap();
+    let file = results(directory.path(), "a.h5", 1);
+    for arguments in ["man".to_string(), format!("show {file} --format csv"), format!("show {file} --format json")] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = advstep(&arguments).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments}");
+        assert!(String::from_utf8_lossy(&output.stderr).starts_with("advstep-hpc: error: "), "{output:?}");
+    }
 }

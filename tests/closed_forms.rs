@@ -27,7 +27,9 @@ fn assert_mean(networks: &[Vec<Sample>], what: &str, expected: f64, of: impl Fn(
 
 fn run(experiment: &Experiment) -> Vec<Vec<Sample>> {
     let plan = plan(experiment, Resources { threads: 1, memory: 8 << 30 }).unwrap();
-    (0..experiment.networks).map(|network| measure(experiment, &plan.cells[0], Unit { cell: 0, network }).samples).collect()
+    (0..experiment.networks)
+        .map(|network| measure(experiment, &plan.cells[0], Unit { cell: 0, network }).unwrap().samples)
+        .collect()
 }
 
 #[test]

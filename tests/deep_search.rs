@@ -58,7 +58,7 @@ fn tracing_finds_the_first_crossing_of_an_exhaustive_grid() {
     for cell in cells() {
         for network in 0..10 {
             let lines = Lines::of(cell, network, 10);
-            let samples = samples(&mut stored::<f64>(41, cell, network, 10), SearchName::Trace, BOUND);
+            let samples = samples(&mut stored::<f64>(41, cell, network, 10), SearchName::Trace, BOUND).unwrap();
             for (input, sample) in samples.iter().enumerate() {
                 if sample.status == Status::Dead {
                     continue;
@@ -94,8 +94,8 @@ fn scanning_brackets_a_crossing_and_misses_few_earlier_ones() {
     for cell in cells().chain([Cell::new(2, 50, 300), Cell::new(3, 20, 200), Cell::of_layers(20, &[200, 50, 100])]) {
         for network in 0..10 {
             let lines = Lines::of(cell, network, 10);
-            let traced = samples(&mut stored::<f64>(41, cell, network, 10), SearchName::Trace, BOUND);
-            let scanned = samples(&mut stored::<f64>(41, cell, network, 10), SearchName::Scan, BOUND);
+            let traced = samples(&mut stored::<f64>(41, cell, network, 10), SearchName::Trace, BOUND).unwrap();
+            let scanned = samples(&mut stored::<f64>(41, cell, network, 10), SearchName::Scan, BOUND).unwrap();
             for (input, (scan, trace)) in scanned.iter().zip(&traced).enumerate() {
                 if scan.status == Status::FoundScan {
                     let changes_sign_within = |distance: f64| {
@@ -122,8 +122,8 @@ fn scanning_brackets_a_crossing_and_misses_few_earlier_ones() {
 fn searches_of_depth_one_agree() {
     for (dim, width) in [(3, 10), (20, 200), (100, 2000)] {
         let cell = Cell::new(1, dim, width);
-        let exact = samples(&mut stored::<f64>(42, cell, 0, 50), SearchName::Line, BOUND);
-        let traced = samples(&mut stored::<f64>(42, cell, 0, 50), SearchName::Trace, BOUND);
+        let exact = samples(&mut stored::<f64>(42, cell, 0, 50), SearchName::Line, BOUND).unwrap();
+        let traced = samples(&mut stored::<f64>(42, cell, 0, 50), SearchName::Trace, BOUND).unwrap();
         for (exact, traced) in exact.iter().zip(&traced) {
             assert_eq!(exact.status, traced.status);
             assert!(exact.step.is_nan() || (exact.step - traced.step).abs() <= 1e-9 * exact.step, "{exact:?} against {traced:?}");

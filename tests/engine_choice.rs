@@ -107,3 +107,40 @@ fn what_cannot_be_is_refused_with_what_to_do() {
         assert!(message.contains(what) && message.contains(remedy), "{words}: {message}");
     }
 }
+
+#[test]
+fn the_memory_that_is_asked_for_works_and_less_does_not() {
+    for (cells, threads) in [
+        ("--depths 1 --dims 10 --widths 10", 1),
+        // The cell that takes the most is neither the first nor the last that does not fit.
+        ("--depths 1,3 --dims 10,500 --widths 100,1e5,inf --inputs 20", 3),
+        ("--depths 2 --dims 2000 --widths 3000 --engine dense", 2),
+        ("--depths 1 --dims 3000 --widths 1e6 --engine implicit", 1),
+        ("--depths 3 --dims 50 --widths 1e5 --engine implicit --precision f64", 2),
+        ("--depths 1,6 --dims 1,1000 --widths inf --bound 1e3", 1),
+        ("--depths 1,2 --dims 30 --widths 3000 --direction gradient,descent", 4),
+        ("--preset paper", 4),
+    ] {
+        let plan = |memory: u64| {
+            let output = advstep(&format!("plan {cells} --threads {threads} --memory {memory}MiB"));
+            (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+        };
+        let (code, message) = plan(50);
+        assert_eq!(code, Some(2), "{message}");
+        let said = message.split_once("give --memory ").and_then(|(_, rest)| rest.split_once("MiB or more")).expect(&message).0;
+        let least: u64 = said.parse().expect(&message);
+        assert!(least > 50 && plan(least).0 == Some(0), "{cells}: {message}");
+        let (code, again) = plan(least - 1);
+        assert!(code == Some(2) && again.contains(&format!("give --memory {least}MiB or more")), "{cells}: {again}");
+    }
+}
+
+#[test]
+fn another_engine_is_offered_only_where_all_cells_fit_with_it() {
+    // The implicit engine would fit the cell named, not the other one.
+    let one = "plan --depths 2 --dims 1e6 --widths 1e5 --memory 2GiB --engine dense --inputs 50";
+    let message = |words: &str| String::from_utf8_lossy(&advstep(words).stderr).into_owned();
+    assert!(message(one).contains("--engine implicit"), "{}", message(one));
+    let both = one.replace("--widths 1e5", "--widths 1e5,2e7");
+    assert!(!message(&both).contains("--engine implicit"), "{}", message(&both));
+}

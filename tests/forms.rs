@@ -104,7 +104,7 @@ fn check_certified(psi: Activation, cell: Cell, search: SearchName, direction: D
     for network in 0..networks {
         let mut engine = dense::<f64>(psi, cell, network, inputs, false);
         let settings = Settings { directions: &[direction], bias: false, streams: streams(cell, network), search, bound: BOUND };
-        let samples = samples_along(&mut engine, &settings);
+        let samples = samples_along(&mut engine, &settings).unwrap();
         let result = engine.value_and_gradient();
         let norm: Vec<f64> = samples.iter().map(|sample| sample.gradient_norm).collect();
         let steps = advstep_hpc::unit::directions::steps(
@@ -170,7 +170,7 @@ fn a_scan_agrees_with_the_march() {
     let (mut both, mut missed) = (0, 0);
     for psi in [Activation::Tanh, Activation::Gelu, Activation::Sine] {
         for network in 0..10 {
-            let run = |search| samples(&mut dense::<f64>(psi, cell(1, 20, 200), network, 20, false), search, BOUND);
+            let run = |search| samples(&mut dense::<f64>(psi, cell(1, 20, 200), network, 20, false), search, BOUND).unwrap();
             for (march, scan) in run(SearchName::March).iter().zip(run(SearchName::Scan)) {
                 match march.status.is_found() && scan.status.is_found() && (march.step / scan.step - 1.0).abs() < 1e-4 {
                     true => both += 1,
@@ -200,7 +200,9 @@ fn weighted_second_moment(psi: Activation) -> f64 {
 
 fn run(experiment: &Experiment) -> Vec<Vec<Sample>> {
     let plan = plan(experiment, Resources { threads: 1, memory: 8 << 30 }).unwrap();
-    (0..experiment.networks).map(|network| measure(experiment, &plan.cells[0], Unit { cell: 0, network }).samples).collect()
+    (0..experiment.networks)
+        .map(|network| measure(experiment, &plan.cells[0], Unit { cell: 0, network }).unwrap().samples)
+        .collect()
 }
 
 #[test]
@@ -295,7 +297,7 @@ fn steps_leave_a_bias_unit_alone() {
         let mut engine = dense::<f64>(psi, cell, 0, 30, true);
         let directions = [Direction::Gradient, Direction::Sign, Direction::Universal, Direction::Random, Direction::Descent];
         let settings = Settings { directions: &directions, bias: true, streams: streams(cell, 0), search, bound: BOUND };
-        let all = samples_along(&mut engine, &settings);
+        let all = samples_along(&mut engine, &settings).unwrap();
         let naive = Naive::of(&mut engine, cell);
         for (input, x) in naive.inputs.iter().enumerate() {
             assert_eq!(x[5], 1.0);
@@ -326,7 +328,7 @@ fn a_descent_is_the_loop_that_is_documented() {
             search: SearchName::Descent,
             bound: BOUND,
         };
-        let samples = samples_along(&mut engine, &settings);
+        let samples = samples_along(&mut engine, &settings).unwrap();
         let naive = Naive::of(&mut engine, cell);
         let mut found = 0;
         for (x, sample) in naive.inputs.iter().zip(&samples) {
@@ -375,7 +377,7 @@ fn every_storage_gives_the_same_bits_of_every_form() {
             let directions = Direction::ALL;
             let settings = Settings { directions: &directions, bias: true, streams: streams(cell, 0), search, bound: BOUND };
             let bits = |s: &Sample| (s.step.to_bits(), s.gradient_norm.to_bits(), s.value.to_bits(), s.status as u8, s.evaluations);
-            samples_along(&mut engine, &settings).iter().map(bits).collect::<Vec<_>>()
+            samples_along(&mut engine, &settings).unwrap().iter().map(bits).collect::<Vec<_>>()
         };
         let reference = run(Stored, Stored);
         for (weights, line) in [(Regenerated, Stored), (Regenerated, Regenerated)] {

@@ -129,8 +129,8 @@ fn every_storage_gives_the_same_bits() {
     for (cell, search) in cases {
         let run = |weights, line| {
             let streams = NetworkStreams::new(15, cell, 0, 1.0, Readout::Sign);
-            let single = bits(&samples(&mut Dense::<f32>::new(streams, cell, 100, Keep { weights, line }), search, 20.0));
-            let double = bits(&samples(&mut Dense::<f64>::new(streams, cell, 100, Keep { weights, line }), search, 20.0));
+            let single = bits(&samples(&mut Dense::<f32>::new(streams, cell, 100, Keep { weights, line }), search, 20.0).unwrap());
+            let double = bits(&samples(&mut Dense::<f64>::new(streams, cell, 100, Keep { weights, line }), search, 20.0).unwrap());
             (single, double)
         };
         let reference = run(Stored, Stored);

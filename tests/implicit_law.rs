@@ -136,13 +136,15 @@ const INPUTS: usize = 4;
 fn dense(cell: Cell, networks: usize, search: SearchName) -> Vec<Vec<Sample>> {
     let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
     let streams = |network| NetworkStreams::new(501, cell, network, 1.0, Readout::Sign);
-    (0..networks).map(|network| samples(&mut Dense::<f32>::new(streams(network), cell, INPUTS, keep), search, 20.0)).collect()
+    (0..networks)
+        .map(|network| samples(&mut Dense::<f32>::new(streams(network), cell, INPUTS, keep), search, 20.0).unwrap())
+        .collect()
 }
 
 fn implicit(cell: Cell, networks: usize, search: SearchName, first: FirstLayer) -> Vec<Vec<Sample>> {
     let streams = |network| NetworkStreams::new(502, cell, network, 1.0, Readout::Sign);
     let engine = |network| Implicit::<f32>::with_first_layer(streams(network), cell, INPUTS, first);
-    (0..networks).map(|network| samples(&mut engine(network), search, 20.0)).collect()
+    (0..networks).map(|network| samples(&mut engine(network), search, 20.0).unwrap()).collect()
 }
 
 type Statistic = fn(&[Sample]) -> f64;
@@ -197,8 +199,8 @@ fn precisions_agree_on_one_network() {
     for cell in [Cell::new(1, 900, 3000), Cell::new(3, 20, 2000), Cell::new(2, 300, 400), layers] {
         let streams = NetworkStreams::new(5, cell, 0, 1.0, Readout::Sign);
         let search = if cell.depth == 1 { SearchName::Line } else { SearchName::Scan };
-        let single = samples(&mut Implicit::<f32>::new(streams, cell, 20), search, 20.0);
-        let double = samples(&mut Implicit::<f64>::new(streams, cell, 20), search, 20.0);
+        let single = samples(&mut Implicit::<f32>::new(streams, cell, 20), search, 20.0).unwrap();
+        let double = samples(&mut Implicit::<f64>::new(streams, cell, 20), search, 20.0).unwrap();
         for (single, double) in single.iter().zip(&double) {
             assert!((single.value - double.value).abs() < 1e-4, "{cell}: {single:?} {double:?}");
             assert!((single.gradient_norm / double.gradient_norm - 1.0).abs() < 1e-3, "{cell}: {single:?} {double:?}");

@@ -392,7 +392,7 @@ fn whole_networks_agree_to_the_bit_at_every_level() {
         let cell = Cell::new(depth, 20, width);
         let measured = || {
             let streams = NetworkStreams::new(5, cell, 0, 1.0, Readout::Sign);
-            let samples = unit::samples(&mut Dense::<f32>::new(streams, cell, 30, keep), search, 20.0);
+            let samples = unit::samples(&mut Dense::<f32>::new(streams, cell, 30, keep), search, 20.0).unwrap();
             samples.iter().map(|sample| format!("{sample:?}")).collect::<Vec<_>>()
         };
         agree(&format!("{cell}"), width, &at_level(Level::Portable, measured), measured);

@@ -40,7 +40,7 @@ fn assert_mean(what: &str, values: impl Iterator<Item = f64>, expected: f64) {
 
 fn draws(depth: usize, dim: usize, gain: f64, count: usize, resolution: Resolution, seed: u64) -> Vec<Sample> {
     let (limit, mut random) = (Limit::new(depth, dim, gain, 20.0, resolution), generator(seed));
-    (0..count).map(|_| limit.sample(&mut random)).collect()
+    (0..count).map(|input| limit.sample(input, &mut random).unwrap()).collect()
 }
 
 #[test]
@@ -181,7 +181,9 @@ fn assert_same_law(what: &str, a: &[f64], b: &[f64]) {
 /// Cell `cell` as a run measures it.
 fn run(experiment: &Experiment) -> Vec<Vec<Sample>> {
     let plan = plan(experiment, Resources { threads: 1, memory: 8 << 30 }).unwrap();
-    (0..experiment.networks).map(|network| measure(experiment, &plan.cells[0], Unit { cell: 0, network }).samples).collect()
+    (0..experiment.networks)
+        .map(|network| measure(experiment, &plan.cells[0], Unit { cell: 0, network }).unwrap().samples)
+        .collect()
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn searched<T: Real>(cell: Cell, network: usize, inputs: usize, bound: f64) -> V
             line.a.extend(block.readout.iter().map(|a| start.sign * a.to_f64()));
         }
     });
-    lines.into_iter().zip(one_layer::smallest_steps(&mut engine, &starts, bound)).collect()
+    lines.into_iter().zip(one_layer::smallest_steps(&mut engine, &starts, bound).unwrap()).collect()
 }
 
 #[derive(Default)]
@@ -253,7 +253,7 @@ fn more_breakpoints_than_are_listed_take_one_pass_if_the_root_is_where_it_is_pre
         let (value, slope) = (line.phi(0.0), (line.phi(1e-7) - line.phi(0.0)) / 1e-7);
         let first = line.first_crossing(value, slope).expect("it falls");
         let start = start(line.z.len(), value, value / predicted);
-        let outcome = one_layer::smallest_steps(&mut Given(line), &[start], 20.0)[0];
+        let outcome = one_layer::smallest_steps(&mut Given(line), &[start], 20.0).unwrap()[0];
         assert!(root.contains(&first), "bend {bend}, {predicted}: the root is at {first}");
         assert!((outcome.step - first).abs() <= 1e-6 * first, "bend {bend}, {predicted}: {outcome:?} against {first}");
         assert_eq!(outcome.evaluations, passes, "bend {bend}, {predicted}");
@@ -280,7 +280,7 @@ fn crowded_breakpoints_are_told_apart() {
                 line.a.push(if fraction(index, 3) < 0.5 { 1.0 } else { -1.0 } / (count as f64).sqrt() * 30.0);
             }
             let first = line.first_crossing(1.0, -0.9);
-            let outcome = one_layer::smallest_steps(&mut Given(line), &[start(count + 1, 1.0, decline)], 20.0)[0];
+            let outcome = one_layer::smallest_steps(&mut Given(line), &[start(count + 1, 1.0, decline)], 20.0).unwrap()[0];
             match first {
                 Some(first) => {
                     found += 1;
@@ -303,8 +303,8 @@ fn one_dimension_has_a_closed_form_in_every_precision_and_search() {
         let cell = Cell::new(depth, 1, width);
         for search in [SearchName::Line, SearchName::Trace, SearchName::Scan] {
             for network in 0..20 {
-                check_through_origin(&samples(&mut stored::<f32>(5, cell, network, 10), search, 20.0));
-                check_through_origin(&samples(&mut stored::<f64>(5, cell, network, 10), search, 20.0));
+                check_through_origin(&samples(&mut stored::<f32>(5, cell, network, 10), search, 20.0).unwrap());
+                check_through_origin(&samples(&mut stored::<f64>(5, cell, network, 10), search, 20.0).unwrap());
             }
         }
     }

@@ -250,7 +250,7 @@ fn trouble_with_the_snapshot_is_not_trouble_with_the_journal() {
 #[test]
 fn max_hours_stop_a_run() {
     let place = Place::new();
-    let (code, messages) = place.run(None, &["--max-hours", "1e-9"]);
+    let (code, messages) = place.run(None, &["--max-hours", "1e-9", "--grace", "0"]);
     assert_eq!(code, 75, "{messages}");
     assert!(messages.contains("stopping (--max-hours)"), "{messages}");
     assert_eq!(place.run(None, &["--max-hours", "1e9", "--snapshot", "1ms"]).0, 0);
@@ -259,6 +259,19 @@ fn max_hours_stop_a_run() {
         let (code, messages) = Place::new().run(None, &["--max-hours", bad]);
         assert!(code == 2 && messages.contains("give --max-hours a number"), "{messages}");
     }
+}
+
+#[test]
+fn a_time_without_work_before_the_grace_is_refused() {
+    // With 75 the next start would do nothing either, and so on for ever.
+    for (hours, grace) in [("1e-9", "30s"), ("0.0083", "30s"), ("0.5", "30min"), ("1", "2h")] {
+        let place = Place::new();
+        let (code, messages) = place.run(None, &["--max-hours", hours, "--grace", grace]);
+        assert_eq!(code, 2, "{messages}");
+        assert!(messages.contains("is part of that time") && messages.contains("a shorter --grace"), "{messages}");
+        assert!(!place.out.exists() && !advstep_hpc::run::journal::path_of(&place.out).exists());
+    }
+    assert_eq!(Place::new().run(None, &["--max-hours", "0.6", "--grace", "30min"]).0, 0);
 }
 
 /// No file may grow beyond this many KiB: what a full disk does, for one process.

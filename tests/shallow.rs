@@ -161,12 +161,13 @@ fn networks_have_the_law_of_dense_ones() {
             let cell = Cell::new(1, dim, width);
             let streams = |seed, network| NetworkStreams::new(seed, cell, network, 1.0, readout);
             let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
-            let dense =
-                |network| samples(&mut Dense::<f32>::new(streams(601, network), cell, INPUTS, keep), SearchName::Line, 20.0);
+            let dense = |network| {
+                samples(&mut Dense::<f32>::new(streams(601, network), cell, INPUTS, keep), SearchName::Line, 20.0).unwrap()
+            };
             let shallow = |network| {
                 let streams = streams(602, network);
                 let inputs = sphere_inputs::<f32>(streams, cell, INPUTS);
-                samples(&mut Shallow::new(streams, cell, inputs, Storage::Stored), SearchName::Line, 20.0)
+                samples(&mut Shallow::new(streams, cell, inputs, Storage::Stored), SearchName::Line, 20.0).unwrap()
             };
             let (dense, shallow): (Vec<_>, Vec<_>) = (0..NETWORKS).map(|network| (dense(network), shallow(network))).unzip();
             for (name, statistic) in STATISTICS {

@@ -109,7 +109,7 @@ fn samples_of_small_networks() -> Vec<Sample> {
     let samples = cells.into_iter().flat_map(|cell| {
         let experiment = common::experiment(cell, 2500, INPUTS, 2020, EngineChoice::Auto);
         let plan = common::plan_of(&experiment, 1);
-        (0..experiment.networks).flat_map(move |network| measure(&experiment, &plan, Unit { cell: 0, network }).samples)
+        (0..experiment.networks).flat_map(move |network| measure(&experiment, &plan, Unit { cell: 0, network }).unwrap().samples)
     });
     samples.collect()
 }

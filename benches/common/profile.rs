@@ -87,7 +87,7 @@ pub fn profile(experiment: &Experiment, plan: &CellPlan, network: usize) -> Prof
     let mut engine: Box<dyn Engine<f32>> = unit::engine(experiment, plan, streams, inputs);
     let build = thread_time() - start;
     let mut timed = Timed { engine: &mut *engine, profile: Profile { build, ..Profile::default() } };
-    samples(&mut timed, plan.search, experiment.bound);
+    samples(&mut timed, plan.search, experiment.bound).unwrap();
     let flops = work().flops - before.flops;
     let vector_numbers = work().vector_numbers - before.vector_numbers;
     Profile { whole: thread_time() - start, flops, vector_numbers, ..timed.profile }

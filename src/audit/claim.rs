@@ -22,6 +22,7 @@
 //! outside the hypotheses. A bound that nothing can violate (a norm is at least −1) makes a statement *not testable*.
 
 use super::entry::{Outcome, Scope, Verdict};
+use super::interval::Point;
 use super::{Entry, Estimate, Measured, interval};
 
 /// A number above a bound that holds always counts as rounding up to this fraction of it.
@@ -70,9 +71,14 @@ impl Claim {
         }
     }
 
-    /// A claim on all settings of one activation together. `all` must not be empty.
-    pub fn across(all: &[Measured], gamma: f64, quantity: impl Into<String>) -> Self {
-        let networks = all.iter().map(|measured| measured.rows.len()).sum();
+    /// A claim on several settings of one activation together, those of `points`. `all` must not be empty. The networks counted are those
+    /// that tell the exponent or, where none do, those of all points.
+    pub fn across(all: &[Measured], points: &[Point], gamma: f64, quantity: impl Into<String>) -> Self {
+        let count = |points: &mut dyn Iterator<Item = &Point>| points.map(|point| point.sample.len()).sum();
+        let networks = match count(&mut interval::comparable(points)) {
+            0 => count(&mut points.iter()),
+            networks => networks,
+        };
         Self { scope: Scope::Across(all[0].setting.activation), networks, ..Self::of(&all[0], gamma, quantity) }
     }
 

@@ -76,7 +76,7 @@ pub struct Entry {
     pub estimate: Estimate,
     /// Networks (or neurons, where the statement is on one neuron) in which the bound was not kept, of how many.
     pub failures: Option<(u64, u64)>,
-    /// Networks measured.
+    /// Networks that it is made of.
     pub networks: usize,
     /// How many times the measured number fits into the bound (or the bound into it, for a lower bound): above 1 there is room. NaN if
     /// there is no bound.

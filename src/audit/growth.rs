@@ -18,7 +18,7 @@ pub fn entries(
         let point =
             |measured: &Measured| Point { group: group(measured), size: size(measured) as f64, sample: measured.column(column) };
         let points: Vec<Point> = all.iter().map(point).collect();
-        let claim = Claim::across(all, gamma, quantity).part(format!("exponent in {name}"));
+        let claim = Claim::across(all, &points, gamma, quantity).part(format!("exponent in {name}"));
         claim.exponent(interval::exponent(&points, &statistic), claimed)
     };
     vec![exponent(width, dim, "d"), exponent(dim, width, "k")]

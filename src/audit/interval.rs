@@ -95,14 +95,24 @@ pub struct Point {
 /// # Errors
 /// Why there is none: no group has two sizes, or a statistic has no logarithm.
 pub fn exponent(points: &[Point], statistic: impl Fn(&[f64]) -> f64) -> Result<Estimate, &'static str> {
-    const LEAST: usize = 10;
-    let is_large = |point: &&Point| point.group >= LEAST && point.size >= LEAST as f64;
-    let points: Vec<Point> = points.iter().filter(is_large).cloned().collect();
-    let has_sizes = points.iter().any(|point| points.iter().any(|other| other.group == point.group && other.size != point.size));
-    if !has_sizes {
+    if comparable(points).next().is_none() {
         return Err("there are not two sizes to compare at d and k of 10 or more");
     }
+    let points: Vec<Point> = points.iter().filter(|point| is_large(point)).cloned().collect();
     bootstrap(&points, statistic).ok_or("the number is 0 or infinite at some size, and has no logarithm")
+}
+
+/// The points that tell an exponent: of 10 or more in size and group, with another size in their group.
+pub fn comparable(points: &[Point]) -> impl Iterator<Item = &Point> {
+    points.iter().filter(|point| {
+        let is_other = |other: &&Point| is_large(other) && other.group == point.group && other.size != point.size;
+        is_large(point) && points.iter().any(|other| is_other(&other))
+    })
+}
+
+fn is_large(point: &Point) -> bool {
+    const LEAST: usize = 10;
+    point.group >= LEAST && point.size >= LEAST as f64
 }
 
 fn bootstrap(points: &[Point], statistic: impl Fn(&[f64]) -> f64) -> Option<Estimate> {

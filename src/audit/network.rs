@@ -5,7 +5,7 @@
 use std::cell::OnceCell;
 
 use ndarray::{Array1, Array2, ArrayView1};
-use rand_distr::{Distribution, StandardNormal};
+use rand::distr::Distribution;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::Setting;
@@ -14,6 +14,7 @@ use super::variation::Variations;
 use crate::activation::Activation;
 use crate::experiment::{Cell, Readout};
 use crate::machine::blas;
+use crate::random::normal::StandardNormal;
 use crate::random::{BLOCK_ROWS, NetworkStreams, block_rows, blocks};
 
 /// One network and its input.

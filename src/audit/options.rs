@@ -3,6 +3,7 @@
 use super::{Setting, Statement, statements};
 use crate::activation::Activation;
 use crate::error::BadInput;
+use crate::text::short;
 
 /// Dimensions, widths, activations and γ audited unless others are asked for: every regime that networks of this size reach.
 pub const DIMS: [usize; 3] = [50, 150, 500];
@@ -55,7 +56,7 @@ impl Typed {
         activations.dedup();
         let mut gammas = self.gammas.unwrap_or_else(|| GAMMAS.to_vec());
         if let Some(gamma) = gammas.iter().find(|gamma| !(**gamma > 0.0 && **gamma < 1.0)) {
-            let what = format!("the failure probability {gamma} is not between 0 and 1");
+            let what = format!("the failure probability {} is not between 0 and 1", short(*gamma));
             return Err(BadInput::new(what, "the statements hold with probability 1 − γ", "give --gamma such as 0.1,0.01"));
         }
         if let Some(gamma) = gammas.iter().find(|gamma| **gamma < LEAST_GAMMA) {
@@ -137,7 +138,7 @@ fn whole(number: f64, noun: &str, why: &str, least: f64, most: f64) -> Result<us
         return Ok(number as usize);
     }
     let remedy = format!("give a whole number from {least} to {most}");
-    let what = format!("the {noun} {number} cannot be audited");
+    let what = format!("the {noun} {} cannot be audited", short(number));
     Err(BadInput::new(what, if number < least { why } else { "it is too large or no whole number" }, remedy))
 }
 

@@ -6,10 +6,11 @@
 //! Wᵀ times a vector of norm at most √m, so the supremum is at most √(m/k) ‖W‖.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayViewMut1};
-use rand_distr::{Distribution, StandardNormal};
+use rand::distr::Distribution;
 
 use super::Network;
 use super::network::{Purpose, norm};
+use crate::random::normal::StandardNormal;
 
 /// Turns at most; the sums settle in fewer.
 const TURNS: usize = 15;

@@ -12,13 +12,14 @@
 //! below equation 41), so ‖h‖ ≤ J ‖W_S‖ √(m/k), m the number of smallest z_ℓ² of S that fit, J the jump of ψ'.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
-use rand_distr::{Distribution, StandardNormal};
+use rand::distr::Distribution;
 
 use super::hessian::scaled_to;
 use super::lanczos::extremes;
 use super::network::{Purpose, norm};
 use super::{Network, Setting};
 use crate::activation::Activation;
+use crate::random::normal::StandardNormal;
 
 /// How long to search: random starts at each radius, besides those that know the network, and ascent steps of each start.
 #[derive(Debug, Clone, Copy)]

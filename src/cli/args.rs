@@ -193,7 +193,7 @@ pub struct RunArgs {
     /// Write the cells finished so far to FILE.partial.h5 this often, such as 10min
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Output")]
     pub snapshot: Option<Duration>,
-    /// Stop when this many hours are over, to be started again
+    /// Stop when this many hours are over, the grace included, to be started again
     #[arg(long, value_name = "H", allow_negative_numbers = true, value_parser = number, help_heading = "Machine")]
     pub max_hours: Option<f64>,
     /// How long a stop waits for networks that run, and how long saving is tried when the disk is full; seconds, or such as 2min

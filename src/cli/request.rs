@@ -18,6 +18,7 @@ use crate::files::{Existing, check_input, check_not_input, check_output_dir};
 use crate::results::show;
 use crate::shard::Shard;
 use crate::status::{self, Status};
+use crate::text::short;
 
 /// More threads than this are taken for a slip.
 const MAX_THREADS: f64 = 4096.0;
@@ -125,7 +126,7 @@ impl RunArgs {
     /// # Errors
     /// Any value that is out of range, and a config file that cannot be read.
     pub fn request(self) -> Result<RunRequest, BadInput> {
-        let (base, mut name) = self.experiment.base()?;
+        let (base, mut name) = (self.experiment.base()?, self.experiment.name());
         name.push(self.shard.map_or_else(|| ".h5".to_string(), Shard::suffix));
         let config = self.experiment.config.clone();
         let experiment = self.experiment.options().overlay(base).validate()?;
@@ -141,7 +142,7 @@ impl RunArgs {
             overwrite: self.overwrite,
             fresh: self.fresh,
             snapshot: self.snapshot,
-            max_time: self.max_hours.map(hours).transpose()?,
+            max_time: self.max_hours.map(|hours| max_time(hours, self.grace)).transpose()?,
             grace: self.grace,
             quiet: self.quiet,
             command_line: command_line(),
@@ -153,7 +154,7 @@ impl PlanArgs {
     /// # Errors
     /// Any value that is out of range, and a config file that cannot be read.
     pub fn request(self) -> Result<PlanRequest, BadInput> {
-        let name = self.run.experiment.base()?.1.to_string_lossy().into_owned();
+        let name = self.run.experiment.name().to_string_lossy().into_owned();
         let ranks = self.ranks.map(ranks).transpose()?;
         if let Some(shard) = self.run.shard {
             return Err(BadInput::new(
@@ -212,15 +213,20 @@ impl MergeArgs {
 }
 
 impl ExperimentArgs {
-    /// The options that the flags are laid over, and the name of their preset or file.
-    fn base(&self) -> Result<(Options, OsString), BadInput> {
-        match &self.config {
-            Some(path) => Ok((Options::read(path)?, path.file_stem().unwrap_or_default().into())),
-            None => {
-                let preset = self.preset.unwrap_or(Preset::Quick);
-                Ok((preset.options(), preset.name().into()))
-            }
-        }
+    /// The options that the flags are laid over. To be called once: a pipe can be read once only.
+    fn base(&self) -> Result<Options, BadInput> {
+        self.config.as_ref().map_or_else(|| Ok(self.preset().options()), |path| Options::read(path))
+    }
+
+    /// The name of their preset or file.
+    fn name(&self) -> OsString {
+        let of_file = |path: &PathBuf| path.file_stem().unwrap_or_default().into();
+        self.config.as_ref().map_or_else(|| self.preset().name().into(), of_file)
+    }
+
+    /// The preset without a file.
+    fn preset(&self) -> Preset {
+        self.preset.unwrap_or(Preset::Quick)
     }
 
     /// The options that were typed.
@@ -338,7 +344,11 @@ pub(super) fn threads(threads: f64) -> Result<usize, BadInput> {
         return Ok(threads as usize);
     }
     let remedy = format!("give --threads a whole number from 1 to {MAX_THREADS}, or leave it out");
-    Err(BadInput::new(format!("cannot run {threads} threads"), "threads are counted, and at least one does the work", remedy))
+    Err(BadInput::new(
+        format!("cannot run {} threads", short(threads)),
+        "threads are counted, and at least one does the work",
+        remedy,
+    ))
 }
 
 fn ranks(ranks: f64) -> Result<usize, BadInput> {
@@ -346,13 +356,20 @@ fn ranks(ranks: f64) -> Result<usize, BadInput> {
         return Ok(ranks as usize);
     }
     let remedy = format!("give --ranks a whole number from 1 to {MAX_RANKS}");
-    Err(BadInput::new(format!("cannot plan {ranks} ranks"), "ranks are counted, and at least one does the work", remedy))
+    Err(BadInput::new(format!("cannot plan {} ranks", short(ranks)), "ranks are counted, and at least one does the work", remedy))
 }
 
-fn hours(hours: f64) -> Result<Duration, BadInput> {
-    let why = "a run takes some time";
-    let time = Duration::try_from_secs_f64(3600.0 * hours).ok().filter(|time| !time.is_zero());
-    time.ok_or_else(|| BadInput::new(format!("cannot stop after {hours} hours"), why, "give --max-hours a number such as 11.5"))
+/// So many hours, of which the last `grace` is for units that run.
+fn max_time(hours: f64, grace: Duration) -> Result<Duration, BadInput> {
+    let refuse = |why: String, remedy: &str| Err(BadInput::new(format!("cannot stop after {} hours", short(hours)), why, remedy));
+    match Duration::try_from_secs_f64(3600.0 * hours) {
+        Err(_) | Ok(Duration::ZERO) => refuse("a run takes some time".into(), "give --max-hours a number such as 11.5"),
+        Ok(time) if time <= grace => refuse(
+            format!("the grace of {} is part of that time, so that nothing would be done", humantime::format_duration(grace)),
+            "give more --max-hours, or a shorter --grace",
+        ),
+        Ok(time) => Ok(time),
+    }
 }
 
 pub fn memory(memory: ByteSize) -> Result<u64, BadInput> {
@@ -367,7 +384,7 @@ fn network_index(network: f64) -> Result<usize, BadInput> {
         return Ok(network as usize);
     }
     let remedy = format!("give --network a whole number from 0 to {MAX_NETWORK}");
-    Err(BadInput::new(format!("there is no network {network}"), "networks of a cell are numbered from 0", remedy))
+    Err(BadInput::new(format!("there is no network {}", short(network)), "networks of a cell are numbered from 0", remedy))
 }
 
 /// The arguments of this process, quoted for a shell.

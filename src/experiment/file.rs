@@ -1,5 +1,7 @@
 //! Experiments as TOML: reading a file into [`Options`], with errors that name the file, the line and what was expected.
 
+use std::fs::File;
+use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
@@ -9,6 +11,7 @@ use super::Experiment;
 use super::inputs::InputsLaw;
 use super::options::Options;
 use crate::error::BadInput;
+use crate::text::shortened;
 
 /// Every key of a file, and what its value looks like.
 const KEYS: [(&str, &str); 19] = [
@@ -33,6 +36,11 @@ const KEYS: [(&str, &str); 19] = [
     ("extra_cells", "a list of [depth, dim, width], such as [[1, 20, 1e9]]"),
 ];
 
+/// Bytes of a file: no experiment needs more.
+const LONGEST: u64 = 16 << 20;
+/// Characters of what a message repeats from a file.
+const REPEATED: usize = 200;
+
 /// Unlike names of more edits than this are not taken for a slip.
 const NEAR_MISS_EDITS: usize = 3;
 
@@ -40,9 +48,16 @@ impl Options {
     /// Reads the options in the TOML file at `path`.
     pub fn read(path: &Path) -> Result<Self, BadInput> {
         let source = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            BadInput::new(format!("cannot read {source}"), error.to_string(), "give --config the path of a readable TOML file")
-        })?;
+        let refuse =
+            |why: String| BadInput::new(format!("cannot read {source}"), why, "give --config the path of a readable TOML file");
+        // A pipe will do, so its size is not known beforehand.
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
+        read.map_err(|error| refuse(error.to_string()))?;
+        if bytes.len() as u64 > LONGEST {
+            return Err(refuse(format!("it is longer than {}", bytesize::ByteSize(LONGEST))));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| refuse("it is not UTF-8 text".into()))?;
         Self::from_toml(&text, &source)
     }
 
@@ -92,7 +107,7 @@ fn unknown_key(key: &str, place: &str) -> BadInput {
         Some(known) => format!("write `{known}` if that is meant"),
         None => format!("use only {}", names().collect::<Vec<_>>().join(", ")),
     };
-    BadInput::new(format!("{place} holds `{key}`"), "an experiment has no such key", remedy)
+    BadInput::new(format!("{place} holds `{}`", shortened(key, REPEATED)), "an experiment has no such key", remedy)
 }
 
 /// `FILE line N`, or `FILE` where the place within the text is not known.
@@ -104,7 +119,7 @@ fn place(source: &str, text: &str, span: Option<Range<usize>>) -> String {
 }
 
 fn one_line(message: &str) -> String {
-    message.lines().map(str::trim).collect::<Vec<_>>().join(", ")
+    shortened(&message.lines().map(str::trim).collect::<Vec<_>>().join(", "), REPEATED)
 }
 
 #[cfg(test)]

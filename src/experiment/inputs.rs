@@ -1,9 +1,12 @@
 //! The law of the inputs, and the rows of a user's file as inputs.
 
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use crc32fast::Hasher;
 use ndarray::{Array2, ArrayD, Axis};
 use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement};
 use serde::{Serialize, Serializer};
@@ -13,6 +16,7 @@ use crate::error::BadInput;
 use crate::kernels::Real;
 use crate::network::sphere_inputs;
 use crate::random::NetworkStreams;
+use crate::results::contained;
 
 /// How x is drawn. With a bias unit x has one further coordinate, which is 1.
 #[derive(Debug, Clone, PartialEq)]
@@ -177,22 +181,17 @@ impl InputsFile {
         }
         let refuse =
             |why: String, remedy: &str| Err(BadInput::new(format!("cannot take inputs from {}", self.path.display()), why, remedy));
-        let read = std::fs::metadata(&self.path).and_then(|file| match file.is_file() {
-            true => std::fs::read(&self.path),
-            false => Err(std::io::Error::other("it is no file")),
-        });
-        let bytes = match read {
-            Ok(bytes) => bytes,
+        let is_npy = self.path.extension().is_some_and(|extension| extension == "npy");
+        let (checksum, bytes) = match read(&self.path, is_npy) {
+            Ok(read) => read,
             Err(error) => return refuse(error.to_string(), "give file: and the path of an NPY or HDF5 file"),
         };
-        let checksum = crc32fast::hash(&bytes);
         if self.checksum.is_some_and(|known| known != checksum) {
             return refuse(
                 "it is not the file with which the experiment began".into(),
                 "give that file, or begin another experiment",
             );
         }
-        let is_npy = self.path.extension().is_some_and(|extension| extension == "npy");
         let rows = if is_npy { npy(&bytes) } else { hdf5(&self.path, self.dataset.as_deref()) };
         drop(bytes);
         match rows.and_then(scaled) {
@@ -202,6 +201,28 @@ impl InputsFile {
                 Ok(())
             }
             Err(why) => refuse(why, "give an array of numbers, a row an input"),
+        }
+    }
+}
+
+/// The checksum of a file and, of an NPY file, its bytes.
+fn read(path: &Path, is_npy: bool) -> io::Result<(u32, Vec<u8>)> {
+    let mut file = File::open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    if is_npy && found.len() > MOST_BYTES {
+        return Err(io::Error::other(format!("it has {} bytes, and no more than {MOST_BYTES} are read", found.len())));
+    }
+    let (mut checksum, mut bytes, mut part) = (Hasher::new(), Vec::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut part)? {
+            0 => return Ok((checksum.finalize(), bytes)),
+            count => {
+                checksum.update(&part[..count]);
+                bytes.extend_from_slice(if is_npy { &part[..count] } else { &[] });
+            }
         }
     }
 }
@@ -248,16 +269,18 @@ fn declared(bytes: &[u8]) -> Option<u128> {
 
 /// Most numbers of a dataset: a small file may declare any size.
 const MOST_NUMBERS: usize = 1 << 30;
+/// Most bytes of an NPY file.
+const MOST_BYTES: u64 = 8 * MOST_NUMBERS as u64 + (1 << 16);
 
 /// A dataset of an HDF5 file, or its only one.
 fn hdf5(path: &Path, dataset: Option<&str>) -> Result<ArrayD<f64>, String> {
-    let file = hdf5::File::open(path).map_err(|error| format!("it is neither .npy nor an HDF5 file: {error}"))?;
+    let file = crate::files::hdf5::open(path).map_err(|error| format!("it is neither .npy nor an HDF5 file: {error}"))?;
     let dataset = match dataset {
-        Some(name) => file.dataset(name).map_err(|_| format!("it has no dataset `{name}`"))?,
+        Some(name) => contained::dataset(&file, name)?.ok_or_else(|| format!("it has no dataset `{name}`"))?,
         None => {
-            let mut datasets = file.datasets().map_err(|error| error.to_string())?;
-            match (datasets.pop(), datasets.is_empty()) {
-                (Some(only), true) => only,
+            let found = contained::names(&file)?.into_iter().map(|name| contained::dataset(&file, &name));
+            match found.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?.as_slice() {
+                [only] => only.clone(),
                 _ => return Err("it does not have one dataset exactly, so file:PATH:DATASET has to name it".into()),
             }
         }
@@ -287,7 +310,7 @@ fn scaled(array: ArrayD<f64>) -> Result<Array2<f32>, String> {
         if largest == 0.0 {
             return Err(format!("row {index} is 0 and cannot be scaled to the length √{columns}"));
         }
-        let norm = row.iter().map(|x| (x / largest).powi(2)).sum::<f64>().sqrt();
+        let norm = row.iter().map(|x| (x / largest) * (x / largest)).sum::<f64>().sqrt();
         let length = (columns as f64).sqrt();
         out.iter_mut().zip(row).for_each(|(out, x)| *out = (x / largest * (length / norm)) as f32);
     }
@@ -455,7 +478,7 @@ mod tests {
         refuse("nothing.h5", b"", "neither .npy nor an HDF5 file");
         let directory = tempfile::tempdir().unwrap();
         let folder = InputsLaw::parse(&format!("file:{}", directory.path().display())).unwrap().load().unwrap_err();
-        assert_eq!(folder.why, "it is no file");
+        assert_eq!(folder.why, "it is not a regular file");
     }
 
     #[test]

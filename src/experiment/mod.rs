@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use toml::{Table, Value};
 
 use crate::activation::Activation;
+use crate::text::{apart, short};
 pub use cell::Cell;
 use inputs::InputsLaw;
 
@@ -217,7 +218,8 @@ impl Experiment {
         let fields = |experiment: &Experiment| -> Table { experiment.to_toml().parse().expect("an experiment is TOML") };
         let (mine, others) = (fields(self), fields(other));
         let (name, mine, others) = differing_field(&mine, &others)?;
-        Some(format!("{name} is {} against {}", field_text(mine), field_text(others)))
+        let (mine, others) = field_texts(mine, others);
+        Some(format!("{name} is {mine} against {others}"))
     }
 
     /// Whether the grid of depths, dims and widths holds `cell`.
@@ -266,9 +268,14 @@ pub(crate) fn differing_field<'t>(a: &'t Table, b: &'t Table) -> Option<(&'t str
     keys.find(|&key| a.get(key) != b.get(key)).map(|key| (key.as_str(), a.get(key), b.get(key)))
 }
 
-/// A value that [`differing_field`] has found, for people.
-pub(crate) fn field_text(value: Option<&Value>) -> String {
-    value.map_or("not given".to_string(), Value::to_string)
+/// The values that [`differing_field`] has found, for people.
+pub(crate) fn field_texts(a: Option<&Value>, b: Option<&Value>) -> (String, String) {
+    let text = |value: Option<&Value>| match value {
+        None => "not given".to_string(),
+        Some(Value::Float(value)) => short(*value),
+        Some(value) => value.to_string(),
+    };
+    apart(&text(a), &text(b))
 }
 
 #[cfg(test)]

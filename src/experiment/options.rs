@@ -10,6 +10,8 @@ use super::presets::Preset;
 use super::{Cell, Direction, EngineChoice, Experiment, INFINITE_WIDTH, Precision, Readout, SearchChoice};
 use crate::activation::Activation;
 use crate::error::BadInput;
+use crate::network::CHUNK;
+use crate::text::short;
 use crate::unit::Sample;
 
 /// Most samples (cells × networks × inputs) of one experiment: rank 0 holds all of their records until they are written.
@@ -138,6 +140,7 @@ impl Options {
         check_search(&experiment)?;
         check_form(&experiment)?;
         check_magnitudes(&experiment)?;
+        check_weights(&experiment)?;
         check_samples(&experiment)?;
         Ok(experiment)
     }
@@ -404,7 +407,8 @@ fn check_form(experiment: &Experiment) -> Result<(), BadInput> {
     Ok(())
 }
 
-/// Refuses depths at which f(x) ~ N(0, c), ‖∇f‖² → c = gain^(L−1) / 2^L, cannot be held and squared in the experiment's precision.
+/// Refuses depths at which f(x) ~ N(0, c), ‖∇f‖² → c = gain^(L−1) / 2^L, cannot be held and squared in the experiment's precision, and
+/// bounds at which the layers leave its range on the way to the end of a line.
 fn check_magnitudes(experiment: &Experiment) -> Result<(), BadInput> {
     let (limit, name) = match experiment.precision {
         Precision::F32 => (100.0, "f32"),
@@ -412,12 +416,13 @@ fn check_magnitudes(experiment: &Experiment) -> Result<(), BadInput> {
     };
     // A layer multiplies the variance of what it gets by its second moment or, once that is small, by ψ'(0)².
     let psi = experiment.activation;
+    let slope = psi.derivative(0.0);
     let decay = match psi.is_piecewise_linear() {
         true => psi.value_second_moment(),
-        false => psi.value_second_moment().min(psi.derivative(0.0).powi(2)),
+        false => psi.value_second_moment().min(slope * slope),
     };
     for depth in experiment.all_depths() {
-        let log2_variance = (depth - 1) as f64 * experiment.gain.log2() + depth as f64 * decay.log2();
+        let log2_variance = (depth - 1) as f64 * libm::log2(experiment.gain) + depth as f64 * libm::log2(decay);
         if log2_variance.abs() > limit {
             return Err(BadInput::new(
                 format!("the depth {depth} is too large at gain {} in {name}", short(experiment.gain)),
@@ -425,8 +430,91 @@ fn check_magnitudes(experiment: &Experiment) -> Result<(), BadInput> {
                 "give fewer layers, a gain nearer to 2, or precision f64",
             ));
         }
+        let farthest = log2_farthest(experiment, depth);
+        let largest = log2_largest(experiment.precision, depth, experiment.engine);
+        if farthest > largest {
+            let dense = log2_largest(experiment.precision, depth, EngineChoice::Dense);
+            let others = match (farthest <= dense, experiment.precision) {
+                (true, Precision::F32) => ", fewer layers, engine dense, or precision f64",
+                (true, Precision::F64) => ", fewer layers, or engine dense",
+                (false, Precision::F32) => ", fewer layers, or precision f64",
+                (false, Precision::F64) => ", or fewer layers",
+            };
+            return Err(BadInput::new(
+                format!(
+                    "the bound {} is too large at depth {depth} and gain {} in {name}",
+                    short(experiment.bound),
+                    short(experiment.gain)
+                ),
+                format!("at the end of a line the neurons reach about 2^{farthest:.0}, and {name} is safe up to 2^{largest:.0}"),
+                format!("give a smaller bound or gain{others}"),
+            ));
+        }
     }
     Ok(())
+}
+
+/// log₂ of the values, RMS over neurons, that the layers of a network of this depth reach at x + t p, t up to the bound.
+///
+/// With m = E ψ(N)² for large N over N² (½ for ReLU and what looks like it from afar), a layer multiplies the mean square of its input by
+/// gain·m, and its derivative by gain·E ψ'². The first layer multiplies lengths by no more than about 1 and ‖p‖ = ‖∇f(x)‖, so
+///
+/// ```text
+/// ‖∇f‖² ≈ gain^(L−1) (E ψ'²)^L,    RMS z_l(x + t p) ≤ (1 + t ‖p‖) (gain m)^((l−1)/2),
+/// ```
+///
+/// the largest at l = 1 or l = L. Bounded ψ give the layers above the first no more than √gain. The universal direction is scaled from the
+/// gradient of the network without activations, which has mean square gain^(L−1).
+fn log2_farthest(experiment: &Experiment, depth: usize) -> f64 {
+    let psi = experiment.activation;
+    let is_bounded = matches!(psi, Activation::Tanh | Activation::Erf | Activation::Sine);
+    let (above_first, log2_gain) = ((depth - 1) as f64, libm::log2(experiment.gain));
+    let slope = psi.derivative_second_moment().max(0.5);
+    let log2_gradient = (above_first * log2_gain + depth as f64 * libm::log2(slope)) / 2.0;
+    let log2_growth = match (depth, is_bounded) {
+        (1, _) => 0.0,
+        (_, true) => log2_gain.max(0.0) / 2.0,
+        (_, false) => (above_first * (log2_gain - 1.0)).max(0.0) / 2.0,
+    };
+    let log2_start = (libm::log2(experiment.bound) + log2_gradient).max(0.0);
+    let log2_end = if is_bounded { log2_start.max(log2_growth) } else { log2_start + log2_growth };
+    match experiment.directions.contains(&Direction::Universal) {
+        true => log2_end.max(above_first * log2_gain / 2.0),
+        false => log2_end,
+    }
+}
+
+/// Of numbers over their RMS: a factor 2³ for the largest of 10⁹ neurons, 2³ for a row of the first layer at small d, and 2² for networks whose
+/// gradient is longer than that of most.
+const LOG2_MARGIN: f64 = 8.0;
+
+/// log₂ of the largest RMS of a layer whose numbers an engine can hold at this depth. Above the first layer the implicit engine also sums
+/// squares, [`CHUNK`] at a time, in the precision of the network.
+fn log2_largest(precision: Precision, depth: usize, engine: EngineChoice) -> f64 {
+    let range = match precision {
+        Precision::F32 => f64::from(f32::MAX_EXP),
+        Precision::F64 => f64::from(f64::MAX_EXP),
+    };
+    let sums_squares = depth > 1 && engine != EngineChoice::Dense;
+    (if sums_squares { (range - libm::log2(CHUNK as f64)) / 2.0 } else { range }) - LOG2_MARGIN
+}
+
+/// Refuses a gain at which the weights above the first layer, N(0, gain/k), cannot be drawn: in f32 whatever the precision of the network, up
+/// to 7 standard deviations, and down to where the small ones lose their digits.
+fn check_weights(experiment: &Experiment) -> Result<(), BadInput> {
+    const LOG2_SIGMA: std::ops::RangeInclusive<f64> = -100.0..=120.0;
+    let [_, _, widths] = experiment.axes();
+    let is_deep = experiment.all_depths().into_iter().any(|depth| depth > 1);
+    let finite = widths.into_iter().filter(|&width| is_deep && width != INFINITE_WIDTH);
+    let log2_sigma = |width: usize| (libm::log2(experiment.gain) - libm::log2(width as f64)) / 2.0;
+    match finite.map(log2_sigma).find(|sigma| !LOG2_SIGMA.contains(sigma)) {
+        None => Ok(()),
+        Some(sigma) => Err(BadInput::new(
+            format!("weights cannot be drawn at gain {}", short(experiment.gain)),
+            format!("they are drawn in f32, and would be of the size of 2^{sigma:.0}"),
+            "give a gain nearer to 2",
+        )),
+    }
 }
 
 fn check_samples(experiment: &Experiment) -> Result<(), BadInput> {
@@ -452,12 +540,6 @@ fn check_samples(experiment: &Experiment) -> Result<(), BadInput> {
         ));
     }
     Ok(())
-}
-
-/// A number as a reader would write it: `300`, `1.5`, `1e30`.
-fn short(value: f64) -> String {
-    let plain = value.to_string();
-    if plain.len() <= 10 || !value.is_finite() { plain } else { format!("{value:e}") }
 }
 
 #[cfg(test)]
@@ -584,6 +666,58 @@ mod tests {
         assert!(deep(1000.0, 2.0, Precision::F32).is_ok());
         assert!(deep(2.0, 1e300, Precision::F64).is_err());
         assert!(deep(2.0, 1e-300, Precision::F64).is_err());
+        // In f64 too weights are drawn in f32: 2^150 would be infinite, 2^-150 zero, and every input dead.
+        assert!(deep(2.0, 1e60, Precision::F64).is_ok() && deep(2.0, 1e-50, Precision::F64).is_ok());
+        assert!(deep(2.0, 1e90, Precision::F64).unwrap_err().what.contains("weights cannot be drawn"));
+        assert!(deep(2.0, 1e-90, Precision::F64).unwrap_err().what.contains("weights cannot be drawn"));
+        assert!(deep(1.0, 1e-90, Precision::F64).is_ok(), "one layer has no gain");
+    }
+
+    /// Whether an experiment that the check of f(x) alone accepts is accepted with this bound.
+    fn is_accepted(options: &Options, bound: f64) -> bool {
+        Options { bound: Some(bound), ..options.clone() }.validate().is_ok()
+    }
+
+    #[test]
+    fn ends_of_lines_must_stay_in_the_range_of_the_precision() {
+        let steep = |engine, precision| Options {
+            depths: Some(vec![4.0]),
+            gain: Some(2.5e10),
+            engine: Some(engine),
+            precision: Some(precision),
+            ..small()
+        };
+        // ‖∇f‖ ~ 2^50, and the last layer multiplies by 2^50 once more.
+        let dense = steep(EngineChoice::Dense, Precision::F32);
+        assert!(is_accepted(&dense, 1e5) && !is_accepted(&dense, 1e9));
+        let refused = Options { bound: Some(1e9), ..dense }.validate().unwrap_err();
+        assert_eq!(refused.why, "at the end of a line the neurons reach about 2^130, and f32 is safe up to 2^120");
+        let auto = steep(EngineChoice::Auto, Precision::F32);
+        assert!(is_accepted(&auto, 1e-30) && !is_accepted(&auto, 1e5), "squares of 2^67 in sums of 1024");
+        assert!(Options { bound: Some(1e5), ..auto }.validate().unwrap_err().remedy.contains("engine dense"));
+        assert!(is_accepted(&steep(EngineChoice::Auto, Precision::F64), 1e9));
+        // Without activations the gradient is longer by √2 a layer.
+        let universal =
+            Options { depths: Some(vec![300.0]), gain: Some(2.0), directions: Some(vec![Direction::Universal]), ..small() };
+        assert!(!is_accepted(&universal, 20.0));
+        assert!(is_accepted(&Options { precision: Some(Precision::F64), ..universal.clone() }, 20.0));
+        assert!(is_accepted(&Options { directions: Some(vec![Direction::Sign]), ..universal }, 20.0));
+    }
+
+    #[test]
+    fn sensible_experiments_are_accepted_up_to_the_largest_bound() {
+        for preset in Preset::ALL {
+            assert!(is_accepted(&preset.options(), 1e9), "{}", preset.name());
+        }
+        for activation in Activation::ALL {
+            for (depth, gain) in [(1.0, 1e3), (6.0, 1.0), (6.0, 2.0), (6.0, 10.0), (20.0, 2.0), (50.0, 2.0), (50.0, 1.0)] {
+                let options = Options { depths: Some(vec![depth]), gain: Some(gain), activation: Some(activation), ..small() };
+                assert!(is_accepted(&options, 20.0), "{} at depth {depth} and gain {gain}", activation.name());
+                assert!(gain > 2.0 || is_accepted(&options, 1e9), "{} at depth {depth} and gain {gain}", activation.name());
+            }
+        }
+        let deep = Options { depths: Some(vec![1000.0]), gain: Some(2.0), ..small() };
+        assert!(is_accepted(&deep, 1e9));
     }
 
     #[test]

@@ -135,9 +135,10 @@ pub struct LinearAxis {
 }
 
 impl LinearAxis {
-    /// From 0 to a little above `highest` (1 if that is not a positive number).
+    /// From 0 to a little above `highest` (1 if that is not a positive number, or next to none).
     pub fn from_zero(highest: f64) -> Self {
-        let highest = if highest.is_finite() && highest > 0.0 { highest } else { 1.0 };
+        // Smaller numbers have no digits left for a step between ticks.
+        let highest = if highest.is_finite() && highest > 1e-300 { highest } else { 1.0 };
         Self { low: 0.0, high: 1.05 * highest, first_tick: 0.0, step: round_step(highest / 6.0) }
     }
 
@@ -279,7 +280,12 @@ mod tests {
         assert_eq!(labels(&LinearAxis::from_zero(0.95).ticks()), ["0.0", "0.2", "0.4", "0.6", "0.8"]);
         assert_eq!(labels(&LinearAxis::from_zero(17.0).ticks()), ["0", "5", "10", "15"]);
         assert_eq!(labels(&LinearAxis::from_zero(2e-7).ticks()), ["0", "5×10^{−8}", "1×10^{−7}", "1.5×10^{−7}", "2×10^{−7}"]);
-        assert_eq!(labels(&LinearAxis::from_zero(f64::NAN).ticks()).last(), Some(&"1.0"));
+        for nothing in [f64::NAN, 0.0, -1.0, 5e-324, f64::INFINITY] {
+            assert_eq!(labels(&LinearAxis::from_zero(nothing).ticks()).last(), Some(&"1.0"));
+        }
+        for size in [1e-299, 1e300] {
+            assert!(labels(&LinearAxis::from_zero(size).ticks()).iter().all(|label| label.chars().count() < 15));
+        }
     }
 
     #[test]

@@ -83,10 +83,13 @@ pub struct Page<'a> {
 impl Page<'_> {
     /// Draws the page and, with the upper left corner of the contents, the contents. Returns the SVG document.
     pub fn draw(&self, contents: impl FnOnce(&mut Canvas, (f64, f64))) -> String {
-        let title_width = text::length(self.title, style::TITLE_SIZE).max(text::length(self.note, style::NOTE_SIZE));
-        let inner = self.contents.0.max(title_width);
+        let narrowest = self.contents.0.max(text::length(self.title, style::TITLE_SIZE));
+        let note = note_lines(self.note, narrowest.max(NOTE_ROOM));
+        let note_width = note.iter().map(|line| text::length(line, style::NOTE_SIZE)).fold(0.0, f64::max);
+        let inner = narrowest.max(note_width);
         let legend_height = self.legend.as_ref().map_or(0.0, |legend| legend.height(inner));
-        let heading = style::TITLE_SIZE + 2.0 + style::NOTE_SIZE + 6.0;
+        let note_pitch = style::NOTE_SIZE + 2.0;
+        let heading = style::TITLE_SIZE + note_pitch * note.len() as f64 + 6.0;
         let width = inner + 2.0 * MARGIN;
         let height = heading + self.contents.1 + legend_height + 2.0 * MARGIN;
 
@@ -94,13 +97,33 @@ impl Page<'_> {
         let centre = width / 2.0;
         canvas.text((centre, MARGIN + 0.85 * style::TITLE_SIZE), self.title, style::text(style::TITLE_SIZE, Anchor::Middle));
         let grey = TextStyle { size: style::NOTE_SIZE, anchor: Anchor::Middle, colour: style::GREY };
-        canvas.text((centre, MARGIN + style::TITLE_SIZE + 2.0 + style::NOTE_SIZE), self.note, grey);
+        for (line, number) in note.iter().zip(1..) {
+            canvas.text((centre, MARGIN + style::TITLE_SIZE + note_pitch * f64::from(number)), line, grey);
+        }
         contents(&mut canvas, (centre - self.contents.0 / 2.0, MARGIN + heading));
         if let Some(legend) = &self.legend {
             canvas.group("legend", |canvas| legend.draw(canvas, centre, MARGIN + heading + self.contents.1, inner));
         }
         canvas.finish()
     }
+}
+
+/// A note may make a page this wide; a longer one goes on in the next line.
+const NOTE_ROOM: f64 = 420.0;
+
+/// The note in lines no wider than `room`, broken behind commas; at least one.
+fn note_lines(note: &str, room: f64) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for piece in note.split_inclusive(',') {
+        let line = lines.last_mut().expect("there is a line");
+        let longer = format!("{line}{piece}");
+        if line.is_empty() || text::length(&longer, style::NOTE_SIZE) <= room {
+            *line = longer;
+        } else {
+            lines.push(piece.trim_start().to_string());
+        }
+    }
+    lines
 }
 
 /// How the sample of curve in a legend looks.
@@ -207,6 +230,16 @@ mod tests {
     fn panels_stand_in_sensible_grids() {
         let grids: Vec<(usize, usize)> = (1..=9usize).map(|panels| (panels.div_ceil(columns(panels)), columns(panels))).collect();
         assert_eq!(grids, [(1, 1), (1, 2), (1, 3), (2, 2), (2, 3), (2, 3), (2, 4), (2, 4), (3, 3)]);
+    }
+
+    #[test]
+    fn a_long_note_goes_on_in_the_next_line() {
+        assert_eq!(note_lines("gain 1, ±1 readout", 300.0), ["gain 1, ±1 readout"]);
+        assert_eq!(note_lines("", 300.0), [""]);
+        let widths = vec!["1000000000"; 48].join(",");
+        let lines = note_lines(&format!("100 networks, hidden layers {widths} (k: the widest), *η* ≤ 20"), 300.0);
+        assert!(lines.len() > 3 && lines.iter().all(|line| text::length(line, style::NOTE_SIZE) <= 300.0), "{lines:?}");
+        assert_eq!(lines.concat().replace(' ', ""), format!("100networks,hiddenlayers{widths}(k:thewidest),*η*≤20"));
     }
 
     #[test]

@@ -28,6 +28,7 @@ use crate::experiment::{Cell, Direction, Experiment, Readout};
 use crate::files::{Existing, place};
 use crate::results::switching::switching;
 use crate::results::{Results, Summary, show};
+use crate::text::short;
 
 /// File format of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -130,7 +131,8 @@ fn note(experiment: &Experiment) -> String {
         Readout::Sign => "±1",
         Readout::Gaussian => "Gaussian",
     };
-    let Experiment { networks, inputs, gain, bound, .. } = experiment;
+    let Experiment { networks, inputs, .. } = experiment;
+    let (gain, bound) = (short(experiment.gain), short(experiment.bound));
     let (networks_word, inputs_word) = (plural(*networks, "network"), plural(*inputs, "input"));
     format!(
         "{networks} {networks_word} × {inputs} {inputs_word} per point, {readout} readout, gain {gain}, {}*η* ≤ {bound}",

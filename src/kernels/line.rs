@@ -217,8 +217,8 @@ impl<V: Vector> Pass<V> {
             unsafe {
                 let (z, u) = (V::load(&z[half]), V::load(&u[half]));
                 let scaled = z.times(self.scale);
-                let at_lower = if SUMS { z.is_positive() } else { scaled.plus(u.times(self.lower)).is_positive() };
-                let at_upper = scaled.plus(u.times(self.upper)).is_positive();
+                let at_lower = if SUMS { z.is_on() } else { scaled.plus(u.times(self.lower)).is_on() };
+                let at_upper = scaled.plus(u.times(self.upper)).is_on();
                 if SUMS {
                     let a = V::load(&a[half]);
                     self.values[half] = self.values[half].plus_where(at_lower, a.times(z));

@@ -176,7 +176,7 @@ unsafe fn read_out_word<V: Vector>(sums: &mut [V; 2], a: &[[f64; LANES]; 2], z: 
     for half in 0..2 {
         unsafe {
             let z = V::load(&z[half]);
-            let is_on = z.is_positive();
+            let is_on = z.is_on();
             sums[half] = sums[half].plus_where(is_on, V::load(&a[half]).times(z));
             word |= V::bits(is_on) << (LANES * half);
         }

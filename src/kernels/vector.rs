@@ -20,8 +20,8 @@ pub unsafe trait Vector: Copy {
     unsafe fn store(self, to: &mut [f64; LANES]);
     unsafe fn plus(self, other: Self) -> Self;
     unsafe fn times(self, other: Self) -> Self;
-    /// Which numbers are > 0.
-    unsafe fn is_positive(self) -> Self::Mask;
+    /// Which numbers are > 0, or NaN, so that a sum of those that are on is NaN too.
+    unsafe fn is_on(self) -> Self::Mask;
     /// `self` + `other` where `mask` is set, `self` + 0 elsewhere.
     unsafe fn plus_where(self, mask: Self::Mask, other: Self) -> Self;
     /// A mask as bits, the first lane lowest.
@@ -73,8 +73,8 @@ mod x86 {
             unsafe { _mm512_mul_pd(self, other) }
         }
         #[inline(always)]
-        unsafe fn is_positive(self) -> __mmask8 {
-            unsafe { _mm512_cmp_pd_mask::<_CMP_GT_OQ>(self, _mm512_setzero_pd()) }
+        unsafe fn is_on(self) -> __mmask8 {
+            unsafe { _mm512_cmp_pd_mask::<_CMP_NLE_UQ>(self, _mm512_setzero_pd()) }
         }
         #[inline(always)]
         unsafe fn plus_where(self, mask: __mmask8, other: Self) -> Self {
@@ -127,10 +127,10 @@ mod x86 {
             unsafe { [_mm256_mul_pd(self[0], other[0]), _mm256_mul_pd(self[1], other[1])] }
         }
         #[inline(always)]
-        unsafe fn is_positive(self) -> Self {
+        unsafe fn is_on(self) -> Self {
             unsafe {
                 let zero = _mm256_setzero_pd();
-                [_mm256_cmp_pd::<_CMP_GT_OQ>(self[0], zero), _mm256_cmp_pd::<_CMP_GT_OQ>(self[1], zero)]
+                [_mm256_cmp_pd::<_CMP_NLE_UQ>(self[0], zero), _mm256_cmp_pd::<_CMP_NLE_UQ>(self[1], zero)]
             }
         }
         #[inline(always)]
@@ -172,8 +172,8 @@ unsafe impl Vector for [f64; LANES] {
         std::array::from_fn(|lane| self[lane] * other[lane])
     }
     #[inline(always)]
-    unsafe fn is_positive(self) -> [bool; LANES] {
-        self.map(|number| number > 0.0)
+    unsafe fn is_on(self) -> [bool; LANES] {
+        self.map(|number| number > 0.0 || number.is_nan())
     }
     #[inline(always)]
     unsafe fn plus_where(self, mask: [bool; LANES], other: Self) -> Self {

@@ -4,10 +4,11 @@
 //! but Markov in (value, slope), as splines are: what a point [`NEIGHBOURS`] away says beyond the nearer ones falls off by 2 − √3 a point.
 
 use rand::Rng;
-use rand_distr::{Distribution, StandardNormal};
+use rand::distr::Distribution;
 
 use super::Resolution;
 use super::kernel::Angle;
+use crate::random::normal::StandardNormal;
 
 /// Points on each side on which a new point is conditioned, besides value and slope at 0.
 pub const NEIGHBOURS: usize = 4;

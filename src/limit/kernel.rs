@@ -16,7 +16,7 @@ const SERIES: f64 = 0.5;
 /// p(θ) = (sin θ − θ cos θ)/π for θ in [0, π].
 fn layer_excess(angle: f64) -> f64 {
     if angle > SERIES {
-        return (angle.sin() - angle * angle.cos()) / PI;
+        return (libm::sin(angle) - angle * libm::cos(angle)) / PI;
     }
     // Σ (−1)^(k+1) 2k/(2k+1)! θ^(2k+1); the first term left out is 10⁻¹⁷ of the sum.
     const COEFFICIENTS: [f64; 7] =
@@ -28,8 +28,9 @@ fn layer_excess(angle: f64) -> f64 {
 /// S(θ) and S'(θ) after `depth` layers, for θ in [0, π].
 pub fn excess(angle: f64, depth: usize) -> (f64, f64) {
     let (mut excess, mut slope) = (0.0, 0.0);
+    let half = libm::sin(angle / 2.0);
     // θ_l, 1 − cos θ_l and dθ_l/dθ.
-    let (mut inner, mut versine, mut stretch) = (angle, 2.0 * (angle / 2.0).sin().powi(2), 1.0);
+    let (mut inner, mut versine, mut stretch) = (angle, 2.0 * half * half, 1.0);
     for layer in 0..depth {
         let (added, sin) = (layer_excess(inner), (versine * (2.0 - versine)).max(0.0).sqrt());
         excess += added;
@@ -39,7 +40,7 @@ pub fn excess(angle: f64, depth: usize) -> (f64, f64) {
         }
         stretch *= (1.0 - inner / PI) * sin;
         versine -= added;
-        inner = 2.0 * (versine / 2.0).sqrt().asin();
+        inner = 2.0 * libm::asin((versine / 2.0).sqrt());
         stretch /= (versine * (2.0 - versine)).sqrt();
     }
     (excess, slope)
@@ -58,7 +59,7 @@ pub struct Angle {
 
 impl Angle {
     pub fn new(theta: f64, depth: usize) -> Self {
-        let ((sin, cos), (excess, slope)) = (theta.sin_cos(), excess(theta, depth));
+        let ((sin, cos), (excess, slope)) = (libm::sincos(theta), excess(theta, depth));
         Self { theta, sin, cos, excess, slope }
     }
 

@@ -15,10 +15,13 @@ pub mod kernel;
 pub mod path;
 
 use rand::Rng;
-use rand_distr::{ChiSquared, Distribution, StandardNormal};
+use rand::distr::Distribution;
 
 use crate::experiment::{Cell, Experiment};
 use crate::random::NetworkStreams;
+use crate::random::chi_squared::ChiSquared;
+use crate::random::normal::StandardNormal;
+use crate::search::NotFinite;
 use crate::unit::{Sample, Status};
 use grid::Grid;
 use path::Path;
@@ -45,54 +48,57 @@ pub struct Limit {
     scale: f64,
     bound: f64,
     /// At d = 1 there is nothing to sample: the line runs through the origin.
-    grid: Option<(Grid, ChiSquared<f64>)>,
+    grid: Option<(Grid, ChiSquared)>,
 }
 
 impl Limit {
     /// The limit law of `depth` hidden layers with `dim` inputs, for steps up to `bound`.
     pub fn new(depth: usize, dim: usize, gain: f64, bound: f64, resolution: Resolution) -> Self {
         let grid = (dim > 1).then(|| {
-            let degrees = ChiSquared::new((dim - 1) as f64).expect("a positive number of degrees of freedom");
-            (Grid::new(depth, grid_angles(depth, dim, gain, bound, resolution.points), resolution), degrees)
+            (Grid::new(depth, grid_angles(depth, dim, gain, bound, resolution.points), resolution), ChiSquared::new(dim - 1))
         });
         Self { dim: dim as f64, scale: variance(depth, gain).sqrt(), bound, grid }
     }
 
-    /// One draw.
-    pub fn sample(&self, random: &mut impl Rng) -> Sample {
-        let normal: f64 = StandardNormal.sample(random);
+    /// One draw, for input `input`.
+    ///
+    /// # Errors
+    /// A path that is not finite.
+    pub fn sample(&self, input: usize, random: &mut impl Rng) -> Result<Sample, NotFinite> {
+        let normal = StandardNormal.sample(random);
         let zeta = normal.abs();
         let chi = self.grid.as_ref().map_or(0.0, |(_, degrees)| degrees.sample(random).sqrt());
         let value = self.scale * normal;
-        let gradient_norm = self.scale * (zeta.hypot(chi) / self.dim.sqrt());
+        let gradient_norm = self.scale * (libm::hypot(zeta, chi) / self.dim.sqrt());
         let none = Sample { step: f64::NAN, gradient_norm, value, status: Status::NoneWithinBound, evaluations: 0 };
         if zeta == 0.0 {
-            return Sample { status: Status::Dead, ..none };
+            return Ok(Sample { status: Status::Dead, ..none });
         }
         let Some((grid, _)) = &self.grid else {
             // f(x_t) = f(x)·(1 − t|f(x)|).
             let step = 1.0 / (self.scale * zeta);
-            return if step <= self.bound { Sample { step, status: Status::FoundExact, ..none } } else { none };
+            return Ok(if step <= self.bound { Sample { step, status: Status::FoundExact, ..none } } else { none });
         };
         let u = self.bound * self.scale / self.dim;
-        let end = (u * chi).atan2(1.0 - u * zeta);
+        let end = libm::atan2(u * chi, 1.0 - u * zeta);
         let mut path = Path::sample(grid, zeta, chi, end, random);
         let crossing = path.first_crossing(random).filter(|&angle| angle <= end);
+        path.values().try_for_each(|(_, value)| NotFinite::check("Z on the path", input, value))?;
         let evaluations = path.points();
-        match crossing {
+        Ok(match crossing {
             None => Sample { evaluations, ..none },
             Some(angle) => {
-                let (sin, cos) = angle.sin_cos();
+                let (sin, cos) = libm::sincos(angle);
                 let step = self.dim / self.scale * sin / (chi * cos + zeta * sin);
                 Sample { step, status: Status::FoundScan, evaluations, ..none }
             }
-        }
+        })
     }
 }
 
 /// c = gain^(L−1)/2^L: the variance of f(x), and the mean of ‖∇f(x)‖².
 fn variance(depth: usize, gain: f64) -> f64 {
-    (gain / 2.0).powf((depth - 1) as f64) / 2.0
+    libm::pow(gain / 2.0, (depth - 1) as f64) / 2.0
 }
 
 /// The angles of the grid, ascending, for `points` of them in 1/√d.
@@ -101,7 +107,7 @@ pub fn grid_angles(depth: usize, dim: usize, gain: f64, bound: f64, points: usiz
     let u = bound * variance(depth, gain).sqrt() / dim as f64;
     let (zeta, chi) = (FARTHEST, (dim as f64).sqrt() + FARTHEST);
     // Once a line can turn back behind the origin, any angle can be reached.
-    let end = if u * zeta < 1.0 { (u * chi).atan2(1.0 - u * zeta) } else { std::f64::consts::PI };
+    let end = if u * zeta < 1.0 { libm::atan2(u * chi, 1.0 - u * zeta) } else { std::f64::consts::PI };
     let spacing = |angle: f64| scale / points as f64 * (angle / (4.0 * scale)).max(1.0);
     let mut angles = Vec::new();
     let mut angle = 0.0;
@@ -119,7 +125,7 @@ pub fn points(cell: Cell, experiment: &Experiment) -> usize {
 }
 
 /// The samples of one unit, each from the stream of its input.
-pub fn samples(streams: NetworkStreams, cell: Cell, experiment: &Experiment) -> Vec<Sample> {
+pub fn samples(streams: NetworkStreams, cell: Cell, experiment: &Experiment) -> Result<Vec<Sample>, NotFinite> {
     let limit = Limit::new(cell.depth, cell.dim, experiment.gain, experiment.bound, RESOLUTION);
-    (0..experiment.inputs).map(|input| limit.sample(&mut streams.path(input))).collect()
+    (0..experiment.inputs).map(|input| limit.sample(input, &mut streams.path(input))).collect()
 }

@@ -5,10 +5,11 @@
 //! new point drawn given its neighbours: a crossing that the grid steps over is found with the chance that it has.
 
 use rand::Rng;
-use rand_distr::{Distribution, StandardNormal};
+use rand::distr::Distribution;
 
 use super::grid::{Conditional, Grid, NEIGHBOURS};
 use super::kernel::Angle;
+use crate::random::normal::StandardNormal;
 
 /// Standard deviations of the middle of an interval by which a dip below zero is excluded.
 const DIP: f64 = 6.0;
@@ -126,7 +127,7 @@ impl<'a> Path<'a> {
         if end.value > 0.0 && !may_dip(left_value, lowest, end.value) {
             return (None, right);
         }
-        let normal: f64 = StandardNormal.sample(random);
+        let normal = StandardNormal.sample(random);
         let middle = self.point(angle, mean + conditional.std * normal);
         self.points.insert(right, middle);
         match self.refine(right, halvings - 1, random) {

@@ -7,6 +7,7 @@ pub mod blas;
 pub mod cgroup;
 pub mod clock;
 pub mod cores;
+pub mod disk;
 pub mod memory;
 pub mod pages;
 pub mod signals;

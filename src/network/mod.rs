@@ -10,7 +10,7 @@ mod product;
 mod weights;
 
 use product::zeros;
-pub use product::{Work, add_times, times, times_transposed, work};
+pub use product::{CHUNK, Work, add_times, times, times_transposed, work};
 
 use std::ops::Range;
 

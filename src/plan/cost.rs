@@ -92,7 +92,7 @@ fn line_seconds(cell: Cell, inputs: usize) -> f64 {
 /// Network evaluations a line in a scan: more for inputs of few dimensions, whose lines bend more. A fit to means over networks; single
 /// networks differ from it by up to a third at d = 10.
 pub(super) fn scan_points(cell: Cell) -> f64 {
-    (3.6 + 9.0 * (cell.dim as f64).powf(-0.59)).min(9.0)
+    (3.6 + 9.0 * libm::pow(cell.dim as f64, -0.59)).min(9.0)
 }
 
 /// Rounds of a scan, of few points each, in which the implicit engine does little but read all directions and draw their images again. A
@@ -112,9 +112,9 @@ const REFINED: f64 = 440.0;
 fn of_limit(cell: Cell, experiment: &Experiment) -> UnitCost {
     let points = limit::points(cell, experiment) as f64;
     let (inputs, depth) = (experiment.inputs as f64, cell.depth as f64);
-    let flops = points.powi(3) / 3.0 + inputs * points.powi(2);
-    let covariances = points.powi(2) / 2.0 + inputs * REFINED;
-    let seconds = flops / LIMIT_FLOPS + COVARIANCE * depth.powf(0.9) * covariances + UNIT + INPUT * inputs;
+    let flops = points * points * points / 3.0 + inputs * points * points;
+    let covariances = points * points / 2.0 + inputs * REFINED;
+    let seconds = flops / LIMIT_FLOPS + COVARIANCE * libm::pow(depth, 0.9) * covariances + UNIT + INPUT * inputs;
     UnitCost { normals: inputs * points, flops, seconds }
 }
 
@@ -122,10 +122,10 @@ fn of_limit(cell: Cell, experiment: &Experiment) -> UnitCost {
 /// 0, which is smaller at large d. A quadratic fit of ln(pieces) in ln L, ln d and ln k, where L ≤ 6 and d ≤ 500; held at its edge beyond.
 fn linear_pieces(cell: Cell) -> f64 {
     let (depth, dim, width) = (cell.depth.min(6) as f64, cell.dim.min(500) as f64, cell.neurons() / cell.depth as f64);
-    let (l, d, k) = (depth.ln(), dim.ln(), width.ln());
+    let (l, d, k) = (libm::log(depth), libm::log(dim), libm::log(width));
     let linear = -0.342 + 1.535 * l - 0.297 * d + 0.922 * k;
     let quadratic = -0.667 * l * l + 0.043 * d * d - 0.037 * k * k + 0.092 * l * d + 0.250 * l * k - 0.095 * d * k;
-    (linear + quadratic).exp()
+    libm::exp(linear + quadratic)
 }
 
 /// The cost of one unit of `cell`.
@@ -247,7 +247,7 @@ impl Shape {
         let bases = 2.0 * TRIANGLE * 2.0 * inputs * inputs + (2.0 + 2.0 + 2.0 + 1.0) * inputs * independent;
         let flops = z_passes * z + gram + passes * u + 2.0 * masked + 2.0 * bases * dim;
         let normals = 2.0 * (1.0 + passes) * inputs * width + independent * dim;
-        let besides = SHALLOW * inputs * width + SHALLOW_SMALL * inputs.powi(3) + self.other_seconds();
+        let besides = SHALLOW * inputs * width + SHALLOW_SMALL * inputs * inputs * inputs + self.other_seconds();
         UnitCost { normals, flops, seconds: normals / NORMALS + flops / self.product_rate + besides }
     }
 
@@ -340,7 +340,7 @@ impl Products {
         self.flops += directions + images + answers;
         // Every image is made again in the answer; those of the other side once.
         self.normals += (rank + new) * other.dim + other.rank * own.dim;
-        self.small += new.powi(3);
+        self.small += new * new * new;
     }
 }
 

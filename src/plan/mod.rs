@@ -76,12 +76,12 @@ pub fn plan(experiment: &Experiment, resources: Resources) -> Result<Plan, BadIn
         let (engine, search) = method(cell, experiment);
         let footprints = memory::footprints(cell, experiment, engine, search);
         let fits = |limit: u64| footprints.iter().copied().find(|footprint| footprint.bytes <= limit);
-        let footprint = fits(share).or(fits(unit_memory));
-        let footprint = footprint.ok_or_else(|| does_not_fit(cell, experiment, engine, process, resources))?;
+        let footprint = fits(share).or(fits(unit_memory))?;
         let cost = cost::of_unit(cell, experiment, engine, search, footprint.keep);
-        Ok(CellPlan { cell, engine, search, cost, unit_bytes: footprint.bytes, keep: footprint.keep })
+        Some(CellPlan { cell, engine, search, cost, unit_bytes: footprint.bytes, keep: footprint.keep })
     });
-    Ok(Plan { cells: cells.collect::<Result<_, BadInput>>()?, networks: experiment.networks, unit_memory, process_bytes: process })
+    let cells = cells.collect::<Option<_>>().ok_or_else(|| does_not_fit(experiment, resources))?;
+    Ok(Plan { cells, networks: experiment.networks, unit_memory, process_bytes: process })
 }
 
 /// Predicted seconds of one unit of each cell by the fastest way to run it, whatever memory that takes: the same on every machine.
@@ -129,30 +129,58 @@ fn search(experiment: &Experiment, cell: Cell) -> SearchName {
     }
 }
 
-fn does_not_fit(cell: Cell, experiment: &Experiment, engine: EngineName, process: u64, resources: Resources) -> BadInput {
-    let leanest = |engine, search| {
+/// A cell, and the way to run it that takes the least memory.
+struct Leanest {
+    cell: Cell,
+    engine: EngineName,
+    bytes: u64,
+    seconds: f64,
+}
+
+impl Leanest {
+    fn of(cell: Cell, experiment: &Experiment) -> Self {
+        let (engine, search) = method(cell, experiment);
+        let footprints = memory::footprints(cell, experiment, engine, search);
         let Footprint { keep, bytes } =
-            memory::footprints(cell, experiment, engine, search).pop().expect("there is always a way to run a cell");
-        (bytes, cost::of_unit(cell, experiment, engine, search, keep).seconds)
-    };
-    let dense = || leanest(EngineName::Dense, search(experiment, cell));
-    let implicit = || leanest(EngineName::Implicit, SearchName::Scan);
-    let ((bytes, seconds), how, other) = match engine {
+            footprints.into_iter().min_by_key(|footprint| footprint.bytes).expect("there is always a way to run a cell");
+        Self { cell, engine, bytes, seconds: cost::of_unit(cell, experiment, engine, search, keep).seconds }
+    }
+
+    /// The cell of `experiment` that takes the most even so.
+    fn largest(experiment: &Experiment) -> Self {
+        let cells = experiment.cells().into_iter().map(|cell| Self::of(cell, experiment));
+        cells.max_by_key(|cell| cell.bytes).expect("an experiment has a cell")
+    }
+}
+
+/// Bytes of a rank with this many threads below which [`plan`] refuses `experiment`.
+pub fn least_memory(experiment: &Experiment, threads: usize) -> u64 {
+    Leanest::largest(experiment).bytes.saturating_add(memory::process_bytes(experiment, threads))
+}
+
+fn does_not_fit(experiment: &Experiment, resources: Resources) -> BadInput {
+    let Leanest { cell, engine, bytes, seconds } = Leanest::largest(experiment);
+    let (how, other) = match engine {
         EngineName::Dense if experiment.directions.contains(&Direction::Descent) => {
-            (dense(), "even with its weights made again at every pass", None)
+            ("even with its weights made again at every pass", None)
         }
-        EngineName::Dense => (dense(), "even with its weights made again at every pass", Some(("implicit", implicit()))),
-        EngineName::Implicit => (implicit(), "for the products with its weights", Some(("dense", dense()))),
-        EngineName::Limit => (leanest(engine, SearchName::Path), "for its paths", None),
+        EngineName::Dense => ("even with its weights made again at every pass", Some(("implicit", EngineChoice::Implicit))),
+        EngineName::Implicit => ("for the products with its weights", Some(("dense", EngineChoice::Dense))),
+        EngineName::Limit => ("for its paths", None),
     };
-    let in_all = |bytes: u64| bytes.saturating_add(process);
-    let is_way_out = |(bytes, other): (u64, f64)| in_all(bytes) <= resources.memory && other < SLOWEST_WAY_OUT * seconds;
-    let instead = other.filter(|(_, cost)| is_way_out(*cost)).map_or(String::new(), |(other, _)| format!(", --engine {other}"));
+    let is_way_out = |engine: EngineChoice| {
+        let otherwise = Experiment { engine, ..experiment.clone() };
+        let fits = least_memory(&otherwise, resources.threads) <= resources.memory;
+        fits && Leanest::of(cell, &otherwise).seconds < SLOWEST_WAY_OUT * seconds
+    };
+    let instead = other.filter(|(_, engine)| is_way_out(*engine)).map_or(String::new(), |(name, _)| format!(", --engine {name}"));
     let narrower = if cell.is_infinite() { "" } else { ", or a smaller width" };
+    let process = memory::process_bytes(experiment, resources.threads);
+    let least = least_memory(experiment, resources.threads).div_ceil(1 << 20);
     BadInput::new(
         format!("cell {cell} does not fit into {} of memory a rank", ByteSize(resources.memory)),
         format!("one network needs {} {how}, and the rank needs {} besides", ByteSize(bytes), ByteSize(process)),
-        format!("give --memory {} or more, fewer --inputs{instead}{narrower}", ByteSize(in_all(bytes).next_multiple_of(1 << 30))),
+        format!("give --memory {least}MiB or more, fewer --inputs{instead}{narrower}"),
     )
 }
 

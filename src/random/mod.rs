@@ -4,12 +4,15 @@
 //! matrix can be made anywhere, in any order, again. Where hidden layers differ in width, k is all of their widths. A key is hashed into
 //! generator states of xoshiro256++.
 
+pub mod chi_squared;
+pub mod normal;
 pub mod stream;
 
-use rand_distr::{Distribution, StandardNormal};
+use rand::distr::Distribution;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::experiment::{Cell, Readout};
+use normal::StandardNormal;
 use stream::{NetworkKey, Role};
 
 /// Rows of a weight matrix (neurons) that share a stream, and that every engine works on at a time.
@@ -113,7 +116,6 @@ impl NetworkStreams {
     pub fn gaussian_input(&self, index: usize, out: &mut [f32]) {
         let generator = self.key.stream(Role::Input, index).generator();
         for (x, normal) in out.iter_mut().zip(StandardNormal.sample_iter(generator)) {
-            let normal: f64 = normal;
             *x = normal as f32;
         }
     }

@@ -6,13 +6,18 @@ use anyhow::{Context, bail};
 use hdf5::types::{FixedAscii, FloatSize, IntSize, TypeDescriptor, VarLenArray, VarLenUnicode};
 use hdf5::{Container, Group, H5Type, Location, ObjectReference1, ReferencedObject};
 
-use super::schema;
+use super::{contained, schema};
+use crate::error::BadInput;
 use crate::files;
+use crate::text::{apart, short};
 
 /// Attribute of a dimension scale that lists who uses it, in file addresses; `DIMENSION_LIST` of the users says the same.
 const BACK_REFERENCES: &str = "REFERENCE_LIST";
 /// Bytes of the class or name of a dimension scale, at most.
 const LONGEST_SCALE_NAME: usize = 64;
+
+/// What to do about a file that is not complete in itself.
+const REMEDY: &str = "give a file that `advstep-hpc` wrote";
 
 /// The first difference between two files outside `/provenance`, in words; `None` if there is none.
 ///
@@ -21,7 +26,11 @@ const LONGEST_SCALE_NAME: usize = 64;
 /// # Errors
 /// A file that cannot be read, or that holds a type which no results file has.
 pub fn first_difference(a: &Path, b: &Path) -> anyhow::Result<Option<String>> {
-    let open = |path: &Path| files::hdf5::open(path).with_context(|| format!("opening {}", path.display()));
+    let open = |path: &Path| {
+        let file = files::hdf5::open(path).with_context(|| format!("opening {}", path.display()))?;
+        contained::check_file(&file).map_err(|why| BadInput::new(format!("cannot compare {}", path.display()), why, REMEDY))?;
+        anyhow::Ok(file)
+    };
     differing_groups(&*open(a)?, &*open(b)?)
 }
 
@@ -31,7 +40,8 @@ fn differing_groups(a: &Group, b: &Group) -> anyhow::Result<Option<String>> {
     }
     let names = members(a)?;
     if names != members(b)? {
-        return Ok(Some(format!("{}: members {names:?} against {:?}", a.name(), members(b)?)));
+        let (names, names_b) = apart(&format!("{names:?}"), &format!("{:?}", members(b)?));
+        return Ok(Some(format!("{}: members {names} against {names_b}", a.name())));
     }
     for name in &names {
         let difference = match (a.dataset(name), b.dataset(name)) {
@@ -65,7 +75,8 @@ fn differing_attributes(a: &Location, b: &Location) -> anyhow::Result<Option<Str
     };
     let (names_a, names_b) = (names(a)?, names(b)?);
     if names_a != names_b {
-        return Ok(Some(format!("{}: attributes {names_a:?} against {names_b:?}", a.name())));
+        let (names_a, names_b) = apart(&format!("{names_a:?}"), &format!("{names_b:?}"));
+        return Ok(Some(format!("{}: attributes {names_a} against {names_b}", a.name())));
     }
     for name in names_a {
         let place = format!("{}@{name}", a.name());
@@ -87,7 +98,7 @@ fn differing_contents(a: &Container, b: &Container) -> anyhow::Result<Option<Str
         return Ok(Some(format!("shape {shape:?} against {shape_b:?}")));
     }
     match kind {
-        TypeDescriptor::Float(FloatSize::U8) => differing_elements(a, b, |x: &f64| x.to_bits(), f64::to_string),
+        TypeDescriptor::Float(FloatSize::U8) => differing_elements(a, b, |x: &f64| x.to_bits(), |x| short(*x)),
         TypeDescriptor::Integer(IntSize::U4) => differing_elements(a, b, |x: &i32| *x, i32::to_string),
         TypeDescriptor::Integer(IntSize::U8) => differing_elements(a, b, |x: &i64| *x, i64::to_string),
         TypeDescriptor::Unsigned(IntSize::U1) => differing_elements(a, b, |x: &u8| *x, u8::to_string),
@@ -119,7 +130,10 @@ fn differing_elements<T: H5Type, K: PartialEq>(
 ) -> anyhow::Result<Option<String>> {
     let (values, values_b) = (a.read_raw::<T>()?, b.read_raw::<T>()?);
     let differing = values.iter().zip(&values_b).position(|(x, y)| key(x) != key(y));
-    Ok(differing.map(|at| format!("element {at} is {} against {}", print(&values[at]), print(&values_b[at]))))
+    Ok(differing.map(|at| {
+        let (value, value_b) = apart(&print(&values[at]), &print(&values_b[at]));
+        format!("element {at} is {value} against {value_b}")
+    }))
 }
 
 /// The paths of the datasets that a `DIMENSION_LIST` points at, axis by axis.

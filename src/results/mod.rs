@@ -5,6 +5,7 @@
 //! depth, [`compare`] the proof that two files hold the same science.
 
 pub mod compare;
+pub mod contained;
 pub mod head;
 pub mod read;
 mod scales;

@@ -6,10 +6,11 @@ use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, File, Group, H5Type, Location};
 
 use super::schema::{self, Axes, Axis, Variable};
-use super::{CellResults, EngineName, Provenance, Results, SearchName};
+use super::{CellResults, EngineName, Provenance, Results, SearchName, contained};
 use crate::error::BadInput;
 use crate::experiment::{Experiment, Unit};
 use crate::files::{self, seal};
+use crate::text::short;
 use crate::unit::{Sample, Status, UnitRecord};
 
 /// Deflate cannot shrink by more than 1032:1, so an array larger than this many times its file does not hold what it claims.
@@ -38,6 +39,7 @@ fn read_checked(path: &Path) -> Result<Results, Why> {
         return Err(flaw.into());
     }
     let file = files::hdf5::open(path).map_err(|error| format!("not an HDF5 file, or not a whole one: {error}"))?;
+    contained::check_file(&file)?;
     let source = Source { file, bytes };
 
     let format = text(&source.file, "format")?;
@@ -246,13 +248,13 @@ fn slab<T: H5Type>(dataset: &Dataset, cell: usize) -> Result<Vec<T>, Why> {
 pub(crate) fn check_sample(sample: &Sample, bound: f64) -> Result<(), Why> {
     let Sample { step, gradient_norm, value, status, .. } = *sample;
     if status.is_found() && !(0.0..=bound * BOUND_SLACK).contains(&step) {
-        return Err(format!("a step of {step} is found within the bound of {bound}"));
+        return Err(format!("a step of {} is found within the bound of {}", short(step), short(bound)));
     }
     if !status.is_found() && !step.is_nan() {
-        return Err(format!("a step of {step} where none was found"));
+        return Err(format!("a step of {} where none was found", short(step)));
     }
     if !(0.0..f64::INFINITY).contains(&gradient_norm) {
-        return Err(format!("a gradient of norm {gradient_norm}"));
+        return Err(format!("a gradient of norm {}", short(gradient_norm)));
     }
     if !value.is_finite() {
         return Err(format!("a value of {value}"));
@@ -264,7 +266,7 @@ pub(crate) fn check_sample(sample: &Sample, bound: f64) -> Result<(), Why> {
 pub(crate) fn check_seconds(seconds: f64) -> Result<(), Why> {
     match (0.0..f64::INFINITY).contains(&seconds) {
         true => Ok(()),
-        false => Err(format!("a time of {seconds} s")),
+        false => Err(format!("a time of {} s", short(seconds))),
     }
 }
 

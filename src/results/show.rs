@@ -11,9 +11,12 @@ use crate::activation::Activation;
 use crate::experiment::cell::layers_label;
 use crate::experiment::inputs::InputsLaw;
 use crate::experiment::{Cell, Direction, Experiment, width_label};
+use crate::text::{short, shortened};
 
 /// At most this many networks whose hidden layers differ are named in a line.
 const NAMED: usize = 3;
+/// Characters of the name of a file.
+const LONGEST_NAME: usize = 40;
 
 /// How `show` prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -28,6 +31,9 @@ pub enum Format {
 }
 
 /// Prints the results of every cell to `out`.
+///
+/// # Errors
+/// Those of `out`, as they are: the errors of `serde_json` and `csv` would hide that a pipe was closed.
 pub fn show(results: &Results, format: Format, out: &mut impl Write) -> anyhow::Result<()> {
     match format {
         Format::Table => {
@@ -44,20 +50,19 @@ pub fn show(results: &Results, format: Format, out: &mut impl Write) -> anyhow::
             for cell in &results.cells {
                 let widths = cell.cell.widths().collect();
                 for row in Row::<_, Vec<usize>>::of(&results.experiment, cell, json_width(cell.cell), widths) {
-                    serde_json::to_writer(&mut *out, &row)?;
-                    writeln!(out)?;
+                    writeln!(out, "{}", serde_json::to_string(&row)?)?;
                 }
             }
         }
         Format::Csv => {
-            let mut writer = csv::Writer::from_writer(&mut *out);
+            let mut writer = csv::Writer::from_writer(Vec::new());
             for cell in &results.cells {
                 let widths = layers_label(cell.cell.widths());
                 for row in Row::of(&results.experiment, cell, csv_width(cell.cell), widths) {
                     writer.serialize(row)?;
                 }
             }
-            writer.flush()?;
+            out.write_all(&writer.into_inner()?)?;
         }
     }
     out.flush()?;
@@ -264,9 +269,9 @@ fn heading(experiment: &Experiment) -> String {
         "{} networks × {} inputs a cell, gain {}, {readout} readout, {}η* ≤ {}, seed {}",
         experiment.networks,
         experiment.inputs,
-        experiment.gain,
+        short(experiment.gain),
         form(experiment),
-        experiment.bound,
+        short(experiment.bound),
         experiment.seed
     )
 }
@@ -292,7 +297,7 @@ pub fn form(experiment: &Experiment) -> String {
         InputsLaw::Sphere => {}
         InputsLaw::Gaussian => form.push_str("Gaussian inputs, "),
         InputsLaw::Hypercube => form.push_str("inputs ±1, "),
-        InputsLaw::File(file) => form.push_str(&format!("inputs from {}, ", file.name())),
+        InputsLaw::File(file) => form.push_str(&format!("inputs from {}, ", shortened(&file.name(), LONGEST_NAME))),
     }
     form
 }

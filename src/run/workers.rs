@@ -42,5 +42,5 @@ fn measure(rank: usize, job: &Job, unit: Unit) -> Result<UnitRecord, Failure> {
     if let Some(fault) = &job.fault {
         fault.strike(rank)?;
     }
-    Ok(unit::measure(&job.request.experiment, &job.plan.cells[unit.cell], unit))
+    unit::measure(&job.request.experiment, &job.plan.cells[unit.cell], unit).map_err(|error| Failure::Error(error.into()))
 }

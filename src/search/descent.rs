@@ -11,7 +11,7 @@ use crate::kernels::Real;
 use crate::network::{Engine, ValueAndGradient};
 use crate::unit::Status;
 
-use super::{Outcome, Start};
+use super::{NotFinite, Outcome, Start};
 
 /// Steps in which a linear f would be lost.
 pub const STEPS: f64 = 16.0;
@@ -31,20 +31,23 @@ struct Walk {
 
 /// The descents from the inputs of `lines`; `gradient` is ∇f at all inputs, n × d. With `bias` the last coordinate, in which `gradient` is 0,
 /// stays as it is.
+///
+/// # Errors
+/// f or the length of a step that is not finite.
 pub fn smallest_steps<T: Real>(
     engine: &mut dyn Engine<T>,
     gradient: &Array2<T>,
     lines: &[Start],
     bias: bool,
     bound: f64,
-) -> Vec<Outcome> {
+) -> Result<Vec<Outcome>, NotFinite> {
     let mut walks: Vec<Walk> = lines.iter().map(Walk::new).collect();
     let inputs: Vec<usize> = lines.iter().map(|line| line.input).collect();
     let (mut x, mut gradient) = (engine.inputs().select(Axis(0), &inputs), gradient.select(Axis(0), &inputs));
     loop {
         let active: Vec<usize> = (0..walks.len()).filter(|&walk| walks[walk].outcome.is_none()).collect();
         if active.is_empty() {
-            return walks.into_iter().map(|walk| walk.outcome.expect("no walk is active")).collect();
+            return Ok(walks.into_iter().map(|walk| walk.outcome.expect("no walk is active")).collect());
         }
         let mut lengths = Vec::with_capacity(active.len());
         for &walk in &active {
@@ -59,7 +62,7 @@ pub fn smallest_steps<T: Real>(
         }
         let ValueAndGradient { value, gradient: there } = engine.value_and_gradient_at(x.select(Axis(0), &active).view());
         for (row, (&walk, length)) in active.iter().zip(lengths).enumerate() {
-            walks[walk].take_in(value[row], length, bound);
+            walks[walk].take_in(value[row], length, bound)?;
             gradient.row_mut(walk).assign(&there.row(row));
             if bias {
                 gradient.row_mut(walk).iter_mut().next_back().into_iter().for_each(|g| *g = T::zero());
@@ -74,7 +77,9 @@ impl Walk {
     }
 
     /// Takes in f after a step of this length.
-    fn take_in(&mut self, f: f64, length: f64, bound: f64) {
+    fn take_in(&mut self, f: f64, length: f64, bound: f64) -> Result<(), NotFinite> {
+        NotFinite::check("the length of a step of the descent", self.line.input, length)?;
+        NotFinite::check("f on the way of the descent", self.line.input, f)?;
         let value = self.line.sign * f;
         let norm = self.line.decline.sqrt();
         self.steps += 1;
@@ -83,12 +88,13 @@ impl Walk {
             let step = (self.distance + length * self.value / (self.value - value)) / norm;
             let found = Outcome { step, status: Status::FoundScan, evaluations };
             self.outcome = Some(if step <= bound { found } else { Outcome::none(evaluations) });
-            return;
+            return Ok(());
         }
         self.distance += length;
         self.value = value;
         if self.distance > bound * norm || length == 0.0 || self.steps >= BUDGET {
             self.outcome = Some(Outcome::none(evaluations));
         }
+        Ok(())
     }
 }

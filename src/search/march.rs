@@ -16,7 +16,7 @@ use crate::kernels::line::Row;
 use crate::network::Engine;
 use crate::unit::Status;
 
-use super::{Outcome, Start};
+use super::{NotFinite, Outcome, PHI, Start};
 
 /// Relative width of the bracket at which a march ends.
 pub const TOLERANCE: f64 = 1e-9;
@@ -24,7 +24,10 @@ pub const TOLERANCE: f64 = 1e-9;
 const MAX_PASSES: u32 = 2000;
 
 /// The smallest step on each of `lines`, for an engine of depth 1 and a smooth ψ, or `None` where the march was given up.
-pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], bound: f64) -> Vec<Option<Outcome>> {
+///
+/// # Errors
+/// φ, φ' or the bound of φ'' that is not finite.
+pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], bound: f64) -> Result<Vec<Option<Outcome>>, NotFinite> {
     assert_eq!(engine.depth(), 1, "the march is for one hidden layer");
     let psi = engine.activation();
     let smoothness = psi.smoothness().expect("the march is for a smooth ψ");
@@ -45,11 +48,12 @@ pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], boun
                 }
             }
         });
-        for march in marches.iter_mut().filter(|march| march.result.is_none()) {
+        for (march, line) in marches.iter_mut().zip(lines).filter(|(march, _)| march.result.is_none()) {
+            NotFinite::check_at(PHI, line.input, march.t, march.value + march.slope + march.curvature)?;
             march.end_pass(bound);
         }
     }
-    marches.into_iter().map(|march| march.result.expect("the loop ends when all are there")).collect()
+    Ok(marches.into_iter().map(|march| march.result.expect("the loop ends when all are there")).collect())
 }
 
 /// The march on one line.

@@ -49,6 +49,33 @@ impl Outcome {
     }
 }
 
+/// A number that left the range of its arithmetic, so that nothing can be said of the line.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{what} of input {input} is {number}{}", at.map_or(String::new(), |t| format!(" at t = {t:e}")))]
+pub struct NotFinite {
+    /// What the number is, such as `f(x + t·p)`.
+    pub what: &'static str,
+    pub input: usize,
+    /// Where on the line, if it is one.
+    pub at: Option<f64>,
+    pub number: f64,
+}
+
+impl NotFinite {
+    /// Refuses a `number` that is not finite.
+    pub fn check(what: &'static str, input: usize, number: f64) -> Result<(), Self> {
+        if number.is_finite() { Ok(()) } else { Err(Self { what, input, at: None, number }) }
+    }
+
+    /// The same for φ or a part of it at the point `t` of a line.
+    fn check_at(what: &'static str, input: usize, t: f64, number: f64) -> Result<(), Self> {
+        if number.is_finite() { Ok(()) } else { Err(Self { what, input, at: Some(t), number }) }
+    }
+}
+
+/// What φ is called in messages.
+const PHI: &str = "f(x + t·p)";
+
 /// The smallest step where d = 1 and ψ(cz) = cψ(z) for c > 0. The line through x then runs through the origin, along a ray on which f is linear: f is lost exactly
 /// at x = 0, that is at −φ(0)/φ'(0), or nowhere.
 pub fn through_the_origin(line: &Start, bound: f64) -> Outcome {

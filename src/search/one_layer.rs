@@ -17,7 +17,7 @@ use crate::kernels::line::{Bin, Breakpoint, Row, Window, bin_breakpoints, find_b
 use crate::network::Engine;
 use crate::unit::Status;
 
-use super::{Outcome, Start};
+use super::{NotFinite, Outcome, PHI, Start};
 
 /// The first window ends at this multiple of the predicted step; the second at the bound.
 const FIRST_WINDOW: f64 = 2.0;
@@ -54,7 +54,10 @@ pub fn line_bytes(width: usize) -> f64 {
 /// The smallest step on each of `lines`, for an engine of depth 1 and a piecewise linear ψ.
 ///
 /// With leak α, ψ(z) = (1 − α) max(z, 0) + αz: the jumps of the slope are those of ReLU times 1 − α, and a linear part is added.
-pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], bound: f64) -> Vec<Outcome> {
+///
+/// # Errors
+/// Sums over the neurons that are not finite.
+pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], bound: f64) -> Result<Vec<Outcome>, NotFinite> {
     assert_eq!(engine.depth(), 1, "the exact line search is for one hidden layer");
     let leak = engine.activation().leak().expect("the exact line search is for a piecewise linear ψ");
     let width = engine.width(1);
@@ -62,7 +65,7 @@ pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], boun
     loop {
         let active = searches.iter().filter(|search| !search.is_done()).count() as u64;
         if active == 0 {
-            return searches.into_iter().map(LineSearch::outcome).collect();
+            return Ok(searches.into_iter().map(LineSearch::outcome).collect());
         }
         // What the lines that are done do not need, the others share.
         let max_gathered = MAX_GATHERED * lines.len() as u64 / active;
@@ -74,7 +77,7 @@ pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], boun
             }
         });
         for search in &mut searches {
-            search.end_pass(max_gathered);
+            search.end_pass(max_gathered)?;
         }
     }
 }
@@ -344,12 +347,14 @@ impl LineSearch {
     }
 
     /// Draws the conclusion of a pass over all neurons; the next may gather `max_gathered` breakpoints.
-    fn end_pass(&mut self, max_gathered: u64) {
+    fn end_pass(&mut self, max_gathered: u64) -> Result<(), NotFinite> {
         let task = std::mem::replace(&mut self.task, Task::Done(Outcome::none(0)));
         self.passes += u32::from(!matches!(task, Task::Done(_)));
         self.task = match task {
             Task::Bin(binning) => {
                 let summed = self.exclude(binning);
+                // The magnitude is the sum of all others.
+                NotFinite::check_at(PHI, self.input, summed.window.end, self.magnitude + summed.end.value)?;
                 self.windows.push(summed);
                 self.look_into_next(max_gathered)
             }
@@ -359,6 +364,7 @@ impl LineSearch {
         if self.is_done() {
             self.windows = Vec::new();
         }
+        Ok(())
     }
 
     /// Excludes the bins that cannot hold the first root.

@@ -13,7 +13,7 @@ use crate::kernels::Real;
 use crate::network::{Engine, LinePoint};
 use crate::unit::Status;
 
-use super::{Outcome, Start};
+use super::{NotFinite, Outcome, PHI, Start};
 
 /// Relative width of a bracket that needs no further point.
 pub const TOLERANCE: f64 = 4e-5;
@@ -44,7 +44,10 @@ const FLAT: f64 = 1e-6;
 const NODES: usize = 4;
 
 /// The smallest step on each of `lines`.
-pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], bound: f64) -> Vec<Outcome> {
+///
+/// # Errors
+/// f that is not finite at a point of a line.
+pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], bound: f64) -> Result<Vec<Outcome>, NotFinite> {
     let mut scans: Vec<Scan> = lines.iter().map(|line| Scan::new(line, bound)).collect();
     loop {
         let points: Vec<LinePoint> =
@@ -55,14 +58,14 @@ pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], boun
         let mut values = engine.evaluate(&points).into_iter();
         for scan in &mut scans {
             let count = scan.next.len();
-            scan.take_in(values.by_ref().take(count));
+            scan.take_in(values.by_ref().take(count))?;
         }
         let left = scans.iter().filter(|scan| !scan.next.is_empty()).count();
         if left as f64 <= LAST * lines.len() as f64 {
             scans.iter_mut().for_each(Scan::add_points);
         }
     }
-    scans.into_iter().map(Scan::outcome).collect()
+    Ok(scans.into_iter().map(Scan::outcome).collect())
 }
 
 /// A point of the line and φ there.
@@ -140,10 +143,11 @@ impl Scan {
     }
 
     /// Takes in f at the points of `next`, and decides the points after them.
-    fn take_in(&mut self, values: impl Iterator<Item = f64>) {
+    fn take_in(&mut self, values: impl Iterator<Item = f64>) -> Result<(), NotFinite> {
         let old_width = self.right().map(|right| right.t - self.left().t);
         for (t, f) in std::mem::take(&mut self.next).into_iter().zip(values) {
             self.evaluations += 1;
+            NotFinite::check_at(PHI, self.line.input, t, f)?;
             let point = Point { t, phi: self.line.sign * f };
             let points = if point.phi > 0.0 { &mut self.positive } else { &mut self.beyond };
             let place = points.partition_point(|other| other.t < t);
@@ -155,6 +159,7 @@ impl Scan {
             Some(right) => self.inside_bracket(right, old_width),
             None => self.ahead(),
         };
+        Ok(())
     }
 
     /// More points for the next round: farther on along the grid or, in a bracket, on both sides of the predicted root, which makes the next

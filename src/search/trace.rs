@@ -14,7 +14,7 @@ use crate::kernels::piece::{self, Piece, padded};
 use crate::network::{Engine, times};
 use crate::unit::Status;
 
-use super::{Outcome, Start};
+use super::{NotFinite, Outcome, PHI, Start};
 
 /// Regions after which a trace is given up, as a multiple of the number of neurons; `cargo bench --bench search_threshold` prints how
 /// many they need.
@@ -30,18 +30,29 @@ pub fn is_narrow(mut widths: impl Iterator<Item = usize>) -> bool {
 
 /// The smallest step on each of `lines`, or `None` where tracing was given up: for all lines of an engine that has no
 /// weights, or whose ψ is not piecewise linear.
-pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], bound: f64) -> Vec<Option<Outcome>> {
-    let Some(mut tracer) = Tracer::new(engine, lines, bound) else { return vec![None; lines.len()] };
+///
+/// # Errors
+/// φ that is not finite where a region begins.
+pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], bound: f64) -> Result<Vec<Option<Outcome>>, NotFinite> {
+    let Some(mut tracer) = Tracer::new(engine, lines, bound) else { return Ok(vec![None; lines.len()]) };
     let lockstep = if tracer.is_narrow { 1 } else { lines.len() };
     let mut unfinished = Vec::new();
     for start in (0..lines.len()).step_by(lockstep.max(1)) {
         unfinished.extend(start..lines.len().min(start + lockstep));
         while !unfinished.is_empty() {
             tracer.propagate(&unfinished);
-            unfinished.retain(|&line| !tracer.advance(line));
+            let mut failed = Ok(());
+            unfinished.retain(|&line| match tracer.advance(line) {
+                Ok(is_done) => !is_done,
+                Err(error) => {
+                    failed = Err(error);
+                    false
+                }
+            });
+            failed?;
         }
     }
-    tracer.lines.into_iter().map(|line| line.outcome).collect()
+    Ok(tracer.lines.into_iter().map(|line| line.outcome).collect())
 }
 
 /// One layer on all lines, each in its current region: z = α + β t and ψ', as rows of `stride` numbers.
@@ -82,6 +93,7 @@ impl Layer {
 
 /// One line on its way.
 struct Line {
+    input: usize,
     /// s = sign f(x).
     sign: f64,
     /// Where it is.
@@ -136,7 +148,8 @@ impl Tracer {
                 }
             }
         });
-        let line = |start: &Start| Line { sign: start.sign, now: 0.0, regions: 0, stale_from: 1, outcome: None };
+        let line =
+            |start: &Start| Line { input: start.input, sign: start.sign, now: 0.0, regions: 0, stale_from: 1, outcome: None };
         let mut tracer = Self {
             bound,
             max_regions: (MAX_REGIONS_PER_NEURON * widths.iter().sum::<usize>()) as u32,
@@ -213,25 +226,25 @@ impl Tracer {
 
     /// Moves a line through regions until it is finished, which is what is returned, or a flip below the last layer makes products
     /// necessary.
-    fn advance(&mut self, index: usize) -> bool {
+    fn advance(&mut self, index: usize) -> Result<bool, NotFinite> {
         let depth = self.layers.len();
         loop {
             let (flipping, (t, neuron)) = earliest(&self.flips[index * depth..(index + 1) * depth]);
-            let root = self.root(index, t.min(self.bound));
+            let root = self.root(index, t.min(self.bound))?;
             let line = &mut self.lines[index];
             line.regions += 1;
             if let Some(step) = root {
                 // A root at 0 says that φ(0) > 0 does not survive the change of precision: there is nothing to certify.
                 let outcome = Outcome { step, status: Status::FoundExact, evaluations: line.regions };
                 line.outcome = (step > 0.0).then_some(outcome);
-                return true;
+                return Ok(true);
             }
             if t >= self.bound {
                 line.outcome = Some(Outcome::none(line.regions));
-                return true;
+                return Ok(true);
             }
             if line.regions >= self.max_regions {
-                return true;
+                return Ok(true);
             }
             line.now = t;
             line.stale_from = flipping + 1;
@@ -240,22 +253,24 @@ impl Tracer {
             *mask = 1.0 + self.leak - *mask;
             self.update(index, flipping);
             if flipping + 1 < depth {
-                return false;
+                return Ok(false);
             }
         }
     }
 
     /// The first t in [now, end] with φ(t) ≤ 0 in the current region.
-    fn root(&self, line: usize, end: f64) -> Option<f64> {
+    fn root(&self, line: usize, end: f64) -> Result<Option<f64>, NotFinite> {
         let top = self.layers.last().expect("there is a layer").piece(line);
         let (value, slope) = piece::value_and_slope(&self.readout, top);
-        let Line { sign, now, .. } = self.lines[line];
+        let Line { input, sign, now, .. } = self.lines[line];
         let (value, slope) = (sign * value, sign * slope);
-        if value + slope * now <= 0.0 {
-            return Some(now);
+        let phi = value + slope * now;
+        NotFinite::check_at(PHI, input, now, phi)?;
+        if phi <= 0.0 {
+            return Ok(Some(now));
         }
         let root = -value / slope;
-        (slope < 0.0 && root <= end).then_some(root.max(now))
+        Ok((slope < 0.0 && root <= end).then_some(root.max(now)))
     }
 }
 

@@ -1,13 +1,14 @@
 //! Equation (4): the operator norm of the Hessian at x, for smooth ψ.
 
 use ndarray::Array1;
-use rand_distr::{Distribution, StandardNormal};
+use rand::distr::Distribution;
 
 use crate::audit::claim::Exponent;
 use crate::audit::hessian::operator_norm;
-use crate::audit::interval::{Point, exponent, quantile, sample_quantile};
+use crate::audit::interval::{Point, comparable, exponent, quantile, sample_quantile};
 use crate::audit::network::Purpose;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
+use crate::random::normal::StandardNormal;
 
 pub struct Equation4;
 
@@ -77,7 +78,7 @@ pub fn exponents_in_dim(all: &[Measured], gamma: f64, column: usize, quantity: &
             sample: measured.column(column),
         };
         let points: Vec<Point> = of.iter().map(point).collect();
-        Claim::across(all, gamma, format!("exponent of {quantity} in d"))
+        Claim::across(all, &points, gamma, format!("exponent of {quantity} in d"))
             .part(part)
             .assuming(part == "k ≥ d", "k ≥ d, for the central limit that it is derived from")
             .note("−1/2, and what a factor √log d of the Õ adds between these d")
@@ -90,9 +91,46 @@ pub fn exponents_in_dim(all: &[Measured], gamma: f64, column: usize, quantity: &
     parts.into_iter().filter(|(_, of)| !of.is_empty()).map(|(part, of)| entry(part, &of)).collect()
 }
 
-/// What a factor √log d adds to the exponent between the smallest and the largest d.
+/// What a factor √log d adds to the exponent between the smallest and the largest d that tell it.
 fn of_logarithm(points: &[Point]) -> f64 {
-    let smallest = points.iter().map(|point| point.size).fold(f64::INFINITY, f64::min);
-    let largest = points.iter().map(|point| point.size).fold(0.0, f64::max);
+    let sizes = || comparable(points).map(|point| point.size);
+    let (smallest, largest) = (sizes().fold(f64::INFINITY, f64::min), sizes().fold(0.0, f64::max));
     if smallest > 1.0 && smallest < largest { 0.5 * (largest.ln() / smallest.ln()).ln() / (largest / smallest).ln() } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activation::Activation;
+    use crate::audit::growth;
+
+    /// What `networks` networks have measured at (d, k), all the same.
+    fn measured((dim, width, networks): (usize, usize, usize)) -> Measured {
+        let setting = Setting { dim, width, activation: Activation::Tanh };
+        let rows = vec![vec![1.0 / setting.d().sqrt()]; networks];
+        Measured { statement: "equation-4", setting, columns: vec!["x".to_string()], rows }
+    }
+
+    #[test]
+    fn an_exponent_counts_the_networks_that_tell_it() {
+        // d = 5 is too small to tell; at k = 100 there is one d on each side of k.
+        let settings = [(5, 100, 1), (50, 100, 2), (50, 1000, 4), (150, 100, 8), (150, 1000, 16), (500, 1000, 32)];
+        let all = settings.map(measured);
+        let counted: Vec<(String, usize)> =
+            exponents_in_dim(&all, 0.1, 0, "x").into_iter().map(|entry| (entry.part, entry.networks)).collect();
+        // Of k < d there is one size only: what was looked at is counted.
+        assert_eq!(counted, [("k ≥ d".to_string(), 4 + 16 + 32), ("k < d".to_string(), 8)]);
+        let grown = growth::entries(&all, 0.1, "x", 0, |sample| sample[0], Exponent::AtMost(0.0));
+        assert_eq!(grown.iter().map(|entry| entry.networks).collect::<Vec<_>>(), [2 + 8 + 4 + 16 + 32, 2 + 4 + 8 + 16]);
+    }
+
+    #[test]
+    fn sizes_that_do_not_tell_add_no_logarithm() {
+        let bound = |settings: &[(usize, usize, usize)]| {
+            let all: Vec<Measured> = settings.iter().copied().map(measured).collect();
+            exponents_in_dim(&all, 0.1, 0, "x")[0].bound
+        };
+        let settings = [(50, 1000, 5), (500, 1000, 5)];
+        assert_eq!(bound(&settings), bound(&[&[(5, 1000, 5), (12, 20, 5)], &settings[..]].concat()));
+    }
 }

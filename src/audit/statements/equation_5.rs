@@ -2,12 +2,13 @@
 
 use super::Radius;
 use ndarray::Array1;
-use rand_distr::{Distribution, StandardNormal};
+use rand::distr::Distribution;
 
 use super::equation_4::{constant, exponents_in_dim};
 use crate::audit::hessian::{norm_in_ball, operator_norm};
 use crate::audit::network::Purpose;
 use crate::audit::{Entry, Measured, Network, Setting, Statement};
+use crate::random::normal::StandardNormal;
 
 pub struct Equation5;
 

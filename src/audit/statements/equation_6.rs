@@ -83,7 +83,7 @@ impl Statement for Equation6 {
             };
             let points: Vec<Point> = all.iter().map(point).collect();
             let measured = exponent(&points, |sample| sample_quantile(sample, 1.0 - gamma));
-            let claim = Claim::across(all, gamma, "exponent in d of sup ‖∇f(x) − ∇f(x + δ)‖/‖∇f(x)‖ found")
+            let claim = Claim::across(all, &points, gamma, "exponent in d of sup ‖∇f(x) − ∇f(x + δ)‖/‖∇f(x)‖ found")
                 .part(scale.name)
                 .assuming(scale.is_small, SMALL);
             match (scale.is_small, measured) {

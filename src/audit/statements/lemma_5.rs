@@ -1,12 +1,13 @@
 //! Lemma 5: how far ∇f moves along one fixed direction, for smooth ψ.
 
 use ndarray::Array1;
-use rand_distr::{Distribution, StandardNormal};
+use rand::distr::Distribution;
 
 use crate::audit::hessian::scaled_to;
 use crate::audit::network::Purpose;
 use crate::audit::variation::along;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
+use crate::random::normal::StandardNormal;
 
 pub struct Lemma5;
 

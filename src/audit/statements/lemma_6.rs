@@ -2,11 +2,12 @@
 
 use super::Radius;
 use ndarray::Array1;
-use rand_distr::{Distribution, StandardNormal};
+use rand::distr::Distribution;
 
 use crate::audit::flips::{flips, flips_nearby, largest_flip_probability, worst_move};
 use crate::audit::network::Purpose;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
+use crate::random::normal::StandardNormal;
 
 pub struct Lemma6;
 

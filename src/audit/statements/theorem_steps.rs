@@ -61,7 +61,7 @@ pub fn length_exponent(all: &[Measured], gamma: f64) -> Entry {
         }
     };
     let points: Vec<Point> = all.iter().map(point).collect();
-    Claim::across(all, gamma, "exponent of ‖η∇f(x)‖/‖x‖ in d")
+    Claim::across(all, &points, gamma, "exponent of ‖η∇f(x)‖/‖x‖ in d")
         .part("shortest step that flips")
         .note("‖η∇f(x)‖ = O(‖x‖/√d) wants −1/2 or less")
         .exponent(exponent(&points, |sample| sample_quantile(sample, 1.0 - gamma)), Exponent::AtMost(-0.5))

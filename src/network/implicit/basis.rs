@@ -43,6 +43,14 @@ pub struct Basis<T> {
     segments: Vec<Vec<T>>,
 }
 
+/// Vectors in terms of a basis.
+pub struct Coordinates {
+    /// n × rank.
+    pub coefficients: Array2<f64>,
+    /// The vectors whose squares overflow or are NaN: the basis leaves them out, and their coefficients are meaningless.
+    pub overflowed: Vec<usize>,
+}
+
 impl<T: Real> Basis<T> {
     pub fn new(dim: usize) -> Self {
         Self { dim, rank: 0, segments: Vec::new() }
@@ -93,12 +101,11 @@ impl<T: Real> Basis<T> {
     /// Vectors closer than this (relative to their length) to the span of others of a block wait for the next round: with the fourth
     /// root of the rounding unit the rounding errors of one CholeskyQR stay far below 1.
     fn distance() -> f64 {
-        T::EPSILON.powf(0.25)
+        T::EPSILON.sqrt().sqrt()
     }
 
-    /// Makes the basis span the rows of `x` (n × dim) too, to rounding; returns them in the extended basis, n × rank. What is left in `x`
-    /// has no meaning.
-    pub fn extend(&mut self, x: &mut Array2<T>) -> Array2<f64> {
+    /// Makes the basis span the rows of `x` (n × dim) too, to rounding; returns them in the extended basis. Clobbers `x`.
+    pub fn extend(&mut self, x: &mut Array2<T>) -> Coordinates {
         let n = x.nrows();
         let at_once = n.div_ceil(n.div_ceil(AT_ONCE).max(1));
         let known = (self.rank > 0 || at_once < n).then(|| norms(x));
@@ -145,7 +152,8 @@ impl<T: Real> Basis<T> {
             }
             coefficients = concatenate![Axis(1), coefficients, share];
         }
-        coefficients
+        let overflowed = (0..n).filter(|&row| !length[row].is_finite()).collect();
+        Coordinates { coefficients, overflowed }
     }
 
     /// Takes in the rows of `block`, made orthonormal and orthogonal to the basis. They are nearly orthogonal to it, have the lengths

@@ -23,7 +23,7 @@ use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
-use super::basis::Basis;
+use super::basis::{Basis, Coordinates};
 use crate::kernels::Real;
 use crate::machine::pages;
 use crate::network::product::{add_times, count_vectors, inner_products, times, zeros};
@@ -84,17 +84,22 @@ impl<T: Real> GaussianMatrix<T> {
     }
 }
 
-/// The images of the rows of `x` under the matrix whose known side is `own`; `other` is that of its transpose.
+/// The images of the rows of `x` under the matrix whose known side is `own`; `other` is that of its transpose. NaN for rows whose squares
+/// overflow.
 fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, side: Side, fresh: &mut Fresh<T>) -> Array2<T> {
     let transposed = if side == Side::Times { Side::TransposeTimes } else { Side::Times };
     if other.directions.is_full() {
         return multiply_known(own, other, x.view(), &mut |d, c, out| fresh(transposed, d, c, out));
     }
     let before = own.directions.rank();
-    let coefficients = own.directions.extend(&mut x);
+    let Coordinates { coefficients, overflowed } = own.directions.extend(&mut x);
     let shape = (x.nrows(), other.directions.dim());
+    let lose_overflowed = |mut answer: Array2<T>| {
+        overflowed.iter().for_each(|&row| answer.row_mut(row).fill(T::of_f64(f64::NAN)));
+        answer
+    };
     if own.directions.rank() == 0 {
-        return zeros(shape);
+        return lose_overflowed(zeros(shape));
     }
     // What is left of x has no meaning: the answer takes its place if it fits. Every number of it is written by the first `times`.
     let mut place = if x.ncols() == shape.1 { x.into_raw_vec_and_offset().0 } else { Vec::with_capacity(shape.0 * shape.1) };
@@ -148,7 +153,7 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
     others.add_combinations(&coefficients.dot(&own.on_other), answer.view_mut());
     // SAFETY: all of these numbers have been written.
     unsafe { place.set_len(shape.0 * shape.1) };
-    Array2::from_shape_vec(shape, place).expect("as many numbers")
+    lose_overflowed(Array2::from_shape_vec(shape, place).expect("as many numbers"))
 }
 
 /// The images of the rows of `x` under a matrix of which everything is known, because `other` spans the whole space: A x = P ⟨C, x⟩. `draw`

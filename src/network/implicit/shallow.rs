@@ -227,7 +227,7 @@ impl<T: Real> Shallow<T> {
         assert!(cell.depth == 1 && cell.dim >= 2 * inputs.nrows(), "one hidden layer, and room beside the inputs");
         let mut basis = Basis::new(cell.dim);
         let n = inputs.nrows();
-        let coordinates = Lower::new(basis.extend(&mut inputs.clone()).view());
+        let coordinates = Lower::new(basis.extend(&mut inputs.clone()).coefficients.view());
         let directions = coordinates.matrix.ncols() + n;
         Self {
             cell,
@@ -343,7 +343,7 @@ impl<T: Real> Engine<T> for Shallow<T> {
         assert!(self.lines.is_none(), "directions are set once (see is_shallow)");
         let Gradients { independent, inverse, beyond, projections } = self.gradients.as_ref().expect("gradients come first");
         let (n, rank) = self.coordinates.matrix.dim();
-        let coefficients = self.basis.extend(&mut { directions });
+        let coefficients = self.basis.extend(&mut { directions }).coefficients;
         let on_gradients = coefficients.slice(s![.., rank..]);
         let mut known = Array2::zeros((independent.len(), on_gradients.ncols()));
         for (numbers, vectors) in self.basis.vectors_from(rank) {

@@ -12,7 +12,7 @@ use std::io::Read;
 
 use toml::{Table, Value};
 
-use crate::experiment::{Experiment, differing_field, field_text};
+use crate::experiment::{Experiment, differing_field, field_texts};
 use crate::machine::blas;
 use crate::plan::Plan;
 use crate::shard::Shard;
@@ -95,7 +95,8 @@ impl Header {
             ("experiment", Some(Value::Table(mine)), Some(Value::Table(others))) => differing_field(mine, others)?,
             difference => difference,
         };
-        Some(format!("its {key} is {}, now it is {}", field_text(mine), field_text(others)))
+        let (mine, others) = field_texts(mine, others);
+        Some(format!("its {key} is {mine}, now it is {others}"))
     }
 
     /// The revision of the program that began the journal, if it is not that of `other`.
@@ -142,7 +143,7 @@ mod tests {
         assert_eq!(now(&SMALL.replace("seed = 7", "seed = 8")), "its seed is 7, now it is 8");
         assert_eq!(now(&SMALL.replace("300", "200")), "its widths is [10, 300], now it is [10, 200]");
         assert_eq!(now(&format!("{SMALL}[extra_widths]\n1 = [50]\n")), "its extra_widths is not given, now it is { 1 = [50] }");
-        assert_eq!(now(&format!("{SMALL}gain = 2\n")), "its gain is 1.0, now it is 2.0");
+        assert_eq!(now(&format!("{SMALL}gain = 2\n")), "its gain is 1, now it is 2");
     }
 
     #[test]

@@ -1,0 +1,93 @@
+//! Whether an HDF5 file is complete in itself: what it holds is in the file, under one name each.
+//!
+//! HDF5 follows links into other files, reads arrays whose bytes lie in other files, and lets a group hold itself. No checksum of the file
+//! covers what is elsewhere, and a walk through a group that holds itself does not end. The results files of this program have none of it.
+
+use hdf5::plist::dataset_create::Layout;
+use hdf5::{Dataset, Group, IndexType, IterationOrder, LinkType};
+
+/// Why a file is refused, in a few words.
+type Why = String;
+
+/// More objects than this no results file has.
+const MOST_OBJECTS: usize = 10_000;
+
+/// Refuses a file, by its root group, that is not complete in itself. Opens nothing before its link is known to be a hard one.
+pub fn check_file(root: &Group) -> Result<(), Why> {
+    let mut seen = vec![root.loc_info().map_err(|error| error.to_string())?.token];
+    let mut groups = vec![(String::new(), root.clone())];
+    while let Some((path, group)) = groups.pop() {
+        for (name, link) in links(&group)? {
+            let path = format!("{path}/{name}");
+            check_link(&path, link)?;
+            let token = group.loc_info_by_name(&name).map_err(|error| format!("its object `{path}` is damaged: {error}"))?.token;
+            if seen.contains(&token) {
+                return Err(format!("its link `{path}` leads to an object that has another name already"));
+            }
+            if seen.len() == MOST_OBJECTS {
+                return Err(format!("it holds more than {MOST_OBJECTS} objects"));
+            }
+            seen.push(token);
+            if let Ok(dataset) = group.dataset(&name) {
+                check_array(&path, &dataset)?;
+            } else if let Ok(group) = group.group(&name) {
+                groups.push((path, group));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The dataset at `path` of a file, reached by hard links and holding its numbers itself; `None` if there is none.
+pub fn dataset(root: &Group, path: &str) -> Result<Option<Dataset>, Why> {
+    let (groups, name) = path.trim_matches('/').rsplit_once('/').unwrap_or(("", path.trim_matches('/')));
+    let mut group = root.clone();
+    for step in groups.split('/').filter(|step| !step.is_empty()) {
+        let Some(link) = link(&group, step)? else { return Ok(None) };
+        check_link(step, link)?;
+        let Ok(next) = group.group(step) else { return Ok(None) };
+        group = next;
+    }
+    let Some(link) = link(&group, name)? else { return Ok(None) };
+    check_link(path, link)?;
+    let Ok(dataset) = group.dataset(name) else { return Ok(None) };
+    check_array(path, &dataset)?;
+    Ok(Some(dataset))
+}
+
+/// The names in the root of a file, all of hard links.
+pub fn names(root: &Group) -> Result<Vec<String>, Why> {
+    let named = |(name, link): (String, LinkType)| check_link(&name, link).map(|()| name);
+    links(root)?.into_iter().map(named).collect()
+}
+
+fn links(group: &Group) -> Result<Vec<(String, LinkType)>, Why> {
+    let links = group.links(IndexType::Name, IterationOrder::Increasing);
+    let links = links.map_err(|error| format!("its group `{}` is damaged: {error}", group.name()))?;
+    Ok(links.into_iter().map(|(name, link)| (name, link.link_type)).collect())
+}
+
+fn link(group: &Group, name: &str) -> Result<Option<LinkType>, Why> {
+    Ok(links(group)?.into_iter().find(|(other, _)| other == name).map(|(_, link)| link))
+}
+
+fn check_link(path: &str, link: LinkType) -> Result<(), Why> {
+    match link {
+        LinkType::Hard => Ok(()),
+        LinkType::Soft => Err(format!("its `{path}` is a soft link, which is not followed")),
+        LinkType::External => Err(format!("its `{path}` is a link into another file, which is not followed")),
+    }
+}
+
+/// Refuses an array that is made of other arrays, or whose bytes are in another file. Asks for nothing that would open one.
+fn check_array(path: &str, dataset: &Dataset) -> Result<(), Why> {
+    let damaged = |error: hdf5::Error| format!("its array `{path}` is damaged: {error}");
+    let properties = dataset.create_plist().map_err(damaged)?;
+    if properties.get_layout().map_err(damaged)? == Layout::Virtual {
+        return Err(format!("its array `{path}` is a virtual one, made of other arrays, which are not read"));
+    }
+    match properties.get_external().map_err(damaged)?.first() {
+        Some(file) => Err(format!("its array `{path}` has its numbers in another file, `{}`, which is not read", file.name)),
+        None => Ok(()),
+    }
+}

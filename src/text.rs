@@ -1,0 +1,93 @@
+//! Text for people: numbers and values at a length that can be read.
+
+/// A number as people write it: `300`, `1.5`, `1e30`, exactly.
+pub fn short(value: f64) -> String {
+    let plain = value.to_string();
+    if plain.len() <= 6 || !value.is_finite() {
+        return plain;
+    }
+    let scientific = format!("{value:e}");
+    if scientific.len() < plain.len() { scientific } else { plain }
+}
+
+/// `text`, cut to `most` characters with an ellipsis at its end.
+pub fn shortened(text: &str, most: usize) -> String {
+    match text.chars().count() <= most {
+        true => text.to_string(),
+        false => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
+    }
+}
+
+/// Characters of a text that [`apart`] leaves, about.
+const SHOWN: usize = 60;
+/// Of them before the first difference.
+const BEFORE: usize = 20;
+
+/// Two texts that differ, for a message: where they are long, what is around the first difference, so that the difference is seen.
+pub fn apart(a: &str, b: &str) -> (String, String) {
+    let first = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
+    let around = |text: &str| {
+        let length = text.chars().count();
+        if length <= SHOWN {
+            return text.to_string();
+        }
+        let start = first.saturating_sub(BEFORE).min(length - 1);
+        let start = if start <= 1 { 0 } else { start };
+        let shown: String = text.chars().skip(start).take(SHOWN).collect();
+        let end = if start + SHOWN < length { "…" } else { "" };
+        format!("{}{shown}{end} ({length} characters)", if start > 0 { "…" } else { "" })
+    };
+    (around(a), around(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_exact_and_short() {
+        for (value, text) in [
+            (20.0, "20"),
+            (1.5, "1.5"),
+            (-0.25, "-0.25"),
+            (1e9, "1e9"),
+            (100_000.0, "100000"),
+            (1_234_567.0, "1234567"),
+            (0.001, "0.001"),
+            (2.5e10, "2.5e10"),
+            (1e-300, "1e-300"),
+            (1e300, "1e300"),
+            (f64::MIN_POSITIVE, "2.2250738585072014e-308"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "inf"),
+        ] {
+            assert_eq!(short(value), text);
+            assert!(value.is_nan() || short(value).parse::<f64>() == Ok(value));
+        }
+        for exponent in -308..308 {
+            let value = format!("1.2345678901234567e{exponent}").parse().unwrap();
+            assert!(short(value).len() <= 25, "{}", short(value));
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut() {
+        assert_eq!((shortened("abc", 3), shortened("abcd", 3)), ("abc".into(), "ab…".into()));
+        assert_eq!(shortened("ηηηη", 2), "η…");
+    }
+
+    #[test]
+    fn the_difference_of_long_texts_is_seen() {
+        assert_eq!(apart("7", "8"), ("7".into(), "8".into()));
+        let list = |last: usize| format!("{:?}", (1..100_000).chain([last]).collect::<Vec<_>>());
+        let (a, b) = apart(&list(300), &list(40));
+        assert!(a.contains("99999, 300]") && b.contains("99999, 40]"), "{a} {b}");
+        assert!(a.starts_with('…') && a.chars().count() < 100 && b.chars().count() < 100, "{a} {b}");
+        let (a, b) = apart(&list(1), &list(1).replacen("1, 2", "5, 2", 1));
+        assert!(a.starts_with("[1, 2, 3") && b.starts_with("[5, 2, 3"), "{a} {b}");
+        // One is the beginning of the other.
+        let (a, b) = apart(&"x".repeat(200), &"x".repeat(100));
+        assert!(a.ends_with("(200 characters)") && b.ends_with("(100 characters)"), "{a} {b}");
+    }
+}
