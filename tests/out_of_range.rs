@@ -188,7 +188,7 @@ fn an_export_out_of_range_leaves_no_file() {
         experiment: Experiment { engine: EngineChoice::Dense, ..beyond_f32() },
         unit: Unit { cell: 0, network: 0 },
         out: directory.path().join("net.h5"),
-        overwrite: false,
+        existing: advstep_hpc::files::Existing::Refuse,
         command_line: String::new(),
     };
     let error = export::export(&request).unwrap_err();
