@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use advstep_hpc::experiment::inputs::InputsLaw;
-use advstep_hpc::results::{self, first_difference, seal};
+use advstep_hpc::files::{Existing, seal};
+use advstep_hpc::results::{self, first_difference};
 use hdf5::{Extents, File, Group, Selection};
 use ndarray::array;
 use results_common::{experiment, synthetic};
@@ -18,7 +19,7 @@ fn advstep(arguments: &[&str]) -> Output {
 
 /// A results file that was changed by `change` and has a right seal all the same.
 fn changed(path: &Path, change: impl FnOnce(&Group)) {
-    results::write(path, &synthetic(&experiment(), 1)).unwrap();
+    results::write(path, Existing::Replace, &synthetic(&experiment(), 1)).unwrap();
     let file = File::open_rw(path).unwrap();
     change(&file);
     file.close().unwrap();
@@ -37,7 +38,7 @@ fn results_that_point_elsewhere_are_refused_by_name() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("changed.h5");
     let other = directory.path().join("other.h5");
-    results::write(&other, &synthetic(&experiment(), 1)).unwrap();
+    results::write(&other, Existing::Replace, &synthetic(&experiment(), 1)).unwrap();
     let elsewhere = other.to_str().unwrap();
     type Change<'a> = Box<dyn FnOnce(&Group) + 'a>;
     let changes: [(&str, &str, Change); 8] = [
