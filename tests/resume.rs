@@ -128,7 +128,7 @@ fn what_must_not_go_on_is_refused_and_nothing_is_touched() {
     let before = place.contents();
     for (options, message) in [
         (&["--seed", "3"][..], "its seed is 2020, now it is 3"),
-        (&["--gain", "2"], "its gain is 1.0, now it is 2.0"),
+        (&["--gain", "2"], "its gain is 1, now it is 2"),
         (&["--search", "scan"], "is \"auto\", now it is \"scan\""),
         (&["--precision", "f64"], "its precision is \"f32\", now it is \"f64\""),
         (&["--seed", "3", "--overwrite"], "its seed is 2020"),

@@ -26,7 +26,7 @@ fn relu_body<T: Real>(z: &mut [T]) {
 /// max(z, 0); NaN of NaN.
 #[inline(always)]
 fn positive<T: Real>(z: T) -> T {
-    if z < T::zero() { T::zero() } else { z }
+    if z <= T::zero() { T::zero() } else { z }
 }
 
 /// Σ_j a_j ψ(z_j), in f64. Replaces each z_j by a_j ψ'(z_j), with ψ'(z) = 1 for z > 0 and 0 for z ≤ 0.
