@@ -5,6 +5,7 @@
 //! depth, [`compare`] the proof that two files hold the same science.
 
 pub mod aside;
+pub mod attribute;
 pub mod compare;
 pub mod contained;
 pub mod read;
@@ -12,6 +13,7 @@ mod scales;
 pub mod schema;
 pub mod seal;
 pub mod show;
+mod statistics;
 pub mod summary;
 pub mod switching;
 pub mod write;
@@ -23,8 +25,8 @@ use serde::{Deserialize, Serialize};
 use crate::experiment::{Cell, Direction, Experiment};
 use crate::unit::UnitRecord;
 
-pub use compare::first_difference;
-pub use read::read;
+pub use compare::{first_difference, first_differing_sample};
+pub use read::{read, read_unsealed};
 pub use summary::Summary;
 pub use write::{write, write_partial};
 
