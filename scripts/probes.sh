@@ -229,6 +229,13 @@ probe_mpirun() {
     return 1
 }
 
+# What the tests change results files with.
+probe_hdf5_tools() {
+    where=$(command -v h5repack) && command -v nccopy >/dev/null && return
+    why="no such command: h5repack or nccopy"
+    return 1
+}
+
 probe_python() {
     where=$(command -v python3) || { why="no such command: python3"; return 1; }
     python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10) and "older than 3.10: " + sys.version)' 2>"$work/log" && return
@@ -265,6 +272,7 @@ fi
 if [ "$for_tests" = yes ]; then
     probe "LAPACK" probe_lapack "libopenblas-dev" "openblas-devel"
     [ "$with_mpi" = no ] || probe "mpirun" probe_mpirun "openmpi-bin" "openmpi"
+    probe "h5repack and nccopy" probe_hdf5_tools "hdf5-tools netcdf-bin" "hdf5 netcdf"
     probe "Python 3.10 with venv" probe_python "python3 python3-venv" "python3"
 fi
 exit "$status"

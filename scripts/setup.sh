@@ -10,7 +10,7 @@ Looks for what advstep-hpc is built from: a C compiler, OpenBLAS, HDF5, MPI, lib
 What is missing is installed with apt-get on Debian and Ubuntu, as root or through sudo without a password.
 Anywhere else the packages to install are listed and the script ends with code 1.
 
-  --tests         look for what the test suite needs as well (LAPACK, mpirun, Python with venv)
+  --tests         look for what the test suite needs as well (LAPACK, mpirun, h5repack, nccopy, Python with venv)
   --without-mpi   leave out MPI, and libclang, which only MPI needs: for cargo build --locked --no-default-features
   --check         install nothing, only say what is missing
   --help          show this text

@@ -1,18 +1,20 @@
 //! The program, as its architecture: what was typed → what is asked for → one call of the library.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::bail;
 
 use advstep_hpc::cli::args::{CompareArgs, ExportArgs, ManArgs, MergeArgs, PlanArgs, PlotArgs, RunArgs, ShowArgs, StatusArgs};
 use advstep_hpc::cli::audit::AuditArgs;
+use advstep_hpc::cli::request::CompareRequest;
 use advstep_hpc::cli::{self, Command, pages};
 use advstep_hpc::comm::failure::{Reported, conclude};
 use advstep_hpc::files::{self, Target};
 use advstep_hpc::machine;
 use advstep_hpc::plan::forecast::forecast;
 use advstep_hpc::plan::{self, report};
-use advstep_hpc::results::{self, show};
+use advstep_hpc::results::{self, Results, show};
 use advstep_hpc::{audit, export, figures, run, shard};
 
 fn main() -> ExitCode {
@@ -80,19 +82,30 @@ fn merge(args: MergeArgs) -> anyhow::Result<()> {
 
 fn show(args: ShowArgs) -> anyhow::Result<()> {
     let request = args.request()?;
-    let results = results::read(&request.file)?;
+    let results = read(&request.file, request.unsealed)?;
     show::show(&results, request.format, &mut std::io::stdout().lock())
 }
 
 fn compare(args: CompareArgs) -> anyhow::Result<()> {
     let request = args.request()?;
-    for file in [&request.one, &request.other] {
-        results::read(file)?;
-    }
-    match results::first_difference(&request.one, &request.other)? {
+    let CompareRequest { one, other, unsealed } = &request;
+    let difference = match unsealed {
+        true => results::first_differing_sample(&results::read_unsealed(one)?, &results::read_unsealed(other)?),
+        false => {
+            // One after the other, so that one is in memory at a time.
+            results::read(one)?;
+            results::read(other)?;
+            results::first_difference(one, other)?
+        }
+    };
+    match difference {
         Some(difference) => bail!("the results differ ({difference}) they are not of one experiment, program and kind of machine"),
         None => Ok(cli::print("The results are the same\n")?),
     }
+}
+
+fn read(file: &Path, unsealed: bool) -> anyhow::Result<Results> {
+    if unsealed { results::read_unsealed(file) } else { results::read(file) }
 }
 
 fn audit(args: AuditArgs) -> anyhow::Result<()> {
@@ -101,7 +114,7 @@ fn audit(args: AuditArgs) -> anyhow::Result<()> {
 
 fn plot(args: PlotArgs) -> anyhow::Result<()> {
     let request = args.request()?;
-    let results = results::read(&request.file)?;
+    let results = read(&request.file, request.unsealed)?;
     let pictures = figures::plot(&results, &request.out, &request.formats)?;
     let lines = pictures.iter().map(|picture| format!("{}\n", picture.display()));
     Ok(cli::print(&lines.collect::<String>())?)

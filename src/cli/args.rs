@@ -321,6 +321,10 @@ pub struct ShowArgs {
     /// Form of the output; json is one object a line and a cell
     #[arg(long, value_enum, default_value = "table")]
     pub format: show::Format,
+    /// Read a file that another program has changed (h5py, h5repack, nccopy, xarray), after a check of every value. Not for damaged files, on
+    /// which the HDF5 library can crash
+    #[arg(long)]
+    pub unsealed: bool,
 }
 
 #[derive(Debug, Args)]
@@ -329,6 +333,10 @@ pub struct CompareArgs {
     pub one: PathBuf,
     /// Another
     pub other: PathBuf,
+    /// Read files that another program has changed (h5py, h5repack, nccopy, xarray), after a check of every value, and compare experiments,
+    /// methods and samples. Not for damaged files, on which the HDF5 library can crash
+    #[arg(long)]
+    pub unsealed: bool,
 }
 
 #[derive(Debug, Args)]
@@ -341,6 +349,10 @@ pub struct PlotArgs {
     /// Formats of the pictures
     #[arg(long, value_enum, value_name = "FORMAT,...", value_delimiter = ',', default_value = "svg,png")]
     pub format: Vec<figures::Format>,
+    /// Read a file that another program has changed (h5py, h5repack, nccopy, xarray), after a check of every value. Not for damaged files, on
+    /// which the HDF5 library can crash
+    #[arg(long)]
+    pub unsealed: bool,
 }
 
 #[derive(Debug, Args)]

@@ -90,6 +90,8 @@ pub struct MergeRequest {
 pub struct ShowRequest {
     pub file: PathBuf,
     pub format: show::Format,
+    /// Whether it may have lost its seal to another program.
+    pub unsealed: bool,
 }
 
 /// Two results files to compare. They can be opened; what they hold is unknown.
@@ -97,6 +99,8 @@ pub struct ShowRequest {
 pub struct CompareRequest {
     pub one: PathBuf,
     pub other: PathBuf,
+    /// Whether they may have lost their seals to another program.
+    pub unsealed: bool,
 }
 
 /// A results file to draw. It can be opened; what it holds is unknown.
@@ -107,6 +111,8 @@ pub struct PlotRequest {
     pub out: PathBuf,
     /// At least one, ascending, distinct.
     pub formats: Vec<figures::Format>,
+    /// Whether it may have lost its seal to another program.
+    pub unsealed: bool,
 }
 
 /// One network to write to a file.
@@ -267,7 +273,7 @@ impl ShowArgs {
     /// A file that cannot be opened.
     pub fn request(self) -> Result<ShowRequest, BadInput> {
         check_input(&self.file)?;
-        Ok(ShowRequest { file: self.file, format: self.format })
+        Ok(ShowRequest { file: self.file, format: self.format, unsealed: self.unsealed })
     }
 }
 
@@ -277,7 +283,7 @@ impl CompareArgs {
     pub fn request(self) -> Result<CompareRequest, BadInput> {
         check_input(&self.one)?;
         check_input(&self.other)?;
-        Ok(CompareRequest { one: self.one, other: self.other })
+        Ok(CompareRequest { one: self.one, other: self.other, unsealed: self.unsealed })
     }
 }
 
@@ -295,7 +301,7 @@ impl PlotArgs {
         let mut formats = self.format;
         formats.sort_unstable();
         formats.dedup();
-        Ok(PlotRequest { file: self.file, out, formats })
+        Ok(PlotRequest { file: self.file, out, formats, unsealed: self.unsealed })
     }
 }
 

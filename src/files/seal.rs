@@ -30,8 +30,10 @@ pub fn flaw(path: &Path) -> io::Result<Option<&'static str>> {
     file.take(BYTES).read_to_end(&mut found)?;
     Ok(match found == bytes(length, sum) {
         true => None,
-        false if found.starts_with(&MAGIC) => Some("it is damaged: it does not have its checksum"),
-        false => Some("it is not an HDF5 file with the seal of this program, or not a whole one"),
+        false if found.starts_with(&MAGIC) => {
+            Some("it was changed after advstep-hpc wrote it, or is damaged: its checksum is another")
+        }
+        false => Some("it was changed after advstep-hpc wrote it, is damaged, or is no results file: its seal is missing"),
     })
 }
 

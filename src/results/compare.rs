@@ -6,10 +6,11 @@ use anyhow::{Context, bail};
 use hdf5::types::{FixedAscii, FloatSize, IntSize, TypeDescriptor, VarLenArray, VarLenUnicode};
 use hdf5::{Container, Group, H5Type, Location, ObjectReference1, ReferencedObject};
 
-use super::{contained, schema};
+use super::{CellResults, Results, contained, schema};
 use crate::error::BadInput;
 use crate::files;
 use crate::text::{apart, short};
+use crate::unit::Sample;
 
 /// Attribute of a dimension scale that lists who uses it, in file addresses; `DIMENSION_LIST` of the users says the same.
 const BACK_REFERENCES: &str = "REFERENCE_LIST";
@@ -32,6 +33,43 @@ pub fn first_difference(a: &Path, b: &Path) -> anyhow::Result<Option<String>> {
         anyhow::Ok(file)
     };
     differing_groups(&*open(a)?, &*open(b)?)
+}
+
+/// The first difference between the experiments, methods and samples of `a` and `b`, in words; `None` if there is none. For files that other
+/// programs have changed in form: as [`first_difference`], but for attributes and types, and for statistics, which follow from the samples.
+pub fn first_differing_sample(a: &Results, b: &Results) -> Option<String> {
+    if let Some(difference) = a.experiment.difference(&b.experiment) {
+        return Some(difference);
+    }
+    let cells = |results: &Results| results.cells.iter().map(|cell| cell.cell).collect::<Vec<_>>();
+    if cells(a) != cells(b) {
+        return Some(format!("{} cells are finished in one, {} in the other, or not the same", a.cells.len(), b.cells.len()));
+    }
+    a.cells.iter().zip(&b.cells).find_map(|(a, b)| {
+        if (a.engine, a.search) != (b.engine, b.search) {
+            let method = |cell: &CellResults| format!("{} {}", cell.engine.name(), cell.search.name());
+            return Some(format!("cell {}: {} against {}", a.cell, method(a), method(b)));
+        }
+        let difference = a.records.iter().zip(&b.records).find_map(|(a, b)| {
+            let samples = a.samples.iter().zip(&b.samples).enumerate();
+            samples.into_iter().find_map(|(at, (x, y))| Some((a.unit.network, at, differing_field(x, y)?)))
+        });
+        difference.map(|(network, at, field)| format!("cell {}, network {network}, sample {at}: {field}", a.cell))
+    })
+}
+
+/// The first field in which two samples differ, by bits; NaN equals NaN.
+fn differing_field(a: &Sample, b: &Sample) -> Option<String> {
+    let floats = [("step", a.step, b.step), ("gradient_norm", a.gradient_norm, b.gradient_norm), ("value", a.value, b.value)];
+    let is_other = |a: f64, b: f64| a.to_bits() != b.to_bits() && !(a.is_nan() && b.is_nan());
+    if let Some((name, a, b)) = floats.into_iter().find(|&(_, a, b)| is_other(a, b)) {
+        return Some(format!("{name} is {} against {}", short(a), short(b)));
+    }
+    match (a.status != b.status, a.evaluations != b.evaluations) {
+        (true, _) => Some(format!("status is {} against {}", a.status.name(), b.status.name())),
+        (_, true) => Some(format!("evaluations is {} against {}", a.evaluations, b.evaluations)),
+        _ => None,
+    }
 }
 
 fn differing_groups(a: &Group, b: &Group) -> anyhow::Result<Option<String>> {

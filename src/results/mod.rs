@@ -4,6 +4,7 @@
 //! two directions, [`show`] the table, JSON and CSV for people and scripts, [`switching`] the sizes at which all inputs switch, by
 //! depth, [`compare`] the proof that two files hold the same science.
 
+pub mod attribute;
 pub mod compare;
 pub mod contained;
 pub mod head;
@@ -11,6 +12,7 @@ pub mod read;
 mod scales;
 pub mod schema;
 pub mod show;
+mod statistics;
 pub mod summary;
 pub mod switching;
 pub mod write;
@@ -22,8 +24,8 @@ use serde::{Deserialize, Serialize};
 use crate::experiment::{Cell, Direction, Experiment};
 use crate::unit::UnitRecord;
 
-pub use compare::first_difference;
-pub use read::read;
+pub use compare::{first_difference, first_differing_sample};
+pub use read::{read, read_unsealed};
 pub use summary::Summary;
 pub use write::{write, write_partial};
 

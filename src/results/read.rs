@@ -1,12 +1,17 @@
 //! A results file → [`Results`], with every value checked: a file that is not ours, not whole or not of this version is refused.
+//!
+//! A file that another program has changed has lost its [`seal`]. It is refused too, unless it is asked for: then the forms that such
+//! programs change are not minded (attributes, chunks, filters, what they add, a provenance that they leave out), and in place of the seal
+//! the statistics vouch for the samples.
 
+use std::io::Read;
 use std::path::Path;
 
-use hdf5::types::VarLenUnicode;
-use hdf5::{Dataset, File, Group, H5Type, Location};
+use hdf5::{Dataset, File, Group, H5Type};
 
+use super::attribute::{Form, number, text};
 use super::schema::{self, Axes, Axis, Variable};
-use super::{CellResults, EngineName, Provenance, Results, SearchName, contained};
+use super::{CellResults, EngineName, Provenance, Results, SearchName, contained, statistics};
 use crate::error::BadInput;
 use crate::experiment::{Experiment, Unit};
 use crate::files::{self, seal};
@@ -17,60 +22,91 @@ use crate::unit::{Sample, Status, UnitRecord};
 const LARGEST_RATIO: u64 = 1100;
 /// A step may lie beyond the bound by its rounding.
 const BOUND_SLACK: f64 = 1.0 + 1e-6;
+/// What an HDF5 file begins with.
+const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 
 /// Reads the results file at `path`.
 ///
 /// # Errors
 /// [`BadInput`] whatever is wrong with the file. The memory taken is bounded by a multiple of the size of the file.
 pub fn read(path: &Path) -> anyhow::Result<Results> {
-    Ok(read_checked(path).map_err(|why| refusal(path, why))?)
+    let refused = |why, remedy: &str| BadInput::new(format!("cannot read results from {}", path.display()), why, remedy);
+    let flaw = seal::flaw(path).map_err(|error| refused(error.to_string(), REMEDY))?;
+    if let Some(flaw) = flaw {
+        let remedy = if is_hdf5(path) { UNSEALED_REMEDY } else { REMEDY };
+        return Err(refused(flaw.into(), remedy).into());
+    }
+    Ok(read_checked(path, Form::Own).map_err(|why| refused(why, REMEDY))?)
+}
+
+/// Reads the results file at `path` as [`read`] does or, where it has lost its seal to another program, as that program has left it.
+///
+/// # Errors
+/// As of [`read`]. The HDF5 library sees a file that has no seal before anything is known of it, and can crash on a damaged one.
+pub fn read_unsealed(path: &Path) -> anyhow::Result<Results> {
+    match seal::flaw(path) {
+        Ok(Some(_)) if is_hdf5(path) => {
+            let read = read_checked(path, Form::Any);
+            Ok(read.map_err(|why| BadInput::new(format!("cannot read results from {}", path.display()), why, REMEDY))?)
+        }
+        _ => read(path),
+    }
+}
+
+const REMEDY: &str = "give a file that `advstep-hpc run` wrote";
+const UNSEALED_REMEDY: &str = "give it as `advstep-hpc run` wrote it, or --unsealed to read it after a check of every value";
+
+fn is_hdf5(path: &Path) -> bool {
+    let mut start = [0; SIGNATURE.len()];
+    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == SIGNATURE
 }
 
 /// Why a file is refused, in a few words.
-type Why = String;
+pub(super) type Why = String;
 
-fn refusal(path: &Path, why: Why) -> BadInput {
-    BadInput::new(format!("cannot read results from {}", path.display()), why, "give a file that `advstep-hpc run` wrote")
-}
-
-fn read_checked(path: &Path) -> Result<Results, Why> {
+fn read_checked(path: &Path, form: Form) -> Result<Results, Why> {
     let bytes = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if let Some(flaw) = seal::flaw(path).map_err(|error| error.to_string())? {
-        return Err(flaw.into());
-    }
     let file = files::hdf5::open(path).map_err(|error| format!("not an HDF5 file, or not a whole one: {error}"))?;
     contained::check_file(&file)?;
-    let source = Source { file, bytes };
+    let source = Source { file, bytes, form };
 
-    let format = text(&source.file, "format")?;
+    let format = text(&source.file, "format", form)?;
     if format != schema::FORMAT {
         return Err(format!("its format is `{format}`, not `{}`", schema::FORMAT));
     }
-    let version: u32 = number(&source.file, "format_version")?;
+    let version: u32 = number(&source.file, "format_version", form)?;
     if !(schema::OLDEST_VERSION..=schema::VERSION).contains(&version) {
         let (oldest, newest) = (schema::OLDEST_VERSION, schema::VERSION);
         return Err(format!("its format version is {version}, this program reads versions {oldest} to {newest}"));
     }
-    let experiment = Experiment::from_toml(&text(&source.file, "experiment")?, "its attribute `experiment`")
+    let experiment = Experiment::from_toml(&text(&source.file, "experiment", form)?, "its attribute `experiment`")
         .map_err(|error| format!("its experiment: {error}"))?;
-    if number::<u64>(&source.file, "seed")? != experiment.seed {
+    if number::<u64>(&source.file, "seed", form)? != experiment.seed {
         return Err("its attribute `seed` is not the seed of its experiment".into());
     }
-    let complete = match number::<u8>(&source.file, "complete")? {
+    let complete = match number::<u8>(&source.file, "complete", form)? {
         code @ (0 | 1) => code == 1,
         code => return Err(format!("its attribute `complete` is {code}, not 0 or 1")),
     };
     source.check_counts(&experiment)?;
-    let group = source.file.group(schema::PROVENANCE).map_err(|_| format!("it has no group `{}`", schema::PROVENANCE))?;
-    let provenance = read_provenance(&group)?;
-    let cells = read_cells(&source, &experiment, complete, version)?;
+    let provenance = match source.file.group(schema::PROVENANCE) {
+        Ok(group) => read_provenance(&group, form)?,
+        Err(_) if form == Form::Any => Provenance::default(),
+        Err(_) => return Err(format!("it has no group `{}`", schema::PROVENANCE)),
+    };
+    let variables = source.variables(&experiment, version);
+    let cells = read_cells(&source, &experiment, complete, &variables)?;
+    if form == Form::Any {
+        statistics::check(&source, &experiment, &cells, &variables)?;
+    }
     Ok(Results { experiment, cells, provenance })
 }
 
-/// An open file and its size.
-struct Source {
+/// An open file, its size, and how strict the form of its attributes is.
+pub(super) struct Source {
     file: File,
     bytes: u64,
+    form: Form,
 }
 
 impl Source {
@@ -103,7 +139,22 @@ impl Source {
         Ok(dataset)
     }
 
-    fn whole<T: H5Type>(&self, variable: &Variable, axes: &Axes) -> Result<Vec<T>, Why> {
+    /// The arrays that the file has to have: those of its version, but for those of a provenance that another program has left out.
+    fn variables(&self, experiment: &Experiment, version: u32) -> Vec<Variable> {
+        let axes = Axes::of(experiment, experiment.cell_count());
+        let mut variables = schema::variables_of(&axes);
+        variables.retain(|variable| !(version == 2 && variable.path.starts_with("distance_")));
+        if self.form == Form::Any && !self.has(schema::UNIT_SECONDS.path) {
+            variables.retain(|variable| !variable.path.starts_with(schema::PROVENANCE));
+        }
+        variables
+    }
+
+    fn has(&self, path: &str) -> bool {
+        contained::dataset(&self.file, path).is_ok_and(|dataset| dataset.is_some())
+    }
+
+    pub(super) fn whole<T: H5Type>(&self, variable: &Variable, axes: &Axes) -> Result<Vec<T>, Why> {
         let dataset = self.open(variable.path, variable.kind, &axes.shape(variable.axes))?;
         dataset.read_raw().map_err(|error| damaged(variable.path, &error))
     }
@@ -114,7 +165,7 @@ fn damaged(path: &str, error: &hdf5::Error) -> Why {
 }
 
 /// The cells of a file, or those that a partial one holds.
-fn read_cells(source: &Source, experiment: &Experiment, complete: bool, version: u32) -> Result<Vec<CellResults>, Why> {
+fn read_cells(source: &Source, experiment: &Experiment, complete: bool, variables: &[Variable]) -> Result<Vec<CellResults>, Why> {
     let cells = experiment.cells();
     let axes = Axes::of(experiment, cells.len());
     for axis in axes.present(&Axis::ALL) {
@@ -124,10 +175,7 @@ fn read_cells(source: &Source, experiment: &Experiment, complete: bool, version:
             return Err(format!("its axis `{}` is not that of its experiment", axis.name()));
         }
     }
-    for variable in schema::variables_of(&axes) {
-        if version == 2 && variable.path.starts_with("distance_") {
-            continue;
-        }
+    for variable in variables {
         source.open(variable.path, variable.kind, &axes.shape(variable.axes))?;
     }
     for (variable, of) in [
@@ -148,7 +196,11 @@ fn read_cells(source: &Source, experiment: &Experiment, complete: bool, version:
     }
     let engines: Vec<u8> = source.whole(&schema::ENGINE, &axes)?;
     let searches: Vec<u8> = source.whole(&schema::SEARCH, &axes)?;
-    let seconds: Vec<f64> = source.whole(&schema::UNIT_SECONDS, &axes)?;
+    // Not known where the provenance is left out.
+    let seconds: Option<Vec<f64>> = match variables.iter().find(|variable| variable.path == schema::UNIT_SECONDS.path) {
+        Some(variable) => Some(source.whole(variable, &axes)?),
+        None => None,
+    };
     let samples = SampleReader::open(source, experiment, &axes)?;
 
     let mut results = Vec::with_capacity(cells.len());
@@ -159,7 +211,7 @@ fn read_cells(source: &Source, experiment: &Experiment, complete: bool, version:
         }
         let engine = EngineName::from_code(engines[index]).ok_or_else(|| unknown_code("engine", engines[index]))?;
         let search = SearchName::from_code(searches[index]).ok_or_else(|| unknown_code("search", searches[index]))?;
-        let seconds = &seconds[index * experiment.networks..][..experiment.networks];
+        let seconds = seconds.as_ref().map(|seconds| &seconds[index * experiment.networks..][..experiment.networks]);
         let records = samples.cell(index, seconds).map_err(|why| format!("cell {cell}: {why}"))?;
         results.push(CellResults { cell, engine, search, records });
     }
@@ -202,14 +254,14 @@ impl<'a> SampleReader<'a> {
         }
     }
 
-    /// The records of cell `index`, whose networks took `seconds`.
-    fn cell(&self, index: usize, seconds: &[f64]) -> Result<Vec<UnitRecord>, Why> {
+    /// The records of cell `index`, whose networks took `seconds`, if that is known.
+    fn cell(&self, index: usize, seconds: Option<&[f64]>) -> Result<Vec<UnitRecord>, Why> {
         let steps: Vec<f64> = slab(&self.step, index)?;
         let gradient_norms: Vec<f64> = slab(&self.gradient_norm, index)?;
         let values: Vec<f64> = slab(&self.value, index)?;
         let statuses: Vec<u8> = slab(&self.status, index)?;
         let evaluations: Vec<u32> = slab(&self.evaluations, index)?;
-        let (inputs, samples) = (self.experiment.inputs, self.experiment.samples_of_network());
+        let (inputs, samples, known) = (self.experiment.inputs, self.experiment.samples_of_network(), seconds.is_some());
 
         let sample = |at: usize| {
             let status = Status::from_code(statuses[at]).ok_or_else(|| unknown_code("status", statuses[at]))?;
@@ -224,12 +276,15 @@ impl<'a> SampleReader<'a> {
                 .map_err(|why| format!("network {}, input {}: {why}", at / samples, at % inputs))?;
             Ok(sample)
         };
-        let record = |(network, &seconds)| {
-            check_seconds(seconds).map_err(|why| format!("network {network}: {why}"))?;
+        let record = |network| {
+            let seconds = seconds.map_or(f64::NAN, |seconds| seconds[network]);
+            if known {
+                check_seconds(seconds).map_err(|why| format!("network {network}: {why}"))?;
+            }
             let samples = (network * samples..(network + 1) * samples).map(sample).collect::<Result<_, Why>>()?;
             Ok(UnitRecord { unit: Unit { cell: index, network }, samples, seconds })
         };
-        seconds.iter().enumerate().map(record).collect()
+        (0..self.experiment.networks).map(record).collect()
     }
 }
 
@@ -270,39 +325,21 @@ pub(crate) fn check_seconds(seconds: f64) -> Result<(), Why> {
     }
 }
 
-fn read_provenance(group: &Group) -> Result<Provenance, Why> {
+fn read_provenance(group: &Group, form: Form) -> Result<Provenance, Why> {
+    let text = |name| text(group, name, form);
     Ok(Provenance {
-        program_version: text(group, "program_version")?,
-        git_revision: text(group, "git_revision")?,
-        command_line: text(group, "command_line")?,
-        blas: text(group, "blas")?,
-        blas_core: text(group, "blas_core")?,
-        mpi_library: text(group, "mpi_library")?,
-        hdf5_version: text(group, "hdf5_version")?,
-        ranks: number(group, "ranks")?,
-        threads: number(group, "threads")?,
-        threads_by_rank: if group.attr("threads_by_rank").is_ok() { text(group, "threads_by_rank")? } else { String::new() },
-        host: text(group, "host")?,
-        started: text(group, "started")?,
-        ended: text(group, "ended")?,
+        program_version: text("program_version")?,
+        git_revision: text("git_revision")?,
+        command_line: text("command_line")?,
+        blas: text("blas")?,
+        blas_core: text("blas_core")?,
+        mpi_library: text("mpi_library")?,
+        hdf5_version: text("hdf5_version")?,
+        ranks: number(group, "ranks", form)?,
+        threads: number(group, "threads", form)?,
+        threads_by_rank: if group.attr("threads_by_rank").is_ok() { text("threads_by_rank")? } else { String::new() },
+        host: text("host")?,
+        started: text("started")?,
+        ended: text("ended")?,
     })
-}
-
-fn text(object: &Location, name: &str) -> Result<String, Why> {
-    let value: VarLenUnicode = scalar(object, name)?;
-    // A foreign file may hold any bytes, so `as_str`, which trusts them, will not do.
-    String::from_utf8(value.as_bytes().to_vec()).map_err(|_| format!("its attribute `{name}` is not UTF-8"))
-}
-
-fn number<T: H5Type>(object: &Location, name: &str) -> Result<T, Why> {
-    scalar(object, name)
-}
-
-fn scalar<T: H5Type>(object: &Location, name: &str) -> Result<T, Why> {
-    let attribute = object.attr(name).map_err(|_| format!("it has no attribute `{name}`"))?;
-    let found = attribute.dtype().and_then(|dtype| dtype.to_descriptor());
-    if found.as_ref().ok() != Some(&T::type_descriptor()) {
-        return Err(format!("its attribute `{name}` is not of type {}", T::type_descriptor()));
-    }
-    attribute.read_scalar().map_err(|error| format!("its attribute `{name}` is damaged: {error}"))
 }
