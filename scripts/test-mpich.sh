@@ -36,5 +36,5 @@ export CARGO_TARGET_DIR
 export ADVSTEP_MPIRUN=mpirun.mpich
 say "testing with $(mpichversion | head -n 1)"
 cargo test --release --locked --lib machine::versions
-cargo test --release --locked --test mpi "$@"
+cargo test --release --locked --no-fail-fast --test mpi "$@"
 say "passed"

@@ -42,5 +42,5 @@ cargo build --release --locked --no-default-features
 "$target/release/advstep-hpc" --version
 
 say "testing"
-cargo test --release --locked "$@"
+cargo test --release --locked --no-fail-fast "$@"
 say "all tests passed"
