@@ -141,29 +141,6 @@ fn hidden_layers(cells: &[Cell], axes: &schema::Axes) -> Vec<i64> {
     cells.iter().flat_map(|cell| cell.widths().map(|width| width as i64).chain(std::iter::repeat(0)).take(layers)).collect()
 }
 
-/// When, where and by what a file was made. Nothing in here is science: two runs of one experiment may differ in it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Provenance {
-    pub program_version: String,
-    pub git_revision: String,
-    pub command_line: String,
-    pub blas: String,
-    pub blas_core: String,
-    pub mpi_library: String,
-    pub hdf5_version: String,
-    pub ranks: u32,
-    /// Worker threads of the rank that has most.
-    pub threads: u32,
-    /// The same of all ranks, such as `2`, or `rank 0: 2, ranks 1-63: 4`.
-    #[serde(default)]
-    pub threads_by_rank: String,
-    pub host: String,
-    /// UTC, RFC 3339.
-    pub started: String,
-    /// UTC, RFC 3339.
-    pub ended: String,
-}
-
 /// An experiment in memory: what is written to a file, and what is read back from one.
 #[derive(Debug, Clone)]
 pub struct Results {

@@ -1,11 +1,11 @@
-//! What the program is, what it was built with and what it runs with: for `--version` and for the provenance of a file.
+//! Where a file comes from: program, libraries, machine, times; and the text of `--version`.
 
-use std::ffi::c_char;
 use std::sync::OnceLock;
 
-use super::{blas, now_utc};
+use serde::{Deserialize, Serialize};
+
 use crate::comm::library::library_version;
-use crate::results::Provenance;
+use crate::machine::{blas, host_name, now_utc};
 
 /// The versions of everything that has a part in a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,24 +44,57 @@ pub fn program_revision() -> &'static str {
     concat!(env!("CARGO_PKG_VERSION"), " (git ", env!("ADVSTEP_GIT_REVISION"), ")")
 }
 
-/// Where results come from that were `started` (UTC, RFC 3339) by `command_line`, on ranks of so many worker threads, and end now.
-pub fn provenance(command_line: &str, threads_by_rank: &[u64], started: &str) -> Provenance {
-    let versions = Versions::collect();
-    let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-    Provenance {
-        program_version: versions.program_version.to_owned(),
-        git_revision: versions.git_revision.to_owned(),
-        command_line: command_line.to_owned(),
-        blas: versions.blas,
-        blas_core: versions.blas_core,
-        mpi_library: versions.mpi_library,
-        hdf5_version: versions.hdf5_version,
-        ranks: number(threads_by_rank.len() as u64),
-        threads: number(threads_by_rank.iter().copied().max().unwrap_or(0)),
-        threads_by_rank: by_rank(threads_by_rank),
-        host: versions.host,
-        started: started.to_owned(),
-        ended: now_utc(),
+/// When, where and by what a file was made. Nothing in here is science: two runs of one experiment may differ in it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    pub program_version: String,
+    pub git_revision: String,
+    pub command_line: String,
+    pub blas: String,
+    pub blas_core: String,
+    pub mpi_library: String,
+    pub hdf5_version: String,
+    pub ranks: u32,
+    /// Worker threads of the rank that has most.
+    pub threads: u32,
+    /// The same of all ranks, such as `2`, or `rank 0: 2, ranks 1-63: 4`.
+    #[serde(default)]
+    pub threads_by_rank: String,
+    pub host: String,
+    /// UTC, RFC 3339.
+    pub started: String,
+    /// UTC, RFC 3339.
+    pub ended: String,
+}
+
+impl Provenance {
+    /// Of results that were `started` (UTC, RFC 3339) by `command_line`, on ranks of so many worker threads, and end now.
+    pub fn now(command_line: &str, threads_by_rank: &[u64], started: &str) -> Self {
+        let versions = Versions::collect();
+        let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        Self {
+            program_version: versions.program_version.to_owned(),
+            git_revision: versions.git_revision.to_owned(),
+            command_line: command_line.to_owned(),
+            blas: versions.blas,
+            blas_core: versions.blas_core,
+            mpi_library: versions.mpi_library,
+            hdf5_version: versions.hdf5_version,
+            ranks: number(threads_by_rank.len() as u64),
+            threads: number(threads_by_rank.iter().copied().max().unwrap_or(0)),
+            threads_by_rank: by_rank(threads_by_rank),
+            host: versions.host,
+            started: started.to_owned(),
+            ended: now_utc(),
+        }
+    }
+
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("its fields are TOML values")
+    }
+
+    pub fn from_toml(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
     }
 }
 
@@ -110,15 +143,6 @@ fn shorten(text: &str) -> String {
     name.trim_end_matches('\0').split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Name of this machine.
-pub fn host_name() -> String {
-    let mut name = [0_u8; 256];
-    // SAFETY: the last byte is kept out of reach, so the name ends with a zero even when it is cut.
-    let failed = unsafe { libc::gethostname(name.as_mut_ptr().cast::<c_char>(), name.len() - 1) } != 0;
-    let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
-    if failed { "unknown".to_owned() } else { String::from_utf8_lossy(&name[..end]).into_owned() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,10 +165,5 @@ mod tests {
         assert!(text.starts_with(concat!("advstep-hpc ", env!("CARGO_PKG_VERSION"))), "{text}");
         assert!(["git ", "OpenBLAS", "MPI ", "HDF5 ", "rustc "].iter().all(|part| text.contains(part)), "{text}");
         assert_eq!(cfg!(feature = "mpi"), !text.contains("none (serial build)"), "{text}");
-    }
-
-    #[test]
-    fn the_host_has_a_name() {
-        assert!(!host_name().is_empty() && !host_name().contains('\0'));
     }
 }

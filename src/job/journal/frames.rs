@@ -1,0 +1,271 @@
+//! Results in a journal: framed, so that damage costs no more than the results that it touches.
+//!
+//! A frame, little-endian: 8 bytes [`MAGIC`], 8 bytes length of the body (u64), 4 bytes CRC-32 (IEEE) of length and body, then the body: group
+//! and index of the task (u64 each) and its result. The last frame of a closed journal has the magic [`END`] and some text. No body is
+//! longer than the job's longest result, so nothing that a file claims decides how much memory is taken. Behind damage, reading goes on at
+//! the next magic.
+
+use std::io::{self, Read};
+use std::ops::Range;
+
+use crc32fast::Hasher;
+
+use crate::job::Task;
+
+/// Starts every frame. The last bytes of a float that is followed by the first of another: not a likely pair.
+pub const MAGIC: [u8; 8] = *b"\xd7unit\r\n\x1a";
+/// Starts the last frame of a closed journal.
+pub const END: [u8; 8] = *b"\xd7done\r\n\x1a";
+/// Bytes before the body.
+const HEAD: usize = 20;
+/// Bytes of the body before the result.
+const TASK: usize = 16;
+/// How much is read from the file at a time, at least.
+const READ: usize = 1 << 18;
+/// Longest text of a last frame.
+const LONGEST_END: usize = 1 << 20;
+
+/// Bytes of a frame with a result of `length` bytes.
+pub fn frame_bytes(length: usize) -> usize {
+    (HEAD + TASK).saturating_add(length)
+}
+
+/// Appends the frame of a result to `bytes`.
+pub fn append(task: Task, result: &[u8], bytes: &mut Vec<u8>) {
+    append_frame(MAGIC, &[&(task.group as u64).to_le_bytes(), &(task.index as u64).to_le_bytes(), result], bytes);
+}
+
+/// Appends the frame that closes a journal.
+pub fn append_end(text: &str, bytes: &mut Vec<u8>) {
+    append_frame(END, &[text.as_bytes()], bytes);
+}
+
+fn append_frame(magic: [u8; 8], body: &[&[u8]], bytes: &mut Vec<u8>) {
+    let start = bytes.len();
+    bytes.extend(magic);
+    bytes.extend((body.iter().map(|part| part.len()).sum::<usize>() as u64).to_le_bytes());
+    bytes.extend([0; 4]);
+    body.iter().for_each(|part| bytes.extend(*part));
+    let (head, body) = bytes[start..].split_at_mut(HEAD);
+    let sum = checksum(&head[8..16], body);
+    head[16..].copy_from_slice(&sum.to_le_bytes());
+}
+
+fn checksum(length: &[u8], body: &[u8]) -> u32 {
+    let mut hasher = Hasher::new();
+    hasher.update(length);
+    hasher.update(body);
+    hasher.finalize()
+}
+
+/// A stretch of a journal.
+#[derive(Debug, PartialEq)]
+pub enum Stretch {
+    Result(Task, Vec<u8>),
+    /// The text of the frame that closes a journal.
+    End(String),
+    /// Bytes, counted from where reading began, that hold no frame.
+    Damage(Range<u64>),
+}
+
+/// Reads frames one after another, whatever the bytes. Holds two frames in memory at most.
+pub struct Frames<R> {
+    source: R,
+    longest_body: usize,
+    /// Read but not yet looked at: `buffer[start..]`, which begins at byte `offset` of the source.
+    buffer: Vec<u8>,
+    start: usize,
+    offset: u64,
+}
+
+impl<R: Read> Frames<R> {
+    /// Reads results of at most `longest` bytes from where `source` stands.
+    pub fn new(source: R, longest: usize) -> Self {
+        let longest_body = longest.saturating_add(TASK).max(LONGEST_END);
+        Self { source, longest_body, buffer: Vec::new(), start: 0, offset: 0 }
+    }
+
+    /// The next stretch; `None` at the end of the source.
+    pub fn next(&mut self) -> io::Result<Option<Stretch>> {
+        self.fill(HEAD)?;
+        if self.rest().is_empty() {
+            return Ok(None);
+        }
+        if let Some((stretch, length)) = self.frame()? {
+            self.skip(length);
+            return Ok(Some(stretch));
+        }
+        let from = self.offset;
+        self.skip(1);
+        self.skip_to_magic()?;
+        Ok(Some(Stretch::Damage(from..self.offset)))
+    }
+
+    /// Bytes read so far, the stretches returned.
+    pub fn position(&self) -> u64 {
+        self.offset
+    }
+
+    /// The frame that starts here, if one does, and its length.
+    fn frame(&mut self) -> io::Result<Option<(Stretch, usize)>> {
+        let Some(head) = self.rest().get(..HEAD) else { return Ok(None) };
+        let length = u64::from_le_bytes(head[8..16].try_into().expect("eight bytes"));
+        let has_magic = head[..8] == MAGIC || head[..8] == END;
+        let Some(body) = usize::try_from(length).ok().filter(|body| has_magic && *body <= self.longest_body) else { return Ok(None) };
+        self.fill(HEAD + body)?;
+        let Some((head, body)) = self.rest().get(..HEAD + body).map(|frame| frame.split_at(HEAD)) else { return Ok(None) };
+        if head[16..] != checksum(&head[8..16], body).to_le_bytes() {
+            return Ok(None);
+        }
+        let stretch = if head[..8] == END {
+            String::from_utf8(body.to_vec()).ok().map(Stretch::End)
+        } else {
+            body.split_at_checked(TASK).map(|(task, result)| {
+                let number = |at: usize| u64::from_le_bytes(task[at..at + 8].try_into().expect("eight bytes")) as usize;
+                Stretch::Result(Task { group: number(0), index: number(8) }, result.to_vec())
+            })
+        };
+        Ok(stretch.map(|stretch| (stretch, HEAD + body.len())))
+    }
+
+    /// Goes on to the next magic, or to the end.
+    fn skip_to_magic(&mut self) -> io::Result<()> {
+        loop {
+            self.fill(READ)?;
+            let is_magic = |bytes: &[u8]| bytes == MAGIC || bytes == END;
+            if let Some(at) = self.rest().windows(MAGIC.len()).position(is_magic) {
+                self.skip(at);
+                return Ok(());
+            }
+            let ended = self.rest().len() < READ;
+            // A magic may have begun at the end of what has been read.
+            let keep = if ended { 0 } else { MAGIC.len() - 1 };
+            self.skip(self.rest().len() - keep);
+            if ended {
+                return Ok(());
+            }
+        }
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.buffer[self.start..]
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        self.start += bytes;
+        self.offset += bytes as u64;
+    }
+
+    /// Reads until there are `wanted` bytes at hand, or no more.
+    fn fill(&mut self, wanted: usize) -> io::Result<()> {
+        if self.rest().len() >= wanted {
+            return Ok(());
+        }
+        self.buffer.drain(..self.start);
+        self.start = 0;
+        let missing = wanted.max(READ) - self.buffer.len();
+        self.source.by_ref().take(missing as u64).read_to_end(&mut self.buffer)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::single_range_in_vec_init)] // lists of ranges that happen to have one
+mod tests {
+    use super::*;
+
+    fn result(index: usize, length: usize) -> Vec<u8> {
+        (0..length).map(|byte| (byte * 7 + index) as u8).collect()
+    }
+
+    fn journal(results: usize, length: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        (0..results).for_each(|index| append(Task { group: 3, index }, &result(index, length), &mut bytes));
+        bytes
+    }
+
+    /// The tasks read, and where each damaged stretch begins and ends.
+    fn read(bytes: &[u8], longest: usize) -> (Vec<usize>, Vec<(usize, usize)>) {
+        let mut frames = Frames::new(bytes, longest);
+        let (mut tasks, mut damage) = (Vec::new(), Vec::new());
+        while let Some(stretch) = frames.next().unwrap() {
+            match stretch {
+                Stretch::Result(task, found) => {
+                    assert_eq!(found, result(task.index, found.len()));
+                    tasks.push(task.index);
+                }
+                Stretch::Damage(range) => damage.push((range.start as usize, range.end as usize)),
+                Stretch::End(text) => assert_eq!(text, "closed"),
+            }
+        }
+        (tasks, damage)
+    }
+
+    #[test]
+    fn what_was_appended_is_read() {
+        // The last is longer than a read.
+        for (results, length) in [(0, 3), (1, 0), (10, 7), (1000, 100), (3, 3_000_000)] {
+            let mut bytes = journal(results, length);
+            assert_eq!(bytes.len(), results * frame_bytes(length));
+            append_end("closed", &mut bytes);
+            assert_eq!(read(&bytes, length), ((0..results).collect(), vec![]));
+        }
+    }
+
+    #[test]
+    fn results_of_different_lengths_follow_one_another() {
+        let mut bytes = Vec::new();
+        for (index, length) in [5, 0, 1000, 3].into_iter().enumerate() {
+            append(Task { group: 0, index }, &result(index, length), &mut bytes);
+        }
+        assert_eq!(read(&bytes, 1000), (vec![0, 1, 2, 3], vec![]));
+    }
+
+    #[test]
+    fn every_cut_costs_the_last_result_only() {
+        let (bytes, frame) = (journal(4, 2), frame_bytes(2));
+        for cut in 0..bytes.len() {
+            let (tasks, damage) = read(&bytes[..cut], 2);
+            assert_eq!(tasks, (0..cut / frame).collect::<Vec<_>>());
+            let torn = (cut / frame * frame, cut);
+            assert_eq!(damage, if torn.0 == torn.1 { vec![] } else { vec![torn] });
+        }
+    }
+
+    #[test]
+    fn every_flipped_byte_costs_its_result_only() {
+        let (bytes, frame) = (journal(4, 50), frame_bytes(50));
+        for at in 0..bytes.len() {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 0x10;
+            let hit = at / frame;
+            let (tasks, damage) = read(&bytes, 50);
+            assert_eq!(tasks, (0..4).filter(|task| *task != hit).collect::<Vec<_>>(), "byte {at}");
+            assert_eq!(damage, [(hit * frame, (hit + 1) * frame)], "byte {at}");
+        }
+    }
+
+    #[test]
+    fn bytes_lost_or_added_cost_the_result_they_are_in() {
+        let (bytes, frame) = (journal(5, 60), frame_bytes(60));
+        let mut lost = bytes.clone();
+        lost.drain(2 * frame + 30..2 * frame + 37);
+        assert_eq!(read(&lost, 60).0, [0, 1, 3, 4]);
+        let mut added = bytes.clone();
+        added.splice(2 * frame + 30..2 * frame + 30, MAGIC.repeat(50));
+        assert_eq!(read(&added, 60).0, [0, 1, 3, 4]);
+        let mut between = bytes;
+        between.splice(2 * frame..2 * frame, vec![0; 3 * READ]);
+        assert_eq!(read(&between, 60), (vec![0, 1, 2, 3, 4], vec![(2 * frame, 2 * frame + 3 * READ)]));
+    }
+
+    #[test]
+    fn a_length_that_no_result_has_is_damage() {
+        let mut bytes = journal(3, LONGEST_END + 1);
+        let (tasks, damage) = read(&bytes, 100);
+        assert!(tasks.is_empty());
+        assert_eq!(damage.iter().map(|(from, to)| to - from).sum::<usize>(), bytes.len());
+        bytes[8..16].copy_from_slice(&u64::MAX.to_le_bytes());
+        assert_eq!(read(&bytes, LONGEST_END + 1).0, [1, 2]);
+    }
+}

@@ -1,0 +1,154 @@
+//! The header of a journal: everything that decides the bytes of its results, so that no other job takes them for its own.
+//!
+//! | bytes | type | field |
+//! |-------|------|-------|
+//! | 20    |      | `advstep-hpc journal\n` |
+//! | 4     | u32  | version of the journal's format |
+//! | 8     | u64  | length n of the text |
+//! | 4     | u32  | CRC-32 (IEEE) of the text |
+//! | n     |      | the text, TOML |
+
+use std::io::Read;
+
+use toml::{Table, Value};
+
+const MAGIC: &[u8; 20] = b"advstep-hpc journal\n";
+/// Version of everything in this folder.
+const VERSION: u32 = 2;
+/// Bytes before the text.
+const HEAD: usize = 36;
+/// No job needs a longer text.
+const LONGEST_TEXT: u64 = 64 << 20;
+/// The key that may differ: see [`Header::difference`].
+pub const REVISION: &str = "revision";
+/// Characters of a value in a message.
+const SHOWN: usize = 120;
+
+/// What a journal says of its results.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Header(pub Table);
+
+/// Why bytes are no header.
+type Why = String;
+
+impl Header {
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let text = self.0.to_string();
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(VERSION.to_le_bytes());
+        bytes.extend((text.len() as u64).to_le_bytes());
+        bytes.extend(crc32fast::hash(text.as_bytes()).to_le_bytes());
+        bytes.extend(text.as_bytes());
+        bytes
+    }
+
+    /// Reads a header, and nothing behind it.
+    pub fn read(source: &mut impl Read) -> Result<Self, Why> {
+        let mut head = [0; HEAD];
+        source.read_exact(&mut head).map_err(|_| "it is too short to be a journal")?;
+        let (magic, numbers) = head.split_at(MAGIC.len());
+        if magic != MAGIC {
+            return Err("it is not a journal of advstep-hpc".into());
+        }
+        let number = |range: std::ops::Range<usize>| u32::from_le_bytes(numbers[range].try_into().expect("four bytes"));
+        let (version, length, sum) = (number(0..4), u64::from(number(4..8)) | u64::from(number(8..12)) << 32, number(12..16));
+        if version != VERSION {
+            return Err(format!("its format version is {version}, this program reads version {VERSION}"));
+        }
+        if length > LONGEST_TEXT {
+            return Err("its header is damaged".into());
+        }
+        let mut text = Vec::new();
+        source.take(length).read_to_end(&mut text).map_err(|error| error.to_string())?;
+        let text =
+            String::from_utf8(text).ok().filter(|text| text.len() as u64 == length && crc32fast::hash(text.as_bytes()) == sum);
+        let table = text.and_then(|text| text.parse().ok()).ok_or("its header is damaged")?;
+        Ok(Self(table))
+    }
+
+    /// The first thing in which the results of `self`, a journal, are not those of `other`, in words.
+    ///
+    /// Another revision of the program is not a difference: what decides the bytes has a version of its own.
+    pub fn difference(&self, other: &Header) -> Option<String> {
+        let comparable = |header: &Header| Table::from_iter(header.0.clone().into_iter().filter(|(key, _)| key != REVISION));
+        let (mine, others) = (comparable(self), comparable(other));
+        let (key, mine, others) = differing(&mine, &others)?;
+        Some(format!("its {key} is {}, now it is {}", shown(mine), shown(others)))
+    }
+
+    /// The revision of the program that began the journal, if it is not that of `other`.
+    pub fn other_revision(&self, other: &Header) -> Option<&str> {
+        let revision = |header: &'_ Header| header.0.get(REVISION).cloned();
+        (revision(self) != revision(other)).then(|| self.0.get(REVISION)?.as_str()).flatten()
+    }
+}
+
+type Difference<'t> = (&'t str, Option<&'t Value>, Option<&'t Value>);
+
+/// The first key of either table whose values differ, and the values; within a table that both have, its key.
+pub fn differing<'t>(a: &'t Table, b: &'t Table) -> Option<Difference<'t>> {
+    let key = a.keys().chain(b.keys()).find(|&key| a.get(key) != b.get(key))?;
+    match (a.get(key), b.get(key)) {
+        (Some(Value::Table(a)), Some(Value::Table(b))) => differing(a, b),
+        (a, b) => Some((key, a, b)),
+    }
+}
+
+/// A value for people, cut where it is long.
+pub fn shown(value: Option<&Value>) -> String {
+    let text = value.map_or("not given".to_string(), Value::to_string);
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{} …", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(toml: &str) -> Header {
+        Header(toml.parse().unwrap())
+    }
+
+    const SMALL: &str = "science_version = 7\nrevision = '1'\n[experiment]\ndims = [5]\nwidths = [10, 300]\nseed = 7\ngain = 1.0\n";
+
+    #[test]
+    fn a_header_comes_back() {
+        let header = header(SMALL);
+        let bytes = header.to_bytes();
+        let mut source = &[&bytes[..], b"results"].concat()[..];
+        let back = Header::read(&mut source).unwrap();
+        assert_eq!((&back, source), (&header, &b"results"[..]));
+        assert_eq!((back.difference(&header), back.other_revision(&header)), (None, None));
+    }
+
+    #[test]
+    fn the_difference_is_named_and_short() {
+        let old = header(SMALL);
+        let now = |toml: &str| old.difference(&header(toml)).unwrap();
+        assert_eq!(now(&SMALL.replace("seed = 7", "seed = 8")), "its seed is 7, now it is 8");
+        assert_eq!(now(&SMALL.replace("300", "200")), "its widths is [10, 300], now it is [10, 200]");
+        assert_eq!(now(&format!("{SMALL}extra = [1]\n")), "its extra is not given, now it is [1]");
+        assert_eq!(now(&SMALL.replace("= 7\nrev", "= 8\nrev")), "its science_version is 7, now it is 8");
+        let many = SMALL.replace("300", &vec!["1000"; 100_000].join(","));
+        assert!(now(&many).len() < 300, "{}", now(&many).len());
+    }
+
+    #[test]
+    fn another_revision_is_no_difference() {
+        let (old, now) = (header(SMALL), header(&SMALL.replace("'1'", "'2'")));
+        assert_eq!((old.difference(&now), old.other_revision(&now)), (None, Some("1")));
+    }
+
+    #[test]
+    fn no_damage_passes() {
+        let bytes = header(SMALL).to_bytes();
+        for at in 0..bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1;
+            assert!(Header::read(&mut &flipped[..]).is_err(), "byte {at}");
+            assert!(Header::read(&mut &bytes[..at]).is_err(), "{at} bytes");
+        }
+    }
+}

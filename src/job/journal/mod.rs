@@ -1,0 +1,486 @@
+//! The journal: the result of every finished task, on disk beside the job's file soon after it is there.
+//!
+//! `FILE.journal` begins with a [`header`] of what decides the bytes of its results; the results follow in [`frames`], in any order.
+//! It is appended to by rank 0 alone, which holds the lock of the results file, and removed when the results file is in place. Whatever happens to the disk
+//! meanwhile, the results stay in memory: what could not be written is written later. What it may cost is in [`allowance`].
+
+mod allowance;
+mod frames;
+mod header;
+
+use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+use super::{Client, Store, Task};
+use crate::error::BadInput;
+use crate::files::lock::is_at;
+use crate::files::{Existing, Target, place};
+use crate::machine::clock::thread_time;
+use allowance::Allowance;
+pub use allowance::SHARE_OF_MAIN_THREAD;
+use frames::{Frames, Stretch};
+pub use header::{Header, REVISION, differing, shown};
+
+/// How often results are handed to the system: what a killed process loses at most, besides what the [`Allowance`] held back.
+const SAVE_INTERVAL: Duration = Duration::from_millis(100);
+/// How often they are brought to the disk: the same for a machine that stops.
+const SYNC_INTERVAL: Duration = Duration::from_secs(5);
+/// Bytes written at a time, at least if there are as many.
+const WRITE: usize = 1 << 20;
+
+/// The journal of the file `out`.
+pub fn path_of(out: &Path) -> PathBuf {
+    place::with_suffix(out, ".journal")
+}
+
+/// A journal of this very job, its header read.
+pub struct Found {
+    path: PathBuf,
+    header: Header,
+    file: File,
+    /// Revision of the program that began it, if it was another.
+    pub other_revision: Option<String>,
+}
+
+/// What was read from a journal.
+#[derive(Debug, Default, PartialEq)]
+pub struct Recovery {
+    /// Results taken over.
+    pub results: usize,
+    /// Stretches of the file that hold no result of this job, by byte.
+    pub damage: Vec<Range<u64>>,
+    /// Bytes cut off at the end.
+    pub cut: u64,
+}
+
+/// Opens the journal at `path`, if there is one. Changes nothing.
+///
+/// # Errors
+/// A file that cannot be read or is no journal, and one of another job.
+pub fn find(path: &Path, header: &Header) -> Result<Option<Found>, BadInput> {
+    let name = path.display();
+    let refuse = |why: String| {
+        let remedy = "give --fresh to move it aside and start over, or --out another path";
+        BadInput::new(format!("cannot go on from {name}"), why, remedy)
+    };
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(refuse(error.to_string())),
+        Ok(found) if !found.is_file() => return Err(refuse("it is not a regular file".into())),
+        Ok(_) => {}
+    }
+    let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(|error| refuse(error.to_string()))?;
+    let theirs = Header::read(&mut file).map_err(refuse)?;
+    if let Some(difference) = theirs.difference(header) {
+        return Err(refuse(difference));
+    }
+    let other_revision = theirs.other_revision(header).map(str::to_string);
+    Ok(Some(Found { path: path.to_path_buf(), header: header.clone(), file, other_revision }))
+}
+
+impl Found {
+    /// Puts all results of `client` into `store`, cuts off what is behind the last, and goes on from there, in a job of `threads` worker
+    /// threads in all that is to leave `target`.
+    pub fn recover(
+        self,
+        target: Target,
+        client: &dyn Client,
+        store: &mut Store,
+        threads: usize,
+    ) -> anyhow::Result<(Journal, Recovery)> {
+        let Found { path, header, mut file, .. } = self;
+        let context = || format!("reading {}", path.display());
+        let start = file.stream_position().with_context(context)?;
+        let length = file.metadata().with_context(context)?.len();
+        let mut recovery = Recovery::default();
+        let mut frames = Frames::new(BufReader::new(&file), client.largest_result());
+        let mut sound = start;
+        while let Some(stretch) = frames.next().with_context(context)? {
+            let end = start + frames.position();
+            match stretch {
+                Stretch::Result(task, result) => {
+                    sound = end;
+                    // A result that is there twice does no harm: both have the same bytes.
+                    let is_new = store.get(task).is_none() && is_result(client, task, &result);
+                    recovery.results += usize::from(is_new && store.insert(task, result).is_ok());
+                }
+                // It was being closed when the job was killed; it is closed again.
+                Stretch::End(_) => {}
+                Stretch::Damage(range) => recovery.damage.push(start + range.start..start + range.end),
+            }
+        }
+        recovery.damage.retain(|range| range.end <= sound);
+        recovery.cut = length.saturating_sub(sound);
+        let mut journal = Journal::new(target, header, threads);
+        if recovery.cut > 0 {
+            file.set_len(sound).with_context(|| format!("cutting damaged bytes off {}", journal.path.display()))?;
+        }
+        file.seek(SeekFrom::Start(sound))?;
+        (journal.file, journal.length) = (Some(file), sound);
+        Ok((journal, recovery))
+    }
+}
+
+/// A journal that is being written, and the file that it is to become.
+pub struct Journal {
+    target: Target,
+    path: PathBuf,
+    header: Header,
+    /// `None` while it has to be begun anew.
+    file: Option<File>,
+    /// Bytes known to be whole.
+    length: u64,
+    /// Tasks that are finished but not written, in the order in which they came.
+    pending: VecDeque<Task>,
+    /// Frames on their way to the file.
+    buffer: Vec<u8>,
+    allowance: Allowance,
+    synced: bool,
+    next_save: Instant,
+    next_sync: Instant,
+}
+
+impl Journal {
+    fn new(target: Target, header: Header, threads: usize) -> Self {
+        let now = Instant::now();
+        Self {
+            path: path_of(target.path()),
+            target,
+            header,
+            file: None,
+            length: 0,
+            pending: VecDeque::new(),
+            buffer: Vec::new(),
+            allowance: Allowance::new(threads),
+            synced: true,
+            next_save: now,
+            next_sync: now,
+        }
+    }
+
+    /// Begins the journal of `target`, where there must be none, of a job of `threads` worker threads in all. It appears with its whole header
+    /// or not at all.
+    pub fn create(target: Target, header: &Header, threads: usize) -> anyhow::Result<Self> {
+        let mut journal = Self::new(target, header.clone(), threads);
+        journal.begin()?;
+        Ok(journal)
+    }
+
+    fn begin(&mut self) -> anyhow::Result<()> {
+        self.target.keep()?;
+        let bytes = self.header.to_bytes();
+        let file = place::create(&self.path, &bytes).with_context(|| format!("beginning the journal {}", self.path.display()))?;
+        (self.file, self.length) = (Some(file), bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Notes that `task` is finished; its result is written at the next save that the [`Allowance`] has room for.
+    pub fn note(&mut self, task: Task) {
+        self.pending.push_back(task);
+    }
+
+    /// Tasks that are noted but not written.
+    pub fn waiting(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Writes and syncs what is due by the clock, as far as the [`Allowance`] goes; returns whether anything was. Cheap when nothing is due; to
+    /// be called often.
+    pub fn tend(&mut self, store: &Store) -> anyhow::Result<bool> {
+        let now = Instant::now();
+        let outcome = if now >= self.next_sync {
+            self.next_sync = now + SYNC_INTERVAL;
+            self.target.keep()?;
+            self.save(store, Allowance::is_left).and_then(|saved| Ok(saved | self.sync(store)?))
+        } else if now >= self.next_save {
+            self.save(store, Allowance::is_left)
+        } else {
+            return Ok(false);
+        };
+        // A slow disk may take half of the time of this thread, not all of it.
+        self.next_save = Instant::now() + now.elapsed().clamp(SAVE_INTERVAL, SYNC_INTERVAL);
+        outcome
+    }
+
+    /// Brings everything that is finished to the disk, whatever it costs.
+    pub fn flush(&mut self, store: &Store) -> anyhow::Result<()> {
+        self.save(store, |_| true)?;
+        self.sync(store)?;
+        Ok(())
+    }
+
+    /// Whether every result was written, to a file that is still there.
+    pub fn is_whole(&self) -> bool {
+        self.pending.is_empty() && self.file.as_ref().is_some_and(|file| is_at(file, &self.path))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file that it is to become.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Removes the journal. Its results are no longer needed.
+    pub fn remove(&self) -> io::Result<()> {
+        fs::remove_file(&self.path)
+    }
+
+    /// Hands results that are pending to the system as long as there are some and `goes_on`; returns whether it did. What fails is pending
+    /// still.
+    fn save(&mut self, store: &Store, goes_on: impl Fn(&Allowance) -> bool) -> anyhow::Result<bool> {
+        let mut has_saved = false;
+        while !self.pending.is_empty() && goes_on(&self.allowance) {
+            let begun = thread_time();
+            let outcome = self.save_some(store);
+            self.allowance.charge_since(begun);
+            outcome?;
+            has_saved = true;
+        }
+        Ok(has_saved)
+    }
+
+    /// Hands the first results that are pending to the system, in one write; one by one if they are too many for what is left of the disk.
+    fn save_some(&mut self, store: &Store) -> anyhow::Result<()> {
+        if self.file.is_none() {
+            return self.begin();
+        }
+        self.buffer.clear();
+        let mut count = 0;
+        while let Some(&task) = self.pending.get(count)
+            && self.buffer.len() < WRITE
+        {
+            frames::append(task, store.get(task).expect("what is pending is finished"), &mut self.buffer);
+            count += 1;
+        }
+        match self.write_buffer() {
+            Err(_) if count > 1 => {
+                for _ in 0..count {
+                    self.buffer.clear();
+                    let task = self.pending[0];
+                    frames::append(task, store.get(task).expect("what is pending is finished"), &mut self.buffer);
+                    self.write_buffer()?;
+                    self.pending.pop_front();
+                }
+            }
+            outcome => {
+                outcome?;
+                self.pending.drain(..count);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the buffer at the end of the file, whole or not at all.
+    fn write_buffer(&mut self) -> anyhow::Result<()> {
+        if let Err(error) = self.append() {
+            let file = self.file.as_mut().expect("the journal has been begun");
+            // Cut off what was written in part. Should that fail too, the next results follow the torn one.
+            let _ = file.set_len(self.length).and_then(|()| file.seek(SeekFrom::Start(self.length)));
+            return Err(error).with_context(|| format!("writing {}", self.path.display()));
+        }
+        self.length += self.buffer.len() as u64;
+        self.synced = false;
+        Ok(())
+    }
+
+    /// Writes the buffer where the file ends. A server that was restarted may not know the open file any more: it is opened again.
+    fn append(&mut self) -> io::Result<()> {
+        let file = self.file.as_mut().expect("the journal has been begun");
+        match file.write_all(&self.buffer) {
+            Err(error) if error.raw_os_error() == Some(libc::ESTALE) => {
+                let mut again = OpenOptions::new().read(true).write(true).open(&self.path)?;
+                again.set_len(self.length)?;
+                again.seek(SeekFrom::Start(self.length))?;
+                *file = again;
+                file.write_all(&self.buffer)
+            }
+            written => written,
+        }
+    }
+
+    /// Brings what was written to the disk; returns whether there was anything. A journal that has been removed or replaced meanwhile is begun
+    /// anew.
+    fn sync(&mut self, store: &Store) -> anyhow::Result<bool> {
+        if let Some(file) = &self.file
+            && !is_at(file, &self.path)
+        {
+            self.file = None;
+            self.pending = store.tasks().collect();
+            self.begin().context("the journal has vanished")?;
+            self.save(store, |_| true)?;
+        }
+        if let Some(file) = &self.file
+            && !self.synced
+        {
+            let begun = thread_time();
+            let outcome = file.sync_all().with_context(|| format!("writing {}", self.path.display()));
+            self.allowance.charge_since(begun);
+            outcome?;
+            self.synced = true;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+}
+
+impl Journal {
+    /// Closes a journal that has every result, with `text` at its end, and puts it in the place of the file that it is of. Can be tried again.
+    pub fn close(&mut self, store: &Store, text: &str, existing: Existing) -> anyhow::Result<()> {
+        self.flush(store)?;
+        self.buffer.clear();
+        frames::append_end(text, &mut self.buffer);
+        let whole = self.length;
+        let closed = self.write_buffer().and_then(|()| {
+            self.file.as_ref().expect("the journal has been begun").sync_all()?;
+            place::rename(&self.path, self.target.path(), existing)?;
+            Ok(())
+        });
+        if closed.is_err() {
+            // So that it ends once, should it be closed again.
+            if let Some(file) = &mut self.file {
+                let _ = file.set_len(whole).and_then(|()| file.seek(SeekFrom::Start(whole)));
+            }
+            self.length = whole;
+        }
+        closed
+    }
+}
+
+/// A closed journal.
+#[derive(Debug)]
+pub struct Closed {
+    pub header: Header,
+    pub results: Vec<(Task, Vec<u8>)>,
+    /// What it was [closed](Journal::close) with.
+    pub text: String,
+}
+
+/// Reads the closed journal at `path`, whose longest result `longest` tells by the header.
+///
+/// # Errors
+/// Why it is none, or not a sound one. The memory taken is bounded by a multiple of the size of the file.
+pub fn read_closed(path: &Path, longest: impl FnOnce(&Header) -> Result<usize, String>) -> Result<Closed, String> {
+    let mut file = File::open(path).map_err(|error| error.to_string())?;
+    let header = Header::read(&mut file)?;
+    let length = file.metadata().map_err(|error| error.to_string())?.len();
+    let longest = longest(&header)?.min(usize::try_from(length).unwrap_or(usize::MAX));
+    let mut frames = Frames::new(BufReader::new(&file), longest);
+    let (mut results, mut text) = (Vec::new(), None);
+    while let Some(stretch) = frames.next().map_err(|error| error.to_string())? {
+        match stretch {
+            Stretch::Result(task, result) if text.is_none() => results.push((task, result)),
+            Stretch::End(end) if text.is_none() => text = Some(end),
+            _ => return Err("it is damaged".to_string()),
+        }
+    }
+    let text = text.ok_or("it is cut short, or of a job that is not finished")?;
+    Ok(Closed { header, results, text })
+}
+
+/// Whether `result` is one of `task`, a task of `client`.
+fn is_result(client: &dyn Client, task: Task, result: &[u8]) -> bool {
+    let groups = client.groups();
+    let is_known = groups.get(task.group).is_some_and(|group| task.index < group.count) && client.has(task);
+    is_known && client.check(task, result).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::tests::Squares;
+
+    const RESULT: [u8; 8] = 49_u64.to_le_bytes();
+
+    #[test]
+    fn what_the_allowance_holds_back_is_written_in_order_when_the_job_stops() {
+        let client = Squares { counts: vec![9] };
+        let header = Header(client.identity());
+        let directory = tempfile::tempdir().unwrap();
+        let target = || Target::claim(&directory.path().join("x.h5"), "--out", &[]).unwrap();
+        let path = directory.path().join("x.h5.journal");
+        let mut store = Store::new(&client.groups());
+        // A job of no threads: there is nothing that may be spent.
+        let mut journal = Journal::create(target(), &header, 0).unwrap();
+        let empty = fs::metadata(&path).unwrap().len();
+        let tasks = [4, 0, 7].map(|index| Task { group: 0, index });
+        for task in tasks {
+            store.insert(task, client.run(task).unwrap()).unwrap();
+            journal.note(task);
+            assert!(!journal.tend(&store).unwrap(), "nothing may be spent, so nothing is tried");
+        }
+        assert_eq!((journal.waiting(), fs::metadata(&path).unwrap().len()), (3, empty));
+        journal.flush(&store).unwrap();
+        assert_eq!((journal.waiting(), journal.is_whole()), (0, true));
+        drop(journal);
+        let mut bytes = &fs::read(&path).unwrap()[empty as usize..];
+        let mut frames = Frames::new(&mut bytes, 8);
+        for expected in tasks {
+            assert!(matches!(frames.next().unwrap(), Some(Stretch::Result(task, _)) if task == expected));
+        }
+        let mut recovered = Store::new(&client.groups());
+        let found = find(&path, &header).unwrap().unwrap();
+        let (_, recovery) = found.recover(target(), &client, &mut recovered, 1).unwrap();
+        assert_eq!((recovery.results, recovered.tasks().collect::<Vec<_>>()), (3, vec![tasks[1], tasks[0], tasks[2]]));
+    }
+
+    #[test]
+    fn results_that_the_client_refuses_are_not_taken_over() {
+        let client = Squares { counts: vec![9] };
+        let header = Header(client.identity());
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.h5.journal");
+        let mut bytes = header.to_bytes();
+        frames::append(Task { group: 0, index: 7 }, &RESULT, &mut bytes);
+        frames::append(Task { group: 0, index: 6 }, &RESULT, &mut bytes);
+        frames::append(Task { group: 0, index: 9 }, &81_u64.to_le_bytes(), &mut bytes);
+        frames::append(Task { group: 1, index: 7 }, &RESULT, &mut bytes);
+        fs::write(&path, bytes).unwrap();
+        let target = Target::claim(&directory.path().join("x.h5"), "--out", &[]).unwrap();
+        let mut store = Store::new(&client.groups());
+        let (_, recovery) = find(&path, &header).unwrap().unwrap().recover(target, &client, &mut store, 1).unwrap();
+        assert_eq!((recovery.results, store.tasks().collect::<Vec<_>>()), (1, vec![Task { group: 0, index: 7 }]));
+    }
+
+    #[test]
+    fn a_closed_journal_is_read_back_and_no_other() {
+        let client = Squares { counts: vec![3, 2] };
+        let header = Header(client.identity());
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("x.shard");
+        let mut journal = Journal::create(Target::claim(&out, "--out", &[]).unwrap(), &header, 1).unwrap();
+        let mut store = Store::new(&client.groups());
+        for task in [(0, 2), (1, 1), (0, 0), (0, 1), (1, 0)].map(|(group, index)| Task { group, index }) {
+            store.insert(task, client.run(task).unwrap()).unwrap();
+            journal.note(task);
+        }
+        fs::write(&out, "in the way").unwrap();
+        assert!(journal.close(&store, "the end", Existing::Refuse).is_err());
+        fs::remove_file(&out).unwrap();
+        journal.close(&store, "the end", Existing::Refuse).unwrap();
+        drop(journal);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        let closed = read_closed(&out, |_| Ok(8)).unwrap();
+        assert_eq!((&closed.header, closed.text.as_str(), closed.results.len()), (&header, "the end", 5));
+        assert!(closed.results.iter().all(|(task, result)| client.check(*task, result).is_ok()));
+        let bytes = fs::read(&out).unwrap();
+        for length in 0..bytes.len() {
+            fs::write(&out, &bytes[..length]).unwrap();
+            assert!(read_closed(&out, |_| Ok(8)).is_err(), "{length} bytes");
+        }
+        for bit in 0..8 * bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&out, &flipped).unwrap();
+            assert!(read_closed(&out, |_| Ok(8)).is_err(), "bit {bit}");
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! From a client and its settings to a [`Job`]: everything that is decided, checked or refused before any work.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use super::assign::share_of;
+use super::fault::Fault;
+use super::journal::{self, Header, Journal, Recovery};
+use super::message;
+use super::progress::span;
+use super::resources::Resources;
+use super::store::{Bits, Store};
+use super::{Client, Group, Settings, Task};
+use crate::comm::{Comm, MAX_MESSAGE, agree};
+use crate::error::BadInput;
+use crate::files::{Existing, Target, place};
+use crate::machine::terminal;
+use crate::provenance::{Provenance, program_revision};
+
+/// One rank's part of a job.
+pub struct Job<'c> {
+    pub client: &'c dyn Client,
+    pub settings: Settings,
+    /// Worker threads of this rank, and on rank 0 those of every rank.
+    pub threads: usize,
+    pub threads_by_rank: Vec<u64>,
+    /// The tasks of all ranks, with the costs that rank 0 predicts.
+    pub groups: Vec<Group>,
+    /// How many tasks this job has of each group, those of earlier starts included.
+    pub counts: Vec<usize>,
+    /// This rank's tasks, the most costly first.
+    pub tasks: Vec<Task>,
+    pub fault: Option<Fault>,
+    /// UTC, RFC 3339.
+    started: String,
+}
+
+/// What this rank is to do.
+pub enum Part {
+    /// All is done already.
+    Nothing,
+    /// That of rank 0: it has the files.
+    Root(Box<Past>),
+    /// That of another rank.
+    Worker,
+}
+
+/// What rank 0 knows before the work: what an earlier start has done.
+pub struct Past {
+    pub store: Store,
+    pub journal: Journal,
+    /// The files besides that of the journal, claimed.
+    pub others: Vec<Target>,
+    /// `None` if there was no earlier start.
+    pub recovery: Option<Recovery>,
+}
+
+/// Takes over what an earlier start has done, and finds this rank's share of the rest. Collective; an error is the same on all ranks and has been
+/// printed.
+pub fn prepare<'c>(
+    comm: &dyn Comm,
+    client: &'c dyn Client,
+    settings: Settings,
+    resources: Resources,
+    started: String,
+) -> anyhow::Result<(Job<'c>, Part)> {
+    agree(comm, check_messages(comm, client))?;
+    let fault = agree(comm, Fault::from_env().map_err(Into::into))?;
+    let groups = agree(comm, common_groups(comm, client))?;
+    let threads_by_rank = comm.gather(resources.threads as u64);
+    let threads = threads_by_rank.iter().sum::<u64>() as usize;
+    let part = agree(comm, if comm.rank() == 0 { root_part(client, &settings, threads) } else { Ok(Part::Worker) })?;
+    // Nothing to broadcast says that there is nothing to do: a job has a task.
+    let finished = comm.broadcast(match &part {
+        Part::Root(past) => past.store.bits().into_bytes(),
+        Part::Worker | Part::Nothing => Vec::new(),
+    });
+    let part = if finished.is_empty() { Part::Nothing } else { part };
+    let finished = Bits::from_bytes(&groups, finished);
+    let count = |(group, of): (usize, &Group)| (0..of.count).filter(|&index| client.has(Task { group, index })).count();
+    let counts = groups.iter().enumerate().map(count).collect();
+    let tasks = share_of(comm.rank(), &groups, comm.size(), |task| client.has(task) && !finished.contains(task));
+    let threads = resources.threads;
+    Ok((Job { client, settings, threads, threads_by_rank, groups, counts, tasks, fault, started }, part))
+}
+
+/// On rank 0: claims the files, and finds what an earlier start has left of them, in a job of `threads` worker threads in all. Whatever is
+/// refused is refused with nothing changed.
+fn root_part(client: &dyn Client, settings: &Settings, threads: usize) -> anyhow::Result<Part> {
+    let snapshot_of = |out: &std::path::Path| client.snapshot_path(out);
+    let target = Target::claim(&settings.out, "--out", &[journal::path_of])?;
+    let (journal, snapshot) = (journal::path_of(target.path()), snapshot_of(target.path()));
+    if settings.fresh {
+        let files = [Some(target.path()), Some(&journal), snapshot.as_deref()];
+        place::move_aside(&files.into_iter().flatten().collect::<Vec<_>>())?;
+    } else if !settings.overwrite && target.exists() {
+        if client.is_finished(target.path()) {
+            if !settings.quiet {
+                terminal::say(&format!("advstep-hpc: {} is already complete", settings.out.display()));
+            }
+            return Ok(Part::Nothing);
+        }
+        target.check_free(Existing::Refuse)?;
+    }
+    let claim = |(path, option): (std::path::PathBuf, &'static str)| {
+        let target = Target::claim(&path, option, &[])?;
+        target.check_free(settings.existing())?;
+        Ok::<_, BadInput>(target)
+    };
+    let others = client.other_outputs().into_iter().map(claim).collect::<Result<_, _>>()?;
+    let header = Header(client.identity());
+    let mut store = Store::new(client.groups());
+    let found = journal::find(&journal, &header)?;
+    if target.is_locked() {
+        snapshot.iter().for_each(|snapshot| place::remove_leftovers(snapshot));
+    }
+    let (journal, recovery) = match found {
+        Some(found) => {
+            let (journal, recovery) = found.recover(target, client, &mut store, threads)?;
+            (journal, Some(recovery))
+        }
+        None => (Journal::create(target, &header, threads)?, None),
+    };
+    Ok(Part::Root(Box::new(Past { store, journal, others, recovery })))
+}
+
+fn check_messages(comm: &dyn Comm, client: &dyn Client) -> anyhow::Result<()> {
+    let bytes = client.largest_result().saturating_add(message::HEAD);
+    if comm.size() > 1 && bytes > MAX_MESSAGE {
+        return Err(BadInput::new(
+            format!("a result of {bytes} bytes does not fit a message between ranks"),
+            format!("MPI messages end at {MAX_MESSAGE} bytes"),
+            "give fewer inputs and more networks, or run on one rank",
+        )
+        .into());
+    }
+    Ok(())
+}
+
+/// The groups with the costs by which all ranks share out the tasks: rank 0's, because those of other machines may differ. Checks that all
+/// ranks run the same program and job. Collective.
+fn common_groups(comm: &dyn Comm, client: &dyn Client) -> anyhow::Result<Vec<Group>> {
+    let groups = client.groups();
+    let costs = comm.broadcast(groups.iter().flat_map(|group| group.seconds.to_le_bytes()).collect());
+    let mine = fingerprint(client).to_le_bytes();
+    if comm.broadcast(mine.to_vec()) != mine {
+        return Err(BadInput::new(
+            format!("rank {} and rank 0 do not run the same job", comm.rank()),
+            "their options, configuration files or program versions differ",
+            "start all ranks with the same program, options and files",
+        )
+        .into());
+    }
+    let costs = costs.chunks_exact(8).map(|bytes| f64::from_le_bytes(bytes.try_into().expect("chunks of 8 bytes")));
+    Ok(groups.iter().zip(costs).map(|(group, seconds)| Group { seconds, ..*group }).collect())
+}
+
+/// A number that tells jobs and programs apart.
+fn fingerprint(client: &dyn Client) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    format!("{} {}", program_revision(), client.identity()).hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Job<'_> {
+    /// Tasks of all ranks, and of earlier starts.
+    pub fn tasks_in_all(&self) -> usize {
+        self.counts.iter().sum()
+    }
+
+    /// The groups with the tasks that this job has.
+    pub fn own_groups(&self) -> Vec<Group> {
+        self.groups.iter().zip(&self.counts).map(|(group, &count)| Group { count, ..*group }).collect()
+    }
+
+    /// What is about to run, in one line.
+    pub fn summary(&self) -> String {
+        let counted = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+        let mine: f64 = self.tasks.iter().map(|task| self.groups[task.group].seconds).sum();
+        let predicted = Duration::try_from_secs_f64(mine / self.threads as f64).unwrap_or(Duration::MAX);
+        format!(
+            "advstep-hpc: {} on {} with {}; predicted: {}",
+            self.client.summary(),
+            counted(self.threads_by_rank.len(), "rank"),
+            counted(self.threads, "thread"),
+            span(predicted),
+        )
+    }
+
+    /// Where the results come from; the job ends now.
+    pub fn provenance(&self) -> Provenance {
+        Provenance::now(&self.settings.command_line, &self.threads_by_rank, &self.started)
+    }
+}

@@ -1,0 +1,265 @@
+//! How far the whole job is, on rank 0's stderr: a bar on a terminal, a line now and then elsewhere.
+//!
+//! The measure is predicted cost: the predicted seconds of the finished tasks over those of all. A task weighs what it costs, and the time left follows from the time that has passed.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{Group, Task};
+use crate::machine::terminal;
+
+/// Steps of the bar.
+const STEPS: f64 = 10_000.0;
+
+/// The progress of a job.
+pub struct Progress {
+    tally: Tally,
+    started: Instant,
+    display: Display,
+}
+
+enum Display {
+    Bar(ProgressBar),
+    Lines(Schedule),
+    Silent,
+}
+
+impl Progress {
+    /// Of a job of these groups, which are called `noun`.
+    pub fn new(groups: &[Group], noun: &'static str, quiet: bool) -> Self {
+        let display = match (quiet, terminal::can_redraw()) {
+            (true, _) => Display::Silent,
+            (false, true) => Display::Bar(bar()),
+            (false, false) => Display::Lines(Schedule::default()),
+        };
+        Self { tally: Tally::new(groups, noun), started: Instant::now(), display }
+    }
+
+    /// Says something that is not progress, above the bar if there is one.
+    pub fn say(&self, line: &str) {
+        match &self.display {
+            Display::Bar(bar) => bar.println(line),
+            Display::Lines(_) => terminal::say(line),
+            Display::Silent => {}
+        }
+    }
+
+    /// Counts a task that an earlier start has finished.
+    pub fn take_over(&mut self, task: Task) {
+        self.tally.count(task);
+        self.tally.taken_over = self.tally.cost;
+    }
+
+    /// Counts a task that is finished, wherever it ran.
+    pub fn count(&mut self, task: Task) {
+        self.tally.count(task);
+    }
+
+    /// Shows the state of things if it is time to. Cheap; to be called often.
+    pub fn show(&mut self) {
+        let elapsed = self.started.elapsed();
+        match &mut self.display {
+            Display::Bar(bar) => {
+                bar.set_position((self.tally.fraction() * STEPS) as u64);
+                bar.set_message(self.tally.text(elapsed));
+            }
+            Display::Lines(schedule) => {
+                if schedule.is_due(elapsed) {
+                    self.tally.print(elapsed);
+                }
+            }
+            Display::Silent => {}
+        }
+    }
+
+    /// Takes the bar away, or prints the last line.
+    pub fn end(&self) {
+        match &self.display {
+            Display::Bar(bar) => bar.finish_and_clear(),
+            Display::Lines(_) => self.tally.print(self.started.elapsed()),
+            Display::Silent => {}
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn clear(&self) {
+        if let Display::Bar(bar) = &self.display {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}").expect("the template is valid");
+    let bar = ProgressBar::with_draw_target(Some(STEPS as u64), ProgressDrawTarget::stderr());
+    bar.with_style(style)
+}
+
+/// What is finished.
+struct Tally {
+    costs: Vec<f64>,
+    /// Tasks of each group that are to be done.
+    left: Vec<usize>,
+    /// Groups with nothing left to do, and all that had something.
+    finished_groups: usize,
+    groups: usize,
+    noun: &'static str,
+    /// Predicted seconds of what is finished, and of everything.
+    cost: f64,
+    total: f64,
+    /// What of the finished an earlier start has done.
+    taken_over: f64,
+}
+
+impl Tally {
+    fn new(groups: &[Group], noun: &'static str) -> Self {
+        let left: Vec<usize> = groups.iter().map(|group| group.count).collect();
+        Self {
+            costs: groups.iter().map(|group| group.seconds).collect(),
+            finished_groups: 0,
+            groups: left.iter().filter(|&&count| count > 0).count(),
+            noun,
+            cost: 0.0,
+            total: groups.iter().map(|group| group.seconds * group.count as f64).sum(),
+            taken_over: 0.0,
+            left,
+        }
+    }
+
+    fn count(&mut self, task: Task) {
+        self.left[task.group] -= 1;
+        self.finished_groups += usize::from(self.left[task.group] == 0);
+        self.cost += self.costs[task.group];
+    }
+
+    /// The finished part of the predicted cost, in [0, 1]; 1 only when every group is finished.
+    fn fraction(&self) -> f64 {
+        if self.finished_groups == self.groups {
+            return 1.0;
+        }
+        if self.total > 0.0 { (self.cost / self.total).min(0.999) } else { 0.0 }
+    }
+
+    /// Time left, from the time that the finished part took; `None` as long as that says little.
+    fn left(&self, elapsed: Duration) -> Option<Duration> {
+        if self.finished_groups == self.groups {
+            return Some(Duration::ZERO);
+        }
+        let (done, left) = (self.cost - self.taken_over, (self.total - self.cost).max(0.0));
+        (done > 0.005 * (done + left))
+            .then(|| Duration::try_from_secs_f64(elapsed.as_secs_f64() * left / done))
+            .and_then(Result::ok)
+    }
+
+    fn text(&self, elapsed: Duration) -> String {
+        let left = match self.left(elapsed) {
+            Some(left) => format!("about {} left", span(left)),
+            None => "time left not known yet".to_string(),
+        };
+        format!("{}/{} {}, {} passed, {left}", self.finished_groups, self.groups, self.noun, span(elapsed))
+    }
+
+    fn print(&self, elapsed: Duration) {
+        terminal::say(&format!("advstep-hpc: {:3.0} %  {}", 100.0 * self.fraction(), self.text(elapsed)));
+    }
+}
+
+/// `47 s`, `3 min 20 s`, `5 h 07 min`.
+pub fn span(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64().round() as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// When lines are printed: the first after 10 s, then at intervals that grow by half up to 5 minutes.
+struct Schedule {
+    next: Duration,
+    interval: Duration,
+}
+
+impl Schedule {
+    const LONGEST: Duration = Duration::from_secs(300);
+
+    fn is_due(&mut self, elapsed: Duration) -> bool {
+        if elapsed < self.next {
+            return false;
+        }
+        self.interval = self.interval.mul_f64(1.5).min(Self::LONGEST);
+        self.next = elapsed + self.interval;
+        true
+    }
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        let interval = Duration::from_secs(10);
+        Self { next: interval, interval }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(groups: &[(f64, usize)]) -> Tally {
+        let groups: Vec<Group> = groups.iter().map(|&(seconds, count)| Group { count, seconds, bytes: 0 }).collect();
+        Tally::new(&groups, "cells")
+    }
+
+    fn task(group: usize, index: usize) -> Task {
+        Task { group, index }
+    }
+
+    #[test]
+    fn progress_goes_by_cost_and_groups_by_their_last_task() {
+        let mut tally = tally(&[(9.0, 2), (1.0, 2), (5.0, 0)]);
+        tally.count(task(0, 1));
+        assert_eq!((tally.fraction(), tally.finished_groups), (0.45, 0));
+        tally.count(task(1, 0));
+        tally.count(task(1, 1));
+        assert_eq!((tally.fraction(), tally.finished_groups), (0.55, 1));
+        assert_eq!(tally.text(Duration::from_secs(110)), "1/2 cells, 1 min 50 s passed, about 1 min 30 s left");
+        tally.count(task(0, 0));
+        assert_eq!((tally.fraction(), tally.finished_groups), (1.0, 2));
+        assert_eq!(tally.left(Duration::from_secs(5)), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn the_time_left_goes_by_what_this_start_has_done() {
+        let mut tally = tally(&[(1.0, 10)]);
+        (0..6).for_each(|index| tally.count(task(0, index)));
+        tally.taken_over = tally.cost;
+        assert_eq!(tally.left(Duration::from_secs(5)), None);
+        tally.count(task(0, 6));
+        assert_eq!((tally.fraction(), tally.left(Duration::from_secs(5))), (0.7, Some(Duration::from_secs(15))));
+    }
+
+    #[test]
+    fn costs_of_zero_do_no_harm() {
+        let mut tally = tally(&[(0.0, 2)]);
+        tally.count(task(0, 0));
+        assert_eq!((tally.fraction(), tally.left(Duration::from_secs(9))), (0.0, None));
+        tally.count(task(0, 1));
+        assert_eq!(tally.fraction(), 1.0);
+    }
+
+    #[test]
+    fn lines_become_rarer() {
+        let mut schedule = Schedule::default();
+        let times: Vec<u64> = (0..24 * 3600).filter(|&second| schedule.is_due(Duration::from_secs(second))).collect();
+        assert_eq!(times[..3], [10, 25, 48]);
+        let gaps: Vec<u64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(gaps.iter().all(|gap| (10..=300).contains(gap)));
+        assert_eq!(gaps.last(), Some(&300));
+    }
+
+    #[test]
+    fn spans_of_time() {
+        let texts = [0, 59, 60, 200, 3599, 3600, 18_420].map(|seconds| span(Duration::from_secs(seconds)));
+        assert_eq!(texts, ["0 s", "59 s", "1 min 00 s", "3 min 20 s", "59 min 59 s", "1 h 00 min", "5 h 07 min"]);
+    }
+}

@@ -1,0 +1,71 @@
+//! What a rank may use: cores, memory and address space.
+
+use crate::error::BadInput;
+use crate::machine::{self, blas};
+
+/// What one rank has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resources {
+    /// Worker threads, at least 1.
+    pub threads: usize,
+    /// Bytes.
+    pub memory: u64,
+}
+
+/// Bytes of a rank besides its tasks: program, libraries, MPI and HDF5 buffers.
+pub const PROCESS: u64 = 96 << 20;
+/// Bytes of a worker thread besides its task: buffers of BLAS and stack.
+pub const THREAD: u64 = 40 << 20;
+/// Address space that a worker thread takes besides the memory that it uses: the buffer that OpenBLAS maps for it, its arena and stack.
+const ADDRESSES: u64 = 320 << 20;
+
+/// What this rank, one of `ranks` on its node, has: what was asked for, or all that it may use.
+///
+/// # Errors
+/// What was asked for, or one thread, does not fit a limit of the address space (`ulimit -v`): OpenBLAS would wait for ever for its buffer.
+pub fn resources(threads: Option<usize>, memory: Option<u64>, ranks: usize) -> Result<Resources, BadInput> {
+    let wanted = match blas::is_safe_for_threads() {
+        true => threads.unwrap_or_else(|| machine::cores_of_this_rank(ranks)),
+        false => 1,
+    };
+    within(machine::address_space_left(), threads, wanted, memory, machine::memory_of_this_rank(ranks))
+}
+
+/// `wanted` threads, fewer if `threads` does not ask for them, and `memory`, or at most `all` of it, within `left` bytes of address space.
+fn within(left: Option<u64>, threads: Option<usize>, wanted: usize, memory: Option<u64>, all: u64) -> Result<Resources, BadInput> {
+    let Some(left) = left else { return Ok(Resources { threads: wanted, memory: memory.unwrap_or(all) }) };
+    let least = PROCESS + THREAD;
+    let fit = usize::try_from(left.saturating_sub(least) / (ADDRESSES + THREAD)).unwrap_or(usize::MAX);
+    let threads = if threads.is_some() { wanted } else { wanted.min(fit.max(1)) };
+    let addresses = ADDRESSES * threads as u64;
+    let memory = memory.unwrap_or_else(|| all.min(left.saturating_sub(addresses)).max(least));
+    if addresses.saturating_add(memory) > left {
+        let mebibytes = |bytes: u64| bytes.div_ceil(1 << 20);
+        return Err(BadInput::new(
+            format!("{threads} threads and {} MiB of memory do not fit the address space", mebibytes(memory)),
+            format!("a limit (ulimit -v) leaves {} MiB, and each thread takes {} besides", left >> 20, mebibytes(ADDRESSES)),
+            "raise the limit (ulimit -v unlimited; in batch systems by the memory that the job asks for), or give fewer --threads or less --memory",
+        ));
+    }
+    Ok(Resources { threads, memory })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_and_memory_fit_the_address_space() {
+        let gib = 1u64 << 30;
+        let take = |left, threads, memory| within(left, threads, threads.unwrap_or(4), memory, 8 * gib);
+        assert_eq!(take(None, Some(9), None), Ok(Resources { threads: 9, memory: 8 * gib }));
+        assert_eq!(take(Some(100 * gib), None, None), Ok(Resources { threads: 4, memory: 8 * gib }));
+        for left in [gib / 2, gib, 2 * gib, 3 * gib] {
+            let Resources { threads, memory } = take(Some(left), None, None).unwrap();
+            assert!(threads as u64 * ADDRESSES + memory <= left && memory >= PROCESS + THREAD, "{left}: {threads} {memory}");
+        }
+        assert!(take(Some(gib), Some(4), None).unwrap_err().why.contains("leaves 1024 MiB"));
+        assert!(take(Some(3 * gib), Some(4), Some(2 * gib)).is_err());
+        assert!(take(Some(gib / 4), None, None).is_err());
+    }
+}

@@ -1,0 +1,234 @@
+//! What rank 0 holds: the results of all ranks, their journal, the snapshot, the progress, and in the end the file.
+//!
+//! Trouble with the disk stops nothing: the results are in memory, and every write is tried again. Only what cannot be saved in the end
+//! is an error.
+
+use std::fs;
+use std::io::{ErrorKind, Write, stdout};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+use super::journal::{Journal, Recovery};
+use super::prepare::{Job, Past};
+use super::progress::Progress;
+use super::stop::Stop;
+use super::store::Store;
+use super::trouble::{RETRY, Trouble, warn};
+use super::{Nouns, Product, Task};
+use crate::files::Target;
+
+/// Bytes of results a second that a snapshot is sure to be written at, on a disk of no great speed.
+const SNAPSHOT_RATE: f64 = 50e6;
+/// Seconds that even a small one may take.
+const SNAPSHOT_LEAST: f64 = 1.0;
+
+/// The results and the files of a job.
+pub struct Root<'j> {
+    job: &'j Job<'j>,
+    store: Store,
+    journal: Journal,
+    others: Vec<Target>,
+    recovery: Option<Recovery>,
+    progress: Progress,
+    next_snapshot: Option<Instant>,
+    /// What goes wrong with the journal, the snapshot, and the file.
+    journal_trouble: Trouble,
+    snapshot_trouble: Trouble,
+    file_trouble: Trouble,
+}
+
+impl<'j> Root<'j> {
+    /// Goes on from what an earlier start has left. Says what is about to run.
+    pub fn new(job: &'j Job, past: Past) -> Self {
+        let Past { store, journal, others, recovery } = past;
+        let mut progress = Progress::new(&job.own_groups(), job.client.nouns().groups, job.settings.quiet);
+        store.tasks().for_each(|task| progress.take_over(task));
+        let next_snapshot = job.settings.snapshot.and_then(|interval| Instant::now().checked_add(interval));
+        let [journal_trouble, snapshot_trouble, file_trouble] = Default::default();
+        let root = Self {
+            job,
+            store,
+            journal,
+            others,
+            recovery,
+            progress,
+            next_snapshot,
+            journal_trouble,
+            snapshot_trouble,
+            file_trouble,
+        };
+        root.introduce();
+        root
+    }
+
+    /// Says what is about to run, and what was found of an earlier start.
+    fn introduce(&self) {
+        self.progress.say(&self.job.summary());
+        let targets = [self.journal.target()].into_iter().chain(&self.others);
+        targets.filter_map(Target::warning).for_each(|warning| warn(&warning));
+        let Some(recovery) = &self.recovery else { return };
+        let journal = self.journal.path().display();
+        let (taken, total, tasks) = (recovery.results, self.job.tasks_in_all(), self.nouns().tasks);
+        self.say(&format!("{taken} of {total} {tasks} are taken over from {journal}"));
+        for range in &recovery.damage {
+            warn(&format!("bytes {} to {} of {journal} are damaged; their {tasks} are computed again", range.start, range.end));
+        }
+        if recovery.cut > 0 {
+            warn(&format!("the last {} bytes of {journal} are no whole record and were cut off", recovery.cut));
+        }
+    }
+
+    pub fn nouns(&self) -> Nouns {
+        self.job.client.nouns()
+    }
+
+    /// Says something that is not progress.
+    pub fn say(&self, text: &str) {
+        self.progress.say(&format!("advstep-hpc: {text}"));
+    }
+
+    /// Puts a result in its place.
+    pub fn take(&mut self, task: Task, result: Vec<u8>) -> anyhow::Result<()> {
+        self.store.insert(task, result)?;
+        self.progress.count(task);
+        self.journal.note(task);
+        Ok(())
+    }
+
+    /// Does what is due: journal, snapshot, progress. Cheap when nothing is; to be called often.
+    pub fn tend(&mut self) {
+        self.progress.show();
+        if !self.journal_trouble.is_waiting() {
+            match self.journal.tend(&self.store) {
+                Ok(true) => self.journal_trouble.written(),
+                Ok(false) => {}
+                Err(error) => self.journal_trouble.failed(&error),
+            }
+        }
+        if !self.snapshot_trouble.is_waiting() && self.next_snapshot.is_some_and(|next| Instant::now() >= next) {
+            self.write_snapshot();
+            // From now, not from when it was due: a file that takes long to write must not take all the time there is.
+            self.next_snapshot = self.job.settings.snapshot.and_then(|interval| Instant::now().checked_add(interval));
+        }
+    }
+
+    /// Writes a partial file of what is finished so far, if the client can.
+    fn write_snapshot(&mut self) {
+        let Some(path) = self.job.client.snapshot_path(self.journal.target().path()) else { return };
+        let written = self.job.client.write_snapshot(&mut self.store, self.job.provenance(), &path);
+        match written.context("cannot write the snapshot") {
+            Ok(true) => self.snapshot_trouble.written(),
+            Ok(false) => {}
+            Err(error) => self.snapshot_trouble.failed(&error),
+        }
+    }
+
+    /// Whether every task is finished.
+    pub fn is_complete(&self) -> bool {
+        self.store.count() == self.job.tasks_in_all()
+    }
+
+    /// Brings everything to the disk before the job ends unfinished, `since` the moment when it was asked to stop. A snapshot is written only
+    /// if it is sure to be there before the grace is over: a batch system may kill what takes longer.
+    ///
+    /// # Errors
+    /// When some results are not in the journal although that was tried until the grace was over.
+    pub fn leave(mut self, stop: &Stop, since: Instant) -> anyhow::Result<()> {
+        let (finished, total, tasks) = (self.store.count(), self.job.tasks_in_all(), self.nouns().tasks);
+        self.insist(stop, |root| root.journal.flush(&root.store), |root| &mut root.journal_trouble)
+            .with_context(|| format!("{tasks} that are finished could not be saved"))
+            .inspect_err(|_| self.progress.clear())?;
+        let bytes = finished as f64 * self.job.client.largest_result() as f64;
+        let time = Duration::try_from_secs_f64(SNAPSHOT_LEAST + bytes / SNAPSHOT_RATE).unwrap_or(Duration::MAX);
+        if since.elapsed().saturating_add(time) <= stop.grace {
+            self.write_snapshot();
+        }
+        self.progress.end();
+        let journal = self.journal.path().display();
+        warn(&format!("stopped after {finished} of {total} {tasks} (saved in {journal}); re-run to resume"));
+        Ok(())
+    }
+
+    /// Brings what is finished to the disk, in case that this process does not live to do it in time.
+    pub fn rescue(&mut self) {
+        if let Err(error) = self.journal.flush(&self.store) {
+            warn(&format!("{error:#}"));
+        }
+    }
+
+    /// Writes the file, or closes the journal in its place, and removes the journal and the snapshot.
+    ///
+    /// # Errors
+    /// When the file cannot be written. The results are in the journal then, or that too was tried until the grace was over.
+    pub fn finish(mut self, stop: &Stop) -> anyhow::Result<()> {
+        if let Err(error) = self.journal.flush(&self.store) {
+            self.journal_trouble.failed(&error);
+        }
+        let product = self.job.client.product(&mut self.store, self.job.provenance());
+        let written = match self.write(product.as_deref()) {
+            Err(error) if !self.journal.is_whole() && !is_in_the_way(&error) => {
+                self.file_trouble.failed(&error);
+                self.insist(stop, |root| root.write(product.as_deref()), |root| &mut root.file_trouble)
+            }
+            written => written,
+        };
+        self.progress.end();
+        let name = self.journal.target().name().display().to_string();
+        if let Err(error) = written {
+            let remedy = if is_in_the_way(&error) { "move that file away" } else { "free disk space" };
+            let fate = match self.journal.is_whole() {
+                true => format!("(all {} are in {}) {remedy} and re-run", self.nouns().tasks, self.journal.path().display()),
+                false => "(nor could the journal) the results are lost".to_string(),
+            };
+            return Err(error.context(format!("the results could not be written to {name} {fate}")));
+        }
+        let snapshot = self.job.client.snapshot_path(self.journal.target().path());
+        let removed = [product.is_some().then(|| self.journal.remove()), snapshot.map(fs::remove_file)];
+        for error in removed.into_iter().flatten().filter_map(Result::err).filter(|error| error.kind() != ErrorKind::NotFound) {
+            warn(&format!("cannot clean up: {error}"));
+        }
+        if !self.job.settings.quiet {
+            let text = product.map_or_else(|| format!("The results are in {name}"), |product| product.text(&name));
+            // The file is written: a reader of the table who has gone is no failure.
+            let _ = writeln!(stdout(), "{text}");
+        }
+        Ok(())
+    }
+
+    /// Writes the file: the product, or the journal itself.
+    fn write(&mut self, product: Option<&dyn Product>) -> anyhow::Result<()> {
+        let existing = self.job.settings.existing();
+        match product {
+            Some(product) => product.write(self.journal.target(), &self.others, existing),
+            None => self.journal.close(&self.store, &self.job.provenance().to_toml(), existing),
+        }
+    }
+
+    /// Tries `write` again and again, until it works or the grace of `stop` is over.
+    fn insist(
+        &mut self,
+        stop: &Stop,
+        mut write: impl FnMut(&mut Self) -> anyhow::Result<()>,
+        trouble: impl Fn(&mut Self) -> &mut Trouble,
+    ) -> anyhow::Result<()> {
+        let started = Instant::now();
+        loop {
+            let Err(error) = write(self) else {
+                trouble(self).written();
+                return Ok(());
+            };
+            if started.elapsed() + RETRY > stop.grace {
+                return Err(error);
+            }
+            trouble(self).failed(&error);
+            sleep(RETRY);
+        }
+    }
+}
+
+/// Whether a file appeared under the name of the results while the job ran, which no waiting mends.
+fn is_in_the_way(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::AlreadyExists))
+}

@@ -1,0 +1,156 @@
+//! The results that have reached rank 0, each in its place, as bytes.
+
+use anyhow::ensure;
+
+use super::{Group, Task};
+
+/// A place for the result of every task of a job.
+pub struct Store {
+    /// The first place of each group, and the end of the last.
+    starts: Vec<usize>,
+    places: Vec<Option<Box<[u8]>>>,
+    count: usize,
+}
+
+impl Store {
+    /// Empty places for the tasks of `groups`.
+    pub fn new(groups: &[Group]) -> Self {
+        let mut starts = vec![0];
+        groups.iter().for_each(|group| starts.push(starts[starts.len() - 1] + group.count));
+        let places = vec![None; starts[starts.len() - 1]];
+        Self { starts, places, count: 0 }
+    }
+
+    fn place(&self, task: Task) -> Option<usize> {
+        let (start, end) = (*self.starts.get(task.group)?, *self.starts.get(task.group + 1)?);
+        (task.index < end - start).then_some(start + task.index)
+    }
+
+    fn task(&self, place: usize) -> Task {
+        let group = self.starts.partition_point(|&start| start <= place) - 1;
+        Task { group, index: place - self.starts[group] }
+    }
+
+    /// Puts a result in its place. One of no task of this job, or a second one, is an error.
+    pub fn insert(&mut self, task: Task, result: Vec<u8>) -> anyhow::Result<()> {
+        let Task { group, index } = task;
+        let place = self.place(task);
+        ensure!(place.is_some(), "a result is of task {index} of group {group}: the job has no such task: report this as a bug");
+        let place = &mut self.places[place.unwrap_or_default()];
+        ensure!(place.is_none(), "task {index} of group {group} was done twice: every task is assigned once: report this as a bug");
+        *place = Some(result.into());
+        self.count += 1;
+        Ok(())
+    }
+
+    /// The result of `task`, if it is there.
+    pub fn get(&self, task: Task) -> Option<&[u8]> {
+        self.places[self.place(task)?].as_deref()
+    }
+
+    /// The result of `task`, which is no longer here then.
+    pub fn take(&mut self, task: Task) -> Option<Box<[u8]>> {
+        let place = self.place(task)?;
+        let taken = self.places[place].take();
+        self.count -= usize::from(taken.is_some());
+        taken
+    }
+
+    /// The tasks whose results are there, in order.
+    pub fn tasks(&self) -> impl Iterator<Item = Task> {
+        let is_there = |place: &usize| self.places[*place].is_some();
+        (0..self.places.len()).filter(is_there).map(|place| self.task(place))
+    }
+
+    /// How many results are there.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Whether every result of a group is there.
+    pub fn has_group(&self, group: usize) -> bool {
+        self.places[self.starts[group]..self.starts[group + 1]].iter().all(Option::is_some)
+    }
+
+    /// One bit a task: which results are there.
+    pub fn bits(&self) -> Bits {
+        let mut bits = vec![0; self.places.len().div_ceil(8)];
+        for (place, _) in self.places.iter().enumerate().filter(|(_, result)| result.is_some()) {
+            bits[place / 8] |= 1 << (place % 8);
+        }
+        Bits { starts: self.starts.clone(), bits }
+    }
+}
+
+/// Which tasks are finished.
+pub struct Bits {
+    starts: Vec<usize>,
+    bits: Vec<u8>,
+}
+
+impl Bits {
+    /// Those of another rank's job of `groups`.
+    pub fn from_bytes(groups: &[Group], bits: Vec<u8>) -> Self {
+        Self { starts: Store::new(groups).starts, bits }
+    }
+
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bits
+    }
+
+    pub fn contains(&self, task: Task) -> bool {
+        let place = self.starts[task.group] + task.index;
+        self.bits.get(place / 8).is_some_and(|byte| byte >> (place % 8) & 1 == 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn groups(counts: &[usize]) -> Vec<Group> {
+        counts.iter().map(|&count| Group { count, seconds: 1.0, bytes: 1 }).collect()
+    }
+
+    fn task(group: usize, index: usize) -> Task {
+        Task { group, index }
+    }
+
+    #[test]
+    fn results_are_put_in_order_and_taken_once() {
+        let mut store = Store::new(&groups(&[2, 0, 3]));
+        for (group, index) in [(2, 2), (0, 1), (2, 0), (2, 1)] {
+            store.insert(task(group, index), vec![group as u8, index as u8]).unwrap();
+        }
+        assert_eq!(store.tasks().collect::<Vec<_>>(), [task(0, 1), task(2, 0), task(2, 1), task(2, 2)]);
+        assert_eq!([0, 1, 2].map(|group| store.has_group(group)), [false, true, true]);
+        assert_eq!((store.count(), store.get(task(2, 1)), store.get(task(0, 0))), (4, Some(&[2, 1][..]), None));
+        assert_eq!(store.take(task(2, 1)).as_deref(), Some(&[2, 1][..]));
+        assert_eq!((store.count(), store.take(task(2, 1)), store.take(task(1, 0))), (3, None, None));
+        store.insert(task(2, 1), vec![9]).unwrap();
+        assert!(store.has_group(2));
+    }
+
+    #[test]
+    fn results_that_have_no_place_are_errors() {
+        let mut store = Store::new(&groups(&[2, 3]));
+        store.insert(task(0, 0), vec![]).unwrap();
+        assert!(store.insert(task(0, 0), vec![]).unwrap_err().to_string().contains("twice"));
+        for (group, index) in [(0, 2), (2, 0), (usize::MAX, 0), (0, usize::MAX)] {
+            assert!(store.insert(task(group, index), vec![]).is_err());
+        }
+    }
+
+    #[test]
+    fn finished_tasks_travel_as_bits() {
+        let groups = groups(&[3, 3, 0, 9]);
+        let mut store = Store::new(&groups);
+        let done = [(0, 0), (1, 2), (3, 2), (3, 8)].map(|(group, index)| task(group, index));
+        done.iter().for_each(|&task| store.insert(task, vec![]).unwrap());
+        let bytes = store.bits().into_bytes();
+        assert_eq!(bytes.len(), 2);
+        let bits = Bits::from_bytes(&groups, bytes);
+        let all = groups.iter().enumerate().flat_map(|(group, of)| (0..of.count).map(move |index| task(group, index)));
+        assert_eq!(all.filter(|&task| bits.contains(task)).collect::<Vec<_>>(), done);
+    }
+}

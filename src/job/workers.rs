@@ -1,0 +1,48 @@
+//! A worker thread: takes tasks from the queue and does them. It calls neither MPI nor the terminal.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::prepare::Job;
+use super::queue::{Claim, TaskQueue};
+use super::stop::Stop;
+use super::Task;
+use crate::comm::failure::Failure;
+use crate::machine::allocator::KeepLarge;
+
+/// A task and what it leaves.
+pub type Done = (Task, Vec<u8>);
+
+/// What the worker threads of a rank hand to its main thread. Disconnected when all of them have ended.
+pub type Finished = Receiver<Result<Done, Failure>>;
+
+/// Does tasks of `queue` until there are no more, until one fails, or until this process is asked to stop.
+pub fn work(rank: usize, job: &Job, queue: &TaskQueue, stop: &Stop, finished: &Sender<Result<Done, Failure>>) {
+    let mut claim = None;
+    // Dropped before the claim, in whose room it is.
+    let large = KeepLarge::new();
+    while stop.wanted().is_none() {
+        if !claim.as_mut().is_some_and(Claim::go_on) {
+            // What this thread keeps is in the room that it has claimed.
+            large.give_back();
+            drop(claim.take());
+            claim = queue.take();
+        }
+        let Some(task) = claim.as_ref().map(|claim| claim.task) else { return };
+        // The panic hook has printed the message by the time that the panic is caught.
+        let outcome = catch_unwind(AssertUnwindSafe(|| run(rank, job, task)));
+        let outcome = outcome.unwrap_or(Err(Failure::Panicked));
+        let failed = outcome.is_err();
+        if finished.send(outcome.map(|result| (task, result))).is_err() || failed {
+            return;
+        }
+    }
+}
+
+fn run(rank: usize, job: &Job, task: Task) -> Result<Vec<u8>, Failure> {
+    if let Some(fault) = &job.fault {
+        fault.strike(rank)?;
+    }
+    Ok(job.client.run(task)?)
+}
