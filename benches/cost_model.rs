@@ -17,12 +17,14 @@ use std::path::PathBuf;
 
 use advstep_hpc::experiment::options::Options;
 use advstep_hpc::experiment::presets::Preset;
-use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Unit, width_label};
+use advstep_hpc::experiment::Experiment;
+use advstep_hpc::model::{Cell, EngineChoice, Unit, width_label};
 use advstep_hpc::machine;
 use advstep_hpc::machine::allocator::KeepLarge;
 use advstep_hpc::machine::clock::thread_time;
-use advstep_hpc::plan::{CellPlan, Resources, plan};
-use advstep_hpc::unit::measure;
+use advstep_hpc::job::Resources;
+use advstep_hpc::plan::{CellPlan, plan};
+use advstep_hpc::measure::measure;
 use unit_times::Measured;
 
 const RESOURCES: Resources = Resources { threads: 1, memory: 1 << 45 };

@@ -4,13 +4,14 @@
 //! a busy machine does not spoil their ratio. The dense engine keeps its weights where they fit 12 GiB.
 
 use advstep_hpc::experiment::options::Options;
-use advstep_hpc::experiment::{EngineChoice, Unit};
+use advstep_hpc::model::{EngineChoice, Unit};
 use advstep_hpc::kernels::Real;
 use advstep_hpc::machine;
 use advstep_hpc::machine::clock::thread_time;
-use advstep_hpc::network::implicit::gaussian_matrix::{GaussianMatrix, Side};
-use advstep_hpc::plan::{Resources, plan};
-use advstep_hpc::unit::measure;
+use advstep_hpc::linalg::gaussian_matrix::{GaussianMatrix, Side};
+use advstep_hpc::job::Resources;
+use advstep_hpc::plan::plan;
+use advstep_hpc::measure::measure;
 use ndarray::{Array2, s};
 use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};

@@ -9,14 +9,17 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use advstep_hpc::experiment::presets::Preset;
-use advstep_hpc::experiment::{Experiment, Unit};
+use advstep_hpc::experiment::Experiment;
+use advstep_hpc::model::Unit;
 use advstep_hpc::files::Target;
 use advstep_hpc::machine::clock::thread_time;
-use advstep_hpc::plan::{self, Plan, Resources};
+use advstep_hpc::job::Resources;
+use advstep_hpc::plan::{Plan, self};
 use advstep_hpc::run::codec;
 use advstep_hpc::run::journal::{Header, Journal};
 use advstep_hpc::run::records::Records;
-use advstep_hpc::unit::{UnitRecord, measure};
+use advstep_hpc::measure::measure;
+use advstep_hpc::record::UnitRecord;
 
 const RANKS: usize = 64;
 const RESOURCES: Resources = Resources { threads: 1, memory: 1 << 45 };

@@ -15,7 +15,7 @@ use advstep_hpc::machine;
 use advstep_hpc::plan::forecast::forecast;
 use advstep_hpc::plan::{self, report};
 use advstep_hpc::results::{self, Results, show};
-use advstep_hpc::{audit, export, figures, run, shard};
+use advstep_hpc::{audit, export, plot, run, shard};
 
 fn main() -> ExitCode {
     let outcome = machine::prepare().and_then(|()| dispatch(cli::parse().into_command()));

@@ -6,7 +6,7 @@ mod jobs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use advstep_hpc::activation::Activation;
+use advstep_hpc::model::Activation;
 use advstep_hpc::audit::{Network, Setting, interval, statements};
 use advstep_hpc::results::first_difference;
 use jobs::{finish, job, stderr};

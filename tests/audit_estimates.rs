@@ -1,12 +1,12 @@
 //! The estimators of the audit against cases with a known answer: LAPACK, finite differences, brute force, closed forms.
 
-use advstep_hpc::activation::Activation;
+use advstep_hpc::model::Activation;
 use advstep_hpc::audit::hessian::{norm_in_ball, operator_norm, scaled_to};
 use advstep_hpc::audit::network::norm;
 use advstep_hpc::audit::step_constant::{CHANGES, LARGEST, Line, root_log, smallest_drop};
 use advstep_hpc::audit::variation::{Effort, brackets};
 use advstep_hpc::audit::{Estimate, Network, Setting, flips, interval, variation};
-use advstep_hpc::experiment::{Cell, Readout};
+use advstep_hpc::model::{Cell, Readout};
 use advstep_hpc::random::NetworkStreams;
 use ndarray::{Array1, Array2, array};
 use ndarray_linalg::{Eigh, UPLO};

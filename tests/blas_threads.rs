@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use advstep_hpc::machine::{blas, prepare};
-use advstep_hpc::network::times_transposed;
+use advstep_hpc::linalg::matmul::times_transposed;
 use ndarray::Array2;
 
 /// How many threads OpenBLAS is asked to compute with; it starts no more than there are cores.

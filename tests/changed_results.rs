@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use advstep_hpc::files::Existing;
-use advstep_hpc::results::{self, Provenance, Results, first_differing_sample};
+use advstep_hpc::provenance::Provenance;
+use advstep_hpc::results::{Results, first_differing_sample, self};
 use results_common::{differing_layers, experiment, synthetic};
 
 fn advstep(arguments: &[&str]) -> Output {

@@ -3,9 +3,12 @@
 
 mod common;
 
-use advstep_hpc::experiment::{Cell, EngineChoice, Experiment, Readout, Unit};
-use advstep_hpc::plan::{Resources, plan};
-use advstep_hpc::unit::{Sample, measure};
+use advstep_hpc::experiment::Experiment;
+use advstep_hpc::model::{Cell, EngineChoice, Readout, Unit};
+use advstep_hpc::job::Resources;
+use advstep_hpc::plan::plan;
+use advstep_hpc::measure::measure;
+use advstep_hpc::record::Sample;
 use common::experiment;
 
 /// Standard errors a mean may be off: false alarm 6e-5 for each of the 100 or so assertions below.

@@ -2,11 +2,12 @@
 
 mod common;
 
-use advstep_hpc::experiment::Cell;
+use advstep_hpc::model::Cell;
 use advstep_hpc::network::Engine;
-use advstep_hpc::results::SearchName;
+use advstep_hpc::model::SearchName;
 use advstep_hpc::search::scan::NARROW;
-use advstep_hpc::unit::{Status, samples};
+use advstep_hpc::measure::samples;
+use advstep_hpc::record::Status;
 use common::naive::{Naive, along};
 use common::stored;
 

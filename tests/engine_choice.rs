@@ -2,11 +2,13 @@
 
 use std::process::{Command, Output};
 
-use advstep_hpc::experiment::EngineChoice;
+use advstep_hpc::model::EngineChoice;
 use advstep_hpc::experiment::options::Options;
 use advstep_hpc::experiment::presets::Preset;
-use advstep_hpc::plan::{Resources, plan};
-use advstep_hpc::results::{EngineName, SearchName, first_difference, read};
+use advstep_hpc::job::Resources;
+use advstep_hpc::plan::plan;
+use advstep_hpc::model::{EngineName, SearchName};
+use advstep_hpc::results::{first_difference, read};
 
 fn advstep(words: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_advstep-hpc")).args(words.split_whitespace()).output().unwrap()

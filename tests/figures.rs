@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use advstep_hpc::activation::Activation;
-use advstep_hpc::experiment::inputs::InputsLaw;
-use advstep_hpc::experiment::{Cell, Direction, EngineChoice, Experiment, INFINITE_WIDTH, Precision, Readout, SearchChoice, Unit};
-use advstep_hpc::figures::{self, Format, Picture};
-use advstep_hpc::results::{CellResults, EngineName, Provenance, Results, SearchName, Summary};
-use advstep_hpc::unit::{Sample, Status, UnitRecord};
+use advstep_hpc::model::Activation;
+use advstep_hpc::model::InputsLaw;
+use advstep_hpc::experiment::Experiment;
+use advstep_hpc::model::{Cell, Direction, EngineChoice, INFINITE_WIDTH, Precision, Readout, SearchChoice, Unit};
+use advstep_hpc::plot::{Format, Picture, self};
+use advstep_hpc::model::{EngineName, SearchName};
+use advstep_hpc::provenance::Provenance;
+use advstep_hpc::results::{CellResults, Results, Summary};
+use advstep_hpc::record::{Sample, Status, UnitRecord};
 use resvg::usvg;
 
 const NOTE: &str = "100 networks × 100 inputs per point, ±1 readout, gain 1, *η* ≤ 20";

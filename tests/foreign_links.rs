@@ -6,7 +6,7 @@ mod results_common;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use advstep_hpc::experiment::inputs::InputsLaw;
+use advstep_hpc::model::InputsLaw;
 use advstep_hpc::files::{Existing, seal};
 use advstep_hpc::results::{self, first_difference};
 use hdf5::{Extents, File, Group, Selection};

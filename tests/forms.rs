@@ -2,17 +2,20 @@
 
 mod common;
 
-use advstep_hpc::activation::Activation;
-use advstep_hpc::experiment::inputs::InputsLaw;
+use advstep_hpc::model::Activation;
+use advstep_hpc::model::InputsLaw;
 use advstep_hpc::experiment::options::Options;
-use advstep_hpc::experiment::{Cell, Direction, EngineChoice, Experiment, Precision, Readout, Unit};
+use advstep_hpc::experiment::Experiment;
+use advstep_hpc::model::{Cell, Direction, EngineChoice, Precision, Readout, Unit};
 use advstep_hpc::kernels::Real;
 use advstep_hpc::network::dense::{Dense, Keep, Storage};
 use advstep_hpc::network::{Engine, LinePoint};
-use advstep_hpc::plan::{Resources, plan};
+use advstep_hpc::job::Resources;
+use advstep_hpc::plan::plan;
 use advstep_hpc::random::NetworkStreams;
-use advstep_hpc::results::SearchName;
-use advstep_hpc::unit::{Sample, Settings, Status, measure, samples, samples_along};
+use advstep_hpc::model::SearchName;
+use advstep_hpc::measure::{Settings, measure, samples, samples_along};
+use advstep_hpc::record::{Sample, Status};
 use common::experiment;
 use common::law::two_samples;
 use common::naive::{Naive, along, dot};
@@ -107,7 +110,7 @@ fn check_certified(psi: Activation, cell: Cell, search: SearchName, direction: D
         let samples = samples_along(&mut engine, &settings).unwrap();
         let result = engine.value_and_gradient();
         let norm: Vec<f64> = samples.iter().map(|sample| sample.gradient_norm).collect();
-        let steps = advstep_hpc::unit::directions::steps(
+        let steps = advstep_hpc::measure::directions::steps(
             &mut engine,
             direction,
             &result.value,

@@ -2,12 +2,13 @@
 
 mod common;
 
-use advstep_hpc::experiment::{Cell, Readout};
+use advstep_hpc::model::{Cell, Readout};
 use advstep_hpc::network::Engine;
 use advstep_hpc::network::dense::{Dense, Keep, Storage};
 use advstep_hpc::random::NetworkStreams;
-use advstep_hpc::results::SearchName;
-use advstep_hpc::unit::{Sample, samples};
+use advstep_hpc::model::SearchName;
+use advstep_hpc::measure::samples;
+use advstep_hpc::record::Sample;
 use common::naive::{Naive, along, dot};
 use common::stored;
 

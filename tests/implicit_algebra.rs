@@ -3,7 +3,7 @@
 //! Residuals are relative to the sizes of what is compared, with the bounds [`bound`].
 
 use advstep_hpc::kernels::Real;
-use advstep_hpc::network::implicit::gaussian_matrix::{GaussianMatrix, Side};
+use advstep_hpc::linalg::gaussian_matrix::{GaussianMatrix, Side};
 use ndarray::{Array2, s};
 use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};

@@ -5,13 +5,14 @@
 
 mod common;
 
-use advstep_hpc::experiment::{Cell, Readout};
+use advstep_hpc::model::{Cell, Readout};
 use advstep_hpc::network::dense::{Dense, Keep, Storage};
-use advstep_hpc::network::implicit::gaussian_matrix::{GaussianMatrix, Side};
+use advstep_hpc::linalg::gaussian_matrix::{GaussianMatrix, Side};
 use advstep_hpc::network::implicit::{FirstLayer, Implicit};
 use advstep_hpc::random::NetworkStreams;
-use advstep_hpc::results::SearchName;
-use advstep_hpc::unit::{Sample, samples};
+use advstep_hpc::model::SearchName;
+use advstep_hpc::measure::samples;
+use advstep_hpc::record::Sample;
 use common::law::{one_sample, two_samples, two_sided};
 use ndarray::Array2;
 use statrs::distribution::{ContinuousCDF, Normal};

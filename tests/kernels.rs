@@ -1,6 +1,6 @@
 //! Every kernel at every level against a scalar twin written here from its definition, and all levels against each other to the bit.
 
-use advstep_hpc::experiment::{Cell, Readout};
+use advstep_hpc::model::{Cell, Readout};
 use advstep_hpc::kernels::gemm;
 use advstep_hpc::kernels::line::{self, Bin, Breakpoint, Row, Window};
 use advstep_hpc::kernels::masks::Masks;
@@ -9,8 +9,8 @@ use advstep_hpc::kernels::piece::{self, Piece, padded};
 use advstep_hpc::kernels::{Level, Real, at_level, relu};
 use advstep_hpc::network::dense::{Dense, Keep, Storage};
 use advstep_hpc::random::NetworkStreams;
-use advstep_hpc::results::SearchName;
-use advstep_hpc::unit;
+use advstep_hpc::model::SearchName;
+use advstep_hpc::measure;
 use ndarray::{Array2, ArrayView2, ShapeBuilder, s};
 
 /// Lengths around the lane counts and group sizes of all kernels.

@@ -2,13 +2,16 @@
 
 mod common;
 
-use advstep_hpc::experiment::{Cell, Experiment, INFINITE_WIDTH, Unit};
-use advstep_hpc::limit::grid::Grid;
-use advstep_hpc::limit::kernel::excess;
-use advstep_hpc::limit::{Limit, RESOLUTION, Resolution, grid_angles};
-use advstep_hpc::plan::{Resources, plan};
-use advstep_hpc::results::{EngineName, SearchName};
-use advstep_hpc::unit::{Sample, Status, measure};
+use advstep_hpc::experiment::Experiment;
+use advstep_hpc::model::{Cell, INFINITE_WIDTH, Unit};
+use advstep_hpc::infinite::grid::Grid;
+use advstep_hpc::infinite::kernel::excess;
+use advstep_hpc::infinite::{Limit, RESOLUTION, Resolution, grid_angles};
+use advstep_hpc::job::Resources;
+use advstep_hpc::plan::plan;
+use advstep_hpc::model::{EngineName, SearchName};
+use advstep_hpc::measure::measure;
+use advstep_hpc::record::{Sample, Status};
 use common::experiment;
 use rand_distr::{Distribution, StandardNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;

@@ -2,12 +2,13 @@
 
 mod common;
 
-use advstep_hpc::experiment::Cell;
+use advstep_hpc::model::Cell;
 use advstep_hpc::kernels::Real;
 use advstep_hpc::network::{Engine, LineBlock, LinePoint, ValueAndGradient};
-use advstep_hpc::results::SearchName;
+use advstep_hpc::model::SearchName;
 use advstep_hpc::search::{Outcome, Start, one_layer};
-use advstep_hpc::unit::{Sample, Status, samples};
+use advstep_hpc::measure::samples;
+use advstep_hpc::record::{Sample, Status};
 use common::stored;
 use ndarray::{Array2, ArrayView2};
 

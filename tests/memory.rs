@@ -7,8 +7,10 @@ use std::path::Path;
 use std::process::Command;
 
 use advstep_hpc::experiment::presets::Preset;
-use advstep_hpc::experiment::{Cell, Direction, EngineChoice, Experiment, Precision, SearchChoice};
-use advstep_hpc::plan::{self, Resources, memory};
+use advstep_hpc::experiment::Experiment;
+use advstep_hpc::model::{Cell, Direction, EngineChoice, Precision, SearchChoice};
+use advstep_hpc::job::Resources;
+use advstep_hpc::plan::{memory, self};
 use advstep_hpc::results::first_difference;
 #[cfg(feature = "mpi")]
 use jobs::{PROGRAM, finish, job, stderr};

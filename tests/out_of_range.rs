@@ -9,14 +9,17 @@ use std::time::Duration;
 
 use ndarray::{Array2, ArrayView2, array};
 
-use advstep_hpc::activation::Activation;
+use advstep_hpc::model::Activation;
 use advstep_hpc::cli::request::{ExportRequest, RunRequest};
 use advstep_hpc::comm::failure::conclude;
-use advstep_hpc::experiment::{Cell, Direction, EngineChoice, Experiment, INFINITE_WIDTH, Precision, SearchChoice, Unit};
+use advstep_hpc::experiment::Experiment;
+use advstep_hpc::model::{Cell, Direction, EngineChoice, INFINITE_WIDTH, Precision, SearchChoice, Unit};
 use advstep_hpc::network::{Engine, LineBlock, LinePoint, ValueAndGradient};
-use advstep_hpc::plan::{Resources, plan};
+use advstep_hpc::job::Resources;
+use advstep_hpc::plan::plan;
 use advstep_hpc::search::{NotFinite, Start, descent, march, one_layer, scan, trace};
-use advstep_hpc::unit::{OutOfRange, UnitRecord, measure};
+use advstep_hpc::measure::{OutOfRange, measure};
+use advstep_hpc::record::UnitRecord;
 use advstep_hpc::{export, run};
 
 /// The experiment whose f32 run found all of its steps, among them NaN: 87.5 % in f64. No option can ask for it any more.

@@ -7,9 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use advstep_hpc::error::{BadInput, EXIT_BAD_INPUT, exit_code};
-use advstep_hpc::experiment::INFINITE_WIDTH;
+use advstep_hpc::model::INFINITE_WIDTH;
 use advstep_hpc::files::Existing;
-use advstep_hpc::results::{self, EngineName, Results, SearchName, first_difference};
+use advstep_hpc::model::{EngineName, SearchName};
+use advstep_hpc::results::{Results, first_difference, self};
 use results_common::{differing_layers, experiment, synthetic};
 use tempfile::TempDir;
 
@@ -29,7 +30,7 @@ fn assert_same(a: &Results, b: &Results) {
         for (x, y) in x.records.iter().zip(&y.records) {
             assert_eq!((x.unit, x.seconds.to_bits(), x.samples.len()), (y.unit, y.seconds.to_bits(), y.samples.len()));
             for (x, y) in x.samples.iter().zip(&y.samples) {
-                let bits = |s: &advstep_hpc::unit::Sample| (s.step.to_bits(), s.gradient_norm.to_bits(), s.value.to_bits());
+                let bits = |s: &advstep_hpc::record::Sample| (s.step.to_bits(), s.gradient_norm.to_bits(), s.value.to_bits());
                 assert_eq!((bits(x), x.status, x.evaluations), (bits(y), y.status, y.evaluations));
             }
         }
@@ -340,7 +341,7 @@ fn the_first_difference_is_named() {
     assert!(text.starts_with("/value: element ") && text.ends_with(" is -0 against 0"), "{text}");
     let text = difference(&|r| r.cells[3].records[2].samples[1].evaluations += 1);
     assert!(text.starts_with("/evaluations: element 254 is"), "{text}");
-    let text = difference(&|r| r.cells[5].search = advstep_hpc::results::SearchName::Line);
+    let text = difference(&|r| r.cells[5].search = advstep_hpc::model::SearchName::Line);
     assert_eq!(text, "/search: element 5 is 5 against 0");
     let text = difference(&|r| r.experiment.seed = 43);
     assert!(text.starts_with("/@experiment: ") || text.starts_with("/@seed: "), "{text}");

@@ -2,7 +2,8 @@
 
 mod results_common;
 
-use advstep_hpc::experiment::{Experiment, INFINITE_WIDTH};
+use advstep_hpc::experiment::Experiment;
+use advstep_hpc::model::INFINITE_WIDTH;
 use advstep_hpc::results::show::{Format, show};
 use results_common::{experiment, synthetic};
 use serde_json::Value;

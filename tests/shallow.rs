@@ -5,18 +5,19 @@
 
 mod common;
 
-use advstep_hpc::activation::Activation;
+use advstep_hpc::model::Activation;
 use advstep_hpc::experiment::options::Options;
 use advstep_hpc::experiment::presets::Preset;
-use advstep_hpc::experiment::{Cell, Direction, Readout, SearchChoice};
+use advstep_hpc::model::{Cell, Direction, Readout, SearchChoice};
 use advstep_hpc::kernels::Real;
 use advstep_hpc::network::dense::{Dense, Keep, Storage};
-use advstep_hpc::network::implicit::shallow::{Shallow, is_shallow};
+use advstep_hpc::network::shallow::{Shallow, is_shallow};
 use advstep_hpc::network::{Engine, LinePoint, ValueAndGradient, sphere_inputs};
 use advstep_hpc::random::NetworkStreams;
-use advstep_hpc::results::SearchName;
-use advstep_hpc::unit::directions::descent;
-use advstep_hpc::unit::{Sample, samples};
+use advstep_hpc::model::SearchName;
+use advstep_hpc::measure::directions::descent;
+use advstep_hpc::measure::samples;
+use advstep_hpc::record::Sample;
 use common::law::two_samples;
 use ndarray::{Array1, Array2, Axis, s};
 

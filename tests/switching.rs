@@ -3,11 +3,11 @@
 mod results_common;
 
 use advstep_hpc::experiment::Experiment;
-use advstep_hpc::figures::{self, Format};
+use advstep_hpc::plot::{Format, self};
 use advstep_hpc::results::show::{self, show};
 use advstep_hpc::results::switching::{Along, switching};
 use advstep_hpc::results::{CellResults, Results};
-use advstep_hpc::unit::Status;
+use advstep_hpc::record::Status;
 use results_common::{experiment, synthetic};
 
 /// Depth L: one network fails at one input where d < 20 L or k < 50 L; all others switch.

@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use advstep_hpc::experiment::presets::Preset;
-use advstep_hpc::experiment::{Experiment, Unit};
+use advstep_hpc::experiment::Experiment;
+use advstep_hpc::model::Unit;
 use advstep_hpc::files::Target;
-use advstep_hpc::plan::{self, Plan, Resources};
+use advstep_hpc::job::Resources;
+use advstep_hpc::plan::{Plan, self};
 use advstep_hpc::run::journal::{self, Header, Journal};
 use advstep_hpc::run::records::Records;
-use advstep_hpc::unit::{Sample, Status, UnitRecord};
+use advstep_hpc::record::{Sample, Status, UnitRecord};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;

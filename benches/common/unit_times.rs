@@ -9,9 +9,9 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-use advstep_hpc::experiment::{Cell, INFINITE_WIDTH};
+use advstep_hpc::model::{Cell, INFINITE_WIDTH};
 use advstep_hpc::kernels::Level;
-use advstep_hpc::machine::versions::Versions;
+use advstep_hpc::provenance::Versions;
 use advstep_hpc::plan::CellPlan;
 use anyhow::Context;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};

@@ -289,7 +289,7 @@ fn is_at_most(x: f64, bound: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activation::Activation;
+    use crate::model::Activation;
     use crate::audit::Setting;
 
     /// A claim on 100 networks at γ.

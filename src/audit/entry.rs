@@ -57,7 +57,7 @@ impl Verdict {
 pub enum Scope {
     One(Setting),
     /// All settings of an activation together.
-    Across(crate::activation::Activation),
+    Across(crate::model::Activation),
 }
 
 /// One line of the audit.

@@ -9,9 +9,9 @@ use ndarray::Array2;
 use super::entry::Scope;
 use super::run::Audit;
 use super::{Entry, Measured, statements};
-use crate::activation::Activation;
+use crate::model::Activation;
 use crate::files::{self, Existing, place, seal};
-use crate::results::Provenance;
+use crate::provenance::Provenance;
 use crate::results::write::{set_number, set_text, write_provenance};
 
 const FORMAT: &str = "advstep-hpc audit";

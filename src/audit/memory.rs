@@ -1,7 +1,7 @@
 //! How many bytes an audit holds, and so on how many threads it may work.
 
 use super::Setting;
-use crate::plan::memory::{PROCESS, THREAD};
+use crate::job::resources::{PROCESS, THREAD};
 
 /// Bytes of a network and of the largest measurement that is made on it: no less, and up to twice as many, as were seen.
 pub fn network_bytes(setting: &Setting) -> u64 {
@@ -27,7 +27,7 @@ pub fn threads_that_fit(largest: u64, records: u64, threads: usize, memory: u64)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activation::Activation;
+    use crate::model::Activation;
 
     #[test]
     fn threads_that_do_not_fit_are_left_out() {

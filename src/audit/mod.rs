@@ -25,7 +25,7 @@ pub mod subsets;
 pub mod table;
 pub mod variation;
 
-use crate::activation::Activation;
+use crate::model::Activation;
 
 pub use claim::Claim;
 pub use entry::{Entry, Estimate, Outcome, Verdict};

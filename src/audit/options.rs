@@ -1,7 +1,7 @@
 //! What to audit: validated options.
 
 use super::{Setting, Statement, statements};
-use crate::activation::Activation;
+use crate::model::Activation;
 use crate::error::BadInput;
 use crate::text::short;
 

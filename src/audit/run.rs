@@ -18,13 +18,13 @@ use crate::cli::audit::AuditRequest;
 use crate::comm::failure::{Failure, end_job, end_job_on_panic};
 use crate::comm::{self, Comm, agree};
 use crate::error::BadInput;
-use crate::experiment::Unit;
+use crate::model::Unit;
 use crate::files::{self, Target, place};
 use crate::machine::{self, terminal};
-use crate::plan::assign::share_of;
-use crate::results::Provenance;
-use crate::run::prepare::resources;
-use crate::{cli, figures};
+use crate::job::assign::share_of;
+use crate::provenance::Provenance;
+use crate::job::resources::resources;
+use crate::{cli, plot};
 
 /// How long the main thread sleeps when there is nothing to do.
 const NAP: Duration = Duration::from_millis(5);

@@ -92,7 +92,7 @@ fn choose(mut row: ArrayViewMut1<f64>, a: ArrayView1<f64>, size: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activation::Activation;
+    use crate::model::Activation;
     use crate::audit::Setting;
 
     /// The supremum by trying every set.

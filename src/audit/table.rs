@@ -5,7 +5,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use super::entry::Scope;
 use super::run::Audit;
 use super::{Entry, Setting, statements};
-use crate::activation::Activation;
+use crate::model::Activation;
 
 /// The statements that can be audited, one a line.
 pub fn list() -> String {

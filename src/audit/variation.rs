@@ -18,7 +18,7 @@ use super::hessian::scaled_to;
 use super::lanczos::extremes;
 use super::network::{Purpose, norm};
 use super::{Network, Setting};
-use crate::activation::Activation;
+use crate::model::Activation;
 use crate::random::normal::StandardNormal;
 
 /// How long to search: random starts at each radius, besides those that know the network, and ascent steps of each start.

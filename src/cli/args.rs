@@ -7,12 +7,12 @@ use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
 use super::audit;
-use crate::activation::Activation;
+use crate::model::Activation;
 use crate::experiment::presets::Preset;
-use crate::experiment::{Direction, EngineChoice, Precision, Readout, SearchChoice};
-use crate::figures;
+use crate::model::{Direction, EngineChoice, Precision, Readout, SearchChoice};
+use crate::plot;
 use crate::results::show;
-use crate::shard::Shard;
+use crate::experiment::Shard;
 
 const EXAMPLES: &str = "\
 Examples:

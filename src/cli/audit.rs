@@ -7,11 +7,11 @@ use clap::Args;
 
 use super::args::number;
 use super::request::{command_line, existing, memory, threads};
-use crate::activation::Activation;
+use crate::model::Activation;
 use crate::audit::Options;
 use crate::audit::options::Typed;
 use crate::error::BadInput;
-use crate::figures;
+use crate::plot;
 use crate::files::Existing;
 
 pub const EXAMPLES: &str = "\

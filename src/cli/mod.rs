@@ -34,7 +34,7 @@ pub fn parse() -> Cli {
         }
         // The long version text asks the libraries: it is made only when it is wanted.
         Err(error) if error.kind() == ErrorKind::DisplayVersion => {
-            let _ = print(&format!("{}\n", crate::machine::version_text().trim_end()));
+            let _ = print(&format!("{}\n", crate::provenance::version_text().trim_end()));
             std::process::exit(0)
         }
         Err(error) => error.exit(),

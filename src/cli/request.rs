@@ -12,11 +12,12 @@ use super::args::{
 use crate::error::BadInput;
 use crate::experiment::options::Options;
 use crate::experiment::presets::Preset;
-use crate::experiment::{EngineChoice, Experiment, Unit};
-use crate::figures;
+use crate::experiment::Experiment;
+use crate::model::{EngineChoice, Unit};
+use crate::plot;
 use crate::files::{Existing, check_input, check_not_input, check_output_dir};
 use crate::results::show;
-use crate::shard::Shard;
+use crate::experiment::Shard;
 use crate::status::{self, Status};
 use crate::text::short;
 
@@ -405,7 +406,7 @@ mod tests {
 
     use super::super::args::{Cli, Command};
     use super::*;
-    use crate::experiment::{Cell, Readout};
+    use crate::model::{Cell, Readout};
 
     fn command(words: &str) -> Command {
         Cli::try_parse_from(words.split_whitespace()).unwrap().into_command()

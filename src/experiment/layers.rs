@@ -82,7 +82,8 @@ mod tests {
     use super::*;
     use crate::experiment::options::Options;
     use crate::experiment::presets::Preset;
-    use crate::experiment::{Cell, Experiment};
+    use crate::experiment::Experiment;
+    use crate::model::Cell;
 
     fn from(text: &str) -> Result<Experiment, BadInput> {
         Experiment::from_toml(&format!("dims = [10, 5]\n{text}\n"), "test")

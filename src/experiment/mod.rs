@@ -15,94 +15,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use toml::{Table, Value};
 
-use crate::activation::Activation;
+use crate::model::Activation;
 use crate::text::{apart, short};
 pub use cell::Cell;
 use inputs::InputsLaw;
-
-/// The width that stands for k = ∞: more than any width that is run, so that orders come out right, and the largest number of the
-/// int64 arrays in files.
-pub const INFINITE_WIDTH: usize = i64::MAX as usize;
-
-/// A width as people write it: `100` or `∞`.
-pub fn width_label(width: usize) -> String {
-    if width == INFINITE_WIDTH { "∞".to_string() } else { width.to_string() }
-}
-
-/// The law of the readout weights a_j.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Readout {
-    /// ±1 with equal chance (the paper's equation 1).
-    Sign,
-    /// N(0, 1) (the paper's footnote 2).
-    Gaussian,
-}
-
-/// The arithmetic in which a network is evaluated. The weights are the same numbers in both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    F32,
-    F64,
-}
-
-/// Which engine multiplies with the weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum EngineChoice {
-    /// The cheapest for each cell, by the cost model of the plan.
-    Auto,
-    /// Every weight is drawn and multiplied.
-    Dense,
-    /// Products with the weights are drawn in place of the weights.
-    Implicit,
-}
-
-/// How the smallest step is searched for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum SearchChoice {
-    /// Exact for one hidden layer and for narrow deep networks, scan for wide deep ones.
-    Auto,
-    /// Exact everywhere: tracing at depth 2 and more, whatever it costs.
-    Exact,
-    /// Scan everywhere.
-    Scan,
-}
-
-/// Where a step goes; `unit::directions` has the formulas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-#[repr(u8)]
-pub enum Direction {
-    /// Against the gradient, or along it where f < 0: the paper's step.
-    Gradient = 0,
-    /// The signs of the gradient's coordinates: the fast gradient sign method.
-    Sign = 1,
-    /// The same for all inputs: the gradient of the network without its activations, Σ a_l w_l at depth 1.
-    Universal = 2,
-    /// Uniform on the sphere: a control.
-    Random = 3,
-    /// Many small steps along the gradient of where they are.
-    Descent = 4,
-}
-
-impl Direction {
-    pub const ALL: [Direction; 5] =
-        [Direction::Gradient, Direction::Sign, Direction::Universal, Direction::Random, Direction::Descent];
-
-    /// The name in files and tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Direction::Gradient => "gradient",
-            Direction::Sign => "sign",
-            Direction::Universal => "universal",
-            Direction::Random => "random",
-            Direction::Descent => "descent",
-        }
-    }
-}
 
 /// A validated experiment: everything that decides the science datasets, byte for byte.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -171,15 +87,6 @@ fn serialize_extra_widths<S: Serializer>(extra: &BTreeMap<usize, Vec<usize>>, to
 
 fn serialize_extra_cells<S: Serializer>(cells: &[Cell], to: S) -> Result<S::Ok, S::Error> {
     to.collect_seq(cells.iter().map(|cell| toml_widths(&[cell.depth, cell.dim, cell.width])))
-}
-
-/// One network of one cell with all of its inputs: the piece of work that ranks and threads share out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Unit {
-    /// Index into [`Experiment::cells`].
-    pub cell: usize,
-    /// Index of the network within its cell.
-    pub network: usize,
 }
 
 impl Experiment {

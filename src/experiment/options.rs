@@ -8,11 +8,11 @@ use super::inputs::InputsLaw;
 use super::layers;
 use super::presets::Preset;
 use super::{Cell, Direction, EngineChoice, Experiment, INFINITE_WIDTH, Precision, Readout, SearchChoice};
-use crate::activation::Activation;
+use crate::model::Activation;
 use crate::error::BadInput;
-use crate::network::CHUNK;
+use crate::linalg::matmul::CHUNK;
 use crate::text::short;
-use crate::unit::Sample;
+use crate::record::Sample;
 
 /// Most samples (cells × networks × inputs) of one experiment: rank 0 holds all of their records until they are written.
 const MAX_SAMPLES: f64 = 1e9;

@@ -45,7 +45,7 @@ impl Preset {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::Cell;
+    use crate::model::Cell;
 
     #[test]
     fn quick_is_the_grid_it_promises() {

@@ -5,7 +5,9 @@
 //! their end, and [`hdf5`](mod@hdf5) opens them without the HDF5 library's own locks.
 
 mod abandon;
+pub mod attribute;
 pub mod check;
+pub mod contained;
 pub mod hdf5;
 pub mod lock;
 pub mod place;

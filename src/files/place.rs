@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
 use super::abandon::Abandoned;
 
@@ -100,6 +100,21 @@ fn put(file: NamedTempFile, path: &Path, existing: Existing) -> io::Result<()> {
         Existing::Replace => file.persist(path),
     };
     placed.map_err(|error| error.error)?;
+    sync_directory(directory_of(path))
+}
+
+/// Renames the finished file `from` to `path`, in the same directory. It keeps its name if that fails.
+///
+/// # Errors
+/// Those of the file system; with [`Existing::Refuse`] also that there is a file.
+pub fn rename(from: &Path, path: &Path, existing: Existing) -> io::Result<()> {
+    match existing {
+        Existing::Replace => fs::rename(from, path)?,
+        Existing::Refuse => TempPath::try_from_path(from)?.persist_noclobber(path).map_err(|failed| {
+            let _ = failed.path.keep();
+            failed.error
+        })?,
+    }
     sync_directory(directory_of(path))
 }
 
@@ -235,6 +250,20 @@ mod tests {
                 file.write_all(b"more").unwrap();
             }
         });
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_renamed_keeps_its_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "to"].map(|name| directory.path().join(name));
+        fs::write(&from, "new").unwrap();
+        fs::write(&to, "old").unwrap();
+        assert_eq!(rename(&from, &to, Existing::Refuse).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!((fs::read(&from).unwrap(), fs::read(&to).unwrap()), (b"new".to_vec(), b"old".to_vec()));
+        rename(&from, &to, Existing::Replace).unwrap();
+        assert_eq!((fs::read(&to).unwrap(), names(directory.path())), (b"new".to_vec(), vec![OsString::from("to")]));
+        rename(&to, &from, Existing::Refuse).unwrap();
+        assert_eq!(names(directory.path()), ["from"]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod assign;
 mod fault;
 mod gather;
 pub mod journal;
+mod message;
 mod prepare;
 pub mod progress;
 mod queue;
@@ -97,7 +98,7 @@ pub trait Client: Sync {
     fn identity(&self) -> Table;
 
     /// The tasks, in groups.
-    fn groups(&self) -> Vec<Group>;
+    fn groups(&self) -> &[Group];
 
     /// Whether the task is part of this job: a shard has some of each group.
     fn has(&self, _task: Task) -> bool {
@@ -110,8 +111,8 @@ pub trait Client: Sync {
     /// Most bytes of a result.
     fn largest_result(&self) -> usize;
 
-    /// Does a task, on any thread.
-    fn run(&self, task: Task) -> anyhow::Result<Vec<u8>>;
+    /// What one thread does its tasks with. Called on that thread.
+    fn worker(&self) -> Box<dyn Worker + '_>;
 
     /// Refuses bytes that are no result of `task`.
     fn check(&self, task: Task, result: &[u8]) -> Result<(), String>;
@@ -144,6 +145,15 @@ pub trait Client: Sync {
     fn product(&self, store: &mut Store, provenance: Provenance) -> Option<Box<dyn Product>>;
 }
 
+/// Does tasks, one after another, on one thread.
+pub trait Worker {
+    /// The result of `task`.
+    fn run(&mut self, task: Task) -> anyhow::Result<Vec<u8>>;
+
+    /// Frees the memory that is kept from one task for the next, because the next one is of another group.
+    fn release(&mut self) {}
+}
+
 /// Words for progress and messages.
 #[derive(Debug, Clone, Copy)]
 pub struct Nouns {
@@ -163,12 +173,12 @@ pub trait Product {
 /// Runs a job on all ranks that this process was started with, and writes its file. `request` makes the request from what was typed, `client`
 /// the client from that and what this rank has; both are called once the ranks know each other, so that what they refuse is printed once.
 ///
-/// To be called at most once in a process, on the main thread. An error of type [`Reported`](comm::failure::Reported) has been
-/// printed; [`conclude`](comm::failure::conclude) knows.
+/// To be called at most once in a process, on the main thread. Returns whether this is the rank that wrote. An error of type
+/// [`Reported`](comm::failure::Reported) has been printed; [`conclude`](comm::failure::conclude) knows.
 pub fn run<R, C: Client>(
     request: impl FnOnce() -> anyhow::Result<(Settings, R)>,
     client: impl FnOnce(R, Resources) -> anyhow::Result<C>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let comm = comm::start()?;
     let comm = &*comm;
     end_job_on_panic(comm);
@@ -191,7 +201,7 @@ pub fn run<R, C: Client>(
             }
         }),
     }
-    Ok(())
+    Ok(comm.rank() == 0)
 }
 
 /// On rank 0: does its tasks, gathers the results of all, and writes.
@@ -245,4 +255,66 @@ fn compute<T>(
         drop(sender);
         serve(&finished, &queue).unwrap_or_else(|failure| end_job(comm, &failure))
     })
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// A client whose tasks are to square their indices.
+    pub struct Squares {
+        groups: Vec<Group>,
+    }
+
+    impl Squares {
+        /// Groups of these many tasks.
+        pub fn new(counts: &[usize]) -> Self {
+            Self { groups: counts.iter().map(|&count| Group { count, seconds: 1.0, bytes: 1 }).collect() }
+        }
+    }
+
+    impl Client for Squares {
+        fn identity(&self) -> Table {
+            "what = 'squares'".parse().unwrap()
+        }
+        fn groups(&self) -> &[Group] {
+            &self.groups
+        }
+        fn memory(&self) -> u64 {
+            u64::MAX
+        }
+        fn largest_result(&self) -> usize {
+            8
+        }
+        fn worker(&self) -> Box<dyn Worker + '_> {
+            Box::new(Squarer)
+        }
+        fn check(&self, task: Task, result: &[u8]) -> Result<(), String> {
+            if result == square(task) { Ok(()) } else { Err("not the square".to_string()) }
+        }
+        fn summary(&self) -> String {
+            "squares".to_string()
+        }
+        fn nouns(&self) -> Nouns {
+            Nouns { tasks: "squares", groups: "groups" }
+        }
+        fn is_finished(&self, _path: &Path) -> bool {
+            false
+        }
+        fn product(&self, _store: &mut Store, _provenance: Provenance) -> Option<Box<dyn Product>> {
+            None
+        }
+    }
+
+    struct Squarer;
+
+    impl Worker for Squarer {
+        fn run(&mut self, task: Task) -> anyhow::Result<Vec<u8>> {
+            Ok(square(task))
+        }
+    }
+
+    pub fn square(task: Task) -> Vec<u8> {
+        (task.index as u64).pow(2).to_le_bytes().to_vec()
+    }
 }

@@ -7,9 +7,8 @@ use crossbeam_channel::{Receiver, Sender};
 use super::prepare::Job;
 use super::queue::{Claim, TaskQueue};
 use super::stop::Stop;
-use super::Task;
+use super::{Task, Worker};
 use crate::comm::failure::Failure;
-use crate::machine::allocator::KeepLarge;
 
 /// A task and what it leaves.
 pub type Done = (Task, Vec<u8>);
@@ -20,18 +19,17 @@ pub type Finished = Receiver<Result<Done, Failure>>;
 /// Does tasks of `queue` until there are no more, until one fails, or until this process is asked to stop.
 pub fn work(rank: usize, job: &Job, queue: &TaskQueue, stop: &Stop, finished: &Sender<Result<Done, Failure>>) {
     let mut claim = None;
-    // Dropped before the claim, in whose room it is.
-    let large = KeepLarge::new();
+    // Dropped before the claim, which is for its memory.
+    let mut worker = job.client.worker();
     while stop.wanted().is_none() {
         if !claim.as_mut().is_some_and(Claim::go_on) {
-            // What this thread keeps is in the room that it has claimed.
-            large.give_back();
+            worker.release();
             drop(claim.take());
             claim = queue.take();
         }
         let Some(task) = claim.as_ref().map(|claim| claim.task) else { return };
         // The panic hook has printed the message by the time that the panic is caught.
-        let outcome = catch_unwind(AssertUnwindSafe(|| run(rank, job, task)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| run(rank, job, &mut *worker, task)));
         let outcome = outcome.unwrap_or(Err(Failure::Panicked));
         let failed = outcome.is_err();
         if finished.send(outcome.map(|result| (task, result))).is_err() || failed {
@@ -40,9 +38,9 @@ pub fn work(rank: usize, job: &Job, queue: &TaskQueue, stop: &Stop, finished: &S
     }
 }
 
-fn run(rank: usize, job: &Job, task: Task) -> Result<Vec<u8>, Failure> {
+fn run(rank: usize, job: &Job, worker: &mut dyn Worker, task: Task) -> Result<Vec<u8>, Failure> {
     if let Some(fault) = &job.fault {
         fault.strike(rank)?;
     }
-    Ok(job.client.run(task)?)
+    Ok(worker.run(task)?)
 }

@@ -6,7 +6,8 @@
 
 use super::line::Row;
 use super::{Real, relu};
-use crate::activation::{Activation, Function, with_function};
+use crate::model::Activation;
+use crate::model::activation::{Function, with_function};
 
 /// Replaces each z by ψ(z).
 pub fn apply<T: Real>(psi: Activation, z: &mut [T]) {

@@ -16,8 +16,8 @@ use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::activation::Activation;
-use crate::experiment::Cell;
+use crate::model::Activation;
+use crate::model::Cell;
 use crate::kernels::{Real, activation};
 use crate::random::NetworkStreams;
 
@@ -124,14 +124,4 @@ pub trait Engine<T: Real> {
     /// The weights of a layer from 2 to L, k_l × k_(l−1), a row a neuron, or `None` from an engine that has none. For searches that need
     /// them as they are.
     fn layer_weights(&mut self, layer: usize) -> Option<Array2<T>>;
-}
-
-/// The first `inputs` inputs of a network on the sphere of radius √d, n × d.
-pub fn sphere_inputs<T: Real>(streams: NetworkStreams, cell: Cell, inputs: usize) -> Array2<T> {
-    let mut batch = zeros((inputs, cell.dim));
-    let mut scratch = Vec::new();
-    for (index, mut row) in batch.rows_mut().into_iter().enumerate() {
-        T::fill_with(row.as_slice_mut().expect("rows are contiguous"), &mut scratch, |out| streams.input(index, out));
-    }
-    batch
 }

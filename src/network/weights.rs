@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
 use super::product::filled;
-use crate::experiment::Cell;
+use crate::model::Cell;
 use crate::kernels::Real;
 use crate::random::{NetworkStreams, block_rows, blocks};
 

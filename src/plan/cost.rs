@@ -4,14 +4,14 @@
 //! and measured seconds side by side. Predictions order the units, drive the progress bar, and choose the engine of a cell under `--engine
 //! auto`: the rates are constants so that the choice is the same everywhere.
 
-use crate::activation::Activation;
-use crate::experiment::{Cell, Direction, Experiment, Precision, Readout};
+use crate::model::Activation;
+use crate::experiment::Experiment;
+use crate::model::{Cell, Direction, Precision, Readout};
 use crate::kernels::masks;
-use crate::limit;
+use crate::infinite;
 use crate::network::dense::{Keep, Storage};
 use crate::network::implicit::FirstLayer;
-use crate::network::implicit::shallow::is_shallow;
-use crate::results::{EngineName, SearchName};
+use crate::model::{EngineName, Method, SearchName};
 use crate::search::trace;
 
 /// What one unit (one network) of a cell is predicted to take.
@@ -110,7 +110,7 @@ const REFINED: f64 = 440.0;
 
 /// The cost of one unit of a cell of infinite width.
 fn of_limit(cell: Cell, experiment: &Experiment) -> UnitCost {
-    let points = limit::points(cell, experiment) as f64;
+    let points = infinite::points(cell, experiment.gain, experiment.bound) as f64;
     let (inputs, depth) = (experiment.inputs as f64, cell.depth as f64);
     let flops = points * points * points / 3.0 + inputs * points * points;
     let covariances = points * points / 2.0 + inputs * REFINED;
@@ -129,7 +129,8 @@ fn linear_pieces(cell: Cell) -> f64 {
 }
 
 /// The cost of one unit of `cell`.
-pub fn of_unit(cell: Cell, experiment: &Experiment, engine: EngineName, search: SearchName, keep: Keep) -> UnitCost {
+pub fn of_unit(cell: Cell, experiment: &Experiment, method: Method, keep: Keep) -> UnitCost {
+    let Method { engine, search } = method;
     let lines = experiment.directions.iter().filter(|&&direction| direction != Direction::Descent).count() as f64;
     let shape = Shape {
         cell,
@@ -161,7 +162,7 @@ pub fn of_unit(cell: Cell, experiment: &Experiment, engine: EngineName, search: 
     };
     match engine {
         EngineName::Dense => shape.dense(search, keep),
-        EngineName::Implicit if is_shallow(cell, experiment) => shape.shallow(experiment.inputs, keep),
+        EngineName::Shallow => shape.shallow(experiment.inputs, keep),
         EngineName::Implicit => shape.implicit(experiment.inputs),
         EngineName::Limit => of_limit(cell, experiment),
     }
@@ -234,7 +235,7 @@ impl Shape {
         self.gradients * (product - 2.0 * masks::additions(self.inputs as usize, neurons, fan_in))
     }
 
-    /// One hidden layer in the directions of inputs and gradients, as `network::implicit::shallow` does it.
+    /// One hidden layer in the directions of inputs and gradients, as `network::shallow` does it.
     fn shallow(&self, count: usize, keep: Keep) -> UnitCost {
         let Self { cell, inputs, dim, first: width, .. } = *self;
         let product = 2.0 * inputs * inputs * width;

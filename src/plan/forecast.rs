@@ -2,9 +2,10 @@
 
 use bytesize::ByteSize;
 
-use super::assign::{assign, loads_of_threads};
+use super::Plan;
 use super::report::span;
-use super::{Plan, Resources};
+use crate::job::Resources;
+use crate::job::assign::{assign, loads_of_threads};
 
 /// Limits of time are asked for with this much room: predictions are of one core of another machine.
 const TIME_FACTOR: f64 = 1.5;
@@ -32,10 +33,10 @@ pub struct Forecast {
 
 /// Deals the units of `plan` to ranks, and the units of each rank to its threads, as a run does.
 pub fn forecast(plan: &Plan, resources: Resources, ranks: usize) -> Forecast {
-    let costs: Vec<f64> = plan.cells.iter().map(|cell| cell.cost.seconds).collect();
-    let shares = assign(&costs, plan.networks, ranks);
-    let work: Vec<f64> = shares.iter().map(|share| share.iter().map(|unit| costs[unit.cell]).sum()).collect();
-    let ends = shares.iter().map(|share| most(&loads_of_threads(share, &costs, resources.threads)));
+    let groups = plan.groups();
+    let shares = assign(&groups, ranks);
+    let work: Vec<f64> = shares.iter().map(|share| share.iter().map(|task| groups[task.group].seconds).sum()).collect();
+    let ends = shares.iter().map(|share| most(&loads_of_threads(share, &groups, resources.threads)));
     let makespan = ends.fold(0.0, f64::max);
     let total: f64 = work.iter().sum();
     let ratio = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 1.0 };

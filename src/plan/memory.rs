@@ -1,23 +1,20 @@
 //! How many bytes a unit holds, in each of the ways it can be run.
 
-use crate::activation::Activation;
-use crate::experiment::{Cell, Experiment};
-use crate::limit;
+use crate::model::Activation;
+use crate::experiment::Experiment;
+use crate::model::Cell;
+use crate::infinite;
+use crate::job::resources::{PROCESS, THREAD};
 use crate::machine::allocator::{BESIDE, LARGE};
 use crate::network::dense::{Keep, Storage};
 use crate::network::implicit::FirstLayer;
-use crate::network::implicit::shallow::is_shallow;
 use crate::random::BLOCK_ROWS;
-use crate::results::{EngineName, SearchName};
+use crate::model::{EngineName, Method, SearchName};
 use crate::search::{one_layer, scan};
-use crate::unit::Sample;
+use crate::record::Sample;
 
 use super::{cost, number_bytes};
 
-/// Bytes of a rank besides its units: program, libraries, MPI and HDF5 buffers.
-pub const PROCESS: u64 = 96 << 20;
-/// Work space of BLAS and stack of one thread.
-pub const THREAD: u64 = 40 << 20;
 /// A record without its samples, and its allocation.
 const UNIT: u64 = 160;
 
@@ -42,13 +39,14 @@ pub struct Footprint {
 }
 
 /// The ways to run a unit of `cell`, the fastest and largest first.
-pub fn footprints(cell: Cell, experiment: &Experiment, engine: EngineName, search: SearchName) -> Vec<Footprint> {
+pub fn footprints(cell: Cell, experiment: &Experiment, method: Method) -> Vec<Footprint> {
+    let Method { engine, search } = method;
     use Storage::{Regenerated, Stored};
     if engine == EngineName::Limit {
         let keep = Keep { weights: Regenerated, line: Regenerated };
         return vec![Footprint { keep, bytes: limit_bytes(cell, experiment) }];
     }
-    if engine == EngineName::Implicit && is_shallow(cell, experiment) {
+    if engine == EngineName::Shallow {
         let ways = [Stored, Regenerated].map(|line| Keep { weights: Regenerated, line });
         return ways.map(|keep| Footprint { keep, bytes: shallow_bytes(cell, experiment, keep) }).into();
     }
@@ -65,7 +63,7 @@ pub fn footprints(cell: Cell, experiment: &Experiment, engine: EngineName, searc
 
 /// Peak bytes of a unit of infinite width: the factor of the covariance on the grid, and small change.
 fn limit_bytes(cell: Cell, experiment: &Experiment) -> u64 {
-    let points = limit::points(cell, experiment) as u64;
+    let points = infinite::points(cell, experiment.gain, experiment.bound) as u64;
     4 * points * (points + 1) + 512 * points + experiment.inputs as u64 * size_of::<Sample>() as u64
 }
 

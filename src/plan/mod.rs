@@ -1,6 +1,5 @@
 //! What an experiment costs before it runs: engine, search, flops, bytes and predicted time of each cell, and who does what.
 
-pub mod assign;
 pub mod cost;
 pub mod forecast;
 pub mod memory;
@@ -9,40 +8,26 @@ pub mod report;
 use bytesize::ByteSize;
 
 use crate::error::BadInput;
-use crate::experiment::{Cell, Direction, EngineChoice, Experiment, Precision, SearchChoice};
-use crate::network::dense::{Keep, Storage};
-use crate::results::{EngineName, SearchName};
+use crate::experiment::{Experiment, Shard};
+use crate::job::assign::{assign, share_of};
+use crate::job::{Group, Resources, Task};
+use crate::measure::CellRun;
+use crate::method;
+use crate::model::{Cell, Direction, EngineChoice, EngineName, Precision, Unit};
 
 pub use cost::UnitCost;
 use memory::Footprint;
 
-/// Widest deep network whose steps are traced exactly under `--search auto`. Above it a scan misses so few earlier crossings, and tracing
-/// costs so much more, that steps are scanned: `cargo bench --bench search_threshold` prints both.
-pub const WIDEST_TRACED: usize = 100;
-
 /// An engine that is slower by more than this is not offered in place of one that does not fit.
 const SLOWEST_WAY_OUT: f64 = 20.0;
-
-/// What one rank has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Resources {
-    /// Worker threads, at least 1.
-    pub threads: usize,
-    /// Bytes.
-    pub memory: u64,
-}
 
 /// How the units of one cell will be run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CellPlan {
-    pub cell: Cell,
-    pub engine: EngineName,
-    pub search: SearchName,
+    pub run: CellRun,
     pub cost: UnitCost,
     /// Peak bytes that one unit holds while it runs.
     pub unit_bytes: u64,
-    /// What a unit keeps in memory between passes. Changes no result; means nothing at infinite width.
-    pub keep: Keep,
 }
 
 /// The plan of an experiment on ranks that have the same [`Resources`] each.
@@ -59,6 +44,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The units of each cell, as tasks of a job.
+    pub fn groups(&self) -> Vec<Group> {
+        let group = |cell: &CellPlan| Group { count: self.networks, seconds: cell.cost.seconds, bytes: cell.unit_bytes };
+        self.cells.iter().map(group).collect()
+    }
+
     /// Predicted thread-seconds of the whole experiment.
     pub fn seconds(&self) -> f64 {
         self.cells.iter().map(|cell| cell.cost.seconds).sum::<f64>() * self.networks as f64
@@ -73,60 +64,38 @@ pub fn plan(experiment: &Experiment, resources: Resources) -> Result<Plan, BadIn
     let unit_memory = resources.memory.saturating_sub(process);
     let share = unit_memory / resources.threads as u64;
     let cells = experiment.cells().into_iter().map(|cell| {
-        let (engine, search) = method(cell, experiment);
-        let footprints = memory::footprints(cell, experiment, engine, search);
+        let method = method::of(cell, experiment);
+        let footprints = memory::footprints(cell, experiment, method);
         let fits = |limit: u64| footprints.iter().copied().find(|footprint| footprint.bytes <= limit);
         let footprint = fits(share).or(fits(unit_memory))?;
-        let cost = cost::of_unit(cell, experiment, engine, search, footprint.keep);
-        Some(CellPlan { cell, engine, search, cost, unit_bytes: footprint.bytes, keep: footprint.keep })
+        let cost = cost::of_unit(cell, experiment, method, footprint.keep);
+        Some(CellPlan { run: CellRun { cell, method, keep: footprint.keep }, cost, unit_bytes: footprint.bytes })
     });
     let cells = cells.collect::<Option<_>>().ok_or_else(|| does_not_fit(experiment, resources))?;
     Ok(Plan { cells, networks: experiment.networks, unit_memory, process_bytes: process })
 }
 
-/// Predicted seconds of one unit of each cell by the fastest way to run it, whatever memory that takes: the same on every machine.
-pub fn nominal_costs(experiment: &Experiment) -> Vec<f64> {
+/// The units of the cells of `experiment` by the fastest way to run them, whatever memory that takes: the same on every machine.
+fn nominal_groups(experiment: &Experiment) -> Vec<Group> {
     let unlimited = Resources { threads: 1, memory: u64::MAX };
-    let plan = plan(experiment, unlimited).expect("every cell fits unlimited memory");
-    plan.cells.iter().map(|cell| cell.cost.seconds).collect()
+    plan(experiment, unlimited).expect("every cell fits unlimited memory").groups()
 }
 
-/// The engine and the search of a cell. A function of the experiment alone, not of this machine: both decide bytes in the file.
-fn method(cell: Cell, experiment: &Experiment) -> (EngineName, SearchName) {
-    if cell.is_infinite() {
-        return (EngineName::Limit, SearchName::Path);
-    }
-    let search = search(experiment, cell);
-    let without_weights = if search == SearchName::Trace { SearchName::Scan } else { search };
-    match experiment.engine {
-        EngineChoice::Dense => (EngineName::Dense, search),
-        EngineChoice::Implicit => (EngineName::Implicit, without_weights),
-        EngineChoice::Auto if search == SearchName::Trace || experiment.directions.contains(&Direction::Descent) => {
-            (EngineName::Dense, search)
-        }
-        EngineChoice::Auto => {
-            let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
-            let seconds = |engine| cost::of_unit(cell, experiment, engine, search, keep).seconds;
-            let is_cheaper = seconds(EngineName::Implicit) < seconds(EngineName::Dense);
-            (if is_cheaper { EngineName::Implicit } else { EngineName::Dense }, search)
-        }
-    }
+/// The units of each of `count` shards, the most costly first.
+pub fn units_of_shards(experiment: &Experiment, count: usize) -> Vec<Vec<Unit>> {
+    let shares = assign(&nominal_groups(experiment), count);
+    shares.into_iter().map(|share| share.into_iter().map(unit_of).collect()).collect()
 }
 
-/// The search used in a cell by an engine that has weights.
-fn search(experiment: &Experiment, cell: Cell) -> SearchName {
-    if experiment.directions == [Direction::Descent] {
-        return SearchName::Descent;
-    }
-    let is_piecewise_linear = experiment.activation.is_piecewise_linear();
-    match (experiment.search, cell.depth) {
-        (SearchChoice::Scan, _) => SearchName::Scan,
-        (_, 1) if is_piecewise_linear => SearchName::Line,
-        (_, 1) => SearchName::March,
-        (SearchChoice::Exact, _) => SearchName::Trace,
-        (SearchChoice::Auto, _) if is_piecewise_linear && cell.width <= WIDEST_TRACED => SearchName::Trace,
-        (SearchChoice::Auto, _) => SearchName::Scan,
-    }
+/// The units of `shard`, the most costly first.
+pub fn shard_units(experiment: &Experiment, shard: Shard) -> Vec<Unit> {
+    let share = share_of(shard.number() - 1, &nominal_groups(experiment), shard.count(), |_| true);
+    share.into_iter().map(unit_of).collect()
+}
+
+/// The unit that a task of the experiment stands for: groups are cells.
+pub fn unit_of(task: Task) -> Unit {
+    Unit { cell: task.group, network: task.index }
 }
 
 /// A cell, and the way to run it that takes the least memory.
@@ -139,11 +108,11 @@ struct Leanest {
 
 impl Leanest {
     fn of(cell: Cell, experiment: &Experiment) -> Self {
-        let (engine, search) = method(cell, experiment);
-        let footprints = memory::footprints(cell, experiment, engine, search);
+        let method = method::of(cell, experiment);
+        let footprints = memory::footprints(cell, experiment, method);
         let Footprint { keep, bytes } =
             footprints.into_iter().min_by_key(|footprint| footprint.bytes).expect("there is always a way to run a cell");
-        Self { cell, engine, bytes, seconds: cost::of_unit(cell, experiment, engine, search, keep).seconds }
+        Self { cell, engine: method.engine, bytes, seconds: cost::of_unit(cell, experiment, method, keep).seconds }
     }
 
     /// The cell of `experiment` that takes the most even so.
@@ -165,7 +134,7 @@ fn does_not_fit(experiment: &Experiment, resources: Resources) -> BadInput {
             ("even with its weights made again at every pass", None)
         }
         EngineName::Dense => ("even with its weights made again at every pass", Some(("implicit", EngineChoice::Implicit))),
-        EngineName::Implicit => ("for the products with its weights", Some(("dense", EngineChoice::Dense))),
+        EngineName::Implicit | EngineName::Shallow => ("for the products with its weights", Some(("dense", EngineChoice::Dense))),
         EngineName::Limit => ("for its paths", None),
     };
     let is_way_out = |engine: EngineChoice| {
@@ -189,5 +158,25 @@ pub(crate) fn number_bytes(precision: Precision) -> u64 {
     match precision {
         Precision::F32 => 4,
         Precision::F64 => 8,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_divide_the_units_of_an_experiment() {
+        let toml = "depths = [1, 2]\ndims = [5, 10]\nwidths = [10, 300]\nnetworks = 7\ninputs = 3";
+        let experiment = Experiment::from_toml(toml, "test").unwrap();
+        for count in [1, 2, 5, 100] {
+            let units_of = |number| shard_units(&experiment, Shard::new(number, count).unwrap());
+            let each: Vec<Vec<Unit>> = (1..=count).map(units_of).collect();
+            assert_eq!(each, units_of_shards(&experiment, count));
+            let mut units = each.concat();
+            units.sort();
+            let all = (0..8).flat_map(|cell| (0..7).map(move |network| Unit { cell, network }));
+            assert!(units.into_iter().eq(all), "{count} shards");
+        }
     }
 }

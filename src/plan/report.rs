@@ -5,7 +5,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::{CellPlan, Plan};
 use crate::network::dense::Storage;
-use crate::results::EngineName;
+use crate::model::EngineName;
 
 /// One row a cell, and what the whole experiment takes.
 pub fn table(plan: &Plan) -> String {
@@ -43,17 +43,17 @@ pub fn table(plan: &Plan) -> String {
 }
 
 fn row(plan: &CellPlan, networks: usize) -> Vec<String> {
-    let weights = match (plan.engine, plan.keep.weights) {
-        (EngineName::Implicit | EngineName::Limit, _) => "none",
+    let weights = match (plan.run.method.engine, plan.run.keep.weights) {
+        (EngineName::Implicit | EngineName::Shallow | EngineName::Limit, _) => "none",
         (_, Storage::Stored) => "stored",
         (_, Storage::Regenerated) => "regenerated",
     };
     vec![
-        plan.cell.depth.to_string(),
-        plan.cell.dim.to_string(),
-        plan.cell.width_label(),
-        plan.engine.name().to_string(),
-        plan.search.name().to_string(),
+        plan.run.cell.depth.to_string(),
+        plan.run.cell.dim.to_string(),
+        plan.run.cell.width_label(),
+        plan.run.method.engine.name().to_string(),
+        plan.run.method.search.name().to_string(),
         format!("{:.2e}", plan.cost.normals * networks as f64),
         format!("{:.2e}", plan.cost.flops * networks as f64),
         ByteSize(plan.unit_bytes).to_string(),

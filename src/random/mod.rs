@@ -11,7 +11,7 @@ pub mod stream;
 use rand::distr::Distribution;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use crate::experiment::{Cell, Readout};
+use crate::model::{Cell, Readout};
 use normal::StandardNormal;
 use stream::{NetworkKey, Role};
 

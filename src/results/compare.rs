@@ -10,7 +10,7 @@ use super::{CellResults, Results, contained, schema};
 use crate::error::BadInput;
 use crate::files;
 use crate::text::{apart, short};
-use crate::unit::Sample;
+use crate::record::Sample;
 
 /// Attribute of a dimension scale that lists who uses it, in file addresses; `DIMENSION_LIST` of the users says the same.
 const BACK_REFERENCES: &str = "REFERENCE_LIST";

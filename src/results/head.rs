@@ -8,7 +8,7 @@ use hdf5::{File, H5Type};
 use super::schema;
 use crate::experiment::Experiment;
 use crate::files::{self, seal};
-use crate::unit::SCIENCE_VERSION;
+use crate::measure::SCIENCE_VERSION;
 
 /// The head of a results file that is sealed.
 #[derive(Debug, Clone, PartialEq)]

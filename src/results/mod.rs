@@ -21,80 +21,14 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::experiment::{Cell, Direction, Experiment};
-use crate::unit::UnitRecord;
+use crate::experiment::Experiment;
+use crate::model::{Cell, Direction};
+use crate::record::UnitRecord;
 
 pub use compare::{first_difference, first_differing_sample};
 pub use read::{read, read_unsealed};
 pub use summary::Summary;
 pub use write::{write, write_partial};
-
-/// Engine that evaluated a cell, as named in files and tables. The discriminants are the codes in files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum EngineName {
-    Dense = 0,
-    /// Products with the weights are drawn in place of the weights.
-    Implicit = 1,
-    /// The Gaussian process of infinite width: every input is a draw of its own.
-    Limit = 2,
-}
-
-impl EngineName {
-    pub const ALL: [EngineName; 3] = [EngineName::Dense, EngineName::Implicit, EngineName::Limit];
-
-    /// The engine with file code `code`.
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|engine| *engine as u8 == code)
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            EngineName::Dense => "dense",
-            EngineName::Implicit => "implicit",
-            EngineName::Limit => "limit",
-        }
-    }
-}
-
-/// Search that found the steps of a cell, as named in files and tables. The discriminants are the codes in files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum SearchName {
-    /// Exact search along the line of one hidden layer.
-    Line = 0,
-    /// Exact tracing of the linear pieces of a deep network.
-    Trace = 1,
-    /// Verified scan.
-    Scan = 2,
-    /// The sampled path of an infinitely wide network, on a grid refined where it may cross zero.
-    Path = 3,
-    /// Certified marching along the line of one hidden layer with a smooth ψ.
-    March = 4,
-    /// Gradient descent in many small steps: no line.
-    Descent = 5,
-}
-
-impl SearchName {
-    pub const ALL: [SearchName; 6] =
-        [SearchName::Line, SearchName::Trace, SearchName::Scan, SearchName::Path, SearchName::March, SearchName::Descent];
-
-    /// The search with file code `code`.
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(code)).copied()
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            SearchName::Line => "line",
-            SearchName::Trace => "trace",
-            SearchName::Scan => "scan",
-            SearchName::Path => "path",
-            SearchName::March => "march",
-            SearchName::Descent => "descent",
-        }
-    }
-}
 
 /// A cell with everything measured in it.
 #[derive(Debug, Clone)]

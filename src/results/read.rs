@@ -13,15 +13,14 @@ use super::attribute::{Form, number, text};
 use super::schema::{self, Axes, Axis, Variable};
 use super::{CellResults, EngineName, Provenance, Results, SearchName, contained, statistics};
 use crate::error::BadInput;
-use crate::experiment::{Experiment, Unit};
+use crate::experiment::Experiment;
+use crate::model::Unit;
 use crate::files::{self, seal};
 use crate::text::short;
-use crate::unit::{Sample, Status, UnitRecord};
+use crate::record::{Sample, Status, UnitRecord};
 
 /// Deflate cannot shrink by more than 1032:1, so an array larger than this many times its file does not hold what it claims.
 const LARGEST_RATIO: u64 = 1100;
-/// A step may lie beyond the bound by its rounding.
-const BOUND_SLACK: f64 = 1.0 + 1e-6;
 /// What an HDF5 file begins with.
 const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 
@@ -179,7 +178,7 @@ fn read_cells(source: &Source, experiment: &Experiment, complete: bool, variable
         source.open(variable.path, variable.kind, &axes.shape(variable.axes))?;
     }
     for (variable, of) in [
-        (schema::CELL_DEPTH, (|cell| cell.depth) as fn(&crate::experiment::Cell) -> usize),
+        (schema::CELL_DEPTH, (|cell| cell.depth) as fn(&crate::model::Cell) -> usize),
         (schema::CELL_DIM, |cell| cell.dim),
         (schema::CELL_WIDTH, |cell| cell.width),
     ] {
@@ -296,32 +295,6 @@ fn slab<T: H5Type>(dataset: &Dataset, cell: usize) -> Result<Vec<T>, Why> {
             let array: ndarray::Array3<T> = dataset.read_slice((cell, .., .., ..)).map_err(damaged)?;
             Ok(array.into_raw_vec_and_offset().0)
         }
-    }
-}
-
-/// Refuses a sample that cannot be, whatever the network.
-pub(crate) fn check_sample(sample: &Sample, bound: f64) -> Result<(), Why> {
-    let Sample { step, gradient_norm, value, status, .. } = *sample;
-    if status.is_found() && !(0.0..=bound * BOUND_SLACK).contains(&step) {
-        return Err(format!("a step of {} is found within the bound of {}", short(step), short(bound)));
-    }
-    if !status.is_found() && !step.is_nan() {
-        return Err(format!("a step of {} where none was found", short(step)));
-    }
-    if !(0.0..f64::INFINITY).contains(&gradient_norm) {
-        return Err(format!("a gradient of norm {}", short(gradient_norm)));
-    }
-    if !value.is_finite() {
-        return Err(format!("a value of {value}"));
-    }
-    Ok(())
-}
-
-/// Refuses a time that no network takes.
-pub(crate) fn check_seconds(seconds: f64) -> Result<(), Why> {
-    match (0.0..f64::INFINITY).contains(&seconds) {
-        true => Ok(()),
-        false => Err(format!("a time of {} s", short(seconds))),
     }
 }
 

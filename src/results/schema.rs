@@ -12,7 +12,7 @@ pub const FORMAT: &str = "advstep-hpc results";
 pub const VERSION: u32 = 3;
 /// The oldest version that is read: what came later is absent there, and has one possible value.
 pub const OLDEST_VERSION: u32 = 2;
-/// Root attribute: [`SCIENCE_VERSION`](crate::unit::SCIENCE_VERSION) of the program that computed the samples.
+/// Root attribute: [`SCIENCE_VERSION`](crate::measure::SCIENCE_VERSION) of the program that computed the samples.
 pub const SCIENCE_VERSION: &str = "science_version";
 /// Root attribute `program`.
 pub const PROGRAM: &str = env!("CARGO_PKG_NAME");
@@ -121,7 +121,7 @@ impl Axes {
     }
 
     /// Where a cell lies in a row-major array over (depth, dim, width).
-    pub fn grid_index(&self, cell: &crate::experiment::Cell) -> Option<usize> {
+    pub fn grid_index(&self, cell: &crate::model::Cell) -> Option<usize> {
         let find = |axis, value: usize| self.along(axis).binary_search(&(value as i64)).ok();
         let (depth, dim, width) = (find(Axis::Depth, cell.depth)?, find(Axis::Dim, cell.dim)?, find(Axis::Width, cell.width)?);
         Some((depth * self.along(Axis::Dim).len() + dim) * self.along(Axis::Width).len() + width)
@@ -256,8 +256,8 @@ pub fn variables() -> Vec<Variable> {
 
 /// For an array of codes: the codes and the meaning of each.
 pub fn flags(variable: &Variable) -> Option<Vec<(u8, &'static str)>> {
-    use crate::results::{EngineName, SearchName};
-    use crate::unit::Status;
+    use crate::model::{EngineName, SearchName};
+    use crate::record::Status;
     match variable.path {
         "engine" => Some(EngineName::ALL.map(|engine| (engine as u8, engine.name())).to_vec()),
         "search" => Some(SearchName::ALL.map(|search| (search as u8, search.name())).to_vec()),

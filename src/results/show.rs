@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use super::switching::{Along, Interval, Switching, switching};
 use super::{CellResults, Results, Summary};
-use crate::activation::Activation;
-use crate::experiment::cell::layers_label;
-use crate::experiment::inputs::InputsLaw;
-use crate::experiment::{Cell, Direction, Experiment, width_label};
+use crate::model::Activation;
+use crate::model::cell::layers_label;
+use crate::model::InputsLaw;
+use crate::experiment::Experiment;
+use crate::model::{Cell, Direction, width_label};
 use crate::text::{short, shortened};
 
 /// At most this many networks whose hidden layers differ are named in a line.
@@ -262,8 +263,8 @@ fn partial(results: &Results) -> String {
 
 fn heading(experiment: &Experiment) -> String {
     let readout = match experiment.readout {
-        crate::experiment::Readout::Sign => "±1",
-        crate::experiment::Readout::Gaussian => "Gaussian",
+        crate::model::Readout::Sign => "±1",
+        crate::model::Readout::Gaussian => "Gaussian",
     };
     format!(
         "{} networks × {} inputs a cell, gain {}, {readout} readout, {}η* ≤ {}, seed {}",

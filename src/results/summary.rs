@@ -7,7 +7,7 @@
 //! Means are plain f64 sums, standard deviations take a second pass over the deviations from the mean. Quantiles are those of
 //! Hyndman & Fan (1996), type 7: linear interpolation of the order statistics at (n − 1)·q, the default of NumPy and R.
 
-use crate::unit::{Sample, Status, UnitRecord};
+use crate::record::{Sample, Status, UnitRecord};
 
 /// The summary of a cell. A statistic of no samples is NaN. Standard deviations have the divisor n − 1, and are NaN at n = 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -122,7 +122,7 @@ mod tests {
     use statrs::statistics::Statistics;
 
     use super::*;
-    use crate::experiment::Unit;
+    use crate::model::Unit;
 
     fn sample(step: f64, gradient_norm: f64, value: f64, status: Status, evaluations: u32) -> Sample {
         Sample { step, gradient_norm, value, status, evaluations }

@@ -17,7 +17,7 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::CellResults;
-use crate::experiment::INFINITE_WIDTH;
+use crate::model::INFINITE_WIDTH;
 
 /// The fraction whose crossing is interpolated.
 pub const LEVEL: f64 = 0.99;
@@ -85,7 +85,7 @@ struct Sample {
 
 impl Sample {
     fn of(cell: &CellResults) -> Self {
-        let switched = |samples: &[crate::unit::Sample]| samples.iter().filter(|sample| sample.status.is_found()).count() as u32;
+        let switched = |samples: &[crate::record::Sample]| samples.iter().filter(|sample| sample.status.is_found()).count() as u32;
         let inputs = cell.records.first().map_or(0, |record| record.samples.len() as u32);
         Self { switched: cell.records.iter().map(|record| switched(&record.samples)).collect(), inputs }
     }

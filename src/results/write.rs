@@ -11,9 +11,11 @@ use ndarray::{ArrayView3, ArrayView4};
 
 use super::schema::{self, Axes, Axis, Variable};
 use super::{CellResults, Provenance, Results, Summary, scales};
-use crate::experiment::{Cell, Direction, Experiment, INFINITE_WIDTH};
+use crate::experiment::Experiment;
+use crate::model::{Cell, Direction, INFINITE_WIDTH};
 use crate::files::{self, Existing, place, seal};
-use crate::unit::{SCIENCE_VERSION, Sample};
+use crate::measure::SCIENCE_VERSION;
+use crate::record::Sample;
 
 /// Elements of a chunk of the raw arrays: 512 KiB of f64, half of HDF5's default chunk cache.
 const CHUNK_ELEMENTS: usize = 1 << 16;
@@ -275,23 +277,4 @@ fn write_field<T: H5Type + Copy>(
 /// The number that stands for an infinite width.
 fn set_infinite_width(dataset: &Dataset) -> anyhow::Result<()> {
     set_number(dataset, schema::INFINITE_WIDTH_ATTRIBUTE, INFINITE_WIDTH as i64)
-}
-
-/// The codes of an array and their meanings, as CF flags.
-pub(crate) fn set_flags<T: H5Type + Copy>(dataset: &Dataset, flags: &[(T, &str)]) -> anyhow::Result<()> {
-    let (codes, meanings): (Vec<T>, Vec<&str>) = flags.iter().copied().unzip();
-    dataset.new_attr_builder().with_data(&codes).create("flag_values")?;
-    set_text(dataset, "flag_meanings", &meanings.join(" "))
-}
-
-pub(crate) fn set_text(object: &Location, name: &str, text: &str) -> anyhow::Result<()> {
-    // HDF5's strings end at the first NUL.
-    let value: VarLenUnicode = text.replace('\0', " ").parse()?;
-    object.new_attr::<VarLenUnicode>().create(name)?.write_scalar(&value)?;
-    Ok(())
-}
-
-pub(crate) fn set_number<T: H5Type>(object: &Location, name: &str, value: T) -> anyhow::Result<()> {
-    object.new_attr::<T>().create(name)?.write_scalar(&value)?;
-    Ok(())
 }

@@ -9,7 +9,7 @@ use ndarray::{Array2, Axis};
 
 use crate::kernels::Real;
 use crate::network::{Engine, ValueAndGradient};
-use crate::unit::Status;
+use crate::record::Status;
 
 use super::{NotFinite, Outcome, Start};
 

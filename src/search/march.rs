@@ -14,7 +14,7 @@ use crate::kernels::Real;
 use crate::kernels::activation::{curvature_mass, value_and_slope_at};
 use crate::kernels::line::Row;
 use crate::network::Engine;
-use crate::unit::Status;
+use crate::record::Status;
 
 use super::{NotFinite, Outcome, PHI, Start};
 

@@ -1,7 +1,7 @@
 //! The smallest step along a line.
 //!
 //! For one input: s = sign f(x), p a direction and φ(t) = s·f(x + t p), so that φ(0) = |f(x)| > 0. The smallest step η* is the smallest t
-//! in (0, bound] with φ(t) ≤ 0. For the paper's p = −s ∇f(x), φ'(0) = −‖∇f(x)‖²; the [other directions](crate::unit::directions) are scaled
+//! in (0, bound] with φ(t) ≤ 0. For the paper's p = −s ∇f(x), φ'(0) = −‖∇f(x)‖²; the [other directions](crate::measure::directions) are scaled
 //! to the same length ‖∇f(x)‖. Along the line a ReLU network is piecewise linear, at any depth, and so is one of leaky ReLUs.
 
 pub mod descent;
@@ -10,7 +10,7 @@ pub mod one_layer;
 pub mod scan;
 pub mod trace;
 
-use crate::unit::Status;
+use crate::record::Status;
 
 /// The line through one input that is not dead.
 #[derive(Debug, Clone, Copy, PartialEq)]

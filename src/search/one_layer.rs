@@ -15,7 +15,7 @@ use crate::kernels::Real;
 use crate::kernels::activation::linear_value_and_slope;
 use crate::kernels::line::{Bin, Breakpoint, Row, Window, bin_breakpoints, find_breakpoints, value_slope_and_breakpoints};
 use crate::network::Engine;
-use crate::unit::Status;
+use crate::record::Status;
 
 use super::{NotFinite, Outcome, PHI, Start};
 

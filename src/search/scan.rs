@@ -11,7 +11,7 @@
 
 use crate::kernels::Real;
 use crate::network::{Engine, LinePoint};
-use crate::unit::Status;
+use crate::record::Status;
 
 use super::{NotFinite, Outcome, PHI, Start};
 

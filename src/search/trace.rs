@@ -11,8 +11,9 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip, s};
 
 use crate::kernels::Real;
 use crate::kernels::piece::{self, Piece, padded};
-use crate::network::{Engine, times};
-use crate::unit::Status;
+use crate::linalg::matmul::times;
+use crate::network::Engine;
+use crate::record::Status;
 
 use super::{NotFinite, Outcome, PHI, Start};
 

@@ -4,9 +4,10 @@
 pub mod law;
 pub mod naive;
 
-use advstep_hpc::activation::Activation;
-use advstep_hpc::experiment::inputs::InputsLaw;
-use advstep_hpc::experiment::{Cell, Direction, EngineChoice, Experiment, Precision, Readout, SearchChoice};
+use advstep_hpc::model::Activation;
+use advstep_hpc::model::InputsLaw;
+use advstep_hpc::experiment::Experiment;
+use advstep_hpc::model::{Cell, Direction, EngineChoice, Precision, Readout, SearchChoice};
 use advstep_hpc::kernels::Real;
 use advstep_hpc::network::dense::{Dense, Keep, Storage};
 use advstep_hpc::random::NetworkStreams;

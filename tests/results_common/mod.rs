@@ -3,11 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use advstep_hpc::activation::Activation;
-use advstep_hpc::experiment::inputs::InputsLaw;
-use advstep_hpc::experiment::{Direction, EngineChoice, Experiment, Precision, Readout, SearchChoice, Unit};
-use advstep_hpc::results::{CellResults, EngineName, Provenance, Results, SearchName};
-use advstep_hpc::unit::{Sample, Status, UnitRecord};
+use advstep_hpc::model::Activation;
+use advstep_hpc::model::InputsLaw;
+use advstep_hpc::experiment::Experiment;
+use advstep_hpc::model::{Direction, EngineChoice, Precision, Readout, SearchChoice, Unit};
+use advstep_hpc::model::{EngineName, SearchName};
+use advstep_hpc::provenance::Provenance;
+use advstep_hpc::results::{CellResults, Results};
+use advstep_hpc::record::{Sample, Status, UnitRecord};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 

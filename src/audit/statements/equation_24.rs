@@ -7,7 +7,7 @@
 
 use ndarray::Array1;
 
-use crate::activation::Activation;
+use crate::model::Activation;
 use crate::audit::network::norm;
 use crate::audit::subsets::{self, Bracket};
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};

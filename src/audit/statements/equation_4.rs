@@ -101,7 +101,7 @@ fn of_logarithm(points: &[Point]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activation::Activation;
+    use crate::model::Activation;
     use crate::audit::growth;
 
     /// What `networks` networks have measured at (d, k), all the same.

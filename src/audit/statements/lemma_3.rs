@@ -138,8 +138,8 @@ fn largest_change_on_grid(network: &Network, v: &Array1<f64>, points: usize) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activation::Activation;
-    use crate::experiment::{Cell, Readout};
+    use crate::model::Activation;
+    use crate::model::{Cell, Readout};
     use crate::random::NetworkStreams;
 
     /// sup over a fine grid, by gradients from scratch.

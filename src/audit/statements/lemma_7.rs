@@ -1,7 +1,7 @@
 //! Lemma 7: how far ∇f moves along one fixed direction, for ReLU.
 
 use super::lemma_5::{self, radius};
-use crate::activation::Activation;
+use crate::model::Activation;
 use crate::audit::{Entry, Measured, Network, Setting, Statement};
 
 pub struct Lemma7;

@@ -1,6 +1,6 @@
 //! Lemma 8: the operator norm of W, that is its largest singular value.
 
-use crate::activation::Activation;
+use crate::model::Activation;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 
 pub struct Lemma8;

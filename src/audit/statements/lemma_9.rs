@@ -1,6 +1,6 @@
 //! Lemma 9: few neurons are near their kink.
 
-use crate::activation::Activation;
+use crate::model::Activation;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 
 pub struct Lemma9;

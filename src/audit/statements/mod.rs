@@ -63,7 +63,7 @@ pub const ALL: &[&dyn Statement] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activation::Activation;
+    use crate::model::Activation;
     use crate::audit::options::Typed;
     use crate::audit::{Network, Outcome, Setting, run};
 

@@ -1,7 +1,7 @@
 //! Proposition 3: |f(x)| and ‖∇f(x)‖ for ReLU, with the constants written out, and (17), which simplifies them.
 
 use super::proposition_1::BOTH;
-use crate::activation::Activation;
+use crate::model::Activation;
 use crate::audit::network::norm;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 

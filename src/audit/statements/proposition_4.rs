@@ -1,7 +1,7 @@
 //! Proposition 4: how far ∇f moves in a ball, for ReLU at large width.
 
 use super::variations;
-use crate::activation::Activation;
+use crate::model::Activation;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 
 pub struct Proposition4;

@@ -1,7 +1,7 @@
 //! Proposition 5: how far ∇f moves in a ball, for ReLU at small width.
 
 use super::variations;
-use crate::activation::Activation;
+use crate::model::Activation;
 use crate::audit::variation::{Effort, at, small_width_radius};
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 

@@ -1,7 +1,7 @@
 //! Theorem 2: one gradient step flips the sign, for ReLU. The paper names none of its constants.
 
 use super::theorem_steps as steps;
-use crate::activation::Activation;
+use crate::model::Activation;
 use crate::audit::{Entry, Measured, Network, Setting, Statement};
 
 pub struct Theorem2;

@@ -100,7 +100,7 @@ impl Found {
         let length = file.metadata().with_context(context)?.len();
         let mut recovery = Recovery::default();
         let mut frames = Frames::new(BufReader::new(&file), client.largest_result());
-        let mut sound = start;
+        let (mut sound, mut closed) = (start, start);
         while let Some(stretch) = frames.next().with_context(context)? {
             let end = start + frames.position();
             match stretch {
@@ -110,15 +110,15 @@ impl Found {
                     let is_new = store.get(task).is_none() && is_result(client, task, &result);
                     recovery.results += usize::from(is_new && store.insert(task, result).is_ok());
                 }
-                // It was being closed when the job was killed; it is closed again.
-                Stretch::End(_) => {}
+                // It was being closed when the job was killed; it will be closed again.
+                Stretch::End(_) => closed = end,
                 Stretch::Damage(range) => recovery.damage.push(start + range.start..start + range.end),
             }
         }
         recovery.damage.retain(|range| range.end <= sound);
-        recovery.cut = length.saturating_sub(sound);
+        recovery.cut = length.saturating_sub(sound.max(closed));
         let mut journal = Journal::new(target, header, threads);
-        if recovery.cut > 0 {
+        if length > sound {
             file.set_len(sound).with_context(|| format!("cutting damaged bytes off {}", journal.path.display()))?;
         }
         file.seek(SeekFrom::Start(sound))?;
@@ -396,24 +396,24 @@ fn is_result(client: &dyn Client, task: Task, result: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::tests::Squares;
+    use crate::job::tests::{Squares, square};
 
     const RESULT: [u8; 8] = 49_u64.to_le_bytes();
 
     #[test]
     fn what_the_allowance_holds_back_is_written_in_order_when_the_job_stops() {
-        let client = Squares { counts: vec![9] };
+        let client = Squares::new(&[9]);
         let header = Header(client.identity());
         let directory = tempfile::tempdir().unwrap();
         let target = || Target::claim(&directory.path().join("x.h5"), "--out", &[]).unwrap();
         let path = directory.path().join("x.h5.journal");
-        let mut store = Store::new(&client.groups());
+        let mut store = Store::new(client.groups());
         // A job of no threads: there is nothing that may be spent.
         let mut journal = Journal::create(target(), &header, 0).unwrap();
         let empty = fs::metadata(&path).unwrap().len();
         let tasks = [4, 0, 7].map(|index| Task { group: 0, index });
         for task in tasks {
-            store.insert(task, client.run(task).unwrap()).unwrap();
+            store.insert(task, square(task)).unwrap();
             journal.note(task);
             assert!(!journal.tend(&store).unwrap(), "nothing may be spent, so nothing is tried");
         }
@@ -426,7 +426,7 @@ mod tests {
         for expected in tasks {
             assert!(matches!(frames.next().unwrap(), Some(Stretch::Result(task, _)) if task == expected));
         }
-        let mut recovered = Store::new(&client.groups());
+        let mut recovered = Store::new(client.groups());
         let found = find(&path, &header).unwrap().unwrap();
         let (_, recovery) = found.recover(target(), &client, &mut recovered, 1).unwrap();
         assert_eq!((recovery.results, recovered.tasks().collect::<Vec<_>>()), (3, vec![tasks[1], tasks[0], tasks[2]]));
@@ -434,7 +434,7 @@ mod tests {
 
     #[test]
     fn results_that_the_client_refuses_are_not_taken_over() {
-        let client = Squares { counts: vec![9] };
+        let client = Squares::new(&[9]);
         let header = Header(client.identity());
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.h5.journal");
@@ -445,21 +445,21 @@ mod tests {
         frames::append(Task { group: 1, index: 7 }, &RESULT, &mut bytes);
         fs::write(&path, bytes).unwrap();
         let target = Target::claim(&directory.path().join("x.h5"), "--out", &[]).unwrap();
-        let mut store = Store::new(&client.groups());
+        let mut store = Store::new(client.groups());
         let (_, recovery) = find(&path, &header).unwrap().unwrap().recover(target, &client, &mut store, 1).unwrap();
         assert_eq!((recovery.results, store.tasks().collect::<Vec<_>>()), (1, vec![Task { group: 0, index: 7 }]));
     }
 
     #[test]
     fn a_closed_journal_is_read_back_and_no_other() {
-        let client = Squares { counts: vec![3, 2] };
+        let client = Squares::new(&[3, 2]);
         let header = Header(client.identity());
         let directory = tempfile::tempdir().unwrap();
         let out = directory.path().join("x.shard");
         let mut journal = Journal::create(Target::claim(&out, "--out", &[]).unwrap(), &header, 1).unwrap();
-        let mut store = Store::new(&client.groups());
+        let mut store = Store::new(client.groups());
         for task in [(0, 2), (1, 1), (0, 0), (0, 1), (1, 0)].map(|(group, index)| Task { group, index }) {
-            store.insert(task, client.run(task).unwrap()).unwrap();
+            store.insert(task, square(task)).unwrap();
             journal.note(task);
         }
         fs::write(&out, "in the way").unwrap();

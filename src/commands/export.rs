@@ -1,0 +1,168 @@
+//! One network, exactly as `run --engine dense` uses it, as an HDF5 file for other people's frameworks.
+//!
+//! f(x) = a·h_L/√width, width that of the last layer, with h_l = ψ(W_l h_{l−1}) and h_0 = x; the sign of f is switched at x + step·p.
+//! `docs/file-format.md` lists the datasets.
+
+use anyhow::Context;
+use bytesize::ByteSize;
+use hdf5::{Dataset, Group, H5Type};
+use ndarray::{Array1, ArrayView, Dimension};
+
+use crate::cli::request::ExportRequest;
+use crate::error::BadInput;
+use crate::experiment::Experiment;
+use crate::model::{Direction, Precision, Readout};
+use crate::files::{self, Target};
+use crate::kernels::Real;
+use crate::machine;
+use crate::provenance::program_revision;
+use crate::network::dense::Dense;
+use crate::network::{Engine, ValueAndGradient};
+use crate::job::Resources;
+use crate::plan::{CellPlan, Plan, least_memory, number_bytes, plan};
+use crate::random::NetworkStreams;
+use crate::results::write::{flush, set_flags, set_number, set_text};
+use crate::measure::{OutOfRange, Settings, check_samples, directions, samples_along};
+use crate::record::Status;
+
+/// Writes the network of `request` to its file.
+///
+/// # Errors
+/// [`BadInput`] before any work where memory or disk have no room for it; later a number that is not finite, and a disk that cannot be
+/// written.
+pub fn export(request: &ExportRequest) -> anyhow::Result<()> {
+    let experiment = &request.experiment;
+    let memory = machine::memory_of_this_rank(1);
+    let plan = planned(request, memory, machine::disk::free(&files::place::behind_links(&request.out)))?;
+    let cell = &plan.cells[request.unit.cell];
+    files::remove_on_signals()?;
+    let target = Target::claim(&request.out, "--out", &[])?;
+    target.check_free(request.existing)?;
+    target.write(request.existing, |path| {
+        let file = files::hdf5::create(path)?;
+        match experiment.precision {
+            Precision::F32 => write_network::<f32>(&file, request, cell)?,
+            Precision::F64 => write_network::<f64>(&file, request, cell)?,
+        }
+        Ok(file.close()?)
+    })
+}
+
+/// The plan of the network in this much memory, beside the largest of its matrices, which is held whole while it is written.
+fn planned(request: &ExportRequest, memory: u64, free: Option<u64>) -> Result<Plan, BadInput> {
+    let alone = Experiment { networks: 1, ..request.experiment.clone() };
+    let cell = alone.cells()[request.unit.cell];
+    let number = number_bytes(alone.precision) as f64;
+    let ends = 3.0 * alone.inputs as f64 * cell.dim as f64;
+    let file = (number * (cell.weights() + ends)) as u64;
+    let matrix = (number * (1..=cell.depth).map(|layer| cell.weights_of(layer)).fold(0.0, f64::max)) as u64;
+    let needed = least_memory(&alone, 1).saturating_add(matrix);
+    let refuse = |why: String| {
+        let remedy = "give a smaller --dim, --width or number of --inputs, or export it elsewhere";
+        Err(BadInput::new(format!("the network {cell} is too large to be exported here"), why, remedy))
+    };
+    match free {
+        Some(free) if file > free => refuse(format!("its file takes {}, and the disk has {} free", ByteSize(file), ByteSize(free))),
+        _ if needed > memory => {
+            refuse(format!("it takes {} of memory, and this process may use {}", ByteSize(needed), ByteSize(memory)))
+        }
+        _ => plan(&alone, Resources { threads: 1, memory: memory - matrix }),
+    }
+}
+
+fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, plan: &CellPlan) -> anyhow::Result<()> {
+    let Experiment { seed, inputs, gain, readout, bound, precision, activation, bias, .. } = request.experiment;
+    let network = request.unit.network;
+    let streams = NetworkStreams::new(seed, plan.cell, network, gain, readout);
+    let x = request.experiment.inputs_law.inputs::<T>(streams, plan.cell, inputs, bias);
+    let mut engine = Dense::<T>::with(streams, plan.cell, activation, x, plan.keep);
+    let ValueAndGradient { value, gradient } = engine.value_and_gradient();
+    let settings = Settings { directions: &request.experiment.directions, bias, streams, search: plan.search, bound };
+    let out_of_range = |why| OutOfRange::new(plan.cell, network, precision, why);
+    let samples = samples_along(&mut engine, &settings).map_err(|error| out_of_range(error.to_string()))?;
+    check_samples(&samples, &request.experiment).map_err(out_of_range)?;
+
+    set_text(file, "format", "advstep-hpc network")?;
+    set_number(file, "format_version", 2_u32)?;
+    set_text(file, "program", &format!("advstep-hpc {}", program_revision()))?;
+    set_text(file, "command_line", &request.command_line)?;
+    let width = if plan.cell.has_differing_layers() { "last of hidden" } else { "width" };
+    set_text(
+        file,
+        "formula",
+        &format!("f(x) = a . h_L / sqrt({width}), h_l = psi(W_l h_(l-1)), h_0 = x, psi(z) = {}", activation.formula()),
+    )?;
+    for (name, number) in [("depth", plan.cell.depth), ("dim", plan.cell.dim), ("width", plan.cell.width), ("network", network)] {
+        set_number(file, name, number as u64)?;
+    }
+    if plan.cell.has_differing_layers() {
+        let widths: Vec<u64> = plan.cell.widths().map(|width| width as u64).collect();
+        file.new_attr_builder().with_data(&widths).create("hidden")?;
+    }
+    set_number(file, "seed", seed)?;
+    set_number(file, "gain", gain)?;
+    set_number(file, "bound", bound)?;
+    set_text(file, "readout", if readout == Readout::Sign { "sign" } else { "gaussian" })?;
+    set_text(file, "precision", if precision == Precision::F32 { "f32" } else { "f64" })?;
+    set_text(file, "search", plan.search.name())?;
+    set_text(file, "activation", activation.name())?;
+    set_number(file, "bias", u8::from(bias))?;
+    set_text(file, "inputs_law", &request.experiment.inputs_law.to_string())?;
+    let direction = request.experiment.directions[0];
+    set_text(file, "direction", direction.name())?;
+
+    for layer in 1..=plan.cell.depth {
+        write(file, &format!("W{layer}"), "weights, a row a neuron", engine.matrix(layer).view())?;
+    }
+    write(file, "a", "readout weights", Array1::from(engine.readout()).view())?;
+    write(file, "X", "inputs, a row an input", engine.inputs())?;
+    write(file, "f", "f at the inputs", Array1::from(value).view())?;
+    write(file, "grad", "gradient of f at the inputs, a row an input", gradient.view())?;
+    if direction != Direction::Descent {
+        let mut movable = gradient;
+        if bias {
+            directions::leave_bias_alone(&mut movable);
+        }
+        let norm: Vec<f64> = samples.iter().map(|sample| sample.gradient_norm).collect();
+        let values: Vec<f64> = samples.iter().map(|sample| sample.value).collect();
+        let steps = directions::steps(&mut engine, direction, &values, &movable, &norm, bias, streams);
+        write(file, "p", "direction of the step, a row an input", steps.view())?;
+    }
+    let steps: Array1<f64> = samples.iter().map(|sample| sample.step).collect();
+    write(file, "step", "smallest step that switches the sign, NaN where none", steps.view())?;
+    let codes: Array1<u8> = samples.iter().map(|sample| sample.status as u8).collect();
+    let status = write(file, "status", "what became of the search", codes.view())?;
+    set_flags(&status, &Status::ALL.map(|status| (status as u8, status.name())))
+}
+
+fn write<T: H5Type, D: Dimension>(file: &Group, name: &str, long_name: &str, array: ArrayView<T, D>) -> anyhow::Result<Dataset> {
+    let dataset = file.new_dataset_builder().with_data(array).create(name).with_context(|| format!("cannot write {name}"))?;
+    set_text(&dataset, "long_name", long_name)?;
+    flush(&dataset)?;
+    Ok(dataset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Unit;
+
+    #[test]
+    fn a_network_that_memory_or_disk_cannot_hold_is_refused() {
+        let toml = "depths = [1]\ndims = [1e5]\nwidths = [1e6]\nnetworks = 1\ninputs = 10\nengine = 'dense'\n";
+        let request = ExportRequest {
+            experiment: Experiment::from_toml(toml, "test").unwrap(),
+            unit: Unit { cell: 0, network: 0 },
+            out: "net.h5".into(),
+            existing: files::Existing::Refuse,
+            command_line: String::new(),
+        };
+        let why = |memory, free| planned(&request, memory, free).unwrap_err().why;
+        // 10¹¹ weights of 4 bytes.
+        assert_eq!(why(u64::MAX, Some(100 << 30)), "its file takes 372.5 GiB, and the disk has 100.0 GiB free");
+        assert!(why(24 << 30, None).starts_with("it takes 372."), "{}", why(24 << 30, None));
+        let room = 400_000_000_000 + (1 << 30);
+        let plan = planned(&request, room, Some(room)).unwrap();
+        assert!(plan.cells[0].unit_bytes + plan.process_bytes + 400_000_000_000 <= room);
+    }
+}

@@ -1,0 +1,32 @@
+//! `merge`: the files of all shards → one results file.
+
+use std::path::PathBuf;
+
+use super::print;
+use crate::files::{self, Existing, Target};
+use crate::results::{self, merge, show};
+
+/// Shards to merge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MergeRequest {
+    /// Files that can be opened; what they hold is unknown.
+    pub shards: Vec<PathBuf>,
+    /// The results file to write.
+    pub out: PathBuf,
+    pub existing: Existing,
+    pub quiet: bool,
+    /// What was typed, quoted for a shell.
+    pub command_line: String,
+}
+
+pub fn execute(request: &MergeRequest) -> anyhow::Result<()> {
+    files::remove_on_signals()?;
+    let target = Target::claim(&request.out, "--out", &[])?;
+    target.check_free(request.existing)?;
+    let results = merge(&request.shards, &request.command_line)?;
+    results::write(target.path(), request.existing, &results)?;
+    match request.quiet {
+        true => Ok(()),
+        false => Ok(print(&format!("{}\nResults are in {}\n", show::table(&results), request.out.display()))?),
+    }
+}

@@ -1,0 +1,53 @@
+//! `plot`: the figures of a results file or of an audit.
+
+use std::path::{Path, PathBuf};
+
+use super::print;
+use crate::audit;
+use crate::files::format::{self, Format};
+use crate::plot;
+use crate::results;
+
+/// A file to draw. It can be opened; what it holds is unknown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlotRequest {
+    pub file: PathBuf,
+    /// Directory of the pictures; it can be written in, or created.
+    pub out: PathBuf,
+    /// At least one, ascending, distinct.
+    pub formats: Vec<plot::Format>,
+    /// Whether it may have lost its seal to another program.
+    pub unsealed: bool,
+    /// Do not print the names of the pictures.
+    pub quiet: bool,
+}
+
+impl PlotRequest {
+    /// To draw `file` into the directory beside it.
+    pub fn beside(file: &Path, formats: Vec<plot::Format>, quiet: bool) -> Self {
+        Self { out: directory_of(file), file: file.to_path_buf(), formats, unsealed: false, quiet }
+    }
+}
+
+/// Where the pictures of `file` go: `results/quick-figures` of `results/quick.h5`.
+pub fn directory_of(file: &Path) -> PathBuf {
+    let mut name = file.file_stem().unwrap_or_default().to_os_string();
+    name.push("-figures");
+    file.with_file_name(name)
+}
+
+pub fn execute(request: &PlotRequest) -> anyhow::Result<()> {
+    let PlotRequest { file, out, formats, unsealed, quiet } = request;
+    let pictures = match format::of(file) {
+        Some(Format::Audit) => plot::write(&audit::figures::draw(&audit::file::read(file, *unsealed)?), out, formats)?,
+        _ => {
+            let results = if *unsealed { results::read_unsealed(file)? } else { results::read(file)? };
+            plot::plot(&results, out, formats)?
+        }
+    };
+    if *quiet {
+        return Ok(());
+    }
+    let lines = pictures.iter().map(|picture| format!("{}\n", picture.display()));
+    Ok(print(&lines.collect::<String>())?)
+}

@@ -1,0 +1,190 @@
+//! `run`: the networks of an experiment, or of a shard of it, as tasks of a job; what it leaves is the results file, or the shard's.
+
+use std::path::{Path, PathBuf};
+
+use toml::Table;
+
+use super::plot::{self, PlotRequest};
+use super::status::is_finished;
+use crate::experiment::{Experiment, Shard, inputs_file};
+use crate::files::{Existing, Target};
+use crate::job::{self, Client, Group, Nouns, Product, Resources, Settings, Store, Task, Worker};
+use crate::measure::measure;
+use crate::model::{Method, Unit};
+use crate::plan::{self, CellPlan, Plan, shard_units, unit_of};
+use crate::plot::Format;
+use crate::provenance::Provenance;
+use crate::record::codec;
+use crate::results::{self, CellResults, Results, shard, show};
+
+/// An experiment to run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRequest {
+    pub experiment: Experiment,
+    /// The part of the experiment to run; all of it when `None`.
+    pub shard: Option<Shard>,
+    /// The formats of the figures to draw in the end; none when empty.
+    pub plot: Vec<Format>,
+    pub settings: Settings,
+}
+
+/// Runs an experiment on all ranks that this process was started with.
+pub fn execute(request: impl FnOnce() -> anyhow::Result<RunRequest>) -> anyhow::Result<()> {
+    let mut figures = None;
+    let split = || {
+        let RunRequest { experiment, shard, plot, settings } = request()?;
+        figures = (!plot.is_empty()).then(|| PlotRequest::beside(&settings.out, plot, settings.quiet));
+        Ok((settings, (experiment, shard)))
+    };
+    let is_root = job::run(split, |(experiment, shard), resources| Run::new(experiment, shard, resources))?;
+    match figures.filter(|_| is_root) {
+        Some(request) => plot::execute(&request),
+        None => Ok(()),
+    }
+}
+
+/// The snapshot beside the results file `out`: `results.partial.h5` beside `results.h5`.
+pub fn snapshot_of(out: &Path) -> PathBuf {
+    let stem = if out.extension().is_some_and(|extension| extension == "h5") { out.file_stem() } else { out.file_name() };
+    let mut name = stem.unwrap_or_default().to_os_string();
+    name.push(".partial.h5");
+    out.with_file_name(name)
+}
+
+/// An experiment as a job: groups are cells, tasks are networks.
+pub struct Run {
+    experiment: Experiment,
+    shard: Option<Shard>,
+    plan: Plan,
+    groups: Vec<Group>,
+    /// The networks of the shard, in order; none if there is no shard.
+    own: Vec<Unit>,
+}
+
+impl Run {
+    /// # Errors
+    /// An experiment that does not fit the memory, and a file of inputs that cannot be read.
+    pub fn new(mut experiment: Experiment, shard: Option<Shard>, resources: Resources) -> anyhow::Result<Self> {
+        inputs_file::load(&mut experiment.inputs_law)?;
+        let plan = plan::plan(&experiment, resources)?;
+        let mut own = shard.map_or_else(Vec::new, |shard| shard_units(&experiment, shard));
+        own.sort_unstable();
+        Ok(Self { groups: plan.groups(), experiment, shard, plan, own })
+    }
+
+    fn methods(&self) -> Vec<Method> {
+        self.plan.cells.iter().map(|cell| cell.run.method).collect()
+    }
+
+    /// The finished cells of `store`, whose results are no longer in it then.
+    fn take_cells(&self, store: &mut Store) -> anyhow::Result<Vec<CellResults>> {
+        let finished = self.plan.cells.iter().enumerate().filter(|(cell, _)| store.has_group(*cell)).collect::<Vec<_>>();
+        let take = |(cell, plan): (usize, &CellPlan)| {
+            let record = |network: usize| {
+                let result = store.take(Task { group: cell, index: network }).expect("the group is there");
+                shard::record(&self.experiment, Unit { cell, network }, &result).map_err(anyhow::Error::msg)
+            };
+            let records = (0..self.plan.networks).map(record).collect::<Result<_, _>>()?;
+            Ok(CellResults { cell: plan.run.cell, method: plan.run.method, records })
+        };
+        finished.into_iter().map(take).collect()
+    }
+
+    fn results(&self, cells: Vec<CellResults>, provenance: Provenance) -> Results {
+        Results { experiment: self.experiment.clone(), cells, provenance }
+    }
+}
+
+impl Client for Run {
+    fn identity(&self) -> Table {
+        shard::identity(&self.experiment, self.shard, &self.methods())
+    }
+
+    fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    fn has(&self, task: Task) -> bool {
+        self.shard.is_none() || self.own.binary_search(&unit_of(task)).is_ok()
+    }
+
+    fn memory(&self) -> u64 {
+        self.plan.unit_memory
+    }
+
+    fn largest_result(&self) -> usize {
+        codec::encoded_bytes(self.experiment.samples_of_network())
+    }
+
+    fn worker(&self) -> Box<dyn Worker + '_> {
+        Box::new(Measurer { run: self })
+    }
+
+    fn check(&self, task: Task, result: &[u8]) -> Result<(), String> {
+        shard::record(&self.experiment, unit_of(task), result).map(drop)
+    }
+
+    fn summary(&self) -> String {
+        let counted = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+        format!(
+            "{}{} of {} and {}",
+            self.shard.map_or_else(String::new, |shard| format!("{shard} of ")),
+            counted(self.plan.cells.len(), "cell"),
+            counted(self.plan.networks, "network"),
+            counted(self.experiment.inputs, "input"),
+        )
+    }
+
+    fn nouns(&self) -> Nouns {
+        Nouns { tasks: "networks", groups: "cells" }
+    }
+
+    fn is_finished(&self, path: &Path) -> bool {
+        is_finished(path, &self.experiment, self.shard)
+    }
+
+    fn snapshot_path(&self, out: &Path) -> Option<PathBuf> {
+        self.shard.is_none().then(|| snapshot_of(out))
+    }
+
+    fn write_snapshot(&self, store: &mut Store, provenance: Provenance, path: &Path) -> anyhow::Result<bool> {
+        let results = self.results(self.take_cells(store)?, provenance);
+        let written = match results.cells.is_empty() {
+            true => Ok(()),
+            false => results::write_partial(path, Existing::Replace, &results),
+        };
+        for record in results.cells.iter().flat_map(|cell| &cell.records) {
+            let task = Task { group: record.unit.cell, index: record.unit.network };
+            store.insert(task, codec::encode(&record.samples, record.seconds))?;
+        }
+        written.map(|()| !results.cells.is_empty())
+    }
+
+    fn product(&self, store: &mut Store, provenance: Provenance) -> anyhow::Result<Option<Box<dyn Product>>> {
+        match self.shard {
+            Some(_) => Ok(None),
+            None => Ok(Some(Box::new(self.results(self.take_cells(store)?, provenance)))),
+        }
+    }
+}
+
+struct Measurer<'r> {
+    run: &'r Run,
+}
+
+impl Worker for Measurer<'_> {
+    fn run(&mut self, task: Task) -> anyhow::Result<Vec<u8>> {
+        let record = measure(&self.run.experiment, &self.run.plan.cells[task.group].run, unit_of(task))?;
+        Ok(codec::encode(&record.samples, record.seconds))
+    }
+}
+
+impl Product for Results {
+    fn write(&self, out: &Target, _others: &[Target], existing: Existing) -> anyhow::Result<()> {
+        results::write(out.path(), existing, self)
+    }
+
+    fn text(&self, name: &str) -> String {
+        format!("{}\nResults are in {name}", show::table(self))
+    }
+}

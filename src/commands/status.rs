@@ -1,0 +1,67 @@
+//! Whether a run is finished, by what is on disk and nothing else: for scripts that cannot trust the exit code of a launcher.
+
+use std::path::Path;
+
+use crate::error::{EXIT_AGAIN, EXIT_FAILED};
+use crate::experiment::Experiment;
+use crate::results::head;
+use crate::run::journal;
+use crate::experiment::Shard;
+use crate::shard;
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Its file is there, complete and sealed.
+    Finished,
+    /// It has a journal: the same command resumes it.
+    Unfinished,
+    /// There is nothing of it.
+    Absent,
+}
+
+impl Status {
+    pub fn exit_code(self) -> i32 {
+        match self {
+            Status::Finished => 0,
+            Status::Unfinished => EXIT_AGAIN,
+            Status::Absent => EXIT_FAILED,
+        }
+    }
+
+    pub fn text(self) -> &'static str {
+        match self {
+            Status::Finished => "finished",
+            Status::Unfinished => "not finished; re-run to resume",
+            Status::Absent => "no finished file and no journal of this run",
+        }
+    }
+}
+
+/// The status of the run that leaves `out`; with `replaces`, a file that is there may be that of an earlier run, and a journal counts more.
+pub fn of_run(out: &Path, experiment: &Experiment, shard: Option<Shard>, replaces: bool) -> Status {
+    status(out, replaces, || is_finished(out, experiment, shard))
+}
+
+/// The status of whatever run leaves `out`.
+pub fn of_file(out: &Path) -> Status {
+    status(out, false, || head::read(out).is_ok_and(|head| head.is_complete) || shard::file::read(out).is_ok())
+}
+
+fn status(out: &Path, replaces: bool, is_finished: impl Fn() -> bool) -> Status {
+    let has_journal = journal::path_of(&crate::files::place::behind_links(out)).exists();
+    match has_journal {
+        true if replaces => Status::Unfinished,
+        _ if is_finished() => Status::Finished,
+        true => Status::Unfinished,
+        false => Status::Absent,
+    }
+}
+
+/// Whether `out` is the finished file of `experiment`, or of a shard of it, by this version of the science.
+pub fn is_finished(out: &Path, experiment: &Experiment, shard: Option<Shard>) -> bool {
+    match shard {
+        None => head::read(out).is_ok_and(|head| head.is_complete && head.is_current && head.experiment == *experiment),
+        Some(shard) => shard::file::read(out).is_ok_and(|file| file.shard == shard && file.experiment == *experiment),
+    }
+}

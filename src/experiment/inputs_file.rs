@@ -1,0 +1,325 @@
+//! The rows of a user's file as inputs.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use crc32fast::Hasher;
+use ndarray::{Array2, ArrayD, Axis};
+use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement};
+
+use crate::error::BadInput;
+use crate::files::contained;
+use crate::model::{InputsFile, InputsLaw};
+
+/// Reads the file of `law` if there is one and it is not read yet.
+///
+/// # Errors
+/// A file that cannot be read, is not the one whose checksum is known, or holds no rows that can be scaled.
+pub fn load(law: &mut InputsLaw) -> Result<(), BadInput> {
+    match law {
+        InputsLaw::File(file) => load_file(file),
+        _ => Ok(()),
+    }
+}
+
+fn load_file(inputs: &mut InputsFile) -> Result<(), BadInput> {
+    if inputs.rows.is_some() {
+        return Ok(());
+    }
+    let refuse =
+        |why: String, remedy: &str| Err(BadInput::new(format!("cannot take inputs from {}", inputs.path.display()), why, remedy));
+    let is_npy = inputs.path.extension().is_some_and(|extension| extension == "npy");
+    let (checksum, bytes) = match read(&inputs.path, is_npy) {
+        Ok(read) => read,
+        Err(error) => return refuse(error.to_string(), "give file: and the path of an NPY or HDF5 file"),
+    };
+    if inputs.checksum.is_some_and(|known| known != checksum) {
+        return refuse(
+            "it is not the file with which the experiment began".into(),
+            "give that file, or begin another experiment",
+        );
+    }
+    let rows = if is_npy { npy(&bytes) } else { hdf5(&inputs.path, inputs.dataset.as_deref()) };
+    drop(bytes);
+    match rows.and_then(scaled) {
+        Ok(rows) => {
+            inputs.checksum = Some(checksum);
+            inputs.rows = Some(Arc::new(rows));
+            Ok(())
+        }
+        Err(why) => refuse(why, "give an array of numbers, a row an input"),
+    }
+}
+
+/// The checksum of a file and, of an NPY file, its bytes.
+fn read(path: &Path, is_npy: bool) -> io::Result<(u32, Vec<u8>)> {
+    let mut file = File::open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    if is_npy && found.len() > MOST_BYTES {
+        return Err(io::Error::other(format!("it has {} bytes, and no more than {MOST_BYTES} are read", found.len())));
+    }
+    let (mut checksum, mut bytes, mut part) = (Hasher::new(), Vec::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut part)? {
+            0 => return Ok((checksum.finalize(), bytes)),
+            count => {
+                checksum.update(&part[..count]);
+                bytes.extend_from_slice(if is_npy { &part[..count] } else { &[] });
+            }
+        }
+    }
+}
+
+/// The array in the bytes of an NPY file, of any type of numbers.
+fn npy(bytes: &[u8]) -> Result<ArrayD<f64>, String> {
+    fn read<A: ReadableElement + Copy>(bytes: &[u8], widen: fn(A) -> f64) -> Result<ArrayD<f64>, ReadNpyError> {
+        Ok(ArrayD::<A>::read_npy(bytes)?.mapv(widen))
+    }
+    type Reader<'a> = &'a dyn Fn(&[u8]) -> Result<ArrayD<f64>, ReadNpyError>;
+    let readers: [Reader; 10] = [
+        &|bytes| read::<f64>(bytes, |x| x),
+        &|bytes| read::<f32>(bytes, f64::from),
+        &|bytes| read::<u8>(bytes, f64::from),
+        &|bytes| read::<i8>(bytes, f64::from),
+        &|bytes| read::<u16>(bytes, f64::from),
+        &|bytes| read::<i16>(bytes, f64::from),
+        &|bytes| read::<u32>(bytes, f64::from),
+        &|bytes| read::<i32>(bytes, f64::from),
+        &|bytes| read::<u64>(bytes, |x| x as f64),
+        &|bytes| read::<i64>(bytes, |x| x as f64),
+    ];
+    // The reader makes room for what the header declares, before it sees that the file ends.
+    if declared(bytes).is_some_and(|count| count > bytes.len() as u128) {
+        return Err("it is cut short: its header declares more numbers than it has bytes".into());
+    }
+    for reader in readers {
+        match reader(bytes) {
+            Err(ReadNpyError::WrongDescriptor(_)) => {}
+            other => return other.map_err(|error| error.to_string()),
+        }
+    }
+    Err("its numbers are of a type that this program does not read".into())
+}
+
+/// How many numbers the header of an NPY file declares; `None` where it has no shape.
+fn declared(bytes: &[u8]) -> Option<u128> {
+    let header = String::from_utf8_lossy(&bytes[..bytes.len().min(1 << 16)]);
+    let (_, shape) = header.split_once("'shape':")?;
+    let (shape, _) = shape.trim_start().strip_prefix('(')?.split_once(')')?;
+    let sizes = shape.split(',').filter_map(|size| size.trim().parse::<u128>().ok());
+    Some(sizes.fold(1, u128::saturating_mul))
+}
+
+/// Most numbers of a dataset: a small file may declare any size.
+const MOST_NUMBERS: usize = 1 << 30;
+/// Most bytes of an NPY file.
+const MOST_BYTES: u64 = 8 * MOST_NUMBERS as u64 + (1 << 16);
+
+/// A dataset of an HDF5 file, or its only one.
+fn hdf5(path: &Path, dataset: Option<&str>) -> Result<ArrayD<f64>, String> {
+    let file = crate::files::hdf5::open(path).map_err(|error| format!("it is neither .npy nor an HDF5 file: {error}"))?;
+    let dataset = match dataset {
+        Some(name) => contained::dataset(&file, name)?.ok_or_else(|| format!("it has no dataset `{name}`"))?,
+        None => {
+            let found = contained::names(&file)?.into_iter().map(|name| contained::dataset(&file, &name));
+            match found.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?.as_slice() {
+                [only] => only.clone(),
+                _ => return Err("it does not have one dataset exactly, so file:PATH:DATASET has to name it".into()),
+            }
+        }
+    };
+    if dataset.size() > MOST_NUMBERS {
+        return Err(format!("it holds {} numbers, and no more than {MOST_NUMBERS} are read", dataset.size()));
+    }
+    dataset.read_dyn::<f64>().map_err(|error| error.to_string())
+}
+
+/// The entries along the first axis as rows of length √columns.
+fn scaled(array: ArrayD<f64>) -> Result<Array2<f32>, String> {
+    let shape = array.shape().to_vec();
+    let [count, rest @ ..] = shape.as_slice() else { return Err("it holds a single number".into()) };
+    let columns = rest.iter().product::<usize>();
+    if *count == 0 || rest.is_empty() || columns == 0 {
+        return Err(format!("its shape {shape:?} is not that of several numbers a row"));
+    }
+    let rows = array.to_shape((*count, columns)).map_err(|error| error.to_string())?;
+    let mut scaled = Array2::zeros((*count, columns));
+    for (index, (row, mut out)) in rows.axis_iter(Axis(0)).zip(scaled.rows_mut()).enumerate() {
+        if let Some(x) = row.iter().find(|x| !x.is_finite()) {
+            return Err(format!("row {index} holds {x} and cannot be scaled to the length √{columns}"));
+        }
+        // So that no square overflows or is lost.
+        let largest = row.iter().fold(0.0_f64, |largest, x| largest.max(x.abs()));
+        if largest == 0.0 {
+            return Err(format!("row {index} is 0 and cannot be scaled to the length √{columns}"));
+        }
+        let norm = row.iter().map(|x| (x / largest) * (x / largest)).sum::<f64>().sqrt();
+        let length = (columns as f64).sqrt();
+        out.iter_mut().zip(row).for_each(|(out, x)| *out = (x / largest * (length / norm)) as f32);
+    }
+    Ok(scaled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Readout;
+    use ndarray::{Array3, array};
+
+    fn streams(cell: Cell) -> NetworkStreams {
+        NetworkStreams::new(1, cell, 0, 1.0, Readout::Sign)
+    }
+
+    #[test]
+    fn rows_of_a_file_are_scaled_and_the_file_is_remembered() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rows.npy");
+        let images = Array3::from_shape_fn((3, 2, 2), |(image, i, j)| (1 + image + 2 * i + 3 * j) as u8);
+        ndarray_npy::write_npy(&path, &images).unwrap();
+        let mut law = InputsLaw::parse(&format!("file:{}", path.display())).unwrap();
+        load(&mut law).unwrap();
+        assert_eq!((law.columns(), law.is_known()), (Some(4), true));
+        let cell = Cell::new(1, 5, 5);
+        let x = law.inputs::<f64>(streams(cell), cell, 50, true);
+        let first = array![1.0, 4.0, 3.0, 6.0] * (4.0 / 62.0_f64).sqrt();
+        let is_first = |row: &ndarray::ArrayView1<f64>| row.iter().zip(&first).all(|(x, y)| (x - y).abs() < 1e-6);
+        let count = x.rows().into_iter().filter(is_first).count();
+        assert!((5..30).contains(&count), "{count} of 50");
+        // Another file under the same name is refused.
+        let mut again = InputsLaw::parse(&law.to_string()).unwrap();
+        load(&mut again).unwrap();
+        ndarray_npy::write_npy(&path, &images.mapv(|x| x + 1)).unwrap();
+        let mut changed = InputsLaw::parse(&law.to_string()).unwrap();
+        assert!(load(&mut changed).unwrap_err().why.contains("began"));
+        ndarray_npy::write_npy(&path, &Array2::<f32>::zeros((2, 3))).unwrap();
+        assert!(load(&mut InputsLaw::parse(&format!("file:{}", path.display())).unwrap()).unwrap_err().why.contains("row 0"));
+        assert!(load(&mut InputsLaw::parse("file:/nowhere.npy").unwrap()).is_err());
+    }
+
+    #[test]
+    fn datasets_of_an_hdf5_file_are_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rows.h5");
+        let file = hdf5::File::create(&path).unwrap();
+        file.new_dataset_builder().with_data(&array![[3.0_f32, 4.0], [1.0, 0.0]]).create("images").unwrap();
+        file.close().unwrap();
+        for text in [format!("file:{}", path.display()), format!("file:{}:images", path.display())] {
+            let mut law = InputsLaw::parse(&text).unwrap();
+            load(&mut law).unwrap();
+            let InputsLaw::File(file) = &law else { panic!("a file") };
+            let rows = file.rows.as_ref().unwrap();
+            assert!((rows[[0, 0]] - 0.6 * 2.0_f32.sqrt()).abs() < 1e-6 && (rows[[1, 0]] - 2.0_f32.sqrt()).abs() < 1e-6);
+        }
+        assert!(load(&mut InputsLaw::parse(&format!("file:{}:labels", path.display())).unwrap()).unwrap_err().why.contains("labels"));
+    }
+
+    /// An NPY file of version 1 with this header and data.
+    fn npy_file(header: &str, data: &[u8]) -> Vec<u8> {
+        let header = format!("{header:<117}\n");
+        [b"\x93NUMPY\x01\x00\x76\x00", header.as_bytes(), data].concat()
+    }
+
+    fn header(descr: &str, fortran: bool, shape: &str) -> String {
+        let fortran = if fortran { "True" } else { "False" };
+        format!("{{'descr': {descr}, 'fortran_order': {fortran}, 'shape': {shape}, }}")
+    }
+
+    fn doubles(numbers: &[f64]) -> Vec<u8> {
+        numbers.iter().flat_map(|x| x.to_le_bytes()).collect()
+    }
+
+    /// The rows of a file with these bytes, or the reason to refuse it.
+    fn rows_of(name: &str, bytes: &[u8]) -> Result<Array2<f32>, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let mut law = InputsLaw::parse(&format!("file:{}", path.display())).unwrap();
+        load(&mut law).map_err(|error| error.why)?;
+        let InputsLaw::File(file) = &law else { panic!("a file") };
+        Ok(file.rows.as_ref().unwrap().clone())
+    }
+
+    #[test]
+    fn every_layout_of_an_npy_file_gives_the_same_rows() {
+        let expected = array![[0.6, 0.8], [0.0, 1.0], [-1.0, 0.0]] * 2.0_f64.sqrt();
+        let check = |rows: Result<Array2<f32>, String>| {
+            let rows = rows.unwrap();
+            assert!(rows.iter().zip(&expected).all(|(got, expected)| (f64::from(*got) - expected).abs() < 1e-6), "{rows}");
+        };
+        let numbers = [3.0, 4.0, 0.0, 2.0, -5.0, 0.0];
+        let by_columns = [3.0, 0.0, -5.0, 4.0, 2.0, 0.0];
+        check(rows_of("a,b#1:2.npy", &npy_file(&header("'<f8'", false, "(3, 2)"), &doubles(&numbers))));
+        check(rows_of("fortran.npy", &npy_file(&header("'<f8'", true, "(3, 2)"), &doubles(&by_columns))));
+        check(rows_of("cube.npy", &npy_file(&header("'<f8'", false, "(3, 1, 2)"), &doubles(&numbers))));
+        let big: Vec<u8> = numbers.iter().flat_map(|&x| (x as f32).to_be_bytes()).collect();
+        check(rows_of("big.npy", &npy_file(&header("'>f4'", false, "(3, 2)"), &big)));
+        // Squares that overflow, or vanish.
+        for scale in [1e-200, 1e200] {
+            check(rows_of("far.npy", &npy_file(&header("'<f8'", false, "(3, 2)"), &doubles(&numbers.map(|x| x * scale)))));
+        }
+    }
+
+    #[test]
+    fn malformed_files_are_refused_with_the_reason() {
+        let refuse = |name: &str, bytes: &[u8], why: &str| {
+            let refused = rows_of(name, bytes).unwrap_err();
+            assert!(refused.contains(why), "{name}: {refused}");
+        };
+        let good = doubles(&[3.0, 4.0, 0.0, 2.0]);
+        let plain = |shape: &str, data: &[u8]| npy_file(&header("'<f8'", false, shape), data);
+        refuse("empty.npy", b"", "");
+        refuse("text.npy", b"3.0,4.0\n", "");
+        refuse("header.npy", &plain("(2, 2)", &good)[..60], "");
+        refuse("cut.npy", &plain("(2, 2)", &good[..20]), "");
+        refuse("long.npy", &plain("(2, 2)", &doubles(&[1.0; 5])), "");
+        refuse("vast.npy", &plain("(1000000000, 1000000)", &good), "it is cut short");
+        refuse("beyond.npy", &plain("(18446744073709551615, 18446744073709551615, 9)", &good), "it is cut short");
+        refuse("vector.npy", &plain("(4,)", &good), "its shape [4] is not that of several numbers a row");
+        refuse("scalar.npy", &plain("()", &good[..8]), "a single number");
+        refuse("none.npy", &plain("(0, 4)", b""), "its shape [0, 4]");
+        refuse("narrow.npy", &plain("(4, 0)", b""), "its shape [4, 0]");
+        refuse("nan.npy", &plain("(2, 2)", &doubles(&[1.0, 2.0, f64::NAN, 1.0])), "row 1 holds NaN");
+        refuse("inf.npy", &plain("(2, 2)", &doubles(&[1.0, f64::NEG_INFINITY, 0.0, 1.0])), "row 0 holds -inf");
+        refuse("zero.npy", &plain("(2, 2)", &doubles(&[1.0, 2.0, 0.0, -0.0])), "row 1 is 0");
+        for descr in ["'|O'", "'<U3'", "'<c16'", "'|b1'", "[('x', '<f8')]"] {
+            refuse("type.npy", &npy_file(&header(descr, false, "(2, 2)"), &good), "of a type that this program does not read");
+        }
+        refuse("text.h5", b"no HDF5 file", "neither .npy nor an HDF5 file");
+        refuse("nothing.h5", b"", "neither .npy nor an HDF5 file");
+        let directory = tempfile::tempdir().unwrap();
+        let folder = load(&mut InputsLaw::parse(&format!("file:{}", directory.path().display())).unwrap()).unwrap_err();
+        assert_eq!(folder.why, "it is not a regular file");
+    }
+
+    #[test]
+    fn malformed_datasets_are_refused_with_the_reason() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rows.h5");
+        let file = hdf5::File::create(&path).unwrap();
+        let text: Vec<hdf5::types::VarLenUnicode> = ["a", "b"].map(|text| text.parse().unwrap()).into();
+        file.new_dataset_builder().with_data(&text).create("text").unwrap();
+        file.new_dataset::<f64>().create("scalar").unwrap();
+        file.new_dataset::<f32>().chunk((1, 1 << 10)).shape((1 << 30, 1 << 10)).create("vast").unwrap();
+        file.create_group("group").unwrap();
+        file.close().unwrap();
+        let why = |path: &Path, dataset: &str| {
+            load(&mut InputsLaw::parse(&format!("file:{}{dataset}", path.display())).unwrap()).unwrap_err().why
+        };
+        assert!(why(&path, "").contains("file:PATH:DATASET has to name it"));
+        assert!(why(&path, ":group").contains("no dataset `group`"));
+        assert!(why(&path, ":scalar").contains("a single number"), "{}", why(&path, ":scalar"));
+        assert!(why(&path, ":vast").contains("no more than"), "{}", why(&path, ":vast"));
+        assert!(!why(&path, ":text").is_empty());
+        let bytes = std::fs::read(&path).unwrap();
+        let cut = directory.path().join("cut.h5");
+        for length in [bytes.len() / 2, 100] {
+            std::fs::write(&cut, &bytes[..length]).unwrap();
+            assert!(why(&cut, ":text").contains("neither .npy nor an HDF5 file"));
+        }
+    }
+}

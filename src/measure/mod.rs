@@ -1,0 +1,250 @@
+//! One network × its inputs → one [`UnitRecord`]. This is the science: it knows nothing of MPI, files or terminals.
+
+pub mod directions;
+
+use std::time::Instant;
+
+use ndarray::Array2;
+
+use crate::experiment::Experiment;
+use crate::infinite;
+use crate::kernels::Real;
+use crate::model::{Cell, Direction, EngineName, Method, Precision, SearchName, Unit};
+use crate::network::dense::{Dense, Keep};
+use crate::network::implicit::Implicit;
+use crate::network::inputs::inputs;
+use crate::network::shallow::Shallow;
+use crate::network::{Engine, ValueAndGradient};
+use crate::random::NetworkStreams;
+use crate::record::{Sample, Status, UnitRecord, check_sample};
+use crate::search::{NotFinite, Outcome, Start, descent, march, one_layer, scan, through_the_origin, trace};
+
+/// Goes up with every change after which an experiment gives other samples, in any bit. Runs are resumed within one version only.
+///
+/// 8: infinite width takes its angles, covariances and chi-squared numbers, and every scalar normal number its tails, from `libm` in place of
+/// the system's math library, so that no digit depends on the machine.
+pub const SCIENCE_VERSION: u32 = 8;
+
+/// Why a network has no record: its numbers leave the range of its arithmetic.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("network {network} of cell {cell} cannot be measured ({why}) give a smaller bound or gain{}", self.or_f64())]
+pub struct OutOfRange {
+    cell: Cell,
+    network: usize,
+    why: String,
+    precision: Precision,
+}
+
+impl OutOfRange {
+    fn or_f64(&self) -> &'static str {
+        if self.precision == Precision::F32 { ", or precision f64" } else { "" }
+    }
+
+    pub fn new(cell: Cell, network: usize, precision: Precision, why: impl Into<String>) -> Self {
+        Self { cell, network, why: why.into(), precision }
+    }
+}
+
+/// How the networks of a cell are run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CellRun {
+    pub cell: Cell,
+    pub method: Method,
+    /// What a network keeps in memory between passes. Changes no result; means nothing at infinite width.
+    pub keep: Keep,
+}
+
+/// Measures one network on all its inputs.
+///
+/// # Errors
+/// A number on the way that is not finite, and a record that the reader of files would refuse.
+pub fn measure(experiment: &Experiment, run: &CellRun, unit: Unit) -> Result<UnitRecord, OutOfRange> {
+    let start = Instant::now();
+    let Experiment { seed, inputs, gain, readout, bound, precision, .. } = *experiment;
+    let streams = NetworkStreams::new(seed, run.cell, unit.network, gain, readout);
+    let samples = match (run.method.engine, precision) {
+        (EngineName::Limit, _) => infinite::samples(streams, run.cell, inputs, gain, bound),
+        (_, Precision::F32) => of_network::<f32>(experiment, run, streams),
+        (_, Precision::F64) => of_network::<f64>(experiment, run, streams),
+    };
+    let out_of_range = |why| OutOfRange::new(run.cell, unit.network, precision, why);
+    let samples = samples.map_err(|error| out_of_range(error.to_string()))?;
+    check_samples(&samples, experiment).map_err(out_of_range)?;
+    Ok(UnitRecord { unit, samples, seconds: start.elapsed().as_secs_f64() })
+}
+
+/// Refuses samples that the reader of files would refuse.
+pub fn check_samples(samples: &[Sample], experiment: &Experiment) -> Result<(), String> {
+    let check = |(index, sample)| {
+        check_sample(sample, experiment.bound).map_err(|why| format!("input {}: {why}", index % experiment.inputs))
+    };
+    samples.iter().enumerate().try_for_each(check)
+}
+
+/// The samples of a network of finite width.
+fn of_network<T: Real>(experiment: &Experiment, run: &CellRun, streams: NetworkStreams) -> Result<Vec<Sample>, NotFinite> {
+    let Experiment { bias, bound, .. } = *experiment;
+    let inputs = inputs::<T>(&experiment.inputs_law, streams, run.cell, experiment.inputs, bias);
+    let settings = Settings { directions: &experiment.directions, bias, streams, search: run.method.search, bound };
+    samples_along(&mut *engine(experiment, run, streams, inputs), &settings)
+}
+
+/// The engine that the plan has for the network of `streams` at `inputs`, n × d.
+pub fn engine<T: Real>(experiment: &Experiment, run: &CellRun, streams: NetworkStreams, inputs: Array2<T>) -> Box<dyn Engine<T>> {
+    let CellRun { cell, keep, method } = *run;
+    match method.engine {
+        EngineName::Shallow => Box::new(Shallow::new(streams, cell, inputs, keep.line)),
+        EngineName::Implicit => Box::new(Implicit::with(streams, cell, experiment.activation, inputs)),
+        _ => Box::new(Dense::with(streams, cell, experiment.activation, inputs, keep)),
+    }
+}
+
+/// How the lines of a network are chosen and searched.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings<'a> {
+    /// At least one.
+    pub directions: &'a [Direction],
+    /// Whether the last coordinate of an input is a bias unit, which steps leave alone.
+    pub bias: bool,
+    /// Of random directions.
+    pub streams: NetworkStreams,
+    pub search: SearchName,
+    pub bound: f64,
+}
+
+/// f, ‖∇f‖ and η* along the gradient at every input of `engine`, which has no bias unit.
+///
+/// # Errors
+/// A number that is not finite.
+pub fn samples<T: Real>(engine: &mut dyn Engine<T>, search: SearchName, bound: f64) -> Result<Vec<Sample>, NotFinite> {
+    let ValueAndGradient { value, gradient } = engine.value_and_gradient();
+    let norm = norms(&gradient);
+    check_values(&value, &norm)?;
+    let mut samples = blank(&value, &norm);
+    let lines = starts(&value, &norm, norm.iter().map(|norm| -norm * norm).collect());
+    let directions = directions::descent(&value, gradient);
+    fill(engine, &mut samples, &lines, directions, search, bound)?;
+    Ok(samples)
+}
+
+/// f, ‖P∇f‖ and η* at every input of `engine`, direction after direction, each for all inputs; P takes out the coordinate of a bias unit.
+///
+/// # Errors
+/// A number that is not finite.
+pub fn samples_along<T: Real>(engine: &mut dyn Engine<T>, settings: &Settings) -> Result<Vec<Sample>, NotFinite> {
+    let Settings { directions, bias, search, bound, streams } = *settings;
+    if directions == [Direction::Gradient] && !bias {
+        return samples(engine, search, bound);
+    }
+    let ValueAndGradient { value, mut gradient } = engine.value_and_gradient();
+    if bias {
+        directions::leave_bias_alone(&mut gradient);
+    }
+    let norm = norms(&gradient);
+    check_values(&value, &norm)?;
+    let mut all = Vec::with_capacity(directions.len() * value.len());
+    for &direction in directions {
+        let mut samples = blank(&value, &norm);
+        if direction == Direction::Descent {
+            let lines = starts(&value, &norm, norm.iter().map(|norm| -norm * norm).collect());
+            let outcomes = match gradient.ncols() {
+                1 if engine.activation().is_piecewise_linear() => {
+                    lines.iter().map(|line| through_the_origin(line, bound)).collect()
+                }
+                _ => descent::smallest_steps(engine, &gradient, &lines, bias, bound)?,
+            };
+            put(&mut samples, &lines, outcomes);
+        } else {
+            let steps = directions::steps(engine, direction, &value, &gradient, &norm, bias, streams);
+            let lines = starts(&value, &norm, directions::slopes(&value, &gradient, &steps));
+            lines.iter().try_for_each(|line| NotFinite::check("the slope of f along p", line.input, line.slope))?;
+            fill(engine, &mut samples, &lines, steps, search, bound)?;
+        }
+        all.extend(samples);
+    }
+    Ok(all)
+}
+
+fn check_values(value: &[f64], norm: &[f64]) -> Result<(), NotFinite> {
+    value.iter().zip(norm).enumerate().try_for_each(|(input, (&value, &norm))| {
+        NotFinite::check("f(x)", input, value)?;
+        NotFinite::check("‖∇f(x)‖", input, norm)
+    })
+}
+
+/// The samples before any search.
+fn blank(value: &[f64], norm: &[f64]) -> Vec<Sample> {
+    let dead = Sample { step: f64::NAN, gradient_norm: 0.0, value: 0.0, status: Status::Dead, evaluations: 0 };
+    value.iter().zip(norm).map(|(&value, &gradient_norm)| Sample { value, gradient_norm, ..dead }).collect()
+}
+
+/// Searches the lines along `directions`, n × d, and puts what is found into `samples`.
+fn fill<T: Real>(
+    engine: &mut dyn Engine<T>,
+    samples: &mut [Sample],
+    lines: &[Start],
+    directions: Array2<T>,
+    search: SearchName,
+    bound: f64,
+) -> Result<(), NotFinite> {
+    let outcomes = if directions.ncols() == 1 && engine.activation().is_piecewise_linear() {
+        lines.iter().map(|line| through_the_origin(line, bound)).collect()
+    } else if lines.is_empty() {
+        Vec::new()
+    } else {
+        engine.set_directions(directions);
+        smallest_steps(engine, lines, search, bound)?
+    };
+    put(samples, lines, outcomes);
+    Ok(())
+}
+
+fn put(samples: &mut [Sample], lines: &[Start], outcomes: Vec<Outcome>) {
+    for (line, outcome) in lines.iter().zip(outcomes) {
+        let Outcome { step, status, evaluations } = outcome;
+        samples[line.input] = Sample { step, status, evaluations, ..samples[line.input] };
+    }
+}
+
+/// ‖∇f‖ of each row, summed in f64.
+fn norms<T: Real>(gradient: &Array2<T>) -> Vec<f64> {
+    gradient.rows().into_iter().map(|row| row.iter().map(|g| g.to_f64() * g.to_f64()).sum::<f64>().sqrt()).collect()
+}
+
+/// The lines of the inputs that are not dead, with these φ'(0).
+fn starts(value: &[f64], norm: &[f64], slope: Vec<f64>) -> Vec<Start> {
+    let alive = (0..value.len()).filter(|&input| value[input] != 0.0 && norm[input] > 0.0);
+    let start = |input: usize| Start {
+        input,
+        sign: value[input].signum(),
+        value: value[input].abs(),
+        decline: norm[input] * norm[input],
+        slope: slope[input],
+    };
+    alive.map(start).collect()
+}
+
+fn smallest_steps<T: Real>(
+    engine: &mut dyn Engine<T>,
+    lines: &[Start],
+    search: SearchName,
+    bound: f64,
+) -> Result<Vec<Outcome>, NotFinite> {
+    let certified = match search {
+        SearchName::Line => return one_layer::smallest_steps(engine, lines, bound),
+        SearchName::Scan => return scan::smallest_steps(engine, lines, bound),
+        SearchName::March => march::smallest_steps(engine, lines, bound)?,
+        SearchName::Trace => trace::smallest_steps(engine, lines, bound)?,
+        SearchName::Path => unreachable!("an infinitely wide network has no engine: limit::samples draws its steps"),
+        SearchName::Descent => unreachable!("a descent has no lines"),
+    };
+    let given_up: Vec<Start> =
+        lines.iter().zip(&certified).filter(|(_, outcome)| outcome.is_none()).map(|(line, _)| *line).collect();
+    let mut scanned = match given_up.is_empty() {
+        true => Vec::new(),
+        false => scan::smallest_steps(engine, &given_up, bound)?,
+    }
+    .into_iter();
+    let outcomes = certified.into_iter();
+    Ok(outcomes.map(|outcome| outcome.unwrap_or_else(|| scanned.next().expect("one for each line given up"))).collect())
+}

@@ -1,0 +1,302 @@
+//! The implicit engine: weight matrices that are never stored, nor drawn entry by entry.
+//!
+//! The matrix of a layer above the first is a [`GaussianMatrix`]: its products with the vectors that are asked for are drawn in place of
+//! its entries, exactly in joint law, at a cost that is linear in k. A network asks for the same products in the same order on every
+//! machine: first all inputs forward, then their gradients backward, then points of the lines. So what it draws is a function of its streams
+//! alone. The first layer is drawn as it is where d is small (d numbers a neuron cost less than n products), and implicit where d is large.
+
+mod basis;
+mod cholesky;
+pub mod gaussian_matrix;
+pub mod shallow;
+
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, CowArray, s};
+
+use self::gaussian_matrix::{GaussianMatrix, Side};
+use super::product::{add_times, times_transposed, zeros};
+use super::weights::{Storage, Weights};
+use super::{Engine, Hidden, LineBlock, LinePoint, ValueAndGradient, sphere_inputs};
+use crate::model::Activation;
+use crate::model::Cell;
+use crate::kernels::{Real, activation};
+use crate::random::{NetworkStreams, block_rows, blocks};
+
+/// How the first layer is multiplied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstLayer {
+    /// Its rows are drawn, at every pass again.
+    Drawn,
+    /// Its products are drawn.
+    Implicit,
+}
+
+impl FirstLayer {
+    /// Which way is cheaper for `inputs` inputs: three passes of d normals and 6·n·d flops a neuron, or products whose number does not
+    /// depend on d. At depth 1, where nothing else holds vectors of a number for each neuron, those of wide networks are drawn, which takes
+    /// next to no memory. A function of the cell and the experiment alone.
+    pub fn of(cell: Cell, inputs: usize) -> Self {
+        let is_wide = cell.depth == 1 && cell.width_of(1).saturating_mul(inputs) > MOST_NUMBERS;
+        let least = if is_wide { DRAWN_BELOW_WIDE } else { DRAWN_BELOW };
+        if cell.dim > least * inputs { FirstLayer::Implicit } else { FirstLayer::Drawn }
+    }
+}
+
+/// The first layer is drawn up to this many dimensions an input …
+const DRAWN_BELOW: usize = 3;
+/// … and, at depth 1, up to this many if a batch of vectors has more than [`MOST_NUMBERS`] numbers.
+const DRAWN_BELOW_WIDE: usize = 8;
+const MOST_NUMBERS: usize = 20_000_000;
+
+/// W₁ in one of the two ways.
+enum First<T> {
+    Drawn(Weights<T>),
+    Implicit(GaussianMatrix<T>),
+}
+
+/// One network of which products are drawn, and its inputs.
+pub struct Implicit<T> {
+    cell: Cell,
+    psi: Activation,
+    first: First<T>,
+    /// W₂..W_L.
+    hidden: Vec<GaussianMatrix<T>>,
+    /// a, length k_L.
+    readout: Vec<T>,
+    /// x, n × d.
+    inputs: Array2<T>,
+    /// W₁x, n × k_1; empty until it is known.
+    z: Array2<T>,
+    /// W₁p, n × k_1; empty until directions are set.
+    u: Array2<T>,
+    /// 1/√k_L.
+    scale: f64,
+}
+
+impl<T: Real> Implicit<T> {
+    /// The ReLU network of `streams` with its first `inputs` inputs on the sphere.
+    pub fn new(streams: NetworkStreams, cell: Cell, inputs: usize) -> Self {
+        Self::with_first_layer(streams, cell, inputs, FirstLayer::of(cell, inputs))
+    }
+
+    /// The same with the first layer in a given way.
+    pub fn with_first_layer(streams: NetworkStreams, cell: Cell, inputs: usize, first: FirstLayer) -> Self {
+        Self::build(streams, cell, Activation::Relu, sphere_inputs(streams, cell, inputs), first)
+    }
+
+    /// The network of `streams` with activation `psi` at `inputs`, n × d.
+    pub fn with(streams: NetworkStreams, cell: Cell, psi: Activation, inputs: Array2<T>) -> Self {
+        let first = FirstLayer::of(cell, inputs.nrows());
+        Self::build(streams, cell, psi, inputs, first)
+    }
+
+    fn build(streams: NetworkStreams, cell: Cell, psi: Activation, inputs: Array2<T>, first: FirstLayer) -> Self {
+        let mut weights = Weights::new(streams, cell, Storage::Regenerated);
+        let read_out = cell.width_of(cell.depth);
+        let mut readout = Vec::with_capacity(read_out);
+        let mut block_readout = Vec::new();
+        for block in 0..blocks(read_out) {
+            weights.readout(block, &mut block_readout);
+            readout.extend_from_slice(&block_readout);
+        }
+        Self {
+            cell,
+            psi,
+            first: match first {
+                FirstLayer::Drawn => First::Drawn(weights),
+                FirstLayer::Implicit => First::Implicit(matrix(streams, cell, 1)),
+            },
+            hidden: (2..=cell.depth).map(|layer| matrix(streams, cell, layer)).collect(),
+            readout,
+            inputs,
+            z: zeros((0, 0)),
+            u: zeros((0, 0)),
+            scale: 1.0 / (read_out as f64).sqrt(),
+        }
+    }
+
+    /// W₁x for each row x: n × k_1 from n × d.
+    fn first_times(&mut self, x: Array2<T>) -> Array2<T> {
+        let weights = match &mut self.first {
+            First::Implicit(matrix) => return matrix.times(x),
+            First::Drawn(weights) => weights,
+        };
+        let width = self.cell.width_of(1);
+        let mut z = zeros((x.nrows(), width));
+        for block in 0..blocks(width) {
+            let rows = block_rows(width, block);
+            times_transposed(x.view(), weights.rows(1, block), z.slice_mut(s![.., rows]));
+        }
+        z
+    }
+
+    /// W₁ᵀg for each row g: n × d from n × k_1.
+    fn first_transpose_times(&mut self, gradient: Array2<T>) -> Array2<T> {
+        let weights = match &mut self.first {
+            First::Implicit(matrix) => return matrix.transpose_times(gradient),
+            First::Drawn(weights) => weights,
+        };
+        let width = self.cell.width_of(1);
+        let mut below = zeros((gradient.nrows(), self.cell.dim));
+        for block in 0..blocks(width) {
+            let rows = block_rows(width, block);
+            add_times(gradient.slice(s![.., rows]), weights.rows(1, block), below.view_mut());
+        }
+        below
+    }
+}
+
+impl<T: Real> Implicit<T> {
+    /// f and ∇f from the pre-activations `z` of the first layer, n × k_1.
+    fn above_first_layer(&mut self, z: ArrayView2<T>) -> ValueAndGradient<T> {
+        let psi = self.psi;
+        let mut layers = Vec::new();
+        let mut top = CowArray::from(z);
+        for matrix in &mut self.hidden {
+            let hidden = Hidden::of(psi, top.into_owned());
+            top = matrix.times(hidden.h.clone()).into();
+            layers.push(hidden.without_values());
+        }
+        let (readout, scale) = (&self.readout, self.scale);
+        let row = |z: &mut [T]| activation::readout_and_slope(psi, readout, z) * scale;
+        let (value, mut gradient) = match top.is_view() {
+            false => {
+                let mut top = top.into_owned();
+                let row = |mut z: ArrayViewMut1<T>| row(z.as_slice_mut().expect("rows are contiguous"));
+                (top.rows_mut().into_iter().map(row).collect(), top)
+            }
+            // Row by row, while a copy is in cache.
+            true => {
+                let mut copy = Vec::with_capacity(top.len());
+                let copied = |z: ArrayView1<T>| {
+                    copy.extend_from_slice(z.to_slice().expect("rows are contiguous"));
+                    let start = copy.len() - z.len();
+                    row(&mut copy[start..])
+                };
+                let value = top.rows().into_iter().map(copied).collect();
+                (value, Array2::from_shape_vec(top.dim(), copy).expect("as many rows"))
+            }
+        };
+        for (matrix, hidden) in self.hidden.iter_mut().zip(&layers).rev() {
+            gradient = matrix.transpose_times(gradient);
+            hidden.scale_gradient(psi, &mut gradient);
+        }
+        ValueAndGradient { value, gradient: self.scaled_first_transpose_times(gradient) }
+    }
+
+    /// W₁ᵀg/√k for each row g.
+    fn scaled_first_transpose_times(&mut self, gradient: Array2<T>) -> Array2<T> {
+        let scale = T::of_f64(self.scale);
+        self.first_transpose_times(gradient).mapv_into(|g| g * scale)
+    }
+}
+
+/// The matrix of `layer`, of which nothing is known.
+fn matrix<T: Real>(streams: NetworkStreams, cell: Cell, layer: usize) -> GaussianMatrix<T> {
+    let mut scratch = Vec::new();
+    let fresh = move |side: Side, direction: usize, chunk: usize, out: &mut [T]| {
+        T::fill_with(out, &mut scratch, |out| streams.product(layer, side == Side::TransposeTimes, direction, chunk, out));
+    };
+    GaussianMatrix::new(cell.width_of(layer), cell.fan_in(layer), Box::new(fresh))
+}
+
+impl<T: Real> Engine<T> for Implicit<T> {
+    fn depth(&self) -> usize {
+        self.cell.depth
+    }
+
+    fn width(&self, layer: usize) -> usize {
+        self.cell.width_of(layer)
+    }
+
+    fn activation(&self) -> Activation {
+        self.psi
+    }
+
+    fn inputs(&self) -> ArrayView2<'_, T> {
+        self.inputs.view()
+    }
+
+    fn readout(&mut self) -> Vec<T> {
+        self.readout.clone()
+    }
+
+    fn value_and_gradient(&mut self) -> ValueAndGradient<T> {
+        self.z = self.first_times(self.inputs.clone());
+        let z = std::mem::replace(&mut self.z, zeros((0, 0)));
+        let result = self.above_first_layer(z.view());
+        self.z = z;
+        result
+    }
+
+    fn value_and_gradient_at(&mut self, x: ArrayView2<T>) -> ValueAndGradient<T> {
+        let z = self.first_times(x.to_owned());
+        self.above_first_layer(z.view())
+    }
+
+    fn linear_gradient(&mut self) -> Array2<T> {
+        let mut gradient = Array2::from_shape_vec((1, self.readout.len()), self.readout.clone()).expect("a row");
+        for matrix in self.hidden.iter_mut().rev() {
+            gradient = matrix.transpose_times(gradient);
+        }
+        self.scaled_first_transpose_times(gradient)
+    }
+
+    fn set_directions(&mut self, directions: Array2<T>) {
+        assert_eq!(directions.dim(), self.inputs.dim());
+        self.u = self.first_times(directions);
+    }
+
+    fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<T>)) {
+        let readout = if self.cell.depth == 1 { &self.readout[..] } else { &[] };
+        visit(LineBlock { neurons: 0..self.cell.width_of(1), readout, z: self.z.view(), u: self.u.view() });
+    }
+
+    fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64> {
+        let order = first_points_first(points);
+        let mut h = zeros((points.len(), self.cell.width_of(1)));
+        for (&index, mut h) in order.iter().zip(h.rows_mut()) {
+            let point = points[index];
+            activation::apply_on_line(
+                self.psi,
+                self.z.row(point.input).to_slice().expect("rows are contiguous"),
+                self.u.row(point.input).to_slice().expect("rows are contiguous"),
+                T::of_f64(point.t),
+                h.as_slice_mut().expect("rows are contiguous"),
+            );
+        }
+        for matrix in &mut self.hidden {
+            h = matrix.times(h);
+            activation::apply(self.psi, h.as_slice_mut().expect("a product is contiguous"));
+        }
+        let mut values = vec![0.0; points.len()];
+        for (index, value) in order.into_iter().zip(readouts(self.psi, &self.readout, h.view(), self.scale)) {
+            values[index] = value;
+        }
+        values
+    }
+
+    fn layer_weights(&mut self, _layer: usize) -> Option<Array2<T>> {
+        None
+    }
+}
+
+/// Indices of `points` such that the first points of all lines come first, then the second ones, and so on: points of one line are
+/// nearly parallel, and cost less if they are far apart (see `basis`).
+fn first_points_first(points: &[LinePoint]) -> Vec<usize> {
+    let mut place = 0;
+    let places: Vec<usize> = (0..points.len())
+        .map(|index| {
+            place = if index > 0 && points[index - 1].input == points[index].input { place + 1 } else { 0 };
+            place
+        })
+        .collect();
+    let mut order: Vec<usize> = (0..points.len()).collect();
+    order.sort_by_key(|&index| places[index]);
+    order
+}
+
+/// f from the activations of the last layer, one value a row.
+fn readouts<T: Real>(psi: Activation, readout: &[T], h: ArrayView2<T>, scale: f64) -> Vec<f64> {
+    let sum = |h: ArrayView1<T>| activation::readout_of_values(psi, readout, h.to_slice().expect("rows are contiguous"));
+    h.rows().into_iter().map(|h| sum(h) * scale).collect()
+}

@@ -1,0 +1,403 @@
+//! The implicit engine of ReLU networks with one hidden layer, in the few directions of W that matter.
+//!
+//! Along the gradients W (k × d) is multiplied with vectors of two spaces only, that of the inputs and that of their gradients. Let the rows
+//! of Q be an orthonormal basis of the first, x_i = Σ_t L_it q_t. Then G = W Qᵀ (k × r) is iid N(0, 1/d) and is drawn in place of W:
+//!
+//! ```text
+//! z_i = G L_i,    y_i = a ∘ 1[z_i > 0],    √k ∇f(x_i) = Σ_t (Gᵀ y_i)_t q_t + the part orthogonal to all inputs.
+//! ```
+//!
+//! What is left of W, orthogonal to Q, is independent of G and thereby of y. So the orthogonal parts of the gradients are jointly Gaussian
+//! with covariance YᵀY/d in each coordinate: F H, with F Fᵀ = YᵀY (n × n) and iid N(0, 1/d) numbers H (n × d) projected off Q. Let the rows
+//! of Θ be an orthonormal basis of what the directions p have beyond Q, p_i = A_i Q + R_i Θ. Given all that, with g (k × n) iid N(0, 1/d),
+//!
+//! ```text
+//! W Θᵀ = g + Y F⁻ᵀ (H Θᵀ − F⁻¹ Yᵀ g),    u_i = W p_i = G A_i + W Θᵀ R_i
+//! ```
+//!
+//! (Bolthausen's conditioning, see [`gaussian_matrix`](super::gaussian_matrix)). Gᵀ Y and gᵀ Y are products with masks, and where readouts are ±1
+//! YᵀY counts the neurons that are on at both of two inputs (see [`Masks`]).
+//! Passes over the neurons go block by block, with all of a block in cache; each makes G and g again from their stream. F is a Cholesky factor
+//! with pivoting: the masks that are left when all of them are nearly in the span of those taken (there are n − k at least) count as in it.
+
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
+
+use super::basis::Basis;
+use super::cholesky::{Pivoted, inverse, pivoted};
+use crate::model::Activation;
+use crate::experiment::Experiment;
+use crate::model::{Cell, Direction, Readout, SearchChoice};
+use crate::kernels::masks::Masks;
+use crate::kernels::{Real, relu};
+use crate::linalg::kept_blocks::KeptBlocks;
+use crate::linalg::matmul::{TRIANGLE_ROWS, add_gram, add_masked_rows, add_times, count_vectors, filled, inner_products, times_transposed, zeros};
+use crate::network::weights::Storage;
+use crate::network::{Engine, LineBlock, LinePoint, ValueAndGradient};
+use crate::random::{NetworkStreams, Space, block_rows, blocks};
+
+/// Masks closer than this, times the root of the rounding unit, to the span of others (relative to their length) count as in it.
+const NEARLY_DEPENDENT: f64 = 4.0;
+
+/// One network and its inputs.
+pub struct Shallow<T> {
+    cell: Cell,
+    /// x, n × d.
+    inputs: Array2<T>,
+    /// Q, then Θ.
+    basis: Basis<T>,
+    /// L, n × r.
+    coordinates: Lower<T>,
+    block: Block<T>,
+    gradients: Option<Gradients<T>>,
+    lines: Option<Lines<T>>,
+    keeps_line: bool,
+    /// z and u; all blocks or none.
+    z: KeptBlocks<T>,
+    u: KeptBlocks<T>,
+}
+
+/// What the pass for the gradients leaves behind.
+struct Gradients<T> {
+    /// The inputs with independent masks, in the order of F, and F⁻¹ of these.
+    independent: Vec<usize>,
+    inverse: Array2<f64>,
+    /// H, (independent masks) × d.
+    beyond: Array2<T>,
+    /// Yᵀg, n × n.
+    projections: Array2<f64>,
+}
+
+/// u_i = G A_i + g R_i + Σ_j B_ij y_j.
+struct Lines<T> {
+    /// [A R], n × (r + dimensions of Θ).
+    coordinates: Lower<T>,
+    /// B, n × (independent masks).
+    on_masks: Array2<T>,
+}
+
+/// Draws a block of neurons, and works on it while it is in cache.
+struct Block<T> {
+    streams: NetworkStreams,
+    /// r + n.
+    directions: usize,
+    /// [G g], neurons × (r + n).
+    weights: Vec<T>,
+    readout: Vec<T>,
+    /// Masked readouts, y of some inputs.
+    masked: Vec<T>,
+    masks: Masks,
+    /// [Gᵀy gᵀy] of the block, inputs × (r + n), in the pass for the gradients.
+    part: Array2<T>,
+    scratch: Vec<f32>,
+}
+
+/// A matrix whose rows end early: lower triangular, perhaps beside a part that is full.
+struct Lower<T> {
+    matrix: Array2<T>,
+    /// Rows that are taken together, and their columns up to the last one that is not 0.
+    stripes: Vec<(Range<usize>, usize)>,
+}
+
+/// Row after row, in the arithmetic of the vectors.
+fn by_rows<T: Real>(matrix: ArrayView2<f64>) -> Array2<T> {
+    Array2::from_shape_vec(matrix.dim(), matrix.iter().map(|x| T::of_f64(*x)).collect()).expect("as many numbers")
+}
+
+impl<T: Real> Lower<T> {
+    fn new(matrix: ArrayView2<f64>) -> Self {
+        let matrix: Array2<T> = by_rows(matrix);
+        let reach = |rows: &Range<usize>| {
+            let last = |row: ArrayView1<T>| row.iter().rposition(|x| *x != T::zero()).map_or(0, |last| last + 1);
+            matrix.slice(s![rows.clone(), ..]).rows().into_iter().map(last).max().unwrap_or(0)
+        };
+        let starts = (0..matrix.nrows()).step_by(TRIANGLE_ROWS);
+        let rows = starts.map(|start| start..matrix.nrows().min(start + TRIANGLE_ROWS));
+        let stripes = rows.map(|rows| (rows.clone(), reach(&rows))).collect();
+        Self { matrix, stripes }
+    }
+
+    /// `out` = this matrix · `w`ᵀ, n × m, which is not read; `w` m × r.
+    fn times_transposed(&self, w: ArrayView2<T>, mut out: ArrayViewMut2<T>) {
+        for (rows, reach) in &self.stripes {
+            let part = self.matrix.slice(s![rows.clone(), ..*reach]);
+            times_transposed(part, w.slice(s![.., ..*reach]), out.slice_mut(s![rows.clone(), ..]));
+        }
+    }
+
+    /// This matrix · `w`ᵀ, n × m; `w` m × r.
+    fn with_transposed(&self, w: ArrayView2<T>) -> Array2<T> {
+        // SAFETY: every row is in a stripe, and a product writes every number of its result and reads none.
+        unsafe { filled((self.matrix.nrows(), w.nrows()), |out| self.times_transposed(w, out)) }
+    }
+}
+
+/// y of these inputs from their pre-activations `z`, n × neurons; in `room`.
+fn masked<'a, T: Real>(
+    readout: &[T],
+    z: ArrayView2<T>,
+    inputs: impl IntoIterator<Item = usize>,
+    room: &'a mut Vec<T>,
+) -> ArrayView2<'a, T> {
+    room.clear();
+    for input in inputs {
+        let start = room.len();
+        room.extend_from_slice(readout);
+        relu::mask_gradient(z.row(input).to_slice().expect("rows are contiguous"), &mut room[start..]);
+    }
+    ArrayView2::from_shape((room.len() / readout.len(), readout.len()), room).expect("whole rows")
+}
+
+impl<T: Real> Block<T> {
+    fn new(streams: NetworkStreams, directions: usize) -> Self {
+        Self {
+            streams,
+            directions,
+            weights: Vec::new(),
+            readout: Vec::new(),
+            masked: Vec::new(),
+            masks: Masks::default(),
+            part: zeros((0, 0)),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Draws [G g] and the readout weights of the `neurons` neurons of block `block`.
+    fn draw(&mut self, block: usize, neurons: usize) {
+        self.draw_readout(block, neurons);
+        self.weights.resize(neurons * self.directions, T::zero());
+        T::fill_with(&mut self.weights, &mut self.scratch, |out| self.streams.along(Space::Basis, block, out));
+    }
+
+    fn draw_readout(&mut self, block: usize, neurons: usize) {
+        self.readout.resize(neurons, T::zero());
+        T::fill_with(&mut self.readout, &mut self.scratch, |out| self.streams.readout_block(block, out));
+    }
+
+    /// The first `directions` columns of [G g], as drawn last.
+    fn weights(&self, directions: usize) -> ArrayView2<'_, T> {
+        let weights = ArrayView2::from_shape((self.readout.len(), self.directions), &self.weights);
+        weights.expect("a row for each neuron").slice_move(s![.., ..directions])
+    }
+
+    /// Adds what the inputs' pre-activations `z`, n × neurons, give in this block: √k f to `value`, the lower triangle of YᵀY to `gram`, and
+    /// [Gᵀy gᵀy] of each y to `sums`, n × (r + n).
+    fn add_products(&mut self, z: ArrayView2<T>, value: &mut [f64], gram: ArrayViewMut2<f64>, mut sums: ArrayViewMut2<f64>) {
+        let Self { streams, directions, weights, readout, masked: room, masks, part, .. } = self;
+        masks.reset(z.nrows(), readout.len());
+        for (input, (value, z)) in value.iter_mut().zip(z.rows()).enumerate() {
+            *value += masks.read_out(input, readout, z.to_slice().expect("rows are contiguous"));
+        }
+        match streams.readout() {
+            Readout::Sign => masks.add_overlaps(gram),
+            Readout::Gaussian => add_gram(masked(readout, z, 0..z.nrows(), room), gram),
+        }
+        let weights = ArrayView2::from_shape((readout.len(), *directions), weights).expect("a row for each neuron");
+        part.fill(T::zero());
+        add_masked_rows(masks, readout, weights, part.view_mut());
+        sums.zip_mut_with(part, |sum, part| *sum += part.to_f64());
+    }
+
+    /// Writes u of the block, n × neurons, from its z; `independent` are the inputs whose masks have a part in it. Reads nothing of `u`.
+    fn derivatives(&mut self, lines: &Lines<T>, independent: &[usize], z: ArrayView2<T>, mut u: ArrayViewMut2<T>) {
+        let Lines { coordinates, on_masks } = lines;
+        coordinates.times_transposed(self.weights(coordinates.matrix.ncols()), u.view_mut());
+        let masked = masked(&self.readout, z, independent.iter().copied(), &mut self.masked);
+        add_times(on_masks.view(), masked, u);
+    }
+}
+
+impl<T: Real> Shallow<T> {
+    /// The network of `streams` at `inputs`, n × d with d ≥ 2n. `line` says whether z and u are kept between passes: that changes time and
+    /// memory, no result.
+    pub fn new(streams: NetworkStreams, cell: Cell, inputs: Array2<T>, line: Storage) -> Self {
+        assert!(cell.depth == 1 && cell.dim >= 2 * inputs.nrows(), "one hidden layer, and room beside the inputs");
+        let mut basis = Basis::new(cell.dim);
+        let n = inputs.nrows();
+        let coordinates = Lower::new(basis.extend(&mut inputs.clone()).coefficients.view());
+        let directions = coordinates.matrix.ncols() + n;
+        Self {
+            cell,
+            inputs,
+            basis,
+            coordinates,
+            block: Block::new(streams, directions),
+            gradients: None,
+            lines: None,
+            keeps_line: line == Storage::Stored,
+            z: KeptBlocks::new(n, cell.width_of(1)),
+            u: KeptBlocks::new(n, cell.width_of(1)),
+        }
+    }
+
+    /// Neurons, k.
+    fn neurons(&self) -> usize {
+        self.cell.width_of(1)
+    }
+
+    /// 1/√k.
+    fn scale(&self) -> f64 {
+        1.0 / (self.neurons() as f64).sqrt()
+    }
+
+    /// H for these masks: N(0, 1/d) numbers, orthogonal to the inputs.
+    fn beyond(&self, masks: usize) -> Array2<T> {
+        let mut beyond = zeros((masks, self.cell.dim));
+        let mut scratch = Vec::new();
+        for (index, mut row) in beyond.rows_mut().into_iter().enumerate() {
+            let row = row.as_slice_mut().expect("rows are contiguous");
+            T::fill_with(row, &mut scratch, |out| self.block.streams.along(Space::Beyond, index, out));
+        }
+        let on_inputs = self.basis.inner_products_with(beyond.view());
+        self.basis.add_combinations(&-on_inputs, beyond.view_mut());
+        beyond
+    }
+}
+
+impl<T: Real> Engine<T> for Shallow<T> {
+    fn depth(&self) -> usize {
+        1
+    }
+
+    fn width(&self, layer: usize) -> usize {
+        self.cell.width_of(layer)
+    }
+
+    fn inputs(&self) -> ArrayView2<'_, T> {
+        self.inputs.view()
+    }
+
+    fn readout(&mut self) -> Vec<T> {
+        let mut readout = Vec::with_capacity(self.neurons());
+        for block in 0..blocks(self.neurons()) {
+            self.block.draw_readout(block, block_rows(self.neurons(), block).len());
+            readout.extend_from_slice(&self.block.readout);
+        }
+        readout
+    }
+
+    fn value_and_gradient(&mut self) -> ValueAndGradient<T> {
+        let (n, rank) = self.coordinates.matrix.dim();
+        let mut value = vec![0.0; n];
+        let directions = rank + n;
+        // [Gᵀy gᵀy] for each y.
+        let (mut sums, mut gram) = (Array2::<f64>::zeros((n, directions)), Array2::zeros((n, n)));
+        self.z.clear();
+        count_vectors(if self.keeps_line { n } else { 0 }, self.neurons());
+        self.block.part = zeros(sums.dim());
+        for block in 0..blocks(self.neurons()) {
+            let neurons = block_rows(self.neurons(), block).len();
+            self.block.draw(block, neurons);
+            let w = self.block.weights(rank);
+            let made;
+            let z = if self.keeps_line {
+                // SAFETY: the product writes every number of its result and reads none.
+                unsafe { self.z.push(|out| self.coordinates.times_transposed(w, out)) }
+            } else {
+                made = self.coordinates.with_transposed(w);
+                made.view()
+            };
+            self.block.add_products(z, &mut value, gram.view_mut(), sums.view_mut());
+        }
+
+        self.block.part = zeros((0, 0));
+
+        let distance = NEARLY_DEPENDENT * T::EPSILON.sqrt();
+        let Pivoted { rows: independent, factor, coefficients } = pivoted(gram.view(), distance, self.neurons());
+        let beyond = self.beyond(independent.len());
+        let mut gradient = zeros((n, self.cell.dim));
+        let (on_inputs, projections) = sums.view().split_at(Axis(1), rank);
+        self.basis.add_combinations(&on_inputs.to_owned(), gradient.view_mut());
+        add_times(by_rows(coefficients.view()).view(), beyond.view(), gradient.view_mut());
+        let scale = self.scale();
+        gradient.mapv_inplace(|g| g * T::of_f64(scale));
+        value.iter_mut().for_each(|value| *value *= scale);
+        let inverse = inverse(&factor);
+        self.gradients = Some(Gradients { independent, inverse, beyond, projections: projections.to_owned() });
+        ValueAndGradient { value, gradient }
+    }
+
+    fn value_and_gradient_at(&mut self, _x: ArrayView2<T>) -> ValueAndGradient<T> {
+        unreachable!("lines along the gradient ask for no other (see method::is_shallow)")
+    }
+
+    fn linear_gradient(&mut self) -> Array2<T> {
+        unreachable!("lines along the gradient do not ask for it (see method::is_shallow)")
+    }
+
+    fn set_directions(&mut self, directions: Array2<T>) {
+        assert_eq!(directions.dim(), self.inputs.dim());
+        assert!(self.lines.is_none(), "directions are set once (see method::is_shallow)");
+        let Gradients { independent, inverse, beyond, projections } = self.gradients.as_ref().expect("gradients come first");
+        let (n, rank) = self.coordinates.matrix.dim();
+        let coefficients = self.basis.extend(&mut { directions }).coefficients;
+        let on_gradients = coefficients.slice(s![.., rank..]);
+        let mut known = Array2::zeros((independent.len(), on_gradients.ncols()));
+        for (numbers, vectors) in self.basis.vectors_from(rank) {
+            known.slice_mut(s![.., numbers.start - rank..numbers.end - rank]).assign(&inner_products(beyond.view(), vectors));
+        }
+        let drawn = projections.select(Axis(0), independent);
+        let on_masks = inverse.t().dot(&(known - inverse.dot(&drawn.slice(s![.., ..on_gradients.ncols()]))));
+        let lines =
+            Lines { coordinates: Lower::new(coefficients.view()), on_masks: by_rows(on_gradients.dot(&on_masks.t()).view()) };
+        self.u.clear();
+        if self.keeps_line {
+            count_vectors(2 * n, self.neurons());
+            for block in 0..self.z.len() {
+                let z = self.z.block(block);
+                self.block.draw(block, z.ncols());
+                // SAFETY: every number is written, and read only after that.
+                unsafe { self.u.push(|out| self.block.derivatives(&lines, independent, z, out)) };
+            }
+        }
+        self.lines = Some(lines);
+    }
+
+    fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<T>)) {
+        let (n, rank) = self.coordinates.matrix.dim();
+        count_vectors(if self.keeps_line { 2 * n } else { 0 }, self.neurons());
+        for block in 0..blocks(self.neurons()) {
+            let neurons = block_rows(self.neurons(), block);
+            if self.keeps_line {
+                self.block.draw_readout(block, neurons.len());
+                let (z, u) = (self.z.block(block), self.u.block(block));
+                visit(LineBlock { neurons, readout: &self.block.readout, z, u });
+                continue;
+            }
+            let (Some(lines), Some(gradients)) = (&self.lines, &self.gradients) else {
+                unreachable!("directions are set before the lines are visited")
+            };
+            self.block.draw(block, neurons.len());
+            let z = self.coordinates.with_transposed(self.block.weights(rank));
+            let derive = |out: ArrayViewMut2<T>| self.block.derivatives(lines, &gradients.independent, z.view(), out);
+            // SAFETY: every number is written, and read only after that.
+            let u = unsafe { filled(z.dim(), derive) };
+            visit(LineBlock { neurons, readout: &self.block.readout, z: z.view(), u: u.view() });
+        }
+    }
+
+    fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64> {
+        let mut values = vec![0.0; points.len()];
+        let mut h = Vec::new();
+        self.visit_first_layer(&mut |block| {
+            h.resize(block.neurons.len(), T::zero());
+            for (value, point) in values.iter_mut().zip(points) {
+                let (z, u) = (block.z.row(point.input), block.u.row(point.input));
+                relu::relu_on_line(
+                    z.to_slice().expect("rows are contiguous"),
+                    u.to_slice().expect("rows are contiguous"),
+                    T::of_f64(point.t),
+                    &mut h,
+                );
+                *value += relu::readout(block.readout, &h);
+            }
+        });
+        let scale = self.scale();
+        values.into_iter().map(|value| value * scale).collect()
+    }
+
+    fn layer_weights(&mut self, _layer: usize) -> Option<Array2<T>> {
+        None
+    }
+}

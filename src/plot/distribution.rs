@@ -1,0 +1,228 @@
+//! The distributions of the smallest step and of the norm of the gradient over inputs, at one depth: a panel for each dim, a curve for each
+//! width, and the law of infinite width dashed.
+//!
+//! Curves are empirical distribution functions over all inputs: that of the step ends at the fraction switched. They bin nothing, and
+//! curves of different widths stay apart where densities would pile up.
+
+use super::Picture;
+use super::axis::{LinearAxis, number_label};
+use super::canvas::{Canvas, Stroke};
+use super::frame::{Frame, widest};
+use super::layout::{Entry, Grid, Legend, Page, columns};
+use super::style::{self, CurveStyle};
+use crate::results::CellResults;
+use crate::record::Sample;
+
+/// Most panels of a picture and most curves of a panel, besides the limit; of more dims or widths, these are evenly spread.
+const PANELS: usize = 6;
+const CURVES: usize = 5;
+/// Points at which a curve is drawn, across a panel.
+const POINTS: usize = 240;
+/// Share of the inputs that the x-axis shows, of the widest distribution shown. The far tails would leave no room for the rest.
+const SHOWN: f64 = 0.98;
+
+/// What is distributed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quantity {
+    Step,
+    Gradient,
+}
+
+impl Quantity {
+    /// Infinity where there is no step.
+    fn of(self, sample: &Sample) -> f64 {
+        match self {
+            Quantity::Step if sample.step.is_nan() => f64::INFINITY,
+            Quantity::Step => sample.step,
+            Quantity::Gradient => sample.gradient_norm,
+        }
+    }
+}
+
+/// One panel: what is drawn of one dim.
+struct Panel {
+    dim: usize,
+    /// Width and ascending values, by ascending width.
+    curves: Vec<(usize, Vec<f64>)>,
+    limit: Option<Vec<f64>>,
+}
+
+/// Both pictures of every depth.
+pub fn pictures(results: &[CellResults], note: &str) -> Vec<Picture> {
+    let depths = distinct(results.iter().map(|cell| cell.cell.depth));
+    let pictures = depths.into_iter().flat_map(|depth| {
+        let cells: Vec<&CellResults> = results.iter().filter(|cell| cell.cell.depth == depth).collect();
+        [Quantity::Step, Quantity::Gradient].map(|quantity| picture(&cells, depth, quantity, note))
+    });
+    pictures.collect()
+}
+
+fn picture(cells: &[&CellResults], depth: usize, quantity: Quantity, note: &str) -> Picture {
+    let dims = spread(distinct(cells.iter().map(|cell| cell.cell.dim)), PANELS);
+    let finite = cells.iter().filter(|cell| !cell.cell.is_infinite());
+    let widths = spread(distinct(finite.map(|cell| cell.cell.width)), CURVES);
+    let panels: Vec<Panel> = dims.iter().map(|&dim| panel(cells, dim, &widths, quantity)).collect();
+
+    let layers = if depth == 1 { "one hidden layer".to_owned() } else { format!("*L* = {depth} hidden layers") };
+    let (name, what, x_label, y_label) = match quantity {
+        Quantity::Step => ("step", "the smallest step", "step *η*", "share of inputs switched"),
+        Quantity::Gradient => ("gradient", "the norm of the gradient", "‖∇*f*(*x*)‖", "share of inputs"),
+    };
+    let picture = DistributionPicture {
+        x: LinearAxis::from_zero(panels.iter().map(Panel::reach).fold(0.0, f64::max)),
+        y: LinearAxis::of_fractions(0.0),
+        labels: (x_label, y_label),
+        panels,
+        labels_of_widths: widths.iter().map(|&width| width_label(cells, width)).collect(),
+        widths: &widths,
+    };
+    let widths_name = if cells.iter().any(|cell| cell.cell.has_differing_layers()) { "widths" } else { "width" };
+    let title = format!("Distribution of {what} over inputs, for {layers} of {widths_name} *k* and input dimension *d*");
+    Picture { name: format!("distribution_{name}_depth{depth}"), svg: picture.draw(&title, note) }
+}
+
+/// `1000`, or `1000,500,100` for hidden layers that differ.
+fn width_label(cells: &[&CellResults], width: usize) -> String {
+    let cell = cells.iter().map(|cell| cell.cell).find(|cell| cell.width == width && cell.has_differing_layers());
+    cell.map_or_else(|| number_label(width), |cell| cell.widths().map(number_label).collect::<Vec<_>>().join(", "))
+}
+
+fn panel(cells: &[&CellResults], dim: usize, widths: &[usize], quantity: Quantity) -> Panel {
+    let values = |cell: &CellResults| {
+        let samples = cell.records.iter().flat_map(|record| &record.samples);
+        let mut values: Vec<f64> = samples.map(|sample| quantity.of(sample)).collect();
+        values.sort_unstable_by(f64::total_cmp);
+        values
+    };
+    let here = || cells.iter().filter(|cell| cell.cell.dim == dim);
+    let curves = here().filter(|cell| widths.contains(&cell.cell.width)).map(|cell| (cell.cell.width, values(cell)));
+    Panel { dim, curves: curves.collect(), limit: here().find(|cell| cell.cell.is_infinite()).map(|cell| values(cell)) }
+}
+
+impl Panel {
+    /// How far the x-axis has to reach for this panel; 0 if there is nothing to show.
+    fn reach(&self) -> f64 {
+        let end = |values: &Vec<f64>| {
+            let finite = values.partition_point(|value| value.is_finite());
+            values[..finite].get((finite as f64 * SHOWN) as usize).copied().unwrap_or(0.0)
+        };
+        self.curves.iter().map(|(_, values)| values).chain(&self.limit).map(end).fold(0.0, f64::max)
+    }
+}
+
+/// All panels of one picture and what they share.
+struct DistributionPicture<'a> {
+    panels: Vec<Panel>,
+    x: LinearAxis,
+    y: LinearAxis,
+    labels: (&'static str, &'static str),
+    widths: &'a [usize],
+    labels_of_widths: Vec<String>,
+}
+
+impl DistributionPicture<'_> {
+    fn draw(&self, title: &str, note: &str) -> String {
+        let columns = columns(self.panels.len());
+        let grid = Grid {
+            columns,
+            panels: self.panels.len(),
+            panel: match columns {
+                1 => (240.0, 160.0),
+                2 => (200.0, 130.0),
+                _ => (142.0, 106.0),
+            },
+            left: widest(&self.y.ticks()) + style::LABEL_SIZE + 14.0,
+            column_gap: 11.0,
+            row_gap: 22.0,
+            bottom: 26.0,
+        };
+        let (width, height) = grid.size();
+        let page = Page { title, note, contents: (width + 8.0, height), legend: Some(Legend { entries: self.legend() }) };
+        page.draw(|canvas, (x, y)| {
+            for (i, panel) in self.panels.iter().enumerate() {
+                let corner = grid.corner(i);
+                let frame = Frame { corner: (x + corner.0, y + corner.1), size: grid.panel };
+                canvas.group("panel", |canvas| self.draw_panel(canvas, panel, frame, (grid.is_lowest(i), grid.is_leftmost(i))));
+            }
+        })
+    }
+
+    fn legend(&self) -> Vec<Entry> {
+        let entry = |(&width, label): (&usize, &String)| Entry::line(format!("*k* = {label}"), self.stroke(width));
+        let limit = self.panels.iter().any(|panel| panel.limit.is_some());
+        let limit = limit.then(|| Entry::dashed("*k* = ∞".to_owned(), style::BLACK));
+        self.widths.iter().zip(&self.labels_of_widths).map(entry).chain(limit).collect()
+    }
+
+    fn stroke(&self, width: usize) -> Stroke {
+        let index = self.widths.binary_search(&width).unwrap_or_default();
+        CurveStyle::of(index, self.widths.len()).line()
+    }
+
+    fn draw_panel(&self, canvas: &mut Canvas, panel: &Panel, frame: Frame, (x_labels, y_labels): (bool, bool)) {
+        let y_ticks = self.y.ticks();
+        for tick in &y_ticks {
+            let y = frame.y(tick.position);
+            canvas.line((frame.x(0.0), y), (frame.x(1.0), y), style::GRID);
+        }
+        for (width, values) in &panel.curves {
+            canvas.group("curve", |canvas| canvas.polyline(&self.curve(values, frame), self.stroke(*width)));
+        }
+        if let Some(values) = &panel.limit {
+            let stroke = Stroke { colour: style::BLACK, width: style::LIMIT_WIDTH };
+            canvas.group("limit", |canvas| canvas.dashed(&self.curve(values, frame), stroke));
+        }
+        frame.draw_x_axis(canvas, &self.x.ticks(), x_labels.then_some(self.labels.0));
+        frame.draw_y_axis(canvas, &y_ticks, y_labels.then_some(self.labels.1));
+        canvas.frame(frame.corner, frame.size, style::AXIS);
+        frame.draw_title(canvas, &format!("*d* = {}", number_label(panel.dim)));
+    }
+
+    /// The share of `values` at or below each of the points across the panel.
+    fn curve(&self, values: &[f64], frame: Frame) -> Vec<(f64, f64)> {
+        let point = |i: usize| {
+            let position = i as f64 / POINTS as f64;
+            let below = values.partition_point(|value| *value <= self.x.value(position));
+            (frame.x(position), frame.y(self.y.position(below as f64 / values.len() as f64)))
+        };
+        (0..=POINTS).map(point).collect()
+    }
+}
+
+fn distinct(values: impl Iterator<Item = usize>) -> Vec<usize> {
+    let mut values: Vec<usize> = values.collect();
+    values.sort_unstable();
+    values.dedup();
+    values
+}
+
+/// At most `most` of `values`, evenly spread, with the first and the last.
+fn spread(values: Vec<usize>, most: usize) -> Vec<usize> {
+    if values.len() <= most {
+        return values;
+    }
+    let index = |i: usize| (i * (values.len() - 1) + (most - 1) / 2) / (most - 1);
+    (0..most).map(|i| values[index(i)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spread_keeps_both_ends() {
+        assert_eq!(spread(vec![1, 2, 3], 5), [1, 2, 3]);
+        assert_eq!(spread((1..=11).collect(), 5), [1, 4, 6, 9, 11]);
+        assert_eq!(spread((1..=7).collect(), 5), [1, 3, 4, 6, 7]);
+    }
+
+    #[test]
+    fn inputs_without_a_step_are_beyond_every_step() {
+        let sample = |step| Sample { step, gradient_norm: 1.0, value: 1.0, status: crate::record::Status::Dead, evaluations: 0 };
+        assert_eq!(Quantity::Step.of(&sample(f64::NAN)), f64::INFINITY);
+        assert_eq!(Quantity::Step.of(&sample(2.0)), 2.0);
+        let panel = |values| Panel { dim: 1, curves: vec![(1, values)], limit: None };
+        assert_eq!(panel(vec![f64::INFINITY]).reach(), 0.0);
+        assert_eq!(panel(vec![1.0, 2.0, f64::INFINITY]).reach(), 2.0);
+    }
+}

@@ -1,0 +1,256 @@
+//! The phase diagram: the fraction switched over the (d, k) plane, a map for each depth.
+//!
+//! Dims and widths are categories in ascending order, one cell of the map each; they are usually chosen evenly on a log scale.
+
+use super::Picture;
+use super::axis::{LinearAxis, number_label};
+use super::canvas::{Anchor, Canvas, Stroke, TextStyle};
+use super::layout::{Grid, Page};
+use super::series;
+use super::style;
+use super::text;
+use crate::model::{Cell, INFINITE_WIDTH};
+use crate::results::Summary;
+
+/// Room for the panels of one row.
+const ROOM: f64 = 440.0;
+/// Bounds on the width of a cell of the map.
+const WIDEST_CELL: f64 = 34.0;
+const NARROWEST_CELL: f64 = 3.0;
+/// A cell of this width holds a number of a readable size.
+const COMFORTABLE_CELL: f64 = 17.0;
+/// Smallest and largest size of the numbers in the cells.
+const SMALLEST_NUMBER: f64 = 4.5;
+const LARGEST_NUMBER: f64 = 7.0;
+/// Where a cell was not run.
+const ABSENT: colorous::Color = style::LIGHT;
+
+const COLUMN_GAP: f64 = 14.0;
+/// Width of the colour bar, and room between it and the maps.
+const BAR: f64 = 9.0;
+const BAR_GAP: f64 = 14.0;
+/// Bounds on its length: its title needs the shortest, and the eye does not need more than the longest.
+const SHORTEST_BAR: f64 = 72.0;
+const LONGEST_BAR: f64 = 260.0;
+
+/// The categories of all maps and the size of a cell.
+struct Map<'a> {
+    dims: &'a [usize],
+    widths: &'a [usize],
+    width_name: &'static str,
+    cell: (f64, f64),
+}
+
+/// Draws the phase diagram.
+pub fn diagram(cells: &[(Cell, Summary)], note: &str) -> Picture {
+    let (depths, dims, widths) = (series::depths(cells), series::dims(cells), series::widths(cells));
+    let columns = columns(depths.len(), widths.len());
+    let cell_width = cell_width(columns, widths.len());
+    let cell_height = (0.62 * cell_width).clamp(9.0, 22.0);
+    let (width_name, _) = series::width_names(cells);
+    let map = Map { dims: &dims, widths: &widths, width_name, cell: (cell_width, cell_height) };
+    let dim_labels = map.dim_labels();
+    let widest = dim_labels.iter().flatten().map(|label| text::length(label, style::TICK_SIZE)).fold(0.0, f64::max);
+    let grid = Grid {
+        columns,
+        panels: depths.len(),
+        panel: (cell_width * widths.len() as f64, cell_height * dims.len() as f64),
+        left: widest + style::LABEL_SIZE + 12.0,
+        column_gap: COLUMN_GAP,
+        row_gap: 22.0,
+        bottom: 26.0,
+    };
+
+    let (width, height) = grid.size();
+    let bar_labels = 20.0 + style::LABEL_SIZE;
+    let (top, bottom) = (grid.corner(0).1, height - grid.bottom);
+    let bar = (bottom - top).clamp(SHORTEST_BAR, LONGEST_BAR);
+    // On a low map the bar reaches below it.
+    let bar_top = top + ((bottom - top - bar) / 2.0).max(0.0);
+    let contents = (width + BAR_GAP + BAR + bar_labels, height.max(bar_top + bar + 6.0));
+    let complete =
+        cells.iter().filter(|(_, summary)| summary.fraction.is_finite()).count() == depths.len() * dims.len() * widths.len();
+    let note = if complete { note.to_owned() } else { format!("{note}; grey: not run") };
+    let title = format!("Fraction of inputs whose sign is switched, over {width_name} and input dimension *d*");
+    let page = Page { title: &title, note: &note, contents, legend: None };
+    let svg = page.draw(|canvas, (x, y)| {
+        for (i, &depth) in depths.iter().enumerate() {
+            let corner = (x + grid.corner(i).0, y + grid.corner(i).1);
+            canvas.group("panel", |canvas| {
+                map.draw(canvas, corner, depth, cells);
+                if grid.is_lowest(i) {
+                    map.draw_width_labels(canvas, (corner.0, corner.1 + grid.panel.1));
+                }
+                if grid.is_leftmost(i) {
+                    map.draw_dim_labels(canvas, corner, &dim_labels, widest);
+                }
+                let title = (corner.0 + grid.panel.0 / 2.0, corner.1 - 4.5);
+                canvas.text(title, &format!("*L* = {depth}"), style::text(style::PANEL_TITLE_SIZE, Anchor::Middle));
+            });
+        }
+        canvas.group("scale", |canvas| draw_scale(canvas, (x + width + BAR_GAP, y + bar_top), bar));
+    });
+    Picture { name: "phase_diagram".to_owned(), svg }
+}
+
+/// As many columns as leave the numbers in the cells readable.
+fn columns(panels: usize, widths: usize) -> usize {
+    let most = super::layout::columns(panels);
+    let comfortable = (1..=most).rev().find(|&columns| cell_width(columns, widths) >= COMFORTABLE_CELL);
+    comfortable.unwrap_or(1)
+}
+
+fn cell_width(columns: usize, widths: usize) -> f64 {
+    let panel = (ROOM - (columns - 1) as f64 * COLUMN_GAP) / columns as f64;
+    (panel / widths as f64).clamp(NARROWEST_CELL, WIDEST_CELL)
+}
+
+impl Map<'_> {
+    fn draw(&self, canvas: &mut Canvas, (left, top): (f64, f64), depth: usize, cells: &[(Cell, Summary)]) {
+        let size = (self.cell.0 * self.widths.len() as f64, self.cell.1 * self.dims.len() as f64);
+        canvas.rectangle((left, top), size, ABSENT);
+        let number_size = self.number_size();
+        for (cell, summary) in cells.iter().filter(|(cell, summary)| cell.depth == depth && summary.fraction.is_finite()) {
+            let (Ok(column), Ok(row)) = (self.widths.binary_search(&cell.width), self.dims.binary_search(&cell.dim)) else {
+                continue;
+            };
+            let corner = (left + column as f64 * self.cell.0, top + (self.dims.len() - 1 - row) as f64 * self.cell.1);
+            let colour = style::fraction_colour(summary.fraction);
+            canvas.rectangle(corner, self.cell, colour);
+            if let Some(size) = number_size {
+                let middle = (corner.0 + self.cell.0 / 2.0, corner.1 + self.cell.1 / 2.0 + text::MIDDLE * size);
+                let style = TextStyle { size, anchor: Anchor::Middle, colour: style::text_colour_on(colour) };
+                canvas.text(middle, &fraction_label(summary.fraction), style);
+            }
+        }
+        let gap = Stroke { colour: style::WHITE, width: (0.03 * self.cell.0).min(0.6) };
+        for column in 1..self.widths.len() {
+            let x = left + column as f64 * self.cell.0;
+            canvas.line((x, top), (x, top + size.1), gap);
+        }
+        for row in 1..self.dims.len() {
+            let y = top + row as f64 * self.cell.1;
+            canvas.line((left, y), (left + size.0, y), gap);
+        }
+        canvas.frame((left, top), size, style::AXIS);
+    }
+
+    /// Size of the numbers in the cells; none if they would be too small to read.
+    fn number_size(&self) -> Option<f64> {
+        let fitting = (self.cell.0 - 2.0) / text::length("0.00", 1.0);
+        let size = fitting.min(0.7 * self.cell.1).min(LARGEST_NUMBER);
+        (size >= SMALLEST_NUMBER).then_some(size)
+    }
+
+    fn draw_width_labels(&self, canvas: &mut Canvas, (left, bottom): (f64, f64)) {
+        let labels = sparse_labels(self.widths, |label| text::length(label, style::TICK_SIZE) + 3.0, self.cell.0);
+        for (column, label) in labels.iter().enumerate() {
+            let x = left + (column as f64 + 0.5) * self.cell.0;
+            let Some(label) = label else { continue };
+            canvas.line((x, bottom), (x, bottom + style::TICK), style::AXIS);
+            canvas.text((x, bottom + 11.8), label, style::text(style::TICK_SIZE, Anchor::Middle));
+        }
+        let middle = left + self.cell.0 * self.widths.len() as f64 / 2.0;
+        canvas.text((middle, bottom + 22.0), self.width_name, style::text(style::LABEL_SIZE, Anchor::Middle));
+    }
+
+    fn dim_labels(&self) -> Vec<Option<String>> {
+        sparse_labels(self.dims, |_| style::TICK_SIZE + 1.0, self.cell.1)
+    }
+
+    fn draw_dim_labels(&self, canvas: &mut Canvas, (left, top): (f64, f64), labels: &[Option<String>], widest: f64) {
+        let height = self.cell.1 * self.dims.len() as f64;
+        for (row, label) in labels.iter().enumerate() {
+            let y = top + height - (row as f64 + 0.5) * self.cell.1;
+            let Some(label) = label else { continue };
+            canvas.line((left - style::TICK, y), (left, y), style::AXIS);
+            let end = (left - style::TICK - 2.0, y + text::MIDDLE * style::TICK_SIZE);
+            canvas.text(end, label, style::text(style::TICK_SIZE, Anchor::End));
+        }
+        let x = left - style::TICK - 2.0 - widest - 4.0;
+        canvas.upward_text((x, top + height / 2.0), "dim *d*", style::text(style::LABEL_SIZE, Anchor::Middle));
+    }
+}
+
+/// Labels of categories `pitch` apart: all if they have room, else the powers of ten, else every n-th.
+fn sparse_labels(numbers: &[usize], extent: impl Fn(&str) -> f64, pitch: f64) -> Vec<Option<String>> {
+    let powers: Vec<Option<String>> = numbers.iter().map(|&number| power_label(number)).collect();
+    let all: Vec<Option<String>> = numbers.iter().map(|&number| Some(number_label(number))).collect();
+    let every = |stride: usize| -> Vec<Option<String>> {
+        all.iter().enumerate().map(|(i, label)| label.clone().filter(|_| i % stride == 0)).collect()
+    };
+    let fits = |labels: &[Option<String>]| {
+        let taken: Vec<(f64, f64)> = (labels.iter().enumerate())
+            .filter_map(|(i, label)| label.as_ref().map(|label| (i as f64 * pitch, extent(label) / 2.0)))
+            .collect();
+        taken.windows(2).all(|pair| pair[1].0 - pair[0].0 >= pair[0].1 + pair[1].1)
+    };
+    if fits(&all) {
+        return all;
+    }
+    if powers.iter().flatten().count() >= 2 && fits(&powers) {
+        return powers;
+    }
+    (2..=numbers.len()).map(every).find(|labels| fits(labels)).unwrap_or_else(|| every(numbers.len()))
+}
+
+/// `10^{n}` if `number` is 10ⁿ, and infinity.
+fn power_label(number: usize) -> Option<String> {
+    if number == INFINITE_WIDTH {
+        return Some(number_label(number));
+    }
+    let exponent = number.checked_ilog10()?;
+    (10usize.pow(exponent) == number).then(|| format!("10^{{{exponent}}}"))
+}
+
+/// Two decimals; 0 and 1 without any are exact.
+fn fraction_label(fraction: f64) -> String {
+    if fraction == 0.0 || fraction == 1.0 { fraction.to_string() } else { format!("{fraction:.2}") }
+}
+
+fn draw_scale(canvas: &mut Canvas, (left, top): (f64, f64), length: f64) {
+    let colours: Vec<colorous::Color> = (0..=32).map(|i| style::fraction_colour(f64::from(i) / 32.0)).collect();
+    canvas.gradient((left, top), (BAR, length), &colours);
+    canvas.frame((left, top), (BAR, length), style::AXIS);
+    // The bar runs from 0 to 1, the axis a little further at both ends.
+    let axis = LinearAxis::of_fractions(0.0);
+    let (zero, one) = (axis.position(0.0), axis.position(1.0));
+    for tick in axis.ticks() {
+        let y = top + length * (1.0 - (tick.position - zero) / (one - zero));
+        canvas.line((left + BAR, y), (left + BAR + style::TICK, y), style::AXIS);
+        let start = (left + BAR + style::TICK + 2.0, y + text::MIDDLE * style::TICK_SIZE);
+        canvas.text(start, tick.label.as_deref().unwrap_or_default(), style::text(style::TICK_SIZE, Anchor::Start));
+    }
+    let x = left + BAR + style::TICK + 2.0 + text::length("0.0", style::TICK_SIZE) + 4.0 + style::LABEL_SIZE;
+    canvas.upward_text((x, top + length / 2.0), "fraction switched", style::text(style::LABEL_SIZE, Anchor::Middle));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_thin_out_as_room_gets_short() {
+        let widths = [10, 30, 100, 300, 1000, 3000, 10_000];
+        let shown = |pitch: f64| {
+            let labels = sparse_labels(&widths, |label| text::length(label, 7.0) + 3.0, pitch);
+            labels.into_iter().flatten().collect::<Vec<_>>()
+        };
+        assert_eq!(shown(34.0).len(), 7);
+        assert_eq!(shown(14.0), ["10^{1}", "10^{2}", "10^{3}", "10^{4}"]);
+        assert!((1..4).contains(&shown(3.0).len()));
+    }
+
+    #[test]
+    fn cells_stay_readable_by_giving_up_columns() {
+        assert_eq!(columns(6, 4), 3);
+        assert_eq!(columns(6, 11), 2);
+        assert_eq!(columns(6, 200), 1);
+        assert_eq!(columns(1, 1), 1);
+    }
+
+    #[test]
+    fn only_exact_fractions_are_written_without_decimals() {
+        assert_eq!([0.0, 0.004, 0.5, 0.9996, 1.0].map(fraction_label), ["0", "0.00", "0.50", "1.00", "1"]);
+    }
+}

@@ -1,0 +1,195 @@
+//! What is drawn: for each quantity and depth, one series a dim, of mean and spread against width.
+
+use crate::model::{Cell, INFINITE_WIDTH};
+use crate::results::Summary;
+
+/// A measured quantity with the limits that its band is clipped to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quantity {
+    /// Fraction of inputs switched, with the std over networks.
+    Fraction,
+    /// Smallest step η, with the std over the pooled samples.
+    Step,
+    /// ‖∇f(x)‖, with the std over the pooled samples.
+    Gradient,
+}
+
+impl Quantity {
+    /// (mean, std) of the quantity.
+    fn of(self, summary: &Summary) -> (f64, f64) {
+        match self {
+            Quantity::Fraction => (summary.fraction, summary.fraction_std_networks),
+            Quantity::Step => (summary.step_mean, summary.step_std),
+            Quantity::Gradient => (summary.grad_mean, summary.grad_std),
+        }
+    }
+
+    /// The largest value that the quantity can take; the smallest is 0 for all.
+    fn ceiling(self) -> f64 {
+        match self {
+            Quantity::Fraction => 1.0,
+            Quantity::Step | Quantity::Gradient => f64::INFINITY,
+        }
+    }
+}
+
+/// A point of a curve. `mean` is finite.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    pub width: usize,
+    pub mean: f64,
+    /// mean ± 1 std, clipped to the values that the quantity can take; `None` if there is no std.
+    pub band: Option<(f64, f64)>,
+}
+
+impl Point {
+    /// The lowest and the highest value drawn at this point.
+    pub fn extent(&self) -> (f64, f64) {
+        self.band.unwrap_or((self.mean, self.mean))
+    }
+}
+
+/// One curve: the points of one dim, by ascending width.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    pub dim: usize,
+    /// Stretches of neighbouring points; between two of them lies a width at which nothing was measured.
+    pub runs: Vec<Vec<Point>>,
+    /// The point at infinite width.
+    pub limit: Option<Point>,
+}
+
+impl Series {
+    pub fn points(&self) -> impl Iterator<Item = &Point> {
+        self.runs.iter().flatten().chain(&self.limit)
+    }
+}
+
+/// The curves of `quantity` at `depth`, one for each dim that was run there, by ascending dim. A cell whose mean is NaN (no step
+/// found) breaks its curve.
+pub fn series(cells: &[(Cell, Summary)], depth: usize, quantity: Quantity) -> Vec<Series> {
+    let here: Vec<&(Cell, Summary)> = cells.iter().filter(|(cell, _)| cell.depth == depth).collect();
+    distinct(here.iter().map(|(cell, _)| cell.dim))
+        .into_iter()
+        .map(|dim| {
+            let mut column: Vec<&(Cell, Summary)> = here.iter().filter(|(cell, _)| cell.dim == dim).copied().collect();
+            column.sort_by_key(|(cell, _)| cell.width);
+            let mut points: Vec<Option<Point>> =
+                column.iter().map(|(cell, summary)| point(cell.width, quantity, summary)).collect();
+            let last_is_infinite = column.last().is_some_and(|(cell, _)| cell.width == INFINITE_WIDTH);
+            let mut limit = if last_is_infinite { points.pop().flatten() } else { None };
+            if let (Quantity::Fraction, Some(point)) = (quantity, &mut limit) {
+                // Its inputs are independent draws: a spread over networks would be that of a small sample.
+                point.band = None;
+            }
+            let runs = points.split(Option::is_none).map(|run| run.iter().flatten().copied().collect::<Vec<_>>());
+            Series { dim, runs: runs.filter(|run| !run.is_empty()).collect(), limit }
+        })
+        .collect()
+}
+
+fn point(width: usize, quantity: Quantity, summary: &Summary) -> Option<Point> {
+    let (mean, std) = quantity.of(summary);
+    let clip = |value: f64| value.clamp(0.0, quantity.ceiling());
+    let band = std.is_finite().then(|| (clip(mean - std), clip(mean + std)));
+    mean.is_finite().then_some(Point { width, mean, band })
+}
+
+pub fn depths(cells: &[(Cell, Summary)]) -> Vec<usize> {
+    distinct(cells.iter().map(|(cell, _)| cell.depth))
+}
+
+pub fn dims(cells: &[(Cell, Summary)]) -> Vec<usize> {
+    distinct(cells.iter().map(|(cell, _)| cell.dim))
+}
+
+/// What the axis of widths is called, and what titles say of hidden layers.
+pub fn width_names(cells: &[(Cell, Summary)]) -> (&'static str, &'static str) {
+    match cells.iter().any(|(cell, _)| cell.has_differing_layers()) {
+        true => ("widest layer *k*", ", the widest of *k* neurons,"),
+        false => ("width *k*", " of width *k*"),
+    }
+}
+
+pub fn widths(cells: &[(Cell, Summary)]) -> Vec<usize> {
+    distinct(cells.iter().map(|(cell, _)| cell.width))
+}
+
+fn distinct(values: impl Iterator<Item = usize>) -> Vec<usize> {
+    let mut values: Vec<usize> = values.collect();
+    values.sort_unstable();
+    values.dedup();
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTHING: Summary = Summary {
+        fraction: f64::NAN,
+        fraction_std_networks: f64::NAN,
+        dead: 0,
+        step_mean: f64::NAN,
+        step_std: f64::NAN,
+        step_std_networks: f64::NAN,
+        step_q05: f64::NAN,
+        step_q50: f64::NAN,
+        step_q95: f64::NAN,
+        distance_mean: f64::NAN,
+        distance_std: f64::NAN,
+        grad_mean: f64::NAN,
+        grad_std: f64::NAN,
+        grad_std_networks: f64::NAN,
+        value_mean: f64::NAN,
+        value_std: f64::NAN,
+        evaluations: f64::NAN,
+        seconds: f64::NAN,
+    };
+
+    fn cell(depth: usize, dim: usize, width: usize) -> Cell {
+        Cell::new(depth, dim, width)
+    }
+
+    #[test]
+    fn series_are_sorted_and_taken_from_their_depth_only() {
+        let at = |depth, dim, width, step_mean| (cell(depth, dim, width), Summary { step_mean, step_std: 0.5, ..NOTHING });
+        let cells = [at(1, 50, 100, 3.0), at(2, 10, 100, 9.0), at(1, 10, 100, 2.0), at(1, 10, 10, 1.0)];
+        let series = series(&cells, 1, Quantity::Step);
+        let means: Vec<(usize, Vec<f64>)> = series.iter().map(|s| (s.dim, s.points().map(|p| p.mean).collect())).collect();
+        assert_eq!(means, [(10, vec![1.0, 2.0]), (50, vec![3.0])]);
+    }
+
+    #[test]
+    fn a_cell_without_steps_breaks_its_curve() {
+        let at = |width, step_mean| (cell(1, 10, width), Summary { step_mean, step_std: 0.1, ..NOTHING });
+        let cells = [at(1, f64::NAN), at(10, 1.0), at(100, f64::NAN), at(1000, 2.0), at(10_000, 3.0)];
+        let series = series(&cells, 1, Quantity::Step);
+        let lengths: Vec<usize> = series[0].runs.iter().map(Vec::len).collect();
+        assert_eq!(lengths, [1, 2]);
+    }
+
+    #[test]
+    fn bands_are_clipped_to_possible_values() {
+        let summary = Summary { fraction: 0.9, fraction_std_networks: 0.2, grad_mean: 0.5, grad_std: 0.75, ..NOTHING };
+        let cells = [(cell(1, 10, 10), summary)];
+        let (low, high) = series(&cells, 1, Quantity::Fraction)[0].runs[0][0].extent();
+        assert!((low - 0.7).abs() < 1e-12 && high == 1.0);
+        assert_eq!(series(&cells, 1, Quantity::Gradient)[0].runs[0][0].extent(), (0.0, 1.25));
+    }
+
+    #[test]
+    fn the_infinite_width_is_no_point_of_the_curve() {
+        let at = |width, grad_mean| (cell(1, 10, width), Summary { grad_mean, grad_std: 0.1, ..NOTHING });
+        let series = series(&[at(INFINITE_WIDTH, 3.0), at(10, 1.0), at(100, 2.0)], 1, Quantity::Gradient);
+        assert_eq!(series[0].runs[0].iter().map(|point| point.mean).collect::<Vec<_>>(), [1.0, 2.0]);
+        assert_eq!(series[0].limit.map(|point| point.mean), Some(3.0));
+    }
+
+    #[test]
+    fn no_std_means_no_band() {
+        let cells = [(cell(1, 10, 10), Summary { grad_mean: 0.5, ..NOTHING })];
+        let point = series(&cells, 1, Quantity::Gradient)[0].runs[0][0];
+        assert_eq!((point.band, point.extent()), (None, (0.5, 0.5)));
+    }
+}

@@ -1,0 +1,226 @@
+//! What a journal of an experiment says of its records, and the file of a finished shard: such a journal, closed.
+//!
+//! `docs/file-format.md` has the layout of journals. The header of one of an experiment is TOML:
+//!
+//! | key | value |
+//! |-----|-------|
+//! | `shard` | `i/n`, where it is of a shard |
+//! | `science_version` | [`SCIENCE_VERSION`] |
+//! | `revision` | version and commit of the program that began it |
+//! | `blas`, `blas_kernels` | products in f64 are theirs |
+//! | `methods` | engine and search of the cells in order, e.g. `24 × dense line, 60 × dense trace` |
+//! | `experiment` | the experiment as a table |
+//!
+//! Groups are cells, tasks are networks, and a result is what [`codec`] makes of its samples. A closed journal ends with its provenance.
+
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use crate::error::BadInput;
+use crate::experiment::{Experiment, Shard};
+use crate::job::journal::{self, Header, REVISION};
+use crate::machine::blas;
+use crate::measure::SCIENCE_VERSION;
+use crate::model::{Method, Unit};
+use crate::provenance::{Provenance, program_revision};
+use crate::record::{UnitRecord, check_sample, check_seconds, codec};
+
+/// A finished shard.
+#[derive(Debug, Clone)]
+pub struct ShardResults {
+    pub shard: Shard,
+    pub experiment: Experiment,
+    /// Of every cell of the experiment.
+    pub methods: Vec<Method>,
+    pub provenance: Provenance,
+    /// Records of this shard's units, in any order.
+    pub records: Vec<UnitRecord>,
+}
+
+/// What decides the bytes of the records of `experiment` by this program on this machine. Ranks, threads and memory do not. The kernels that
+/// BLAS chose for the processor do: products in f64 are theirs.
+pub fn identity(experiment: &Experiment, shard: Option<Shard>, methods: &[Method]) -> Table {
+    let experiment: Table = experiment.to_toml().parse().expect("an experiment is TOML");
+    let shard = shard.map(|shard| ("shard".to_string(), Value::from(format!("{}/{}", shard.number(), shard.count()))));
+    Table::from_iter(shard.into_iter().chain([
+        ("science_version".to_string(), Value::from(i64::from(SCIENCE_VERSION))),
+        (REVISION.to_string(), Value::from(program_revision())),
+        ("blas".to_string(), Value::from(blas::blas_name())),
+        ("blas_kernels".to_string(), Value::from(blas::blas_core())),
+        ("methods".to_string(), Value::from(methods_text(methods))),
+        ("experiment".to_string(), Value::from(experiment)),
+    ]))
+}
+
+fn methods_text(methods: &[Method]) -> String {
+    let runs = methods.chunk_by(|a, b| a == b);
+    let texts: Vec<String> = runs.map(|run| format!("{} × {}", run.len(), run[0])).collect();
+    texts.join(", ")
+}
+
+/// The methods in a text of [`methods_text`], of `cells` cells.
+fn parse_methods(text: &str, cells: usize) -> Option<Vec<Method>> {
+    let mut methods = Vec::new();
+    for run in text.split(", ") {
+        let (count, method) = run.split_once(" × ")?;
+        let count = count.parse().ok().filter(|&count: &usize| count <= cells - methods.len())?;
+        methods.extend(std::iter::repeat_n(Method::parse(method)?, count));
+    }
+    (methods.len() == cells).then_some(methods)
+}
+
+/// Reads the file of a shard.
+///
+/// # Errors
+/// [`BadInput`] whatever is wrong with the file. The memory taken is bounded by a multiple of the size of the file.
+pub fn read(path: &Path) -> Result<ShardResults, BadInput> {
+    read_shard(path).map_err(|why| {
+        let what = format!("cannot read the shard {}", path.display());
+        BadInput::new(what, why, "give a file that `advstep-hpc run --shard` wrote, or run that shard again")
+    })
+}
+
+fn read_shard(path: &Path) -> Result<ShardResults, String> {
+    let longest = |header: &Header| Ok(codec::encoded_bytes(contents(header)?.experiment.samples_of_network()));
+    let closed = journal::read_closed(path, longest)?;
+    let Contents { shard, experiment, methods } = contents(&closed.header)?;
+    let provenance = Provenance::from_toml(&closed.text).map_err(|why| format!("its provenance is damaged: {why}"))?;
+    let record = |(task, bytes): (crate::job::Task, Vec<u8>)| {
+        let unit = Unit { cell: task.group, network: task.index };
+        record(&experiment, unit, &bytes).map_err(|why| format!("network {} of cell {}: {why}", unit.network, unit.cell))
+    };
+    let records = closed.results.into_iter().map(record).collect::<Result<_, _>>()?;
+    Ok(ShardResults { shard, experiment, methods, provenance, records })
+}
+
+/// What the header of a shard's journal says. Nothing of it is taken on trust: its checksum guards against accidents only.
+struct Contents {
+    shard: Shard,
+    experiment: Experiment,
+    methods: Vec<Method>,
+}
+
+fn contents(header: &Header) -> Result<Contents, String> {
+    let text = |key: &str| header.0.get(key).and_then(Value::as_str).ok_or(format!("its header has no text `{key}`"));
+    let version = header.0.get("science_version").and_then(Value::as_integer);
+    if version != Some(i64::from(SCIENCE_VERSION)) {
+        let version = version.map_or_else(|| "no".to_string(), |version| version.to_string());
+        return Err(format!("it has version {version} of the science, this program has version {SCIENCE_VERSION}"));
+    }
+    let shard = text("shard")?.parse().map_err(|_| "its header names no shard")?;
+    let experiment = header.0.get("experiment").and_then(Value::as_table).ok_or("its header has no experiment")?;
+    let experiment = Experiment::from_toml(&experiment.to_string(), "its header").map_err(|error| format!("its experiment: {error}"))?;
+    let methods = parse_methods(text("methods")?, experiment.cell_count());
+    let methods = methods.ok_or_else(|| format!("its header does not name the methods of {} cells", experiment.cell_count()))?;
+    Ok(Contents { shard, experiment, methods })
+}
+
+/// The record of `unit` in the bytes of a result.
+///
+/// # Errors
+/// Bytes that are none, a network that the experiment does not have, and samples that cannot be.
+pub fn record(experiment: &Experiment, unit: Unit, bytes: &[u8]) -> Result<UnitRecord, String> {
+    if unit.cell >= experiment.cell_count() || unit.network >= experiment.networks {
+        return Err("its experiment has no such network".to_string());
+    }
+    let (samples, seconds) = codec::decode(bytes).map_err(|error| error.to_string())?;
+    if samples.len() != experiment.samples_of_network() {
+        return Err(format!("{} samples for {}", samples.len(), experiment.samples_of_network()));
+    }
+    check_seconds(seconds)?;
+    samples.iter().try_for_each(|sample| check_sample(sample, experiment.bound))?;
+    Ok(UnitRecord { unit, samples, seconds })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::{Existing, Target};
+    use crate::job::{Group, Store, Task};
+    use crate::job::journal::Journal;
+    use crate::plan::shard_units;
+    use crate::model::{EngineName, SearchName};
+    use crate::record::{Sample, Status};
+
+    const TOML: &str = "depths = [1]\ndims = [2]\nwidths = [3, 4]\nnetworks = 2\ninputs = 3\nseed = 5";
+
+    fn header() -> Table {
+        let experiment = Experiment::from_toml(TOML, "test").unwrap();
+        let shard = Shard::new(2, 2);
+        identity(&experiment, shard, &[Method { engine: EngineName::Dense, search: SearchName::Line }; 2])
+    }
+
+    fn samples() -> Vec<Sample> {
+        let dead = Sample { step: f64::NAN, gradient_norm: 0.0, value: 0.0, status: Status::Dead, evaluations: 0 };
+        let found = Sample { step: 1.5, gradient_norm: 1.0, value: -1.0, status: Status::FoundExact, evaluations: 2 };
+        vec![dead, found, found]
+    }
+
+    /// The file of shard 2 of 2 with this header.
+    fn read_with(header: Table, samples: &[Sample]) -> Result<ShardResults, String> {
+        let experiment = Experiment::from_toml(TOML, "test").unwrap();
+        let groups = [Group { count: 2, seconds: 1.0, bytes: 1 }; 2];
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.shard");
+        let mut store = Store::new(&groups);
+        let mut journal = Journal::create(Target::claim(&path, "--out", &[]).unwrap(), &Header(header), 1).unwrap();
+        for Unit { cell, network } in shard_units(&experiment, Shard::new(2, 2).unwrap()) {
+            let task = Task { group: cell, index: network };
+            store.insert(task, codec::encode(samples, 0.5)).unwrap();
+            journal.note(task);
+        }
+        let provenance = Provenance { ranks: 1, threads: 1, ..Provenance::default() };
+        journal.close(&store, &provenance.to_toml(), Existing::Refuse).unwrap();
+        read(&path).map_err(|error| error.why)
+    }
+
+    #[test]
+    fn a_shard_comes_back() {
+        let back = read_with(header(), &samples()).unwrap();
+        let experiment = Experiment::from_toml(TOML, "test").unwrap();
+        assert_eq!((back.shard, &back.experiment, back.methods.len()), (Shard::new(2, 2).unwrap(), &experiment, 2));
+        let units: Vec<Unit> = back.records.iter().map(|record| record.unit).collect();
+        assert_eq!(units, shard_units(&experiment, back.shard));
+        assert!(back.records.iter().all(|record| codec::encode(&record.samples, 0.5) == codec::encode(&samples(), 0.5)));
+        assert_eq!((back.provenance.ranks, back.provenance.threads), (1, 1));
+    }
+
+    #[test]
+    fn what_a_forger_writes_is_refused_without_absurd_allocations() {
+        let forged = |from: &str, to: &str| {
+            let text = header().to_string();
+            assert!(text.contains(from), "{from} in {text}");
+            text.replace(from, to).parse::<Table>().unwrap()
+        };
+        assert!(read_with(forged("dims = [2]", "dims = [2]"), &samples()).is_ok());
+        for (from, to, why) in [
+            ("shard = \"2/2\"", "shard = \"3/2\"", "names no shard"),
+            ("inputs = 3", "inputs = 100000000", "samples for"),
+            ("networks = 2", "networks = 1", "no such network"),
+            ("widths = [3, 4]", "widths = [3, 4, 5]", "methods of 3 cells"),
+            ("2 × dense line", "2 × thick line", "methods of 2 cells"),
+            ("2 × dense line", "9999999999 × dense line", "methods of 2 cells"),
+            ("2 × dense line", "1 × dense line", "methods of 2 cells"),
+            ("dims = [2]", "dims = [0]", "its experiment"),
+            ("science_version = ", "science_version = 1", "version 1"),
+        ] {
+            let found = read_with(forged(from, to), &samples()).unwrap_err();
+            assert!(found.contains(why), "{to}: {found}");
+        }
+        let mut far = samples();
+        far[1].step = 1e6;
+        assert!(read_with(header(), &far).unwrap_err().contains("a step of"));
+    }
+
+    #[test]
+    fn methods_come_back() {
+        let [dense, scan] = ["dense line", "implicit scan"].map(|text| Method::parse(text).unwrap());
+        for methods in [vec![dense], vec![dense, dense, scan], vec![scan, dense, scan]] {
+            assert_eq!(parse_methods(&methods_text(&methods), methods.len()), Some(methods));
+        }
+        for text in ["", "1 dense line", "x × dense line", "1 × dense", "1 × dense line, "] {
+            assert_eq!(parse_methods(text, 1), None, "{text}");
+        }
+    }
+}
