@@ -168,6 +168,36 @@ fn relu_kernels_are_their_definitions_at_every_level() {
     relu_kernels::<f64>();
 }
 
+/// A sum that left the range of its arithmetic is not to be taken for a neuron that is off.
+#[test]
+fn what_is_not_a_number_reaches_the_readout_at_every_level() {
+    fn check<T: Real>() {
+        for len in LENGTHS.into_iter().filter(|&len| len > 0) {
+            for (at, level) in [0, len / 2, len - 1].into_iter().flat_map(|at| levels().map(move |level| (at, level))) {
+                let (a, mut z) = (numbers::<T>(1, len), numbers::<T>(2, len));
+                z[at] = T::of_f64(f64::NAN);
+                at_level(level, || {
+                    let is_nan = |numbers: &[T]| numbers[at].to_f64().is_nan();
+                    let mut h = z.clone();
+                    relu::relu(&mut h);
+                    assert!(is_nan(&h) && h.iter().filter(|h| h.to_f64().is_nan()).count() == 1);
+                    relu::relu_on_line(&a, &z, T::one(), &mut h);
+                    assert!(is_nan(&h));
+                    assert!(relu::readout(&a, &z).is_nan());
+                    assert!(relu::readout_and_mask(&a, &mut z.clone()).is_nan());
+                    let mut masks = Masks::default();
+                    masks.reset(1, len);
+                    assert!(masks.read_out(0, &a, &z).is_nan());
+                    let row = Row { z: &z[..], u: &a[..], a: &a[..], sign: 1.0 };
+                    assert!(line::value_slope_and_breakpoints(row, 1.0, &mut Vec::new()).0.is_nan());
+                });
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
 /// The breakpoints of a row inside a window, in neuron order, by division in f64.
 fn breakpoints<T: Real>(row: Row<T>, (start, end): (f64, f64)) -> Vec<Breakpoint> {
     let neurons = row.z.iter().zip(row.u).zip(row.a);

@@ -29,7 +29,8 @@ pub const SCIENCE_VERSION: u32 = 8;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("network {network} of cell {cell} cannot be measured ({why}) give a smaller bound or gain{}", self.or_f64())]
 pub struct OutOfRange {
-    cell: Cell,
+    /// As it is displayed.
+    cell: String,
     network: usize,
     why: String,
     precision: Precision,
@@ -41,7 +42,7 @@ impl OutOfRange {
     }
 
     pub fn new(cell: Cell, network: usize, precision: Precision, why: impl Into<String>) -> Self {
-        Self { cell, network, why: why.into(), precision }
+        Self { cell: cell.to_string(), network, why: why.into(), precision }
     }
 }
 

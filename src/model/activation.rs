@@ -267,7 +267,7 @@ fn normal_distribution(z: f64) -> f64 {
 impl Function for Relu {
     #[inline(always)]
     fn value(z: f64) -> f64 {
-        if z < 0.0 { 0.0 } else { z }
+        if z <= 0.0 { 0.0 } else { z }
     }
     #[inline(always)]
     fn value_and_derivative(z: f64) -> (f64, f64) {
