@@ -11,8 +11,8 @@ use std::hint::black_box;
 
 use advstep_hpc::kernels::normal::{LANES, Lanes};
 use advstep_hpc::kernels::{Level, gemm};
-use advstep_hpc::provenance::Versions;
 use advstep_hpc::machine::{self, blas};
+use advstep_hpc::provenance::Versions;
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use rand_distr::{Distribution, StandardNormal};

@@ -15,16 +15,16 @@ use std::collections::BTreeMap;
 
 use std::path::PathBuf;
 
+use advstep_hpc::experiment::Experiment;
 use advstep_hpc::experiment::options::Options;
 use advstep_hpc::experiment::presets::Preset;
-use advstep_hpc::experiment::Experiment;
-use advstep_hpc::model::{Cell, EngineChoice, Unit, width_label};
+use advstep_hpc::job::Resources;
 use advstep_hpc::machine;
 use advstep_hpc::machine::allocator::KeepLarge;
 use advstep_hpc::machine::clock::thread_time;
-use advstep_hpc::job::Resources;
-use advstep_hpc::plan::{CellPlan, plan};
 use advstep_hpc::measure::measure;
+use advstep_hpc::model::{Cell, EngineChoice, Unit, width_label};
+use advstep_hpc::plan::{CellPlan, plan};
 use unit_times::Measured;
 
 const RESOURCES: Resources = Resources { threads: 1, memory: 1 << 45 };
@@ -50,7 +50,7 @@ fn measured(experiment: &Experiment, cell: &CellPlan, first: usize, networks: us
     let (mut seconds, mut points) = (0.0, 0.0);
     for network in first..first + networks {
         let start = thread_time();
-        let record = measure(experiment, cell, Unit { cell: 0, network }).unwrap();
+        let record = measure(experiment, &cell.run, Unit { cell: 0, network }).unwrap();
         seconds += (thread_time() - start).as_secs_f64();
         points += record.samples.iter().map(|sample| f64::from(sample.evaluations)).sum::<f64>() / record.samples.len() as f64;
     }
@@ -108,13 +108,13 @@ fn main() -> anyhow::Result<()> {
     for engine in [EngineChoice::Dense, EngineChoice::Implicit] {
         let forced = experiment(engine)?;
         for (cell, auto) in plan(&forced, RESOURCES)?.cells.into_iter().zip(&chosen) {
-            if is_near_crossover(cell.cell) && cell.engine != auto.engine {
+            if is_near_crossover(cell.run.cell) && cell.run.method.engine != auto.run.method.engine {
                 rows.push((cell, forced.clone()));
             }
         }
     }
     rows.retain(|(cell, _)| (from..to).contains(&cell.cost.seconds));
-    rows.retain(|(cell, _)| dims.as_ref().is_none_or(|dims| dims.contains(&cell.cell.dim)));
+    rows.retain(|(cell, _)| dims.as_ref().is_none_or(|dims| dims.contains(&cell.run.cell.dim)));
 
     println!("  L       d        k  engine    search  weights      predicted s   measured s   ratio   points  networks");
     let mut ratios: BTreeMap<(&str, &str), Vec<f64>> = BTreeMap::new();
@@ -123,20 +123,20 @@ fn main() -> anyhow::Result<()> {
         complete(&mut lines, &file, &experiment, &cell, fewest)?;
         let mean = unit_times::mean(&lines, &cell).expect("at least one network was measured");
         let ratio = cell.cost.seconds / mean.seconds;
-        let Cell { depth, dim, .. } = cell.cell;
+        let Cell { depth, dim, .. } = cell.run.cell;
         println!(
             "{depth:>3} {dim:>7} {:>8}  {:<9} {:<7} {:<12} {:>10.5} {:>12.5} {ratio:>7.2} {:>8.1} {:>9}{}",
-            width_label(cell.cell.width),
-            cell.engine.name(),
-            cell.search.name(),
-            format!("{:?}", cell.keep.weights).to_lowercase(),
+            width_label(cell.run.cell.width),
+            cell.run.method.engine.name(),
+            cell.run.method.search.name(),
+            format!("{:?}", cell.run.keep.weights).to_lowercase(),
             cell.cost.seconds,
             mean.seconds,
             mean.points,
             mean.networks,
             if (ratio - 1.0).abs() > WITHIN { "  *" } else { "" },
         );
-        ratios.entry((cell.engine.name(), cell.search.name())).or_default().push(ratio);
+        ratios.entry((cell.run.method.engine.name(), cell.run.method.search.name())).or_default().push(ratio);
     }
     println!("\nengine    search   cells   smallest ratio   median   largest   off by more than {:.0} %", 100.0 * WITHIN);
     for ((engine, search), mut ratios) in ratios {

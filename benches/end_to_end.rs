@@ -13,14 +13,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use advstep_hpc::experiment::Experiment;
-use advstep_hpc::model::{Cell, EngineChoice, Unit};
 use advstep_hpc::kernels::masks;
 use advstep_hpc::machine;
 use advstep_hpc::machine::allocator::KeepLarge;
+use advstep_hpc::measure::measure;
+use advstep_hpc::model::SearchName;
+use advstep_hpc::model::{Cell, EngineChoice, Unit};
 use advstep_hpc::network::implicit::FirstLayer;
 use advstep_hpc::plan::CellPlan;
-use advstep_hpc::model::SearchName;
-use advstep_hpc::measure::measure;
 use advstep_hpc::record::UnitRecord;
 
 /// All networks of the experiment, shared out among the threads, and the seconds they took.

@@ -4,14 +4,14 @@
 //! a busy machine does not spoil their ratio. The dense engine keeps its weights where they fit 12 GiB.
 
 use advstep_hpc::experiment::options::Options;
-use advstep_hpc::model::{EngineChoice, Unit};
+use advstep_hpc::job::Resources;
 use advstep_hpc::kernels::Real;
+use advstep_hpc::linalg::gaussian_matrix::{GaussianMatrix, Side};
 use advstep_hpc::machine;
 use advstep_hpc::machine::clock::thread_time;
-use advstep_hpc::linalg::gaussian_matrix::{GaussianMatrix, Side};
-use advstep_hpc::job::Resources;
-use advstep_hpc::plan::plan;
 use advstep_hpc::measure::measure;
+use advstep_hpc::model::{EngineChoice, Unit};
+use advstep_hpc::plan::plan;
 use ndarray::{Array2, s};
 use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
@@ -26,7 +26,7 @@ fn seconds(depth: usize, dim: usize, width: usize, engine: EngineChoice) -> anyh
     let networks = if plan.cells[0].cost.seconds > 1.0 { 1 } else { 3 };
     let run = |network| {
         let start = thread_time();
-        measure(&experiment, &plan.cells[0], Unit { cell: 0, network }).unwrap();
+        measure(&experiment, &plan.cells[0].run, Unit { cell: 0, network }).unwrap();
         (thread_time() - start).as_secs_f64()
     };
     Ok(((0..networks).map(run).fold(f64::INFINITY, f64::min), plan.cells[0].unit_bytes))

@@ -8,18 +8,18 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::experiment::Experiment;
-use advstep_hpc::model::Unit;
+use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::files::Target;
-use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::job::Resources;
-use advstep_hpc::plan::{Plan, self};
+use advstep_hpc::machine::clock::thread_time;
+use advstep_hpc::measure::measure;
+use advstep_hpc::model::Unit;
+use advstep_hpc::plan::{self, Plan};
+use advstep_hpc::record::UnitRecord;
 use advstep_hpc::run::codec;
 use advstep_hpc::run::journal::{Header, Journal};
 use advstep_hpc::run::records::Records;
-use advstep_hpc::measure::measure;
-use advstep_hpc::record::UnitRecord;
 
 const RANKS: usize = 64;
 const RESOURCES: Resources = Resources { threads: 1, memory: 1 << 45 };
@@ -95,7 +95,7 @@ fn main() {
         let toml = format!("depths = [{depth}]\ndims = [{dim}]\nwidths = [{width}]\n");
         let experiment = Experiment::from_toml(&toml, "bench").expect("it is valid");
         let plan = plan::plan(&experiment, RESOURCES).expect("it fits");
-        let unit = |network| measure(&experiment, &plan.cells[0], Unit { cell: 0, network }).unwrap();
+        let unit = |network| measure(&experiment, &plan.cells[0].run, Unit { cell: 0, network }).unwrap();
         let record = unit(0);
         let (begun, mut units) = (thread_time(), 0);
         while thread_time() - begun < Duration::from_millis(500) {

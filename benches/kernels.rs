@@ -6,16 +6,16 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use advstep_hpc::model::Activation;
 use advstep_hpc::kernels::line::{self, Bin, Row, Window};
 use advstep_hpc::kernels::masks::Masks;
 use advstep_hpc::kernels::normal::{LANES, Lanes};
 use advstep_hpc::kernels::piece::{self, Piece};
 use advstep_hpc::kernels::{Level, activation, at_level, gemm, relu};
-use advstep_hpc::machine::blas;
-use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::linalg::gaussian_matrix::GaussianMatrix;
 use advstep_hpc::linalg::matmul::work;
+use advstep_hpc::machine::blas;
+use advstep_hpc::machine::clock::thread_time;
+use advstep_hpc::model::Activation;
 use advstep_hpc::random::BLOCK_ROWS;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -6,14 +6,14 @@
 //! fraction, mean step, mean ‖∇f‖ and variance of ‖∇f‖² of networks of width k minus those of the limit, with standard errors, and the same
 //! times k. The mean step is over the inputs found within a bound of 5, so that single late crossings do not drown it.
 
-use advstep_hpc::model::{Cell, Readout};
 use advstep_hpc::infinite::grid::Grid;
 use advstep_hpc::infinite::path::Path;
 use advstep_hpc::infinite::{Limit, RESOLUTION, Resolution, grid_angles};
+use advstep_hpc::measure::samples;
+use advstep_hpc::model::SearchName;
+use advstep_hpc::model::{Cell, Readout};
 use advstep_hpc::network::dense::{Dense, Keep, Storage};
 use advstep_hpc::random::NetworkStreams;
-use advstep_hpc::model::SearchName;
-use advstep_hpc::measure::samples;
 use advstep_hpc::record::Sample;
 use rand_distr::{ChiSquared, Distribution, StandardNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;

@@ -21,21 +21,21 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::experiment::Experiment;
-use advstep_hpc::model::{Cell, EngineChoice, Unit};
+use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::files::Target;
+use advstep_hpc::job::{Resources, assign};
 use advstep_hpc::kernels::Level;
 use advstep_hpc::machine;
 use advstep_hpc::machine::clock::thread_time;
-use advstep_hpc::provenance::Versions;
-use advstep_hpc::job::{Resources, assign};
+use advstep_hpc::measure::measure;
+use advstep_hpc::model::{Cell, EngineChoice, Unit};
 use advstep_hpc::plan::{CellPlan, Plan, memory, plan};
+use advstep_hpc::provenance::Versions;
+use advstep_hpc::record::{Sample, Status, UnitRecord};
 use advstep_hpc::run::codec;
 use advstep_hpc::run::journal::{Header, Journal, SHARE_OF_MAIN_THREAD};
 use advstep_hpc::run::records::Records;
-use advstep_hpc::measure::measure;
-use advstep_hpc::record::{Sample, Status, UnitRecord};
 use serde_json::{Value, json};
 use unit_times::Measured;
 

@@ -5,11 +5,11 @@
 
 use std::time::Instant;
 
+use advstep_hpc::measure::samples;
+use advstep_hpc::model::SearchName;
 use advstep_hpc::model::{Cell, Readout};
 use advstep_hpc::network::dense::{Dense, Keep, Storage};
 use advstep_hpc::random::NetworkStreams;
-use advstep_hpc::model::SearchName;
-use advstep_hpc::measure::samples;
 use advstep_hpc::record::Sample;
 
 const BOUND: f64 = 20.0;

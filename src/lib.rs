@@ -1,36 +1,40 @@
-//! `advstep-hpc`: the smallest gradient step that flips the sign of a random network, ReLU unless said otherwise.
+//! `advstep-hpc`: how small a gradient step flips the sign of a random network's output.
 //!
-//! Data flows one way through the modules, in the order in which they are listed here: an [`experiment`] becomes cells and units,
-//! a [`plan`] prices them and assigns them to ranks, each [`unit`] builds its [`network`] (or, at infinite width, its [`limit`]) from
-//! [`random`] streams with the [`kernels`] and [`search`]es for the smallest step, [`run`] moves the records through [`comm`] to rank 0,
-//! and [`results`] and [`figures`] are what is left on disk.
-//! [`audit`] measures the paper's statements on networks of the same streams.
+//! The modules are listed from the ground up; each imports from those above it in this list only (`tests/architecture.rs` checks).
+//! An [`experiment`] becomes cells and units; [`method`] says which engine and search a cell gets, [`plan`] what that costs. [`measure`]
+//! builds a [`network`] (or takes its law at [infinite](infinite) width) from [`random`] streams with the [`kernels`] and [`search`]es for the
+//! smallest step: the science, which knows nothing of MPI, files or terminals. [`job`] shares the units out over ranks and threads and
+//! gathers their records; [`results`] and [`plot`] are what is left on disk. [`audit`] measures the paper's statements on networks
+//! of the same streams, as a second client of [`job`]. [`commands`] has one file for each command, and [`cli`] fills their requests.
 
 // Links the system BLAS: without a mention of the crate the linker drops it.
 extern crate openblas_src as _;
 
-pub mod cli;
 pub mod error;
-pub mod experiment;
-pub mod plan;
 pub mod text;
 
-pub mod activation;
-pub mod kernels;
-pub mod limit;
-pub mod network;
-pub mod random;
-pub mod search;
-pub mod unit;
-
+pub mod machine;
 pub mod comm;
 pub mod files;
-pub mod machine;
-pub mod run;
+pub mod provenance;
+pub mod job;
 
-pub mod audit;
-pub mod export;
-pub mod figures;
+pub mod model;
+pub mod stats;
+pub mod kernels;
+pub mod random;
+pub mod linalg;
+pub mod record;
+pub mod network;
+pub mod search;
+pub mod infinite;
+pub mod experiment;
+pub mod method;
+pub mod measure;
+pub mod plan;
+
 pub mod results;
-pub mod shard;
-pub mod status;
+pub mod plot;
+pub mod audit;
+pub mod commands;
+pub mod cli;

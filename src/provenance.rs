@@ -2,9 +2,11 @@
 
 use std::sync::OnceLock;
 
+use hdf5::Group;
 use serde::{Deserialize, Serialize};
 
 use crate::comm::library::library_version;
+use crate::files::attribute::{Form, number, set_number, set_text, text};
 use crate::machine::{blas, host_name, now_utc};
 
 /// The versions of everything that has a part in a result.
@@ -87,6 +89,43 @@ impl Provenance {
             started: started.to_owned(),
             ended: now_utc(),
         }
+    }
+
+    /// Writes attributes of `group`.
+    pub fn write_to(&self, group: &Group) -> anyhow::Result<()> {
+        set_text(group, "program_version", &self.program_version)?;
+        set_text(group, "git_revision", &self.git_revision)?;
+        set_text(group, "command_line", &self.command_line)?;
+        set_text(group, "blas", &self.blas)?;
+        set_text(group, "blas_core", &self.blas_core)?;
+        set_text(group, "mpi_library", &self.mpi_library)?;
+        set_text(group, "hdf5_version", &self.hdf5_version)?;
+        set_number(group, "ranks", self.ranks)?;
+        set_number(group, "threads", self.threads)?;
+        set_text(group, "threads_by_rank", &self.threads_by_rank)?;
+        set_text(group, "host", &self.host)?;
+        set_text(group, "started", &self.started)?;
+        set_text(group, "ended", &self.ended)
+    }
+
+    /// Reads what [`write_to`](Self::write_to) has written.
+    pub fn read_from(group: &Group, form: Form) -> Result<Self, String> {
+        let text = |name| text(group, name, form);
+        Ok(Self {
+            program_version: text("program_version")?,
+            git_revision: text("git_revision")?,
+            command_line: text("command_line")?,
+            blas: text("blas")?,
+            blas_core: text("blas_core")?,
+            mpi_library: text("mpi_library")?,
+            hdf5_version: text("hdf5_version")?,
+            ranks: number(group, "ranks", form)?,
+            threads: number(group, "threads", form)?,
+            threads_by_rank: if group.attr("threads_by_rank").is_ok() { text("threads_by_rank")? } else { String::new() },
+            host: text("host")?,
+            started: text("started")?,
+            ended: text("ended")?,
+        })
     }
 
     pub fn to_toml(&self) -> String {

@@ -1,5 +1,7 @@
 //! Text for people: numbers and values at a length that can be read.
 
+use toml::{Table, Value};
+
 /// A number as people write it: `300`, `1.5`, `1e30`, exactly.
 pub fn short(value: f64) -> String {
     let plain = value.to_string();
@@ -38,6 +40,28 @@ pub fn apart(a: &str, b: &str) -> (String, String) {
         format!("{}{shown}{end} ({length} characters)", if start > 0 { "…" } else { "" })
     };
     (around(a), around(b))
+}
+
+/// A key of one of two tables, and its value in each.
+pub type Difference<'t> = (&'t str, Option<&'t Value>, Option<&'t Value>);
+
+/// The first key of either table whose values differ, and the values; within a table that both have, its key.
+pub fn differing<'t>(a: &'t Table, b: &'t Table) -> Option<Difference<'t>> {
+    let key = a.keys().chain(b.keys()).find(|&key| a.get(key) != b.get(key))?;
+    match (a.get(key), b.get(key)) {
+        (Some(Value::Table(a)), Some(Value::Table(b))) => differing(a, b),
+        (a, b) => Some((key, a, b)),
+    }
+}
+
+/// Two values that differ, for a message.
+pub fn values_apart(a: Option<&Value>, b: Option<&Value>) -> (String, String) {
+    let text = |value: Option<&Value>| match value {
+        None => "not given".to_string(),
+        Some(Value::Float(value)) => short(*value),
+        Some(value) => value.to_string(),
+    };
+    apart(&text(a), &text(b))
 }
 
 #[cfg(test)]
@@ -89,5 +113,17 @@ mod tests {
         // One is the beginning of the other.
         let (a, b) = apart(&"x".repeat(200), &"x".repeat(100));
         assert!(a.ends_with("(200 characters)") && b.ends_with("(100 characters)"), "{a} {b}");
+    }
+
+    #[test]
+    fn the_first_differing_value_is_found_inside_of_tables() {
+        let table = |text: &str| text.parse::<Table>().unwrap();
+        let (a, b) = (table("a = 1\n[b]\nc = 2\nd = 3.0\n"), table("a = 1\n[b]\nc = 2\nd = 4.5\ne = 1\n"));
+        let (key, x, y) = differing(&a, &b).unwrap();
+        assert_eq!((key, values_apart(x, y)), ("d", ("3".into(), "4.5".into())));
+        let added = table("a = 1\nx = 2\n[b]\nc = 2\nd = 3.0\n");
+        let (key, x, y) = differing(&a, &added).unwrap();
+        assert_eq!((key, values_apart(x, y)), ("x", ("not given".into(), "2".into())));
+        assert_eq!(differing(&a, &a), None);
     }
 }

@@ -12,20 +12,20 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::experiment::Experiment;
-use advstep_hpc::model::{Cell, EngineChoice, Unit};
+use advstep_hpc::experiment::Shard;
+use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::files::Existing;
-use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::job::Resources;
+use advstep_hpc::machine::clock::thread_time;
+use advstep_hpc::measure::measure;
+use advstep_hpc::model::{Cell, EngineChoice, Unit};
 use advstep_hpc::plan::{Plan, plan};
 use advstep_hpc::provenance::Provenance;
-use advstep_hpc::results::{Results, self};
-use advstep_hpc::run::records::Records;
-use advstep_hpc::experiment::Shard;
-use advstep_hpc::shard::file::{self as shard_file, ShardResults};
-use advstep_hpc::measure::measure;
 use advstep_hpc::record::{Sample, UnitRecord};
+use advstep_hpc::results::{self, Results};
+use advstep_hpc::run::records::Records;
+use advstep_hpc::shard::file::{self as shard_file, ShardResults};
 use serde::Serialize;
 use tempfile::TempDir;
 

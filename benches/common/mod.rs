@@ -5,10 +5,10 @@
 
 use std::time::Instant;
 
-use advstep_hpc::experiment::options::Options;
 use advstep_hpc::experiment::Experiment;
-use advstep_hpc::model::{Cell, EngineChoice};
+use advstep_hpc::experiment::options::Options;
 use advstep_hpc::job::Resources;
+use advstep_hpc::model::{Cell, EngineChoice};
 use advstep_hpc::plan::{CellPlan, plan};
 
 /// The arguments of a bench; cargo adds `--bench`.

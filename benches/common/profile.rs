@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use advstep_hpc::model::Activation;
 use advstep_hpc::experiment::Experiment;
-use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::linalg::matmul::work;
-use advstep_hpc::network::{Engine, LineBlock, LinePoint, ValueAndGradient, sphere_inputs};
+use advstep_hpc::machine::clock::thread_time;
+use advstep_hpc::measure::{self, samples};
+use advstep_hpc::model::Activation;
+use advstep_hpc::network::inputs::sphere_inputs;
+use advstep_hpc::network::{Engine, LineBlock, LinePoint, ValueAndGradient};
 use advstep_hpc::plan::CellPlan;
 use advstep_hpc::random::NetworkStreams;
-use advstep_hpc::measure::{samples, self};
 use ndarray::{Array2, ArrayView2};
 
 /// Processor seconds of one thread for a network.

@@ -9,10 +9,10 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-use advstep_hpc::model::{Cell, INFINITE_WIDTH};
 use advstep_hpc::kernels::Level;
-use advstep_hpc::provenance::Versions;
+use advstep_hpc::model::{Cell, INFINITE_WIDTH};
 use advstep_hpc::plan::CellPlan;
+use advstep_hpc::provenance::Versions;
 use anyhow::Context;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
@@ -46,13 +46,13 @@ pub struct Measured {
 impl Measured {
     /// What was measured here and now of a cell that was run as `plan` says.
     pub fn new(plan: &CellPlan, first: usize, networks: usize, seconds: f64, points: f64) -> Self {
-        let Cell { depth, dim, width, .. } = plan.cell;
+        let Cell { depth, dim, width, .. } = plan.run.cell;
         Self {
             depth,
             dim,
             width,
-            engine: plan.engine.name().to_owned(),
-            search: plan.search.name().to_owned(),
+            engine: plan.run.method.engine.name().to_owned(),
+            search: plan.run.method.search.name().to_owned(),
             simd: simd(),
             revision: Versions::collect().git_revision.to_owned(),
             first,
@@ -68,7 +68,10 @@ impl Measured {
 
     /// Whether the cell, the engine and the search are those of `plan`, and the level that of this process.
     pub fn is_of(&self, plan: &CellPlan) -> bool {
-        self.cell() == plan.cell && self.engine == plan.engine.name() && self.search == plan.search.name() && self.simd == simd()
+        self.cell() == plan.run.cell
+            && self.engine == plan.run.method.engine.name()
+            && self.search == plan.run.method.search.name()
+            && self.simd == simd()
     }
 }
 

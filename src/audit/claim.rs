@@ -1,7 +1,7 @@
-//! From the numbers of the networks to an [`Entry`]: what an estimate, its interval, the room and a verdict are, for each form of claim.
+//! From the numbers of the networks to an [`Entry`]: what an estimate, its interval, the margin and a verdict are, for each form of claim.
 //!
 //! **With probability at least 1 − γ, X ≤ b** ([`Claim::at_most`]; [`Claim::at_least`] is the mirror image). The estimate is the quantile of X at
-//! 1 − γ, with a distribution-free interval; the room is b over it. The verdict comes from the number of networks with X > b, of N: let
+//! 1 − γ, with a distribution-free interval; the margin is b over it. The verdict comes from the number of networks with X > b, of N: let
 //! [p₋, p₊] be the Clopper–Pearson interval of the failure probability at 95 %. The statement *holds* if p₊ ≤ γ, *fails* if p₋ > γ, and is *not
 //! testable* with so few networks if neither.
 //!
@@ -121,7 +121,7 @@ impl Claim {
         let claim = self.only_where_defined(bound);
         let estimate = interval::quantile(x, 1.0 - claim.gamma);
         let failures = x.iter().filter(|&&x| !is_at_most(x, bound)).count() as u64;
-        claim.often_enough(estimate, bound, room(bound, estimate.value), (failures, x.len() as u64))
+        claim.often_enough(estimate, bound, margin(bound, estimate.value), (failures, x.len() as u64))
     }
 
     /// With probability at least 1 − γ, X ≥ `bound`, for an X that is never negative.
@@ -155,14 +155,14 @@ impl Claim {
         claim.at_most(&x.iter().zip(y).map(worst).collect::<Vec<f64>>(), 1.0)
     }
 
-    fn often_enough(self, estimate: Estimate, bound: f64, room: f64, failures: (u64, u64)) -> Entry {
+    fn often_enough(self, estimate: Estimate, bound: f64, margin: f64, failures: (u64, u64)) -> Entry {
         let gamma = self.gamma;
         let outcome = outcome_of(failures, gamma);
         let why = match outcome {
             Outcome::NotTestable => too_few(failures, gamma),
             _ => String::new(),
         };
-        self.entry(bound, estimate, room, Some(failures), outcome, why)
+        self.entry(bound, estimate, margin, Some(failures), outcome, why)
     }
 
     /// X ≤ `bound` in every network, up to rounding. The estimate is the largest X, without an interval.
@@ -171,7 +171,7 @@ impl Claim {
         let failures = x.iter().filter(|&&x| !is_at_most(x, bound + ROUNDING * bound.abs())).count() as u64;
         let outcome = if failures > 0 { Outcome::Fails } else { Outcome::Holds };
         let estimate = Estimate { value: largest, ..Estimate::NONE };
-        self.entry(bound, estimate, room(bound, largest), Some((failures, x.len() as u64)), outcome, String::new())
+        self.entry(bound, estimate, margin(bound, largest), Some((failures, x.len() as u64)), outcome, String::new())
     }
 
     /// With probability at least 1 − γ, sup ≤ `bound`: the supremum of each network is at least `found`, and at most `at_most` if that is given.
@@ -191,7 +191,7 @@ impl Claim {
             Outcome::NotTestable => too_few(failures, gamma),
             _ => String::new(),
         };
-        claim.entry(bound, estimate, room(bound, estimate.value), Some(failures), outcome, why)
+        claim.entry(bound, estimate, margin(bound, estimate.value), Some(failures), outcome, why)
     }
 
     /// The probability of which there were `hits` in `trials`, independent, is at most `bound`.
@@ -203,7 +203,7 @@ impl Claim {
             () if estimate.high <= bound => (Outcome::Holds, String::new()),
             () => (Outcome::NotTestable, "the interval holds the bound: it takes more networks to tell".to_string()),
         };
-        claim.entry(bound, estimate, room(bound, estimate.value), Some((hits, trials)), outcome, why)
+        claim.entry(bound, estimate, margin(bound, estimate.value), Some((hits, trials)), outcome, why)
     }
 
     /// An exponent, as measured by [`interval::exponent`].
@@ -238,19 +238,19 @@ impl Claim {
         self,
         bound: f64,
         estimate: Estimate,
-        room: f64,
+        margin: f64,
         failures: Option<(u64, u64)>,
         outcome: Outcome,
         why: String,
     ) -> Entry {
         let Self { statement, scope, networks, gamma, part, quantity, mut unmet, unnamed, note, empty } = self;
-        let room = if empty.is_some() { f64::NAN } else { room };
+        let margin = if empty.is_some() { f64::NAN } else { margin };
         let (outcome, why) = empty.map_or((outcome, why), |why| (Outcome::NotTestable, why));
         unmet.extend(unnamed.filter(|_| outcome == Outcome::Fails));
         let verdict = Verdict { outcome, outside: !unmet.is_empty() };
         let asks = if unmet.is_empty() { String::new() } else { format!("asks for {}", unmet.join(" and ")) };
         let why = [why, asks, note].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
-        Entry { statement, part, scope, gamma, quantity, bound, estimate, failures, networks, room, verdict, why }
+        Entry { statement, part, scope, gamma, quantity, bound, estimate, failures, networks, margin, verdict, why }
     }
 }
 
@@ -273,7 +273,7 @@ fn too_few((failures, trials): (u64, u64), gamma: f64) -> String {
 }
 
 /// How many times `measured` fits into an upper bound: ∞ if it is 0 or less, as often as one likes.
-fn room(bound: f64, measured: f64) -> f64 {
+fn margin(bound: f64, measured: f64) -> f64 {
     match measured <= 0.0 {
         true if bound >= 0.0 => f64::INFINITY,
         true => f64::NAN,
@@ -289,8 +289,8 @@ fn is_at_most(x: f64, bound: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Activation;
     use crate::audit::Setting;
+    use crate::model::Activation;
 
     /// A claim on 100 networks at γ.
     fn claim(gamma: f64) -> Claim {
@@ -317,7 +317,7 @@ mod tests {
         let open = at(92.0);
         assert_eq!((verdict(&open), open.failures), ((Outcome::NotTestable, false), Some((8, 100))));
         assert!(open.why.starts_with("8 of 100 networks fail"), "{}", open.why);
-        assert_eq!((at(180.0).estimate.value, at(180.0).room), (90.0, 2.0));
+        assert_eq!((at(180.0).estimate.value, at(180.0).margin), (90.0, 2.0));
         // 0 of 100 is not enough for 0.01.
         assert!(claim(0.01).at_most(&sample(), 1e9).why.contains("takes at least 368 networks"));
     }
@@ -327,11 +327,11 @@ mod tests {
         let at = |bound: f64| claim(0.1).at_least(&sample(), bound);
         assert_eq!(verdict(&at(4.0)), (Outcome::Holds, false));
         assert_eq!(verdict(&at(21.0)), (Outcome::Fails, false));
-        assert_eq!((at(5.0).estimate.value, at(5.0).room), (10.0, 2.0));
+        assert_eq!((at(5.0).estimate.value, at(5.0).margin), (10.0, 2.0));
         for empty in [0.0, -1.0, f64::NAN] {
             let entry = at(empty);
             assert_eq!((verdict(&entry), entry.estimate.value), ((Outcome::NotTestable, false), 10.0));
-            assert!(entry.why.contains("says nothing") && entry.room.is_nan());
+            assert!(entry.why.contains("says nothing") && entry.margin.is_nan());
         }
     }
 
@@ -358,14 +358,14 @@ mod tests {
     }
 
     #[test]
-    fn room_is_no_number_only_where_there_is_no_bound() {
+    fn margin_is_no_number_only_where_there_is_no_bound() {
         let zeros = [0.0; 100];
         let negative = [-1.0; 100];
-        assert_eq!(claim(0.1).at_most(&zeros, 2.0).room, f64::INFINITY);
-        assert_eq!(claim(0.1).at_most(&negative, 2.0).room, f64::INFINITY);
-        assert_eq!(claim(0.1).at_most(&zeros, 0.0).room, f64::INFINITY);
+        assert_eq!(claim(0.1).at_most(&zeros, 2.0).margin, f64::INFINITY);
+        assert_eq!(claim(0.1).at_most(&negative, 2.0).margin, f64::INFINITY);
+        assert_eq!(claim(0.1).at_most(&zeros, 0.0).margin, f64::INFINITY);
         let undefined = claim(0.1).at_most(&sample(), f64::NAN);
-        assert_eq!((verdict(&undefined).0, undefined.room.is_nan()), (Outcome::NotTestable, true));
+        assert_eq!((verdict(&undefined).0, undefined.margin.is_nan()), (Outcome::NotTestable, true));
         assert_eq!(verdict(&claim(0.1).supremum_at_most(&sample(), None, f64::NAN)).0, Outcome::NotTestable);
     }
 
@@ -410,6 +410,6 @@ mod tests {
         assert_eq!((verdict(&unnamed(97.0)), unnamed(97.0).why.as_str()), ((Outcome::Holds, false), ""));
         assert_eq!((verdict(&unnamed(50.0)), unnamed(50.0).why.as_str()), ((Outcome::Fails, true), "asks for k ≥ C, C not named"));
         let empty = claim(0.1).empty_if(true, "it says nothing").at_most(&sample(), 97.0);
-        assert_eq!((verdict(&empty).0, empty.room.is_nan()), (Outcome::NotTestable, true));
+        assert_eq!((verdict(&empty).0, empty.margin.is_nan()), (Outcome::NotTestable, true));
     }
 }

@@ -37,6 +37,13 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// The verdict of this [`label`](Self::label).
+    pub fn parse(label: &str) -> Option<Self> {
+        let outcomes = [Outcome::Holds, Outcome::HoldsAsSearched, Outcome::Fails, Outcome::Measured, Outcome::NotTestable];
+        let verdicts = outcomes.into_iter().flat_map(|outcome| [false, true].map(|outside| Verdict { outcome, outside }));
+        verdicts.into_iter().find(|verdict| verdict.label() == label)
+    }
+
     /// The words in tables and files.
     pub fn label(self) -> &'static str {
         match (self.outcome, self.outside) {
@@ -78,9 +85,9 @@ pub struct Entry {
     pub failures: Option<(u64, u64)>,
     /// Networks that it is made of.
     pub networks: usize,
-    /// How many times the measured number fits into the bound (or the bound into it, for a lower bound): above 1 there is room. NaN if
+    /// How many times the measured number fits into the bound (or the bound into it, for a lower bound): above 1 there is a margin. NaN if
     /// there is no bound.
-    pub room: f64,
+    pub margin: f64,
     pub verdict: Verdict,
     /// The conditions that are not met, or why nothing can be said, or what the reader should know; may be empty.
     pub why: String,

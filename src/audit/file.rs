@@ -1,42 +1,52 @@
-//! An audit as an HDF5 file, written aside and sealed as results files are. `docs/audit.md` lists what is in it.
+//! An audit ↔ an HDF5 file, written aside and sealed as results files are. `docs/audit.md` lists what is in it.
 
 use std::path::Path;
 
 use hdf5::types::VarLenUnicode;
-use hdf5::{Group, H5Type};
+use hdf5::{Dataset, Group, H5Type};
 use ndarray::Array2;
 
 use super::entry::Scope;
-use super::run::Audit;
-use super::{Entry, Measured, statements};
+use super::{Audit, Entry, Estimate, Measured, Options, Setting, Verdict, statements};
+use crate::error::BadInput;
+use crate::files::attribute::{Form, number, set_number, set_text, text};
+use crate::files::format::Format;
+use crate::files::{self, Existing, contained, place, seal};
+use crate::measure::SCIENCE_VERSION;
 use crate::model::Activation;
-use crate::files::{self, Existing, place, seal};
 use crate::provenance::Provenance;
-use crate::results::write::{set_number, set_text, write_provenance};
 
-const FORMAT: &str = "advstep-hpc audit";
-const VERSION: u32 = 1;
+/// Goes up with every change after which an older reader would fail or be wrong.
+const VERSION: u32 = 2;
+const REMEDY: &str = "give a file that `advstep-hpc audit` wrote";
+const UNSEALED_REMEDY: &str = "give it as `advstep-hpc audit` wrote it, or --unsealed to read it after a check of every value";
 
 /// Writes `audit` to `path`.
 pub fn write(path: &Path, existing: Existing, audit: &Audit, provenance: &Provenance) -> anyhow::Result<()> {
     place::write(path, existing, |aside| {
-        let file = files::hdf5::create(aside)?;
-        set_text(&file, "format", FORMAT)?;
-        set_number(&file, "format_version", VERSION)?;
-        set_number(&file, "seed", audit.options.seed)?;
-        set_number(&file, "networks", audit.options.networks as u64)?;
-        write_statements(&file.create_group("statements")?, audit)?;
-        write_entries(&file.create_group("entries")?, &audit.entries)?;
-        let group = file.create_group("measured")?;
-        audit.measured.iter().try_for_each(|measured| write_measured(&group, measured))?;
-        write_provenance(&file.create_group("provenance")?, provenance)?;
-        file.close()?;
+        write_file(aside, audit, provenance).map_err(files::hdf5::plain)?;
         Ok(seal::seal(aside)?)
     })
 }
 
+fn write_file(path: &Path, audit: &Audit, provenance: &Provenance) -> anyhow::Result<()> {
+    let file = files::hdf5::create(path)?;
+    set_text(&file, "format", Format::Audit.name())?;
+    set_number(&file, "format_version", VERSION)?;
+    set_number(&file, "science_version", SCIENCE_VERSION)?;
+    set_text(&file, "options", &audit.options.to_table().to_string())?;
+    set_number(&file, "seed", audit.options.seed)?;
+    set_number(&file, "networks", audit.options.networks as u64)?;
+    write_statements(&file.create_group("statements")?, audit)?;
+    write_entries(&file.create_group("entries")?, &audit.entries)?;
+    let group = file.create_group("measured")?;
+    audit.measured.iter().try_for_each(|measured| write_measured(&group, measured))?;
+    provenance.write_to(&file.create_group("provenance")?)?;
+    Ok(file.close()?)
+}
+
 fn write_statements(group: &Group, audit: &Audit) -> anyhow::Result<()> {
-    let chosen = || audit.options.statements.iter().map(|&index| statements::ALL[index]);
+    let chosen = || audit.options.statements().map(|(_, statement)| statement);
     strings(group, "id", chosen().map(|statement| statement.id().to_string()))?;
     strings(group, "citation", chosen().map(|statement| statement.citation().to_string()))?;
     strings(group, "claim", chosen().map(|statement| statement.claim().to_string()))
@@ -63,7 +73,7 @@ fn write_entries(group: &Group, entries: &[Entry]) -> anyhow::Result<()> {
     numbers(group, "failures", entries.iter().map(|entry| entry.failures.map_or(-1, |(failures, _)| failures as i64)))?;
     numbers(group, "trials", entries.iter().map(|entry| entry.failures.map_or(-1, |(_, trials)| trials as i64)))?;
     numbers(group, "networks", entries.iter().map(|entry| entry.networks as i64))?;
-    numbers(group, "room", entries.iter().map(|entry| entry.room))?;
+    numbers(group, "margin", entries.iter().map(|entry| entry.margin))?;
     strings(group, "verdict", entries.iter().map(|entry| entry.verdict.label().to_string()))?;
     strings(group, "why", entries.iter().map(|entry| entry.why.clone()))
 }
@@ -75,14 +85,18 @@ fn write_measured(group: &Group, measured: &Measured) -> anyhow::Result<()> {
         false => group.create_group(measured.statement)?,
     };
     let setting = measured.setting;
-    let name = format!("{}-d{}-k{}", setting.activation.name(), setting.dim, setting.width);
     let shape = (measured.rows.len(), measured.columns.len());
     let rows = Array2::from_shape_vec(shape, measured.rows.concat())?;
-    let dataset = group.new_dataset_builder().obj_track_times(false).with_data(&rows).create(name.as_str())?;
+    let dataset = group.new_dataset_builder().obj_track_times(false).with_data(&rows).create(name_of(setting).as_str())?;
     set_text(&dataset, "columns", &measured.columns.join("\t"))?;
     set_number(&dataset, "dim", setting.dim as u64)?;
     set_number(&dataset, "width", setting.width as u64)?;
     set_text(&dataset, "activation", setting.activation.name())
+}
+
+/// What the array of a setting is called.
+fn name_of(setting: Setting) -> String {
+    format!("{}-d{}-k{}", setting.activation.name(), setting.dim, setting.width)
 }
 
 fn strings(group: &Group, name: &str, values: impl Iterator<Item = String>) -> anyhow::Result<()> {
@@ -94,4 +108,164 @@ fn numbers<T: H5Type>(group: &Group, name: &str, values: impl Iterator<Item = T>
     let values: Vec<T> = values.collect();
     group.new_dataset_builder().obj_track_times(false).with_data(&values).create(name)?;
     Ok(())
+}
+
+/// Whether `path` is the file of an audit of these options by this version of the science.
+pub fn is_of(path: &Path, options: &Options) -> bool {
+    read(path, false).is_ok_and(|audit| audit.options == *options)
+}
+
+/// Reads the audit at `path`; with `unsealed` also one that has lost its seal to another program.
+///
+/// # Errors
+/// [`BadInput`] whatever is wrong with the file. The memory taken is bounded by a multiple of the size of the file.
+pub fn read(path: &Path, unsealed: bool) -> Result<Audit, BadInput> {
+    let refused = |why, remedy: &str| BadInput::new(format!("cannot read the audit {}", path.display()), why, remedy);
+    let form = match seal::flaw(path).map_err(|error| refused(error.to_string(), REMEDY))? {
+        None => Form::Own,
+        Some(_) if unsealed && files::hdf5::has_signature(path) => Form::Any,
+        Some(flaw) => {
+            return Err(refused(flaw.to_string(), if files::hdf5::has_signature(path) { UNSEALED_REMEDY } else { REMEDY }));
+        }
+    };
+    read_file(path, form).map_err(|why| refused(why, REMEDY))
+}
+
+/// Why a file is refused, in a few words.
+type Why = String;
+
+/// An open file, and how strictly it is read.
+struct Source {
+    bytes: u64,
+    form: Form,
+}
+
+fn read_file(path: &Path, form: Form) -> Result<Audit, Why> {
+    let bytes = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    let file = files::hdf5::open(path).map_err(|error| format!("not an HDF5 file, or not a whole one: {error}"))?;
+    contained::check_file(&file)?;
+    let source = Source { bytes, form };
+    if text(&file, "format", form)? != Format::Audit.name() {
+        return Err("it is no file of an audit".to_string());
+    }
+    for (name, expected) in [("format_version", VERSION), ("science_version", SCIENCE_VERSION)] {
+        let found: u32 = number(&file, name, form)?;
+        if found != expected {
+            return Err(format!("its {name} is {found}, this program reads {expected}"));
+        }
+    }
+    let options = text(&file, "options", form)?.parse().ok().and_then(|table| Options::from_table(&table));
+    let options = options.ok_or("its attribute `options` is damaged")?;
+    let mut measured = Vec::new();
+    let group = source.group(&file, "measured")?;
+    for (_, statement) in options.statements() {
+        for setting in options.settings.iter().filter(|setting| statement.applies(setting)) {
+            measured.push(source.measured(&group, statement.id(), *setting, statement.columns(setting), options.networks)?);
+        }
+    }
+    let entries = source.entries(&source.group(&file, "entries")?)?;
+    Ok(Audit { options, measured, entries })
+}
+
+impl Source {
+    fn group(&self, parent: &Group, name: &str) -> Result<Group, Why> {
+        parent.group(name).map_err(|_| format!("it has no group `{name}`"))
+    }
+
+    fn array<T: H5Type>(&self, group: &Group, name: &str) -> Result<Vec<T>, Why> {
+        let dataset = group.dataset(name).map_err(|_| format!("it has no array `{name}`"))?;
+        self.check_size::<T>(&dataset, name)?;
+        dataset.read_raw().map_err(|error| format!("its array `{name}` cannot be read: {error}"))
+    }
+
+    /// A small file may declare any size.
+    fn check_size<T>(&self, dataset: &Dataset, name: &str) -> Result<(), Why> {
+        match dataset.size().saturating_mul(size_of::<T>()) as u64 > self.bytes {
+            true => Err(format!("its array `{name}` declares {} numbers, more than the file holds", dataset.size())),
+            false => Ok(()),
+        }
+    }
+
+    fn texts(&self, group: &Group, name: &str, count: usize) -> Result<Vec<String>, Why> {
+        let texts: Vec<VarLenUnicode> = self.array(group, name)?;
+        let utf8 = |text: &VarLenUnicode| String::from_utf8(text.as_bytes().to_vec()).map_err(|_| format!("`{name}` is not UTF-8"));
+        self.check_count(name, texts.len(), count)?;
+        texts.iter().map(utf8).collect()
+    }
+
+    fn numbers<T: H5Type>(&self, group: &Group, name: &str, count: usize) -> Result<Vec<T>, Why> {
+        let numbers: Vec<T> = self.array(group, name)?;
+        self.check_count(name, numbers.len(), count)?;
+        Ok(numbers)
+    }
+
+    fn check_count(&self, name: &str, found: usize, expected: usize) -> Result<(), Why> {
+        match found == expected {
+            true => Ok(()),
+            false => Err(format!("its array `{name}` has {found} numbers in place of {expected}")),
+        }
+    }
+
+    fn measured(
+        &self,
+        group: &Group,
+        statement: &'static str,
+        setting: Setting,
+        columns: Vec<String>,
+        most: usize,
+    ) -> Result<Measured, Why> {
+        let name = name_of(setting);
+        let dataset = self.group(group, statement)?.dataset(&name).map_err(|_| format!("it has no array `{statement}/{name}`"))?;
+        self.check_size::<f64>(&dataset, &name)?;
+        let rows = dataset.read_2d::<f64>().map_err(|error| format!("its array `{name}` cannot be read: {error}"))?;
+        if text(&dataset, "columns", self.form)? != columns.join("\t") || rows.ncols() != columns.len() || rows.nrows() > most {
+            return Err(format!("its array `{statement}/{name}` does not have the columns of the statement"));
+        }
+        Ok(Measured { statement, setting, columns, rows: rows.rows().into_iter().map(|row| row.to_vec()).collect() })
+    }
+
+    fn entries(&self, group: &Group) -> Result<Vec<Entry>, Why> {
+        let ids: Vec<VarLenUnicode> = self.array(group, "statement")?;
+        let count = ids.len();
+        let texts = |name| self.texts(group, name, count);
+        let floats = |name| self.numbers::<f64>(group, name, count);
+        let wholes = |name| self.numbers::<i64>(group, name, count);
+        let [statement, part, activation, quantity, verdict, why] =
+            [texts("statement")?, texts("part")?, texts("activation")?, texts("quantity")?, texts("verdict")?, texts("why")?];
+        let [gamma, bound, value, low, high, margin] = [
+            floats("gamma")?,
+            floats("bound")?,
+            floats("estimate")?,
+            floats("estimate_low")?,
+            floats("estimate_high")?,
+            floats("margin")?,
+        ];
+        let [dim, width, failures, trials, networks] =
+            [wholes("dim")?, wholes("width")?, wholes("failures")?, wholes("trials")?, wholes("networks")?];
+        let entry = |i: usize| -> Option<Entry> {
+            let activation = Activation::ALL.into_iter().find(|known| known.name() == activation[i])?;
+            let size = |number: i64| usize::try_from(number).ok();
+            Some(Entry {
+                statement: statements::find(&statement[i])?.id(),
+                part: part[i].clone(),
+                scope: match (dim[i], width[i]) {
+                    (0, 0) => Scope::Across(activation),
+                    (dim, width) => Scope::One(Setting { dim: size(dim)?, width: size(width)?, activation }),
+                },
+                gamma: gamma[i],
+                quantity: quantity[i].clone(),
+                bound: bound[i],
+                estimate: Estimate { value: value[i], low: low[i], high: high[i] },
+                failures: match (failures[i], trials[i]) {
+                    (-1, -1) => None,
+                    (failures, trials) => Some((failures.try_into().ok()?, trials.try_into().ok()?)),
+                },
+                networks: size(networks[i])?,
+                margin: margin[i],
+                verdict: Verdict::parse(&verdict[i])?,
+                why: why[i].clone(),
+            })
+        };
+        (0..count).map(|i| entry(i).ok_or_else(|| format!("its entry {i} is damaged"))).collect()
+    }
 }

@@ -3,22 +3,23 @@
 //! A [`Statement`] is one file in [`statements`]. At every [`Setting`] (d, k, ψ) the audit builds networks ([`network`]), one input each, and
 //! hands every network to all statements that apply; what they measure is a few numbers a network. From the numbers of all networks
 //! a statement makes [`Entry`]s at each γ, with the help of [`claim`], which fixes once for all what an estimate, its interval and a
-//! verdict are. [`run`] shares the networks among ranks and threads; [`file`](mod@file) and [`table`] are what is left of it.
+//! verdict are. [`job`] makes a job of it; [`file`](mod@file), [`table`] and [`figures`] are what is left.
 //!
 //! Logarithms are natural, as in the paper.
 
 pub mod claim;
 pub mod entry;
+pub mod figures;
 pub mod file;
 pub mod flips;
 pub mod growth;
 pub mod hessian;
 pub mod interval;
+pub mod job;
 pub mod lanczos;
 pub mod memory;
 pub mod network;
 pub mod options;
-pub mod run;
 pub mod statements;
 pub mod step_constant;
 pub mod subsets;
@@ -26,6 +27,7 @@ pub mod table;
 pub mod variation;
 
 use crate::model::Activation;
+use crate::text::{differing, values_apart};
 
 pub use claim::Claim;
 pub use entry::{Entry, Estimate, Outcome, Verdict};
@@ -153,6 +155,45 @@ impl Measured {
     /// Number `index` of every network.
     pub fn column(&self, index: usize) -> Vec<f64> {
         self.rows.iter().map(|row| row[index]).collect()
+    }
+}
+
+/// A finished audit.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    pub options: Options,
+    /// By statement, then activation, then dim, then width.
+    pub measured: Vec<Measured>,
+    /// By statement, then activation, then γ, then setting; those of several settings last.
+    pub entries: Vec<Entry>,
+}
+
+impl Audit {
+    /// Lets the statements judge what was `measured`, which is in order.
+    fn of(options: Options, measured: Vec<Measured>) -> Self {
+        let mut entries = Vec::new();
+        for own in measured.chunk_by(|a, b| (a.statement, a.setting.activation) == (b.statement, b.setting.activation)) {
+            let statement = statements::find(own[0].statement).expect("it has been measured");
+            for &gamma in &options.gammas {
+                entries.extend(own.iter().flat_map(|measured| statement.judge(measured, gamma)));
+                entries.extend(statement.across(own, gamma));
+            }
+        }
+        Self { options, measured, entries }
+    }
+
+    /// The first difference between what was audited and measured, in words; `None` if there is none. Floats are compared by their bits.
+    pub fn difference(&self, other: &Audit) -> Option<String> {
+        if let Some((key, a, b)) = differing(&self.options.to_table(), &other.options.to_table()) {
+            let (a, b) = values_apart(a, b);
+            return Some(format!("{key} is {a} against {b}"));
+        }
+        let pairs = self.measured.iter().zip(&other.measured);
+        pairs.into_iter().find_map(|(a, b)| {
+            let bits = |measured: &Measured| -> Vec<u64> { measured.rows.iter().flatten().map(|x| x.to_bits()).collect() };
+            let Setting { dim, width, activation } = a.setting;
+            (bits(a) != bits(b)).then(|| format!("{} of {} at d = {dim}, k = {width}", a.statement, activation.name()))
+        })
     }
 }
 

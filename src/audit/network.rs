@@ -11,9 +11,9 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use super::Setting;
 use super::lanczos::extremes;
 use super::variation::Variations;
+use crate::machine::blas;
 use crate::model::Activation;
 use crate::model::{Cell, Readout};
-use crate::machine::blas;
 use crate::random::normal::StandardNormal;
 use crate::random::{BLOCK_ROWS, NetworkStreams, block_rows, blocks};
 

@@ -1,8 +1,10 @@
 //! What to audit: validated options.
 
+use toml::{Table, Value};
+
 use super::{Setting, Statement, statements};
-use crate::model::Activation;
 use crate::error::BadInput;
+use crate::model::Activation;
 use crate::text::short;
 
 /// Dimensions, widths, activations and γ audited unless others are asked for: every regime that networks of this size reach.
@@ -20,7 +22,7 @@ const MAX_NETWORKS: f64 = 1e6;
 const LEAST_GAMMA: f64 = 1e-12;
 
 /// What to audit, and nothing about how: this decides every number of an audit.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// By activation, then dim, then width; distinct.
     pub settings: Vec<Setting>,
@@ -102,6 +104,42 @@ impl Typed {
 }
 
 impl Options {
+    /// As TOML: everything that decides the numbers of the audit.
+    pub fn to_table(&self) -> Table {
+        let integer = |number: usize| Value::from(i64::try_from(number).unwrap_or(i64::MAX));
+        let setting = |setting: &Setting| {
+            let name = Value::from(setting.activation.name());
+            Value::from(vec![name, integer(setting.dim), integer(setting.width)])
+        };
+        let ids = self.statements().map(|(_, statement)| Value::from(statement.id()));
+        Table::from_iter([
+            ("settings".to_string(), Value::from(self.settings.iter().map(setting).collect::<Vec<_>>())),
+            ("gammas".to_string(), Value::from(self.gammas.clone())),
+            ("networks".to_string(), integer(self.networks)),
+            ("statements".to_string(), Value::from(ids.collect::<Vec<_>>())),
+            ("seed".to_string(), Value::from(i64::try_from(self.seed).unwrap_or(i64::MAX))),
+        ])
+    }
+
+    /// The options in a table of [`to_table`](Self::to_table).
+    pub fn from_table(table: &Table) -> Option<Self> {
+        let list = |key: &str| table.get(key)?.as_array();
+        let whole = |value: &Value| usize::try_from(value.as_integer()?).ok();
+        let setting = |value: &Value| {
+            let [name, dim, width] = value.as_array()?.as_slice() else { return None };
+            let activation = Activation::ALL.into_iter().find(|activation| Some(activation.name()) == name.as_str())?;
+            Some(Setting { dim: whole(dim)?, width: whole(width)?, activation })
+        };
+        let statement = |value: &Value| statements::ALL.iter().position(|statement| Some(statement.id()) == value.as_str());
+        Some(Self {
+            settings: list("settings")?.iter().map(setting).collect::<Option<_>>()?,
+            gammas: list("gammas")?.iter().map(Value::as_float).collect::<Option<_>>()?,
+            networks: whole(table.get("networks")?)?,
+            statements: list("statements")?.iter().map(statement).collect::<Option<_>>()?,
+            seed: u64::try_from(table.get("seed")?.as_integer()?).ok()?,
+        })
+    }
+
     /// The statements that are audited.
     pub fn statements(&self) -> impl Iterator<Item = (usize, &'static dyn Statement)> {
         self.statements.iter().map(|&index| (index, statements::ALL[index]))

@@ -92,8 +92,8 @@ fn choose(mut row: ArrayViewMut1<f64>, a: ArrayView1<f64>, size: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Activation;
     use crate::audit::Setting;
+    use crate::model::Activation;
 
     /// The supremum by trying every set.
     fn brute_force(network: &Network, size: usize) -> f64 {

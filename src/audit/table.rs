@@ -1,10 +1,11 @@
 //! An audit for people: the table on a terminal, and the two tables of the documentation in Markdown.
 
 use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
 
+use super::Audit;
 use super::entry::Scope;
-use super::run::Audit;
-use super::{Entry, Setting, statements};
+use super::{Entry, Regime, Setting, statements};
 use crate::model::Activation;
 
 /// The statements that can be audited, one a line.
@@ -17,7 +18,7 @@ pub fn list() -> String {
     format!("{}\n", trimmed(&table))
 }
 
-const COLUMNS: [&str; 11] = ["statement", "part", "ψ", "d", "k", "regime", "γ", "bound", "measured [95 %]", "room", "verdict"];
+const COLUMNS: [&str; 11] = ["statement", "part", "ψ", "d", "k", "regime", "γ", "bound", "measured [95 %]", "margin", "verdict"];
 
 /// The cells of an entry, in the order of [`COLUMNS`].
 fn row(entry: &Entry) -> [String; 11] {
@@ -40,7 +41,7 @@ fn row(entry: &Entry) -> [String; 11] {
         entry.gamma.to_string(),
         number(entry.bound),
         measured(entry),
-        number(entry.room),
+        number(entry.margin),
         format!("{}{why}", entry.verdict.label()),
     ]
 }
@@ -90,7 +91,7 @@ pub fn text(audit: &Audit, full: bool) -> String {
             &[3, 4, 6, 7, 9]
         }
         false => {
-            table.set_header(["statement", "what was measured", "ψ", "γ", "settings", "measured", "room", "verdict"]);
+            table.set_header(["statement", "what was measured", "ψ", "γ", "settings", "measured", "margin", "verdict"]);
             table.add_rows(groups(&audit.entries, subject).iter().map(|group| sum_row(group)));
             &[3, 4]
         }
@@ -127,9 +128,9 @@ fn sum_row(group: &[&Entry]) -> [String; 8] {
     let first = group[0];
     let measured = if group.len() == 1 { measured(first) } else { range(group.iter().map(|entry| entry.estimate.value)) };
     let settings = if matches!(first.scope, Scope::Across(_)) { "all".to_string() } else { group.len().to_string() };
-    let room = range(group.iter().map(|entry| entry.room));
+    let margin = range(group.iter().map(|entry| entry.margin));
     let [statement, subject, ..] = row(first);
-    [statement, subject, activation(first).name().to_string(), first.gamma.to_string(), settings, measured, room, verdicts(group)]
+    [statement, subject, activation(first).name().to_string(), first.gamma.to_string(), settings, measured, margin, verdicts(group)]
 }
 
 /// The range of those that are numbers.
@@ -174,6 +175,69 @@ fn verdicts(entries: &[&Entry]) -> String {
     counts.iter().map(|(label, count)| format!("{count} {label}")).collect::<Vec<_>>().join("; ")
 }
 
+/// A line of JSON or CSV. The names and their order are a contract with scripts.
+#[derive(Serialize)]
+struct Row<'a> {
+    statement: &'a str,
+    quantity: &'a str,
+    part: &'a str,
+    activation: &'a str,
+    /// `None` for entries of several settings.
+    dim: Option<usize>,
+    width: Option<usize>,
+    regime: Option<&'a str>,
+    gamma: f64,
+    bound: f64,
+    estimate: f64,
+    estimate_low: f64,
+    estimate_high: f64,
+    failures: Option<u64>,
+    trials: Option<u64>,
+    networks: usize,
+    margin: f64,
+    verdict: &'a str,
+    why: &'a str,
+}
+
+impl<'a> Row<'a> {
+    fn of(entry: &'a Entry) -> Self {
+        let setting = if let Scope::One(setting) = entry.scope { Some(setting) } else { None };
+        Self {
+            statement: entry.statement,
+            quantity: &entry.quantity,
+            part: &entry.part,
+            activation: activation(entry).name(),
+            dim: setting.map(|setting| setting.dim),
+            width: setting.map(|setting| setting.width),
+            regime: entry.regime().map(Regime::label),
+            gamma: entry.gamma,
+            bound: entry.bound,
+            estimate: entry.estimate.value,
+            estimate_low: entry.estimate.low,
+            estimate_high: entry.estimate.high,
+            failures: entry.failures.map(|(failures, _)| failures),
+            trials: entry.failures.map(|(_, trials)| trials),
+            networks: entry.networks,
+            margin: entry.margin,
+            verdict: entry.verdict.label(),
+            why: &entry.why,
+        }
+    }
+}
+
+/// One object a line and an entry, in full precision; null where there is no number.
+pub fn json(audit: &Audit) -> anyhow::Result<String> {
+    let line = |entry: &Entry| Ok(serde_json::to_string(&Row::of(entry))? + "\n");
+    audit.entries.iter().map(line).collect()
+}
+
+/// One line an entry under a header, in full precision.
+pub fn csv(audit: &Audit) -> anyhow::Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    audit.entries.iter().try_for_each(|entry| writer.serialize(Row::of(entry)))?;
+    Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
 /// The short table (a line a statement) and the full one (a line an entry), each between two comments by which `scripts/audit-tables.sh`
 /// finds them.
 pub fn markdown(audit: &Audit) -> String {
@@ -213,24 +277,24 @@ fn full(audit: &Audit) -> String {
     lines.join("\n") + "\n\n" + &tally(&audit.entries.iter().collect::<Vec<_>>()) + "\n"
 }
 
-/// One line for each statement: the range of the room, or of what was measured where there is no bound, and the verdicts.
+/// One line for each statement: the range of the margin, or of what was measured where there is no bound, and the verdicts.
 fn short(audit: &Audit) -> String {
-    let header = ["statement", "what it says", "room", "verdicts"];
+    let header = ["statement", "what it says", "margin", "verdicts"];
     let mut lines = vec![line(&header), line(&["---"; 4])];
     for group in groups(&audit.entries, |entry| entry.statement) {
         let statement = statements::ALL.iter().find(|statement| statement.id() == group[0].statement);
         let (citation, claim) = statement.map_or(("", ""), |statement| (statement.citation(), statement.claim()));
-        let rooms = range(group.iter().map(|entry| entry.room));
-        let room = match rooms.as_str() {
+        let margins = range(group.iter().map(|entry| entry.margin));
+        let margin = match margins.as_str() {
             "–" => {
                 let first = group[0];
                 let alike = group.iter().filter(|entry| (&entry.quantity, &entry.part) == (&first.quantity, &first.part));
                 let [_, subject, ..] = row(first);
                 format!("{subject}: {}", range(alike.map(|entry| entry.estimate.value)))
             }
-            _ => rooms,
+            _ => margins,
         };
-        lines.push(line(&[citation.to_string(), claim.to_string(), room, verdicts(&group)]));
+        lines.push(line(&[citation.to_string(), claim.to_string(), margin, verdicts(&group)]));
     }
     lines.join("\n") + "\n"
 }

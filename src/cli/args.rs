@@ -6,13 +6,12 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
-use super::audit;
-use crate::model::Activation;
+use crate::experiment::Shard;
 use crate::experiment::presets::Preset;
+use crate::model::Activation;
 use crate::model::{Direction, EngineChoice, Precision, Readout, SearchChoice};
 use crate::plot;
 use crate::results::show;
-use crate::experiment::Shard;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -102,6 +101,18 @@ Examples:
   advstep-hpc export --depth 4 --dim 10 --width 100 --gain 2 --precision f64 --out deep.h5
   advstep-hpc export --hidden 60,20,40 --dim 10 --out uneven.h5";
 
+const AUDIT_EXAMPLES: &str = "\
+Every network is measured by all statements; runs of the same options give the same numbers on any number of ranks and threads.
+An audit is stopped and resumed as a run is.
+
+Examples:
+  advstep-hpc audit --list
+  advstep-hpc audit
+  advstep-hpc audit --dims 100,200 --widths 1e3 --gamma 0.05 --networks 400 --statements lemma-8,lemma-9
+  advstep-hpc audit --activation erf,gelu --figures audit-figures --markdown audit.md
+  mpirun -n 4 advstep-hpc audit --networks 1000 --gamma 0.1,0.01
+  advstep-hpc show results/audit.h5 --full";
+
 const PAGES_EXAMPLES: &str = "\
 Examples:
   advstep-hpc completions bash
@@ -149,8 +160,8 @@ pub enum Command {
     #[command(after_help = COMPARE_EXAMPLES)]
     Compare(CompareArgs),
     /// Measure the paper's statements on two-layer networks: bounds as printed, what was measured, verdicts
-    #[command(after_help = audit::EXAMPLES)]
-    Audit(audit::AuditArgs),
+    #[command(after_help = AUDIT_EXAMPLES)]
+    Audit(AuditArgs),
     /// Draw the paper's figures from a results file
     #[command(after_help = PLOT_EXAMPLES)]
     Plot(PlotArgs),
@@ -170,12 +181,6 @@ pub enum Command {
 pub struct RunArgs {
     #[command(flatten)]
     pub experiment: ExperimentArgs,
-    /// Worker threads of each rank [default: all cores this rank may use]
-    #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = number, help_heading = "Machine")]
-    pub threads: Option<f64>,
-    /// Memory that each rank may use, such as 8GiB or 500MB [default: its share of what is free]
-    #[arg(long, value_name = "SIZE", help_heading = "Machine")]
-    pub memory: Option<ByteSize>,
     /// Run one of n parts of the experiment, i from 1 to n, into a file for `merge`. The parts take about equal time, and have
     /// the same networks on every machine
     #[arg(long, value_name = "i/n", help_heading = "Output")]
@@ -184,24 +189,86 @@ pub struct RunArgs {
     /// whatever the other options]
     #[arg(long, value_name = "FILE.h5", help_heading = "Output")]
     pub out: Option<PathBuf>,
-    /// Replace the results file if it exists. A run that was not finished goes on all the same
-    #[arg(long, help_heading = "Output")]
-    pub overwrite: bool,
-    /// Start over: the results file, and the journal of a run that was not finished, are moved aside to FILE.h5.old-1 and so on
-    #[arg(long, help_heading = "Output")]
-    pub fresh: bool,
     /// Write the cells finished so far to FILE.partial.h5 this often, such as 10min
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Output")]
     pub snapshot: Option<Duration>,
+    /// Draw the figures in the end, into FILE-figures, in these formats [default when given without a value: svg,png]
+    #[arg(long, value_enum, value_name = "FORMAT,...", value_delimiter = ',', num_args = 0..=1, default_missing_value = "svg,png", require_equals = true, help_heading = "Output")]
+    pub plot: Option<Vec<plot::Format>>,
+    #[command(flatten)]
+    pub job: JobArgs,
+}
+
+/// How a job is run: what `run` and `audit` share.
+#[derive(Debug, Args)]
+pub struct JobArgs {
+    /// Replace the output if it exists. A job that was not finished goes on all the same
+    #[arg(long, help_heading = "Output")]
+    pub overwrite: bool,
+    /// Start over: the output, and the journal of a job that was not finished, are moved aside to FILE.old-1 and so on
+    #[arg(long, help_heading = "Output")]
+    pub fresh: bool,
+    /// No progress and no table, only errors
+    #[arg(long, short, help_heading = "Output")]
+    pub quiet: bool,
+    /// Worker threads of each rank [default: all cores this rank may use]
+    #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = number, help_heading = "Machine")]
+    pub threads: Option<f64>,
+    /// Memory that each rank may use, such as 8GiB or 500MB [default: its share of what is free]
+    #[arg(long, value_name = "SIZE", help_heading = "Machine")]
+    pub memory: Option<ByteSize>,
     /// Stop when this many hours are over, the grace included, to be started again
     #[arg(long, value_name = "H", allow_negative_numbers = true, value_parser = number, help_heading = "Machine")]
     pub max_hours: Option<f64>,
     /// How long a stop waits for networks that run, and how long saving is tried when the disk is full; seconds, or such as 2min
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s", help_heading = "Machine")]
     pub grace: Duration,
-    /// No progress and no table, only errors
-    #[arg(long, short, help_heading = "Output")]
-    pub quiet: bool,
+}
+
+/// What may be audited.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// Input dimensions d [default: 50,150,500]
+    #[arg(long, value_name = "D,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = number, help_heading = "Audit")]
+    pub dims: Option<Vec<f64>>,
+    /// Widths k [default: 50,1e3,1e4]
+    #[arg(long, value_name = "K,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = number, help_heading = "Audit")]
+    pub widths: Option<Vec<f64>>,
+    /// Failure probabilities γ of the statements that hold with probability 1 − γ [default: 0.1]
+    #[arg(long, value_name = "G,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = number, help_heading = "Audit")]
+    pub gamma: Option<Vec<f64>>,
+    /// Activations ψ [default: relu,tanh]
+    #[arg(long, value_enum, value_name = "PSI,...", value_delimiter = ',', help_heading = "Audit")]
+    pub activation: Option<Vec<Activation>>,
+    /// Networks at each setting, with one input each; statements that take long measure fewer [default: 100]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number, help_heading = "Audit")]
+    pub networks: Option<f64>,
+    /// Statements to audit, as in --list [default: all]
+    #[arg(long, value_name = "ID,...", value_delimiter = ',', help_heading = "Audit")]
+    pub statements: Option<Vec<String>>,
+    /// Master seed: every random number follows from it [default: 2020]
+    #[arg(long, value_name = "S", allow_negative_numbers = true, help_heading = "Audit")]
+    pub seed: Option<i64>,
+    /// List the statements, and audit none
+    #[arg(long, help_heading = "Audit")]
+    pub list: bool,
+    /// File of the audit
+    #[arg(long, value_name = "FILE.h5", default_value = "results/audit.h5", help_heading = "Output")]
+    pub out: PathBuf,
+    /// Write the tables in Markdown, too
+    #[arg(long, value_name = "FILE.md", help_heading = "Output")]
+    pub markdown: Option<PathBuf>,
+    /// Draw the figures into this directory
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub figures: Option<PathBuf>,
+    /// Formats of the figures
+    #[arg(long, value_enum, value_name = "FORMAT,...", value_delimiter = ',', default_value = "svg,png", help_heading = "Output")]
+    pub format: Vec<plot::Format>,
+    /// Print a line for each setting, not one that sums them up
+    #[arg(long, help_heading = "Output")]
+    pub full: bool,
+    #[command(flatten)]
+    pub job: JobArgs,
 }
 
 #[derive(Debug, Args)]
@@ -316,11 +383,14 @@ pub struct LawArgs {
 
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// Results file of `run`
+    /// Results file of `run`, or the file of an audit
     pub file: PathBuf,
     /// Form of the output; json is one object a line and a cell
     #[arg(long, value_enum, default_value = "table")]
     pub format: show::Format,
+    /// Of an audit: print a line for each setting, not one that sums them up
+    #[arg(long)]
+    pub full: bool,
     /// Read a file that another program has changed (h5py, h5repack, nccopy, xarray), after a check of every value. Not for damaged files, on
     /// which the HDF5 library can crash
     #[arg(long)]
@@ -329,7 +399,7 @@ pub struct ShowArgs {
 
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// Results file of `run` or `merge`
+    /// Results file of `run` or `merge`, or the file of an audit
     pub one: PathBuf,
     /// Another
     pub other: PathBuf,
@@ -341,14 +411,14 @@ pub struct CompareArgs {
 
 #[derive(Debug, Args)]
 pub struct PlotArgs {
-    /// Results file of `run`
+    /// Results file of `run`, or the file of an audit
     pub file: PathBuf,
     /// Directory of the pictures, which replace those of the same names [default: FILE without its extension, with -figures]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Formats of the pictures
     #[arg(long, value_enum, value_name = "FORMAT,...", value_delimiter = ',', default_value = "svg,png")]
-    pub format: Vec<figures::Format>,
+    pub format: Vec<plot::Format>,
     /// Read a file that another program has changed (h5py, h5repack, nccopy, xarray), after a check of every value. Not for damaged files, on
     /// which the HDF5 library can crash
     #[arg(long)]
@@ -396,7 +466,7 @@ pub struct ManArgs {
 }
 
 /// A number in any notation of floating-point numbers. NaN and infinity pass: validation has better words for them.
-pub(super) fn number(text: &str) -> Result<f64, String> {
+fn number(text: &str) -> Result<f64, String> {
     text.trim().parse().map_err(|_| "not a number; write it as 10 or 1e3".to_string())
 }
 
@@ -447,14 +517,14 @@ mod tests {
     #[test]
     fn memory_has_units() {
         for (text, bytes) in [("8GiB", 8 << 30), ("500MB", 500_000_000), ("1.5kB", 1500), ("4096", 4096)] {
-            assert_eq!(run_args(&format!("advstep-hpc --memory {text}")).memory, Some(ByteSize(bytes)));
+            assert_eq!(run_args(&format!("advstep-hpc --memory {text}")).job.memory, Some(ByteSize(bytes)));
         }
     }
 
     #[test]
     fn times_have_units() {
         for (text, seconds) in [("90", 90), ("90s", 90), ("10min", 600), ("1h30m", 5400), ("0", 0)] {
-            assert_eq!(run_args(&format!("advstep-hpc --grace {text}")).grace, Duration::from_secs(seconds));
+            assert_eq!(run_args(&format!("advstep-hpc --grace {text}")).job.grace, Duration::from_secs(seconds));
         }
         assert_eq!(run_args("advstep-hpc --snapshot 10min").snapshot, Some(Duration::from_secs(600)));
         for text in ["soon", "-1", "1.5", "10 parsecs", ""] {
@@ -502,6 +572,7 @@ mod tests {
             COMPARE_EXAMPLES,
             PLOT_EXAMPLES,
             EXPORT_EXAMPLES,
+            AUDIT_EXAMPLES,
             PAGES_EXAMPLES,
         ];
         let mut examples = 0;

@@ -1,13 +1,11 @@
-//! The command line: what was typed ([`args`]), what it asks for ([`request`]), and the files it may touch ([`paths`]).
+//! The command line: what was typed ([`args`]), and the request of a command that it is turned into ([`request`]).
 //!
-//! Nothing here computes. [`request`] turns arguments into validated plain structs, and no later code sees an argument.
+//! Nothing here computes, and no other code sees an argument.
 
 pub mod args;
-pub mod audit;
 pub mod pages;
 pub mod request;
 
-use std::io::Write;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -16,7 +14,8 @@ use clap::error::ErrorKind;
 
 pub use args::{Cli, Command};
 
-use crate::comm;
+use crate::commands::print;
+use crate::{comm, provenance};
 
 /// How long other ranks leave rank 0 to say what is wrong before they end: launchers end all ranks when one has failed.
 const RANK_0_SPEAKS: Duration = Duration::from_secs(1);
@@ -34,18 +33,11 @@ pub fn parse() -> Cli {
         }
         // The long version text asks the libraries: it is made only when it is wanted.
         Err(error) if error.kind() == ErrorKind::DisplayVersion => {
-            let _ = print(&format!("{}\n", crate::provenance::version_text().trim_end()));
+            let _ = print(&format!("{}\n", provenance::version_text().trim_end()));
             std::process::exit(0)
         }
         Err(error) => error.exit(),
     }
-}
-
-/// Writes `text` to standard output, whole. Unlike `print!` it does not panic when the reader has gone.
-pub fn print(text: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
 }
 
 /// Whether the error is that the reader of standard output has gone (`| head`), which is nobody's fault.

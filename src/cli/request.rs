@@ -1,4 +1,4 @@
-//! What is asked for: arguments turned into validated plain structs, one for each command that does work.
+//! What was typed → what is asked for: arguments turned into the validated requests of the commands.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -7,18 +7,28 @@ use std::time::Duration;
 use bytesize::ByteSize;
 
 use super::args::{
-    CompareArgs, ExperimentArgs, ExportArgs, LawArgs, Layers, MergeArgs, PlanArgs, PlotArgs, RunArgs, ShowArgs, StatusArgs,
+    AuditArgs, CompareArgs, ExperimentArgs, ExportArgs, JobArgs, LawArgs, Layers, MergeArgs, PlanArgs, PlotArgs, RunArgs, ShowArgs,
+    StatusArgs,
 };
+use crate::audit::job::Outputs;
+use crate::audit::options::Typed;
+use crate::commands::audit::AuditRequest;
+use crate::commands::compare::CompareRequest;
+use crate::commands::export::ExportRequest;
+use crate::commands::merge::MergeRequest;
+use crate::commands::plan::PlanRequest;
+use crate::commands::plot::{self, PlotRequest};
+use crate::commands::run::RunRequest;
+use crate::commands::show::ShowRequest;
+use crate::commands::status::StatusRequest;
 use crate::error::BadInput;
 use crate::experiment::options::Options;
 use crate::experiment::presets::Preset;
-use crate::experiment::Experiment;
-use crate::model::{EngineChoice, Unit};
-use crate::plot;
+use crate::experiment::{Experiment, Shard, inputs_file};
 use crate::files::{Existing, check_input, check_not_input, check_output_dir};
-use crate::results::show;
-use crate::experiment::Shard;
-use crate::status::{self, Status};
+use crate::job::Settings;
+use crate::model::{EngineChoice, Unit};
+use crate::plot::Format;
 use crate::text::short;
 
 /// More threads than this are taken for a slip.
@@ -28,105 +38,22 @@ const MAX_RANKS: f64 = 1e6;
 /// Largest index of a network: one less than the most networks of a cell.
 const MAX_NETWORK: f64 = 1e9 - 1.0;
 
-/// An experiment to run or to plan, and the means to do it with.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RunRequest {
-    pub experiment: Experiment,
-    /// Worker threads of each rank, ≥ 1; all that this rank may use when `None`.
-    pub threads: Option<usize>,
-    /// Bytes that each rank may use, ≥ 1; its share of the machine when `None`.
-    pub memory: Option<u64>,
-    /// The part of the experiment to run; all of it when `None`.
-    pub shard: Option<Shard>,
-    /// The results file, or the file of the shard.
-    pub out: PathBuf,
-    pub overwrite: bool,
-    /// Move aside what an earlier run has left.
-    pub fresh: bool,
-    /// How often a partial results file is written, if at all.
-    pub snapshot: Option<Duration>,
-    /// When the run is to be over, if ever, counted from its start.
-    pub max_time: Option<Duration>,
-    /// How long a stop waits for units that run, and saving is tried in the end.
-    pub grace: Duration,
-    pub quiet: bool,
-    /// What was typed, quoted for a shell.
-    pub command_line: String,
-}
-
-/// An experiment to plan for a number of ranks.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PlanRequest {
-    pub run: RunRequest,
-    /// At least 1.
-    pub ranks: Option<usize>,
-    /// Print the head of a batch script in place of the plan.
-    pub sbatch: bool,
-    /// Of the preset or config file.
-    pub name: String,
-}
-
-/// A run to ask about.
-#[derive(Debug, Clone, PartialEq)]
-pub enum StatusRequest {
-    Run(RunRequest),
-    File(PathBuf),
-}
-
-/// Shards to merge.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MergeRequest {
-    /// Files that can be opened; what they hold is unknown.
-    pub shards: Vec<PathBuf>,
-    /// The results file to write.
-    pub out: PathBuf,
-    pub existing: Existing,
-    pub quiet: bool,
-    /// What was typed, quoted for a shell.
-    pub command_line: String,
-}
-
-/// A results file to print. It can be opened; what it holds is unknown.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ShowRequest {
-    pub file: PathBuf,
-    pub format: show::Format,
-    /// Whether it may have lost its seal to another program.
-    pub unsealed: bool,
-}
-
-/// Two results files to compare. They can be opened; what they hold is unknown.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CompareRequest {
-    pub one: PathBuf,
-    pub other: PathBuf,
-    /// Whether they may have lost their seals to another program.
-    pub unsealed: bool,
-}
-
-/// A results file to draw. It can be opened; what it holds is unknown.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PlotRequest {
-    pub file: PathBuf,
-    /// Directory of the pictures; it can be written in, or created.
-    pub out: PathBuf,
-    /// At least one, ascending, distinct.
-    pub formats: Vec<figures::Format>,
-    /// Whether it may have lost its seal to another program.
-    pub unsealed: bool,
-}
-
-/// One network to write to a file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ExportRequest {
-    /// An experiment of one cell, with enough networks for `unit`.
-    pub experiment: Experiment,
-    pub unit: Unit,
-    /// The file to write.
-    pub out: PathBuf,
-    pub existing: Existing,
-    /// What was typed, quoted for a shell.
-    pub command_line: String,
+impl JobArgs {
+    /// The settings of a job that leaves `out`.
+    fn settings(self, out: PathBuf, snapshot: Option<Duration>) -> Result<Settings, BadInput> {
+        Ok(Settings {
+            threads: self.threads.map(threads).transpose()?,
+            memory: self.memory.map(memory).transpose()?,
+            out,
+            overwrite: self.overwrite,
+            fresh: self.fresh,
+            snapshot,
+            max_time: self.max_hours.map(|hours| max_time(hours, self.grace)).transpose()?,
+            grace: self.grace,
+            quiet: self.quiet,
+            command_line: command_line(),
+        })
+    }
 }
 
 impl RunArgs {
@@ -140,20 +67,16 @@ impl RunArgs {
         if let Some(out) = &self.out {
             check_not_input(out, "--out", config.as_deref().into_iter().chain(experiment.inputs_law.path()))?;
         }
-        Ok(RunRequest {
-            experiment,
-            threads: self.threads.map(threads).transpose()?,
-            memory: self.memory.map(memory).transpose()?,
-            shard: self.shard,
-            out: self.out.unwrap_or_else(|| Path::new("results").join(name)),
-            overwrite: self.overwrite,
-            fresh: self.fresh,
-            snapshot: self.snapshot,
-            max_time: self.max_hours.map(|hours| max_time(hours, self.grace)).transpose()?,
-            grace: self.grace,
-            quiet: self.quiet,
-            command_line: command_line(),
-        })
+        let out = self.out.unwrap_or_else(|| Path::new("results").join(name));
+        let plot = distinct(self.plot.unwrap_or_default());
+        if let Some(shard) = self.shard.filter(|_| !plot.is_empty()) {
+            let why = "figures are of a whole experiment";
+            return Err(BadInput::new(format!("cannot plot {shard}"), why, "merge the shards, and plot what that gives"));
+        }
+        if !plot.is_empty() {
+            check_output_dir(&plot::directory_of(&out), "--out")?;
+        }
+        Ok(RunRequest { experiment, shard: self.shard, plot, settings: self.job.settings(out, self.snapshot)? })
     }
 }
 
@@ -183,27 +106,9 @@ impl StatusArgs {
             None => {
                 let mut run = self.run.request()?;
                 // A file of inputs is part of the experiment by its checksum.
-                run.experiment.inputs_law.load()?;
+                inputs_file::load(&mut run.experiment.inputs_law)?;
                 Ok(StatusRequest::Run(run))
             }
-        }
-    }
-}
-
-impl StatusRequest {
-    /// The file that is asked about.
-    pub fn out(&self) -> &Path {
-        match self {
-            StatusRequest::Run(run) => &run.out,
-            StatusRequest::File(file) => file,
-        }
-    }
-
-    /// What is on disk.
-    pub fn status(&self) -> Status {
-        match self {
-            StatusRequest::Run(run) => status::of_run(&run.out, &run.experiment, run.shard, run.overwrite || run.fresh),
-            StatusRequest::File(file) => status::of_file(file),
         }
     }
 }
@@ -274,7 +179,7 @@ impl ShowArgs {
     /// A file that cannot be opened.
     pub fn request(self) -> Result<ShowRequest, BadInput> {
         check_input(&self.file)?;
-        Ok(ShowRequest { file: self.file, format: self.format, unsealed: self.unsealed })
+        Ok(ShowRequest { file: self.file, format: self.format, full: self.full, unsealed: self.unsealed })
     }
 }
 
@@ -293,16 +198,9 @@ impl PlotArgs {
     /// A file that cannot be opened, and a directory that cannot be written in.
     pub fn request(self) -> Result<PlotRequest, BadInput> {
         check_input(&self.file)?;
-        let out = self.out.unwrap_or_else(|| {
-            let mut name = self.file.file_stem().unwrap_or_default().to_os_string();
-            name.push("-figures");
-            self.file.with_file_name(name)
-        });
+        let out = self.out.unwrap_or_else(|| plot::directory_of(&self.file));
         check_output_dir(&out, "--out")?;
-        let mut formats = self.format;
-        formats.sort_unstable();
-        formats.dedup();
-        Ok(PlotRequest { file: self.file, out, formats, unsealed: self.unsealed })
+        Ok(PlotRequest { file: self.file, out, formats: distinct(self.format), unsealed: self.unsealed, quiet: false })
     }
 }
 
@@ -329,7 +227,7 @@ impl ExportArgs {
             let what = format!("an export has one direction, not {} and {}", first.name(), last.name());
             return Err(BadInput::new(what, "it has one step for each input", "give one --direction"));
         }
-        experiment.inputs_law.load()?;
+        inputs_file::load(&mut experiment.inputs_law)?;
         check_not_input(&self.out, "--out", experiment.inputs_law.path())?;
         Ok(ExportRequest {
             experiment,
@@ -341,12 +239,46 @@ impl ExportArgs {
     }
 }
 
+impl AuditArgs {
+    /// # Errors
+    /// Any value that is out of range.
+    pub fn request(self) -> Result<AuditRequest, BadInput> {
+        let typed = Typed {
+            dims: self.dims,
+            widths: self.widths,
+            gammas: self.gamma,
+            activations: self.activation,
+            networks: self.networks,
+            statements: self.statements,
+            seed: self.seed,
+        };
+        if self.markdown.as_ref() == Some(&self.out) {
+            let what = format!("--out and --markdown are both {}", self.out.display());
+            return Err(BadInput::new(what, "one would replace the other", "give them different paths"));
+        }
+        Ok(AuditRequest {
+            options: typed.validate()?,
+            outputs: Outputs { markdown: self.markdown, full: self.full },
+            figures: self.figures,
+            formats: distinct(self.format),
+            settings: self.job.settings(self.out, None)?,
+        })
+    }
+}
+
+/// Ascending and distinct.
+fn distinct(mut formats: Vec<Format>) -> Vec<Format> {
+    formats.sort_unstable();
+    formats.dedup();
+    formats
+}
+
 /// What becomes of files that are there.
-pub(super) fn existing(overwrite: bool) -> Existing {
+fn existing(overwrite: bool) -> Existing {
     if overwrite { Existing::Replace } else { Existing::Refuse }
 }
 
-pub(super) fn threads(threads: f64) -> Result<usize, BadInput> {
+fn threads(threads: f64) -> Result<usize, BadInput> {
     if (1.0..=MAX_THREADS).contains(&threads) && threads.fract() == 0.0 {
         return Ok(threads as usize);
     }
@@ -379,7 +311,7 @@ fn max_time(hours: f64, grace: Duration) -> Result<Duration, BadInput> {
     }
 }
 
-pub fn memory(memory: ByteSize) -> Result<u64, BadInput> {
+fn memory(memory: ByteSize) -> Result<u64, BadInput> {
     match memory.as_u64() {
         0 => Err(BadInput::new("the memory 0 is too small", "networks need some", "give --memory a size such as 8GiB")),
         bytes => Ok(bytes),
@@ -395,7 +327,7 @@ fn network_index(network: f64) -> Result<usize, BadInput> {
 }
 
 /// The arguments of this process, quoted for a shell.
-pub(super) fn command_line() -> String {
+fn command_line() -> String {
     let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
 }
@@ -423,8 +355,11 @@ mod tests {
     fn no_options_mean_quick() {
         let request = run("advstep-hpc").unwrap();
         assert_eq!(request.experiment, Preset::Quick.options().validate().unwrap());
-        assert_eq!(request.out, Path::new("results/quick.h5"));
-        assert_eq!((request.threads, request.memory, request.overwrite, request.quiet), (None, None, false, false));
+        assert_eq!(request.settings.out, Path::new("results/quick.h5"));
+        assert_eq!(
+            (request.settings.threads, request.settings.memory, request.settings.overwrite, request.settings.quiet),
+            (None, None, false, false)
+        );
     }
 
     #[test]
@@ -436,10 +371,16 @@ mod tests {
         let toml = "depths=[2]\ndims=[3]\nwidths=[4]\nnetworks=5\ninputs=6\ngain=7\nreadout='gaussian'\nactivation='tanh'\nbias=true\ninputs_law='gaussian'\ndirections=['gradient','sign']\nbound=8\nseed=9\n\
                     precision='f64'\nengine='dense'\nsearch='scan'";
         assert_eq!(request.experiment, Experiment::from_toml(toml, "test").unwrap());
-        assert_eq!((request.threads, request.memory), (Some(10), Some(11_000)));
-        assert_eq!((request.out.as_path(), request.overwrite, request.fresh, request.quiet), (Path::new("x.h5"), true, true, true));
+        assert_eq!((request.settings.threads, request.settings.memory), (Some(10), Some(11_000)));
+        assert_eq!(
+            (request.settings.out.as_path(), request.settings.overwrite, request.settings.fresh, request.settings.quiet),
+            (Path::new("x.h5"), true, true, true)
+        );
         let seconds = Duration::from_secs;
-        assert_eq!((request.snapshot, request.max_time, request.grace), (Some(seconds(600)), Some(seconds(5400)), seconds(12)));
+        assert_eq!(
+            (request.settings.snapshot, request.settings.max_time, request.settings.grace),
+            (Some(seconds(600)), Some(seconds(5400)), seconds(12))
+        );
     }
 
     #[test]
@@ -449,13 +390,13 @@ mod tests {
         std::fs::write(&file, "depths = [1]\ndims = [2]\nwidths = [3]\n").unwrap();
         let request = run(&format!("advstep-hpc --config {} --widths 4", file.display())).unwrap();
         assert_eq!(request.experiment.cells(), [Cell::new(1, 2, 4)]);
-        assert_eq!(request.out, Path::new("results/my.own.h5"));
+        assert_eq!(request.settings.out, Path::new("results/my.own.h5"));
     }
 
     #[test]
     fn a_shard_is_named_after_its_number() {
-        assert_eq!(run("advstep-hpc --shard 3/16").unwrap().out, Path::new("results/quick.03-of-16.shard"));
-        assert_eq!(run("advstep-hpc --shard 3/16 --out a.shard").unwrap().out, Path::new("a.shard"));
+        assert_eq!(run("advstep-hpc --shard 3/16").unwrap().settings.out, Path::new("results/quick.03-of-16.shard"));
+        assert_eq!(run("advstep-hpc --shard 3/16 --out a.shard").unwrap().settings.out, Path::new("a.shard"));
     }
 
     #[test]
@@ -509,6 +450,6 @@ mod tests {
         };
         let request = args.request().unwrap();
         assert_eq!(request.out, dir.path().join("some-figures"));
-        assert_eq!(request.formats, [figures::Format::Svg, figures::Format::Pdf]);
+        assert_eq!(request.formats, [Format::Svg, Format::Pdf]);
     }
 }

@@ -1,40 +1,58 @@
-//! One network, exactly as `run --engine dense` uses it, as an HDF5 file for other people's frameworks.
+//! `export`: one network, exactly as `run --engine dense` uses it, as an HDF5 file for other people's frameworks.
 //!
 //! f(x) = a·h_L/√width, width that of the last layer, with h_l = ψ(W_l h_{l−1}) and h_0 = x; the sign of f is switched at x + step·p.
 //! `docs/file-format.md` lists the datasets.
+
+use std::path::PathBuf;
 
 use anyhow::Context;
 use bytesize::ByteSize;
 use hdf5::{Dataset, Group, H5Type};
 use ndarray::{Array1, ArrayView, Dimension};
 
-use crate::cli::request::ExportRequest;
+use super::print;
 use crate::error::BadInput;
 use crate::experiment::Experiment;
-use crate::model::{Direction, Precision, Readout};
-use crate::files::{self, Target};
+use crate::files::attribute::{set_flags, set_number, set_text};
+use crate::files::format::Format;
+use crate::files::{self, Existing, Target};
+use crate::job::Resources;
 use crate::kernels::Real;
 use crate::machine;
-use crate::provenance::program_revision;
+use crate::measure::{CellRun, OutOfRange, Settings, check_samples, directions, samples_along};
+use crate::model::{Direction, Precision, Readout, Unit};
 use crate::network::dense::Dense;
+use crate::network::inputs::inputs as draw_inputs;
 use crate::network::{Engine, ValueAndGradient};
-use crate::job::Resources;
-use crate::plan::{CellPlan, Plan, least_memory, number_bytes, plan};
+use crate::plan::{Plan, least_memory, number_bytes, plan};
+use crate::provenance::program_revision;
 use crate::random::NetworkStreams;
-use crate::results::write::{flush, set_flags, set_number, set_text};
-use crate::measure::{OutOfRange, Settings, check_samples, directions, samples_along};
 use crate::record::Status;
+use crate::results::write::flush;
+
+/// One network to write to a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExportRequest {
+    /// An experiment of one cell, with enough networks for `unit`.
+    pub experiment: Experiment,
+    pub unit: Unit,
+    /// The file to write.
+    pub out: PathBuf,
+    pub existing: Existing,
+    /// What was typed, quoted for a shell.
+    pub command_line: String,
+}
 
 /// Writes the network of `request` to its file.
 ///
 /// # Errors
 /// [`BadInput`] before any work where memory or disk have no room for it; later a number that is not finite, and a disk that cannot be
 /// written.
-pub fn export(request: &ExportRequest) -> anyhow::Result<()> {
+pub fn execute(request: &ExportRequest) -> anyhow::Result<()> {
     let experiment = &request.experiment;
     let memory = machine::memory_of_this_rank(1);
     let plan = planned(request, memory, machine::disk::free(&files::place::behind_links(&request.out)))?;
-    let cell = &plan.cells[request.unit.cell];
+    let cell = &plan.cells[request.unit.cell].run;
     files::remove_on_signals()?;
     let target = Target::claim(&request.out, "--out", &[])?;
     target.check_free(request.existing)?;
@@ -45,7 +63,8 @@ pub fn export(request: &ExportRequest) -> anyhow::Result<()> {
             Precision::F64 => write_network::<f64>(&file, request, cell)?,
         }
         Ok(file.close()?)
-    })
+    })?;
+    Ok(print(&format!("{}\n", request.out.display()))?)
 }
 
 /// The plan of the network in this much memory, beside the largest of its matrices, which is held whole while it is written.
@@ -70,33 +89,33 @@ fn planned(request: &ExportRequest, memory: u64, free: Option<u64>) -> Result<Pl
     }
 }
 
-fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, plan: &CellPlan) -> anyhow::Result<()> {
+fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, run: &CellRun) -> anyhow::Result<()> {
     let Experiment { seed, inputs, gain, readout, bound, precision, activation, bias, .. } = request.experiment;
     let network = request.unit.network;
-    let streams = NetworkStreams::new(seed, plan.cell, network, gain, readout);
-    let x = request.experiment.inputs_law.inputs::<T>(streams, plan.cell, inputs, bias);
-    let mut engine = Dense::<T>::with(streams, plan.cell, activation, x, plan.keep);
+    let streams = NetworkStreams::new(seed, run.cell, network, gain, readout);
+    let x = draw_inputs::<T>(&request.experiment.inputs_law, streams, run.cell, inputs, bias);
+    let mut engine = Dense::<T>::with(streams, run.cell, activation, x, run.keep);
     let ValueAndGradient { value, gradient } = engine.value_and_gradient();
-    let settings = Settings { directions: &request.experiment.directions, bias, streams, search: plan.search, bound };
-    let out_of_range = |why| OutOfRange::new(plan.cell, network, precision, why);
+    let settings = Settings { directions: &request.experiment.directions, bias, streams, search: run.method.search, bound };
+    let out_of_range = |why| OutOfRange::new(run.cell, network, precision, why);
     let samples = samples_along(&mut engine, &settings).map_err(|error| out_of_range(error.to_string()))?;
     check_samples(&samples, &request.experiment).map_err(out_of_range)?;
 
-    set_text(file, "format", "advstep-hpc network")?;
+    set_text(file, "format", Format::Network.name())?;
     set_number(file, "format_version", 2_u32)?;
     set_text(file, "program", &format!("advstep-hpc {}", program_revision()))?;
     set_text(file, "command_line", &request.command_line)?;
-    let width = if plan.cell.has_differing_layers() { "last of hidden" } else { "width" };
+    let width = if run.cell.has_differing_layers() { "last of hidden" } else { "width" };
     set_text(
         file,
         "formula",
         &format!("f(x) = a . h_L / sqrt({width}), h_l = psi(W_l h_(l-1)), h_0 = x, psi(z) = {}", activation.formula()),
     )?;
-    for (name, number) in [("depth", plan.cell.depth), ("dim", plan.cell.dim), ("width", plan.cell.width), ("network", network)] {
+    for (name, number) in [("depth", run.cell.depth), ("dim", run.cell.dim), ("width", run.cell.width), ("network", network)] {
         set_number(file, name, number as u64)?;
     }
-    if plan.cell.has_differing_layers() {
-        let widths: Vec<u64> = plan.cell.widths().map(|width| width as u64).collect();
+    if run.cell.has_differing_layers() {
+        let widths: Vec<u64> = run.cell.widths().map(|width| width as u64).collect();
         file.new_attr_builder().with_data(&widths).create("hidden")?;
     }
     set_number(file, "seed", seed)?;
@@ -104,14 +123,14 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, plan: 
     set_number(file, "bound", bound)?;
     set_text(file, "readout", if readout == Readout::Sign { "sign" } else { "gaussian" })?;
     set_text(file, "precision", if precision == Precision::F32 { "f32" } else { "f64" })?;
-    set_text(file, "search", plan.search.name())?;
+    set_text(file, "search", run.method.search.name())?;
     set_text(file, "activation", activation.name())?;
     set_number(file, "bias", u8::from(bias))?;
     set_text(file, "inputs_law", &request.experiment.inputs_law.to_string())?;
     let direction = request.experiment.directions[0];
     set_text(file, "direction", direction.name())?;
 
-    for layer in 1..=plan.cell.depth {
+    for layer in 1..=run.cell.depth {
         write(file, &format!("W{layer}"), "weights, a row a neuron", engine.matrix(layer).view())?;
     }
     write(file, "a", "readout weights", Array1::from(engine.readout()).view())?;
@@ -145,7 +164,6 @@ fn write<T: H5Type, D: Dimension>(file: &Group, name: &str, long_name: &str, arr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Unit;
 
     #[test]
     fn a_network_that_memory_or_disk_cannot_hold_is_refused() {

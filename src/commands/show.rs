@@ -26,8 +26,8 @@ pub fn execute(request: &ShowRequest) -> anyhow::Result<()> {
         let audit = audit::file::read(file, *unsealed)?;
         return Ok(print(&match format {
             show::Format::Table => audit::table::text(&audit, *full),
-            show::Format::Json => audit::table::json(&audit),
-            show::Format::Csv => audit::table::csv(&audit),
+            show::Format::Json => audit::table::json(&audit)?,
+            show::Format::Csv => audit::table::csv(&audit)?,
         })?);
     }
     if *full {

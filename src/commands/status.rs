@@ -1,13 +1,38 @@
-//! Whether a run is finished, by what is on disk and nothing else: for scripts that cannot trust the exit code of a launcher.
+//! `status`: whether a run is finished, by what is on disk and nothing else: for scripts that cannot trust the exit code of a launcher.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::print;
+use super::run::RunRequest;
+use crate::audit;
+use crate::comm::failure::Reported;
 use crate::error::{EXIT_AGAIN, EXIT_FAILED};
-use crate::experiment::Experiment;
-use crate::results::head;
-use crate::run::journal;
-use crate::experiment::Shard;
-use crate::shard;
+use crate::experiment::{Experiment, Shard};
+use crate::files::place;
+use crate::job::journal;
+use crate::results::{head, shard};
+
+/// A run to ask about.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StatusRequest {
+    Run(RunRequest),
+    File(PathBuf),
+}
+
+/// Ends with the exit code of the status.
+pub fn execute(request: &StatusRequest) -> anyhow::Result<()> {
+    let (out, status) = match request {
+        StatusRequest::File(file) => (file, of_file(file)),
+        StatusRequest::Run(RunRequest { experiment, shard, settings, .. }) => {
+            (&settings.out, of_run(&settings.out, experiment, *shard, settings.overwrite || settings.fresh))
+        }
+    };
+    print(&format!("{}: {}\n", out.display(), status.text()))?;
+    match status.exit_code() {
+        0 => Ok(()),
+        code => Err(Reported { code }.into()),
+    }
+}
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,11 +70,13 @@ pub fn of_run(out: &Path, experiment: &Experiment, shard: Option<Shard>, replace
 
 /// The status of whatever run leaves `out`.
 pub fn of_file(out: &Path) -> Status {
-    status(out, false, || head::read(out).is_ok_and(|head| head.is_complete) || shard::file::read(out).is_ok())
+    status(out, false, || {
+        head::read(out).is_ok_and(|head| head.is_complete) || shard::read(out).is_ok() || audit::file::read(out, false).is_ok()
+    })
 }
 
 fn status(out: &Path, replaces: bool, is_finished: impl Fn() -> bool) -> Status {
-    let has_journal = journal::path_of(&crate::files::place::behind_links(out)).exists();
+    let has_journal = journal::path_of(&place::behind_links(out)).exists();
     match has_journal {
         true if replaces => Status::Unfinished,
         _ if is_finished() => Status::Finished,
@@ -62,6 +89,6 @@ fn status(out: &Path, replaces: bool, is_finished: impl Fn() -> bool) -> Status 
 pub fn is_finished(out: &Path, experiment: &Experiment, shard: Option<Shard>) -> bool {
     match shard {
         None => head::read(out).is_ok_and(|head| head.is_complete && head.is_current && head.experiment == *experiment),
-        Some(shard) => shard::file::read(out).is_ok_and(|file| file.shard == shard && file.experiment == *experiment),
+        Some(shard) => shard::read(out).is_ok_and(|file| file.shard == shard && file.experiment == *experiment),
     }
 }

@@ -8,9 +8,9 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use super::Experiment;
-use super::inputs::InputsLaw;
 use super::options::Options;
 use crate::error::BadInput;
+use crate::model::InputsLaw;
 use crate::text::shortened;
 
 /// Every key of a file, and what its value looks like.

@@ -36,10 +36,7 @@ fn load_file(inputs: &mut InputsFile) -> Result<(), BadInput> {
         Err(error) => return refuse(error.to_string(), "give file: and the path of an NPY or HDF5 file"),
     };
     if inputs.checksum.is_some_and(|known| known != checksum) {
-        return refuse(
-            "it is not the file with which the experiment began".into(),
-            "give that file, or begin another experiment",
-        );
+        return refuse("it is not the file with which the experiment began".into(), "give that file, or begin another experiment");
     }
     let rows = if is_npy { npy(&bytes) } else { hdf5(&inputs.path, inputs.dataset.as_deref()) };
     drop(bytes);
@@ -168,7 +165,9 @@ fn scaled(array: ArrayD<f64>) -> Result<Array2<f32>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Readout;
+    use crate::model::{Cell, Readout};
+    use crate::network::inputs::inputs;
+    use crate::random::NetworkStreams;
     use ndarray::{Array3, array};
 
     fn streams(cell: Cell) -> NetworkStreams {
@@ -185,7 +184,7 @@ mod tests {
         load(&mut law).unwrap();
         assert_eq!((law.columns(), law.is_known()), (Some(4), true));
         let cell = Cell::new(1, 5, 5);
-        let x = law.inputs::<f64>(streams(cell), cell, 50, true);
+        let x = inputs::<f64>(&law, streams(cell), cell, 50, true);
         let first = array![1.0, 4.0, 3.0, 6.0] * (4.0 / 62.0_f64).sqrt();
         let is_first = |row: &ndarray::ArrayView1<f64>| row.iter().zip(&first).all(|(x, y)| (x - y).abs() < 1e-6);
         let count = x.rows().into_iter().filter(is_first).count();
@@ -215,7 +214,9 @@ mod tests {
             let rows = file.rows.as_ref().unwrap();
             assert!((rows[[0, 0]] - 0.6 * 2.0_f32.sqrt()).abs() < 1e-6 && (rows[[1, 0]] - 2.0_f32.sqrt()).abs() < 1e-6);
         }
-        assert!(load(&mut InputsLaw::parse(&format!("file:{}:labels", path.display())).unwrap()).unwrap_err().why.contains("labels"));
+        assert!(
+            load(&mut InputsLaw::parse(&format!("file:{}:labels", path.display())).unwrap()).unwrap_err().why.contains("labels")
+        );
     }
 
     /// An NPY file of version 1 with this header and data.
@@ -241,7 +242,7 @@ mod tests {
         let mut law = InputsLaw::parse(&format!("file:{}", path.display())).unwrap();
         load(&mut law).map_err(|error| error.why)?;
         let InputsLaw::File(file) = &law else { panic!("a file") };
-        Ok(file.rows.as_ref().unwrap().clone())
+        Ok(file.rows.as_deref().unwrap().clone())
     }
 
     #[test]

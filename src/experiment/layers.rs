@@ -1,8 +1,8 @@
 //! Networks whose hidden layers differ in width, as they are asked for: lists of widths in place of a grid of depths and widths.
 
-use super::cell::{MOST_DIFFERING, layers_label};
 use super::options::WIDTH;
 use crate::error::BadInput;
+use crate::model::cell::{MOST_DIFFERING, layers_label};
 
 /// Depths, widths, and the widths of hidden layers, of an experiment.
 pub(super) type Layers = (Vec<usize>, Vec<usize>, Vec<Vec<usize>>);
@@ -80,9 +80,9 @@ fn as_grid(hidden: &[Vec<usize>]) -> Option<(Vec<usize>, Vec<usize>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::Experiment;
     use crate::experiment::options::Options;
     use crate::experiment::presets::Preset;
-    use crate::experiment::Experiment;
     use crate::model::Cell;
 
     fn from(text: &str) -> Result<Experiment, BadInput> {

@@ -1,24 +1,23 @@
-//! What to run: a validated [`Experiment`], its [`Cell`]s (one depth, dim and width) and their [`Unit`]s (one network of a cell).
+//! What to run: a validated [`Experiment`], its [`Cell`]s (one depth, dim and width) and their units (one network of a cell).
 //!
 //! An `Experiment` can only be had through [`options::Options::validate`], so no later code sees a bad value. It holds what decides
 //! the science and nothing else: ranks, threads and memory are not part of it.
 
-pub mod cell;
 pub mod file;
-pub mod inputs;
+pub mod inputs_file;
 mod layers;
 pub mod options;
 pub mod presets;
+pub mod shard;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize, Serializer};
-use toml::{Table, Value};
+use serde::{Serialize, Serializer};
+use toml::Table;
 
-use crate::model::Activation;
-use crate::text::{apart, short};
-pub use cell::Cell;
-use inputs::InputsLaw;
+use crate::model::{Activation, Cell, Direction, EngineChoice, INFINITE_WIDTH, InputsLaw, Precision, Readout, SearchChoice};
+use crate::text::{differing, values_apart};
+pub use shard::Shard;
 
 /// A validated experiment: everything that decides the science datasets, byte for byte.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -124,8 +123,8 @@ impl Experiment {
     pub fn difference(&self, other: &Experiment) -> Option<String> {
         let fields = |experiment: &Experiment| -> Table { experiment.to_toml().parse().expect("an experiment is TOML") };
         let (mine, others) = (fields(self), fields(other));
-        let (name, mine, others) = differing_field(&mine, &others)?;
-        let (mine, others) = field_texts(mine, others);
+        let (name, mine, others) = differing(&mine, &others)?;
+        let (mine, others) = values_apart(mine, others);
         Some(format!("{name} is {mine} against {others}"))
     }
 
@@ -167,22 +166,6 @@ impl Experiment {
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("every field of an experiment is a TOML value")
     }
-}
-
-/// The first key of either table whose values differ, and the values.
-pub(crate) fn differing_field<'t>(a: &'t Table, b: &'t Table) -> Option<(&'t str, Option<&'t Value>, Option<&'t Value>)> {
-    let mut keys = a.keys().chain(b.keys());
-    keys.find(|&key| a.get(key) != b.get(key)).map(|key| (key.as_str(), a.get(key), b.get(key)))
-}
-
-/// The values that [`differing_field`] has found, for people.
-pub(crate) fn field_texts(a: Option<&Value>, b: Option<&Value>) -> (String, String) {
-    let text = |value: Option<&Value>| match value {
-        None => "not given".to_string(),
-        Some(Value::Float(value)) => short(*value),
-        Some(value) => value.to_string(),
-    };
-    apart(&text(a), &text(b))
 }
 
 #[cfg(test)]

@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::inputs::InputsLaw;
 use super::layers;
 use super::presets::Preset;
-use super::{Cell, Direction, EngineChoice, Experiment, INFINITE_WIDTH, Precision, Readout, SearchChoice};
-use crate::model::Activation;
+use super::{Experiment, inputs_file};
 use crate::error::BadInput;
 use crate::linalg::matmul::CHUNK;
-use crate::text::short;
+use crate::model::{Activation, Cell, Direction, EngineChoice, INFINITE_WIDTH, InputsLaw, Precision, Readout, SearchChoice};
 use crate::record::Sample;
+use crate::text::short;
 
 /// Most samples (cells × networks × inputs) of one experiment: rank 0 holds all of their records until they are written.
 const MAX_SAMPLES: f64 = 1e9;
@@ -304,7 +303,7 @@ fn positive(name: &str, value: f64, max: f64) -> Result<f64, BadInput> {
 /// The dims given, or that of the file of inputs. A file that is not known by its checksum is read here.
 fn dims(given: Option<Vec<f64>>, law: &mut InputsLaw, bias: bool) -> Result<Vec<usize>, BadInput> {
     if !law.is_known() || (given.is_none() && law.is_file()) {
-        law.load()?;
+        inputs_file::load(law)?;
     }
     let Some(columns) = law.columns() else { return DIM.list("dims", given) };
     let dim = columns + usize::from(bias);

@@ -4,7 +4,7 @@
 //! variable length, and a null dataspace of an empty string.
 
 use hdf5::types::{TypeDescriptor, VarLenAscii, VarLenUnicode};
-use hdf5::{Attribute, H5Type, Location};
+use hdf5::{Attribute, Dataset, H5Type, Location};
 use hdf5_sys::h5a::H5Aread;
 
 /// How strict the form of attributes is.
@@ -101,7 +101,6 @@ fn fixed_text(attribute: &Attribute, name: &str, length: usize) -> Result<Vec<u8
 fn damaged(name: &str, error: &hdf5::Error) -> Why {
     format!("its attribute `{name}` is damaged: {error}")
 }
-
 
 /// The codes of an array and their meanings, as CF flags.
 pub fn set_flags<T: H5Type + Copy>(dataset: &Dataset, flags: &[(T, &str)]) -> anyhow::Result<()> {

@@ -3,6 +3,7 @@
 //! Files that this program writes are its own until they are in place, and are not changed after that; so HDF5's locks would only fail where
 //! the file system has none, and be inherited by other programs. Library versions that cannot be told so read `HDF5_USE_FILE_LOCKING`.
 
+use std::io::Read;
 use std::path::Path;
 
 use hdf5::File;
@@ -11,6 +12,15 @@ use hdf5::plist::file_access::FileAccessBuilder;
 use hdf5::plist::file_create::LinkCreationOrder;
 
 use super::place::openable;
+
+/// What an HDF5 file begins with.
+const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
+
+/// Whether the file at `path` begins as HDF5 files do.
+pub fn has_signature(path: &Path) -> bool {
+    let mut start = [0; SIGNATURE.len()];
+    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == SIGNATURE
+}
 
 /// Opens the file at `path` to read.
 pub fn open(path: &Path) -> hdf5::Result<File> {

@@ -8,6 +8,7 @@ mod abandon;
 pub mod attribute;
 pub mod check;
 pub mod contained;
+pub mod format;
 pub mod hdf5;
 pub mod lock;
 pub mod place;

@@ -21,8 +21,8 @@ use crate::model::Cell;
 use crate::random::NetworkStreams;
 use crate::random::chi_squared::ChiSquared;
 use crate::random::normal::StandardNormal;
-use crate::search::NotFinite;
 use crate::record::{Sample, Status};
+use crate::search::NotFinite;
 use grid::Grid;
 use path::Path;
 

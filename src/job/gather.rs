@@ -120,7 +120,11 @@ pub fn collect(comm: &dyn Comm, finished: &Finished, queue: &TaskQueue, stop: &S
         root.tend();
         match (stopping, wanted) {
             (None, Some(reason)) => {
-                root.say(&format!("stopping ({reason}): {} that run have {} to end", root.nouns().tasks, super::progress::span(stop.grace)));
+                root.say(&format!(
+                    "stopping ({reason}): {} that run have {} to end",
+                    root.nouns().tasks,
+                    super::progress::span(stop.grace)
+                ));
                 queue.close();
                 comm.call_end();
                 // Who sent the signal may not wait as long as the grace.

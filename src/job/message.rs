@@ -37,7 +37,11 @@ mod tests {
 
     #[test]
     fn results_survive_a_message_and_every_truncation_is_an_error() {
-        let sent = [(Task { group: 3, index: 70_000 }, &b"abc"[..]), (Task { group: 0, index: 0 }, b""), (Task { group: 1, index: 2 }, b"x")];
+        let sent = [
+            (Task { group: 3, index: 70_000 }, &b"abc"[..]),
+            (Task { group: 0, index: 0 }, b""),
+            (Task { group: 1, index: 2 }, b"x"),
+        ];
         let mut message = Vec::new();
         let mut ends = vec![0];
         for (task, result) in sent {

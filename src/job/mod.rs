@@ -142,7 +142,7 @@ pub trait Client: Sync {
     }
 
     /// What the job leaves once everything is there; `None` if that is its journal, closed.
-    fn product(&self, store: &mut Store, provenance: Provenance) -> Option<Box<dyn Product>>;
+    fn product(&self, store: &mut Store, provenance: Provenance) -> anyhow::Result<Option<Box<dyn Product>>>;
 }
 
 /// Does tasks, one after another, on one thread.
@@ -301,8 +301,8 @@ pub mod tests {
         fn is_finished(&self, _path: &Path) -> bool {
             false
         }
-        fn product(&self, _store: &mut Store, _provenance: Provenance) -> Option<Box<dyn Product>> {
-            None
+        fn product(&self, _store: &mut Store, _provenance: Provenance) -> anyhow::Result<Option<Box<dyn Product>>> {
+            Ok(None)
         }
     }
 

@@ -166,7 +166,7 @@ impl<'j> Root<'j> {
         if let Err(error) = self.journal.flush(&self.store) {
             self.journal_trouble.failed(&error);
         }
-        let product = self.job.client.product(&mut self.store, self.job.provenance());
+        let product = self.job.client.product(&mut self.store, self.job.provenance())?;
         let written = match self.write(product.as_deref()) {
             Err(error) if !self.journal.is_whole() && !is_in_the_way(&error) => {
                 self.file_trouble.failed(&error);

@@ -15,8 +15,10 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, concatenate, s};
 
 use super::cholesky::{Selection, inverse, select};
 use crate::kernels::Real;
+use crate::linalg::matmul::{
+    CHUNK, add_gram, add_inner_products, add_times, chunks, count_vectors, inner_products, lower_times, zeros,
+};
 use crate::machine::pages;
-use crate::linalg::matmul::{CHUNK, add_gram, add_inner_products, add_times, chunks, count_vectors, inner_products, lower_times, zeros};
 
 /// Parts of a vector shorter than this many rounding units of it are dropped.
 const NOISE: f64 = 16.0;

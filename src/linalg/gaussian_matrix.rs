@@ -25,8 +25,8 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
 use super::basis::{Basis, Coordinates};
 use crate::kernels::Real;
-use crate::machine::pages;
 use crate::linalg::matmul::{add_times, count_vectors, inner_products, times, zeros};
+use crate::machine::pages;
 use crate::random::PRODUCT_ROWS;
 
 /// Which way the matrix is multiplied.

@@ -14,8 +14,8 @@
 
 use ndarray::{Array1, Array2, ArrayView1};
 
-use crate::model::Direction;
 use crate::kernels::Real;
+use crate::model::Direction;
 use crate::network::Engine;
 use crate::random::NetworkStreams;
 

@@ -59,7 +59,7 @@ pub trait Function {
 /// Evaluates `$body` with `$function` standing for the [`Function`] of `$activation`: one branch, outside of any loop in `$body`.
 macro_rules! with_function {
     ($activation:expr, $function:ident => $body:expr) => {{
-        use $crate::activation::{self as functions, Activation};
+        use $crate::model::activation::{self as functions, Activation};
         match $activation {
             Activation::Relu => {
                 type $function = functions::Relu;

@@ -125,8 +125,6 @@ impl InputsLaw {
     pub fn is_known(&self) -> bool {
         !matches!(self, InputsLaw::File(InputsFile { checksum: None, .. }))
     }
-
-}
 }
 
 impl InputsFile {

@@ -9,14 +9,14 @@
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
-use super::kept_blocks::KeptBlocks;
-use super::product::{add_masked_rows, add_times, times_transposed, with_transposed, zeros};
 use super::weights::Weights;
 use super::{Engine, Hidden, LineBlock, LinePoint, ValueAndGradient};
-use crate::model::Activation;
-use crate::model::Cell;
 use crate::kernels::masks::Masks;
 use crate::kernels::{Real, activation};
+use crate::linalg::kept_blocks::KeptBlocks;
+use crate::linalg::matmul::{add_masked_rows, add_times, times_transposed, with_transposed, zeros};
+use crate::model::Activation;
+use crate::model::Cell;
 use crate::random::{BLOCK_ROWS, NetworkStreams, block_rows, blocks};
 
 pub use super::weights::Storage;
@@ -50,7 +50,7 @@ pub struct Dense<T> {
 impl<T: Real> Dense<T> {
     /// The ReLU network of `streams` with its first `inputs` inputs on the sphere.
     pub fn new(streams: NetworkStreams, cell: Cell, inputs: usize, keep: Keep) -> Self {
-        Self::with(streams, cell, Activation::Relu, super::sphere_inputs(streams, cell, inputs), keep)
+        Self::with(streams, cell, Activation::Relu, super::inputs::sphere_inputs(streams, cell, inputs), keep)
     }
 
     /// The network of `streams` with activation `psi` at `inputs`, n × d.

@@ -5,20 +5,16 @@
 //! machine: first all inputs forward, then their gradients backward, then points of the lines. So what it draws is a function of its streams
 //! alone. The first layer is drawn as it is where d is small (d numbers a neuron cost less than n products), and implicit where d is large.
 
-mod basis;
-mod cholesky;
-pub mod gaussian_matrix;
-pub mod shallow;
-
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, CowArray, s};
 
-use self::gaussian_matrix::{GaussianMatrix, Side};
-use super::product::{add_times, times_transposed, zeros};
+use super::inputs::sphere_inputs;
 use super::weights::{Storage, Weights};
-use super::{Engine, Hidden, LineBlock, LinePoint, ValueAndGradient, sphere_inputs};
+use super::{Engine, Hidden, LineBlock, LinePoint, ValueAndGradient};
+use crate::kernels::{Real, activation};
+use crate::linalg::gaussian_matrix::{GaussianMatrix, Side};
+use crate::linalg::matmul::{add_times, times_transposed, zeros};
 use crate::model::Activation;
 use crate::model::Cell;
-use crate::kernels::{Real, activation};
 use crate::random::{NetworkStreams, block_rows, blocks};
 
 /// How the first layer is multiplied.
@@ -281,7 +277,7 @@ impl<T: Real> Engine<T> for Implicit<T> {
 }
 
 /// Indices of `points` such that the first points of all lines come first, then the second ones, and so on: points of one line are
-/// nearly parallel, and cost less if they are far apart (see `basis`).
+/// nearly parallel, and cost less if they are far apart (see [`basis`](crate::linalg::basis)).
 fn first_points_first(points: &[LinePoint]) -> Vec<usize> {
     let mut place = 0;
     let places: Vec<usize> = (0..points.len())

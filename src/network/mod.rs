@@ -5,21 +5,17 @@
 
 pub mod dense;
 pub mod implicit;
-mod kept_blocks;
-mod product;
+pub mod inputs;
+pub mod shallow;
 mod weights;
-
-use product::zeros;
-pub use product::{CHUNK, Work, add_times, times, times_transposed, work};
 
 use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::model::Activation;
-use crate::model::Cell;
 use crate::kernels::{Real, activation};
-use crate::random::NetworkStreams;
+use crate::linalg::matmul::zeros;
+use crate::model::Activation;
 
 /// f and ∇f at the inputs.
 #[derive(Debug, Clone)]

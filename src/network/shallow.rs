@@ -1,4 +1,4 @@
-//! The implicit engine of ReLU networks with one hidden layer, in the few directions of W that matter.
+//! The shallow engine: ReLU networks with one hidden layer, in the few directions of W that matter.
 //!
 //! Along the gradients W (k × d) is multiplied with vectors of two spaces only, that of the inputs and that of their gradients. Let the rows
 //! of Q be an orthonormal basis of the first, x_i = Σ_t L_it q_t. Then G = W Qᵀ (k × r) is iid N(0, 1/d) and is drawn in place of W:
@@ -15,7 +15,7 @@
 //! W Θᵀ = g + Y F⁻ᵀ (H Θᵀ − F⁻¹ Yᵀ g),    u_i = W p_i = G A_i + W Θᵀ R_i
 //! ```
 //!
-//! (Bolthausen's conditioning, see [`gaussian_matrix`](super::gaussian_matrix)). Gᵀ Y and gᵀ Y are products with masks, and where readouts are ±1
+//! (Bolthausen's conditioning, see [`gaussian_matrix`](crate::linalg::gaussian_matrix)). Gᵀ Y and gᵀ Y are products with masks, and where readouts are ±1
 //! YᵀY counts the neurons that are on at both of two inputs (see [`Masks`]).
 //! Passes over the neurons go block by block, with all of a block in cache; each makes G and g again from their stream. F is a Cholesky factor
 //! with pivoting: the masks that are left when all of them are nearly in the span of those taken (there are n − k at least) count as in it.
@@ -24,16 +24,16 @@ use std::ops::Range;
 
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
 
-use super::basis::Basis;
-use super::cholesky::{Pivoted, inverse, pivoted};
-use crate::model::Activation;
-use crate::experiment::Experiment;
-use crate::model::{Cell, Direction, Readout, SearchChoice};
+use super::weights::Storage;
 use crate::kernels::masks::Masks;
 use crate::kernels::{Real, relu};
+use crate::linalg::basis::Basis;
+use crate::linalg::cholesky::{Pivoted, inverse, pivoted};
 use crate::linalg::kept_blocks::KeptBlocks;
-use crate::linalg::matmul::{TRIANGLE_ROWS, add_gram, add_masked_rows, add_times, count_vectors, filled, inner_products, times_transposed, zeros};
-use crate::network::weights::Storage;
+use crate::linalg::matmul::{
+    TRIANGLE_ROWS, add_gram, add_masked_rows, add_times, count_vectors, filled, inner_products, times_transposed, zeros,
+};
+use crate::model::{Cell, Readout};
 use crate::network::{Engine, LineBlock, LinePoint, ValueAndGradient};
 use crate::random::{NetworkStreams, Space, block_rows, blocks};
 

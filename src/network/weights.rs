@@ -2,9 +2,9 @@
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
-use super::product::filled;
-use crate::model::Cell;
 use crate::kernels::Real;
+use crate::linalg::matmul::filled;
+use crate::model::Cell;
 use crate::random::{NetworkStreams, block_rows, blocks};
 
 /// Whether weight matrices are kept between passes. Changes time and memory, no result.

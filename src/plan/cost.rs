@@ -4,14 +4,14 @@
 //! and measured seconds side by side. Predictions order the units, drive the progress bar, and choose the engine of a cell under `--engine
 //! auto`: the rates are constants so that the choice is the same everywhere.
 
-use crate::model::Activation;
 use crate::experiment::Experiment;
-use crate::model::{Cell, Direction, Precision, Readout};
-use crate::kernels::masks;
 use crate::infinite;
+use crate::kernels::masks;
+use crate::model::Activation;
+use crate::model::{Cell, Direction, Precision, Readout};
+use crate::model::{EngineName, Method, SearchName};
 use crate::network::dense::{Keep, Storage};
 use crate::network::implicit::FirstLayer;
-use crate::model::{EngineName, Method, SearchName};
 use crate::search::trace;
 
 /// What one unit (one network) of a cell is predicted to take.

@@ -1,17 +1,17 @@
 //! How many bytes a unit holds, in each of the ways it can be run.
 
-use crate::model::Activation;
 use crate::experiment::Experiment;
-use crate::model::Cell;
 use crate::infinite;
 use crate::job::resources::{PROCESS, THREAD};
 use crate::machine::allocator::{BESIDE, LARGE};
+use crate::model::Activation;
+use crate::model::Cell;
+use crate::model::{EngineName, Method, SearchName};
 use crate::network::dense::{Keep, Storage};
 use crate::network::implicit::FirstLayer;
 use crate::random::BLOCK_ROWS;
-use crate::model::{EngineName, Method, SearchName};
-use crate::search::{one_layer, scan};
 use crate::record::Sample;
+use crate::search::{one_layer, scan};
 
 use super::{cost, number_bytes};
 

@@ -4,8 +4,8 @@ use bytesize::ByteSize;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::{CellPlan, Plan};
-use crate::network::dense::Storage;
 use crate::model::EngineName;
+use crate::network::dense::Storage;
 
 /// One row a cell, and what the whole experiment takes.
 pub fn table(plan: &Plan) -> String {

@@ -10,8 +10,8 @@ use super::canvas::{Canvas, Stroke};
 use super::frame::{Frame, widest};
 use super::layout::{Entry, Grid, Legend, Page, columns};
 use super::style::{self, CurveStyle};
-use crate::results::CellResults;
 use crate::record::Sample;
+use crate::results::CellResults;
 
 /// Most panels of a picture and most curves of a panel, besides the limit; of more dims or widths, these are evenly spread.
 const PANELS: usize = 6;

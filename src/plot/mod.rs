@@ -5,19 +5,18 @@
 //! makes PNG and PDF of it. Nothing here knows about result files: [`draw`] takes cells with their summaries, [`plot`] all
 //! samples.
 
-pub mod audit;
-mod axis;
-mod canvas;
+pub mod axis;
+pub mod canvas;
 mod distribution;
 mod encode;
-mod frame;
-mod layout;
+pub mod frame;
+pub mod layout;
 mod lines;
 mod phase;
 mod series;
-mod style;
+pub mod style;
 mod switching;
-mod text;
+pub mod text;
 
 use std::path::{Path, PathBuf};
 
@@ -25,8 +24,8 @@ use anyhow::Context;
 
 use crate::error::BadInput;
 use crate::experiment::Experiment;
-use crate::model::{Cell, Direction, Readout};
 use crate::files::{Existing, place};
+use crate::model::{Cell, Direction, Readout};
 use crate::results::switching::switching;
 use crate::results::{Results, Summary, show};
 use crate::text::short;

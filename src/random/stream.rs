@@ -8,8 +8,8 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
 use super::Space;
-use crate::model::Cell;
 use crate::kernels::normal::{LANES, Lanes};
+use crate::model::Cell;
 
 /// What the numbers of a stream are used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -6,11 +6,12 @@ use anyhow::{Context, bail};
 use hdf5::types::{FixedAscii, FloatSize, IntSize, TypeDescriptor, VarLenArray, VarLenUnicode};
 use hdf5::{Container, Group, H5Type, Location, ObjectReference1, ReferencedObject};
 
-use super::{CellResults, Results, contained, schema};
+use super::{Results, schema};
 use crate::error::BadInput;
 use crate::files;
-use crate::text::{apart, short};
+use crate::files::contained;
 use crate::record::Sample;
+use crate::text::{apart, short};
 
 /// Attribute of a dimension scale that lists who uses it, in file addresses; `DIMENSION_LIST` of the users says the same.
 const BACK_REFERENCES: &str = "REFERENCE_LIST";
@@ -46,9 +47,8 @@ pub fn first_differing_sample(a: &Results, b: &Results) -> Option<String> {
         return Some(format!("{} cells are finished in one, {} in the other, or not the same", a.cells.len(), b.cells.len()));
     }
     a.cells.iter().zip(&b.cells).find_map(|(a, b)| {
-        if (a.engine, a.search) != (b.engine, b.search) {
-            let method = |cell: &CellResults| format!("{} {}", cell.engine.name(), cell.search.name());
-            return Some(format!("cell {}: {} against {}", a.cell, method(a), method(b)));
+        if a.method != b.method {
+            return Some(format!("cell {}: {} against {}", a.cell, a.method, b.method));
         }
         let difference = a.records.iter().zip(&b.records).find_map(|(a, b)| {
             let samples = a.samples.iter().zip(&b.samples).enumerate();

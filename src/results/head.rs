@@ -2,11 +2,9 @@
 
 use std::path::Path;
 
-use hdf5::types::VarLenUnicode;
-use hdf5::{File, H5Type};
-
 use super::schema;
 use crate::experiment::Experiment;
+use crate::files::attribute::{self, Form};
 use crate::files::{self, seal};
 use crate::measure::SCIENCE_VERSION;
 
@@ -29,19 +27,14 @@ pub fn read(path: &Path) -> anyhow::Result<Head> {
         anyhow::bail!("{flaw}");
     }
     let file = files::hdf5::open(path)?;
-    let is_ours = text(&file, "format")? == schema::FORMAT && number::<u32>(&file, "format_version")? == schema::VERSION;
+    let text = |name| attribute::text(&file, name, Form::Own).map_err(anyhow::Error::msg);
+    let number = |name| attribute::number::<u32>(&file, name, Form::Own).map_err(anyhow::Error::msg);
+    let is_ours = text("format")? == schema::FORMAT && number("format_version")? == schema::VERSION;
     anyhow::ensure!(is_ours, "it is no results file of this version");
+    let complete: u8 = attribute::number(&file, "complete", Form::Own).map_err(anyhow::Error::msg)?;
     Ok(Head {
-        experiment: Experiment::from_toml(&text(&file, "experiment")?, "its attribute `experiment`")?,
-        is_complete: number::<u8>(&file, "complete")? == 1,
-        is_current: number::<u32>(&file, schema::SCIENCE_VERSION).is_ok_and(|version| version == SCIENCE_VERSION),
+        experiment: Experiment::from_toml(&text("experiment")?, "its attribute `experiment`")?,
+        is_complete: complete == 1,
+        is_current: number(schema::SCIENCE_VERSION).is_ok_and(|version| version == SCIENCE_VERSION),
     })
-}
-
-fn text(file: &File, name: &str) -> anyhow::Result<String> {
-    Ok(String::from_utf8(file.attr(name)?.read_scalar::<VarLenUnicode>()?.as_bytes().to_vec())?)
-}
-
-fn number<T: H5Type>(file: &File, name: &str) -> anyhow::Result<T> {
-    Ok(file.attr(name)?.read_scalar::<T>()?)
 }

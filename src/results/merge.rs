@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::shard::{self, ShardResults};
 use crate::error::BadInput;
+use crate::experiment::Shard;
 use crate::model::Unit;
-use crate::job::assign::assign;
-use crate::plan::nominal_costs;
+use crate::plan;
 use crate::provenance::Provenance;
-use crate::results::{CellResults, Results};
 use crate::record::UnitRecord;
+use crate::results::{CellResults, Results};
 
 /// At most this many missing shards are named.
 const NAMED: usize = 10;
@@ -116,9 +116,9 @@ fn put_together(shards: Vec<ShardResults>, command_line: &str) -> Results {
     let mut records: Vec<UnitRecord> = shards.into_iter().flat_map(|shard| shard.records).collect();
     records.sort_by_key(|record| record.unit);
     let mut records = records.into_iter();
-    let cells = experiment.cells().into_iter().zip(methods).map(|(cell, (engine, search))| {
+    let cells = experiment.cells().into_iter().zip(methods).map(|(cell, method)| {
         let records = records.by_ref().take(experiment.networks).collect();
-        CellResults { cell, engine, search, records }
+        CellResults { cell, method, records }
     });
     let cells = cells.collect();
     Results { experiment, cells, provenance }

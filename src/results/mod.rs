@@ -4,13 +4,13 @@
 //! two directions, [`show`] the table, JSON and CSV for people and scripts, [`switching`] the sizes at which all inputs switch, by
 //! depth, [`compare`] the proof that two files hold the same science.
 
-pub mod attribute;
 pub mod compare;
-pub mod contained;
 pub mod head;
+pub mod merge;
 pub mod read;
 mod scales;
 pub mod schema;
+pub mod shard;
 pub mod show;
 mod statistics;
 pub mod summary;
@@ -19,13 +19,13 @@ pub mod write;
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
-
 use crate::experiment::Experiment;
-use crate::model::{Cell, Direction};
+use crate::model::{Cell, Direction, Method, SearchName};
+use crate::provenance::Provenance;
 use crate::record::UnitRecord;
 
 pub use compare::{first_difference, first_differing_sample};
+pub use merge::merge;
 pub use read::{read, read_unsealed};
 pub use summary::Summary;
 pub use write::{write, write_partial};
@@ -34,8 +34,7 @@ pub use write::{write, write_partial};
 #[derive(Debug, Clone)]
 pub struct CellResults {
     pub cell: Cell,
-    pub engine: EngineName,
-    pub search: SearchName,
+    pub method: Method,
     /// One for each network, in network order; with several directions their samples are as in [`UnitRecord`].
     pub records: Vec<UnitRecord>,
 }
@@ -65,7 +64,7 @@ impl CellResults {
 
     /// The search that found the steps in `direction`.
     pub fn search_along(&self, direction: Direction) -> SearchName {
-        if direction == Direction::Descent { SearchName::Descent } else { self.search }
+        if direction == Direction::Descent { SearchName::Descent } else { self.method.search }
     }
 }
 

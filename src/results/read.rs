@@ -4,25 +4,24 @@
 //! programs change are not minded (attributes, chunks, filters, what they add, a provenance that they leave out), and in place of the seal
 //! the statistics vouch for the samples.
 
-use std::io::Read;
 use std::path::Path;
 
-use hdf5::{Dataset, File, Group, H5Type};
+use hdf5::{Dataset, File, H5Type};
 
-use super::attribute::{Form, number, text};
 use super::schema::{self, Axes, Axis, Variable};
-use super::{CellResults, EngineName, Provenance, Results, SearchName, contained, statistics};
+use super::{CellResults, Results, statistics};
 use crate::error::BadInput;
 use crate::experiment::Experiment;
-use crate::model::Unit;
+use crate::files::attribute::{Form, number, text};
+use crate::files::contained;
 use crate::files::{self, seal};
-use crate::text::short;
-use crate::record::{Sample, Status, UnitRecord};
+use crate::model::Unit;
+use crate::model::{EngineName, Method, SearchName};
+use crate::provenance::Provenance;
+use crate::record::{Sample, Status, UnitRecord, check_sample, check_seconds};
 
 /// Deflate cannot shrink by more than 1032:1, so an array larger than this many times its file does not hold what it claims.
 const LARGEST_RATIO: u64 = 1100;
-/// What an HDF5 file begins with.
-const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 
 /// Reads the results file at `path`.
 ///
@@ -32,7 +31,7 @@ pub fn read(path: &Path) -> anyhow::Result<Results> {
     let refused = |why, remedy: &str| BadInput::new(format!("cannot read results from {}", path.display()), why, remedy);
     let flaw = seal::flaw(path).map_err(|error| refused(error.to_string(), REMEDY))?;
     if let Some(flaw) = flaw {
-        let remedy = if is_hdf5(path) { UNSEALED_REMEDY } else { REMEDY };
+        let remedy = if files::hdf5::has_signature(path) { UNSEALED_REMEDY } else { REMEDY };
         return Err(refused(flaw.into(), remedy).into());
     }
     Ok(read_checked(path, Form::Own).map_err(|why| refused(why, REMEDY))?)
@@ -44,7 +43,7 @@ pub fn read(path: &Path) -> anyhow::Result<Results> {
 /// As of [`read`]. The HDF5 library sees a file that has no seal before anything is known of it, and can crash on a damaged one.
 pub fn read_unsealed(path: &Path) -> anyhow::Result<Results> {
     match seal::flaw(path) {
-        Ok(Some(_)) if is_hdf5(path) => {
+        Ok(Some(_)) if files::hdf5::has_signature(path) => {
             let read = read_checked(path, Form::Any);
             Ok(read.map_err(|why| BadInput::new(format!("cannot read results from {}", path.display()), why, REMEDY))?)
         }
@@ -54,11 +53,6 @@ pub fn read_unsealed(path: &Path) -> anyhow::Result<Results> {
 
 const REMEDY: &str = "give a file that `advstep-hpc run` wrote";
 const UNSEALED_REMEDY: &str = "give it as `advstep-hpc run` wrote it, or --unsealed to read it after a check of every value";
-
-fn is_hdf5(path: &Path) -> bool {
-    let mut start = [0; SIGNATURE.len()];
-    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == SIGNATURE
-}
 
 /// Why a file is refused, in a few words.
 pub(super) type Why = String;
@@ -89,7 +83,7 @@ fn read_checked(path: &Path, form: Form) -> Result<Results, Why> {
     };
     source.check_counts(&experiment)?;
     let provenance = match source.file.group(schema::PROVENANCE) {
-        Ok(group) => read_provenance(&group, form)?,
+        Ok(group) => Provenance::read_from(&group, form)?,
         Err(_) if form == Form::Any => Provenance::default(),
         Err(_) => return Err(format!("it has no group `{}`", schema::PROVENANCE)),
     };
@@ -212,7 +206,7 @@ fn read_cells(source: &Source, experiment: &Experiment, complete: bool, variable
         let search = SearchName::from_code(searches[index]).ok_or_else(|| unknown_code("search", searches[index]))?;
         let seconds = seconds.as_ref().map(|seconds| &seconds[index * experiment.networks..][..experiment.networks]);
         let records = samples.cell(index, seconds).map_err(|why| format!("cell {cell}: {why}"))?;
-        results.push(CellResults { cell, engine, search, records });
+        results.push(CellResults { cell, method: Method { engine, search }, records });
     }
     Ok(results)
 }
@@ -296,23 +290,4 @@ fn slab<T: H5Type>(dataset: &Dataset, cell: usize) -> Result<Vec<T>, Why> {
             Ok(array.into_raw_vec_and_offset().0)
         }
     }
-}
-
-fn read_provenance(group: &Group, form: Form) -> Result<Provenance, Why> {
-    let text = |name| text(group, name, form);
-    Ok(Provenance {
-        program_version: text("program_version")?,
-        git_revision: text("git_revision")?,
-        command_line: text("command_line")?,
-        blas: text("blas")?,
-        blas_core: text("blas_core")?,
-        mpi_library: text("mpi_library")?,
-        hdf5_version: text("hdf5_version")?,
-        ranks: number(group, "ranks", form)?,
-        threads: number(group, "threads", form)?,
-        threads_by_rank: if group.attr("threads_by_rank").is_ok() { text("threads_by_rank")? } else { String::new() },
-        host: text("host")?,
-        started: text("started")?,
-        ended: text("ended")?,
-    })
 }

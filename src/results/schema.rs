@@ -9,7 +9,7 @@ use crate::results::summary::Summary;
 /// Root attribute `format`.
 pub const FORMAT: &str = "advstep-hpc results";
 /// Root attribute `format_version`. Goes up with every change after which an older reader would fail or be wrong.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// The oldest version that is read: what came later is absent there, and has one possible value.
 pub const OLDEST_VERSION: u32 = 2;
 /// Root attribute: [`SCIENCE_VERSION`](crate::measure::SCIENCE_VERSION) of the program that computed the samples.

@@ -110,7 +110,8 @@ fn contents(header: &Header) -> Result<Contents, String> {
     }
     let shard = text("shard")?.parse().map_err(|_| "its header names no shard")?;
     let experiment = header.0.get("experiment").and_then(Value::as_table).ok_or("its header has no experiment")?;
-    let experiment = Experiment::from_toml(&experiment.to_string(), "its header").map_err(|error| format!("its experiment: {error}"))?;
+    let experiment =
+        Experiment::from_toml(&experiment.to_string(), "its header").map_err(|error| format!("its experiment: {error}"))?;
     let methods = parse_methods(text("methods")?, experiment.cell_count());
     let methods = methods.ok_or_else(|| format!("its header does not name the methods of {} cells", experiment.cell_count()))?;
     Ok(Contents { shard, experiment, methods })
@@ -137,10 +138,10 @@ pub fn record(experiment: &Experiment, unit: Unit, bytes: &[u8]) -> Result<UnitR
 mod tests {
     use super::*;
     use crate::files::{Existing, Target};
-    use crate::job::{Group, Store, Task};
     use crate::job::journal::Journal;
-    use crate::plan::shard_units;
+    use crate::job::{Group, Store, Task};
     use crate::model::{EngineName, SearchName};
+    use crate::plan::shard_units;
     use crate::record::{Sample, Status};
 
     const TOML: &str = "depths = [1]\ndims = [2]\nwidths = [3, 4]\nnetworks = 2\ninputs = 3\nseed = 5";

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::switching::{Along, Interval, Switching, switching};
 use super::{CellResults, Results, Summary};
-use crate::model::Activation;
-use crate::model::cell::layers_label;
-use crate::model::InputsLaw;
 use crate::experiment::Experiment;
+use crate::model::Activation;
+use crate::model::InputsLaw;
+use crate::model::cell::layers_label;
 use crate::model::{Cell, Direction, width_label};
 use crate::text::{short, shortened};
 
@@ -142,7 +142,7 @@ impl<W: Clone, H: Clone> Row<W, H> {
             value_mean: summary.value_mean,
             value_std: summary.value_std,
             evaluations: summary.evaluations,
-            engine: results.engine.name(),
+            engine: results.method.engine.name(),
             search: results.search_along(direction).name(),
             seconds: summary.seconds,
             activation: experiment.activation.name(),

@@ -5,16 +5,16 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 use hdf5::filters::deflate_available;
 use hdf5::plist::file_create::LinkCreationOrder;
-use hdf5::types::VarLenUnicode;
-use hdf5::{Dataset, File, Group, H5Type, Location};
+use hdf5::{Dataset, File, H5Type};
 use ndarray::{ArrayView3, ArrayView4};
 
 use super::schema::{self, Axes, Axis, Variable};
-use super::{CellResults, Provenance, Results, Summary, scales};
+use super::{CellResults, Results, Summary, scales};
 use crate::experiment::Experiment;
-use crate::model::{Cell, Direction, INFINITE_WIDTH};
+use crate::files::attribute::{set_flags, set_number, set_text};
 use crate::files::{self, Existing, place, seal};
 use crate::measure::SCIENCE_VERSION;
+use crate::model::{Cell, Direction, INFINITE_WIDTH};
 use crate::record::Sample;
 
 /// Elements of a chunk of the raw arrays: 512 KiB of f64, half of HDF5's default chunk cache.
@@ -78,7 +78,7 @@ fn write_file(path: &Path, results: &Results, places: &[usize]) -> anyhow::Resul
     write_summaries(&file, results, places, &axes)?;
     write_cells(&file, results, places, &axes)?;
     write_samples(&file, results, places)?;
-    write_provenance(&provenance, &results.provenance)?;
+    results.provenance.write_to(&provenance)?;
     let mut seconds = vec![f64::NAN; axes.shape(schema::UNIT_SECONDS.axes).iter().product()];
     for (cell, &place) in results.cells.iter().zip(places) {
         let networks = seconds[place * results.experiment.networks..].iter_mut();
@@ -97,22 +97,6 @@ fn write_root_attributes(file: &File, results: &Results) -> anyhow::Result<()> {
     set_number(file, "seed", results.experiment.seed)?;
     set_number(file, schema::SCIENCE_VERSION, SCIENCE_VERSION)?;
     set_number(file, "complete", u8::from(results.is_complete()))
-}
-
-pub(crate) fn write_provenance(group: &Group, provenance: &Provenance) -> anyhow::Result<()> {
-    set_text(group, "program_version", &provenance.program_version)?;
-    set_text(group, "git_revision", &provenance.git_revision)?;
-    set_text(group, "command_line", &provenance.command_line)?;
-    set_text(group, "blas", &provenance.blas)?;
-    set_text(group, "blas_core", &provenance.blas_core)?;
-    set_text(group, "mpi_library", &provenance.mpi_library)?;
-    set_text(group, "hdf5_version", &provenance.hdf5_version)?;
-    set_number(group, "ranks", provenance.ranks)?;
-    set_number(group, "threads", provenance.threads)?;
-    set_text(group, "threads_by_rank", &provenance.threads_by_rank)?;
-    set_text(group, "host", &provenance.host)?;
-    set_text(group, "started", &provenance.started)?;
-    set_text(group, "ended", &provenance.ended)
 }
 
 /// One dimension scale an axis that is present, in the order of [`Axis::ALL`].
@@ -219,8 +203,8 @@ fn write_cells(file: &File, results: &Results, places: &[usize], axes: &Axes) ->
         places.iter().zip(&results.cells).for_each(|(&place, cell)| codes[place] = of(cell));
         codes
     };
-    write_whole(file, &schema::ENGINE, &codes(|cell| cell.engine as u8))?;
-    write_whole(file, &schema::SEARCH, &codes(|cell| cell.search as u8))
+    write_whole(file, &schema::ENGINE, &codes(|cell| cell.method.engine as u8))?;
+    write_whole(file, &schema::SEARCH, &codes(|cell| cell.method.search as u8))
 }
 
 /// Writes all of `values` to an array that is not chunked.

@@ -3,12 +3,13 @@
 
 pub mod law;
 pub mod naive;
+pub mod synthetic;
 
+use advstep_hpc::experiment::Experiment;
+use advstep_hpc::kernels::Real;
 use advstep_hpc::model::Activation;
 use advstep_hpc::model::InputsLaw;
-use advstep_hpc::experiment::Experiment;
 use advstep_hpc::model::{Cell, Direction, EngineChoice, Precision, Readout, SearchChoice};
-use advstep_hpc::kernels::Real;
 use advstep_hpc::network::dense::{Dense, Keep, Storage};
 use advstep_hpc::random::NetworkStreams;
 

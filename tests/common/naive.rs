@@ -1,8 +1,8 @@
 //! An independent slow reference: the network as nested loops in f64, sharing no code with the engines but the weights themselves.
 
+use advstep_hpc::kernels::Real;
 use advstep_hpc::model::Activation;
 use advstep_hpc::model::Cell;
-use advstep_hpc::kernels::Real;
 use advstep_hpc::network::Engine;
 use advstep_hpc::network::dense::Dense;
 

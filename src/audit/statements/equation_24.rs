@@ -7,10 +7,10 @@
 
 use ndarray::Array1;
 
-use crate::model::Activation;
 use crate::audit::network::norm;
 use crate::audit::subsets::{self, Bracket};
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
+use crate::model::Activation;
 
 pub struct Equation24;
 

@@ -3,9 +3,9 @@
 //! Printed with probability 1 − γ/8, so that at failure probability γ the printed γ is 8γ. The supremum over sets is bracketed
 //! ([`subsets`]).
 
-use crate::model::Activation;
 use crate::audit::subsets::{self, Bracket};
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
+use crate::model::Activation;
 
 pub struct Equation39;
 

@@ -101,8 +101,8 @@ fn of_logarithm(points: &[Point]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Activation;
     use crate::audit::growth;
+    use crate::model::Activation;
 
     /// What `networks` networks have measured at (d, k), all the same.
     fn measured((dim, width, networks): (usize, usize, usize)) -> Measured {

@@ -3,8 +3,8 @@
 //! The lemma takes any σ and c with E|ψ(X)|^q ≤ (q!/2) σ² c^(q−2) for all q ≥ 2, X ~ N(0, 1). The paper's own choice is what |ψ(z)| ≤ |z| gives,
 //! σ = c = 1 (σ = c = λ for a Lipschitz constant λ). The choice that is best for wide networks is σ² = E ψ(X)² with the least c that goes with it.
 
-use crate::model::Activation;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
+use crate::model::Activation;
 
 pub struct Lemma1;
 

@@ -1,8 +1,8 @@
 //! Lemma 7: how far ∇f moves along one fixed direction, for ReLU.
 
 use super::lemma_5::{self, radius};
-use crate::model::Activation;
 use crate::audit::{Entry, Measured, Network, Setting, Statement};
+use crate::model::Activation;
 
 pub struct Lemma7;
 

@@ -1,7 +1,7 @@
 //! Lemma 8: the operator norm of W, that is its largest singular value.
 
-use crate::model::Activation;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
+use crate::model::Activation;
 
 pub struct Lemma8;
 

@@ -1,7 +1,7 @@
 //! Lemma 9: few neurons are near their kink.
 
-use crate::model::Activation;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
+use crate::model::Activation;
 
 pub struct Lemma9;
 

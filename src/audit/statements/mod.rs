@@ -60,12 +60,17 @@ pub const ALL: &[&dyn Statement] = &[
     &equation_39::Equation39,
 ];
 
+/// The statement of this [`id`](Statement::id).
+pub fn find(id: &str) -> Option<&'static dyn Statement> {
+    ALL.iter().copied().find(|statement| statement.id() == id)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Activation;
     use crate::audit::options::Typed;
-    use crate::audit::{Network, Outcome, Setting, run};
+    use crate::audit::{Network, Outcome, Setting, job};
+    use crate::model::Activation;
 
     #[test]
     fn names_are_distinct() {
@@ -87,7 +92,7 @@ mod tests {
             activations: Some(Activation::ALL.to_vec()),
             ..Typed::default()
         };
-        let audit = run::audit(&typed.validate().unwrap(), 2);
+        let audit = job::audit(&typed.validate().unwrap());
         for measured in &audit.measured {
             assert!(measured.rows.iter().flatten().all(|x| !x.is_nan()), "{measured:?}");
         }

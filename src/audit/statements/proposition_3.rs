@@ -1,9 +1,9 @@
 //! Proposition 3: |f(x)| and ‖∇f(x)‖ for ReLU, with the constants written out, and (17), which simplifies them.
 
 use super::proposition_1::BOTH;
-use crate::model::Activation;
 use crate::audit::network::norm;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
+use crate::model::Activation;
 
 pub struct Proposition3;
 

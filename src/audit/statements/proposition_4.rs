@@ -1,8 +1,8 @@
 //! Proposition 4: how far ∇f moves in a ball, for ReLU at large width.
 
 use super::variations;
-use crate::model::Activation;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
+use crate::model::Activation;
 
 pub struct Proposition4;
 

@@ -1,9 +1,9 @@
 //! Proposition 5: how far ∇f moves in a ball, for ReLU at small width.
 
 use super::variations;
-use crate::model::Activation;
 use crate::audit::variation::{Effort, at, small_width_radius};
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
+use crate::model::Activation;
 
 pub struct Proposition5;
 

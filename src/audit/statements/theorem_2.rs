@@ -1,8 +1,8 @@
 //! Theorem 2: one gradient step flips the sign, for ReLU. The paper names none of its constants.
 
 use super::theorem_steps as steps;
-use crate::model::Activation;
 use crate::audit::{Entry, Measured, Network, Setting, Statement};
+use crate::model::Activation;
 
 pub struct Theorem2;
 

@@ -25,11 +25,6 @@ const READ: usize = 1 << 18;
 /// Longest text of a last frame.
 const LONGEST_END: usize = 1 << 20;
 
-/// Bytes of a frame with a result of `length` bytes.
-pub fn frame_bytes(length: usize) -> usize {
-    (HEAD + TASK).saturating_add(length)
-}
-
 /// Appends the frame of a result to `bytes`.
 pub fn append(task: Task, result: &[u8], bytes: &mut Vec<u8>) {
     append_frame(MAGIC, &[&(task.group as u64).to_le_bytes(), &(task.index as u64).to_le_bytes(), result], bytes);
@@ -111,7 +106,9 @@ impl<R: Read> Frames<R> {
         let Some(head) = self.rest().get(..HEAD) else { return Ok(None) };
         let length = u64::from_le_bytes(head[8..16].try_into().expect("eight bytes"));
         let has_magic = head[..8] == MAGIC || head[..8] == END;
-        let Some(body) = usize::try_from(length).ok().filter(|body| has_magic && *body <= self.longest_body) else { return Ok(None) };
+        let Some(body) = usize::try_from(length).ok().filter(|body| has_magic && *body <= self.longest_body) else {
+            return Ok(None);
+        };
         self.fill(HEAD + body)?;
         let Some((head, body)) = self.rest().get(..HEAD + body).map(|frame| frame.split_at(HEAD)) else { return Ok(None) };
         if head[16..] != checksum(&head[8..16], body).to_le_bytes() {
@@ -173,6 +170,11 @@ impl<R: Read> Frames<R> {
 #[allow(clippy::single_range_in_vec_init)] // lists of ranges that happen to have one
 mod tests {
     use super::*;
+
+    /// Bytes of a frame with a result of `length` bytes.
+    fn frame_bytes(length: usize) -> usize {
+        HEAD + TASK + length
+    }
 
     fn result(index: usize, length: usize) -> Vec<u8> {
         (0..length).map(|byte| (byte * 7 + index) as u8).collect()

@@ -10,7 +10,9 @@
 
 use std::io::Read;
 
-use toml::{Table, Value};
+use toml::Table;
+
+use crate::text::{differing, values_apart};
 
 const MAGIC: &[u8; 20] = b"advstep-hpc journal\n";
 /// Version of everything in this folder.
@@ -21,8 +23,6 @@ const HEAD: usize = 36;
 const LONGEST_TEXT: u64 = 64 << 20;
 /// The key that may differ: see [`Header::difference`].
 pub const REVISION: &str = "revision";
-/// Characters of a value in a message.
-const SHOWN: usize = 120;
 
 /// What a journal says of its results.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,33 +73,14 @@ impl Header {
         let comparable = |header: &Header| Table::from_iter(header.0.clone().into_iter().filter(|(key, _)| key != REVISION));
         let (mine, others) = (comparable(self), comparable(other));
         let (key, mine, others) = differing(&mine, &others)?;
-        Some(format!("its {key} is {}, now it is {}", shown(mine), shown(others)))
+        let (mine, others) = values_apart(mine, others);
+        Some(format!("its {key} is {mine}, now it is {others}"))
     }
 
     /// The revision of the program that began the journal, if it is not that of `other`.
     pub fn other_revision(&self, other: &Header) -> Option<&str> {
         let revision = |header: &'_ Header| header.0.get(REVISION).cloned();
         (revision(self) != revision(other)).then(|| self.0.get(REVISION)?.as_str()).flatten()
-    }
-}
-
-type Difference<'t> = (&'t str, Option<&'t Value>, Option<&'t Value>);
-
-/// The first key of either table whose values differ, and the values; within a table that both have, its key.
-pub fn differing<'t>(a: &'t Table, b: &'t Table) -> Option<Difference<'t>> {
-    let key = a.keys().chain(b.keys()).find(|&key| a.get(key) != b.get(key))?;
-    match (a.get(key), b.get(key)) {
-        (Some(Value::Table(a)), Some(Value::Table(b))) => differing(a, b),
-        (a, b) => Some((key, a, b)),
-    }
-}
-
-/// A value for people, cut where it is long.
-pub fn shown(value: Option<&Value>) -> String {
-    let text = value.map_or("not given".to_string(), Value::to_string);
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{} …", &text[..end]),
-        None => text,
     }
 }
 

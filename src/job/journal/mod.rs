@@ -25,7 +25,7 @@ use crate::machine::clock::thread_time;
 use allowance::Allowance;
 pub use allowance::SHARE_OF_MAIN_THREAD;
 use frames::{Frames, Stretch};
-pub use header::{Header, REVISION, differing, shown};
+pub use header::{Header, REVISION};
 
 /// How often results are handed to the system: what a killed process loses at most, besides what the [`Allowance`] held back.
 const SAVE_INTERVAL: Duration = Duration::from_millis(100);
@@ -388,8 +388,7 @@ pub fn read_closed(path: &Path, longest: impl FnOnce(&Header) -> Result<usize, S
 
 /// Whether `result` is one of `task`, a task of `client`.
 fn is_result(client: &dyn Client, task: Task, result: &[u8]) -> bool {
-    let groups = client.groups();
-    let is_known = groups.get(task.group).is_some_and(|group| task.index < group.count) && client.has(task);
+    let is_known = client.groups().get(task.group).is_some_and(|group| task.index < group.count) && client.has(task);
     is_known && client.check(task, result).is_ok()
 }
 

@@ -1,0 +1,234 @@
+//! An audit as a job: groups are settings, tasks are networks. A network is built once and measured by every statement that wants it; entries
+//! are made on rank 0 when all is there. Nothing but the provenance depends on ranks and threads.
+
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::{Audit, Measured, Network, Options, Setting, file, memory, statements, table};
+use crate::error::BadInput;
+use crate::files::{Existing, Target, place};
+use crate::job::journal::REVISION;
+use crate::job::resources::{PROCESS, THREAD};
+use crate::job::{Client, Group, Nouns, Product, Resources, Store, Task, Worker};
+use crate::machine::blas;
+use crate::measure::SCIENCE_VERSION;
+use crate::provenance::{Provenance, program_revision};
+
+/// Operations a second of one thread, for what progress and predictions go by.
+const OPERATIONS: f64 = 3e9;
+
+/// An audit to make.
+pub struct Job {
+    options: Options,
+    groups: Vec<Group>,
+    /// For each setting, the statements that apply, each with how many networks it wants.
+    wanted: Vec<Vec<(usize, usize)>>,
+    /// Bytes that networks may hold together.
+    memory: u64,
+    outputs: Outputs,
+}
+
+/// What to leave besides the file of the audit.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Outputs {
+    /// The tables in Markdown.
+    pub markdown: Option<PathBuf>,
+    /// Print every entry.
+    pub full: bool,
+}
+
+impl Job {
+    /// # Errors
+    /// An audit that does not fit the memory.
+    pub fn new(options: Options, outputs: Outputs, resources: Resources) -> Result<Self, BadInput> {
+        let wanted: Vec<Vec<(usize, usize)>> = options.settings.iter().map(|setting| wanted(setting, &options)).collect();
+        let group = |(setting, wanted): (&Setting, &Vec<(usize, usize)>)| {
+            // Of building a network: a weight takes about as long as ten operations.
+            let building = 10.0 * setting.d() * setting.k();
+            let measuring = wanted
+                .iter()
+                .map(|&(index, networks)| statements::ALL[index].cost(setting) * networks as f64 / options.networks as f64);
+            Group {
+                count: wanted.iter().map(|&(_, networks)| networks).max().unwrap_or(0),
+                seconds: (building + measuring.sum::<f64>()) / OPERATIONS,
+                bytes: memory::network_bytes(setting),
+            }
+        };
+        let groups: Vec<Group> = options.settings.iter().zip(&wanted).map(group).collect();
+        let process = PROCESS + THREAD * resources.threads as u64 + record_bytes(&options, &wanted);
+        let largest = groups.iter().map(|group| group.bytes).max().unwrap_or(0);
+        if process.saturating_add(largest) > resources.memory {
+            return Err(BadInput::new(
+                "the audit does not fit the memory of this rank",
+                format!("it takes {} MiB, of {} MiB", (process + largest).div_ceil(1 << 20), resources.memory >> 20),
+                "give smaller --dims or --widths, fewer --networks or --threads, a larger --memory if the machine has it, or fewer ranks on it",
+            ));
+        }
+        Ok(Self { memory: resources.memory - process, options, groups, wanted, outputs })
+    }
+
+    /// What the statements that want network `index` of setting `group` measure on it, one after another.
+    fn columns(&self, task: Task) -> impl Iterator<Item = (usize, usize)> {
+        let setting = &self.options.settings[task.group];
+        let wanting = self.wanted[task.group].iter().filter(move |&&(_, networks)| task.index < networks);
+        wanting.map(|&(index, _)| (index, statements::ALL[index].columns(setting).len()))
+    }
+
+    fn measure(&self, task: Task) -> Vec<f64> {
+        let network = Network::new(self.options.seed, self.options.settings[task.group], task.index);
+        self.columns(task).flat_map(|(index, _)| statements::ALL[index].measure(&network)).collect()
+    }
+
+    /// The numbers of `result`, if there are as many as the statements measure.
+    fn numbers(&self, task: Task, result: &[u8]) -> Option<Vec<f64>> {
+        let (words, []) = result.as_chunks::<8>() else { return None };
+        let expected: usize = self.columns(task).map(|(_, columns)| columns).sum();
+        (words.len() == expected).then(|| words.iter().map(|word| f64::from_le_bytes(*word)).collect())
+    }
+
+    /// Puts the results in order and lets the statements judge.
+    fn conclude(&self, store: &Store) -> anyhow::Result<Audit> {
+        // For each setting, the rows of each statement.
+        let mut rows: Vec<Vec<(usize, Vec<Vec<f64>>)>> =
+            self.wanted.iter().map(|wanted| wanted.iter().map(|&(index, _)| (index, Vec::new())).collect()).collect();
+        for task in store.tasks() {
+            let numbers = store.get(task).and_then(|result| self.numbers(task, result));
+            let mut numbers =
+                &numbers.ok_or_else(|| anyhow::anyhow!("a result of the audit is damaged: report this as a bug"))?[..];
+            for (index, columns) in self.columns(task) {
+                let (row, rest) = numbers.split_at(columns);
+                numbers = rest;
+                let of_statement = rows[task.group].iter_mut().find(|(other, _)| *other == index);
+                of_statement.expect("it is wanted").1.push(row.to_vec());
+            }
+        }
+        let mut measured = Vec::new();
+        for (index, statement) in self.options.statements() {
+            for (setting, rows) in self.options.settings.iter().zip(&mut rows) {
+                let Some(at) = rows.iter().position(|(other, _)| *other == index) else { continue };
+                let (_, rows) = rows.swap_remove(at);
+                measured.push(Measured { statement: statement.id(), setting: *setting, columns: statement.columns(setting), rows });
+            }
+        }
+        Ok(Audit::of(self.options.clone(), measured))
+    }
+}
+
+/// The statements that apply to a setting, each with how many networks it wants.
+fn wanted(setting: &Setting, options: &Options) -> Vec<(usize, usize)> {
+    let applying = options.statements().filter(|(_, statement)| statement.applies(setting));
+    applying.map(|(index, statement)| (index, statement.networks(setting, options.networks).min(options.networks))).collect()
+}
+
+/// Bytes of what is measured, on rank 0: as results, and then as columns of the statements.
+fn record_bytes(options: &Options, wanted: &[Vec<(usize, usize)>]) -> u64 {
+    let of_setting = |(setting, wanted): (&Setting, &Vec<(usize, usize)>)| -> usize {
+        let row = |&(index, networks): &(usize, usize)| networks * (80 + 16 * statements::ALL[index].columns(setting).len());
+        80 * options.networks + wanted.iter().map(row).sum::<usize>()
+    };
+    options.settings.iter().zip(wanted).map(of_setting).sum::<usize>() as u64
+}
+
+impl Client for Job {
+    fn identity(&self) -> Table {
+        Table::from_iter([
+            ("science_version".to_string(), Value::from(i64::from(SCIENCE_VERSION))),
+            (REVISION.to_string(), Value::from(program_revision())),
+            ("blas".to_string(), Value::from(blas::blas_name())),
+            ("blas_kernels".to_string(), Value::from(blas::blas_core())),
+            ("audit".to_string(), Value::from(self.options.to_table())),
+        ])
+    }
+
+    fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    fn memory(&self) -> u64 {
+        self.memory
+    }
+
+    fn largest_result(&self) -> usize {
+        let first = (0..self.groups.len()).map(|group| Task { group, index: 0 });
+        let columns = first.map(|task| self.columns(task).map(|(_, columns)| columns).sum::<usize>());
+        8 * columns.max().unwrap_or(0)
+    }
+
+    fn worker(&self) -> Box<dyn Worker + '_> {
+        Box::new(Measurer { job: self })
+    }
+
+    fn check(&self, task: Task, result: &[u8]) -> Result<(), String> {
+        match self.numbers(task, result) {
+            Some(_) => Ok(()),
+            None => Err("it has not as many numbers as the statements measure".to_string()),
+        }
+    }
+
+    fn summary(&self) -> String {
+        let Options { settings, statements, networks, .. } = &self.options;
+        format!("audit of {} statements at {} settings with up to {networks} networks", statements.len(), settings.len())
+    }
+
+    fn nouns(&self) -> Nouns {
+        Nouns { tasks: "networks", groups: "settings" }
+    }
+
+    fn is_finished(&self, path: &Path) -> bool {
+        file::is_of(path, &self.options)
+    }
+
+    fn other_outputs(&self) -> Vec<(PathBuf, &'static str)> {
+        self.outputs.markdown.iter().map(|path| (path.clone(), "--markdown")).collect()
+    }
+
+    fn product(&self, store: &mut Store, provenance: Provenance) -> anyhow::Result<Option<Box<dyn Product>>> {
+        Ok(Some(Box::new(Finished { audit: self.conclude(store)?, provenance, outputs: self.outputs.clone() })))
+    }
+}
+
+struct Measurer<'j> {
+    job: &'j Job,
+}
+
+impl Worker for Measurer<'_> {
+    fn run(&mut self, task: Task) -> anyhow::Result<Vec<u8>> {
+        Ok(self.job.measure(task).into_iter().flat_map(f64::to_le_bytes).collect())
+    }
+}
+
+struct Finished {
+    audit: Audit,
+    provenance: Provenance,
+    outputs: Outputs,
+}
+
+impl Product for Finished {
+    fn write(&self, out: &Target, others: &[Target], existing: Existing) -> anyhow::Result<()> {
+        if let [markdown] = others {
+            // It may be there from a try that failed later on.
+            place::write_bytes(markdown.path(), Existing::Replace, table::markdown(&self.audit).as_bytes())?;
+        }
+        file::write(out.path(), existing, &self.audit, &self.provenance)
+    }
+
+    fn text(&self, name: &str) -> String {
+        format!("{}\nThe audit is in {name}", table::text(&self.audit, self.outputs.full))
+    }
+}
+
+/// Audits on this thread, without journal and file.
+pub fn audit(options: &Options) -> Audit {
+    let job =
+        Job::new(options.clone(), Outputs::default(), Resources { threads: 1, memory: u64::MAX }).expect("memory is unlimited");
+    let mut store = Store::new(&job.groups);
+    let mut worker = job.worker();
+    for (group, count) in job.groups.iter().map(|group| group.count).enumerate() {
+        for task in (0..count).map(|index| Task { group, index }) {
+            let result = worker.run(task).expect("a measurement does not fail");
+            store.insert(task, result).expect("every task is done once");
+        }
+    }
+    job.conclude(&store).expect("results are sound")
+}

@@ -1,0 +1,46 @@
+//! `audit`: the paper's statements, measured, as a job.
+
+use std::path::PathBuf;
+
+use super::plot::{self, PlotRequest};
+use super::print;
+use crate::audit::job::{Job, Outputs};
+use crate::audit::{Options, table};
+use crate::comm;
+use crate::files::check_output_dir;
+use crate::job::{self, Settings};
+use crate::plot::Format;
+
+/// An audit to make.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditRequest {
+    pub options: Options,
+    pub outputs: Outputs,
+    /// Where to draw the figures, if anywhere.
+    pub figures: Option<PathBuf>,
+    pub formats: Vec<Format>,
+    pub settings: Settings,
+}
+
+/// Prints the statements, on the first of several ranks.
+pub fn list() -> anyhow::Result<()> {
+    if comm::launched_rank() == 0 { Ok(print(&table::list())?) } else { Ok(()) }
+}
+
+/// Audits on all ranks that this process was started with.
+pub fn execute(request: impl FnOnce() -> anyhow::Result<AuditRequest>) -> anyhow::Result<()> {
+    let mut figures = None;
+    let split = || {
+        let AuditRequest { options, outputs, figures: directory, formats, settings } = request()?;
+        if let Some(out) = directory {
+            check_output_dir(&out, "--figures")?;
+            figures = Some(PlotRequest { file: settings.out.clone(), out, formats, unsealed: false, quiet: true });
+        }
+        Ok((settings, (options, outputs)))
+    };
+    let is_root = job::run(split, |(options, outputs), resources| Ok(Job::new(options, outputs, resources)?))?;
+    match figures.filter(|_| is_root) {
+        Some(request) => plot::execute(&request),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,143 @@
+//! The house: modules are listed in `src/lib.rs` from the ground up, and each imports from those listed before it only.
+//!
+//! That list is the only one: the READMEs for users and for contributors show the same, in the same order. Test modules are left out.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// The modules of `src/lib.rs`, in order.
+fn modules() -> Vec<String> {
+    let source = read("src/lib.rs");
+    source.lines().filter_map(|line| Some(line.strip_prefix("pub mod ")?.strip_suffix(';')?.to_string())).collect()
+}
+
+/// Every source file below `directory`.
+fn sources(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
+        match entry.is_dir() {
+            true => sources(&entry, files),
+            false => files.push(entry),
+        }
+    }
+}
+
+/// Source without comments, strings and its test module.
+fn code(source: &str) -> String {
+    let tests = ["mod", "pub mod"].map(|word| source.find(&format!("\n#[cfg(test)]\n{word} tests")));
+    let source = &source[..tests.into_iter().flatten().min().unwrap_or(source.len())];
+    let mut code = String::new();
+    for line in source.lines() {
+        let mut in_string = false;
+        let mut characters = line.chars().peekable();
+        while let Some(character) = characters.next() {
+            match character {
+                '\\' if in_string => _ = characters.next(),
+                '"' => in_string = !in_string,
+                '/' if !in_string && characters.peek() == Some(&'/') => break,
+                _ if !in_string => code.push(character),
+                _ => {}
+            }
+        }
+        code.push('\n');
+    }
+    code
+}
+
+/// The modules of the crate that `code` names, at `depth` modules below the root: as `crate::name`, as one of `crate::{…}`, or by `super` as
+/// often as it takes to get to the root.
+fn named(code: &str, depth: usize) -> BTreeSet<String> {
+    let root = "super::".repeat(depth);
+    let mut names = BTreeSet::new();
+    for prefix in ["crate::", &root] {
+        for (at, _) in code.match_indices(prefix) {
+            let before = code[..at].chars().next_back();
+            if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
+                continue;
+            }
+            let rest = &code[at + prefix.len()..];
+            if rest.starts_with("super::") {
+                continue;
+            }
+            let identifier = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+            match rest.strip_prefix('{') {
+                None => _ = names.insert(identifier(rest)),
+                Some(list) => {
+                    let mut level = 0;
+                    let mut start = true;
+                    for (index, character) in list.char_indices() {
+                        match character {
+                            '{' => level += 1,
+                            '}' if level == 0 => break,
+                            '}' => level -= 1,
+                            ',' if level == 0 => start = true,
+                            character if character.is_whitespace() => {}
+                            _ if start => {
+                                names.insert(identifier(&list[index..]));
+                                start = false;
+                            }
+                            _ => {}
+                        }
+                    }
+                }
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn names_are_found() {
+    let source = "use crate::a::b;\nuse crate::{c::{x, y}, d};\n// crate::comment\nlet text = \"crate::text\";\nfn f() { crate::e::g() }\n\
+                  use super::super::h;\nuse super::sibling;\n#[cfg(test)]\nmod tests {\n use crate::test;\n}";
+    let names: Vec<String> = named(&code(source), 2).into_iter().collect();
+    assert_eq!(names, ["a", "c", "d", "e", "h"]);
+    assert_eq!(named("use super::top;", 1).into_iter().collect::<Vec<_>>(), ["top"]);
+}
+
+#[test]
+fn modules_import_from_those_listed_before_them_only() {
+    let modules = modules();
+    let place = |name: &str| modules.iter().position(|module| module == name);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut wrong = Vec::new();
+    for file in files {
+        let path = file.strip_prefix(&root).unwrap();
+        let mut steps: Vec<String> = path.with_extension("").iter().map(|step| step.to_string_lossy().into_owned()).collect();
+        if steps == ["main"] || steps == ["lib"] {
+            continue;
+        }
+        if steps.last().is_some_and(|last| last == "mod") {
+            steps.pop();
+        }
+        let Some(own) = place(&steps[0]) else {
+            wrong.push(format!("{} is in no module of src/lib.rs", path.display()));
+            continue;
+        };
+        for name in named(&code(&fs::read_to_string(&file).unwrap()), steps.len()) {
+            match place(&name) {
+                Some(other) if other <= own => {}
+                Some(_) => wrong.push(format!("{} imports {name}, which comes after {}", path.display(), steps[0])),
+                None => wrong.push(format!("{} names {name}, which is no module", path.display())),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn documents_show_the_same_list() {
+    for (document, start, end) in [("README.md", "    ", " "), ("CONTRIBUTING.md", "| `", "`")] {
+        let modules = modules();
+        let text = read(document);
+        let named = text.lines().filter_map(|line| line.strip_prefix(start)?.split(end).next());
+        let found: Vec<&str> = named.filter(|name| modules.iter().any(|module| module == name)).collect();
+        assert_eq!(found, modules, "{document}");
+    }
+}

@@ -1,0 +1,18 @@
+//! Tests of the library, in one process, laid out as `src/` is.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod allocator;
+mod audit;
+mod infinite;
+mod kernels;
+mod linalg;
+mod math_library;
+mod measure;
+mod network;
+mod plot;
+mod random;
+mod results;
+mod search;
+mod untrusted;

@@ -1,0 +1,4 @@
+mod closed_forms;
+mod gradient;
+mod implicit_law;
+mod shallow;

@@ -1,0 +1,4 @@
+mod damaged;
+mod file;
+mod show;
+mod switching;

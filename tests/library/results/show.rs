@@ -1,0 +1,94 @@
+//! `show`: JSON and CSV carry every number of a cell in full, the table stays readable.
+
+use crate::common::synthetic::{experiment, synthetic};
+use advstep_hpc::experiment::Experiment;
+use advstep_hpc::model::INFINITE_WIDTH;
+use advstep_hpc::results::show::{Format, show};
+use serde_json::Value;
+
+/// The contract with scripts.
+const KEYS: &str = "depth dim width gain networks inputs fraction fraction_std_networks dead step_mean step_std step_std_networks \
+                    step_q05 step_q50 step_q95 grad_mean grad_std grad_std_networks value_mean value_std evaluations engine search \
+                    seconds activation direction distance_mean distance_std";
+
+fn shown(format: Format) -> String {
+    let mut out = Vec::new();
+    show(&synthetic(&experiment(), 1), format, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// The number under `key`, to the last bit, which serde_json's own parser does not give.
+fn number(line: &str, key: &str) -> Option<f64> {
+    let start = line.find(&format!("\"{key}\":")).unwrap() + key.len() + 3;
+    line[start..].split([',', '}']).next().unwrap().parse().ok()
+}
+
+#[test]
+fn json_is_an_object_a_line_with_the_agreed_keys() {
+    let results = synthetic(&experiment(), 1);
+    let text = shown(Format::Json);
+    assert_eq!(text.lines().count(), results.cells.len());
+    for (line, cell) in text.lines().zip(&results.cells) {
+        let object: serde_json::Map<String, Value> = serde_json::from_str(line).unwrap();
+        let mut keys: Vec<&str> = KEYS.split_whitespace().collect();
+        keys.sort_unstable();
+        assert_eq!(object.keys().map(String::as_str).collect::<Vec<_>>(), keys); // serde_json sorts
+        let summary = cell.summary();
+        assert_eq!(object["width"], cell.cell.width);
+        assert_eq!(object["search"], cell.method.search.name());
+        assert_eq!(object["dead"], summary.dead);
+        for (key, value) in [("fraction", summary.fraction), ("grad_std", summary.grad_std), ("seconds", summary.seconds)] {
+            assert_eq!(number(line, key), Some(value), "{key}");
+        }
+        assert_eq!(number(line, "step_mean"), Some(summary.step_mean).filter(|mean| !mean.is_nan()));
+    }
+    let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert!(last["step_mean"].is_null() && last["step_q50"].is_null() && last["fraction"] == 0.0);
+}
+
+#[test]
+fn csv_has_the_columns_of_json_in_order() {
+    let results = synthetic(&experiment(), 1);
+    let text = shown(Format::Csv);
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    assert_eq!(reader.headers().unwrap().iter().collect::<Vec<_>>(), KEYS.split_whitespace().collect::<Vec<_>>());
+    let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(records.len(), results.cells.len());
+    for (record, cell) in records.iter().zip(&results.cells) {
+        let at = |key| &record[KEYS.split_whitespace().position(|k| k == key).unwrap()];
+        assert_eq!(at("depth").parse::<usize>().unwrap(), cell.cell.depth);
+        assert_eq!(at("value_std").parse::<f64>().unwrap(), cell.summary().value_std);
+        assert_eq!(at("step_q05").parse::<f64>().unwrap().is_nan(), cell.summary().step_q05.is_nan());
+    }
+}
+
+#[test]
+fn the_table_has_a_line_a_cell_and_fits_130_columns() {
+    let results = synthetic(&experiment(), 1);
+    let text = shown(Format::Table);
+    let width = text.lines().map(|line| line.chars().count()).max().unwrap();
+    assert!(width <= 130, "{width} columns:\n{text}");
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    for cell in &results.cells {
+        let key = [cell.cell.depth, cell.cell.dim, cell.cell.width].map(|number| number.to_string());
+        let found = format!("{:.2}", 100.0 * cell.summary().fraction);
+        assert!(rows.iter().any(|row| row.len() > 3 && row[..3] == key && row[3] == found), "no row for {}:\n{text}", cell.cell);
+    }
+    assert!(text.starts_with("7 networks × 11 inputs a cell, gain 1, ±1 readout, η* ≤ 20, seed 42\n"), "{text}");
+}
+
+#[test]
+fn an_infinite_width_is_null_in_json_and_inf_in_csv() {
+    let experiment = Experiment { depths: vec![1], dims: vec![10], widths: vec![10, INFINITE_WIDTH], ..experiment() };
+    let experiment = Experiment { extra_widths: Default::default(), ..experiment };
+    let shown = |format| {
+        let mut out = Vec::new();
+        show(&synthetic(&experiment, 1), format, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let lines = shown(Format::Json);
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines[0]["width"] == 10 && lines[1]["width"].is_null());
+    assert!(shown(Format::Csv).lines().nth(2).unwrap().starts_with("1,10,inf,"));
+    assert!(shown(Format::Table).contains('∞'));
+}

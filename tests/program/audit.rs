@@ -1,0 +1,110 @@
+//! The audit as a whole: the same numbers on any ranks and threads, a file that h5py reads, singular values by LAPACK, the exact law of |f|, and
+//! documents that name every statement.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::jobs::{finish, job, stderr};
+use advstep_hpc::audit::{Network, Setting, interval, statements};
+use advstep_hpc::model::Activation;
+use advstep_hpc::results::first_difference;
+use ndarray_linalg::SVD;
+use statrs::distribution::{ContinuousCDF, Normal};
+
+/// An audit of every statement at four settings of two activations, done in a second or two.
+const SMALL: [&str; 9] = ["audit", "--dims", "12,20", "--widths", "8,60", "--networks", "6", "--gamma", "0.3,0.1"];
+
+/// Runs it on `ranks` ranks into `directory`/`name`.
+fn small(ranks: Option<usize>, directory: &Path, name: &str, options: &[&str]) -> PathBuf {
+    let path = directory.join(name);
+    let output = finish(&mut job(ranks, &[&SMALL[..], &["--quiet", "--out", path.to_str().unwrap()], options].concat()));
+    assert!(output.status.success(), "{ranks:?} ranks, {options:?}: {}", stderr(&output));
+    path
+}
+
+#[test]
+fn threads_do_not_change_an_audit_and_the_seed_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let plain = small(None, directory.path(), "plain.h5", &["--threads", "1"]);
+    let threads = small(None, directory.path(), "threads.h5", &["--threads", "3"]);
+    assert_eq!(first_difference(&plain, &threads).unwrap(), None);
+    let other = small(None, directory.path(), "other.h5", &["--seed", "7"]);
+    assert!(first_difference(&plain, &other).unwrap().is_some());
+}
+
+#[cfg(feature = "mpi")]
+#[test]
+fn ranks_do_not_change_an_audit() {
+    let directory = tempfile::tempdir().unwrap();
+    let plain = small(None, directory.path(), "plain.h5", &["--threads", "2"]);
+    for (ranks, threads) in [(1, "1"), (2, "2"), (3, "1")] {
+        let other = small(Some(ranks), directory.path(), "ranks.h5", &["--threads", threads, "--overwrite"]);
+        assert_eq!(first_difference(&plain, &other).unwrap(), None, "{ranks} ranks of {threads} threads");
+    }
+}
+
+/// The file, the tables and the figures: Python makes the entries of Lemma 8 again from the networks' numbers.
+#[test]
+fn python_reads_the_file_and_judges_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let (markdown, figures) = (directory.path().join("audit.md"), directory.path().join("figures"));
+    let options = ["--markdown", markdown.to_str().unwrap(), "--figures", figures.to_str().unwrap(), "--format", "svg"];
+    let path = small(None, directory.path(), "audit.h5", &options);
+    let python = std::env::var("ADVSTEP_PYTHON").unwrap_or_else(|_| "python3".into());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/check_audit_file.py");
+    let output = Command::new(&python).arg(script).arg(&path).output().unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && text.contains("audit file: ok"), "{python}: {text}");
+
+    let markdown = std::fs::read_to_string(markdown).unwrap();
+    let entries = advstep_hpc::files::hdf5::open(&path).unwrap().dataset("entries/gamma").unwrap().size();
+    let full = markdown.split("<!-- audit full -->").nth(1).unwrap();
+    assert_eq!(full.lines().filter(|line| line.starts_with("| ")).count(), entries + 2, "a line an entry below the header");
+    let pictures = std::fs::read_dir(figures).unwrap().count();
+    assert_eq!(pictures, 4, "two pictures for each activation");
+}
+
+#[test]
+fn a_list_names_every_statement_and_writes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = finish(job(None, &["audit", "--list"]).current_dir(directory.path()));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success());
+    for statement in statements::ALL {
+        assert!(text.contains(statement.id()) && text.contains(statement.citation()), "{text}");
+    }
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+/// Every statement has a paragraph, which begins with its name.
+#[test]
+fn the_document_explains_every_statement() {
+    let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/audit.md")).unwrap();
+    for statement in statements::ALL {
+        let start = format!("**`{}`**", statement.id());
+        assert!(document.lines().any(|line| line.starts_with(&start)), "docs/audit.md has no paragraph that begins with {start}");
+    }
+}
+
+#[test]
+fn the_operator_norm_is_the_largest_singular_value_by_lapack() {
+    for (dim, width) in [(5, 40), (40, 5), (30, 30), (1, 7), (60, 200)] {
+        let network = Network::new(3, Setting { dim, width, activation: Activation::Relu }, 1);
+        let (_, singular, _) = network.w.svd(false, false).unwrap();
+        let (got, expected) = (network.operator_norm(), singular[0]);
+        assert!((got / expected - 1.0).abs() < 1e-9, "{dim} × {width}: {got} against {expected}");
+    }
+}
+
+/// With one neuron |f(x)| = max(N, 0) for a standard normal N, whatever d: P(|f(x)| > t) = P(N > t).
+#[test]
+fn the_value_of_one_neuron_has_the_half_normal_tail() {
+    let value =
+        |index: usize| Network::new(5, Setting { dim: 4, width: 1, activation: Activation::Relu }, index).value_at_input().abs();
+    let values: Vec<f64> = (0..4000).map(value).collect();
+    for t in [0.5, 1.0, 2.0] {
+        let exact = 1.0 - Normal::standard().cdf(t);
+        let tail = interval::probability(values.iter().filter(|value| **value > t).count() as u64, 4000);
+        assert!(tail.low <= exact && exact <= tail.high, "{t}: {tail:?} against {exact}");
+    }
+}

@@ -1,0 +1,153 @@
+//! The program with other forms of the model: several directions, a bias unit and inputs from a file, through file, table, figures, shards and
+//! interruptions.
+
+use std::path::{Path, PathBuf};
+
+use crate::jobs::{finish, job, outcome, stderr, stdout_of};
+use advstep_hpc::results::{self, first_difference};
+use ndarray::Array2;
+use tempfile::TempDir;
+
+/// 20 units in 4 cells.
+const FORM: &str =
+    "--depths 1,2 --widths 10,300 --networks 5 --inputs 7 --activation tanh --bias --direction gradient,universal,descent --quiet";
+
+/// A directory with rows of 9 numbers in `rows.npy`.
+fn place() -> TempDir {
+    let directory = TempDir::new().unwrap();
+    write_rows(directory.path(), 1.0);
+    directory
+}
+
+fn write_rows(directory: &Path, shift: f64) {
+    let rows = Array2::from_shape_fn((20, 9), |(i, j)| ((i * 7 + j * 5) % 11) as f64 + shift);
+    ndarray_npy::write_npy(directory.join("rows.npy"), &rows).unwrap();
+}
+
+/// Runs the form on `ranks` ranks with `options` into `out`; returns the exit code and the messages.
+fn run(directory: &Path, ranks: Option<usize>, options: &[&str], out: &Path, fault: Option<&str>) -> (i32, String) {
+    let law = format!("file:{}", directory.join("rows.npy").display());
+    let words: Vec<&str> = FORM.split(' ').collect();
+    outcome(ranks, &[&words[..], &["--inputs-law", &law, "--out", out.to_str().unwrap()], options].concat(), fault)
+}
+
+#[test]
+fn several_directions_go_through_file_table_and_figures() {
+    let directory = place();
+    let out = directory.path().join("form.h5");
+    assert_eq!(run(directory.path(), None, &["--threads", "2"], &out, None), (0, String::new()));
+
+    let read = results::read(&out).unwrap();
+    assert_eq!(read.experiment.dims, [10]);
+    assert_eq!(read.cells[0].records[0].samples.len(), 3 * 7);
+    let file = advstep_hpc::files::hdf5::open(&out).unwrap();
+    assert_eq!(file.dataset("fraction").unwrap().shape(), [3, 2, 1, 2]);
+    assert_eq!(file.dataset("step").unwrap().shape(), [4, 5, 3, 7]);
+    assert_eq!(file.dataset("cell_index").unwrap().shape(), [2, 1, 2]);
+    assert_eq!(file.dataset("direction").unwrap().read_raw::<i64>().unwrap(), [0, 2, 4]);
+    // The statistics of a direction are those of its samples.
+    let distance = file.dataset("distance_mean").unwrap().read_raw::<f64>().unwrap();
+    for (cell, results) in read.cells.iter().enumerate() {
+        for direction in 0..3 {
+            let samples = results.records.iter().flat_map(|record| &record.samples[7 * direction..7 * (direction + 1)]);
+            let found: Vec<f64> = samples.filter(|s| s.status.is_found()).map(|s| s.step * s.gradient_norm).collect();
+            let mean = found.iter().sum::<f64>() / found.len() as f64;
+            assert!((distance[4 * direction + cell] - mean).abs() < 1e-12, "{} against {mean}", distance[4 * direction + cell]);
+        }
+    }
+    drop(file);
+
+    let csv = stdout_of(&["show", out.to_str().unwrap(), "--format", "csv"]);
+    assert_eq!(csv.lines().count(), 1 + 4 * 3);
+    assert_eq!(csv.matches(",tanh,universal,").count(), 4);
+    assert_eq!(csv.matches(",descent,").count(), 8, "search and direction of a descent: {csv}");
+    let table = stdout_of(&["show", out.to_str().unwrap()]);
+    assert!(
+        table.contains("tanh, bias unit, inputs from rows.npy") && table.contains("direction") && table.contains("march"),
+        "{table}"
+    );
+    let pictures = directory.path().join("pictures");
+    stdout_of(&["plot", out.to_str().unwrap(), "--format", "svg", "--out", pictures.to_str().unwrap()]);
+    for direction in ["gradient", "universal", "descent"] {
+        let svg = std::fs::read_to_string(pictures.join(format!("figure1_fraction_{direction}.svg"))).unwrap();
+        assert!(svg.contains("tanh") && svg.contains(&format!("steps: {direction}")));
+    }
+}
+
+#[test]
+fn ranks_shards_and_interruptions_give_the_same_science() {
+    let directory = place();
+    let at = |name: &str| -> PathBuf { directory.path().join(name) };
+    let plain = at("plain.h5");
+    assert_eq!(run(directory.path(), None, &["--threads", "1"], &plain, None).0, 0);
+    let ranks = cfg!(feature = "mpi").then_some(3);
+    assert_eq!(run(directory.path(), ranks, &["--threads", "1"], &at("ranks.h5"), None).0, 0);
+    assert_eq!(first_difference(&plain, &at("ranks.h5")).unwrap(), None);
+
+    let shards = ["1/2", "2/2"].map(|shard| at(&shard.replace('/', "-of-")));
+    for (shard, out) in ["1/2", "2/2"].iter().zip(&shards) {
+        assert_eq!(run(directory.path(), None, &["--shard", shard], out, None).0, 0);
+    }
+    let merged = at("merged.h5");
+    stdout_of(&["merge", "--quiet", "--out", merged.to_str().unwrap(), shards[0].to_str().unwrap(), shards[1].to_str().unwrap()]);
+    assert_eq!(first_difference(&plain, &merged).unwrap(), None);
+
+    let stopped = at("stopped.h5");
+    assert_eq!(run(directory.path(), None, &["--threads", "1"], &stopped, Some("stop:rank=0:unit=5")).0, 75);
+    // With other rows under the same name it is another experiment.
+    write_rows(directory.path(), 2.0);
+    let (code, message) = run(directory.path(), None, &[], &stopped, None);
+    assert!(code == 2 && message.contains("inputs_law"), "{message}");
+    write_rows(directory.path(), 1.0);
+    assert_eq!(run(directory.path(), None, &["--threads", "2"], &stopped, None).0, 0);
+    assert_eq!(first_difference(&plain, &stopped).unwrap(), None);
+
+    // The stored experiment runs again with its file, and is shown without.
+    let toml = at("again.toml");
+    std::fs::write(&toml, results::read(&plain).unwrap().experiment.to_toml()).unwrap();
+    let config = ["--config", toml.to_str().unwrap(), "--quiet", "--out"];
+    stdout_of(&[&config[..], &[at("again.h5").to_str().unwrap()]].concat());
+    assert_eq!(first_difference(&plain, &at("again.h5")).unwrap(), None);
+    std::fs::remove_file(at("rows.npy")).unwrap();
+    assert!(stdout_of(&["show", plain.to_str().unwrap()]).contains("rows.npy"));
+    let output = finish(&mut job(None, &[&config[..], &[at("none.h5").to_str().unwrap()]].concat()));
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("cannot take inputs from") && !at("none.h5").exists(), "{}", stderr(&output));
+}
+
+#[test]
+fn files_of_version_2_are_read() {
+    let directory = place();
+    let out = directory.path().join("old.h5");
+    stdout_of(&[
+        "--depths",
+        "1",
+        "--dims",
+        "5",
+        "--widths",
+        "10",
+        "--networks",
+        "2",
+        "--inputs",
+        "3",
+        "--quiet",
+        "--out",
+        out.to_str().unwrap(),
+    ]);
+    let new = results::read(&out).unwrap();
+    let sealed = std::fs::read(&out).unwrap();
+    std::fs::write(&out, &sealed[..sealed.len() - 20]).unwrap();
+    let file = advstep_hpc::files::hdf5::open_rw(&out).unwrap();
+    file.unlink("distance_mean").unwrap();
+    file.unlink("distance_std").unwrap();
+    file.attr("format_version").unwrap().write_scalar(&2_u32).unwrap();
+    let is_new = |line: &&str| ["activation", "bias", "inputs_law", "directions"].iter().any(|key| line.starts_with(key));
+    let toml: Vec<String> = new.experiment.to_toml().lines().filter(|line| !is_new(line)).map(str::to_string).collect();
+    let toml: hdf5::types::VarLenUnicode = toml.join("\n").parse().unwrap();
+    file.attr("experiment").unwrap().write_scalar(&toml).unwrap();
+    file.close().unwrap();
+    advstep_hpc::files::seal::seal(&out).unwrap();
+    let old = results::read(&out).unwrap();
+    assert_eq!(old.experiment, new.experiment);
+    assert_eq!(format!("{:?}", old.cells[0].records[1].samples), format!("{:?}", new.cells[0].records[1].samples));
+}

@@ -1,0 +1,31 @@
+//! Tests that start programs: ours, plainly and under `mpirun`, and those that read and write our files.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod jobs;
+
+mod audit;
+mod bad_input;
+mod batch_scripts;
+mod blas_threads;
+mod changed_results;
+mod cli;
+mod engine_choice;
+mod export;
+mod faults;
+mod foreign_links;
+mod forms;
+mod golden;
+mod hidden;
+mod long_values;
+mod memory;
+#[cfg(feature = "mpi")]
+mod mpi;
+mod out_of_range;
+mod outputs;
+mod python;
+mod resume;
+mod run_script;
+mod setup;
+mod shards;
+mod terminals;

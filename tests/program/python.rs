@@ -1,0 +1,57 @@
+//! The results file in the hands of those who will use it: h5py, xarray (h5netcdf and netCDF4) and the examples of
+//! `docs/file-format.md`, run by a real Python.
+
+use std::fs;
+use std::process::Command;
+
+use crate::common::synthetic::{differing_layers, experiment, synthetic};
+use advstep_hpc::experiment::Experiment;
+use advstep_hpc::files::Existing;
+use advstep_hpc::results::show::{Format, show};
+use advstep_hpc::results::{schema, write};
+use tempfile::TempDir;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+#[test]
+fn python_reads_the_file_and_gets_the_same_statistics() {
+    // One after the other: a Python that starts while another test writes a file would inherit its lock.
+    check_in_python(&experiment(), &["--doc", &format!("{ROOT}/docs/file-format.md")]);
+    check_in_python(&differing_layers(), &[]);
+}
+
+fn check_in_python(experiment: &Experiment, options: &[&str]) {
+    let directory = TempDir::new().unwrap();
+    let (file, lines) = (directory.path().join("results.h5"), directory.path().join("results.jsonl"));
+    let results = synthetic(experiment, 5);
+    write(&file, Existing::Replace, &results).unwrap();
+    show(&results, Format::Json, &mut fs::File::create(&lines).unwrap()).unwrap();
+
+    let python = std::env::var("ADVSTEP_PYTHON").unwrap_or_else(|_| "python3".into());
+    let output = Command::new(&python)
+        .arg(format!("{ROOT}/tests/python/check_results_file.py"))
+        .arg(&file)
+        .args(["--json".as_ref(), lines.as_os_str()])
+        .args(options)
+        .output()
+        .unwrap_or_else(|error| panic!("cannot start {python} ({error}): set ADVSTEP_PYTHON to a Python 3"));
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{python}: {text}");
+    assert!(text.contains("results file: ok"), "{text}");
+}
+
+/// Every array, with its axes and unit, has its line in the document.
+#[test]
+fn the_document_lists_every_array() {
+    let document = fs::read_to_string(format!("{ROOT}/docs/file-format.md")).unwrap();
+    for variable in schema::variables() {
+        let axes = variable.axes.iter().map(|axis| axis.name()).collect::<Vec<_>>().join(", ");
+        let start = format!("| `/{}` | {} | ({axes}) | {} |", variable.path, variable.kind.descriptor(), variable.units);
+        assert!(document.lines().any(|line| line.starts_with(&start)), "docs/file-format.md lacks the line\n{start}");
+    }
+    for axis in schema::Axis::ALL {
+        let start = format!("| `/{}` | int64 | ({}) | 1 |", axis.name(), axis.name());
+        assert!(document.lines().any(|line| line.starts_with(&start)), "docs/file-format.md lacks the line\n{start}");
+    }
+    assert!(document.contains(&format!("**Format version {}**", schema::VERSION)));
+}
