@@ -35,6 +35,6 @@ CARGO_TARGET_DIR=$(realpath -m "${CARGO_TARGET_DIR:-target}")/mpich
 export CARGO_TARGET_DIR
 export ADVSTEP_MPIRUN=mpirun.mpich
 say "testing with $(mpichversion | head -n 1)"
-cargo test --release --locked --lib machine::versions
-cargo test --release --locked --no-fail-fast --test mpi "$@"
+cargo test --release --locked --lib provenance
+cargo test --release --locked --no-fail-fast --test program mpi:: "$@"
 say "passed"

@@ -12,7 +12,7 @@ program without MPI, and runs all tests of the program with MPI; some of them st
 Examples:
   scripts/test.sh                  everything
   scripts/test.sh --lib            unit tests only
-  scripts/test.sh --test figures   one file of tests/
+  scripts/test.sh --test library   the tests of tests/library/
 END
 }
 

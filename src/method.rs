@@ -65,8 +65,8 @@ pub fn is_shallow(cell: Cell, experiment: &Experiment) -> bool {
 fn pays_without_weights(cell: Cell, experiment: &Experiment, engine: EngineName, search: SearchName) -> bool {
     let (d, n, k) = (cell.dim as u128, experiment.inputs as u128, cell.width as u128);
     match engine {
-        // d numbers of a neuron against about 4n, and bases of vectors of length d against the weights.
-        EngineName::Shallow => d > 4 * n && k * (d - 4 * n) >= 5 * n * d,
+        // The d weights of a neuron against some 3n numbers, and the weights of k neurons against n vectors of length d, made orthonormal.
+        EngineName::Shallow => d > 3 * n && 4 * k * (d - 3 * n) >= n * d * (24 + (4 * n).isqrt()),
         // Points of a line cost the dense engine a product each.
         _ if cell.depth == 1 && search == SearchName::Scan => true,
         _ if cell.depth == 1 => d > 8 * n && k >= 20 * n,

@@ -5,8 +5,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// All of these, with what is below them.
-const SOURCES: [&str; 11] =
-    ["activation.rs", "experiment", "kernels", "limit", "network", "plan", "random", "search", "shard", "unit", "unit.rs"];
+const SOURCES: [&str; 12] = [
+    "model",
+    "experiment",
+    "kernels",
+    "infinite",
+    "linalg",
+    "measure",
+    "method.rs",
+    "network",
+    "plan",
+    "random",
+    "record",
+    "search",
+];
 
 /// Methods of f32 and f64 that Rust takes from the system, or whose result it leaves open (`powi`). Square roots, rounding, remainders and
 /// fused multiply-adds are exact everywhere.

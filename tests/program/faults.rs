@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::process::{Command, Output, Stdio};
 
 use crate::jobs::place::{Place, SMALL, taken_over};
-use crate::jobs::{PROGRAM, finish, job, shim, stderr};
+use crate::jobs::{PROGRAM, finish, job, shim, stderr, with_default_signals};
 use advstep_hpc::machine::now_utc;
 use advstep_hpc::results::{self, first_difference};
 
@@ -147,7 +147,7 @@ fn a_hangup_stops_a_run_unless_it_is_ignored() {
         let trap = if ignored { "trap '' HUP INT" } else { "true" };
         let mut command = Command::new("bash");
         command.args(["-c", &format!("{trap}; exec \"$@\""), "bash", PROGRAM]).args(&arguments).env_remove("SLURM_NTASKS");
-        let mut child = command.stdin(Stdio::null()).spawn().unwrap();
+        let mut child = with_default_signals(&mut command).stdin(Stdio::null()).spawn().unwrap();
         while !place.directory.path().join(".small.h5.lock").exists() {
             assert!(child.try_wait().unwrap().is_none());
         }

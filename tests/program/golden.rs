@@ -1,7 +1,7 @@
 //! A golden run: the numbers of a small experiment, as they were when somebody last looked at them.
 //!
 //! Digits are compared, not bytes, because processors without fused multiply-adds, and BLAS kernels in f64, round otherwise. After a change that is meant to change results:
-//! `ADVSTEP_REWRITE_GOLDEN=1 cargo test --release --test golden`, and look at the difference.
+//! `ADVSTEP_REWRITE_GOLDEN=1 cargo test --release --test program golden`, and look at the difference.
 
 use std::path::Path;
 use std::process::Command;

@@ -12,20 +12,25 @@ use advstep_hpc::model::{Cell, Direction, EngineChoice, Precision, SearchChoice}
 use advstep_hpc::plan::{self, memory};
 use advstep_hpc::results::first_difference;
 
-/// Runs one network of (L=1, d=500, k=10⁶) and returns the peak resident bytes of all children of this process so far.
+/// Runs `command`, which has to succeed, and returns the most resident bytes that its process had.
+fn peak_bytes(command: &mut Command) -> u64 {
+    #[allow(clippy::zombie_processes, reason = "wait4 waits for it")]
+    let child = command.spawn().unwrap();
+    // SAFETY: wait4 fills the structures it is given; the child is waited for here only.
+    unsafe {
+        let (mut status, mut usage) = (0, std::mem::zeroed::<libc::rusage>());
+        assert_eq!(libc::wait4(child.id() as i32, &mut status, 0, &mut usage), child.id() as i32);
+        assert_eq!(status, 0);
+        usage.ru_maxrss as u64 * 1024
+    }
+}
+
+/// Runs one network of (L=1, d=500, k=10⁶); returns its peak resident bytes.
 fn run(memory: &str, out: &Path) -> u64 {
     let options =
         ["--depths", "1", "--dims", "500", "--widths", "1e6", "--networks", "1", "--inputs", "64", "--threads", "1", "--quiet"];
     let mut command = Command::new(env!("CARGO_BIN_EXE_advstep-hpc"));
-    let status = command.args(options).args(["--memory", memory, "--out"]).arg(out).status().unwrap();
-    assert!(status.success());
-    // SAFETY: getrusage fills the structure it is given.
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        assert_eq!(libc::getrusage(libc::RUSAGE_CHILDREN, &mut usage), 0);
-        usage
-    };
-    usage.ru_maxrss as u64 * 1024
+    peak_bytes(command.args(options).args(["--memory", memory, "--out"]).arg(out))
 }
 
 #[test]
@@ -67,15 +72,7 @@ fn measured_and_predicted(cell: &Cell, networks: usize, inputs: usize, threads: 
         false => command.args(["--depths", &depth, "--widths", &width]),
     };
     command.args(["--networks", &networks.to_string(), "--inputs", &inputs.to_string(), "--threads", &threads.to_string()]);
-    #[allow(clippy::zombie_processes, reason = "wait4 waits for it")]
-    let child = command.args(options).args(["--quiet", "--out"]).arg(directory.path().join("out.h5")).spawn().unwrap();
-    // SAFETY: wait4 fills the structures it is given; the child is waited for here only.
-    let peak = unsafe {
-        let (mut status, mut usage) = (0, std::mem::zeroed::<libc::rusage>());
-        assert_eq!(libc::wait4(child.id() as i32, &mut status, 0, &mut usage), child.id() as i32);
-        assert_eq!(status, 0);
-        usage.ru_maxrss as u64 * 1024
-    };
+    let peak = peak_bytes(command.args(options).args(["--quiet", "--out"]).arg(directory.path().join("out.h5")));
     let (process, unit) = prediction(cell, networks, inputs, threads, options);
     (peak, process + threads.min(networks) as u64 * unit, process + unit)
 }
@@ -104,7 +101,7 @@ fn prediction(cell: &Cell, networks: usize, inputs: usize, threads: usize, optio
     (memory::process_bytes(&experiment, threads), plan.cells[0].unit_bytes)
 }
 
-/// `cargo test --release --test memory -- --nocapture` prints the table.
+/// `cargo test --release --test program memory -- --nocapture` prints the table.
 #[test]
 fn predicted_memory_is_a_tight_upper_bound() {
     let cell = Cell::new;
@@ -163,7 +160,7 @@ const WATCH: &str = "import os, resource, subprocess, sys\n\
                      sys.exit(code)";
 
 /// Under a real `mpirun`, with no more `--memory` than the plan asks for: every rank stays below it, rank 0, which gathers, too.
-/// `cargo test --release --test memory -- --nocapture` prints the table.
+/// `cargo test --release --test program memory -- --nocapture` prints the table.
 #[cfg(feature = "mpi")]
 #[test]
 fn every_rank_of_a_job_keeps_to_its_memory() {

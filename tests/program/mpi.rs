@@ -161,11 +161,7 @@ fn ranks_of_different_experiments_are_refused() {
         job(Some(1), &[&SMALL[..], &out, &["--seed", "1", ":", "-n", "1", PROGRAM], &SMALL, &out, &["--seed", "2"]].concat());
     let output = finish(&mut mixed);
     assert_eq!(output.status.code(), Some(2));
-    assert!(
-        stderr(&output).contains("rank 1 of 2: error: rank 1 and rank 0 do not run the same experiment"),
-        "{}",
-        stderr(&output)
-    );
+    assert!(stderr(&output).contains("rank 1 of 2: error: rank 1 and rank 0 do not run the same job"), "{}", stderr(&output));
     assert!(!path.exists());
 }
 

@@ -86,7 +86,7 @@ fn damage_costs_its_records_and_is_reported() {
         (
             |bytes| {
                 let end = bytes.len();
-                bytes[end - 1500..end - 900].fill(0)
+                bytes[end - 1400..end - 900].fill(0)
             },
             3,
             "are damaged",

@@ -80,9 +80,9 @@ fn shards_that_do_not_belong_together_are_refused_by_name() {
         (&[&one, &two, &again, &three], &["two and ", "again overlap", "shard 2 of 3"]),
         (&[&one, &two, &seed], &["seed and ", "one do not belong together", "seed is 7 against 2020"]),
         (&[&one, &two, &other_count], &["other-count and ", "part of 4 shards, the other of 3"]),
-        (&[&one, &two, &torn], &["torn", "cut short"]),
-        (&[&one, &two, &flipped], &["flipped", "checksum"]),
-        (&[&one, &two, &foreign], &["foreign", "no shard file"]),
+        (&[&one, &two, &torn], &["torn", "damaged"]),
+        (&[&one, &two, &flipped], &["flipped", "damaged"]),
+        (&[&one, &two, &foreign], &["foreign", "not a journal"]),
     ] {
         let (code, message, exists) = merge(shards, &out);
         assert_eq!((code, exists), (Some(2), false), "{message}");

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 
 with h5py.File(sys.argv[1]) as file:
-    assert file.attrs["format"] == "advstep-hpc audit" and file.attrs["format_version"] == 1
+    assert file.attrs["format"] == "advstep-hpc audit" and file.attrs["format_version"] == 2
     names = ["id", "citation", "claim"]
     statements = {name: file["statements"][name].asstr()[:] for name in names}
     assert len(set(statements["id"])) == len(statements["id"]) == len(statements["claim"])
@@ -35,7 +35,7 @@ with h5py.File(sys.argv[1]) as file:
         quantile = x[int(np.ceil(len(x) * (1 - gamma) - 1e-9)) - 1]
         assert np.isclose(entries["bound"][i], bound, rtol=1e-12) and entries["estimate"][i] == quantile
         assert entries["failures"][i] == np.sum(x > bound) and entries["trials"][i] == len(x)
-        assert quantile == 0 or np.isclose(entries["room"][i], bound / quantile)
+        assert quantile == 0 or np.isclose(entries["margin"][i], bound / quantile)
         checked += 1
     assert checked == 2 * 4 * 2, checked
     # (17) claims two things of one network: those that break either are counted.

@@ -43,7 +43,7 @@ def check_h5py(path):
         attributes = {"format", "format_version", "science_version", "program", "experiment", "seed", "complete"}
         check(set(file.attrs) == attributes, f"root attributes {set(file.attrs)}")
         check(file.attrs["format"] == "advstep-hpc results", "format")
-        check(file.attrs["format_version"] == 3, "format version")
+        check(file.attrs["format_version"] == 4, "format version")
         seen = []
 
         def visit(name, item):

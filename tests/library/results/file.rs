@@ -246,7 +246,7 @@ fn values_out_of_range_are_refused() {
         file.relink(name, "elsewhere").unwrap();
     }
     let cases: Vec<(&str, Damage)> = vec![
-        ("format version is 4", Box::new(|file| file.attr("format_version").unwrap().write_scalar(&4u32).unwrap())),
+        ("format version is 5", Box::new(|file| file.attr("format_version").unwrap().write_scalar(&5u32).unwrap())),
         ("format version is 1", Box::new(|file| file.attr("format_version").unwrap().write_scalar(&1u32).unwrap())),
         ("seed", Box::new(|file| file.attr("seed").unwrap().write_scalar(&43u64).unwrap())),
         ("a step of -1 is found", set_step(-1.0)),

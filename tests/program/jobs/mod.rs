@@ -3,6 +3,7 @@
 
 pub mod place;
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
@@ -37,7 +38,22 @@ pub fn job(ranks: Option<usize>, arguments: &[&str]) -> Command {
     };
     command.args(arguments);
     command.env_remove("ADVSTEP_FAULT").env_remove("SLURM_NTASKS");
+    with_default_signals(&mut command);
     command
+}
+
+/// Lets the command be interrupted and hung up, as a terminal would start it: test runs in the background (nohup, `&`) ignore these signals,
+/// and a process inherits that.
+pub fn with_default_signals(command: &mut Command) -> &mut Command {
+    let reset = || {
+        for signal in [libc::SIGINT, libc::SIGHUP] {
+            // SAFETY: may be called between fork and exec.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: as above.
+    unsafe { command.pre_exec(reset) }
 }
 
 /// Runs a command to its end, and fails the test if it has none.
