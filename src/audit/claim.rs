@@ -22,8 +22,10 @@
 //! outside the hypotheses. A bound that nothing can violate (a norm is at least −1) makes a statement *not testable*.
 
 use super::entry::{Outcome, Scope, Verdict};
-use super::interval::Point;
-use super::{Entry, Estimate, Measured, interval};
+use super::{Entry, Estimate, Measured};
+use crate::stats::exponent;
+use crate::stats::exponent::Point;
+use crate::stats::interval;
 
 /// A number above a bound that holds always counts as rounding up to this fraction of it.
 const ROUNDING: f64 = 1e-9;
@@ -75,7 +77,7 @@ impl Claim {
     /// that tell the exponent or, where none do, those of all points.
     pub fn across(all: &[Measured], points: &[Point], gamma: f64, quantity: impl Into<String>) -> Self {
         let count = |points: &mut dyn Iterator<Item = &Point>| points.map(|point| point.sample.len()).sum();
-        let networks = match count(&mut interval::comparable(points)) {
+        let networks = match count(&mut exponent::comparable(points)) {
             0 => count(&mut points.iter()),
             networks => networks,
         };
@@ -206,7 +208,7 @@ impl Claim {
         claim.entry(bound, estimate, margin(bound, estimate.value), Some((hits, trials)), outcome, why)
     }
 
-    /// An exponent, as measured by [`interval::exponent`].
+    /// An exponent, as measured by [`exponent`](crate::stats::exponent::exponent).
     pub fn exponent(self, measured: Result<Estimate, &'static str>, claimed: Exponent) -> Entry {
         let bound = match claimed {
             Exponent::AtMost(bound) | Exponent::AtLeast(bound) | Exponent::Exactly(bound) => bound,

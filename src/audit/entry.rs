@@ -1,20 +1,7 @@
 //! What an audit says of one statement (or one part of it) at one setting.
 
 use super::{Regime, Setting};
-
-/// A measured number and its 95 % confidence interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Estimate {
-    pub value: f64,
-    /// May be −∞: the networks were too few for a lower end.
-    pub low: f64,
-    /// May be ∞.
-    pub high: f64,
-}
-
-impl Estimate {
-    pub const NONE: Estimate = Estimate { value: f64::NAN, low: f64::NAN, high: f64::NAN };
-}
+use crate::stats::Estimate;
 
 /// Whether the measurement bears a statement out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

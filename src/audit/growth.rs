@@ -1,8 +1,8 @@
 //! The growth of a measured number with d and with k, for statements that name an order and no constant.
 
 use super::claim::Exponent;
-use super::interval::{self, Point};
 use super::{Claim, Entry, Measured};
+use crate::stats::exponent::{self, Point};
 
 /// Two entries: the exponents of column `column`, by its `statistic` over the networks, in d (at equal k) and in k (at equal d).
 pub fn entries(
@@ -19,7 +19,7 @@ pub fn entries(
             |measured: &Measured| Point { group: group(measured), size: size(measured) as f64, sample: measured.column(column) };
         let points: Vec<Point> = all.iter().map(point).collect();
         let claim = Claim::across(all, &points, gamma, quantity).part(format!("exponent in {name}"));
-        claim.exponent(interval::exponent(&points, &statistic), claimed)
+        claim.exponent(exponent::exponent(&points, &statistic), claimed)
     };
     vec![exponent(width, dim, "d"), exponent(dim, width, "k")]
 }

@@ -14,7 +14,6 @@ pub mod file;
 pub mod flips;
 pub mod growth;
 pub mod hessian;
-pub mod interval;
 pub mod job;
 pub mod lanczos;
 pub mod memory;
@@ -29,8 +28,9 @@ pub mod variation;
 use crate::model::Activation;
 use crate::text::{differing, values_apart};
 
+pub use crate::stats::Estimate;
 pub use claim::Claim;
-pub use entry::{Entry, Estimate, Outcome, Verdict};
+pub use entry::{Entry, Outcome, Verdict};
 pub use network::Network;
 pub use options::Options;
 

@@ -5,9 +5,9 @@
 //! of the sign at that very step, and a longer one may flip it back: what is kept of a line are the drops at which the sign
 //! changes.
 
-use super::interval::probability;
 use super::network::norm;
 use super::{Estimate, Network};
+use crate::stats::interval::probability;
 
 /// Drops are searched from the smallest to the largest, on a grid that is geometric until neighbours lie at a distance of [`LONGEST`] in
 /// space, which changes a pre-activation by about as much, or by [`FINEST`]. Two changes of sign between neighbours are not seen.

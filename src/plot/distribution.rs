@@ -12,6 +12,7 @@ use super::layout::{Entry, Grid, Legend, Page, columns};
 use super::style::{self, CurveStyle};
 use crate::record::Sample;
 use crate::results::CellResults;
+use crate::stats::distinct;
 
 /// Most panels of a picture and most curves of a panel, besides the limit; of more dims or widths, these are evenly spread.
 const PANELS: usize = 6;
@@ -187,13 +188,6 @@ impl DistributionPicture<'_> {
         };
         (0..=POINTS).map(point).collect()
     }
-}
-
-fn distinct(values: impl Iterator<Item = usize>) -> Vec<usize> {
-    let mut values: Vec<usize> = values.collect();
-    values.sort_unstable();
-    values.dedup();
-    values
 }
 
 /// At most `most` of `values`, evenly spread, with the first and the last.

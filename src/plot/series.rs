@@ -2,6 +2,7 @@
 
 use crate::model::{Cell, INFINITE_WIDTH};
 use crate::results::Summary;
+use crate::stats::distinct;
 
 /// A measured quantity with the limits that its band is clipped to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,13 +114,6 @@ pub fn width_names(cells: &[(Cell, Summary)]) -> (&'static str, &'static str) {
 
 pub fn widths(cells: &[(Cell, Summary)]) -> Vec<usize> {
     distinct(cells.iter().map(|(cell, _)| cell.width))
-}
-
-fn distinct(values: impl Iterator<Item = usize>) -> Vec<usize> {
-    let mut values: Vec<usize> = values.collect();
-    values.sort_unstable();
-    values.dedup();
-    values
 }
 
 #[cfg(test)]

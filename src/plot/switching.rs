@@ -8,7 +8,8 @@ use super::frame::{Frame, widest};
 use super::layout::{Entry, Grid, Legend, Page};
 use super::style::{self, CurveStyle};
 use super::text;
-use crate::results::switching::{Along, Interval, Switching, Threshold};
+use crate::results::switching::{Along, Switching, Threshold};
+use crate::stats::Estimate;
 
 const PANEL: (f64, f64) = (200.0, 150.0);
 /// Half the distance between the two estimates of one depth.
@@ -96,7 +97,7 @@ fn draw_all(canvas: &mut Canvas, threshold: &Threshold, x: f64, height: &impl Fn
     }
 }
 
-fn draw_most(canvas: &mut Canvas, most: Interval, x: f64, height: &impl Fn(f64) -> f64, curve: CurveStyle) {
+fn draw_most(canvas: &mut Canvas, most: Estimate, x: f64, height: &impl Fn(f64) -> f64, curve: CurveStyle) {
     draw_bar(canvas, x, (most.low, most.high), height, curve);
     match most.value.is_finite() {
         true => curve.draw_marker(canvas, (x, height(most.value))),

@@ -5,13 +5,14 @@ use std::io::Write;
 use comfy_table::{CellAlignment, LineStyle, Table, presets};
 use serde::Serialize;
 
-use super::switching::{Along, Interval, Switching, switching};
+use super::switching::{Along, Switching, switching};
 use super::{CellResults, Results, Summary};
 use crate::experiment::Experiment;
 use crate::model::Activation;
 use crate::model::InputsLaw;
 use crate::model::cell::layers_label;
 use crate::model::{Cell, Direction, width_label};
+use crate::stats::Estimate;
 use crate::text::{short, shortened};
 
 /// At most this many networks whose hidden layers differ are named in a line.
@@ -233,7 +234,7 @@ fn thresholds(line: &Switching) -> String {
     table.set_header(["L", "all inputs switch at", "not all at", "networks failing there", "99 % switch at [95 %]"]);
     let beyond = |size: f64| if size.is_finite() { format!("{size:.0}") } else { "∞".to_string() };
     for threshold in &line.thresholds {
-        let Interval { value, low, high } = threshold.most;
+        let Estimate { value, low, high } = threshold.most;
         table.add_row([
             threshold.depth.to_string(),
             threshold.all.map_or("–".to_string(), |size| size.to_string()),
@@ -246,7 +247,7 @@ fn thresholds(line: &Switching) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let growth =
-        line.growth.map_or("it is within the grid at fewer than two depths".to_string(), |Interval { value, low, high }| {
+        line.growth.map_or("it is within the grid at fewer than two depths".to_string(), |Estimate { value, low, high }| {
             format!("the 99 % size grows by a factor of {value:.2} [{low:.2}, {high:.2}] a layer")
         });
     let held_size = width_label(line.held);

@@ -4,10 +4,10 @@
 //! twice: over the pooled samples (the paper's band), and over the per-network means (`*_std_networks`), which is the one that gives
 //! standard errors: std_networks / √networks.
 //!
-//! Means are plain f64 sums, standard deviations take a second pass over the deviations from the mean. Quantiles are those of
-//! Hyndman & Fan (1996), type 7: linear interpolation of the order statistics at (n − 1)·q, the default of NumPy and R.
+//! Means, standard deviations and quantiles are those of [`moments`](crate::stats::moments).
 
 use crate::record::{Sample, Status, UnitRecord};
+use crate::stats::moments::{mean, mean_and_std, quantile};
 
 /// The summary of a cell. A statistic of no samples is NaN. Standard deviations have the divisor n − 1, and are NaN at n = 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -88,33 +88,6 @@ fn found_steps<'a>(samples: impl Iterator<Item = &'a Sample>) -> impl Iterator<I
 fn std_of_networks(records: &[UnitRecord], network_mean: impl Fn(&UnitRecord) -> f64) -> f64 {
     let means: Vec<f64> = records.iter().filter(|record| !record.samples.is_empty()).map(network_mean).collect();
     mean_and_std(means.into_iter().filter(|mean| !mean.is_nan())).std
-}
-
-struct MeanAndStd {
-    mean: f64,
-    std: f64,
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (count, sum) = values.fold((0u64, 0.0), |(count, sum), value| (count + 1, sum + value));
-    sum / count as f64
-}
-
-/// Mean and (n − 1)-divisor standard deviation, in two passes.
-fn mean_and_std(values: impl Iterator<Item = f64> + Clone) -> MeanAndStd {
-    let mean = mean(values.clone());
-    let (count, squares) = values.fold((0u64, 0.0), |(count, squares), value| (count + 1, squares + (value - mean).powi(2)));
-    let std = if count < 2 { f64::NAN } else { (squares / (count - 1) as f64).sqrt() };
-    MeanAndStd { mean, std }
-}
-
-/// The quantile of type 7 at `q` in [0, 1] of ascending values; NaN if there are none.
-fn quantile(ascending: &[f64], q: f64) -> f64 {
-    let Some(last) = ascending.len().checked_sub(1) else { return f64::NAN };
-    let position = last as f64 * q;
-    let below = position.floor() as usize;
-    let above = (below + 1).min(last);
-    ascending[below] + (ascending[above] - ascending[below]) * (position - below as f64)
 }
 
 #[cfg(test)]

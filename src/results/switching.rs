@@ -8,30 +8,22 @@
 //!   largest size with an input that did not; above how far depends on the sample. With none of n networks failing, the share of
 //!   networks with an input that does not switch is below 1 − 0.05^(1/n) at 95 % (Clopper–Pearson, one-sided, networks as
 //!   clusters).
-//! - *99 %*: where the fraction last rises through [`LEVEL`], interpolated in log size. Its interval has the percentiles 2.5 and
-//!   97.5 over resampled networks, each cell on its own. It does not depend on the size of the sample, so it is the one that depths
+//! - *99 %*: where the fraction last rises through [`LEVEL`], interpolated in log size. Its interval is a bootstrap over networks, each cell on its own. It does not depend on the size of the sample, so it is the one that depths
 //!   are compared by: the growth is the factor a layer of the least-squares line of its logarithm against L, with the interval of
 //!   the same resamples. The error of the interpolation is not in it.
 
-use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::CellResults;
 use crate::model::INFINITE_WIDTH;
+use crate::stats::bootstrap::{RESAMPLES, generator, interval, resample};
+use crate::stats::slope::common_slope;
+use crate::stats::{Estimate, distinct};
 
 /// The fraction whose crossing is interpolated.
 pub const LEVEL: f64 = 0.99;
-const RESAMPLES: usize = 1000;
 /// 1 − the confidence of the one-sided bound on failures that were not seen.
 const UNSEEN: f64 = 0.05;
-
-/// A number and its 95 % interval; ∞ beyond the grid.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Interval {
-    pub value: f64,
-    pub low: f64,
-    pub high: f64,
-}
 
 /// What a line of the grid goes along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +46,7 @@ pub struct Threshold {
     pub unseen: f64,
     /// Where the fraction rises through [`LEVEL`]: the smallest size of the grid if it is above it everywhere, ∞ if below at the
     /// largest.
-    pub most: Interval,
+    pub most: Estimate,
 }
 
 /// The thresholds of all depths along one line.
@@ -69,7 +61,7 @@ pub struct Switching {
     pub thresholds: Vec<Threshold>,
     /// By what factor [`Threshold::most`] grows with each layer; `None` with fewer than two depths at which it lies within the
     /// grid.
-    pub growth: Option<Interval>,
+    pub growth: Option<Estimate>,
 }
 
 /// The thresholds over d and over k, where `cells`, which hold the samples of one direction, have at least two depths and three sizes.
@@ -95,8 +87,7 @@ impl Sample {
     }
 
     fn resampled(&self, generator: &mut Xoshiro256PlusPlus) -> f64 {
-        let count = self.switched.len();
-        fraction((0..count).map(|_| &self.switched[generator.random_range(0..count)]), count, self.inputs)
+        fraction(resample(&self.switched, generator), self.switched.len(), self.inputs)
     }
 
     fn has_failure(&self) -> bool {
@@ -139,20 +130,13 @@ fn line(cells: &[CellResults], along: Along) -> Option<Switching> {
     Some(thresholds(along, held, &depths, sizes, &samples?))
 }
 
-fn distinct(values: impl Iterator<Item = usize>) -> Vec<usize> {
-    let mut values: Vec<usize> = values.collect();
-    values.sort_unstable();
-    values.dedup();
-    values
-}
-
 /// `samples` are by depth, then size.
 fn thresholds(along: Along, held: usize, depths: &[usize], sizes: Vec<usize>, samples: &[Vec<Sample>]) -> Switching {
     let crossings = |fraction: &mut dyn FnMut(&Sample) -> f64| -> Vec<f64> {
         samples.iter().map(|line| crossing(&sizes, &line.iter().map(&mut *fraction).collect::<Vec<_>>())).collect()
     };
     let values = crossings(&mut Sample::fraction);
-    let mut generator = Xoshiro256PlusPlus::seed_from_u64(RESAMPLES as u64);
+    let mut generator = generator();
     let draws: Vec<Vec<f64>> = (0..RESAMPLES).map(|_| crossings(&mut |sample| sample.resampled(&mut generator))).collect();
     let threshold = |(index, (&depth, line)): (usize, (&usize, &Vec<Sample>))| {
         let last_failing = line.iter().rposition(Sample::has_failure);
@@ -173,14 +157,6 @@ fn thresholds(along: Along, held: usize, depths: &[usize], sizes: Vec<usize>, sa
     Switching { along, held, sizes, thresholds, growth }
 }
 
-/// The percentiles 2.5 and 97.5 of `draws` around `value`.
-fn interval(value: f64, draws: impl Iterator<Item = f64>) -> Interval {
-    let mut draws: Vec<f64> = draws.collect();
-    draws.sort_by(f64::total_cmp);
-    let at = |share: f64| draws.get(((draws.len() as f64 - 1.0) * share).round() as usize).copied().unwrap_or(f64::NAN);
-    Interval { value, low: at(0.025), high: at(0.975) }
-}
-
 /// Where `fractions` last rise through [`LEVEL`].
 fn crossing(sizes: &[usize], fractions: &[f64]) -> f64 {
     let Some(below) = fractions.iter().rposition(|&fraction| fraction < LEVEL) else { return sizes[0] as f64 };
@@ -199,11 +175,7 @@ fn growth(depths: &[usize], crossings: &[f64], smallest: f64) -> Option<f64> {
         .filter(|(_, crossing)| inside(crossing))
         .map(|(&depth, crossing)| (depth as f64, crossing.ln()))
         .collect();
-    let count = points.len() as f64;
-    let (mean_x, mean_y) = (points.iter().map(|p| p.0).sum::<f64>() / count, points.iter().map(|p| p.1).sum::<f64>() / count);
-    let covariance: f64 = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
-    let variance: f64 = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
-    (points.len() >= 2).then(|| (covariance / variance).exp())
+    common_slope(&[points]).map(f64::exp)
 }
 
 #[cfg(test)]

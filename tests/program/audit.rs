@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::jobs::{finish, job, stderr};
-use advstep_hpc::audit::{Network, Setting, interval, statements};
+use advstep_hpc::audit::{Network, Setting, statements};
 use advstep_hpc::model::Activation;
 use advstep_hpc::results::first_difference;
+use advstep_hpc::stats::interval;
 use ndarray_linalg::SVD;
 use statrs::distribution::{ContinuousCDF, Normal};
 

@@ -1,7 +1,8 @@
 //! Equation (2), |f(x)| = O(1): the growth of |f(x)| with d and with k.
 
 use crate::audit::claim::Exponent;
-use crate::audit::{Entry, Measured, Network, Setting, Statement, growth, interval};
+use crate::audit::{Entry, Measured, Network, Setting, Statement, growth};
+use crate::stats::interval;
 
 pub struct Equation2;
 

@@ -2,7 +2,8 @@
 
 use crate::audit::claim::Exponent;
 use crate::audit::network::norm;
-use crate::audit::{Entry, Measured, Network, Setting, Statement, growth, interval};
+use crate::audit::{Entry, Measured, Network, Setting, Statement, growth};
+use crate::stats::interval;
 
 pub struct Equation3;
 

@@ -5,10 +5,11 @@ use rand::distr::Distribution;
 
 use crate::audit::claim::Exponent;
 use crate::audit::hessian::operator_norm;
-use crate::audit::interval::{Point, comparable, exponent, quantile, sample_quantile};
 use crate::audit::network::Purpose;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 use crate::random::normal::StandardNormal;
+use crate::stats::exponent::{Point, comparable, exponent};
+use crate::stats::interval::{quantile, sample_quantile};
 
 pub struct Equation4;
 

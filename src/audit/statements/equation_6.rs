@@ -1,11 +1,12 @@
 //! Equations (6) and (9): how far ∇f moves on the microscopic, mesoscopic and macroscopic scale.
 
 use crate::audit::claim::Exponent;
-use crate::audit::interval::{Point, exponent, quantile, sample_quantile};
 use crate::audit::network::norm;
 use crate::audit::table::number;
 use crate::audit::variation::{Bracket, Effort, at};
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
+use crate::stats::exponent::{Point, exponent};
+use crate::stats::interval::{quantile, sample_quantile};
 
 pub struct Equation6;
 

@@ -1,9 +1,10 @@
 //! What Theorems 1 and 2 share: the smallest constant of their step, and the length of that step.
 
 use crate::audit::claim::Exponent;
-use crate::audit::interval::{Point, exponent, quantile, sample_quantile};
 use crate::audit::step_constant::{CHANGES, LARGEST, Line, root_log, smallest_drop};
 use crate::audit::{Claim, Entry, Estimate, Measured, Network, Setting};
+use crate::stats::exponent::{Point, exponent};
+use crate::stats::interval::{quantile, sample_quantile};
 
 /// The line is evaluated at about 500 points.
 pub fn cost(setting: &Setting) -> f64 {

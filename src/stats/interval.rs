@@ -1,14 +1,8 @@
 //! Confidence intervals at 95 %, without assumptions on laws.
 
-use rand::Rng;
-use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::SeedableRng;
 use statrs::distribution::{Beta, Binomial, ContinuousCDF, DiscreteCDF};
 
-use super::Estimate;
-
-/// Probability that an interval misses on one given side.
-const SIDE: f64 = 0.025;
+use super::{Estimate, SIDE};
 
 /// A probability from `hits` in `trials` (Clopper and Pearson 1934: the coverage is at least 95 %, whatever the probability).
 pub fn probability(hits: u64, trials: u64) -> Estimate {
@@ -18,18 +12,8 @@ pub fn probability(hits: u64, trials: u64) -> Estimate {
     Estimate { value: x / n, low, high }
 }
 
-/// The quantile of Beta(a, b), by bisection.
 fn beta_quantile(a: f64, b: f64, probability: f64) -> f64 {
-    let beta = Beta::new(a, b).expect("both parameters are positive");
-    let (mut low, mut high) = (0.0, 1.0);
-    for _ in 0..100 {
-        let middle = 0.5 * (low + high);
-        match beta.cdf(middle) < probability {
-            true => low = middle,
-            false => high = middle,
-        }
-    }
-    0.5 * (low + high)
+    Beta::new(a, b).expect("both parameters are positive").inverse_cdf(probability)
 }
 
 /// Fewest trials of which none may fail for [`probability`] to show that the failure probability is at most `gamma`.
@@ -76,90 +60,11 @@ fn rank_of(level: f64, n: usize) -> usize {
     ((n as f64 * level - 1e-9).ceil() as usize).clamp(1, n)
 }
 
-/// A sample at one size, for [`exponent`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct Point {
-    /// Points of different groups (such as widths) may lie on different lines, which all have the same slope.
-    pub group: usize,
-    /// The size, such as d.
-    pub size: f64,
-    /// The number of each network.
-    pub sample: Vec<f64>,
-}
-
-/// The exponent e in statistic ~ size^e: the common slope of log statistic against log size, by least squares in each group. Its interval
-/// has the percentiles 2.5 and 97.5 of 1000 bootstrap samples of the networks at each point.
-///
-/// Exponents are of large sizes: points of groups and sizes below 10 are left out.
-///
-/// # Errors
-/// Why there is none: no group has two sizes, or a statistic has no logarithm.
-pub fn exponent(points: &[Point], statistic: impl Fn(&[f64]) -> f64) -> Result<Estimate, &'static str> {
-    if comparable(points).next().is_none() {
-        return Err("there are not two sizes to compare at d and k of 10 or more");
-    }
-    let points: Vec<Point> = points.iter().filter(|point| is_large(point)).cloned().collect();
-    bootstrap(&points, statistic).ok_or("the number is 0 or infinite at some size, and has no logarithm")
-}
-
-/// The points that tell an exponent: of 10 or more in size and group, with another size in their group.
-pub fn comparable(points: &[Point]) -> impl Iterator<Item = &Point> {
-    points.iter().filter(|point| {
-        let is_other = |other: &&Point| is_large(other) && other.group == point.group && other.size != point.size;
-        is_large(point) && points.iter().any(|other| is_other(&other))
-    })
-}
-
-fn is_large(point: &Point) -> bool {
-    const LEAST: usize = 10;
-    point.group >= LEAST && point.size >= LEAST as f64
-}
-
-fn bootstrap(points: &[Point], statistic: impl Fn(&[f64]) -> f64) -> Option<Estimate> {
-    const RESAMPLES: usize = 1000;
-    let logs: Vec<f64> = points.iter().map(|point| statistic(&point.sample).ln()).collect();
-    let value = slope(points, &logs)?;
-    let mut generator = Xoshiro256PlusPlus::seed_from_u64(0x0e_c0_de);
-    let mut resampled = |sample: &[f64]| -> Vec<f64> {
-        let index = |random: u64| ((u128::from(random) * sample.len() as u128) >> 64) as usize;
-        (0..sample.len()).map(|_| sample[index(generator.next_u64())]).collect()
-    };
-    let slopes = (0..RESAMPLES).filter_map(|_| {
-        let logs: Vec<f64> = points.iter().map(|point| statistic(&resampled(&point.sample)).ln()).collect();
-        slope(points, &logs)
-    });
-    let mut slopes: Vec<f64> = slopes.collect();
-    // Those without a slope might lie on either side.
-    if ((RESAMPLES - slopes.len()) as f64) > SIDE * RESAMPLES as f64 {
-        return None;
-    }
-    slopes.sort_by(f64::total_cmp);
-    let at = |level: f64| slopes[((slopes.len() as f64 * level) as usize).min(slopes.len() - 1)];
-    Some(Estimate { value, low: at(SIDE), high: at(1.0 - SIDE) })
-}
-
-/// The common slope of `logs` against the logarithms of the sizes.
-fn slope(points: &[Point], logs: &[f64]) -> Option<f64> {
-    let mut groups: Vec<usize> = points.iter().map(|point| point.group).collect();
-    groups.sort_unstable();
-    groups.dedup();
-    let (mut xy, mut xx) = (0.0, 0.0);
-    for group in groups {
-        let members =
-            || points.iter().zip(logs).filter(|(point, _)| point.group == group).map(|(point, log)| (point.size.ln(), log));
-        let count = members().count() as f64;
-        let (mean_x, mean_y) = (members().map(|(x, _)| x).sum::<f64>() / count, members().map(|(_, y)| y).sum::<f64>() / count);
-        for (x, y) in members() {
-            xy += (x - mean_x) * (y - mean_y);
-            xx += (x - mean_x).powi(2);
-        }
-    }
-    let slope = xy / xx;
-    slope.is_finite().then_some(slope)
-}
-
 #[cfg(test)]
 mod tests {
+    use rand::Rng;
+    use rand_xoshiro::Xoshiro256PlusPlus;
+    use rand_xoshiro::rand_core::SeedableRng;
     use statrs::distribution::Discrete;
 
     use super::*;
@@ -223,26 +128,6 @@ mod tests {
         }
     }
 
-    /// Quantiles at 0.9 of 100 exponential numbers times d^(−1/2) at three d. A bootstrap of so few is not exact: of 200 intervals
-    /// 178 or more are to cover −1/2, four standard errors below 95 %.
-    #[test]
-    fn the_interval_of_an_exponent_covers_it_nearly_as_often_as_it_says() {
-        let mut generator = Xoshiro256PlusPlus::seed_from_u64(17);
-        let mut exponential = || -((generator.next_u64() as f64 + 0.5) / 2_f64.powi(64)).ln();
-        let covered = (0..200).filter(|_| {
-            let point = |size: f64, exponential: &mut dyn FnMut() -> f64| Point {
-                group: 10,
-                size,
-                sample: (0..100).map(|_| exponential() / size.sqrt()).collect(),
-            };
-            let points = [50.0, 150.0, 500.0].map(|size| point(size, &mut exponential));
-            let found = exponent(&points, |sample| sample_quantile(sample, 0.9)).unwrap();
-            found.low <= -0.5 && -0.5 <= found.high
-        });
-        let covered = covered.count();
-        assert!((178..=199).contains(&covered), "{covered} of 200");
-    }
-
     /// Tails of many networks are found without walking through the ranks, and are those of the walk.
     #[test]
     fn ranks_are_those_of_a_walk() {
@@ -257,21 +142,5 @@ mod tests {
                 assert_eq!(found.high, high.map_or(f64::INFINITY, f64::from), "{level} of {n}");
             }
         }
-    }
-
-    #[test]
-    fn exponents_of_power_laws_are_found() {
-        let point = |group: usize, size: f64, factor: f64| {
-            let sample = (0..50).map(|i| factor * size.powf(-0.5) * (1.0 + 0.01 * f64::from(i % 7))).collect();
-            Point { group, size, sample }
-        };
-        let points = [point(10, 10.0, 1.0), point(10, 100.0, 1.0), point(15, 20.0, 9.0), point(15, 50.0, 9.0)];
-        let mean = |sample: &[f64]| sample.iter().sum::<f64>() / sample.len() as f64;
-        let found = exponent(&points, mean).unwrap();
-        assert!((found.value + 0.5).abs() < 1e-12 && found.low < -0.5 && found.high > -0.5 && found.high - found.low < 0.01);
-        let with_small = [&points[..], &[point(10, 2.0, 5.0), point(2, 10.0, 1.0), point(2, 20.0, 3.0)]].concat();
-        assert_eq!(exponent(&with_small, mean), Ok(found));
-        assert!(exponent(&points[..1], mean).unwrap_err().contains("two sizes"));
-        assert!([-1.0, 0.0, f64::INFINITY].iter().all(|&x| exponent(&points, |_| x).unwrap_err().contains("no logarithm")));
     }
 }

@@ -1,0 +1,58 @@
+//! Means, standard deviations and quantiles of samples.
+
+/// Mean, and standard deviation with divisor n − 1 (NaN at n = 1).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MeanAndStd {
+    pub mean: f64,
+    pub std: f64,
+}
+
+/// The mean; NaN of nothing.
+pub fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (count, sum) = values.fold((0u64, 0.0), |(count, sum), value| (count + 1, sum + value));
+    sum / count as f64
+}
+
+/// Mean and standard deviation in two passes: a plain sum, then the squares of the deviations from the mean.
+pub fn mean_and_std(values: impl Iterator<Item = f64> + Clone) -> MeanAndStd {
+    let mean = mean(values.clone());
+    let (count, squares) = values.fold((0u64, 0.0), |(count, squares), value| (count + 1, squares + (value - mean).powi(2)));
+    let std = if count < 2 { f64::NAN } else { (squares / (count - 1) as f64).sqrt() };
+    MeanAndStd { mean, std }
+}
+
+/// The quantile at `q` in [0, 1] of ascending values: linear interpolation of the order statistics at (n − 1)·q (Hyndman & Fan 1996, type 7,
+/// the default of NumPy and R). NaN if there are no values.
+pub fn quantile(ascending: &[f64], q: f64) -> f64 {
+    let Some(last) = ascending.len().checked_sub(1) else { return f64::NAN };
+    let position = last as f64 * q;
+    let below = position.floor() as usize;
+    let above = (below + 1).min(last);
+    if ascending[below] == ascending[above] {
+        return ascending[below];
+    }
+    ascending[below] + (ascending[above] - ascending[below]) * (position - below as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use statrs::statistics::Statistics;
+
+    use super::*;
+
+    #[test]
+    fn moments_agree_with_statrs_on_an_offset_cloud() {
+        let values: Vec<f64> = (0..1000).map(|i| 1e6 + f64::from(i * 7919 % 1000) / 1000.0).collect();
+        let found = mean_and_std(values.iter().copied());
+        assert!((found.mean - (&values).mean()).abs() < 1e-9 && (found.std / (&values).std_dev() - 1.0).abs() < 1e-9);
+        assert!(mean(std::iter::empty()).is_nan() && mean_and_std([1.0].into_iter()).std.is_nan());
+    }
+
+    #[test]
+    fn quantiles_are_interpolated() {
+        let values = [1.0, 2.0, 4.0, 8.0, 16.0];
+        assert_eq!([0.0, 0.25, 0.5, 0.6, 1.0].map(|q| quantile(&values, q)), [1.0, 2.0, 4.0, 5.6000000000000005, 16.0]);
+        assert!(quantile(&[], 0.5).is_nan());
+        assert_eq!(quantile(&[1.0, f64::INFINITY, f64::INFINITY], 0.9), f64::INFINITY);
+    }
+}
