@@ -1,4 +1,4 @@
-//! Errors a user reads: what is wrong (why it is wrong) what to do.
+//! Errors a user reads: `error: what is wrong: why`, then `help: what to do`.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ pub const EXIT_BAD_INPUT: i32 = 2;
 /// Exit code of a run that was stopped on purpose and can be started again: `EX_TEMPFAIL` of `sysexits.h`.
 pub const EXIT_AGAIN: i32 = 75;
 
-/// Input that is refused. Displayed as `what (why) remedy`; the process exits with [`EXIT_BAD_INPUT`].
+/// Refused input. Displays as `what: why`; [`report`] adds the remedy. The process exits with [`EXIT_BAD_INPUT`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct BadInput {
     /// What is wrong, e.g. `--widths holds 0`.
@@ -28,8 +28,29 @@ impl BadInput {
 
 impl fmt::Display for BadInput {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} ({}) {}", self.what, self.why, self.remedy)
+        write!(out, "{}: {}", self.what, self.why)
     }
+}
+
+/// A failure during the work for which there is a remedy; the process exits with [`EXIT_FAILED`].
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct Failed {
+    /// What failed, e.g. `cannot write x.h5`.
+    pub what: String,
+    pub remedy: String,
+    /// Why.
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// What the user reads: `error: what: why`, then `help: what to do` if the error has a remedy. `origin` names the rank, e.g. `rank 3 of 7: `.
+pub fn report(error: &anyhow::Error, origin: &str) -> String {
+    let remedy = error.chain().find_map(|cause| {
+        let bad_input = cause.downcast_ref::<BadInput>().map(|bad| &bad.remedy);
+        bad_input.or_else(|| Some(&cause.downcast_ref::<Failed>()?.remedy))
+    });
+    let help = remedy.map_or_else(String::new, |remedy| format!("\nhelp: {remedy}"));
+    format!("error: {origin}{error:#}{help}")
 }
 
 /// The exit code for an error: bad input anywhere in its chain makes it [`EXIT_BAD_INPUT`].

@@ -13,7 +13,7 @@ use std::thread;
 use anyhow::Error;
 
 use super::Comm;
-use crate::error::{EXIT_FAILED, exit_code};
+use crate::error::{EXIT_FAILED, exit_code, report};
 use crate::machine::terminal;
 
 /// An error that has been printed already, by this rank or another: what is left is the exit code.
@@ -52,7 +52,7 @@ pub fn agree<T>(comm: &dyn Comm, local: anyhow::Result<T>) -> anyhow::Result<T> 
         && !error.is::<Reported>()
     {
         // What rank 0 refuses concerns the job, not the rank.
-        terminal::write_last(&if rank == 0 { line(None, &error) } else { line(Some((comm.rank(), comm.size())), &error) });
+        terminal::write_last(&if rank == 0 { lines(None, &error) } else { lines(Some((comm.rank(), comm.size())), &error) });
     }
     comm.barrier();
     Err(Reported { code: (first & 0xffff_ffff) as i32 }.into())
@@ -62,7 +62,7 @@ pub fn agree<T>(comm: &dyn Comm, local: anyhow::Result<T>) -> anyhow::Result<T> 
 pub fn end_job(comm: &dyn Comm, failure: &Failure) -> ! {
     match failure {
         Failure::Error(error) => {
-            terminal::write_last(&line(Some((comm.rank(), comm.size())), error));
+            terminal::write_last(&lines(Some((comm.rank(), comm.size())), error));
             comm.abort(exit_code(error))
         }
         Failure::Panicked => comm.abort(EXIT_FAILED),
@@ -78,7 +78,10 @@ pub fn end_job_on_panic(comm: &dyn Comm) {
     panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
         let place = info.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
         let message = text(info.payload());
-        terminal::write_last(&format!("advstep-hpc:{} error: panic: {message} (a bug{place}) please report it", of(rank, size)));
+        terminal::write_last(&format!(
+            "error: {}panic{place}: {message}\nhelp: this is a bug; please report it with this output",
+            of(rank, size)
+        ));
         let backtrace = Backtrace::capture();
         if backtrace.status() == BacktraceStatus::Captured {
             terminal::write_last(&backtrace.to_string());
@@ -95,7 +98,7 @@ pub fn conclude(outcome: anyhow::Result<()>) -> ExitCode {
     let code = match error.downcast_ref::<Reported>() {
         Some(reported) => reported.code,
         None => {
-            terminal::write_last(&line(None, &error));
+            terminal::write_last(&lines(None, &error));
             exit_code(&error)
         }
     };
@@ -112,14 +115,13 @@ fn abort(code: i32) -> ! {
     super::leave(code)
 }
 
-/// `advstep-hpc: rank 3 of 7: error: …`; no rank in a job of one, or where the rank does not matter.
-fn line(rank: Option<(usize, usize)>, error: &Error) -> String {
-    let rank = rank.map_or_else(String::new, |(rank, size)| of(rank, size));
-    format!("advstep-hpc:{rank} error: {error:#}")
+/// The report of an error; it names no rank in a job of one, or where the rank does not matter.
+fn lines(rank: Option<(usize, usize)>, error: &Error) -> String {
+    report(error, &rank.map_or_else(String::new, |(rank, size)| of(rank, size)))
 }
 
 fn of(rank: usize, size: usize) -> String {
-    if size == 1 { String::new() } else { format!(" rank {rank} of {size}:") }
+    if size == 1 { String::new() } else { format!("rank {rank} of {size}: ") }
 }
 
 /// The message of a panic.
@@ -146,8 +148,9 @@ mod tests {
     #[test]
     fn messages_name_the_rank_of_a_parallel_job_only() {
         let error = anyhow::anyhow!("disk full").context("cannot write x.h5");
-        assert_eq!(line(Some((3, 7)), &error), "advstep-hpc: rank 3 of 7: error: cannot write x.h5: disk full");
-        assert_eq!(line(Some((0, 1)), &error), "advstep-hpc: error: cannot write x.h5: disk full");
-        assert_eq!(line(None, &error), "advstep-hpc: error: cannot write x.h5: disk full");
+        assert_eq!(lines(Some((3, 7)), &error), "error: rank 3 of 7: cannot write x.h5: disk full");
+        assert_eq!(lines(Some((0, 1)), &error), "error: cannot write x.h5: disk full");
+        let refused = BadInput::new("--widths holds 0", "a layer needs a neuron", "give widths of 1 or more").into();
+        assert_eq!(lines(None, &refused), "error: --widths holds 0: a layer needs a neuron\nhelp: give widths of 1 or more");
     }
 }

@@ -41,5 +41,5 @@ impl Trouble {
 
 /// Says what went wrong, even to those who want no progress.
 pub fn warn(text: &str) {
-    terminal::say(&format!("advstep-hpc: {text}"));
+    terminal::say(&format!("warning: {text}"));
 }

@@ -14,6 +14,8 @@ pub const VERSION: u32 = 4;
 pub const OLDEST_VERSION: u32 = 2;
 /// Root attribute: [`SCIENCE_VERSION`](crate::measure::SCIENCE_VERSION) of the program that computed the samples.
 pub const SCIENCE_VERSION: &str = "science_version";
+/// Root attribute: [`VERSION`](crate::method::VERSION) of the rule that picked engine and search.
+pub const METHOD_VERSION: &str = "method_version";
 /// Root attribute `program`.
 pub const PROGRAM: &str = env!("CARGO_PKG_NAME");
 /// Status of the samples of a cell that is not in a partial file.

@@ -14,6 +14,7 @@ use crate::experiment::Experiment;
 use crate::files::attribute::{set_flags, set_number, set_text};
 use crate::files::{self, Existing, place, seal};
 use crate::measure::SCIENCE_VERSION;
+use crate::method;
 use crate::model::{Cell, Direction, INFINITE_WIDTH};
 use crate::record::Sample;
 
@@ -96,6 +97,7 @@ fn write_root_attributes(file: &File, results: &Results) -> anyhow::Result<()> {
     set_text(file, "experiment", &results.experiment.to_toml())?;
     set_number(file, "seed", results.experiment.seed)?;
     set_number(file, schema::SCIENCE_VERSION, SCIENCE_VERSION)?;
+    set_number(file, schema::METHOD_VERSION, method::VERSION)?;
     set_number(file, "complete", u8::from(results.is_complete()))
 }
 
