@@ -36,7 +36,7 @@ fn run(experiment: &Experiment, plan: &CellPlan, threads: usize) -> (Vec<UnitRec
                     if network >= experiment.networks {
                         return;
                     }
-                    let record = measure(experiment, plan, Unit { cell: 0, network }).unwrap();
+                    let record = measure(experiment, &plan.run, Unit { cell: 0, network }).unwrap();
                     records.lock().expect("no thread panics").push(record);
                 }
             });
@@ -114,18 +114,18 @@ fn main() {
     let means: Vec<f64> = records.iter().map(|record| mean_and_error(&steps(record)).0).filter(|mean| mean.is_finite()).collect();
     let samples = || records.iter().flat_map(|record| &record.samples);
     let points = samples().map(|sample| f64::from(sample.evaluations)).sum::<f64>() / samples().count() as f64;
-    let scanned = if plan.search == SearchName::Scan { points } else { 0.0 };
+    let scanned = if plan.run.method.search == SearchName::Scan { points } else { 0.0 };
     let _kept = KeepLarge::new();
     // After the run, one thread alone: two units to warm up, then the mean of a few.
     let profiles: Vec<_> =
-        (0..5).map(|network| profile::profile(&experiment, &plan, network % experiment.networks)).skip(2).collect();
+        (0..5).map(|network| profile::profile(&experiment, &plan.run, network % experiment.networks)).skip(2).collect();
     let stage = |of: fn(&profile::Profile) -> std::time::Duration| {
         profiles.iter().map(|profile| of(profile).as_secs_f64()).sum::<f64>() / profiles.len() as f64
     };
     let mean = |of: fn(&profile::Profile) -> f64| profiles.iter().map(of).sum::<f64>() / profiles.len() as f64;
     let counted = [mean(|profile| profile.flops), mean(|profile| profile.vector_numbers)];
     let inputs = experiment.inputs as f64;
-    let [flops, normals, bytes] = match plan.engine.name() {
+    let [flops, normals, bytes] = match plan.run.method.engine.name() {
         "dense" => least_dense_work(cell, inputs, scanned),
         _ => least_implicit_work(cell, inputs, scanned, counted, threads),
     };
@@ -141,8 +141,8 @@ fn main() {
         "fraction_error": fraction_error,
         "step_mean": step,
         "step_error": step_error,
-        "engine": plan.engine.name(),
-        "search": plan.search.name(),
+        "engine": plan.run.method.engine.name(),
+        "search": plan.run.method.search.name(),
         "evaluations": points,
         "flops": flops,
         "normals": normals,

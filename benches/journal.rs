@@ -8,18 +8,17 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use advstep_hpc::commands::run::Run;
 use advstep_hpc::experiment::Experiment;
 use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::files::Target;
-use advstep_hpc::job::Resources;
+use advstep_hpc::job::journal::{Header, Journal};
+use advstep_hpc::job::{Client, Resources, Store, Task};
 use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::measure::measure;
 use advstep_hpc::model::Unit;
-use advstep_hpc::plan::{self, Plan};
-use advstep_hpc::record::UnitRecord;
-use advstep_hpc::run::codec;
-use advstep_hpc::run::journal::{Header, Journal};
-use advstep_hpc::run::records::Records;
+use advstep_hpc::plan;
+use advstep_hpc::record::{UnitRecord, codec};
 
 const RANKS: usize = 64;
 const RESOURCES: Resources = Resources { threads: 1, memory: 1 << 45 };
@@ -32,7 +31,7 @@ const RECORDS: usize = 20_000;
 
 /// What rank 0's main thread does for units that are finished.
 struct Costs {
-    /// Processor seconds of a record: to take it in.
+    /// Processor seconds per record received: to check it and put it in its place.
     taken_in: f64,
     /// Units noted, and those of them that were in the journal at the end.
     units: usize,
@@ -44,31 +43,29 @@ struct Costs {
     elapsed: f64,
 }
 
-fn copy(record: &UnitRecord, network: usize) -> UnitRecord {
-    UnitRecord { unit: Unit { cell: 0, network }, ..record.clone() }
-}
-
 /// What it costs to journal units with records like `record`, `rate` of which are finished a second.
-fn costs(experiment: &Experiment, plan: &Plan, record: &UnitRecord, rate: f64) -> Costs {
-    let mut message = Vec::new();
-    (0..RECORDS).for_each(|network| codec::encode(&copy(record, network), &mut message));
-    let mut records = Records::new(1, RECORDS, record.samples.len());
+fn costs(experiment: &Experiment, record: &UnitRecord, rate: f64) -> Costs {
+    let run = Run::new(Experiment { networks: RECORDS, ..experiment.clone() }, None, RESOURCES).expect("it fits");
+    let result = codec::encode(&record.samples, record.seconds);
+    let mut store = Store::new(run.groups());
+    let task = |network| Task { group: 0, index: network };
     let begun = thread_time();
-    for frame in message.chunks(codec::record_bytes(record.samples.len())) {
-        records.insert(codec::decode(frame).expect("it was encoded").0).expect("each is inserted once");
+    for network in 0..RECORDS {
+        run.check(task(network), &result).expect("it is a record");
+        store.insert(task(network), result.clone()).expect("each is inserted once");
     }
     let taken_in = (thread_time() - begun).as_secs_f64() / RECORDS as f64;
 
     let directory = tempfile::TempDir::new_in(".").expect("the current directory can be written in");
     let target = Target::claim(&directory.path().join("bench.h5"), "--out", &[]).expect("it can be written in");
-    let mut journal = Journal::create(target, &Header::new(experiment, None, plan), RANKS).expect("there is room");
+    let mut journal = Journal::create(target, &Header(run.identity()), RANKS).expect("there is room");
     let (started, mut units) = (Instant::now(), 0);
     let (mut processor, mut passed) = (Duration::ZERO, Duration::ZERO);
     while started.elapsed().as_secs_f64() < SECONDS {
         let finished = (rate * started.elapsed().as_secs_f64()) as usize;
         let (begun, at) = (thread_time(), Instant::now());
-        (units..finished).for_each(|unit| journal.note(Unit { cell: 0, network: unit % RECORDS }));
-        journal.tend(&records).expect("there is room");
+        (units..finished).for_each(|unit| journal.note(task(unit % RECORDS)));
+        journal.tend(&store).expect("there is room");
         (processor, passed) = (processor + (thread_time() - begun), passed + at.elapsed());
         units = finished;
         sleep(NAP);
@@ -104,7 +101,7 @@ fn main() {
         }
         let seconds = (thread_time() - begun).as_secs_f64() / units as f64;
         let rate = RANKS as f64 / seconds;
-        let costs = costs(&experiment, &plan, &record, rate);
+        let costs = costs(&experiment, &record, rate);
         println!(
             "{depth:>3} {dim:>4} {width:>6} {:>9.3} {rate:>9.0} {:>13.2} {:>15.1} {:>13.3} {:>13.1} {:>14.1} {:>12.1}",
             1e3 * seconds,
@@ -123,9 +120,9 @@ fn main() {
         let plan = plan::plan(&experiment, RESOURCES).expect("it fits");
         let units = plan.cells.len() * plan.networks;
         let cheapest = plan.cells.iter().min_by(|a, b| a.cost.seconds.total_cmp(&b.cost.seconds)).expect("a preset has cells");
-        let record = measure(&experiment, cheapest, Unit { cell: 0, network: 0 }).unwrap();
+        let record = measure(&experiment, &cheapest.run, Unit { cell: 0, network: 0 }).unwrap();
         let job = plan.seconds() / RANKS as f64;
-        let costs = costs(&experiment, &plan, &record, units as f64 / job);
+        let costs = costs(&experiment, &record, units as f64 / job);
         println!("{:<6} {units:>7} {job:>25.1} {:>14.4}", preset.name(), 100.0 * costs.processor / costs.elapsed / RANKS as f64);
     }
 }

@@ -21,10 +21,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use advstep_hpc::commands::run::Run;
 use advstep_hpc::experiment::Experiment;
 use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::files::Target;
-use advstep_hpc::job::{Resources, assign};
+use advstep_hpc::job::journal::{Header, Journal, SHARE_OF_MAIN_THREAD};
+use advstep_hpc::job::{Client, Group, Resources, Store, Task, assign};
 use advstep_hpc::kernels::Level;
 use advstep_hpc::machine;
 use advstep_hpc::machine::clock::thread_time;
@@ -32,10 +34,7 @@ use advstep_hpc::measure::measure;
 use advstep_hpc::model::{Cell, EngineChoice, Unit};
 use advstep_hpc::plan::{CellPlan, Plan, memory, plan};
 use advstep_hpc::provenance::Versions;
-use advstep_hpc::record::{Sample, Status, UnitRecord};
-use advstep_hpc::run::codec;
-use advstep_hpc::run::journal::{Header, Journal, SHARE_OF_MAIN_THREAD};
-use advstep_hpc::run::records::Records;
+use advstep_hpc::record::{Sample, Status, codec};
 use serde_json::{Value, json};
 use unit_times::Measured;
 
@@ -129,35 +128,34 @@ fn strong_scaling() -> Value {
 fn seconds_per_network(cell: Cell, networks: usize, inputs: usize) -> f64 {
     let experiment = common::experiment(cell, networks, inputs, 2020, EngineChoice::Auto);
     let plan = common::plan_of(&experiment, 1);
-    let seconds = (0..networks).map(|network| measure(&experiment, &plan, Unit { cell: 0, network }).unwrap().seconds);
+    let seconds = (0..networks).map(|network| measure(&experiment, &plan.run, Unit { cell: 0, network }).unwrap().seconds);
     common::median(seconds.collect())
 }
 
-/// Processor seconds of rank 0 for a record of the experiment: to take it in, and to write it to the journal.
-fn record_seconds(experiment: &Experiment, plan: &Plan) -> (f64, f64) {
+/// Processor seconds of rank 0 per record of the experiment: to receive it, and to write it to the journal.
+fn record_seconds(experiment: &Experiment) -> (f64, f64) {
     const RECORDS: usize = 5000;
+    let resources = Resources { threads: 1, memory: 1 << 45 };
+    let run = Run::new(Experiment { networks: RECORDS, ..experiment.clone() }, None, resources).expect("it fits");
     let sample = Sample { step: 1.0, gradient_norm: 1.0, value: 1.0, status: Status::FoundExact, evaluations: 1 };
-    let samples = vec![sample; experiment.samples_of_network()];
-    let mut message = Vec::new();
-    for network in 0..RECORDS {
-        codec::encode(&UnitRecord { unit: Unit { cell: 0, network }, samples: samples.clone(), seconds: 0.0 }, &mut message);
-    }
-    let mut records = Records::new(1, RECORDS, samples.len());
+    let result = codec::encode(&vec![sample; experiment.samples_of_network()], 0.0);
+    let task = |network| Task { group: 0, index: network };
+    let mut store = Store::new(run.groups());
     let begun = thread_time();
-    for record in codec::decode_all(&message).expect("just encoded") {
-        records.insert(record).expect("each is inserted once");
+    for network in 0..RECORDS {
+        run.check(task(network), &result).expect("it is a record");
+        store.insert(task(network), result.clone()).expect("each is inserted once");
     }
     let taken_in = (thread_time() - begun).as_secs_f64() / RECORDS as f64;
 
     let directory = tempfile::TempDir::new_in(".").expect("the current directory can be written in");
-    let header = Header::new(experiment, None, plan);
     let target = Target::claim(&directory.path().join("scaling.h5"), "--out", &[]).expect("it can be written in");
-    let mut journal = Journal::create(target, &header, 64).expect("there is room");
+    let mut journal = Journal::create(target, &Header(run.identity()), 64).expect("there is room");
     let begun = thread_time();
-    (0..RECORDS).for_each(|network| journal.note(Unit { cell: 0, network }));
+    (0..RECORDS).for_each(|network| journal.note(task(network)));
     // The journal writes every 100 ms.
     std::thread::sleep(Duration::from_millis(200));
-    journal.tend(&records).expect("there is room");
+    journal.tend(&store).expect("there is room");
     let written = (thread_time() - begun).as_secs_f64() / (RECORDS - journal.waiting()) as f64;
     (taken_in, written)
 }
@@ -243,7 +241,7 @@ fn unit_times(experiment: &Experiment, plan: &Plan, lines: &[Measured]) -> UnitT
 /// Processor seconds of one network.
 fn unit_seconds(experiment: &Experiment, cell: &CellPlan, network: usize) -> f64 {
     let begun = thread_time();
-    measure(experiment, cell, Unit { cell: 0, network }).unwrap();
+    measure(experiment, &cell.run, Unit { cell: 0, network }).unwrap();
     (thread_time() - begun).as_secs_f64()
 }
 
@@ -251,11 +249,13 @@ fn unit_seconds(experiment: &Experiment, cell: &CellPlan, network: usize) -> f64
 fn simulate(times: &UnitTimes, networks: usize, ranks: usize, taken_in: f64) -> (f64, f64, f64) {
     let mut messages: Vec<(f64, usize)> = Vec::new();
     let mut busiest: f64 = 0.0;
-    for (rank, share) in assign::assign(&times.predicted, networks, ranks).iter().enumerate() {
+    let group = |seconds: &f64| Group { count: networks, seconds: *seconds, bytes: 0 };
+    let groups: Vec<Group> = times.predicted.iter().map(group).collect();
+    for (rank, share) in assign::assign(&groups, ranks).iter().enumerate() {
         let (mut now, mut waiting, mut sent) = (0.0, 0, 0.0);
-        for unit in share {
-            let index = (unit.cell * networks + unit.network) as u64;
-            now += times.actual[unit.cell] * (1.0 + times.spread * (2.0 * scatter(index) - 1.0));
+        for task in share {
+            let index = (task.group * networks + task.index) as u64;
+            now += times.actual[task.group] * (1.0 + times.spread * (2.0 * scatter(index) - 1.0));
             waiting += 1;
             if now - sent >= MESSAGE_AGE && rank > 0 {
                 messages.push((now, waiting));
@@ -280,7 +280,7 @@ fn prediction(measured: &str) -> Value {
     let plan = plan(&experiment, Resources { threads: 1, memory }).expect("the preset fits a rank");
     let lines = unit_times::read(Path::new(measured)).unwrap_or_else(|error| panic!("{error:#}"));
     let times = unit_times(&experiment, &plan, &lines);
-    let (taken_in, journalled) = record_seconds(&experiment, &plan);
+    let (taken_in, journalled) = record_seconds(&experiment);
     let end_of_run = end_of_run::end_of_run();
     let cells = plan.cells.len();
     println!(

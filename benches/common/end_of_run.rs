@@ -1,6 +1,6 @@
 //! The end of a run: what rank 0 does, alone, between the last record and the end of the program.
 //!
-//! Of a whole experiment: records into cells, statistics, the file (compressed, summed, synced, renamed), the table. Of a shard: its file.
+//! Of a whole experiment: records into cells, statistics, the file (compressed, summed, synced, renamed), the table. Of a shard: its journal is closed.
 //! Processor seconds are measured on experiments of few samples, of few samples in each of many cells, and of many in one, and go linearly beyond;
 //! the samples are those of real small networks. Bytes go to the disk at the rate at which a file is written and synced here, in the
 //! current directory.
@@ -12,20 +12,18 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use advstep_hpc::commands::run::Run;
 use advstep_hpc::experiment::Experiment;
 use advstep_hpc::experiment::Shard;
 use advstep_hpc::experiment::presets::Preset;
-use advstep_hpc::files::Existing;
-use advstep_hpc::job::Resources;
+use advstep_hpc::files::{Existing, Target};
+use advstep_hpc::job::journal::{Header, Journal};
+use advstep_hpc::job::{Client, Resources, Store, Task};
 use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::measure::measure;
 use advstep_hpc::model::{Cell, EngineChoice, Unit};
-use advstep_hpc::plan::{Plan, plan};
 use advstep_hpc::provenance::Provenance;
-use advstep_hpc::record::{Sample, UnitRecord};
-use advstep_hpc::results::{self, Results};
-use advstep_hpc::run::records::Records;
-use advstep_hpc::shard::file::{self as shard_file, ShardResults};
+use advstep_hpc::record::{Sample, codec};
 use serde::Serialize;
 use tempfile::TempDir;
 
@@ -113,7 +111,8 @@ fn samples_of_small_networks() -> Vec<Sample> {
     let samples = cells.into_iter().flat_map(|cell| {
         let experiment = common::experiment(cell, 2500, INPUTS, 2020, EngineChoice::Auto);
         let plan = common::plan_of(&experiment, 1);
-        (0..experiment.networks).flat_map(move |network| measure(&experiment, &plan, Unit { cell: 0, network }).unwrap().samples)
+        (0..experiment.networks)
+            .flat_map(move |network| measure(&experiment, &plan.run, Unit { cell: 0, network }).unwrap().samples)
     });
     samples.collect()
 }
@@ -164,54 +163,54 @@ struct Ended {
 
 /// Ends a run of `experiment`, and one of its shard 1 of 1, with samples from `pool` in turn; medians.
 fn ended(experiment: &Experiment, pool: &[Sample]) -> Ended {
-    let plan = plan(experiment, Resources { threads: 1, memory: 1 << 45 }).expect("the experiment fits");
+    let run = |shard| {
+        let resources = Resources { threads: 1, memory: 1 << 45 };
+        Run::new(experiment.clone(), shard, resources).expect("the experiment fits")
+    };
+    let (whole, shard) = (run(None), run(Some(Shard::new(1, 1).expect("it is one"))));
     let directory = TempDir::new_in(".").expect("the current directory can be written in");
     let path = |name| directory.path().join(name);
-    let whole: Vec<Took> = (0..ROUNDS).map(|_| end_of_whole(experiment, &plan, pool, &path("end.h5"))).collect();
-    let shard: Vec<Took> = (0..ROUNDS).map(|_| end_of_shard(experiment, &plan, pool, &path("end.shard"))).collect();
+    let of_whole: Vec<Took> = (0..ROUNDS).map(|_| end_of_whole(experiment, &whole, pool, &path("end.h5"))).collect();
+    let of_shard: Vec<Took> = (0..ROUNDS).map(|_| end_of_shard(experiment, &shard, pool, &path("end.shard"))).collect();
+    let cells = whole.groups().len();
     Ended {
-        cells: plan.cells.len(),
-        samples: plan.cells.len() * experiment.networks * experiment.inputs,
-        whole: Took::median(&whole),
-        shard: Took::median(&shard),
+        cells,
+        samples: cells * experiment.networks * experiment.inputs,
+        whole: Took::median(&of_whole),
+        shard: Took::median(&of_shard),
     }
 }
 
-/// All records of `experiment`, as rank 0 has them in the end.
-fn records(experiment: &Experiment, plan: &Plan, pool: &[Sample]) -> Records {
+/// All results of `run`, as rank 0 has them at the end, with samples from `pool`.
+fn store(experiment: &Experiment, run: &Run, pool: &[Sample]) -> Store {
     let mut samples = pool.iter().cycle();
-    let mut records = Records::new(plan.cells.len(), experiment.networks, experiment.inputs);
-    for cell in 0..plan.cells.len() {
-        for network in 0..experiment.networks {
-            let samples = samples.by_ref().take(experiment.inputs).copied().collect();
-            records.insert(UnitRecord { unit: Unit { cell, network }, samples, seconds: 1e-3 }).expect("each is inserted once");
+    let mut store = Store::new(run.groups());
+    for (group, tasks) in run.groups().iter().enumerate() {
+        for index in 0..tasks.count {
+            let samples: Vec<Sample> = samples.by_ref().take(experiment.samples_of_network()).copied().collect();
+            store.insert(Task { group, index }, codec::encode(&samples, 1e-3)).expect("each is inserted once");
         }
     }
-    records
+    store
 }
 
-/// What `run::root` does when all records are there.
-fn end_of_whole(experiment: &Experiment, plan: &Plan, pool: &[Sample], path: &Path) -> Took {
-    let mut records = records(experiment, plan, pool);
+/// What rank 0 does when all results of an experiment are there.
+fn end_of_whole(experiment: &Experiment, run: &Run, pool: &[Sample], path: &Path) -> Took {
+    let mut store = store(experiment, run, pool);
+    let target = Target::claim(path, "--out", &[]).expect("it can be written in");
     Took::of(path, move || {
-        let cells = records.take_finished_cells(plan);
-        let results = Results { experiment: experiment.clone(), cells, provenance: Provenance::default() };
-        results::write(path, Existing::Replace, &results).expect("there is room");
-        black_box(results::show::table(&results));
+        let product = run.product(&mut store, Provenance::default()).expect("everything is there").expect("a whole run has one");
+        product.write(&target, &[], Existing::Replace).expect("there is room");
+        black_box(product.text("end.h5"));
     })
 }
 
-/// The same for a shard.
-fn end_of_shard(experiment: &Experiment, plan: &Plan, pool: &[Sample], path: &Path) -> Took {
-    let mut records = records(experiment, plan, pool);
-    Took::of(path, move || {
-        let results = ShardResults {
-            shard: Shard::new(1, 1).expect("it is one"),
-            experiment: experiment.clone(),
-            methods: plan.cells.iter().map(|cell| (cell.engine, cell.search)).collect(),
-            provenance: Provenance::default(),
-            records: records.take_all(),
-        };
-        shard_file::write(path, Existing::Replace, &results).expect("there is room");
-    })
+/// The same of a shard, whose results are in its journal by then.
+fn end_of_shard(experiment: &Experiment, run: &Run, pool: &[Sample], path: &Path) -> Took {
+    let store = store(experiment, run, pool);
+    let target = Target::claim(path, "--out", &[]).expect("it can be written in");
+    let mut journal = Journal::create(target, &Header(run.identity()), 1).expect("there is room");
+    store.tasks().for_each(|task| journal.note(task));
+    journal.flush(&store).expect("there is room");
+    Took::of(path, move || journal.close(&store, "", Existing::Replace).expect("there is room"))
 }

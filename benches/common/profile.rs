@@ -1,15 +1,18 @@
-//! Where the time of a network goes: an engine that keeps time of each of its calls.
+//! Where the time of a network goes: an engine that times each of its calls.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use advstep_hpc::experiment::Experiment;
 use advstep_hpc::linalg::matmul::work;
 use advstep_hpc::machine::clock::thread_time;
-use advstep_hpc::measure::{self, samples};
-use advstep_hpc::model::Activation;
+use advstep_hpc::measure::{CellRun, directions, samples, shallow_samples};
+use advstep_hpc::model::{Activation, EngineName};
+use advstep_hpc::network::dense::Dense;
+use advstep_hpc::network::implicit::Implicit;
 use advstep_hpc::network::inputs::sphere_inputs;
-use advstep_hpc::network::{Engine, LineBlock, LinePoint, ValueAndGradient};
-use advstep_hpc::plan::CellPlan;
+use advstep_hpc::network::shallow::Shallow;
+use advstep_hpc::network::{Differentiated, Engine, LayerWeights, LineBlock, LinePoint, Lines, ValueAndGradient};
 use advstep_hpc::random::NetworkStreams;
 use ndarray::{Array2, ArrayView2};
 
@@ -30,67 +33,116 @@ pub struct Profile {
     pub vector_numbers: f64,
 }
 
-struct Timed<'a> {
-    engine: &'a mut dyn Engine<f32>,
-    profile: Profile,
+/// Thread time of the calls of one network.
+#[derive(Default)]
+struct Times {
+    gradient: Cell<Duration>,
+    directions: Cell<Duration>,
+    search: Cell<Duration>,
 }
 
-fn timed<R>(total: &mut Duration, work: impl FnOnce() -> R) -> R {
+fn timed<R>(total: &Cell<Duration>, work: impl FnOnce() -> R) -> R {
     let start = thread_time();
     let result = work();
-    *total += thread_time() - start;
+    total.set(total.get() + thread_time() - start);
     result
 }
 
-impl Engine<f32> for Timed<'_> {
-    fn depth(&self) -> usize {
-        self.engine.depth()
-    }
-    fn width(&self, layer: usize) -> usize {
-        self.engine.width(layer)
-    }
+/// An engine, or one of its later states, with the clocks of its calls.
+struct Timed<'a, E> {
+    inner: E,
+    times: &'a Times,
+}
+
+impl<E: Engine<f32>> Engine<f32> for Timed<'_, E> {
     fn activation(&self) -> Activation {
-        self.engine.activation()
+        self.inner.activation()
     }
     fn inputs(&self) -> ArrayView2<'_, f32> {
-        self.engine.inputs()
+        self.inner.inputs()
     }
-    fn readout(&mut self) -> Vec<f32> {
-        self.engine.readout()
+    fn differentiate(&mut self) -> (ValueAndGradient<f32>, impl Differentiated<f32>) {
+        let (result, inner) = timed(&self.times.gradient, || self.inner.differentiate());
+        (result, Timed { inner, times: self.times })
     }
-    fn value_and_gradient(&mut self) -> ValueAndGradient<f32> {
-        timed(&mut self.profile.gradient, || self.engine.value_and_gradient())
+}
+
+impl<E: Differentiated<f32>> Differentiated<f32> for Timed<'_, E> {
+    fn lines(&mut self, directions: Array2<f32>) -> impl Lines<f32> {
+        Timed { inner: timed(&self.times.directions, || self.inner.lines(directions)), times: self.times }
     }
     fn value_and_gradient_at(&mut self, x: ArrayView2<f32>) -> ValueAndGradient<f32> {
-        timed(&mut self.profile.gradient, || self.engine.value_and_gradient_at(x))
+        timed(&self.times.gradient, || self.inner.value_and_gradient_at(x))
     }
     fn linear_gradient(&mut self) -> Array2<f32> {
-        self.engine.linear_gradient()
+        self.inner.linear_gradient()
     }
-    fn set_directions(&mut self, directions: Array2<f32>) {
-        timed(&mut self.profile.directions, || self.engine.set_directions(directions))
+}
+
+impl<E: Lines<f32>> Lines<f32> for Timed<'_, E> {
+    fn depth(&self) -> usize {
+        self.inner.depth()
+    }
+    fn width(&self, layer: usize) -> usize {
+        self.inner.width(layer)
+    }
+    fn activation(&self) -> Activation {
+        self.inner.activation()
     }
     fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<f32>)) {
-        timed(&mut self.profile.search, || self.engine.visit_first_layer(visit))
+        timed(&self.times.search, || self.inner.visit_first_layer(visit))
     }
     fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64> {
-        timed(&mut self.profile.search, || self.engine.evaluate(points))
+        timed(&self.times.search, || self.inner.evaluate(points))
     }
-    fn layer_weights(&mut self, layer: usize) -> Option<Array2<f32>> {
-        self.engine.layer_weights(layer)
+    fn weights(&mut self) -> Option<&mut dyn LayerWeights<f32>> {
+        self.inner.weights()
     }
 }
 
 /// The profile of network `network` of the cell.
-pub fn profile(experiment: &Experiment, plan: &CellPlan, network: usize) -> Profile {
+pub fn profile(experiment: &Experiment, run: &CellRun, network: usize) -> Profile {
     let (start, before) = (thread_time(), work());
-    let streams = NetworkStreams::new(experiment.seed, plan.cell, network, experiment.gain, experiment.readout);
-    let inputs = sphere_inputs(streams, plan.cell, experiment.inputs);
-    let mut engine: Box<dyn Engine<f32>> = unit::engine(experiment, plan, streams, inputs);
+    let CellRun { cell, method, keep } = *run;
+    let streams = NetworkStreams::new(experiment.seed, cell, network, experiment.gain, experiment.readout);
+    let inputs = || sphere_inputs(streams, cell, experiment.inputs);
+    let times = Times::default();
+    let build = match method.engine {
+        EngineName::Shallow => {
+            let mut engine = Shallow::new(streams, cell, inputs(), keep.line);
+            let build = thread_time() - start;
+            shallow_samples(&mut engine, method.search, experiment.bound).unwrap();
+            build
+        }
+        EngineName::Implicit => {
+            of_engine(Implicit::with(streams, cell, experiment.activation, inputs()), experiment, run, start, &times)
+        }
+        _ => of_engine(Dense::with(streams, cell, experiment.activation, inputs(), keep), experiment, run, start, &times),
+    };
+    let whole = thread_time() - start;
+    let done = work();
+    if method.engine == EngineName::Shallow {
+        // Its passes are timed on the same network once more; the search is the rest.
+        let mut engine = Shallow::<f32>::new(streams, cell, inputs(), keep.line);
+        let (result, network) = timed(&times.gradient, || engine.differentiate());
+        let directions = directions::descent(&result.value, result.gradient);
+        drop(timed(&times.directions, || network.lines(directions)));
+        times.search.set(whole.saturating_sub(build + times.gradient.get() + times.directions.get()));
+    }
+    Profile {
+        build,
+        gradient: times.gradient.get(),
+        directions: times.directions.get(),
+        search: times.search.get(),
+        whole,
+        flops: done.flops - before.flops,
+        vector_numbers: done.vector_numbers - before.vector_numbers,
+    }
+}
+
+/// Measures a network that was begun at `start`; returns how long it took to build.
+fn of_engine(engine: impl Engine<f32>, experiment: &Experiment, run: &CellRun, start: Duration, times: &Times) -> Duration {
     let build = thread_time() - start;
-    let mut timed = Timed { engine: &mut *engine, profile: Profile { build, ..Profile::default() } };
-    samples(&mut timed, plan.search, experiment.bound).unwrap();
-    let flops = work().flops - before.flops;
-    let vector_numbers = work().vector_numbers - before.vector_numbers;
-    Profile { whole: thread_time() - start, flops, vector_numbers, ..timed.profile }
+    samples(&mut Timed { inner: engine, times }, run.method.search, experiment.bound).unwrap();
+    build
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use bytesize::ByteSize;
 use hdf5::{Dataset, Group, H5Type};
-use ndarray::{Array1, ArrayView, Dimension};
+use ndarray::{Array1, Array2, ArrayView, Dimension};
 
 use super::print;
 use crate::error::BadInput;
@@ -27,7 +27,7 @@ use crate::network::{Engine, ValueAndGradient};
 use crate::plan::{Plan, least_memory, number_bytes, plan};
 use crate::provenance::program_revision;
 use crate::random::NetworkStreams;
-use crate::record::Status;
+use crate::record::{Sample, Status};
 use crate::results::write::flush;
 
 /// One network to write to a file.
@@ -95,11 +95,12 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, run: &
     let streams = NetworkStreams::new(seed, run.cell, network, gain, readout);
     let x = draw_inputs::<T>(&request.experiment.inputs_law, streams, run.cell, inputs, bias);
     let mut engine = Dense::<T>::with(streams, run.cell, activation, x, run.keep);
-    let ValueAndGradient { value, gradient } = engine.value_and_gradient();
     let settings = Settings { directions: &request.experiment.directions, bias, streams, search: run.method.search, bound };
     let out_of_range = |why| OutOfRange::new(run.cell, network, precision, why);
     let samples = samples_along(&mut engine, &settings).map_err(|error| out_of_range(error.to_string()))?;
     check_samples(&samples, &request.experiment).map_err(out_of_range)?;
+    let direction = request.experiment.directions[0];
+    let (ValueAndGradient { value, gradient }, steps) = gradients_and_steps(&mut engine, &samples, direction, bias, streams);
 
     set_text(file, "format", Format::Network.name())?;
     set_number(file, "format_version", 2_u32)?;
@@ -127,7 +128,6 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, run: &
     set_text(file, "activation", activation.name())?;
     set_number(file, "bias", u8::from(bias))?;
     set_text(file, "inputs_law", &request.experiment.inputs_law.to_string())?;
-    let direction = request.experiment.directions[0];
     set_text(file, "direction", direction.name())?;
 
     for layer in 1..=run.cell.depth {
@@ -137,14 +137,7 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, run: &
     write(file, "X", "inputs, a row an input", engine.inputs())?;
     write(file, "f", "f at the inputs", Array1::from(value).view())?;
     write(file, "grad", "gradient of f at the inputs, a row an input", gradient.view())?;
-    if direction != Direction::Descent {
-        let mut movable = gradient;
-        if bias {
-            directions::leave_bias_alone(&mut movable);
-        }
-        let norm: Vec<f64> = samples.iter().map(|sample| sample.gradient_norm).collect();
-        let values: Vec<f64> = samples.iter().map(|sample| sample.value).collect();
-        let steps = directions::steps(&mut engine, direction, &values, &movable, &norm, bias, streams);
+    if let Some(steps) = steps {
         write(file, "p", "direction of the step, a row an input", steps.view())?;
     }
     let steps: Array1<f64> = samples.iter().map(|sample| sample.step).collect();
@@ -152,6 +145,28 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, run: &
     let codes: Array1<u8> = samples.iter().map(|sample| sample.status as u8).collect();
     let status = write(file, "status", "what became of the search", codes.view())?;
     set_flags(&status, &Status::ALL.map(|status| (status as u8, status.name())))
+}
+
+/// f and ∇f at the inputs, and the directions of the steps, n × d; a descent has none.
+fn gradients_and_steps<T: Real>(
+    engine: &mut Dense<T>,
+    samples: &[Sample],
+    direction: Direction,
+    bias: bool,
+    streams: NetworkStreams,
+) -> (ValueAndGradient<T>, Option<Array2<T>>) {
+    let (result, mut network) = engine.differentiate();
+    if direction == Direction::Descent {
+        return (result, None);
+    }
+    let mut movable = result.gradient.clone();
+    if bias {
+        directions::leave_bias_alone(&mut movable);
+    }
+    let norm: Vec<f64> = samples.iter().map(|sample| sample.gradient_norm).collect();
+    let values: Vec<f64> = samples.iter().map(|sample| sample.value).collect();
+    let steps = directions::steps(&mut network, direction, &values, &movable, &norm, bias, streams);
+    (result, Some(steps))
 }
 
 fn write<T: H5Type, D: Dimension>(file: &Group, name: &str, long_name: &str, array: ArrayView<T, D>) -> anyhow::Result<Dataset> {

@@ -16,7 +16,7 @@ use ndarray::{Array1, Array2, ArrayView1};
 
 use crate::kernels::Real;
 use crate::model::Direction;
-use crate::network::Engine;
+use crate::network::Differentiated;
 use crate::random::NetworkStreams;
 
 /// p = −sign(f)·∇f, n × d.
@@ -37,7 +37,7 @@ pub fn leave_bias_alone<T: Real>(directions: &mut Array2<T>) {
 
 /// p for each input, n × d; of inputs whose gradient is 0, 0. `gradient` and its `norm` are those of g.
 pub fn steps<T: Real>(
-    engine: &mut dyn Engine<T>,
+    network: &mut impl Differentiated<T>,
     direction: Direction,
     value: &[f64],
     gradient: &Array2<T>,
@@ -49,7 +49,7 @@ pub fn steps<T: Real>(
         Direction::Gradient => return descent(value, gradient.clone()),
         Direction::Descent => unreachable!("a descent is no line"),
         Direction::Sign => gradient.mapv(|g| T::of_f64(if g == T::zero() { 0.0 } else { g.to_f64().signum() })),
-        Direction::Universal => universal(engine, gradient, bias),
+        Direction::Universal => universal(network, gradient, bias),
         Direction::Random => random(gradient.dim(), streams, bias),
     };
     let is_downhill_of_gradient = direction != Direction::Random;
@@ -63,8 +63,8 @@ pub fn steps<T: Real>(
 }
 
 /// The universal direction with the sign of its product with each gradient, n × d.
-fn universal<T: Real>(engine: &mut dyn Engine<T>, gradient: &Array2<T>, bias: bool) -> Array2<T> {
-    let mut linear = engine.linear_gradient();
+fn universal<T: Real>(network: &mut impl Differentiated<T>, gradient: &Array2<T>, bias: bool) -> Array2<T> {
+    let mut linear = network.linear_gradient();
     if bias {
         leave_bias_alone(&mut linear);
     }

@@ -9,12 +9,12 @@ use ndarray::Array2;
 use crate::experiment::Experiment;
 use crate::infinite;
 use crate::kernels::Real;
-use crate::model::{Cell, Direction, EngineName, Method, Precision, SearchName, Unit};
+use crate::model::{Activation, Cell, Direction, EngineName, Method, Precision, SearchName, Unit};
 use crate::network::dense::{Dense, Keep};
 use crate::network::implicit::Implicit;
 use crate::network::inputs::inputs;
 use crate::network::shallow::Shallow;
-use crate::network::{Engine, ValueAndGradient};
+use crate::network::{Differentiated, Engine, Lines, ValueAndGradient};
 use crate::random::NetworkStreams;
 use crate::record::{Sample, Status, UnitRecord, check_sample};
 use crate::search::{NotFinite, Outcome, Start, descent, march, one_layer, scan, through_the_origin, trace};
@@ -87,16 +87,13 @@ fn of_network<T: Real>(experiment: &Experiment, run: &CellRun, streams: NetworkS
     let Experiment { bias, bound, .. } = *experiment;
     let inputs = inputs::<T>(&experiment.inputs_law, streams, run.cell, experiment.inputs, bias);
     let settings = Settings { directions: &experiment.directions, bias, streams, search: run.method.search, bound };
-    samples_along(&mut *engine(experiment, run, streams, inputs), &settings)
-}
-
-/// The engine that the plan has for the network of `streams` at `inputs`, n × d.
-pub fn engine<T: Real>(experiment: &Experiment, run: &CellRun, streams: NetworkStreams, inputs: Array2<T>) -> Box<dyn Engine<T>> {
     let CellRun { cell, keep, method } = *run;
     match method.engine {
-        EngineName::Shallow => Box::new(Shallow::new(streams, cell, inputs, keep.line)),
-        EngineName::Implicit => Box::new(Implicit::with(streams, cell, experiment.activation, inputs)),
-        _ => Box::new(Dense::with(streams, cell, experiment.activation, inputs, keep)),
+        EngineName::Shallow => shallow_samples(&mut Shallow::new(streams, cell, inputs, keep.line), method.search, bound),
+        EngineName::Implicit => samples_along(&mut Implicit::with(streams, cell, experiment.activation, inputs), &settings),
+        EngineName::Dense | EngineName::Limit => {
+            samples_along(&mut Dense::with(streams, cell, experiment.activation, inputs, keep), &settings)
+        }
     }
 }
 
@@ -117,14 +114,34 @@ pub struct Settings<'a> {
 ///
 /// # Errors
 /// A number that is not finite.
-pub fn samples<T: Real>(engine: &mut dyn Engine<T>, search: SearchName, bound: f64) -> Result<Vec<Sample>, NotFinite> {
-    let ValueAndGradient { value, gradient } = engine.value_and_gradient();
+pub fn samples<T: Real>(engine: &mut impl Engine<T>, search: SearchName, bound: f64) -> Result<Vec<Sample>, NotFinite> {
+    let psi = engine.activation();
+    let (result, mut network) = engine.differentiate();
+    samples_along_gradient(result, psi, search, bound, |directions| network.lines(directions))
+}
+
+/// The same for the shallow engine.
+///
+/// # Errors
+/// A number that is not finite.
+pub fn shallow_samples<T: Real>(engine: &mut Shallow<T>, search: SearchName, bound: f64) -> Result<Vec<Sample>, NotFinite> {
+    let (result, network) = engine.differentiate();
+    samples_along_gradient(result, Activation::Relu, search, bound, |directions| network.lines(directions))
+}
+
+fn samples_along_gradient<T: Real, L: Lines<T>>(
+    ValueAndGradient { value, gradient }: ValueAndGradient<T>,
+    psi: Activation,
+    search: SearchName,
+    bound: f64,
+    network: impl FnOnce(Array2<T>) -> L,
+) -> Result<Vec<Sample>, NotFinite> {
     let norm = norms(&gradient);
     check_values(&value, &norm)?;
     let mut samples = blank(&value, &norm);
     let lines = starts(&value, &norm, norm.iter().map(|norm| -norm * norm).collect());
     let directions = directions::descent(&value, gradient);
-    fill(engine, &mut samples, &lines, directions, search, bound)?;
+    fill(&mut samples, &lines, directions, psi, search, bound, network)?;
     Ok(samples)
 }
 
@@ -132,12 +149,14 @@ pub fn samples<T: Real>(engine: &mut dyn Engine<T>, search: SearchName, bound: f
 ///
 /// # Errors
 /// A number that is not finite.
-pub fn samples_along<T: Real>(engine: &mut dyn Engine<T>, settings: &Settings) -> Result<Vec<Sample>, NotFinite> {
+pub fn samples_along<T: Real>(engine: &mut impl Engine<T>, settings: &Settings) -> Result<Vec<Sample>, NotFinite> {
     let Settings { directions, bias, search, bound, streams } = *settings;
     if directions == [Direction::Gradient] && !bias {
         return samples(engine, search, bound);
     }
-    let ValueAndGradient { value, mut gradient } = engine.value_and_gradient();
+    let psi = engine.activation();
+    let inputs = directions.contains(&Direction::Descent).then(|| engine.inputs().to_owned());
+    let (ValueAndGradient { value, mut gradient }, mut network) = engine.differentiate();
     if bias {
         directions::leave_bias_alone(&mut gradient);
     }
@@ -146,20 +165,18 @@ pub fn samples_along<T: Real>(engine: &mut dyn Engine<T>, settings: &Settings) -
     let mut all = Vec::with_capacity(directions.len() * value.len());
     for &direction in directions {
         let mut samples = blank(&value, &norm);
-        if direction == Direction::Descent {
+        if let (Direction::Descent, Some(inputs)) = (direction, &inputs) {
             let lines = starts(&value, &norm, norm.iter().map(|norm| -norm * norm).collect());
             let outcomes = match gradient.ncols() {
-                1 if engine.activation().is_piecewise_linear() => {
-                    lines.iter().map(|line| through_the_origin(line, bound)).collect()
-                }
-                _ => descent::smallest_steps(engine, &gradient, &lines, bias, bound)?,
+                1 if psi.is_piecewise_linear() => lines.iter().map(|line| through_the_origin(line, bound)).collect(),
+                _ => descent::smallest_steps(&mut network, inputs.view(), &gradient, &lines, bias, bound)?,
             };
             put(&mut samples, &lines, outcomes);
         } else {
-            let steps = directions::steps(engine, direction, &value, &gradient, &norm, bias, streams);
+            let steps = directions::steps(&mut network, direction, &value, &gradient, &norm, bias, streams);
             let lines = starts(&value, &norm, directions::slopes(&value, &gradient, &steps));
             lines.iter().try_for_each(|line| NotFinite::check("the slope of f along p", line.input, line.slope))?;
-            fill(engine, &mut samples, &lines, steps, search, bound)?;
+            fill(&mut samples, &lines, steps, psi, search, bound, |directions| network.lines(directions))?;
         }
         all.extend(samples);
     }
@@ -179,22 +196,22 @@ fn blank(value: &[f64], norm: &[f64]) -> Vec<Sample> {
     value.iter().zip(norm).map(|(&value, &gradient_norm)| Sample { value, gradient_norm, ..dead }).collect()
 }
 
-/// Searches the lines along `directions`, n × d, and puts what is found into `samples`.
-fn fill<T: Real>(
-    engine: &mut dyn Engine<T>,
+/// Searches the lines along `directions`, n × d, of the network that `network` lays them through; writes what is found to `samples`.
+fn fill<T: Real, L: Lines<T>>(
     samples: &mut [Sample],
     lines: &[Start],
     directions: Array2<T>,
+    psi: Activation,
     search: SearchName,
     bound: f64,
+    network: impl FnOnce(Array2<T>) -> L,
 ) -> Result<(), NotFinite> {
-    let outcomes = if directions.ncols() == 1 && engine.activation().is_piecewise_linear() {
+    let outcomes = if directions.ncols() == 1 && psi.is_piecewise_linear() {
         lines.iter().map(|line| through_the_origin(line, bound)).collect()
     } else if lines.is_empty() {
         Vec::new()
     } else {
-        engine.set_directions(directions);
-        smallest_steps(engine, lines, search, bound)?
+        smallest_steps(&mut network(directions), lines, search, bound)?
     };
     put(samples, lines, outcomes);
     Ok(())
@@ -226,16 +243,16 @@ fn starts(value: &[f64], norm: &[f64], slope: Vec<f64>) -> Vec<Start> {
 }
 
 fn smallest_steps<T: Real>(
-    engine: &mut dyn Engine<T>,
+    network: &mut impl Lines<T>,
     lines: &[Start],
     search: SearchName,
     bound: f64,
 ) -> Result<Vec<Outcome>, NotFinite> {
     let certified = match search {
-        SearchName::Line => return one_layer::smallest_steps(engine, lines, bound),
-        SearchName::Scan => return scan::smallest_steps(engine, lines, bound),
-        SearchName::March => march::smallest_steps(engine, lines, bound)?,
-        SearchName::Trace => trace::smallest_steps(engine, lines, bound)?,
+        SearchName::Line => return one_layer::smallest_steps(network, lines, bound),
+        SearchName::Scan => return scan::smallest_steps(network, lines, bound),
+        SearchName::March => march::smallest_steps(network, lines, bound)?,
+        SearchName::Trace => trace::smallest_steps(network, lines, bound)?,
         SearchName::Path => unreachable!("an infinitely wide network has no engine: limit::samples draws its steps"),
         SearchName::Descent => unreachable!("a descent has no lines"),
     };
@@ -243,7 +260,7 @@ fn smallest_steps<T: Real>(
         lines.iter().zip(&certified).filter(|(_, outcome)| outcome.is_none()).map(|(line, _)| *line).collect();
     let mut scanned = match given_up.is_empty() {
         true => Vec::new(),
-        false => scan::smallest_steps(engine, &given_up, bound)?,
+        false => scan::smallest_steps(network, &given_up, bound)?,
     }
     .into_iter();
     let outcomes = certified.into_iter();

@@ -10,7 +10,7 @@
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
 use super::weights::Weights;
-use super::{Engine, Hidden, LineBlock, LinePoint, ValueAndGradient};
+use super::{Differentiated, Engine, Hidden, LayerWeights, LineBlock, LinePoint, Lines, ValueAndGradient};
 use crate::kernels::masks::Masks;
 use crate::kernels::{Real, activation};
 use crate::linalg::kept_blocks::KeptBlocks;
@@ -36,13 +36,7 @@ pub struct Dense<T> {
     weights: Weights<T>,
     /// x, n × d.
     inputs: Array2<T>,
-    /// p, n × d; empty until directions are set.
-    directions: Array2<T>,
     keeps_line: bool,
-    /// W₁x; all blocks or none.
-    z: KeptBlocks<T>,
-    /// W₁p; all blocks or none.
-    u: KeptBlocks<T>,
     /// 1/√k_L.
     scale: f64,
 }
@@ -55,23 +49,14 @@ impl<T: Real> Dense<T> {
 
     /// The network of `streams` with activation `psi` at `inputs`, n × d.
     pub fn with(streams: NetworkStreams, cell: Cell, psi: Activation, inputs: Array2<T>, keep: Keep) -> Self {
-        let line = || KeptBlocks::new(inputs.nrows(), cell.width_of(1));
         Self {
             cell,
             psi,
             weights: Weights::new(streams, cell, keep.weights),
-            directions: zeros((0, 0)),
             keeps_line: cell.depth > 1 || keep.line == Storage::Stored,
-            z: line(),
-            u: line(),
             inputs,
             scale: 1.0 / (cell.width_of(cell.depth) as f64).sqrt(),
         }
-    }
-
-    /// The inputs, n × d.
-    pub fn inputs(&self) -> ArrayView2<'_, T> {
-        self.inputs.view()
     }
 
     /// The whole weight matrix of `layer` (1-based), k_l × fan-in.
@@ -107,19 +92,21 @@ impl<T: Real> Dense<T> {
         }
     }
 
-    /// The first hidden layer at `x`, with what its gradient needs; fills `self.z` if this is for lines. For depths of 2 and more.
-    fn first_layer(&mut self, x: ArrayView2<T>, is_for_lines: bool) -> Hidden<T> {
+    /// The first hidden layer at `x`, with what its gradient needs; appends W₁x to `line`. For depths of 2 and more.
+    fn first_layer(&mut self, x: ArrayView2<T>, mut line: Option<&mut KeptBlocks<T>>) -> Hidden<T> {
         let (psi, width) = (self.psi, self.cell.width_of(1));
         let mut h = zeros((x.nrows(), width));
         let mut kept = (psi != Activation::Relu).then(|| h.clone());
         for block in 0..blocks(width) {
             let rows = block_rows(width, block);
             let made;
-            let z = if is_for_lines {
-                add_transposed(&mut self.z, x, self.weights.rows(1, block))
-            } else {
-                made = with_transposed(x, self.weights.rows(1, block));
-                made.view()
+            let w = self.weights.rows(1, block);
+            let z = match &mut line {
+                Some(line) => add_transposed(line, x, w),
+                None => {
+                    made = with_transposed(x, w);
+                    made.view()
+                }
             };
             let mut slice = h.slice_mut(s![.., rows.clone()]);
             slice.assign(&z);
@@ -133,26 +120,26 @@ impl<T: Real> Dense<T> {
         Hidden { h, z: kept }
     }
 
-    /// The last layer over the activations (or inputs) `below` it, n × fan-in: f, and its gradient in `below`. At depth 1 fills `self.z`
-    /// if this is for lines.
-    fn last_layer(&mut self, below: ArrayView2<T>, is_for_lines: bool) -> ValueAndGradient<T> {
+    /// The last layer over the activations (or inputs) `below` it, n × fan-in: f, and its gradient in `below`. Appends its pre-activations
+    /// to `line`.
+    fn last_layer(&mut self, below: ArrayView2<T>, mut line: Option<&mut KeptBlocks<T>>) -> ValueAndGradient<T> {
         let psi = self.psi;
         let depth = self.cell.depth;
         let width = self.cell.width_of(depth);
         let mut value = vec![0.0; below.nrows()];
         let mut gradient = zeros(below.dim());
         let mut readout = Vec::new();
-        let is_kept = depth == 1 && is_for_lines && self.keeps_line;
         let mut masks = Masks::default();
         for block in 0..blocks(width) {
             self.weights.readout(block, &mut readout);
             let w = self.weights.rows(depth, block);
             let made;
-            let z = if is_kept {
-                add_transposed(&mut self.z, below, w)
-            } else {
-                made = with_transposed(below, w);
-                made.view()
+            let z = match &mut line {
+                Some(line) => add_transposed(line, below, w),
+                None => {
+                    made = with_transposed(below, w);
+                    made.view()
+                }
             };
             if psi == Activation::Relu {
                 masks.reset(below.nrows(), w.nrows());
@@ -176,20 +163,20 @@ impl<T: Real> Dense<T> {
         ValueAndGradient { value, gradient }
     }
 
-    /// f and ∇f at `x`, n × d; fills `self.z` if this is for lines.
-    fn pass(&mut self, x: ArrayView2<T>, is_for_lines: bool) -> ValueAndGradient<T> {
+    /// f and ∇f at `x`, n × d; appends W₁x to `line`.
+    fn pass(&mut self, x: ArrayView2<T>, line: Option<&mut KeptBlocks<T>>) -> ValueAndGradient<T> {
         let depth = self.cell.depth;
         if depth == 1 {
-            return self.last_layer(x, is_for_lines);
+            return self.last_layer(x, line);
         }
-        let mut layers = vec![self.first_layer(x, is_for_lines)];
+        let mut layers = vec![self.first_layer(x, line)];
         for layer in 2..depth {
             let below = layers.pop().expect("there is one below");
             let hidden = self.hidden_layer_for_gradient(layer, below.h.view());
             layers.push(below.without_values());
             layers.push(hidden);
         }
-        let ValueAndGradient { value, mut gradient } = self.last_layer(layers[depth - 2].h.view(), is_for_lines);
+        let ValueAndGradient { value, mut gradient } = self.last_layer(layers[depth - 2].h.view(), None);
         for layer in (1..depth).rev() {
             let hidden = layers.pop().expect("one for each layer");
             hidden.scale_gradient(self.psi, &mut gradient);
@@ -228,52 +215,8 @@ impl<T: Real> Dense<T> {
         value.iter().map(|value| value * self.scale).collect()
     }
 
-    /// Points of the lines, m × d.
-    fn points(&self, points: &[LinePoint]) -> Array2<T> {
-        let mut x = zeros((points.len(), self.cell.dim));
-        for (mut row, point) in x.rows_mut().into_iter().zip(points) {
-            let t = T::of_f64(point.t);
-            row.assign(&self.inputs.row(point.input));
-            row.zip_mut_with(&self.directions.row(point.input), |x, p| *x = *x + t * *p);
-        }
-        x
-    }
-}
-
-/// Appends `x`·`w`ᵀ to `kept`, and returns it.
-fn add_transposed<'a, T: Real>(kept: &'a mut KeptBlocks<T>, x: ArrayView2<T>, w: ArrayView2<T>) -> ArrayView2<'a, T> {
-    // SAFETY: a product writes every number of its result, and reads none.
-    unsafe { kept.push(|out| times_transposed(x, w, out)) }
-}
-
-/// Room for the pre-activations of `inputs` inputs in the largest block of a layer of `width` neurons.
-fn block_buffer<T: Real>(inputs: usize, width: usize) -> Vec<T> {
-    vec![T::zero(); inputs * width.min(BLOCK_ROWS)]
-}
-
-/// The start of `buffer` as an array, inputs × neurons. It still holds what it was last used for.
-fn block_of<T: Real>(buffer: &mut [T], inputs: usize, neurons: usize) -> ArrayViewMut2<'_, T> {
-    ArrayViewMut2::from_shape((inputs, neurons), &mut buffer[..inputs * neurons]).expect("the slice has this size")
-}
-
-impl<T: Real> Engine<T> for Dense<T> {
-    fn depth(&self) -> usize {
-        self.cell.depth
-    }
-
-    fn width(&self, layer: usize) -> usize {
-        self.cell.width_of(layer)
-    }
-
-    fn activation(&self) -> Activation {
-        self.psi
-    }
-
-    fn inputs(&self) -> ArrayView2<'_, T> {
-        self.inputs.view()
-    }
-
-    fn readout(&mut self) -> Vec<T> {
+    /// The readout weights a, length k_L.
+    pub fn readout(&mut self) -> Vec<T> {
         let width = self.cell.width_of(self.cell.depth);
         let mut readout = Vec::with_capacity(width);
         let mut block_readout = Vec::new();
@@ -283,70 +226,143 @@ impl<T: Real> Engine<T> for Dense<T> {
         }
         readout
     }
+}
 
-    fn value_and_gradient(&mut self) -> ValueAndGradient<T> {
-        self.z.clear();
+/// Appends `x`·`w`ᵀ to `kept`, and returns it.
+fn add_transposed<'a, T: Real>(kept: &'a mut KeptBlocks<T>, x: ArrayView2<T>, w: ArrayView2<T>) -> ArrayView2<'a, T> {
+    // SAFETY: a product writes every number of its result, and reads none.
+    unsafe { kept.push(|out| times_transposed(x, w, out)) }
+}
+
+/// Workspace for the pre-activations of `inputs` inputs in the largest block of a layer of `width` neurons.
+fn block_buffer<T: Real>(inputs: usize, width: usize) -> Vec<T> {
+    vec![T::zero(); inputs * width.min(BLOCK_ROWS)]
+}
+
+/// The start of `buffer` as an array, inputs × neurons, of undefined content.
+fn block_of<T: Real>(buffer: &mut [T], inputs: usize, neurons: usize) -> ArrayViewMut2<'_, T> {
+    ArrayViewMut2::from_shape((inputs, neurons), &mut buffer[..inputs * neurons]).expect("the slice has this size")
+}
+
+impl<T: Real> Engine<T> for Dense<T> {
+    fn activation(&self) -> Activation {
+        self.psi
+    }
+
+    fn inputs(&self) -> ArrayView2<'_, T> {
+        self.inputs.view()
+    }
+
+    fn differentiate(&mut self) -> (ValueAndGradient<T>, impl Differentiated<T>) {
+        let mut z = KeptBlocks::new(self.inputs.nrows(), self.cell.width_of(1));
         let inputs = std::mem::replace(&mut self.inputs, zeros((0, 0)));
-        let result = self.pass(inputs.view(), true);
+        let result = self.pass(inputs.view(), self.keeps_line.then_some(&mut z));
         self.inputs = inputs;
-        result
+        (result, DenseDifferentiated { network: self, z })
+    }
+}
+
+struct DenseDifferentiated<'a, T> {
+    network: &'a mut Dense<T>,
+    /// W₁x; all blocks or none.
+    z: KeptBlocks<T>,
+}
+
+impl<T: Real> Differentiated<T> for DenseDifferentiated<'_, T> {
+    fn lines(&mut self, directions: Array2<T>) -> impl Lines<T> {
+        let Self { network, z } = self;
+        assert_eq!(directions.dim(), network.inputs.dim());
+        let width = network.cell.width_of(1);
+        let mut u = KeptBlocks::new(directions.nrows(), width);
+        if network.keeps_line {
+            for block in 0..blocks(width) {
+                add_transposed(&mut u, directions.view(), network.weights.rows(1, block));
+            }
+        }
+        DenseLines { network, directions, z, u }
     }
 
     fn value_and_gradient_at(&mut self, x: ArrayView2<T>) -> ValueAndGradient<T> {
-        self.pass(x, false)
+        self.network.pass(x, None)
     }
 
     fn linear_gradient(&mut self) -> Array2<T> {
-        let readout = self.readout();
+        let readout = self.network.readout();
         let mut gradient = Array2::from_shape_vec((1, readout.len()), readout).expect("a row");
-        for layer in (1..=self.cell.depth).rev() {
-            gradient = self.backward(layer, gradient.view());
+        for layer in (1..=self.network.cell.depth).rev() {
+            gradient = self.network.backward(layer, gradient.view());
         }
-        let scale = T::of_f64(self.scale);
+        let scale = T::of_f64(self.network.scale);
         gradient.mapv_into(|g| g * scale)
     }
+}
 
-    fn set_directions(&mut self, directions: Array2<T>) {
-        assert_eq!(directions.dim(), self.inputs.dim());
-        self.directions = directions;
-        self.u.clear();
-        if self.keeps_line {
-            for block in 0..blocks(self.cell.width_of(1)) {
-                let w = self.weights.rows(1, block);
-                add_transposed(&mut self.u, self.directions.view(), w);
-            }
+struct DenseLines<'a, T> {
+    network: &'a mut Dense<T>,
+    /// p, n × d.
+    directions: Array2<T>,
+    /// W₁x and W₁p; all blocks or none.
+    z: &'a KeptBlocks<T>,
+    u: KeptBlocks<T>,
+}
+
+impl<T: Real> DenseLines<'_, T> {
+    /// x + t·p at `points`, m × d.
+    fn points(&self, points: &[LinePoint]) -> Array2<T> {
+        let mut x = zeros((points.len(), self.network.cell.dim));
+        for (mut row, point) in x.rows_mut().into_iter().zip(points) {
+            let t = T::of_f64(point.t);
+            row.assign(&self.network.inputs.row(point.input));
+            row.zip_mut_with(&self.directions.row(point.input), |x, p| *x = *x + t * *p);
         }
+        x
+    }
+}
+
+impl<T: Real> Lines<T> for DenseLines<'_, T> {
+    fn depth(&self) -> usize {
+        self.network.cell.depth
+    }
+
+    fn width(&self, layer: usize) -> usize {
+        self.network.cell.width_of(layer)
+    }
+
+    fn activation(&self) -> Activation {
+        self.network.psi
     }
 
     fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<T>)) {
+        let Self { network, directions, z, u } = self;
         let mut readout = Vec::new();
-        let width = self.cell.width_of(1);
-        let size = if self.keeps_line { 0 } else { self.inputs.nrows() };
+        let width = network.cell.width_of(1);
+        let inputs = network.inputs.nrows();
+        let size = if network.keeps_line { 0 } else { inputs };
         let (mut z_buffer, mut u_buffer) = (block_buffer(size, width), block_buffer(size, width));
         for block in 0..blocks(width) {
             let neurons = block_rows(width, block);
-            if self.cell.depth == 1 {
-                self.weights.readout(block, &mut readout);
+            if network.cell.depth == 1 {
+                network.weights.readout(block, &mut readout);
             }
-            if self.keeps_line {
-                visit(LineBlock { neurons, readout: &readout, z: self.z.block(block), u: self.u.block(block) });
+            if network.keeps_line {
+                visit(LineBlock { neurons, readout: &readout, z: z.block(block), u: u.block(block) });
                 continue;
             }
-            let mut z = block_of(&mut z_buffer, self.inputs.nrows(), neurons.len());
-            let mut u = block_of(&mut u_buffer, self.inputs.nrows(), neurons.len());
-            let w = self.weights.rows(1, block);
-            times_transposed(self.inputs.view(), w, z.view_mut());
-            times_transposed(self.directions.view(), w, u.view_mut());
+            let mut z = block_of(&mut z_buffer, inputs, neurons.len());
+            let mut u = block_of(&mut u_buffer, inputs, neurons.len());
+            let w = network.weights.rows(1, block);
+            times_transposed(network.inputs.view(), w, z.view_mut());
+            times_transposed(directions.view(), w, u.view_mut());
             visit(LineBlock { neurons, readout: &readout, z: z.view(), u: u.view() });
         }
     }
 
     fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64> {
-        if self.cell.depth == 1 {
+        if self.depth() == 1 {
             let x = self.points(points);
-            return self.last_layer_value(x.view());
+            return self.network.last_layer_value(x.view());
         }
-        let width = self.cell.width_of(1);
+        let width = self.width(1);
         let mut h = zeros((points.len(), width));
         for block in 0..blocks(width) {
             let rows = block_rows(width, block);
@@ -354,7 +370,7 @@ impl<T: Real> Engine<T> for Dense<T> {
             for (point, mut h) in points.iter().zip(h.slice_mut(s![.., rows]).rows_mut()) {
                 let (z, u) = (z.row(point.input), u.row(point.input));
                 activation::apply_on_line(
-                    self.psi,
+                    self.network.psi,
                     z.as_slice().expect("contiguous"),
                     u.as_slice().expect("contiguous"),
                     T::of_f64(point.t),
@@ -362,13 +378,23 @@ impl<T: Real> Engine<T> for Dense<T> {
                 );
             }
         }
-        for layer in 2..self.cell.depth {
-            h = self.hidden_layer(layer, h.view());
+        for layer in 2..self.depth() {
+            h = self.network.hidden_layer(layer, h.view());
         }
-        self.last_layer_value(h.view())
+        self.network.last_layer_value(h.view())
     }
 
-    fn layer_weights(&mut self, layer: usize) -> Option<Array2<T>> {
-        Some(self.weights.matrix(layer))
+    fn weights(&mut self) -> Option<&mut dyn LayerWeights<T>> {
+        Some(self.network)
+    }
+}
+
+impl<T: Real> LayerWeights<T> for Dense<T> {
+    fn layer(&mut self, layer: usize) -> Array2<T> {
+        self.matrix(layer)
+    }
+
+    fn readout(&mut self) -> Vec<T> {
+        Dense::readout(self)
     }
 }

@@ -9,7 +9,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, CowArray, s};
 
 use super::inputs::sphere_inputs;
 use super::weights::{Storage, Weights};
-use super::{Engine, Hidden, LineBlock, LinePoint, ValueAndGradient};
+use super::{Differentiated, Engine, Hidden, LineBlock, LinePoint, Lines, ValueAndGradient};
 use crate::kernels::{Real, activation};
 use crate::linalg::gaussian_matrix::{GaussianMatrix, Side};
 use crate::linalg::matmul::{add_times, times_transposed, zeros};
@@ -60,10 +60,6 @@ pub struct Implicit<T> {
     readout: Vec<T>,
     /// x, n × d.
     inputs: Array2<T>,
-    /// W₁x, n × k_1; empty until it is known.
-    z: Array2<T>,
-    /// W₁p, n × k_1; empty until directions are set.
-    u: Array2<T>,
     /// 1/√k_L.
     scale: f64,
 }
@@ -104,8 +100,6 @@ impl<T: Real> Implicit<T> {
             hidden: (2..=cell.depth).map(|layer| matrix(streams, cell, layer)).collect(),
             readout,
             inputs,
-            z: zeros((0, 0)),
-            u: zeros((0, 0)),
             scale: 1.0 / (read_out as f64).sqrt(),
         }
     }
@@ -196,14 +190,6 @@ fn matrix<T: Real>(streams: NetworkStreams, cell: Cell, layer: usize) -> Gaussia
 }
 
 impl<T: Real> Engine<T> for Implicit<T> {
-    fn depth(&self) -> usize {
-        self.cell.depth
-    }
-
-    fn width(&self, layer: usize) -> usize {
-        self.cell.width_of(layer)
-    }
-
     fn activation(&self) -> Activation {
         self.psi
     }
@@ -212,67 +198,89 @@ impl<T: Real> Engine<T> for Implicit<T> {
         self.inputs.view()
     }
 
-    fn readout(&mut self) -> Vec<T> {
-        self.readout.clone()
-    }
-
-    fn value_and_gradient(&mut self) -> ValueAndGradient<T> {
-        self.z = self.first_times(self.inputs.clone());
-        let z = std::mem::replace(&mut self.z, zeros((0, 0)));
+    fn differentiate(&mut self) -> (ValueAndGradient<T>, impl Differentiated<T>) {
+        let z = self.first_times(self.inputs.clone());
         let result = self.above_first_layer(z.view());
-        self.z = z;
-        result
+        (result, ImplicitDifferentiated { network: self, z })
+    }
+}
+
+struct ImplicitDifferentiated<'a, T> {
+    network: &'a mut Implicit<T>,
+    /// W₁x, n × k_1.
+    z: Array2<T>,
+}
+
+impl<T: Real> Differentiated<T> for ImplicitDifferentiated<'_, T> {
+    fn lines(&mut self, directions: Array2<T>) -> impl Lines<T> {
+        assert_eq!(directions.dim(), self.network.inputs.dim());
+        let u = self.network.first_times(directions);
+        ImplicitLines { network: self.network, z: self.z.view(), u }
     }
 
     fn value_and_gradient_at(&mut self, x: ArrayView2<T>) -> ValueAndGradient<T> {
-        let z = self.first_times(x.to_owned());
-        self.above_first_layer(z.view())
+        let z = self.network.first_times(x.to_owned());
+        self.network.above_first_layer(z.view())
     }
 
     fn linear_gradient(&mut self) -> Array2<T> {
-        let mut gradient = Array2::from_shape_vec((1, self.readout.len()), self.readout.clone()).expect("a row");
-        for matrix in self.hidden.iter_mut().rev() {
+        let network = &mut self.network;
+        let mut gradient = Array2::from_shape_vec((1, network.readout.len()), network.readout.clone()).expect("a row");
+        for matrix in network.hidden.iter_mut().rev() {
             gradient = matrix.transpose_times(gradient);
         }
-        self.scaled_first_transpose_times(gradient)
+        network.scaled_first_transpose_times(gradient)
+    }
+}
+
+struct ImplicitLines<'a, T> {
+    network: &'a mut Implicit<T>,
+    /// W₁x and W₁p, n × k_1.
+    z: ArrayView2<'a, T>,
+    u: Array2<T>,
+}
+
+impl<T: Real> Lines<T> for ImplicitLines<'_, T> {
+    fn depth(&self) -> usize {
+        self.network.cell.depth
     }
 
-    fn set_directions(&mut self, directions: Array2<T>) {
-        assert_eq!(directions.dim(), self.inputs.dim());
-        self.u = self.first_times(directions);
+    fn width(&self, layer: usize) -> usize {
+        self.network.cell.width_of(layer)
+    }
+
+    fn activation(&self) -> Activation {
+        self.network.psi
     }
 
     fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<T>)) {
-        let readout = if self.cell.depth == 1 { &self.readout[..] } else { &[] };
-        visit(LineBlock { neurons: 0..self.cell.width_of(1), readout, z: self.z.view(), u: self.u.view() });
+        let readout = if self.depth() == 1 { &self.network.readout[..] } else { &[] };
+        visit(LineBlock { neurons: 0..self.width(1), readout, z: self.z, u: self.u.view() });
     }
 
     fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64> {
+        let Implicit { psi, hidden, readout, scale, .. } = &mut *self.network;
         let order = first_points_first(points);
-        let mut h = zeros((points.len(), self.cell.width_of(1)));
+        let mut h = zeros((points.len(), self.z.ncols()));
         for (&index, mut h) in order.iter().zip(h.rows_mut()) {
             let point = points[index];
             activation::apply_on_line(
-                self.psi,
+                *psi,
                 self.z.row(point.input).to_slice().expect("rows are contiguous"),
                 self.u.row(point.input).to_slice().expect("rows are contiguous"),
                 T::of_f64(point.t),
                 h.as_slice_mut().expect("rows are contiguous"),
             );
         }
-        for matrix in &mut self.hidden {
+        for matrix in hidden {
             h = matrix.times(h);
-            activation::apply(self.psi, h.as_slice_mut().expect("a product is contiguous"));
+            activation::apply(*psi, h.as_slice_mut().expect("a product is contiguous"));
         }
         let mut values = vec![0.0; points.len()];
-        for (index, value) in order.into_iter().zip(readouts(self.psi, &self.readout, h.view(), self.scale)) {
+        for (index, value) in order.into_iter().zip(readouts(*psi, readout, h.view(), *scale)) {
             values[index] = value;
         }
         values
-    }
-
-    fn layer_weights(&mut self, _layer: usize) -> Option<Array2<T>> {
-        None
     }
 }
 

@@ -79,9 +79,32 @@ pub struct LinePoint {
     pub t: f64,
 }
 
-/// A network with its inputs. The order of calls is: [`value_and_gradient`](Engine::value_and_gradient),
-/// [`set_directions`](Engine::set_directions), then any of the others.
+/// A network at its inputs, with weights that can be multiplied by any vector.
 pub trait Engine<T: Real> {
+    /// ψ of every layer.
+    fn activation(&self) -> Activation;
+
+    /// x, n × d.
+    fn inputs(&self) -> ArrayView2<'_, T>;
+
+    /// f(x) and ∇f(x) at all inputs, and the engine as that pass leaves it.
+    fn differentiate(&mut self) -> (ValueAndGradient<T>, impl Differentiated<T>);
+}
+
+/// An engine after the pass that gives f and ∇f at its inputs.
+pub trait Differentiated<T: Real> {
+    /// The lines x + t·p through the inputs; `directions` are p, n × d.
+    fn lines(&mut self, directions: Array2<T>) -> impl Lines<T>;
+
+    /// f and ∇f at any points `x`, m × d.
+    fn value_and_gradient_at(&mut self, x: ArrayView2<T>) -> ValueAndGradient<T>;
+
+    /// The gradient of the network without its activations, (1/√k) W₁ᵀ … W_Lᵀ a, 1 × d; at depth 1 the paper's Σ a_l w_l (section 1.1).
+    fn linear_gradient(&mut self) -> Array2<T>;
+}
+
+/// A network along the lines x + t·p through its inputs.
+pub trait Lines<T: Real> {
     /// Number of hidden layers, L.
     fn depth(&self) -> usize;
 
@@ -89,27 +112,7 @@ pub trait Engine<T: Real> {
     fn width(&self, layer: usize) -> usize;
 
     /// ψ of every layer.
-    fn activation(&self) -> Activation {
-        Activation::Relu
-    }
-
-    /// x, n × d.
-    fn inputs(&self) -> ArrayView2<'_, T>;
-
-    /// The readout weights a, length k_L.
-    fn readout(&mut self) -> Vec<T>;
-
-    /// f(x) and ∇f(x) at all inputs.
-    fn value_and_gradient(&mut self) -> ValueAndGradient<T>;
-
-    /// f and ∇f at the rows of `x`, wherever they are. Leaves inputs and directions as they are.
-    fn value_and_gradient_at(&mut self, x: ArrayView2<T>) -> ValueAndGradient<T>;
-
-    /// The gradient of the network without its activations, (1/√k) W₁ᵀ … W_Lᵀ a, 1 × d: at depth 1 the paper's Σ a_l w_l (section 1.1).
-    fn linear_gradient(&mut self) -> Array2<T>;
-
-    /// Fixes the lines x + t·p; `directions` is n × d.
-    fn set_directions(&mut self, directions: Array2<T>);
+    fn activation(&self) -> Activation;
 
     /// Calls `visit` for each block of neurons of the first layer, in ascending order.
     fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<T>));
@@ -117,7 +120,17 @@ pub trait Engine<T: Real> {
     /// f at points of the lines, in the order of `points`.
     fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64>;
 
-    /// The weights of a layer from 2 to L, k_l × k_(l−1), a row a neuron, or `None` from an engine that has none. For searches that need
-    /// them as they are.
-    fn layer_weights(&mut self, layer: usize) -> Option<Array2<T>>;
+    /// W_2..W_L one at a time, and the readout, for searches that need weights as they are; `None` from an engine that never draws them.
+    fn weights(&mut self) -> Option<&mut dyn LayerWeights<T>> {
+        None
+    }
+}
+
+/// Weights above the first layer.
+pub trait LayerWeights<T: Real> {
+    /// W_l of hidden layer l = `layer` ≥ 2, k_l × k_(l−1).
+    fn layer(&mut self, layer: usize) -> Array2<T>;
+
+    /// The readout weights a, length k_L.
+    fn readout(&mut self) -> Vec<T>;
 }

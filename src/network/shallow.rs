@@ -33,8 +33,8 @@ use crate::linalg::kept_blocks::KeptBlocks;
 use crate::linalg::matmul::{
     TRIANGLE_ROWS, add_gram, add_masked_rows, add_times, count_vectors, filled, inner_products, times_transposed, zeros,
 };
-use crate::model::{Cell, Readout};
-use crate::network::{Engine, LineBlock, LinePoint, ValueAndGradient};
+use crate::model::{Activation, Cell, Readout};
+use crate::network::{LineBlock, LinePoint, Lines, ValueAndGradient};
 use crate::random::{NetworkStreams, Space, block_rows, blocks};
 
 /// Masks closer than this, times the root of the rounding unit, to the span of others (relative to their length) count as in it.
@@ -50,9 +50,23 @@ pub struct Shallow<T> {
     /// L, n × r.
     coordinates: Lower<T>,
     block: Block<T>,
-    gradients: Option<Gradients<T>>,
-    lines: Option<Lines<T>>,
     keeps_line: bool,
+}
+
+/// A network after the pass for the gradients.
+pub struct ShallowDifferentiated<'a, T> {
+    network: &'a mut Shallow<T>,
+    gradients: Gradients<T>,
+    /// W x; all blocks or none.
+    z: KeptBlocks<T>,
+}
+
+/// The lines along the gradients.
+pub struct ShallowLines<'a, T> {
+    network: &'a mut Shallow<T>,
+    /// The inputs with independent masks, in the order of F.
+    independent: Vec<usize>,
+    line: Derivatives<T>,
     /// z and u; all blocks or none.
     z: KeptBlocks<T>,
     u: KeptBlocks<T>,
@@ -70,7 +84,7 @@ struct Gradients<T> {
 }
 
 /// u_i = G A_i + g R_i + Σ_j B_ij y_j.
-struct Lines<T> {
+struct Derivatives<T> {
     /// [A R], n × (r + dimensions of Θ).
     coordinates: Lower<T>,
     /// B, n × (independent masks).
@@ -133,20 +147,20 @@ impl<T: Real> Lower<T> {
     }
 }
 
-/// y of these inputs from their pre-activations `z`, n × neurons; in `room`.
+/// y of these inputs from their pre-activations `z`, n × neurons; written to `buffer`.
 fn masked<'a, T: Real>(
     readout: &[T],
     z: ArrayView2<T>,
     inputs: impl IntoIterator<Item = usize>,
-    room: &'a mut Vec<T>,
+    buffer: &'a mut Vec<T>,
 ) -> ArrayView2<'a, T> {
-    room.clear();
+    buffer.clear();
     for input in inputs {
-        let start = room.len();
-        room.extend_from_slice(readout);
-        relu::mask_gradient(z.row(input).to_slice().expect("rows are contiguous"), &mut room[start..]);
+        let start = buffer.len();
+        buffer.extend_from_slice(readout);
+        relu::mask_gradient(z.row(input).to_slice().expect("rows are contiguous"), &mut buffer[start..]);
     }
-    ArrayView2::from_shape((room.len() / readout.len(), readout.len()), room).expect("whole rows")
+    ArrayView2::from_shape((buffer.len() / readout.len(), readout.len()), buffer).expect("whole rows")
 }
 
 impl<T: Real> Block<T> {
@@ -184,14 +198,14 @@ impl<T: Real> Block<T> {
     /// Adds what the inputs' pre-activations `z`, n × neurons, give in this block: √k f to `value`, the lower triangle of YᵀY to `gram`, and
     /// [Gᵀy gᵀy] of each y to `sums`, n × (r + n).
     fn add_products(&mut self, z: ArrayView2<T>, value: &mut [f64], gram: ArrayViewMut2<f64>, mut sums: ArrayViewMut2<f64>) {
-        let Self { streams, directions, weights, readout, masked: room, masks, part, .. } = self;
+        let Self { streams, directions, weights, readout, masked: buffer, masks, part, .. } = self;
         masks.reset(z.nrows(), readout.len());
         for (input, (value, z)) in value.iter_mut().zip(z.rows()).enumerate() {
             *value += masks.read_out(input, readout, z.to_slice().expect("rows are contiguous"));
         }
         match streams.readout() {
             Readout::Sign => masks.add_overlaps(gram),
-            Readout::Gaussian => add_gram(masked(readout, z, 0..z.nrows(), room), gram),
+            Readout::Gaussian => add_gram(masked(readout, z, 0..z.nrows(), buffer), gram),
         }
         let weights = ArrayView2::from_shape((readout.len(), *directions), weights).expect("a row for each neuron");
         part.fill(T::zero());
@@ -200,8 +214,8 @@ impl<T: Real> Block<T> {
     }
 
     /// Writes u of the block, n × neurons, from its z; `independent` are the inputs whose masks have a part in it. Reads nothing of `u`.
-    fn derivatives(&mut self, lines: &Lines<T>, independent: &[usize], z: ArrayView2<T>, mut u: ArrayViewMut2<T>) {
-        let Lines { coordinates, on_masks } = lines;
+    fn derivatives(&mut self, line: &Derivatives<T>, independent: &[usize], z: ArrayView2<T>, mut u: ArrayViewMut2<T>) {
+        let Derivatives { coordinates, on_masks } = line;
         coordinates.times_transposed(self.weights(coordinates.matrix.ncols()), u.view_mut());
         let masked = masked(&self.readout, z, independent.iter().copied(), &mut self.masked);
         add_times(on_masks.view(), masked, u);
@@ -212,23 +226,12 @@ impl<T: Real> Shallow<T> {
     /// The network of `streams` at `inputs`, n × d with d ≥ 2n. `line` says whether z and u are kept between passes: that changes time and
     /// memory, no result.
     pub fn new(streams: NetworkStreams, cell: Cell, inputs: Array2<T>, line: Storage) -> Self {
-        assert!(cell.depth == 1 && cell.dim >= 2 * inputs.nrows(), "one hidden layer, and room beside the inputs");
+        assert!(cell.depth == 1 && cell.dim >= 2 * inputs.nrows(), "one hidden layer, and d ≥ 2n");
         let mut basis = Basis::new(cell.dim);
         let n = inputs.nrows();
         let coordinates = Lower::new(basis.extend(&mut inputs.clone()).coefficients.view());
         let directions = coordinates.matrix.ncols() + n;
-        Self {
-            cell,
-            inputs,
-            basis,
-            coordinates,
-            block: Block::new(streams, directions),
-            gradients: None,
-            lines: None,
-            keeps_line: line == Storage::Stored,
-            z: KeptBlocks::new(n, cell.width_of(1)),
-            u: KeptBlocks::new(n, cell.width_of(1)),
-        }
+        Self { cell, inputs, basis, coordinates, block: Block::new(streams, directions), keeps_line: line == Storage::Stored }
     }
 
     /// Neurons, k.
@@ -253,37 +256,20 @@ impl<T: Real> Shallow<T> {
         self.basis.add_combinations(&-on_inputs, beyond.view_mut());
         beyond
     }
-}
 
-impl<T: Real> Engine<T> for Shallow<T> {
-    fn depth(&self) -> usize {
-        1
-    }
-
-    fn width(&self, layer: usize) -> usize {
-        self.cell.width_of(layer)
-    }
-
-    fn inputs(&self) -> ArrayView2<'_, T> {
+    /// x, n × d.
+    pub fn inputs(&self) -> ArrayView2<'_, T> {
         self.inputs.view()
     }
 
-    fn readout(&mut self) -> Vec<T> {
-        let mut readout = Vec::with_capacity(self.neurons());
-        for block in 0..blocks(self.neurons()) {
-            self.block.draw_readout(block, block_rows(self.neurons(), block).len());
-            readout.extend_from_slice(&self.block.readout);
-        }
-        readout
-    }
-
-    fn value_and_gradient(&mut self) -> ValueAndGradient<T> {
+    /// f(x) and ∇f(x) at all inputs, and the network as that pass leaves it.
+    pub fn differentiate(&mut self) -> (ValueAndGradient<T>, ShallowDifferentiated<'_, T>) {
         let (n, rank) = self.coordinates.matrix.dim();
         let mut value = vec![0.0; n];
         let directions = rank + n;
         // [Gᵀy gᵀy] for each y.
         let (mut sums, mut gram) = (Array2::<f64>::zeros((n, directions)), Array2::zeros((n, n)));
-        self.z.clear();
+        let mut z_blocks = KeptBlocks::new(n, self.neurons());
         count_vectors(if self.keeps_line { n } else { 0 }, self.neurons());
         self.block.part = zeros(sums.dim());
         for block in 0..blocks(self.neurons()) {
@@ -293,14 +279,13 @@ impl<T: Real> Engine<T> for Shallow<T> {
             let made;
             let z = if self.keeps_line {
                 // SAFETY: the product writes every number of its result and reads none.
-                unsafe { self.z.push(|out| self.coordinates.times_transposed(w, out)) }
+                unsafe { z_blocks.push(|out| self.coordinates.times_transposed(w, out)) }
             } else {
                 made = self.coordinates.with_transposed(w);
                 made.view()
             };
             self.block.add_products(z, &mut value, gram.view_mut(), sums.view_mut());
         }
-
         self.block.part = zeros((0, 0));
 
         let distance = NEARLY_DEPENDENT * T::EPSILON.sqrt();
@@ -314,66 +299,74 @@ impl<T: Real> Engine<T> for Shallow<T> {
         gradient.mapv_inplace(|g| g * T::of_f64(scale));
         value.iter_mut().for_each(|value| *value *= scale);
         let inverse = inverse(&factor);
-        self.gradients = Some(Gradients { independent, inverse, beyond, projections: projections.to_owned() });
-        ValueAndGradient { value, gradient }
+        let gradients = Gradients { independent, inverse, beyond, projections: projections.to_owned() };
+        (ValueAndGradient { value, gradient }, ShallowDifferentiated { network: self, gradients, z: z_blocks })
     }
+}
 
-    fn value_and_gradient_at(&mut self, _x: ArrayView2<T>) -> ValueAndGradient<T> {
-        unreachable!("lines along the gradient ask for no other (see method::is_shallow)")
-    }
-
-    fn linear_gradient(&mut self) -> Array2<T> {
-        unreachable!("lines along the gradient do not ask for it (see method::is_shallow)")
-    }
-
-    fn set_directions(&mut self, directions: Array2<T>) {
-        assert_eq!(directions.dim(), self.inputs.dim());
-        assert!(self.lines.is_none(), "directions are set once (see method::is_shallow)");
-        let Gradients { independent, inverse, beyond, projections } = self.gradients.as_ref().expect("gradients come first");
-        let (n, rank) = self.coordinates.matrix.dim();
-        let coefficients = self.basis.extend(&mut { directions }).coefficients;
+impl<'a, T: Real> ShallowDifferentiated<'a, T> {
+    /// The lines x + t·p; `directions` are p, n × d, each a combination of all inputs and gradients. They are final: given them, W is drawn
+    /// in their span, so that other directions would need another conditioning.
+    pub fn lines(self, directions: Array2<T>) -> ShallowLines<'a, T> {
+        let Self { network, gradients, z } = self;
+        assert_eq!(directions.dim(), network.inputs.dim());
+        let Gradients { independent, inverse, beyond, projections } = gradients;
+        let (n, rank) = network.coordinates.matrix.dim();
+        let coefficients = network.basis.extend(&mut { directions }).coefficients;
         let on_gradients = coefficients.slice(s![.., rank..]);
         let mut known = Array2::zeros((independent.len(), on_gradients.ncols()));
-        for (numbers, vectors) in self.basis.vectors_from(rank) {
+        for (numbers, vectors) in network.basis.vectors_from(rank) {
             known.slice_mut(s![.., numbers.start - rank..numbers.end - rank]).assign(&inner_products(beyond.view(), vectors));
         }
-        let drawn = projections.select(Axis(0), independent);
+        let drawn = projections.select(Axis(0), &independent);
         let on_masks = inverse.t().dot(&(known - inverse.dot(&drawn.slice(s![.., ..on_gradients.ncols()]))));
-        let lines =
-            Lines { coordinates: Lower::new(coefficients.view()), on_masks: by_rows(on_gradients.dot(&on_masks.t()).view()) };
-        self.u.clear();
-        if self.keeps_line {
-            count_vectors(2 * n, self.neurons());
-            for block in 0..self.z.len() {
-                let z = self.z.block(block);
-                self.block.draw(block, z.ncols());
+        let line =
+            Derivatives { coordinates: Lower::new(coefficients.view()), on_masks: by_rows(on_gradients.dot(&on_masks.t()).view()) };
+        let mut u = KeptBlocks::new(n, network.neurons());
+        if network.keeps_line {
+            count_vectors(2 * n, network.neurons());
+            for block in 0..z.len() {
+                let z = z.block(block);
+                network.block.draw(block, z.ncols());
                 // SAFETY: every number is written, and read only after that.
-                unsafe { self.u.push(|out| self.block.derivatives(&lines, independent, z, out)) };
+                unsafe { u.push(|out| network.block.derivatives(&line, &independent, z, out)) };
             }
         }
-        self.lines = Some(lines);
+        ShallowLines { network, independent, line, z, u }
+    }
+}
+
+impl<T: Real> Lines<T> for ShallowLines<'_, T> {
+    fn depth(&self) -> usize {
+        1
+    }
+
+    fn width(&self, layer: usize) -> usize {
+        self.network.cell.width_of(layer)
+    }
+
+    fn activation(&self) -> Activation {
+        Activation::Relu
     }
 
     fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<T>)) {
-        let (n, rank) = self.coordinates.matrix.dim();
-        count_vectors(if self.keeps_line { 2 * n } else { 0 }, self.neurons());
-        for block in 0..blocks(self.neurons()) {
-            let neurons = block_rows(self.neurons(), block);
-            if self.keeps_line {
-                self.block.draw_readout(block, neurons.len());
-                let (z, u) = (self.z.block(block), self.u.block(block));
-                visit(LineBlock { neurons, readout: &self.block.readout, z, u });
+        let Self { network, independent, line, z, u } = self;
+        let Shallow { block: drawn, coordinates, keeps_line, cell, .. } = &mut **network;
+        let (n, rank) = coordinates.matrix.dim();
+        let width = cell.width_of(1);
+        count_vectors(if *keeps_line { 2 * n } else { 0 }, width);
+        for block in 0..blocks(width) {
+            let neurons = block_rows(width, block);
+            if *keeps_line {
+                drawn.draw_readout(block, neurons.len());
+                visit(LineBlock { neurons, readout: &drawn.readout, z: z.block(block), u: u.block(block) });
                 continue;
             }
-            let (Some(lines), Some(gradients)) = (&self.lines, &self.gradients) else {
-                unreachable!("directions are set before the lines are visited")
-            };
-            self.block.draw(block, neurons.len());
-            let z = self.coordinates.with_transposed(self.block.weights(rank));
-            let derive = |out: ArrayViewMut2<T>| self.block.derivatives(lines, &gradients.independent, z.view(), out);
+            drawn.draw(block, neurons.len());
+            let z = coordinates.with_transposed(drawn.weights(rank));
             // SAFETY: every number is written, and read only after that.
-            let u = unsafe { filled(z.dim(), derive) };
-            visit(LineBlock { neurons, readout: &self.block.readout, z: z.view(), u: u.view() });
+            let u = unsafe { filled(z.dim(), |out| drawn.derivatives(line, independent, z.view(), out)) };
+            visit(LineBlock { neurons, readout: &drawn.readout, z: z.view(), u: u.view() });
         }
     }
 
@@ -393,11 +386,7 @@ impl<T: Real> Engine<T> for Shallow<T> {
                 *value += relu::readout(block.readout, &h);
             }
         });
-        let scale = self.scale();
+        let scale = self.network.scale();
         values.into_iter().map(|value| value * scale).collect()
-    }
-
-    fn layer_weights(&mut self, _layer: usize) -> Option<Array2<T>> {
-        None
     }
 }

@@ -5,10 +5,10 @@
 //! so that here as for straight lines distance = step·‖∇f(x)‖ and steps are bounded alike. It is given up as not found when that
 //! passes the bound, at a zero gradient, and after [`BUDGET`] steps.
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayView2, Axis};
 
 use crate::kernels::Real;
-use crate::network::{Engine, ValueAndGradient};
+use crate::network::{Differentiated, ValueAndGradient};
 use crate::record::Status;
 
 use super::{NotFinite, Outcome, Start};
@@ -29,21 +29,22 @@ struct Walk {
     outcome: Option<Outcome>,
 }
 
-/// The descents from the inputs of `lines`; `gradient` is ∇f at all inputs, n × d. With `bias` the last coordinate, in which `gradient` is 0,
+/// The descents from the inputs of `lines`; `inputs` and `gradient` are x and ∇f at all inputs, n × d. With `bias` the last coordinate, in which `gradient` is 0,
 /// stays as it is.
 ///
 /// # Errors
 /// f or the length of a step that is not finite.
 pub fn smallest_steps<T: Real>(
-    engine: &mut dyn Engine<T>,
+    network: &mut impl Differentiated<T>,
+    inputs: ArrayView2<T>,
     gradient: &Array2<T>,
     lines: &[Start],
     bias: bool,
     bound: f64,
 ) -> Result<Vec<Outcome>, NotFinite> {
     let mut walks: Vec<Walk> = lines.iter().map(Walk::new).collect();
-    let inputs: Vec<usize> = lines.iter().map(|line| line.input).collect();
-    let (mut x, mut gradient) = (engine.inputs().select(Axis(0), &inputs), gradient.select(Axis(0), &inputs));
+    let of_lines: Vec<usize> = lines.iter().map(|line| line.input).collect();
+    let (mut x, mut gradient) = (inputs.select(Axis(0), &of_lines), gradient.select(Axis(0), &of_lines));
     loop {
         let active: Vec<usize> = (0..walks.len()).filter(|&walk| walks[walk].outcome.is_none()).collect();
         if active.is_empty() {
@@ -60,7 +61,7 @@ pub fn smallest_steps<T: Real>(
             });
             lengths.push(step * squares.sqrt());
         }
-        let ValueAndGradient { value, gradient: there } = engine.value_and_gradient_at(x.select(Axis(0), &active).view());
+        let ValueAndGradient { value, gradient: there } = network.value_and_gradient_at(x.select(Axis(0), &active).view());
         for (row, (&walk, length)) in active.iter().zip(lengths).enumerate() {
             walks[walk].take_in(value[row], length, bound)?;
             gradient.row_mut(walk).assign(&there.row(row));

@@ -13,7 +13,7 @@
 use crate::kernels::Real;
 use crate::kernels::activation::{curvature_mass, value_and_slope_at};
 use crate::kernels::line::Row;
-use crate::network::Engine;
+use crate::network::Lines;
 use crate::record::Status;
 
 use super::{NotFinite, Outcome, PHI, Start};
@@ -27,15 +27,19 @@ const MAX_PASSES: u32 = 2000;
 ///
 /// # Errors
 /// φ, φ' or the bound of φ'' that is not finite.
-pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], bound: f64) -> Result<Vec<Option<Outcome>>, NotFinite> {
-    assert_eq!(engine.depth(), 1, "the march is for one hidden layer");
-    let psi = engine.activation();
+pub fn smallest_steps<T: Real>(
+    network: &mut impl Lines<T>,
+    lines: &[Start],
+    bound: f64,
+) -> Result<Vec<Option<Outcome>>, NotFinite> {
+    assert_eq!(network.depth(), 1, "the march is for one hidden layer");
+    let psi = network.activation();
     let smoothness = psi.smoothness().expect("the march is for a smooth ψ");
-    let scale = 1.0 / (engine.width(1) as f64).sqrt();
+    let scale = 1.0 / (network.width(1) as f64).sqrt();
     let mut marches: Vec<March> = lines.iter().map(|_| March::default()).collect();
     while marches.iter().any(|march| march.result.is_none()) {
         let first_pass = marches.iter().all(|march| march.passes == 0);
-        engine.visit_first_layer(&mut |block| {
+        network.visit_first_layer(&mut |block| {
             for (march, line) in marches.iter_mut().zip(lines).filter(|(march, _)| march.result.is_none()) {
                 let z = block.z.row(line.input).to_slice().expect("rows are contiguous");
                 let u = block.u.row(line.input).to_slice().expect("rows are contiguous");

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use crate::kernels::Real;
 use crate::kernels::activation::linear_value_and_slope;
 use crate::kernels::line::{Bin, Breakpoint, Row, Window, bin_breakpoints, find_breakpoints, value_slope_and_breakpoints};
-use crate::network::Engine;
+use crate::network::Lines;
 use crate::record::Status;
 
 use super::{NotFinite, Outcome, PHI, Start};
@@ -57,10 +57,10 @@ pub fn line_bytes(width: usize) -> f64 {
 ///
 /// # Errors
 /// Sums over the neurons that are not finite.
-pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], bound: f64) -> Result<Vec<Outcome>, NotFinite> {
-    assert_eq!(engine.depth(), 1, "the exact line search is for one hidden layer");
-    let leak = engine.activation().leak().expect("the exact line search is for a piecewise linear ψ");
-    let width = engine.width(1);
+pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start], bound: f64) -> Result<Vec<Outcome>, NotFinite> {
+    assert_eq!(network.depth(), 1, "the exact line search is for one hidden layer");
+    let leak = network.activation().leak().expect("the exact line search is for a piecewise linear ψ");
+    let width = network.width(1);
     let mut searches: Vec<LineSearch> = lines.iter().map(|line| LineSearch::new(line, bound, width, leak)).collect();
     loop {
         let active = searches.iter().filter(|search| !search.is_done()).count() as u64;
@@ -69,7 +69,7 @@ pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], boun
         }
         // What the lines that are done do not need, the others share.
         let max_gathered = MAX_GATHERED * lines.len() as u64 / active;
-        engine.visit_first_layer(&mut |block| {
+        network.visit_first_layer(&mut |block| {
             for search in &mut searches {
                 let z = block.z.row(search.input).to_slice().expect("rows are contiguous");
                 let u = block.u.row(search.input).to_slice().expect("rows are contiguous");

@@ -10,7 +10,7 @@
 //! `cargo bench --bench search_threshold` measures how often.
 
 use crate::kernels::Real;
-use crate::network::{Engine, LinePoint};
+use crate::network::{LinePoint, Lines};
 use crate::record::Status;
 
 use super::{NotFinite, Outcome, PHI, Start};
@@ -47,7 +47,7 @@ const NODES: usize = 4;
 ///
 /// # Errors
 /// f that is not finite at a point of a line.
-pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], bound: f64) -> Result<Vec<Outcome>, NotFinite> {
+pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start], bound: f64) -> Result<Vec<Outcome>, NotFinite> {
     let mut scans: Vec<Scan> = lines.iter().map(|line| Scan::new(line, bound)).collect();
     loop {
         let points: Vec<LinePoint> =
@@ -55,7 +55,7 @@ pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], boun
         if points.is_empty() {
             break;
         }
-        let mut values = engine.evaluate(&points).into_iter();
+        let mut values = network.evaluate(&points).into_iter();
         for scan in &mut scans {
             let count = scan.next.len();
             scan.take_in(values.by_ref().take(count))?;

@@ -12,7 +12,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip, s};
 use crate::kernels::Real;
 use crate::kernels::piece::{self, Piece, padded};
 use crate::linalg::matmul::times;
-use crate::network::Engine;
+use crate::network::{LayerWeights, Lines};
 use crate::record::Status;
 
 use super::{NotFinite, Outcome, PHI, Start};
@@ -29,13 +29,17 @@ pub fn is_narrow(mut widths: impl Iterator<Item = usize>) -> bool {
     widths.all(|width| width <= NARROW)
 }
 
-/// The smallest step on each of `lines`, or `None` where tracing was given up: for all lines of an engine that has no
-/// weights, or whose ψ is not piecewise linear.
+/// The smallest step on each of `lines`, or `None` where tracing was given up: for all lines of a network whose weights
+/// are never drawn, or whose ψ is not piecewise linear.
 ///
 /// # Errors
 /// φ that is not finite where a region begins.
-pub fn smallest_steps<T: Real>(engine: &mut dyn Engine<T>, lines: &[Start], bound: f64) -> Result<Vec<Option<Outcome>>, NotFinite> {
-    let Some(mut tracer) = Tracer::new(engine, lines, bound) else { return Ok(vec![None; lines.len()]) };
+pub fn smallest_steps<T: Real>(
+    network: &mut impl Lines<T>,
+    lines: &[Start],
+    bound: f64,
+) -> Result<Vec<Option<Outcome>>, NotFinite> {
+    let Some(mut tracer) = Tracer::new(network, lines, bound) else { return Ok(vec![None; lines.len()]) };
     let lockstep = if tracer.is_narrow { 1 } else { lines.len() };
     let mut unfinished = Vec::new();
     for start in (0..lines.len()).step_by(lockstep.max(1)) {
@@ -131,17 +135,17 @@ struct Tracer {
 
 impl Tracer {
     /// All lines at t = 0, with pre-activations in the first layer only.
-    fn new<T: Real>(engine: &mut dyn Engine<T>, starts: &[Start], bound: f64) -> Option<Self> {
-        let depth = engine.depth();
-        let leak = engine.activation().leak()?;
-        let widths: Vec<usize> = (1..=depth).map(|layer| engine.width(layer)).collect();
+    fn new<T: Real>(network: &mut impl Lines<T>, starts: &[Start], bound: f64) -> Option<Self> {
+        let depth = network.depth();
+        let leak = network.activation().leak()?;
+        let widths: Vec<usize> = (1..=depth).map(|layer| network.width(layer)).collect();
         let mut layers: Vec<Layer> = widths.iter().map(|&width| Layer::new(starts.len(), width)).collect();
-        let weights = (2..=depth).map(|layer| Some(padded_transpose(&engine.layer_weights(layer)?)));
-        let weights = weights.collect::<Option<Vec<Array2<f64>>>>()?;
+        let drawn: &mut dyn LayerWeights<T> = network.weights()?;
+        let weights = (2..=depth).map(|layer| padded_transpose(&drawn.layer(layer))).collect();
         let scale = (widths[depth - 1] as f64).sqrt();
-        let mut readout: Vec<f64> = engine.readout().iter().map(|a| a.to_f64() / scale).collect();
+        let mut readout: Vec<f64> = drawn.readout().iter().map(|a| a.to_f64() / scale).collect();
         readout.resize(layers[depth - 1].stride, 0.0);
-        engine.visit_first_layer(&mut |block| {
+        network.visit_first_layer(&mut |block| {
             for (line, start) in starts.iter().enumerate() {
                 let (alpha, beta) = layers[0].pair_mut(line);
                 for (out, row) in [(alpha, block.z.row(start.input)), (beta, block.u.row(start.input))] {

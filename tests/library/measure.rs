@@ -14,7 +14,7 @@ use advstep_hpc::model::SearchName;
 use advstep_hpc::model::{Cell, Direction, EngineChoice, Precision, Readout, Unit};
 use advstep_hpc::network::dense::{Dense, Keep, Storage};
 use advstep_hpc::network::inputs::inputs as drawn_inputs;
-use advstep_hpc::network::{Engine, LinePoint};
+use advstep_hpc::network::{Differentiated, Engine, LinePoint, Lines};
 use advstep_hpc::plan::plan;
 use advstep_hpc::random::NetworkStreams;
 use advstep_hpc::record::{Sample, Status};
@@ -42,7 +42,7 @@ fn values_and_gradients_of_every_activation_agree_with_loops_and_differences() {
     for psi in Activation::ALL {
         for cell in [cell(1, 6, 9), cell(2, 5, 300), cell(4, 7, 12), Cell::of_layers(5, &[300, 4, 9])] {
             let mut engine = dense::<f64>(psi, cell, 0, 4, false);
-            let result = engine.value_and_gradient();
+            let result = engine.differentiate().0;
             let naive = Naive::of(&mut engine, cell);
             for (input, x) in naive.inputs.iter().enumerate() {
                 let what = format!("{} at {cell}", psi.name());
@@ -67,28 +67,27 @@ fn points_of_the_line_and_elsewhere_agree_with_loops() {
     for psi in Activation::ALL {
         for cell in [cell(1, 6, 300), cell(3, 7, 12), Cell::of_layers(7, &[12, 300, 5])] {
             let mut engine = dense::<f64>(psi, cell, 1, 3, false);
-            let p = engine.value_and_gradient().gradient;
-            engine.set_directions(p.clone());
             let naive = Naive::of(&mut engine, cell);
+            let (result, mut network) = engine.differentiate();
+            let p = result.gradient;
             let points = [LinePoint { input: 0, t: 0.7 }, LinePoint { input: 2, t: 3.0 }];
             let x: Vec<Vec<f64>> =
                 points.iter().map(|point| along(&naive.inputs[point.input], &p.row(point.input).to_vec(), point.t)).collect();
-            let values = engine.evaluate(&points);
+            let values = network.lines(p.clone()).evaluate(&points);
             let x_array = Array2::from_shape_vec((2, cell.dim), x.concat()).unwrap();
-            let there = engine.value_and_gradient_at(x_array.view());
+            let there = network.value_and_gradient_at(x_array.view());
             // The inputs and lines are as before.
-            assert_eq!(engine.evaluate(&points), values);
+            assert_eq!(network.lines(p.clone()).evaluate(&points), values);
             for (row, x) in x.iter().enumerate() {
                 assert!((values[row] - naive.value(x)).abs() < 1e-11 && (there.value[row] - naive.value(x)).abs() < 1e-11);
                 let gradient = naive.gradient(x);
                 assert!(there.gradient.row(row).iter().zip(&gradient).all(|(a, b)| (a - b).abs() < 1e-11), "{}", psi.name());
             }
-            let ones = Naive { psi: Activation::Relu, weights: naive.weights.clone(), ..Naive::of(&mut engine, cell) };
-            let mut product = ones.readout.iter().map(|a| a / (cell.width_of(cell.depth) as f64).sqrt()).collect::<Vec<f64>>();
-            for w in ones.weights.iter().rev() {
+            let mut product = naive.readout.iter().map(|a| a / (cell.width_of(cell.depth) as f64).sqrt()).collect::<Vec<f64>>();
+            for w in naive.weights.iter().rev() {
                 product = (0..w[0].len()).map(|j| w.iter().zip(&product).map(|(row, g)| row[j] * g).sum()).collect();
             }
-            let linear = engine.linear_gradient();
+            let linear = network.linear_gradient();
             assert!(linear.row(0).iter().zip(&product).all(|(a, b)| (a - b).abs() < 1e-12));
         }
     }
@@ -107,10 +106,11 @@ fn check_certified(psi: Activation, cell: Cell, search: SearchName, direction: D
         let mut engine = dense::<f64>(psi, cell, network, inputs, false);
         let settings = Settings { directions: &[direction], bias: false, streams: streams(cell, network), search, bound: BOUND };
         let samples = samples_along(&mut engine, &settings).unwrap();
-        let result = engine.value_and_gradient();
+        let naive = Naive::of(&mut engine, cell);
+        let (result, mut differentiated) = engine.differentiate();
         let norm: Vec<f64> = samples.iter().map(|sample| sample.gradient_norm).collect();
         let steps = advstep_hpc::measure::directions::steps(
-            &mut engine,
+            &mut differentiated,
             direction,
             &result.value,
             &result.gradient,
@@ -118,7 +118,6 @@ fn check_certified(psi: Activation, cell: Cell, search: SearchName, direction: D
             false,
             streams(cell, network),
         );
-        let naive = Naive::of(&mut engine, cell);
         for (input, sample) in samples.iter().enumerate() {
             let (x, p) = (&naive.inputs[input], steps.row(input).to_vec());
             let what = format!("{} {} at {cell}, network {network}, input {input}", psi.name(), direction.name());

@@ -15,7 +15,7 @@ use advstep_hpc::job::{Resources, Settings};
 use advstep_hpc::measure::{OutOfRange, measure};
 use advstep_hpc::model::Activation;
 use advstep_hpc::model::{Cell, Direction, EngineChoice, INFINITE_WIDTH, Precision, SearchChoice, Unit};
-use advstep_hpc::network::{Engine, LineBlock, LinePoint, ValueAndGradient};
+use advstep_hpc::network::{Differentiated, LayerWeights, LineBlock, LinePoint, Lines, ValueAndGradient};
 use advstep_hpc::plan::plan;
 use advstep_hpc::record::UnitRecord;
 use advstep_hpc::search::{NotFinite, Start, descent, march, one_layer, scan, trace};
@@ -115,14 +115,14 @@ fn networks_within_the_range_are_measured() {
     }
 }
 
-/// A network that answers with `number` wherever it is asked, with two neurons a layer.
+/// A network whose numbers are all `number`, with two neurons a layer.
 struct Broken {
     psi: Activation,
     depth: usize,
     number: f64,
 }
 
-impl Engine<f64> for Broken {
+impl Lines<f64> for Broken {
     fn depth(&self) -> usize {
         self.depth
     }
@@ -132,22 +132,6 @@ impl Engine<f64> for Broken {
     fn activation(&self) -> Activation {
         self.psi
     }
-    fn inputs(&self) -> ArrayView2<'_, f64> {
-        ArrayView2::from_shape((1, 2), &[1.0, 1.0]).unwrap()
-    }
-    fn readout(&mut self) -> Vec<f64> {
-        vec![1.0, -1.0]
-    }
-    fn value_and_gradient(&mut self) -> ValueAndGradient<f64> {
-        ValueAndGradient { value: vec![1.0], gradient: array![[1.0, 1.0]] }
-    }
-    fn value_and_gradient_at(&mut self, _: ArrayView2<f64>) -> ValueAndGradient<f64> {
-        ValueAndGradient { value: vec![self.number], gradient: array![[1.0, 1.0]] }
-    }
-    fn linear_gradient(&mut self) -> Array2<f64> {
-        array![[self.number, 1.0]]
-    }
-    fn set_directions(&mut self, _: Array2<f64>) {}
     fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<f64>)) {
         let (z, u) = (array![[1.0, self.number]], array![[-1.0, 1.0]]);
         visit(LineBlock { neurons: 0..2, readout: &[1.0, -1.0], z: z.view(), u: u.view() });
@@ -155,8 +139,29 @@ impl Engine<f64> for Broken {
     fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64> {
         vec![self.number; points.len()]
     }
-    fn layer_weights(&mut self, _: usize) -> Option<Array2<f64>> {
-        Some(array![[1.0, 1.0], [1.0, -1.0]])
+    fn weights(&mut self) -> Option<&mut dyn LayerWeights<f64>> {
+        Some(self)
+    }
+}
+
+impl LayerWeights<f64> for Broken {
+    fn layer(&mut self, _: usize) -> Array2<f64> {
+        array![[1.0, 1.0], [1.0, -1.0]]
+    }
+    fn readout(&mut self) -> Vec<f64> {
+        vec![1.0, -1.0]
+    }
+}
+
+impl Differentiated<f64> for Broken {
+    fn lines(&mut self, _: Array2<f64>) -> impl Lines<f64> {
+        Self { ..*self }
+    }
+    fn value_and_gradient_at(&mut self, _: ArrayView2<f64>) -> ValueAndGradient<f64> {
+        ValueAndGradient { value: vec![self.number], gradient: array![[1.0, 1.0]] }
+    }
+    fn linear_gradient(&mut self) -> Array2<f64> {
+        array![[self.number, 1.0]]
     }
 }
 
@@ -171,7 +176,15 @@ fn no_search_takes_a_number_that_is_not_finite_for_a_step() {
             one_layer::smallest_steps(&mut broken(Activation::LeakyRelu, 1), &lines, 20.0).unwrap_err(),
             march::smallest_steps(&mut broken(Activation::Softplus, 1), &lines, 20.0).unwrap_err(),
             trace::smallest_steps(&mut broken(Activation::Relu, 2), &lines, 20.0).unwrap_err(),
-            descent::smallest_steps(&mut broken(Activation::Relu, 2), &array![[1.0, 1.0]], &lines, false, 20.0).unwrap_err(),
+            descent::smallest_steps(
+                &mut broken(Activation::Relu, 2),
+                array![[1.0, 1.0]].view(),
+                &array![[1.0, 1.0]],
+                &lines,
+                false,
+                20.0,
+            )
+            .unwrap_err(),
         ];
         assert!(errors.iter().all(|error| error.input == 0 && !error.number.is_finite()), "{errors:?}");
     }

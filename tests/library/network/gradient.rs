@@ -5,8 +5,8 @@ use crate::common::stored;
 use advstep_hpc::measure::samples;
 use advstep_hpc::model::SearchName;
 use advstep_hpc::model::{Cell, Readout};
-use advstep_hpc::network::Engine;
 use advstep_hpc::network::dense::{Dense, Keep, Storage};
+use advstep_hpc::network::{Differentiated, Engine, LinePoint, Lines};
 use advstep_hpc::random::NetworkStreams;
 use advstep_hpc::record::Sample;
 
@@ -30,7 +30,7 @@ fn assert_close(got: f64, expected: f64, tolerance: f64, what: &str) {
 fn value_and_gradient_agree_with_nested_loops() {
     for cell in cells() {
         let mut engine = stored::<f64>(11, cell, 0, 5);
-        let result = engine.value_and_gradient();
+        let result = engine.differentiate().0;
         let naive = Naive::of(&mut engine, cell);
         for (input, x) in naive.inputs.iter().enumerate() {
             assert_close(result.value[input], naive.value(x), 1e-11, &format!("f at {cell}"));
@@ -46,7 +46,7 @@ fn gradient_agrees_with_finite_differences() {
     let step = 1e-7;
     for cell in cells() {
         let mut engine = stored::<f64>(12, cell, 1, 8);
-        let result = engine.value_and_gradient();
+        let result = engine.differentiate().0;
         let naive = Naive::of(&mut engine, cell);
         for (input, x) in naive.inputs.iter().enumerate() {
             let gradient = result.gradient.row(input).to_vec();
@@ -68,23 +68,20 @@ fn gradient_agrees_with_finite_differences() {
 
 #[test]
 fn points_of_the_line_agree_with_nested_loops() {
-    use advstep_hpc::network::LinePoint;
     for cell in cells() {
         let mut engine = stored::<f64>(13, cell, 0, 4);
-        let directions = engine.value_and_gradient().gradient;
-        engine.set_directions(directions.clone());
         let naive = Naive::of(&mut engine, cell);
+        let (result, mut network) = engine.differentiate();
+        let directions = result.gradient;
         let points: Vec<LinePoint> = [(0, 0.5), (3, 1.0), (1, 0.0), (0, 17.0)].map(|(input, t)| LinePoint { input, t }).into();
-        let values = engine.evaluate(&points);
+        let values = network.lines(directions.clone()).evaluate(&points);
         for (&got, point) in values.iter().zip(&points) {
             let x = along(&naive.inputs[point.input], &directions.row(point.input).to_vec(), point.t);
             assert_close(got, naive.value(&x), 1e-11, &format!("{point:?} at {cell}"));
         }
-        // What is kept of a line is replaced by the next.
-        engine.value_and_gradient();
-        engine.set_directions(&directions * 2.0);
+        // Lines do not depend on those before.
         let halved: Vec<LinePoint> = points.iter().map(|point| LinePoint { t: 0.5 * point.t, ..*point }).collect();
-        assert_eq!(engine.evaluate(&halved), values, "{cell}");
+        assert_eq!(network.lines(&directions * 2.0).evaluate(&halved), values, "{cell}");
     }
 }
 
@@ -96,7 +93,7 @@ fn both_precisions_evaluate_the_same_network() {
         for layer in 1..=cell.depth {
             assert_eq!(single.matrix(layer).mapv(f64::from), double.matrix(layer));
         }
-        let (single, double) = (single.value_and_gradient(), double.value_and_gradient());
+        let (single, double) = (single.differentiate().0, double.differentiate().0);
         let scale = double.value.iter().map(|f| f.abs()).fold(0.0, f64::max);
         for (single, double) in single.value.iter().zip(&double.value) {
             assert!((single - double).abs() <= 3e-6 * scale.max(1e-3), "{cell}: f {single} in f32, {double} in f64");

@@ -8,7 +8,7 @@ use advstep_hpc::experiment::options::Options;
 use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::kernels::Real;
 use advstep_hpc::measure::directions::descent;
-use advstep_hpc::measure::samples;
+use advstep_hpc::measure::{samples, shallow_samples};
 use advstep_hpc::method::is_shallow;
 use advstep_hpc::model::Activation;
 use advstep_hpc::model::SearchName;
@@ -16,7 +16,7 @@ use advstep_hpc::model::{Cell, Direction, Readout, SearchChoice};
 use advstep_hpc::network::dense::{Dense, Keep, Storage};
 use advstep_hpc::network::inputs::sphere_inputs;
 use advstep_hpc::network::shallow::Shallow;
-use advstep_hpc::network::{Engine, LinePoint, ValueAndGradient};
+use advstep_hpc::network::{LinePoint, Lines, ValueAndGradient};
 use advstep_hpc::random::NetworkStreams;
 use advstep_hpc::record::Sample;
 use ndarray::{Array1, Array2, Axis, s};
@@ -24,10 +24,10 @@ use ndarray::{Array1, Array2, Axis, s};
 const ALARM: f64 = 1e-6;
 
 /// z and u of all neurons, n × k, and the readout, in f64.
-fn line<T: Real>(engine: &mut Shallow<T>) -> (Array2<f64>, Array2<f64>, Array1<f64>) {
-    let (n, k) = (engine.inputs().nrows(), engine.width(1));
+fn line<T: Real>(network: &mut impl Lines<T>, n: usize) -> (Array2<f64>, Array2<f64>, Array1<f64>) {
+    let k = network.width(1);
     let (mut z, mut u, mut a) = (Array2::zeros((n, k)), Array2::zeros((n, k)), Array1::zeros(k));
-    engine.visit_first_layer(&mut |block| {
+    network.visit_first_layer(&mut |block| {
         z.slice_mut(s![.., block.neurons.clone()]).assign(&block.z.mapv(T::to_f64));
         u.slice_mut(s![.., block.neurons.clone()]).assign(&block.u.mapv(T::to_f64));
         a.slice_mut(s![block.neurons]).assign(&block.readout.iter().map(|a| a.to_f64()).collect::<Array1<f64>>());
@@ -57,10 +57,10 @@ fn is_one_matrix<T: Real>(cell: Cell, n: usize, readout: Readout, awkward: bool,
     let streams = NetworkStreams::new(77, cell, 3, 1.0, readout);
     let x: Array2<T> = if awkward { awkward_inputs(streams, cell, n) } else { sphere_inputs(streams, cell, n) };
     let mut engine = Shallow::new(streams, cell, x.clone(), Storage::Stored);
-    let ValueAndGradient { value, gradient } = engine.value_and_gradient();
+    let (ValueAndGradient { value, gradient }, network) = engine.differentiate();
     let directions = descent(&value, gradient.clone());
-    engine.set_directions(directions.clone());
-    let (z, u, a) = line(&mut engine);
+    let mut network = network.lines(directions.clone());
+    let (z, u, a) = line(&mut network, n);
     let wide = |x: &Array2<T>| x.mapv(T::to_f64);
     let root = (cell.width as f64).sqrt();
 
@@ -83,16 +83,15 @@ fn is_one_matrix<T: Real>(cell: Cell, n: usize, readout: Readout, awkward: bool,
     }
 
     let points: Vec<LinePoint> = (0..2 * n).map(|i| LinePoint { input: i / 2, t: 0.3 * i as f64 }).collect();
-    for (point, got) in points.iter().zip(engine.evaluate(&points)) {
+    for (point, got) in points.iter().zip(network.evaluate(&points)) {
         let h = (&z.row(point.input) + &(point.t * &u.row(point.input))).mapv(|z| z.max(0.0));
         assert!((h.dot(&a) / root - got).abs() < bound, "{what}: f at {point:?}");
     }
 
     let mut lean = Shallow::new(streams, cell, x, Storage::Regenerated);
-    let again = lean.value_and_gradient();
+    let (again, network) = lean.differentiate();
     assert!(again.value == value && again.gradient == gradient, "{what}: without z and u kept");
-    lean.set_directions(directions);
-    assert_eq!(line(&mut lean), (z, u, a), "{what}: without z and u kept");
+    assert_eq!(line(&mut network.lines(directions), n), (z, u, a), "{what}: without z and u kept");
 }
 
 #[test]
@@ -168,7 +167,7 @@ fn networks_have_the_law_of_dense_ones() {
             let shallow = |network| {
                 let streams = streams(602, network);
                 let inputs = sphere_inputs::<f32>(streams, cell, INPUTS);
-                samples(&mut Shallow::new(streams, cell, inputs, Storage::Stored), SearchName::Line, 20.0).unwrap()
+                shallow_samples(&mut Shallow::new(streams, cell, inputs, Storage::Stored), SearchName::Line, 20.0).unwrap()
             };
             let (dense, shallow): (Vec<_>, Vec<_>) = (0..NETWORKS).map(|network| (dense(network), shallow(network))).unzip();
             for (name, statistic) in STATISTICS {

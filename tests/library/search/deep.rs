@@ -22,7 +22,7 @@ struct Lines {
 impl Lines {
     fn of(cell: Cell, network: usize, inputs: usize) -> Self {
         let mut engine = stored::<f64>(41, cell, network, inputs);
-        let result = engine.value_and_gradient();
+        let result = engine.differentiate().0;
         let signs: Vec<f64> = result.value.iter().map(|f| f.signum()).collect();
         let direction = |(input, sign): (usize, &f64)| result.gradient.row(input).iter().map(|g| -sign * g).collect();
         let directions = signs.iter().enumerate().map(direction).collect();

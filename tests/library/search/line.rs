@@ -3,12 +3,13 @@
 use crate::common::stored;
 use advstep_hpc::kernels::Real;
 use advstep_hpc::measure::samples;
+use advstep_hpc::model::Activation;
 use advstep_hpc::model::Cell;
 use advstep_hpc::model::SearchName;
-use advstep_hpc::network::{Engine, LineBlock, LinePoint, ValueAndGradient};
+use advstep_hpc::network::{Differentiated, Engine, LineBlock, LinePoint, Lines};
 use advstep_hpc::record::{Sample, Status};
 use advstep_hpc::search::{Outcome, Start, one_layer};
-use ndarray::{Array2, ArrayView2};
+use ndarray::ArrayView2;
 
 /// φ·√k = s Σ a ψ(z + t u) of one line, in f64.
 struct Line {
@@ -64,7 +65,7 @@ impl Line {
 /// The lines of all live inputs of one network, and what the search says of them.
 fn searched<T: Real>(cell: Cell, network: usize, inputs: usize, bound: f64) -> Vec<(Line, Outcome)> {
     let mut engine = stored::<T>(31, cell, network, inputs);
-    let result = engine.value_and_gradient();
+    let (result, mut network) = engine.differentiate();
     let starts: Vec<Start> = (0..inputs)
         .filter_map(|input| {
             let decline: f64 = result.gradient.row(input).iter().map(|g| g.to_f64().powi(2)).sum();
@@ -80,16 +81,16 @@ fn searched<T: Real>(cell: Cell, network: usize, inputs: usize, bound: f64) -> V
     for start in &starts {
         directions.row_mut(start.input).mapv_inplace(|g| if start.sign > 0.0 { -g } else { g });
     }
-    engine.set_directions(directions);
+    let mut network = network.lines(directions);
     let mut lines: Vec<Line> = starts.iter().map(|_| Line { z: Vec::new(), u: Vec::new(), a: Vec::new() }).collect();
-    engine.visit_first_layer(&mut |block| {
+    network.visit_first_layer(&mut |block| {
         for (line, start) in lines.iter_mut().zip(&starts) {
             line.z.extend(block.z.row(start.input).iter().map(|z| z.to_f64()));
             line.u.extend(block.u.row(start.input).iter().map(|u| u.to_f64()));
             line.a.extend(block.readout.iter().map(|a| start.sign * a.to_f64()));
         }
     });
-    lines.into_iter().zip(one_layer::smallest_steps(&mut engine, &starts, bound).unwrap()).collect()
+    lines.into_iter().zip(one_layer::smallest_steps(&mut network, &starts, bound).unwrap()).collect()
 }
 
 #[derive(Default)]
@@ -166,18 +167,18 @@ fn phi_changes_sign_at_the_step_and_nowhere_before() {
     }
 }
 
-/// An engine that is nothing but the given line.
+/// A network of one hidden layer along one given line.
 struct Given(Line);
 
-impl Engine<f64> for Given {
+impl Lines<f64> for Given {
     fn depth(&self) -> usize {
         1
     }
     fn width(&self, _: usize) -> usize {
         self.0.z.len()
     }
-    fn readout(&mut self) -> Vec<f64> {
-        self.0.a.clone()
+    fn activation(&self) -> Activation {
+        Activation::Relu
     }
     fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<f64>)) {
         let width = self.0.z.len();
@@ -185,26 +186,8 @@ impl Engine<f64> for Given {
         let (z, u) = (row(&self.0.z), row(&self.0.u));
         visit(LineBlock { neurons: 0..width, readout: &self.0.a, z: z.view(), u: u.view() });
     }
-    fn value_and_gradient(&mut self) -> ValueAndGradient<f64> {
-        unreachable!("the search is given the line")
-    }
-    fn value_and_gradient_at(&mut self, _: ArrayView2<f64>) -> ValueAndGradient<f64> {
-        unreachable!("the search is given the line")
-    }
-    fn inputs(&self) -> ArrayView2<'_, f64> {
-        unreachable!("the search is given the line")
-    }
-    fn linear_gradient(&mut self) -> Array2<f64> {
-        unreachable!("the search is given the line")
-    }
-    fn set_directions(&mut self, _: Array2<f64>) {
-        unreachable!("the search is given the line")
-    }
     fn evaluate(&mut self, _: &[LinePoint]) -> Vec<f64> {
         unreachable!("the exact search evaluates nothing")
-    }
-    fn layer_weights(&mut self, _: usize) -> Option<Array2<f64>> {
-        None
     }
 }
 
