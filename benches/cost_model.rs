@@ -20,7 +20,6 @@ use advstep_hpc::experiment::options::Options;
 use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::job::Resources;
 use advstep_hpc::machine;
-use advstep_hpc::machine::allocator::KeepLarge;
 use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::measure::measure;
 use advstep_hpc::model::{Cell, EngineChoice, Unit, width_label};
@@ -71,7 +70,6 @@ fn complete(
     // Short networks share a line; how single ones differ is seen in long ones.
     let at_once = if cell.cost.seconds < MEASURED / 10.0 { enough.saturating_sub(known).max(1) } else { 1 };
     // As a thread of the program does while it goes on with one cell.
-    let _kept = KeepLarge::new();
     if known < enough && cell.cost.seconds < LONG {
         // The first network finds no memory that another has left.
         measured(experiment, cell, known, 1);

@@ -15,7 +15,6 @@ use std::time::Instant;
 use advstep_hpc::experiment::Experiment;
 use advstep_hpc::kernels::masks;
 use advstep_hpc::machine;
-use advstep_hpc::machine::allocator::KeepLarge;
 use advstep_hpc::measure::measure;
 use advstep_hpc::model::SearchName;
 use advstep_hpc::model::{Cell, EngineChoice, Unit};
@@ -30,7 +29,6 @@ fn run(experiment: &Experiment, plan: &CellPlan, threads: usize) -> (Vec<UnitRec
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                let _kept = KeepLarge::new();
                 loop {
                     let network = next.fetch_add(1, Ordering::Relaxed);
                     if network >= experiment.networks {
@@ -115,7 +113,6 @@ fn main() {
     let samples = || records.iter().flat_map(|record| &record.samples);
     let points = samples().map(|sample| f64::from(sample.evaluations)).sum::<f64>() / samples().count() as f64;
     let scanned = if plan.run.method.search == SearchName::Scan { points } else { 0.0 };
-    let _kept = KeepLarge::new();
     // After the run, one thread alone: two units to warm up, then the mean of a few.
     let profiles: Vec<_> =
         (0..5).map(|network| profile::profile(&experiment, &plan.run, network % experiment.networks)).skip(2).collect();

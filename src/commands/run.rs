@@ -9,6 +9,7 @@ use super::status::is_finished;
 use crate::experiment::{Experiment, Shard, inputs_file};
 use crate::files::{Existing, Target};
 use crate::job::{self, Client, Group, Nouns, Product, Resources, Settings, Store, Task, Worker};
+use crate::linalg::matmul::work;
 use crate::measure::measure;
 use crate::model::{Method, Unit};
 use crate::plan::{self, CellPlan, Plan, shard_units, unit_of};
@@ -174,7 +175,13 @@ struct Measurer<'r> {
 
 impl Worker for Measurer<'_> {
     fn run(&mut self, task: Task) -> anyhow::Result<Vec<u8>> {
-        let record = measure(&self.run.experiment, &self.run.plan.cells[task.group].run, unit_of(task))?;
+        let (run, before) = (&self.run.plan.cells[task.group].run, work().rank_losses);
+        let record = measure(&self.run.experiment, run, unit_of(task))?;
+        let lost = work().rank_losses - before;
+        if lost > 0 {
+            let network = task.index;
+            job::warn(&format!("network {network} of cell {}: {lost} blocks of a basis lost rank: please report this", run.cell));
+        }
         Ok(codec::encode(&record.samples, record.seconds))
     }
 }

@@ -69,10 +69,14 @@ thread_local! {
 /// at [`Level::best`].
 pub fn at_level<R>(level: Level, work: impl FnOnce() -> R) -> R {
     assert!(level.is_available(), "this processor has no {level:?}");
-    let before = CHOSEN.replace(Some(level));
-    let result = work();
-    CHOSEN.set(before);
-    result
+    struct Restore(Option<Level>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            CHOSEN.set(self.0);
+        }
+    }
+    let _restore = Restore(CHOSEN.replace(Some(level)));
+    work()
 }
 
 /// The level that the kernels of this thread run at, which is available.
@@ -109,3 +113,15 @@ macro_rules! dispatch {
     }};
 }
 pub(crate) use dispatch;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_restores_the_level() {
+        let before = CHOSEN.get();
+        std::panic::catch_unwind(|| at_level(Level::Portable, || panic!("on purpose"))).unwrap_err();
+        assert_eq!(CHOSEN.get(), before);
+    }
+}

@@ -4,8 +4,16 @@ use ndarray::{ArrayView2, ArrayViewMut2, LinalgScalar};
 
 use super::{Level, gemm};
 
-/// f32 or f64.
-pub trait Real: LinalgScalar + Copy + PartialOrd + Send + Sync + std::fmt::Debug + std::ops::Neg<Output = Self> + 'static {
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+/// f32 or f64, and nothing else: any bit pattern is a number, which kernels and uninitialised matrices rely on.
+pub trait Real:
+    sealed::Sealed + LinalgScalar + Copy + PartialOrd + Send + Sync + std::fmt::Debug + std::ops::Neg<Output = Self> + 'static
+{
     /// The gap between 1 and the next number.
     const EPSILON: f64;
 

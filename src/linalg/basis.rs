@@ -16,7 +16,8 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, concatenate, s};
 use super::cholesky::{Selection, inverse, select};
 use crate::kernels::Real;
 use crate::linalg::matmul::{
-    CHUNK, add_gram, add_inner_products, add_times, chunks, count_vectors, inner_products, lower_times, zeros,
+    CHUNK, add_gram, add_inner_products, add_times, chunks, count_rank_loss, count_vectors, inner_products, lower_times,
+    uninitialised, zeros,
 };
 use crate::machine::pages;
 
@@ -184,6 +185,8 @@ impl<T: Real> Basis<T> {
             on_basis += &on_block.dot(&part);
             let factor = select(gram.view(), 0.0, block.nrows()).factor;
             if factor.nrows() < block.nrows() {
+                debug_assert!(false, "a block of the basis lost rank in pass {pass}");
+                count_rank_loss();
                 to_unit = Array2::eye(block.nrows());
                 break;
             }
@@ -253,9 +256,9 @@ impl<T: Real> Basis<T> {
             }
             let count = (by.nrows() - taken).min(self.segments.len() * SEGMENT - self.rank);
             let segment = self.segments.last_mut().expect("one was just pushed");
-            let room = &mut segment.spare_capacity_mut()[..count * self.dim];
-            // SAFETY: the view covers the room, and every number of it is written before any is read: products do not read it.
-            let mut rows = unsafe { ArrayViewMut2::from_shape_ptr((count, self.dim), room.as_mut_ptr().cast::<T>()) };
+            let memory = &mut segment.spare_capacity_mut()[..count * self.dim];
+            // SAFETY: the products below write every number and read none.
+            let mut rows = unsafe { uninitialised((count, self.dim), memory) };
             for columns in chunks(self.dim) {
                 let x = block.slice(s![..taken + count, columns.clone()]);
                 lower_times(by.slice(s![taken..taken + count, ..taken + count]), x, rows.slice_mut(s![.., columns]));

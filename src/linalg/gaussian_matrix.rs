@@ -21,11 +21,11 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
+use ndarray::{Array2, ArrayView2, s};
 
 use super::basis::{Basis, Coordinates};
 use crate::kernels::Real;
-use crate::linalg::matmul::{add_times, count_vectors, inner_products, times, zeros};
+use crate::linalg::matmul::{add_times, count_vectors, inner_products, times, uninitialised, zeros};
 use crate::machine::pages;
 use crate::random::PRODUCT_ROWS;
 
@@ -101,12 +101,13 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
     if own.directions.rank() == 0 {
         return lose_overflowed(zeros(shape));
     }
-    // What is left of x has no meaning: the answer takes its place if it fits. Every number of it is written by the first `times`.
+    // `extend` has clobbered x: the answer takes its memory if it fits.
     let mut place = if x.ncols() == shape.1 { x.into_raw_vec_and_offset().0 } else { Vec::with_capacity(shape.0 * shape.1) };
     place.clear();
     pages::prefer_large(place.spare_capacity_mut());
-    // SAFETY: the view covers the room of `place`, which outlives it.
-    let mut answer = unsafe { ArrayViewMut2::from_shape_ptr(shape, place.as_mut_ptr()) };
+    let memory = &mut place.spare_capacity_mut()[..shape.0 * shape.1];
+    // SAFETY: the first `times` below writes every number.
+    let mut answer = unsafe { uninitialised(shape, memory) };
     let (rank, others) = (own.directions.rank(), &other.directions);
     let mut on_other = Array2::zeros((rank, others.rank()));
     on_other.slice_mut(s![..before, ..own.on_other.ncols()]).assign(&own.on_other);

@@ -1,7 +1,8 @@
-//! Numbers of the first layer's neurons at all inputs, block after block of neurons, in one array: the allocator keeps it for the next network.
+//! Pre-activations of the first layer at all inputs, block after block of neurons, in one array.
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+use super::matmul::uninitialised;
 use crate::kernels::Real;
 use crate::machine::pages;
 use crate::random::{BLOCK_ROWS, block_rows, blocks};
@@ -19,10 +20,6 @@ impl<T: Real> KeptBlocks<T> {
         Self { inputs, width, numbers: Vec::new() }
     }
 
-    pub fn clear(&mut self) {
-        self.numbers.clear();
-    }
-
     /// Blocks that are there.
     pub fn len(&self) -> usize {
         if self.numbers.is_empty() { 0 } else { self.numbers.len().div_ceil(self.inputs * BLOCK_ROWS) }
@@ -38,7 +35,7 @@ impl<T: Real> KeptBlocks<T> {
     /// Appends the next block, n × neurons, which `fill` fills, and returns it.
     ///
     /// # Safety
-    /// As of [`filled`](super::product::filled).
+    /// As for [`filled`](super::matmul::filled).
     pub unsafe fn push(&mut self, fill: impl FnOnce(ArrayViewMut2<T>)) -> ArrayView2<'_, T> {
         let block = self.len();
         assert!(block < blocks(self.width), "a block of the layer");
@@ -47,10 +44,10 @@ impl<T: Real> KeptBlocks<T> {
             pages::prefer_large(self.numbers.spare_capacity_mut());
         }
         let neurons = block_rows(self.width, block).len();
-        let room = &mut self.numbers.spare_capacity_mut()[..self.inputs * neurons];
-        // SAFETY: the view covers the room of the block, and the caller vouches for what is done with it.
+        let memory = &mut self.numbers.spare_capacity_mut()[..self.inputs * neurons];
+        // SAFETY: as the caller says.
         unsafe {
-            fill(ArrayViewMut2::from_shape_ptr((self.inputs, neurons), room.as_mut_ptr().cast()));
+            fill(uninitialised((self.inputs, neurons), memory));
             self.numbers.set_len(self.numbers.len() + self.inputs * neurons);
         }
         self.block(block)

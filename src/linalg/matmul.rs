@@ -5,6 +5,7 @@
 //! the assertions keep such a matrix out.
 
 use std::cell::Cell;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use ndarray::linalg::general_mat_mul;
@@ -21,21 +22,33 @@ pub fn zeros<T: Real>(shape: (usize, usize)) -> Array2<T> {
     matrix
 }
 
-/// A matrix that `fill` fills, in large pages if it is large: in place of zeros that would be overwritten.
+/// Uninitialised `memory` as a matrix, for a product to write.
 ///
 /// # Safety
-/// `fill` must write every number, and read none that it has not written. (The numbers are f32 or f64, which any bytes are; a product that
-/// is not added to what is there does not read its result, through BLAS and ndarray neither.)
+/// Every number must be written before it is read. A product that does not add to its result never reads it: neither do our kernels, nor
+/// BLAS with β = 0, nor ndarray.
+///
+/// # Panics
+/// `memory` of another length than the matrix.
+pub unsafe fn uninitialised<T: Real>(shape: (usize, usize), memory: &mut [MaybeUninit<T>]) -> ArrayViewMut2<'_, T> {
+    let matrix = ArrayViewMut2::from_shape(shape, memory).expect("the matrix fills the memory");
+    // SAFETY: f32 or f64, and the caller writes before reading.
+    unsafe { matrix.assume_init() }
+}
+
+/// A matrix written by `fill`, in large pages if it is large: saves the zeros that would be overwritten.
+///
+/// # Safety
+/// As for [`uninitialised`]; `fill` must write every number.
 pub unsafe fn filled<T: Real>(shape: (usize, usize), fill: impl FnOnce(ArrayViewMut2<T>)) -> Array2<T> {
-    let count = shape.0 * shape.1;
-    let mut numbers = Vec::with_capacity(count);
-    pages::prefer_large(numbers.spare_capacity_mut());
-    // SAFETY: the view covers the room of `numbers`, which outlives it, and the caller vouches for what is done with it.
+    let mut matrix = Array2::uninit(shape);
+    let memory = matrix.as_slice_mut().expect("a new matrix is contiguous");
+    pages::prefer_large(memory);
+    // SAFETY: as the caller says.
     unsafe {
-        fill(ArrayViewMut2::from_shape_ptr(shape, numbers.as_mut_ptr()));
-        numbers.set_len(count);
+        fill(uninitialised(shape, memory));
+        matrix.assume_init()
     }
-    Array2::from_shape_vec(shape, numbers).expect("as many numbers")
 }
 
 /// `x`·`w`ᵀ, n × m, with `x` n × q and `w` m × q, row-major.
@@ -111,7 +124,7 @@ pub fn add_masked_rows<T: Real>(masks: &mut Masks, a: &[T], rows: ArrayView2<T>,
 }
 
 thread_local! {
-    static WORK: Cell<Work> = const { Cell::new(Work { flops: 0.0, vector_numbers: 0.0 }) };
+    static WORK: Cell<Work> = const { Cell::new(Work { flops: 0.0, vector_numbers: 0.0, rank_losses: 0 }) };
 }
 
 /// What products have cost.
@@ -122,6 +135,8 @@ pub struct Work {
     pub flops: f64,
     /// Numbers of long vectors that the implicit engine has read or written: each once a pass that needs the whole of the pass before it.
     pub vector_numbers: f64,
+    /// Blocks of a [basis](super::basis) that were appended though rounding had made their vectors dependent.
+    pub rank_losses: u64,
 }
 
 /// The work of this thread so far.
@@ -132,6 +147,11 @@ pub fn work() -> Work {
 /// Counts vectors that a pass reads or writes.
 pub fn count_vectors(count: usize, length: usize) {
     WORK.set(Work { vector_numbers: WORK.get().vector_numbers + count as f64 * length as f64, ..WORK.get() });
+}
+
+/// Counts a block whose vectors have become dependent.
+pub fn count_rank_loss() {
+    WORK.set(Work { rank_losses: WORK.get().rank_losses + 1, ..WORK.get() });
 }
 
 fn product<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, keep: bool, mut out: ArrayViewMut2<T>) {

@@ -3,7 +3,7 @@
 use crate::experiment::Experiment;
 use crate::infinite;
 use crate::job::resources::{PROCESS, THREAD};
-use crate::machine::allocator::{BESIDE, LARGE};
+use crate::machine::allocator::LARGE;
 use crate::model::Activation;
 use crate::model::Cell;
 use crate::model::{EngineName, Method, SearchName};
@@ -15,6 +15,8 @@ use crate::search::{one_layer, scan};
 
 use super::{cost, number_bytes};
 
+/// Freed arrays just below [`LARGE`] that the allocator recycles may stay beside larger ones.
+const BESIDE: usize = 2 * LARGE;
 /// A record without its samples, and its allocation.
 const UNIT: u64 = 160;
 
@@ -148,7 +150,6 @@ fn implicit_bytes(cell: Cell, experiment: &Experiment, search: SearchName) -> u6
     let small = 16.0 * (2..=cell.depth).map(small).sum::<f64>();
     let flight = (2.0 + depth.clamp(2.0, 4.0)) * inputs * width;
     let line = if cell.depth == 1 { inputs * one_layer::line_bytes(cell.width) } else { 0.0 };
-    // Beside large arrays that are kept, the smaller ones of later rounds.
     let beside = if inputs * width * number >= LARGE as f64 { BESIDE as f64 } else { 0.0 };
     ((first + hidden + flight + 3.0 * inputs * dim) * number + small + line + beside + 16.0 * width + 16.0 * dim) as u64
 }

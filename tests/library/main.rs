@@ -3,7 +3,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod allocator;
 mod audit;
 mod infinite;
 mod kernels;
