@@ -3,6 +3,7 @@
 use super::options::WIDTH;
 use crate::error::BadInput;
 use crate::model::cell::{MOST_DIFFERING, layers_label};
+use crate::stats::distinct;
 
 /// Depths, widths, and the widths of hidden layers, of an experiment.
 pub(super) type Layers = (Vec<usize>, Vec<usize>, Vec<Vec<usize>>);
@@ -66,12 +67,7 @@ fn label(widths: &[usize]) -> String {
 
 /// The depths and widths whose grid is `hidden`, if there are such.
 fn as_grid(hidden: &[Vec<usize>]) -> Option<(Vec<usize>, Vec<usize>)> {
-    let distinct = |mut values: Vec<usize>| {
-        values.sort_unstable();
-        values.dedup();
-        values
-    };
-    let (depths, widths) = hidden.iter().map(|widths| key(widths)).unzip();
+    let (depths, widths): (Vec<usize>, Vec<usize>) = hidden.iter().map(|widths| key(widths)).unzip();
     let (depths, widths) = (distinct(depths), distinct(widths));
     let is_even = |layers: &Vec<usize>| layers.iter().all(|width| *width == layers[0]);
     (hidden.iter().all(is_even) && hidden.len() == depths.len() * widths.len()).then_some((depths, widths))

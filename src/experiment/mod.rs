@@ -16,6 +16,7 @@ use serde::{Serialize, Serializer};
 use toml::Table;
 
 use crate::model::{Activation, Cell, Direction, EngineChoice, INFINITE_WIDTH, InputsLaw, Precision, Readout, SearchChoice};
+use crate::stats::distinct;
 use crate::text::{differing, values_apart};
 pub use shard::Shard;
 
@@ -135,16 +136,14 @@ impl Experiment {
 
     /// The depths, dims and widths (those of the widest layers) of all cells, each ascending and distinct.
     pub fn axes(&self) -> [Vec<usize>; 3] {
-        let mut axes =
-            [self.depths.clone(), self.dims.clone(), self.depths.iter().flat_map(|&depth| self.widths_at(depth)).collect()];
-        let fields: [fn(&Cell) -> usize; 3] = [|cell| cell.depth, |cell| cell.dim, |cell| cell.width];
         let of_layers: Vec<Cell> = self.hidden.iter().map(|layers| Cell::of_layers(self.dims[0], layers)).collect();
-        for (axis, field) in axes.iter_mut().zip(fields) {
-            axis.extend(self.extra_cells.iter().chain(&of_layers).map(field));
-            axis.sort_unstable();
-            axis.dedup();
-        }
-        axes
+        let more = || self.extra_cells.iter().chain(&of_layers);
+        let widths = self.depths.iter().flat_map(|&depth| self.widths_at(depth));
+        [
+            distinct(self.depths.iter().copied().chain(more().map(|cell| cell.depth))),
+            distinct(self.dims.iter().copied().chain(more().map(|cell| cell.dim))),
+            distinct(widths.chain(more().map(|cell| cell.width))),
+        ]
     }
 
     /// The depths of all cells, ascending and distinct.
@@ -156,10 +155,7 @@ impl Experiment {
     /// All widths run at `depth`, ascending.
     fn widths_at(&self, depth: usize) -> Vec<usize> {
         let extra = self.extra_widths.get(&depth).into_iter().flatten();
-        let mut widths: Vec<usize> = self.widths.iter().chain(extra).copied().collect();
-        widths.sort_unstable();
-        widths.dedup();
-        widths
+        distinct(self.widths.iter().chain(extra).copied())
     }
 
     /// The experiment as TOML in the format of `--config`; [`Experiment::from_toml`] reads it back to the same experiment.

@@ -11,6 +11,7 @@ use crate::error::BadInput;
 use crate::linalg::matmul::CHUNK;
 use crate::model::{Activation, Cell, Direction, EngineChoice, INFINITE_WIDTH, InputsLaw, Precision, Readout, SearchChoice};
 use crate::record::Sample;
+use crate::stats::distinct;
 use crate::text::short;
 
 /// Most samples (cells × networks × inputs) of one experiment: rank 0 holds all of their records until they are written.
@@ -225,10 +226,7 @@ impl Count {
             let what = format!("the list of {key} is empty");
             return Err(BadInput::new(what, "there would be nothing to run", format!("give at least one {}", self.name)));
         }
-        let mut counts = values.into_iter().map(count).collect::<Result<Vec<_>, _>>()?;
-        counts.sort_unstable();
-        counts.dedup();
-        Ok(counts)
+        Ok(distinct(values.into_iter().map(count).collect::<Result<Vec<_>, _>>()?))
     }
 }
 
@@ -276,9 +274,7 @@ fn extra_cells(extra: Vec<[f64; 3]>, experiment: &Experiment) -> Result<Vec<Cell
         let width = WIDTH.finite_or_not(width)?;
         Ok(Cell::new(DEPTH.whole(depth)?, DIM.whole(dim)?, width))
     };
-    let mut cells = extra.into_iter().map(cell).collect::<Result<Vec<_>, BadInput>>()?;
-    cells.sort_unstable();
-    cells.dedup();
+    let mut cells = distinct(extra.into_iter().map(cell).collect::<Result<Vec<_>, BadInput>>()?);
     cells.retain(|cell| !experiment.is_in_grid(cell));
     Ok(cells)
 }
@@ -320,14 +316,12 @@ fn dims(given: Option<Vec<f64>>, law: &mut InputsLaw, bias: bool) -> Result<Vec<
 }
 
 /// `directions`, ascending and distinct.
-fn directions(mut directions: Vec<Direction>) -> Result<Vec<Direction>, BadInput> {
+fn directions(directions: Vec<Direction>) -> Result<Vec<Direction>, BadInput> {
     if directions.is_empty() {
         let what = "the list of directions is empty";
         return Err(BadInput::new(what, "a step has to go somewhere", "give at least one direction, such as gradient"));
     }
-    directions.sort_unstable();
-    directions.dedup();
-    Ok(directions)
+    Ok(distinct(directions))
 }
 
 fn seed(seed: i64) -> Result<u64, BadInput> {

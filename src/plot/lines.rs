@@ -46,7 +46,7 @@ pub fn fraction(cells: &[(Cell, Summary)], note: &str) -> Picture {
     let picture = LinePicture {
         panels: depths.iter().zip(curves).map(panel).collect(),
         shared_y: true,
-        x: LogAxis::spanning(&series::widths(cells)),
+        x: LogAxis::of_sizes(&series::widths(cells)),
         x_label,
         dims: &dims,
     };
@@ -72,7 +72,7 @@ pub fn step_and_gradient(cells: &[(Cell, Summary)], depth: usize, note: &str) ->
             panel("(b) norm of the gradient", "‖∇*f*(*x*)‖", Quantity::Gradient),
         ],
         shared_y: false,
-        x: LogAxis::spanning(&series::widths(&here)),
+        x: LogAxis::of_sizes(&series::widths(&here)),
         x_label,
         dims: &dims,
     };
@@ -191,7 +191,7 @@ impl LinePicture<'_> {
 
     /// At a single width all points would stand on top of each other: how far to move those of series `index` sideways.
     fn shift(&self, index: usize, panel: &Panel, frame: Frame) -> f64 {
-        if !self.x.is_single_width() {
+        if !self.x.is_single_size() {
             return 0.0;
         }
         let pitch = (0.3 * frame.size.0 / panel.series.len() as f64).min(7.0);

@@ -28,6 +28,7 @@ use crate::files::{Existing, place};
 use crate::model::{Cell, Direction, Readout};
 use crate::results::switching::switching;
 use crate::results::{Results, Summary, show};
+use crate::stats::distinct;
 use crate::text::short;
 
 /// File format of a picture.
@@ -108,10 +109,7 @@ pub fn write(pictures: &[Picture], directory: &Path, formats: &[Format]) -> anyh
         let what = format!("cannot make the directory {}", directory.display());
         BadInput::new(what, cause.to_string(), "give --out a directory that you may write to")
     })?;
-    let mut formats = formats.to_vec();
-    formats.sort_unstable();
-    formats.dedup();
-
+    let formats = distinct(formats.iter().copied());
     let mut files = Vec::new();
     for picture in pictures {
         for &format in &formats {

@@ -123,6 +123,11 @@ mod tests {
     const NOTHING: Summary = Summary {
         fraction: f64::NAN,
         fraction_std_networks: f64::NAN,
+        fraction_se: f64::NAN,
+        step_se: f64::NAN,
+        distance_se: f64::NAN,
+        grad_se: f64::NAN,
+        value_se: f64::NAN,
         dead: 0,
         step_mean: f64::NAN,
         step_std: f64::NAN,

@@ -21,7 +21,7 @@ pub fn conjecture(lines: &[Switching], note: &str) -> Option<Picture> {
     if lines.is_empty() {
         return None;
     }
-    let axes: Vec<LogAxis> = lines.iter().map(|line| LogAxis::spanning(&line.sizes)).collect();
+    let axes: Vec<LogAxis> = lines.iter().map(|line| LogAxis::of_sizes(&line.sizes)).collect();
     let ticks: Vec<Vec<Tick>> = axes.iter().map(|axis| axis.ticks(PANEL.1, |_| style::TICK_SIZE)).collect();
     let left = ticks.iter().map(|ticks| widest(ticks)).fold(0.0, f64::max) + style::LABEL_SIZE + 14.0;
     let grid = Grid {

@@ -8,7 +8,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
 use super::Space;
-use crate::kernels::normal::{LANES, Lanes};
+use crate::kernels::gaussian::{LANES, Lanes};
 use crate::model::Cell;
 
 /// What the numbers of a stream are used for.

@@ -19,6 +19,8 @@ use crate::text::{short, shortened};
 const NAMED: usize = 3;
 /// Characters of the name of a file.
 const LONGEST_NAME: usize = 40;
+/// Columns of a terminal that a table with standard errors may take; a wider one is printed without them.
+const WIDEST: usize = 130;
 
 /// How `show` prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -102,6 +104,11 @@ struct Row<W, H> {
     direction: &'static str,
     distance_mean: f64,
     distance_std: f64,
+    fraction_se: f64,
+    step_se: f64,
+    distance_se: f64,
+    grad_se: f64,
+    value_se: f64,
     /// The widths of the hidden layers, in experiments in which they differ.
     #[serde(skip_serializing_if = "Option::is_none")]
     hidden: Option<H>,
@@ -150,14 +157,27 @@ impl<W: Clone, H: Clone> Row<W, H> {
             direction: direction.name(),
             distance_mean: summary.distance_mean,
             distance_std: summary.distance_std,
+            fraction_se: summary.fraction_se,
+            step_se: summary.step_se,
+            distance_se: summary.distance_se,
+            grad_se: summary.grad_se,
+            value_se: summary.value_se,
             hidden: (!experiment.hidden.is_empty()).then(|| hidden.clone()),
         };
         experiment.directions.iter().zip(summaries).map(row).collect()
     }
 }
 
-/// The table of `show` and of the end of a run: what was run in a line, then one line a cell. No line break at the end.
+/// The table of `show` and of the end of a run: one line that says what was run, then one line per cell. No trailing line break. Means carry
+/// their standard errors where that keeps the table within [`WIDEST`] columns.
 pub fn table(results: &Results) -> String {
+    let with_errors = cells_table(results, true);
+    let fits = with_errors.lines().all(|line| line.chars().count() <= WIDEST);
+    let cells = if fits { with_errors } else { cells_table(results, false) };
+    format!("{}{}\n{cells}", partial(results), heading(&results.experiment))
+}
+
+fn cells_table(results: &Results, errors: bool) -> String {
     let directions = &results.experiment.directions;
     let rows: Vec<(&CellResults, Direction, Summary)> = results
         .cells
@@ -172,27 +192,29 @@ pub fn table(results: &Results) -> String {
     let gradient = column(|summary| summary.grad_mean);
     let distance = column(|summary| summary.distance_mean);
     let has_directions = *directions != [Direction::Gradient];
+    let titled = |title: &str| if errors { format!("{title}\n(s.e.)") } else { title.to_string() };
+    let error = |digits: Digits, value: f64| if errors { digits.error(value) } else { String::new() };
 
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
     let mut header = vec![
-        "L",
-        "d",
-        "k",
-        "found %",
-        "η* mean ± std",
-        "η* 5 %",
-        "50 %",
-        "95 %",
-        "‖∇f‖ mean ± std",
-        "dead",
-        "evals",
-        "search",
-        "thread-s",
+        "L".to_string(),
+        "d".to_string(),
+        "k".to_string(),
+        titled("found %"),
+        titled("η* mean ± std"),
+        "η* 5 %".to_string(),
+        "50 %".to_string(),
+        "95 %".to_string(),
+        titled("‖∇f‖ mean ± std"),
+        "dead".to_string(),
+        "evals".to_string(),
+        "search".to_string(),
+        "thread-s".to_string(),
     ];
     if has_directions {
-        header.insert(3, "direction");
-        header.insert(9, "distance mean ± std");
+        header.insert(3, "direction".to_string());
+        header.insert(9, titled("distance mean ± std"));
     }
     table.set_header(header);
     for (cell, direction, summary) in &rows {
@@ -200,12 +222,12 @@ pub fn table(results: &Results) -> String {
             cell.cell.depth.to_string(),
             cell.cell.dim.to_string(),
             cell.cell.width_label(),
-            fixed(100.0 * summary.fraction, 2),
-            step.with_std(summary.step_mean, summary.step_std),
+            percentage(summary.fraction) + &error(Digits::Fixed(2), 100.0 * summary.fraction_se),
+            step.with_std(summary.step_mean, summary.step_std) + &error(step, summary.step_se),
             step.print(summary.step_q05),
             step.print(summary.step_q50),
             step.print(summary.step_q95),
-            gradient.with_std(summary.grad_mean, summary.grad_std),
+            gradient.with_std(summary.grad_mean, summary.grad_std) + &error(gradient, summary.grad_se),
             summary.dead.to_string(),
             fixed(summary.evaluations, 1),
             cell.search_along(*direction).name().to_string(),
@@ -213,14 +235,15 @@ pub fn table(results: &Results) -> String {
         ];
         if has_directions {
             row.insert(3, direction.name().to_string());
-            row.insert(9, distance.with_std(summary.distance_mean, summary.distance_std));
+            row.insert(9, distance.with_std(summary.distance_mean, summary.distance_std) + &error(distance, summary.distance_se));
         }
         table.add_row(row);
     }
     for column in table.column_iter_mut() {
         column.set_cell_alignment(CellAlignment::Right);
+        column.set_padding((1, 0));
     }
-    format!("{}{}\n{}", partial(results), heading(&results.experiment), table.trim_fmt())
+    table.trim_fmt()
 }
 
 /// The smallest sizes at which inputs switch, one depth a line. No line break at the end.
@@ -338,6 +361,20 @@ impl Digits {
             false => format!("{} ± {}", self.print(mean), self.print(std)),
         }
     }
+
+    /// A standard error in parentheses; nothing where it is unknown, or 0 because all samples are equal.
+    fn error(self, error: f64) -> String {
+        if error > 0.0 { format!(" ({})", self.print(error)) } else { String::new() }
+    }
+}
+
+/// Two decimals of a percentage; 100 where every input switched, and nowhere else.
+fn percentage(fraction: f64) -> String {
+    match fraction {
+        1.0 => "100".to_string(),
+        0.9999..1.0 => "99.99".to_string(),
+        _ => fixed(100.0 * fraction, 2),
+    }
 }
 
 /// A dash where there is no value.
@@ -357,6 +394,19 @@ mod tests {
         assert_eq!(Digits::for_column([250.0].into_iter()), Digits::Fixed(1));
         assert_eq!(Digits::for_column([1e-5, 1.0].into_iter()), Digits::Scientific);
         assert_eq!(Digits::for_column([f64::NAN, 0.0].into_iter()), Digits::Fixed(3));
+    }
+
+    #[test]
+    fn only_all_switched_is_100_percent() {
+        assert_eq!([1.0, 0.999_999, 0.9999, 0.973_14, 0.0].map(percentage), ["100", "99.99", "99.99", "97.31", "0.00"]);
+        assert_eq!(percentage(f64::NAN), "–");
+    }
+
+    #[test]
+    fn standard_errors_are_in_parentheses() {
+        assert_eq!(Digits::Fixed(2).error(0.0314), " (0.03)");
+        assert_eq!(Digits::Scientific.error(1.5e-7), " (1.50e-7)");
+        assert_eq!([0.0, f64::NAN].map(|error| Digits::Fixed(2).error(error)), ["", ""]);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! Means, standard deviations and quantiles are those of [`moments`](crate::stats::moments).
 
 use crate::record::{Sample, Status, UnitRecord};
-use crate::stats::moments::{mean, mean_and_std, quantile};
+use crate::stats::moments::{clustered_error, mean, mean_and_std, quantile};
 
 /// The summary of a cell. A statistic of no samples is NaN. Standard deviations have the divisor n − 1, and are NaN at n = 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,6 +16,12 @@ pub struct Summary {
     pub fraction: f64,
     /// Std over networks of the per-network fraction.
     pub fraction_std_networks: f64,
+    /// Standard errors of the means, networks as clusters ([`clustered_error`]).
+    pub fraction_se: f64,
+    pub step_se: f64,
+    pub distance_se: f64,
+    pub grad_se: f64,
+    pub value_se: f64,
     /// Number of dead inputs: f(x) = 0 or ∇f(x) = 0.
     pub dead: u64,
     /// Mean of η* over the inputs found (Figures 2a–7a).
@@ -56,6 +62,11 @@ impl Summary {
         Self {
             fraction: mean(samples().map(is_found)),
             fraction_std_networks: std_of_networks(records, |record| mean(record.samples.iter().map(is_found))),
+            fraction_se: standard_error(records, |sample| Some(is_found(sample))),
+            step_se: standard_error(records, |sample| sample.status.is_found().then_some(sample.step)),
+            distance_se: standard_error(records, |sample| sample.status.is_found().then_some(sample.step * sample.gradient_norm)),
+            grad_se: standard_error(records, |sample| Some(sample.gradient_norm)),
+            value_se: standard_error(records, |sample| Some(sample.value)),
             dead: samples().filter(|sample| sample.status == Status::Dead).count() as u64,
             step_mean: steps_found.mean,
             step_std: steps_found.std,
@@ -88,6 +99,15 @@ fn found_steps<'a>(samples: impl Iterator<Item = &'a Sample>) -> impl Iterator<I
 fn std_of_networks(records: &[UnitRecord], network_mean: impl Fn(&UnitRecord) -> f64) -> f64 {
     let means: Vec<f64> = records.iter().filter(|record| !record.samples.is_empty()).map(network_mean).collect();
     mean_and_std(means.into_iter().filter(|mean| !mean.is_nan())).std
+}
+
+/// The standard error of the pooled mean of `of`, over the samples that have it.
+fn standard_error(records: &[UnitRecord], of: impl Fn(&Sample) -> Option<f64>) -> f64 {
+    let cluster = |record: &UnitRecord| {
+        let values = record.samples.iter().filter_map(&of);
+        values.fold((0, 0.0), |(count, sum), value| (count + 1, sum + value))
+    };
+    clustered_error(records.iter().map(cluster))
 }
 
 #[cfg(test)]
@@ -134,6 +154,10 @@ mod tests {
         assert_close(summary.fraction, 0.5);
         assert_close(summary.fraction_std_networks, (1.0_f64 / 18.0).sqrt()); // of 2/3 and 1/3
         assert_eq!(summary.dead, 1);
+        assert_close(summary.fraction_se, 1.0 / 6.0);
+        assert_close(summary.step_se, 2.0); // residuals 3 − 2·3 and 6 − 3 of 3 steps found: √(18·2) / 3
+        assert_close(summary.grad_se, 1.0);
+        assert_close(summary.value_se, 0.5);
         assert_close(summary.step_mean, 3.0);
         assert_close(summary.step_std, 7.0_f64.sqrt()); // (4 + 1 + 9) / 2
         assert_close(summary.step_std_networks, 4.5 / 2.0_f64.sqrt()); // of 1.5 and 6
