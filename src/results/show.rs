@@ -1,4 +1,4 @@
-//! Results for people and scripts: a table, JSON lines or CSV, one line a cell and direction.
+//! Results as a table, JSON lines or CSV: one line per cell and direction.
 
 use std::io::Write;
 
@@ -15,29 +15,29 @@ use crate::model::{Cell, Direction, width_label};
 use crate::stats::Estimate;
 use crate::text::{short, shortened};
 
-/// At most this many networks whose hidden layers differ are named in a line.
+/// Lists of hidden layers named in the heading.
 const NAMED: usize = 3;
-/// Characters of the name of a file.
+/// Longest file name printed, in characters.
 const LONGEST_NAME: usize = 40;
 /// Columns of a terminal that a table with standard errors may take; a wider one is printed without them.
 const WIDEST: usize = 130;
 
-/// How `show` prints.
+/// Output format of `show`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Format {
-    /// Columns for a terminal, rounded.
+    /// A table for the terminal, rounded.
     #[default]
     Table,
-    /// One object a line and a cell, in full precision; null where there is no value and for an infinite width.
+    /// One JSON object per line and cell, in full precision; null for missing values and infinite width.
     Json,
-    /// One line a cell under a header, in full precision; NaN where there is no value, inf for an infinite width.
+    /// A header and one line per cell, in full precision; NaN for missing values, inf for infinite width.
     Csv,
 }
 
 /// Prints the results of every cell to `out`.
 ///
 /// # Errors
-/// Those of `out`, as they are: the errors of `serde_json` and `csv` would hide that a pipe was closed.
+/// I/O errors of `out`, unwrapped: `serde_json` and `csv` would hide a closed pipe.
 pub fn show(results: &Results, format: Format, out: &mut impl Write) -> anyhow::Result<()> {
     match format {
         Format::Table => {
@@ -73,7 +73,7 @@ pub fn show(results: &Results, format: Format, out: &mut impl Write) -> anyhow::
     Ok(())
 }
 
-/// A line of JSON or CSV. The names and their order are a contract with scripts.
+/// A line of JSON or CSV. Names and order are a stable interface: new fields go last, before `hidden`.
 #[derive(Debug, Serialize)]
 struct Row<W, H> {
     depth: usize,
@@ -109,7 +109,7 @@ struct Row<W, H> {
     distance_se: f64,
     grad_se: f64,
     value_se: f64,
-    /// The widths of the hidden layers, in experiments in which they differ.
+    /// Widths of the hidden layers, in experiments where they differ.
     #[serde(skip_serializing_if = "Option::is_none")]
     hidden: Option<H>,
 }
@@ -119,13 +119,13 @@ fn json_width(cell: Cell) -> Option<usize> {
     (!cell.is_infinite()).then_some(cell.width)
 }
 
-/// `inf` is a number to whatever reads CSV.
+/// CSV readers parse `inf` as a number.
 fn csv_width(cell: Cell) -> String {
     if cell.is_infinite() { "inf".to_string() } else { cell.width.to_string() }
 }
 
 impl<W: Clone, H: Clone> Row<W, H> {
-    /// One for each direction.
+    /// One row per direction.
     fn of(experiment: &Experiment, results: &CellResults, width: W, hidden: H) -> Vec<Self> {
         let summaries = results.summaries(experiment.directions.len());
         let row = |(&direction, summary): (&Direction, Summary)| Self {
@@ -246,7 +246,7 @@ fn cells_table(results: &Results, errors: bool) -> String {
     table.trim_fmt()
 }
 
-/// The smallest sizes at which inputs switch, one depth a line. No line break at the end.
+/// The smallest sizes at which inputs switch, one line per depth. No trailing line break.
 fn thresholds(line: &Switching) -> String {
     let (held, size) = match line.along {
         Along::Dim => ("k", "d"),
@@ -254,7 +254,7 @@ fn thresholds(line: &Switching) -> String {
     };
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
-    table.set_header(["L", "all inputs switch at", "not all at", "networks failing there", "99 % switch at [95 %]"]);
+    table.set_header(["L", "all switch from", "not all at", "networks failing (95 %)", "99 % switch from [95 %]"]);
     let beyond = |size: f64| if size.is_finite() { format!("{size:.0}") } else { "∞".to_string() };
     for threshold in &line.thresholds {
         let Estimate { value, low, high } = threshold.most;
@@ -270,14 +270,14 @@ fn thresholds(line: &Switching) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let growth =
-        line.growth.map_or("it is within the grid at fewer than two depths".to_string(), |Estimate { value, low, high }| {
-            format!("the 99 % size grows by a factor of {value:.2} [{low:.2}, {high:.2}] a layer")
+        line.growth.map_or("growth per layer needs two depths inside the grid".to_string(), |Estimate { value, low, high }| {
+            format!("the 99 % size grows by a factor of {value:.2} [{low:.2}, {high:.2}] per layer")
         });
     let held_size = width_label(line.held);
     format!("Smallest {size} at which inputs switch, at {held} = {held_size} ({growth}):\n{}", table.trim_fmt())
 }
 
-/// Says of results that are not all there how many there are.
+/// A warning line for partial results.
 fn partial(results: &Results) -> String {
     match results.is_complete() {
         true => String::new(),
@@ -291,7 +291,7 @@ fn heading(experiment: &Experiment) -> String {
         crate::model::Readout::Gaussian => "Gaussian",
     };
     format!(
-        "{} networks × {} inputs a cell, gain {}, {readout} readout, {}η* ≤ {}, seed {}",
+        "{} networks × {} inputs per cell, gain {}, {readout} readout, {}η* ≤ {}, seed {}",
         experiment.networks,
         experiment.inputs,
         short(experiment.gain),
@@ -301,7 +301,7 @@ fn heading(experiment: &Experiment) -> String {
     )
 }
 
-/// What is not as in the paper's experiments, each thing followed by a comma.
+/// Settings that differ from the paper's experiments, each followed by a comma.
 pub fn form(experiment: &Experiment) -> String {
     let mut form = String::new();
     if !experiment.hidden.is_empty() {
@@ -327,7 +327,7 @@ pub fn form(experiment: &Experiment) -> String {
     form
 }
 
-/// How the numbers of one column are printed, so that their points align.
+/// Number format of a column, with aligned decimal points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Digits {
     Fixed(usize),
@@ -335,7 +335,7 @@ enum Digits {
 }
 
 impl Digits {
-    /// At least three significant digits for the smallest of `means`; scientific if that makes the column too wide.
+    /// At least three significant digits for the smallest of `means`; scientific if that would be too wide.
     fn for_column(means: impl Iterator<Item = f64>) -> Self {
         let sizes: Vec<f64> = means.map(f64::abs).filter(|size| *size > 0.0 && size.is_finite()).collect();
         let smallest = sizes.iter().copied().fold(f64::INFINITY, f64::min);
@@ -377,7 +377,7 @@ fn percentage(fraction: f64) -> String {
     }
 }
 
-/// A dash where there is no value.
+/// A dash for NaN.
 fn fixed(value: f64, decimals: usize) -> String {
     if value.is_nan() { "–".to_string() } else { format!("{value:.decimals$}") }
 }

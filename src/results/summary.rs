@@ -1,18 +1,16 @@
-//! Statistics of one cell, from the records of its networks.
+//! Statistics of one cell.
 //!
-//! Inputs of one network share its weights, so they are correlated, strongly so at depth 2 and more. Every spread therefore comes
-//! twice: over the pooled samples (the paper's band), and over the per-network means (`*_std_networks`), which is the one that gives
-//! standard errors: std_networks / √networks.
-//!
-//! Means, standard deviations and quantiles are those of [`moments`](crate::stats::moments).
+//! Inputs of one network share its weights and are correlated, strongly so from depth 2 on. So spreads are given over the pooled samples (the
+//! paper's band) and over the per-network means (`*_std_networks`), and standard errors (`*_se`) treat networks as clusters. Definitions are in
+//! [`moments`](crate::stats::moments).
 
 use crate::record::{Sample, Status, UnitRecord};
 use crate::stats::moments::{clustered_error, mean, mean_and_std, quantile};
 
-/// The summary of a cell. A statistic of no samples is NaN. Standard deviations have the divisor n − 1, and are NaN at n = 1.
+/// The statistics of a cell; NaN where there are no samples. Standard deviations have divisor n − 1 and are NaN at n = 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {
-    /// Fraction of all inputs whose sign was switched within the bound (Figure 1).
+    /// Fraction switched: inputs with a step within the bound, of all inputs (Figure 1).
     pub fraction: f64,
     /// Std over networks of the per-network fraction.
     pub fraction_std_networks: f64,
@@ -22,17 +20,17 @@ pub struct Summary {
     pub distance_se: f64,
     pub grad_se: f64,
     pub value_se: f64,
-    /// Number of dead inputs: f(x) = 0 or ∇f(x) = 0.
+    /// Inputs with f(x) = 0 or ∇f(x) = 0.
     pub dead: u64,
-    /// Mean of η* over the inputs found (Figures 2a–7a).
+    /// Mean of η* over the switched inputs (Figures 2a–7a).
     pub step_mean: f64,
     pub step_std: f64,
-    /// Std of the per-network means of η*, over the networks in which at least one was found.
+    /// Std of the per-network means of η*, over networks with a switched input.
     pub step_std_networks: f64,
     pub step_q05: f64,
     pub step_q50: f64,
     pub step_q95: f64,
-    /// Mean distance ‖η* p‖ = η*·‖∇f(x)‖ over the inputs found.
+    /// Mean distance η*·‖∇f(x)‖ over the switched inputs.
     pub distance_mean: f64,
     pub distance_std: f64,
     /// Mean of ‖∇f(x)‖ over all inputs (Figures 2b–7b).
@@ -42,9 +40,9 @@ pub struct Summary {
     /// Mean of f(x) over all inputs.
     pub value_mean: f64,
     pub value_std: f64,
-    /// Mean number of network evaluations along the line, an input.
+    /// Mean of [`Sample::evaluations`] per input.
     pub evaluations: f64,
-    /// Thread-seconds of all networks together.
+    /// Thread-seconds of all networks.
     pub seconds: f64,
 }
 
@@ -95,7 +93,7 @@ fn found_steps<'a>(samples: impl Iterator<Item = &'a Sample>) -> impl Iterator<I
     samples.filter(|sample| sample.status.is_found()).map(|sample| sample.step)
 }
 
-/// The std over networks of a per-network mean. Networks without a sample (NaN) do not take part.
+/// Std over networks of a per-network mean, skipping networks whose mean is NaN.
 fn std_of_networks(records: &[UnitRecord], network_mean: impl Fn(&UnitRecord) -> f64) -> f64 {
     let means: Vec<f64> = records.iter().filter(|record| !record.samples.is_empty()).map(network_mean).collect();
     mean_and_std(means.into_iter().filter(|mean| !mean.is_nan())).std
@@ -198,7 +196,7 @@ mod tests {
         }
     }
 
-    /// A network in which nothing is found has no mean step, and must not drag the spread of those that have.
+    /// A network without a switched input has no mean step and must not affect the spread.
     #[test]
     fn spread_of_steps_leaves_out_networks_without_any() {
         let found = |step| sample(step, 1.0, 1.0, Status::FoundExact, 1);
@@ -209,7 +207,7 @@ mod tests {
 
     #[test]
     fn agrees_with_statrs_on_an_offset_cloud() {
-        // A large offset shows cancellation, which one-pass formulas suffer from.
+        // A large offset would expose the cancellation of a one-pass formula.
         let noise = |i: usize| ((i * 2_654_435_761) % 1_000_003) as f64 / 1e6;
         let samples: Vec<Sample> =
             (0..5000).map(|i| sample(noise(i), 1e6 + noise(3 * i), -1e6 - noise(7 * i), Status::FoundScan, i as u32)).collect();
@@ -230,7 +228,7 @@ mod tests {
         within(1e-6, summary.grad_std_networks, of_networks(|s| s.gradient_norm));
     }
 
-    /// At least a share q of the values lies at or below the quantile, and it is monotone: true of any definition.
+    /// Against values known by hand and from NumPy.
     #[test]
     fn quantiles_by_counting() {
         let values: Vec<f64> = (0..101).map(f64::from).collect();

@@ -7,13 +7,13 @@ pub struct MeanAndStd {
     pub std: f64,
 }
 
-/// The mean; NaN of nothing.
+/// The mean; NaN if there are no values.
 pub fn mean(values: impl Iterator<Item = f64>) -> f64 {
     let (count, sum) = values.fold((0u64, 0.0), |(count, sum), value| (count + 1, sum + value));
     sum / count as f64
 }
 
-/// Mean and standard deviation in two passes: a plain sum, then the squares of the deviations from the mean.
+/// Mean and standard deviation by the two-pass algorithm, which does not cancel at a large mean.
 pub fn mean_and_std(values: impl Iterator<Item = f64> + Clone) -> MeanAndStd {
     let mean = mean(values.clone());
     let (count, squares) = values.fold((0u64, 0.0), |(count, squares), value| (count + 1, squares + (value - mean).powi(2)));
@@ -40,8 +40,8 @@ pub fn clustered_error(clusters: impl Iterator<Item = (u64, f64)> + Clone) -> f6
     (squares * n / (n - 1.0)).sqrt() / count as f64
 }
 
-/// The quantile at `q` in [0, 1] of ascending values: linear interpolation of the order statistics at (n − 1)·q (Hyndman & Fan 1996, type 7,
-/// the default of NumPy and R). NaN if there are no values.
+/// The quantile at `q` in [0, 1] of ascending values, interpolating linearly at (n − 1)·q (Hyndman & Fan 1996, type 7: the default of NumPy
+/// and R). NaN if there are no values.
 pub fn quantile(ascending: &[f64], q: f64) -> f64 {
     let Some(last) = ascending.len().checked_sub(1) else { return f64::NAN };
     let position = last as f64 * q;
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn quantiles_are_interpolated() {
         let values = [1.0, 2.0, 4.0, 8.0, 16.0];
-        assert_eq!([0.0, 0.25, 0.5, 0.6, 1.0].map(|q| quantile(&values, q)), [1.0, 2.0, 4.0, 5.6000000000000005, 16.0]);
+        assert_eq!([0.0, 0.25, 0.5, 0.6, 1.0].map(|q| quantile(&values, q)), [1.0, 2.0, 4.0, 5.6, 16.0]);
         assert!(quantile(&[], 0.5).is_nan());
         assert_eq!(quantile(&[1.0, f64::INFINITY, f64::INFINITY], 0.9), f64::INFINITY);
     }

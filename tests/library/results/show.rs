@@ -78,7 +78,7 @@ fn the_table_has_a_line_a_cell_and_fits_130_columns() {
         assert!(rows.iter().any(|row| row.len() > 3 && row[..3] == key && row[3] == found), "no row for {}:\n{text}", cell.cell);
     }
     assert_eq!(text.matches("(s.e.)").count(), 3, "{text}");
-    assert!(text.starts_with("7 networks × 11 inputs a cell, gain 1, ±1 readout, η* ≤ 20, seed 42\n"), "{text}");
+    assert!(text.starts_with("7 networks × 11 inputs per cell, gain 1, ±1 readout, η* ≤ 20, seed 42\n"), "{text}");
 }
 
 #[test]
