@@ -9,8 +9,8 @@ mod common;
 use std::collections::BTreeMap;
 use std::hint::black_box;
 
-use advstep_hpc::kernels::normal::{LANES, Lanes};
-use advstep_hpc::kernels::{Level, gemm};
+use advstep_hpc::kernels::gaussian::{LANES, Lanes};
+use advstep_hpc::kernels::{SimdLevel, gemm};
 use advstep_hpc::machine::{self, blas};
 use advstep_hpc::provenance::Versions;
 use ndarray::linalg::general_mat_mul;
@@ -28,8 +28,8 @@ const TRIAD: usize = 16 << 20;
 type Multiply = fn(ArrayView2<f32>, ArrayView2<f32>, ArrayViewMut2<f32>);
 
 const PRODUCTS: [(&str, Multiply); 3] = [
-    ("rows", |x, w, out| gemm::product(x, w.reversed_axes(), false, out)),
-    ("columns", |x, w, out| gemm::product(x, w, false, out)),
+    ("rows", |x, w, out| gemm::matmul(x, w.reversed_axes(), false, out)),
+    ("columns", |x, w, out| gemm::matmul(x, w, false, out)),
     ("blas", |x, w, mut out| general_mat_mul(1.0, &x, &w.reversed_axes(), 0.0, &mut out)),
 ];
 
@@ -79,7 +79,7 @@ fn main() {
         "revision": Versions::collect().git_revision,
         "blas": blas::blas_name(),
         "blas_core": blas::blas_core(),
-        "simd": format!("{:?}", Level::best()),
+        "simd": format!("{:?}", SimdLevel::best()),
         "threads": threads,
         "sgemm_one": best(&one),
         "sgemm_all": best(&every),

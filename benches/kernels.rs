@@ -6,11 +6,11 @@
 use std::hint::black_box;
 use std::time::Duration;
 
+use advstep_hpc::kernels::gaussian::{LANES, Lanes};
 use advstep_hpc::kernels::line::{self, Bin, Row, Window};
 use advstep_hpc::kernels::masks::Masks;
-use advstep_hpc::kernels::normal::{LANES, Lanes};
 use advstep_hpc::kernels::piece::{self, Piece};
-use advstep_hpc::kernels::{Level, activation, at_level, gemm, relu};
+use advstep_hpc::kernels::{SimdLevel, activation, at_level, gemm, relu};
 use advstep_hpc::linalg::gaussian_matrix::GaussianMatrix;
 use advstep_hpc::linalg::matmul::work;
 use advstep_hpc::machine::blas;
@@ -71,7 +71,7 @@ fn normals(seed: u64, sigma: f32, len: usize) -> Vec<f32> {
 fn at_all_levels(criterion: &mut Criterion<ThreadTime>, name: &str, elements: usize, mut work: impl FnMut()) {
     let mut group = criterion.benchmark_group(name);
     group.throughput(Throughput::Elements(elements as u64));
-    for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
+    for level in SimdLevel::ALL.into_iter().filter(|level| level.is_available()) {
         group.bench_function(format!("{level:?}"), |bencher| at_level(level, || bencher.iter(&mut work)));
     }
     group.finish();
@@ -80,8 +80,8 @@ fn at_all_levels(criterion: &mut Criterion<ThreadTime>, name: &str, elements: us
 fn fill(criterion: &mut Criterion<ThreadTime>) {
     let mut out = vec![0.0_f32; 4096];
     let mut generators = lanes(1);
-    at_all_levels(criterion, "normal::fill", out.len(), || generators.fill(1.0, black_box(&mut out)));
-    let mut group = criterion.benchmark_group("normal::fill");
+    at_all_levels(criterion, "gaussian::fill", out.len(), || generators.fill(1.0, black_box(&mut out)));
+    let mut group = criterion.benchmark_group("gaussian::fill");
     group.throughput(Throughput::Elements(4096));
     let mut generator = Xoshiro256PlusPlus::seed_from_u64(1);
     group.bench_function("rand_distr::StandardNormal", |bencher| {
@@ -139,11 +139,11 @@ fn products(criterion: &mut Criterion<ThreadTime>) {
         group.bench_function(format!("BLAS {}", blas::blas_core()), |bencher| bencher.iter(&mut *work));
     };
     at_all_levels(criterion, "gemm::pre-activations of a block", flops, || {
-        gemm::product(black_box(x.view()), w.t(), false, z.view_mut());
+        gemm::matmul(black_box(x.view()), w.t(), false, z.view_mut());
     });
     through_blas(criterion, "gemm::pre-activations of a block", &mut || general_mat_mul(1.0, black_box(&x), &w.t(), 0.0, &mut z));
     at_all_levels(criterion, "gemm::masked gradient of a block", flops, || {
-        gemm::product(black_box(z.view()), w.view(), true, gradient.view_mut());
+        gemm::matmul(black_box(z.view()), w.view(), true, gradient.view_mut());
     });
     through_blas(criterion, "gemm::masked gradient of a block", &mut || {
         general_mat_mul(1.0, black_box(&z), &w, 1.0, &mut gradient);

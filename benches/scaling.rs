@@ -27,7 +27,7 @@ use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::files::Target;
 use advstep_hpc::job::journal::{Header, Journal, SHARE_OF_MAIN_THREAD};
 use advstep_hpc::job::{Client, Group, Resources, Store, Task, assign};
-use advstep_hpc::kernels::Level;
+use advstep_hpc::kernels::SimdLevel;
 use advstep_hpc::machine;
 use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::measure::measure;
@@ -380,7 +380,7 @@ fn main() {
     let result = json!({
         "revision": Versions::collect().git_revision,
         "processor": processor(),
-        "simd": format!("{:?}", Level::best()),
+        "simd": format!("{:?}", SimdLevel::best()),
         "strong": strong_scaling(),
         "prediction": prediction(&unit_times),
         "growth": growth(),

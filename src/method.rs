@@ -1,8 +1,7 @@
-//! Which engine and search a cell gets: a rule that is frozen, because both decide bytes.
+//! The engine and search of each cell, by a frozen rule, because both determine output bits.
 //!
-//! The thresholds are round numbers near the break-even of the engines at the time when they were set (`cargo bench --bench cost_model`
-//! shows how far they are from it now). They are integers and are compared as such: no constant that is tuned to a machine, and no function
-//! whose last digit depends on one, has a part in the choice. A change raises [`VERSION`] and
+//! Thresholds are round numbers near the break-even of the engines when they were set; `cargo bench --bench cost_model` prints today's. The rule
+//! uses integer arithmetic only: no machine-dependent constant or rounding takes part. Changing it requires a new [`VERSION`] and
 //! [`SCIENCE_VERSION`](crate::measure::SCIENCE_VERSION).
 
 use crate::experiment::Experiment;
@@ -11,11 +10,11 @@ use crate::model::{Activation, Cell, Direction, EngineChoice, EngineName, Method
 /// Version of the rule.
 pub const VERSION: u32 = 1;
 
-/// Widest deep network whose steps are traced exactly under `--search auto`. Above it a scan misses so few earlier crossings, and tracing
-/// costs so much more, that steps are scanned: `cargo bench --bench search_threshold` prints both.
+/// Widest deep network traced exactly under `--search auto`. Wider ones are scanned: a scan misses few earlier crossings there, and tracing
+/// costs much more. `cargo bench --bench search_threshold` prints both.
 pub const WIDEST_TRACED: usize = 100;
 
-/// Engine and search of `cell`, a cell of `experiment`. A function of the experiment alone, not of this machine.
+/// Engine and search of `cell` in `experiment`; independent of the machine.
 pub fn of(cell: Cell, experiment: &Experiment) -> Method {
     if cell.is_infinite() {
         return Method { engine: EngineName::Limit, search: SearchName::Path };
@@ -34,7 +33,7 @@ pub fn of(cell: Cell, experiment: &Experiment) -> Method {
     }
 }
 
-/// The search in a cell of finite width by an engine that has weights.
+/// The search in a cell of finite width, for an engine with explicit weights.
 fn search(cell: Cell, experiment: &Experiment) -> SearchName {
     if experiment.directions == [Direction::Descent] {
         return SearchName::Descent;
@@ -50,8 +49,8 @@ fn search(cell: Cell, experiment: &Experiment) -> SearchName {
     }
 }
 
-/// Whether the products of a cell can be drawn in the few directions that matter: one hidden layer of ReLUs and exact steps along the
-/// gradient, where inputs and their gradients need not span the whole space.
+/// Whether the shallow engine applies: one hidden ReLU layer, exact steps along the gradient, and 2n ≤ d, so that the n inputs and their
+/// gradients do not span the input space.
 pub fn is_shallow(cell: Cell, experiment: &Experiment) -> bool {
     cell.depth == 1
         && experiment.activation == Activation::Relu
@@ -61,16 +60,16 @@ pub fn is_shallow(cell: Cell, experiment: &Experiment) -> bool {
         && cell.dim >= 2 * experiment.inputs
 }
 
-/// Whether `engine`, which draws products in place of weights, is the one to take for a cell of finite width.
+/// Whether `engine`, which draws matrix products instead of weights, is faster than the dense one.
 fn pays_without_weights(cell: Cell, experiment: &Experiment, engine: EngineName, search: SearchName) -> bool {
     let (d, n, k) = (cell.dim as u128, experiment.inputs as u128, cell.width as u128);
     match engine {
-        // The d weights of a neuron against some 3n numbers, and the weights of k neurons against n vectors of length d, made orthonormal.
+        // d weights per neuron against about 3n normals, and k·d weights against orthonormalising n vectors of length d.
         EngineName::Shallow => d > 3 * n && 4 * k * (d - 3 * n) >= n * d * (24 + (4 * n).isqrt()),
-        // Points of a line cost the dense engine a product each.
+        // Every scanned point costs the dense engine a matmul.
         _ if cell.depth == 1 && search == SearchName::Scan => true,
         _ if cell.depth == 1 => d > 8 * n && k >= 20 * n,
-        // Weights of a layer against products of n vectors, of which inputs of few dimensions take more.
+        // Weights of the upper layers against products with n vectors; scans need more points at small d.
         _ => {
             let n = n * experiment.directions.len() as u128;
             let least = 16 * n + (360_000 * n / d).isqrt();
@@ -90,7 +89,7 @@ mod tests {
         experiment.cells().into_iter().map(|cell| of(cell, &experiment).to_string()).collect()
     }
 
-    /// Of the release before the rule was frozen, by cost, but for the name of the shallow engine.
+    /// The choices of the last release before the rule was frozen, which were made by predicted cost.
     #[test]
     fn cells_of_the_presets_keep_their_methods() {
         for preset in Preset::ALL {

@@ -9,7 +9,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-use advstep_hpc::kernels::Level;
+use advstep_hpc::kernels::SimdLevel;
 use advstep_hpc::model::{Cell, INFINITE_WIDTH};
 use advstep_hpc::plan::CellPlan;
 use advstep_hpc::provenance::Versions;
@@ -30,7 +30,7 @@ pub struct Measured {
     pub width: usize,
     pub engine: String,
     pub search: String,
-    /// Level of the kernels.
+    /// SIMD level of the kernels.
     pub simd: String,
     /// Of the program: commit, with `-dirty` when the sources differed from it.
     #[serde(default = "unknown")]
@@ -118,7 +118,7 @@ pub fn append(path: &Path, measured: &Measured) -> anyhow::Result<()> {
 }
 
 fn simd() -> String {
-    format!("{:?}", Level::best())
+    format!("{:?}", SimdLevel::best())
 }
 
 fn unknown() -> String {

@@ -5,6 +5,7 @@ use toml::{Table, Value};
 use super::{Setting, Statement, statements};
 use crate::error::BadInput;
 use crate::model::Activation;
+use crate::stats::distinct;
 use crate::text::short;
 
 /// Dimensions, widths, activations and γ audited unless others are asked for: every regime that networks of this size reach.
@@ -53,9 +54,7 @@ impl Typed {
     pub fn validate(self) -> Result<Options, BadInput> {
         let dims = sizes(self.dims, &DIMS, "dim", "log d has to be positive", 2.0)?;
         let widths = sizes(self.widths, &WIDTHS, "width", "a network needs neurons", 1.0)?;
-        let mut activations = self.activations.unwrap_or_else(|| ACTIVATIONS.to_vec());
-        activations.sort_unstable();
-        activations.dedup();
+        let activations = distinct(self.activations.unwrap_or_else(|| ACTIVATIONS.to_vec()));
         let mut gammas = self.gammas.unwrap_or_else(|| GAMMAS.to_vec());
         if let Some(gamma) = gammas.iter().find(|gamma| !(**gamma > 0.0 && **gamma < 1.0)) {
             let what = format!("the failure probability {} is not between 0 and 1", short(*gamma));
@@ -156,18 +155,13 @@ fn chosen(names: &[String]) -> Result<Vec<usize>, BadInput> {
             BadInput::new(what, "it is none of those that are listed", format!("see advstep-hpc audit --list{near}"))
         })
     };
-    let mut chosen = names.iter().map(index).collect::<Result<Vec<usize>, _>>()?;
-    chosen.sort_unstable();
-    chosen.dedup();
-    Ok(chosen)
+    Ok(distinct(names.iter().map(index).collect::<Result<Vec<usize>, _>>()?))
 }
 
 fn sizes(typed: Option<Vec<f64>>, default: &[usize], noun: &str, why: &str, least: f64) -> Result<Vec<usize>, BadInput> {
     let Some(typed) = typed else { return Ok(default.to_vec()) };
-    let mut sizes = typed.iter().map(|&size| whole(size, noun, why, least, MAX_WEIGHTS)).collect::<Result<Vec<_>, _>>()?;
-    sizes.sort_unstable();
-    sizes.dedup();
-    Ok(sizes)
+    let sizes = typed.iter().map(|&size| whole(size, noun, why, least, MAX_WEIGHTS)).collect::<Result<Vec<_>, _>>()?;
+    Ok(distinct(sizes))
 }
 
 /// `number` as a whole number from `least` to `most`.

@@ -7,6 +7,7 @@ use super::Audit;
 use super::entry::Scope;
 use super::{Entry, Regime, Setting, statements};
 use crate::model::Activation;
+use crate::stats::distinct;
 
 /// The statements that can be audited, one a line.
 pub fn list() -> String {
@@ -253,9 +254,7 @@ fn between(name: &str, table: &str) -> String {
 fn command(audit: &Audit) -> String {
     let list = |numbers: Vec<String>| numbers.join(",");
     let sizes = |of: fn(&Setting) -> usize| {
-        let mut sizes: Vec<usize> = audit.options.settings.iter().map(of).collect();
-        sizes.sort_unstable();
-        sizes.dedup();
+        let sizes = distinct(audit.options.settings.iter().map(of));
         list(sizes.iter().map(usize::to_string).collect())
     };
     let mut activations: Vec<&str> = audit.options.settings.iter().map(|setting| setting.activation.name()).collect();

@@ -1,4 +1,4 @@
-//! Experiments as TOML: reading a file into [`Options`], with errors that name the file, the line and what was expected.
+//! Experiments as TOML: reads a file into [`Options`], with errors that name file, line and the expected value.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,7 +13,7 @@ use crate::error::BadInput;
 use crate::model::InputsLaw;
 use crate::text::shortened;
 
-/// Every key of a file, and what its value looks like.
+/// Every key of a file, with an example value.
 const KEYS: [(&str, &str); 19] = [
     ("depths", "a list of whole numbers, such as [1, 2]"),
     ("dims", "a list of whole numbers, such as [10, 100]"),
@@ -36,21 +36,21 @@ const KEYS: [(&str, &str); 19] = [
     ("extra_cells", "a list of [depth, dim, width], such as [[1, 20, 1e9]]"),
 ];
 
-/// Bytes of a file: no experiment needs more.
+/// Largest file accepted, in bytes.
 const LONGEST: u64 = 16 << 20;
-/// Characters of what a message repeats from a file.
+/// Longest quotation from a file in an error, in characters.
 const REPEATED: usize = 200;
 
-/// Unlike names of more edits than this are not taken for a slip.
+/// Largest edit distance at which an unknown key is taken for a typo.
 const NEAR_MISS_EDITS: usize = 3;
 
 impl Options {
-    /// Reads the options in the TOML file at `path`.
+    /// Reads the TOML file at `path`.
     pub fn read(path: &Path) -> Result<Self, BadInput> {
         let source = path.display().to_string();
         let refuse =
             |why: String| BadInput::new(format!("cannot read {source}"), why, "give --config the path of a readable TOML file");
-        // A pipe will do, so its size is not known beforehand.
+        // Pipes are allowed, so the size is not known beforehand.
         let mut bytes = Vec::new();
         let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
         read.map_err(|error| refuse(error.to_string()))?;
@@ -61,7 +61,7 @@ impl Options {
         Self::from_toml(&text, &source)
     }
 
-    /// Parses the options in `text`; `source` is what errors call it, such as the name of its file.
+    /// Parses `text`; `source` names it in errors.
     pub fn from_toml(text: &str, source: &str) -> Result<Self, BadInput> {
         let table = DeTable::parse(text).map_err(|error| {
             let what = format!("{} is not TOML", place(source, text, error.span()));
@@ -85,7 +85,7 @@ impl Options {
 }
 
 impl Experiment {
-    /// The experiment that [`Experiment::to_toml`] wrote; `source` is what errors call it. Opens no other file, whatever `text` says.
+    /// The inverse of [`Experiment::to_toml`]; `source` names `text` in errors. Never opens a file named in `text`.
     pub fn from_toml(text: &str, source: &str) -> Result<Self, BadInput> {
         let options = Options::from_toml(text, source)?;
         let law = options.inputs_law.as_deref().map(InputsLaw::parse).transpose()?;
@@ -110,7 +110,7 @@ fn unknown_key(key: &str, place: &str) -> BadInput {
     BadInput::new(format!("{place} holds `{}`", shortened(key, REPEATED)), "an experiment has no such key", remedy)
 }
 
-/// `FILE line N`, or `FILE` where the place within the text is not known.
+/// `FILE line N`, or `FILE` if the position is unknown.
 fn place(source: &str, text: &str, span: Option<Range<usize>>) -> String {
     match span.and_then(|span| text.get(..span.start)) {
         Some(before) => format!("{source} line {}", before.matches('\n').count() + 1),

@@ -1,4 +1,4 @@
-//! The rows of a user's file as inputs.
+//! Reads the rows of a user's file as inputs.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -13,10 +13,10 @@ use crate::error::BadInput;
 use crate::files::contained;
 use crate::model::{InputsFile, InputsLaw};
 
-/// Reads the file of `law` if there is one and it is not read yet.
+/// Reads the file of `law`, if it has one that is not read yet.
 ///
 /// # Errors
-/// A file that cannot be read, is not the one whose checksum is known, or holds no rows that can be scaled.
+/// If the file cannot be read, its checksum differs from the known one, or its rows cannot be scaled.
 pub fn load(law: &mut InputsLaw) -> Result<(), BadInput> {
     match law {
         InputsLaw::File(file) => load_file(file),
@@ -50,7 +50,7 @@ fn load_file(inputs: &mut InputsFile) -> Result<(), BadInput> {
     }
 }
 
-/// The checksum of a file and, of an NPY file, its bytes.
+/// The CRC-32 of a file, and the bytes of an NPY file.
 fn read(path: &Path, is_npy: bool) -> io::Result<(u32, Vec<u8>)> {
     let mut file = File::open(path)?;
     let found = file.metadata()?;
@@ -72,7 +72,7 @@ fn read(path: &Path, is_npy: bool) -> io::Result<(u32, Vec<u8>)> {
     }
 }
 
-/// The array in the bytes of an NPY file, of any type of numbers.
+/// Decodes an NPY array of any numeric type.
 fn npy(bytes: &[u8]) -> Result<ArrayD<f64>, String> {
     fn read<A: ReadableElement + Copy>(bytes: &[u8], widen: fn(A) -> f64) -> Result<ArrayD<f64>, ReadNpyError> {
         Ok(ArrayD::<A>::read_npy(bytes)?.mapv(widen))
@@ -90,7 +90,7 @@ fn npy(bytes: &[u8]) -> Result<ArrayD<f64>, String> {
         &|bytes| read::<u64>(bytes, |x| x as f64),
         &|bytes| read::<i64>(bytes, |x| x as f64),
     ];
-    // The reader makes room for what the header declares, before it sees that the file ends.
+    // The reader allocates what the header declares before it notices a truncated file.
     if declared(bytes).is_some_and(|count| count > bytes.len() as u128) {
         return Err("it is cut short: its header declares more numbers than it has bytes".into());
     }
@@ -103,7 +103,7 @@ fn npy(bytes: &[u8]) -> Result<ArrayD<f64>, String> {
     Err("its numbers are of a type that this program does not read".into())
 }
 
-/// How many numbers the header of an NPY file declares; `None` where it has no shape.
+/// Number of elements declared in an NPY header; `None` without a shape.
 fn declared(bytes: &[u8]) -> Option<u128> {
     let header = String::from_utf8_lossy(&bytes[..bytes.len().min(1 << 16)]);
     let (_, shape) = header.split_once("'shape':")?;
@@ -112,12 +112,12 @@ fn declared(bytes: &[u8]) -> Option<u128> {
     Some(sizes.fold(1, u128::saturating_mul))
 }
 
-/// Most numbers of a dataset: a small file may declare any size.
+/// Largest dataset accepted, in elements: a small file may declare any size.
 const MOST_NUMBERS: usize = 1 << 30;
-/// Most bytes of an NPY file.
+/// Largest NPY file accepted, in bytes.
 const MOST_BYTES: u64 = 8 * MOST_NUMBERS as u64 + (1 << 16);
 
-/// A dataset of an HDF5 file, or its only one.
+/// Reads a dataset of an HDF5 file; without a name, its only one.
 fn hdf5(path: &Path, dataset: Option<&str>) -> Result<ArrayD<f64>, String> {
     let file = crate::files::hdf5::open(path).map_err(|error| format!("it is neither .npy nor an HDF5 file: {error}"))?;
     let dataset = match dataset {
@@ -136,7 +136,7 @@ fn hdf5(path: &Path, dataset: Option<&str>) -> Result<ArrayD<f64>, String> {
     dataset.read_dyn::<f64>().map_err(|error| error.to_string())
 }
 
-/// The entries along the first axis as rows of length √columns.
+/// Flattens the entries along the first axis to rows, scaled to norm √columns.
 fn scaled(array: ArrayD<f64>) -> Result<Array2<f32>, String> {
     let shape = array.shape().to_vec();
     let [count, rest @ ..] = shape.as_slice() else { return Err("it holds a single number".into()) };
@@ -150,7 +150,7 @@ fn scaled(array: ArrayD<f64>) -> Result<Array2<f32>, String> {
         if let Some(x) = row.iter().find(|x| !x.is_finite()) {
             return Err(format!("row {index} holds {x} and cannot be scaled to the length √{columns}"));
         }
-        // So that no square overflows or is lost.
+        // Scaled first so that squares neither overflow nor underflow.
         let largest = row.iter().fold(0.0_f64, |largest, x| largest.max(x.abs()));
         if largest == 0.0 {
             return Err(format!("row {index} is 0 and cannot be scaled to the length √{columns}"));

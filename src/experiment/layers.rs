@@ -1,14 +1,15 @@
-//! Networks whose hidden layers differ in width, as they are asked for: lists of widths in place of a grid of depths and widths.
+//! Networks whose hidden layers differ in width: lists of widths in place of a grid of depths and widths.
 
 use super::options::WIDTH;
 use crate::error::BadInput;
 use crate::model::cell::{MOST_DIFFERING, layers_label};
+use crate::stats::distinct;
 
-/// Depths, widths, and the widths of hidden layers, of an experiment.
+/// Depths, widths, and lists of hidden widths.
 pub(super) type Layers = (Vec<usize>, Vec<usize>, Vec<Vec<usize>>);
 
-/// The networks of `hidden`, sorted and without duplicates; as depths and widths if that says the same, so that one experiment is written in
-/// one way. `others` says which options were given that `hidden` takes the place of.
+/// The networks of `hidden`, sorted and distinct; converted to depths and widths if they form a grid, so that equal experiments have equal TOML.
+/// `others` names options given that `hidden` excludes.
 pub(super) fn layers(hidden: Vec<Vec<f64>>, others: [(&str, bool); 4]) -> Result<Layers, BadInput> {
     if let Some((other, _)) = others.iter().find(|(_, is_given)| *is_given) {
         return Err(BadInput::new(
@@ -34,7 +35,7 @@ pub(super) fn layers(hidden: Vec<Vec<f64>>, others: [(&str, bool); 4]) -> Result
     Ok(as_grid(&hidden).map_or((Vec::new(), Vec::new(), hidden), |(depths, widths)| (depths, widths, Vec::new())))
 }
 
-/// The widths of one network.
+/// Validates the widths of one network.
 fn widths(values: Vec<f64>) -> Result<Vec<usize>, BadInput> {
     let widths = values.into_iter().map(|value| WIDTH.whole(value)).collect::<Result<Vec<_>, _>>()?;
     if widths.is_empty() {
@@ -55,7 +56,7 @@ fn widths(values: Vec<f64>) -> Result<Vec<usize>, BadInput> {
     Ok(widths)
 }
 
-/// What no two networks of an experiment have in common: number of layers and widest layer.
+/// (number of layers, widest layer), unique within an experiment.
 fn key(widths: &[usize]) -> (usize, usize) {
     (widths.len(), widths.iter().copied().max().unwrap_or(0))
 }
@@ -64,14 +65,9 @@ fn label(widths: &[usize]) -> String {
     layers_label(widths.iter().copied())
 }
 
-/// The depths and widths whose grid is `hidden`, if there are such.
+/// The depths and widths of the grid formed by `hidden`, if it is one.
 fn as_grid(hidden: &[Vec<usize>]) -> Option<(Vec<usize>, Vec<usize>)> {
-    let distinct = |mut values: Vec<usize>| {
-        values.sort_unstable();
-        values.dedup();
-        values
-    };
-    let (depths, widths) = hidden.iter().map(|widths| key(widths)).unzip();
+    let (depths, widths): (Vec<usize>, Vec<usize>) = hidden.iter().map(|widths| key(widths)).unzip();
     let (depths, widths) = (distinct(depths), distinct(widths));
     let is_even = |layers: &Vec<usize>| layers.iter().all(|width| *width == layers[0]);
     (hidden.iter().all(is_even) && hidden.len() == depths.len() * widths.len()).then_some((depths, widths))

@@ -1,7 +1,7 @@
-//! What to run: a validated [`Experiment`], its [`Cell`]s (one depth, dim and width) and their units (one network of a cell).
+//! A validated [`Experiment`], its [`Cell`]s (depth, dim, width) and their units (networks).
 //!
-//! An `Experiment` can only be had through [`options::Options::validate`], so no later code sees a bad value. It holds what decides
-//! the science and nothing else: ranks, threads and memory are not part of it.
+//! [`options::Options::validate`] is the only way to make an `Experiment`, so later code can rely on its invariants. It holds exactly what
+//! determines the output bits: no ranks, threads or memory.
 
 pub mod file;
 pub mod inputs_file;
@@ -16,54 +16,55 @@ use serde::{Serialize, Serializer};
 use toml::Table;
 
 use crate::model::{Activation, Cell, Direction, EngineChoice, INFINITE_WIDTH, InputsLaw, Precision, Readout, SearchChoice};
+use crate::stats::distinct;
 use crate::text::{differing, values_apart};
 pub use shard::Shard;
 
-/// A validated experiment: everything that decides the science datasets, byte for byte.
+/// A validated experiment: everything that determines the results outside `/provenance`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Experiment {
-    /// Numbers of hidden layers L ≥ 1, ascending, distinct. Empty where `hidden` is not.
+    /// Numbers of hidden layers L ≥ 1, ascending, distinct. Empty if `hidden` is given.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub depths: Vec<usize>,
     /// Input dimensions d ≥ 1, ascending, distinct.
     pub dims: Vec<usize>,
-    /// Widths k ≥ 1 of the hidden layers, ascending, distinct; [`INFINITE_WIDTH`] is the limit. Empty where `hidden` is not.
+    /// Hidden widths k ≥ 1, ascending, distinct; [`INFINITE_WIDTH`] for the limit. Empty if `hidden` is given.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "serialize_widths")]
     pub widths: Vec<usize>,
-    /// Networks a cell.
+    /// Networks per cell.
     pub networks: usize,
-    /// Inputs a network.
+    /// Inputs per network.
     pub inputs: usize,
-    /// Variance of a weight of layers 2..L times the width: 1 is the paper's procedure, 2 is He scaling.
+    /// Weight variance of layers 2 .. L times fan-in: 1 in the paper, 2 is He scaling.
     pub gain: f64,
     pub readout: Readout,
     /// ψ of every layer.
     pub activation: Activation,
-    /// Whether the last coordinate of every input is a bias unit: it is 1, and no step changes it.
+    /// Whether the last coordinate of every input is a bias unit: fixed at 1, not changed by steps.
     pub bias: bool,
     pub inputs_law: InputsLaw,
-    /// Where steps go, ascending, distinct: each is taken from all inputs of the same networks.
+    /// Step directions, ascending, distinct; each is applied to the same networks and inputs.
     pub directions: Vec<Direction>,
-    /// Largest step searched (the paper: |η| < 20).
+    /// Largest step searched (the paper, section 4: |η| < 20).
     pub bound: f64,
-    /// At most 2^63 − 1, the largest integer of TOML.
+    /// At most 2⁶³ − 1, the largest TOML integer.
     pub seed: u64,
     pub precision: Precision,
     pub engine: EngineChoice,
     pub search: SearchChoice,
-    /// In place of depths and widths: the widths of the hidden layers, first to last, of networks whose layers differ. By number of layers,
-    /// then widest layer, no two with both the same.
+    /// In place of depths and widths: hidden widths, first to last, of networks whose layers differ. Sorted by (number of layers, widest layer),
+    /// which is unique.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hidden: Vec<Vec<usize>>,
-    /// Cells added to the grid, ascending, distinct, none of them in it.
+    /// Cells outside the grid, ascending, distinct.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "serialize_extra_cells")]
     pub extra_cells: Vec<Cell>,
-    /// Widths added at single depths, by depth; none of them is in `widths`.
+    /// Additional widths per depth; none is in `widths`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", serialize_with = "serialize_extra_widths")]
     pub extra_widths: BTreeMap<usize, Vec<usize>>,
 }
 
-/// A width in TOML: a whole number or `inf`.
+/// A width in TOML: an integer or `inf`.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum TomlWidth {
@@ -89,7 +90,7 @@ fn serialize_extra_cells<S: Serializer>(cells: &[Cell], to: S) -> Result<S::Ok, 
 }
 
 impl Experiment {
-    /// The cells in the order of all arrays and tables: by depth, then dim, then width. No two have all three the same.
+    /// The cells, sorted by (depth, dim, width), which is unique: the order of all arrays and tables.
     pub fn cells(&self) -> Vec<Cell> {
         let mut cells = Vec::new();
         for &depth in &self.depths {
@@ -106,7 +107,7 @@ impl Experiment {
         cells
     }
 
-    /// `cells().len()`, without making them; `usize::MAX` where it would overflow.
+    /// `cells().len()` without building them; saturates.
     pub fn cell_count(&self) -> usize {
         let widths = |depth| self.widths.len() + self.extra_widths.get(depth).map_or(0, Vec::len);
         let shapes = self.depths.iter().map(widths).fold(self.hidden.len(), usize::saturating_add);
@@ -114,12 +115,12 @@ impl Experiment {
         grid.saturating_add(self.extra_cells.len())
     }
 
-    /// Samples of a network: one for each direction and input.
+    /// Samples per network: directions × inputs.
     pub fn samples_of_network(&self) -> usize {
         self.inputs.saturating_mul(self.directions.len())
     }
 
-    /// The first field in which `other` differs, as `seed is 7 against 8`; `None` if the experiments are the same.
+    /// Describes the first field in which `other` differs, as `seed is 7 against 8`; `None` if equal.
     pub fn difference(&self, other: &Experiment) -> Option<String> {
         let fields = |experiment: &Experiment| -> Table { experiment.to_toml().parse().expect("an experiment is TOML") };
         let (mine, others) = (fields(self), fields(other));
@@ -133,18 +134,16 @@ impl Experiment {
         self.depths.contains(&cell.depth) && self.dims.contains(&cell.dim) && self.widths_at(cell.depth).contains(&cell.width)
     }
 
-    /// The depths, dims and widths (those of the widest layers) of all cells, each ascending and distinct.
+    /// The depths, dims and (widest) widths of all cells, each ascending and distinct.
     pub fn axes(&self) -> [Vec<usize>; 3] {
-        let mut axes =
-            [self.depths.clone(), self.dims.clone(), self.depths.iter().flat_map(|&depth| self.widths_at(depth)).collect()];
-        let fields: [fn(&Cell) -> usize; 3] = [|cell| cell.depth, |cell| cell.dim, |cell| cell.width];
         let of_layers: Vec<Cell> = self.hidden.iter().map(|layers| Cell::of_layers(self.dims[0], layers)).collect();
-        for (axis, field) in axes.iter_mut().zip(fields) {
-            axis.extend(self.extra_cells.iter().chain(&of_layers).map(field));
-            axis.sort_unstable();
-            axis.dedup();
-        }
-        axes
+        let more = || self.extra_cells.iter().chain(&of_layers);
+        let widths = self.depths.iter().flat_map(|&depth| self.widths_at(depth));
+        [
+            distinct(self.depths.iter().copied().chain(more().map(|cell| cell.depth))),
+            distinct(self.dims.iter().copied().chain(more().map(|cell| cell.dim))),
+            distinct(widths.chain(more().map(|cell| cell.width))),
+        ]
     }
 
     /// The depths of all cells, ascending and distinct.
@@ -156,13 +155,10 @@ impl Experiment {
     /// All widths run at `depth`, ascending.
     fn widths_at(&self, depth: usize) -> Vec<usize> {
         let extra = self.extra_widths.get(&depth).into_iter().flatten();
-        let mut widths: Vec<usize> = self.widths.iter().chain(extra).copied().collect();
-        widths.sort_unstable();
-        widths.dedup();
-        widths
+        distinct(self.widths.iter().chain(extra).copied())
     }
 
-    /// The experiment as TOML in the format of `--config`; [`Experiment::from_toml`] reads it back to the same experiment.
+    /// The experiment in the format of `--config`; inverse of [`Experiment::from_toml`].
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("every field of an experiment is a TOML value")
     }

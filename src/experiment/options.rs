@@ -1,4 +1,4 @@
-//! The unvalidated form of an experiment: a TOML file or preset, overlaid with flags, and the one conversion that validates it.
+//! The unvalidated experiment (preset or TOML file, overlaid with flags) and its only conversion to a validated one.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,15 @@ use crate::error::BadInput;
 use crate::linalg::matmul::CHUNK;
 use crate::model::{Activation, Cell, Direction, EngineChoice, INFINITE_WIDTH, InputsLaw, Precision, Readout, SearchChoice};
 use crate::record::Sample;
+use crate::stats::distinct;
 use crate::text::short;
 
-/// Most samples (cells × networks × inputs) of one experiment: rank 0 holds all of their records until they are written.
+/// Most samples (cells × networks × directions × inputs) of an experiment: rank 0 holds all records until they are written.
 const MAX_SAMPLES: f64 = 1e9;
-/// Steps beyond this overflow in f32 arithmetic for steep networks.
+/// Largest bound: longer steps overflow f32 in steep networks.
 const MAX_BOUND: f64 = 1e9;
 
-/// What was asked for. Counts are `f64` because `1e3` is a way to write one; nothing here has been checked.
+/// The options as given, unchecked. Counts are `f64` so that `1e3` can be written.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub struct Options {
     pub depths: Option<Vec<f64>>,
@@ -30,27 +31,27 @@ pub struct Options {
     pub readout: Option<Readout>,
     pub activation: Option<Activation>,
     pub bias: Option<bool>,
-    /// In the words of [`InputsLaw::parse`].
+    /// Parsed by [`InputsLaw::parse`].
     pub inputs_law: Option<String>,
     pub directions: Option<Vec<Direction>>,
     pub bound: Option<f64>,
-    /// Signed, as integers in TOML are.
+    /// Signed, like TOML integers.
     pub seed: Option<i64>,
     pub precision: Option<Precision>,
     pub engine: Option<EngineChoice>,
     pub search: Option<SearchChoice>,
-    /// Widths added at single depths; the keys are depths, as written.
+    /// Additional widths per depth; keys are depths as written.
     pub extra_widths: Option<BTreeMap<String, Vec<f64>>>,
     /// Cells (depth, dim, width) added to the grid.
     pub extra_cells: Option<Vec<[f64; 3]>>,
-    /// In place of depths and widths: the widths of the hidden layers of each network.
+    /// In place of depths and widths: the hidden widths of each network.
     pub hidden: Option<Vec<Vec<f64>>>,
 }
 
 impl Options {
-    /// These options, and those of `base` where these say nothing. Widths given here replace the extra widths of `base` too, and
-    /// depths given here select from them. Depths, dims or widths given here leave out the extra cells of `base`, and a file of inputs also
-    /// its dims. Hidden layers given here replace depths and widths of `base`, and the other way round.
+    /// Overlays these options on `base`. Widths given here also replace the extra widths of `base`, and depths select from them. Depths, dims or
+    /// widths drop the extra cells of `base`; an inputs file also drops its dims. `hidden` replaces depths and widths of `base`, and vice
+    /// versa.
     pub fn overlay(self, base: Options) -> Options {
         let base = match (&self.hidden, self.depths.is_some() || self.widths.is_some()) {
             (Some(_), _) => Options { depths: None, widths: None, extra_widths: None, extra_cells: None, ..base },
@@ -88,12 +89,12 @@ impl Options {
         }
     }
 
-    /// The experiment these options describe, its lists sorted and without duplicates. Depths and widths (or hidden layers) and dims have
-    /// no default; what else is missing has its value from preset `quick`.
+    /// Validates the options; lists become sorted and distinct. Depths and widths (or `hidden`) and dims are required, other missing values come
+    /// from preset `quick`.
     ///
     /// # Errors
-    /// Any value out of its range, an empty or missing list, more samples than can be held, and a gain and depth at which the
-    /// values of a network leave the range of its precision.
+    /// A value out of range, an empty or missing list, too many samples, or a gain and depth at which network values overflow or underflow the
+    /// precision.
     pub fn validate(self) -> Result<Experiment, BadInput> {
         let defaults =
             Options { depths: None, dims: None, widths: None, extra_widths: None, extra_cells: None, ..Preset::Quick.options() };
@@ -145,11 +146,11 @@ impl Options {
     }
 }
 
-/// A quantity that is counted: what it is called, what it counts, and how far it goes.
+/// A count: its name, what it counts, and its maximum.
 pub(super) struct Count {
     name: &'static str,
     counts: &'static str,
-    /// Why it cannot be 0.
+    /// Why it must not be 0.
     least: &'static str,
     max: usize,
 }
@@ -174,7 +175,7 @@ const INPUTS: Count = Count {
 };
 
 impl Count {
-    /// `value` as a count from 1 to the most there may be.
+    /// `value` as an integer from 1 to the maximum.
     pub(super) fn whole(&self, value: f64) -> Result<usize, BadInput> {
         let Count { name, counts, least, max } = self;
         let refuse = |flaw: &str, why: &str| {
@@ -199,17 +200,17 @@ impl Count {
         Ok(value as usize)
     }
 
-    /// The counts in `values`, ascending and distinct; `key` is what the list is called.
+    /// `values` as counts, ascending and distinct; `key` names the list in errors.
     fn list(&self, key: &str, values: Option<Vec<f64>>) -> Result<Vec<usize>, BadInput> {
         self.list_by(key, values, |value| self.whole(value))
     }
 
-    /// As [`list`](Self::list), for widths, which may be infinite.
+    /// As [`list`](Self::list), for possibly infinite widths.
     fn widths(&self, key: &str, values: Option<Vec<f64>>) -> Result<Vec<usize>, BadInput> {
         self.list_by(key, values, |value| self.finite_or_not(value))
     }
 
-    /// `value` as a width, which may be infinite.
+    /// `value` as a possibly infinite width.
     fn finite_or_not(&self, value: f64) -> Result<usize, BadInput> {
         if value == f64::INFINITY { Ok(INFINITE_WIDTH) } else { self.whole(value) }
     }
@@ -225,10 +226,7 @@ impl Count {
             let what = format!("the list of {key} is empty");
             return Err(BadInput::new(what, "there would be nothing to run", format!("give at least one {}", self.name)));
         }
-        let mut counts = values.into_iter().map(count).collect::<Result<Vec<_>, _>>()?;
-        counts.sort_unstable();
-        counts.dedup();
-        Ok(counts)
+        Ok(distinct(values.into_iter().map(count).collect::<Result<Vec<_>, _>>()?))
     }
 }
 
@@ -239,13 +237,13 @@ fn given<T>(key: &str, value: Option<T>) -> Result<T, BadInput> {
     })
 }
 
-/// The extra widths at the depths in `depths`.
+/// The extra widths at `depths`.
 fn select(extra: BTreeMap<String, Vec<f64>>, depths: Option<&[f64]>) -> BTreeMap<String, Vec<f64>> {
     let Some(depths) = depths else { return extra };
     extra.into_iter().filter(|(key, _)| key.parse().is_ok_and(|depth: f64| depths.contains(&depth))).collect()
 }
 
-/// The widths that each depth adds to `widths`, by depth.
+/// The widths added at each depth that are not in `widths`.
 fn extra_widths(
     extra: BTreeMap<String, Vec<f64>>,
     depths: &[usize],
@@ -258,7 +256,7 @@ fn extra_widths(
             refuse("it is not one of the experiment's depths", "add it to `depths` or take it out of `extra_widths`")
         })?;
         if depth.to_string() != key {
-            // Two ways to write a depth would be two lists of its widths.
+            // `2` and `2.0` would be two entries for one depth.
             return Err(refuse("depths are written without sign and leading zeros", &format!("write it as {depth}")));
         }
         let mut added = WIDTH.widths(&format!("extra_widths at depth {key}"), Some(values))?;
@@ -270,15 +268,13 @@ fn extra_widths(
     Ok(by_depth)
 }
 
-/// The cells that are added to the grid of `experiment`.
+/// The extra cells that are not in the grid of `experiment`.
 fn extra_cells(extra: Vec<[f64; 3]>, experiment: &Experiment) -> Result<Vec<Cell>, BadInput> {
     let cell = |[depth, dim, width]: [f64; 3]| {
         let width = WIDTH.finite_or_not(width)?;
         Ok(Cell::new(DEPTH.whole(depth)?, DIM.whole(dim)?, width))
     };
-    let mut cells = extra.into_iter().map(cell).collect::<Result<Vec<_>, BadInput>>()?;
-    cells.sort_unstable();
-    cells.dedup();
+    let mut cells = distinct(extra.into_iter().map(cell).collect::<Result<Vec<_>, BadInput>>()?);
     cells.retain(|cell| !experiment.is_in_grid(cell));
     Ok(cells)
 }
@@ -300,7 +296,7 @@ fn positive(name: &str, value: f64, max: f64) -> Result<f64, BadInput> {
     Ok(value)
 }
 
-/// The dims given, or that of the file of inputs. A file that is not known by its checksum is read here.
+/// The dims given, or the one of the inputs file, which is read here unless its checksum is known.
 fn dims(given: Option<Vec<f64>>, law: &mut InputsLaw, bias: bool) -> Result<Vec<usize>, BadInput> {
     if !law.is_known() || (given.is_none() && law.is_file()) {
         inputs_file::load(law)?;
@@ -320,14 +316,12 @@ fn dims(given: Option<Vec<f64>>, law: &mut InputsLaw, bias: bool) -> Result<Vec<
 }
 
 /// `directions`, ascending and distinct.
-fn directions(mut directions: Vec<Direction>) -> Result<Vec<Direction>, BadInput> {
+fn directions(directions: Vec<Direction>) -> Result<Vec<Direction>, BadInput> {
     if directions.is_empty() {
         let what = "the list of directions is empty";
         return Err(BadInput::new(what, "a step has to go somewhere", "give at least one direction, such as gradient"));
     }
-    directions.sort_unstable();
-    directions.dedup();
-    Ok(directions)
+    Ok(distinct(directions))
 }
 
 fn seed(seed: i64) -> Result<u64, BadInput> {
@@ -337,7 +331,7 @@ fn seed(seed: i64) -> Result<u64, BadInput> {
     })
 }
 
-/// Refuses to trace networks that have no weights.
+/// Refuses tracing without explicit weights.
 fn check_search(experiment: &Experiment) -> Result<(), BadInput> {
     let is_deep = experiment.all_depths().iter().any(|&depth| depth > 1);
     if is_deep && experiment.engine == EngineChoice::Implicit && experiment.search == SearchChoice::Exact {
@@ -350,7 +344,7 @@ fn check_search(experiment: &Experiment) -> Result<(), BadInput> {
     Ok(())
 }
 
-/// Refuses forms of the model that no engine or search is made for.
+/// Refuses combinations that no engine or search supports.
 fn check_form(experiment: &Experiment) -> Result<(), BadInput> {
     let Experiment { activation, bias, directions, extra_cells, .. } = experiment;
     let is_infinite = |widths: &Vec<usize>| widths.contains(&INFINITE_WIDTH);
@@ -406,14 +400,14 @@ fn check_form(experiment: &Experiment) -> Result<(), BadInput> {
     Ok(())
 }
 
-/// Refuses depths at which f(x) ~ N(0, c), ‖∇f‖² → c = gain^(L−1) / 2^L, cannot be held and squared in the experiment's precision, and
-/// bounds at which the layers leave its range on the way to the end of a line.
+/// Refuses depths at which f(x) ~ N(0, c) and ‖∇f‖² → c = gain^(L−1)/2^L cannot be represented and squared in the experiment's precision, and
+/// bounds at which layers overflow before the end of a line.
 fn check_magnitudes(experiment: &Experiment) -> Result<(), BadInput> {
     let (limit, name) = match experiment.precision {
         Precision::F32 => (100.0, "f32"),
         Precision::F64 => (900.0, "f64"),
     };
-    // A layer multiplies the variance of what it gets by its second moment or, once that is small, by ψ'(0)².
+    // A layer scales the variance by gain·E ψ(N)² or, for small arguments, by gain·ψ'(0)².
     let psi = experiment.activation;
     let slope = psi.derivative(0.0);
     let decay = match psi.is_piecewise_linear() {
@@ -453,17 +447,17 @@ fn check_magnitudes(experiment: &Experiment) -> Result<(), BadInput> {
     Ok(())
 }
 
-/// log₂ of the values, RMS over neurons, that the layers of a network of this depth reach at x + t p, t up to the bound.
+/// log₂ of the largest RMS over neurons of any layer at x + t p, t up to the bound.
 ///
-/// With m = E ψ(N)² for large N over N² (½ for ReLU and what looks like it from afar), a layer multiplies the mean square of its input by
-/// gain·m, and its derivative by gain·E ψ'². The first layer multiplies lengths by no more than about 1 and ‖p‖ = ‖∇f(x)‖, so
+/// With m the limit of E ψ(σN)²/σ² at large σ (½ for ReLU and ReLU-like ψ), a layer scales the mean square of its input by gain·m and that of
+/// its derivative by gain·E ψ'². The first layer scales lengths by about 1, and ‖p‖ = ‖∇f(x)‖, so
 ///
 /// ```text
 /// ‖∇f‖² ≈ gain^(L−1) (E ψ'²)^L,    RMS z_l(x + t p) ≤ (1 + t ‖p‖) (gain m)^((l−1)/2),
 /// ```
 ///
-/// the largest at l = 1 or l = L. Bounded ψ give the layers above the first no more than √gain. The universal direction is scaled from the
-/// gradient of the network without activations, which has mean square gain^(L−1).
+/// largest at l = 1 or l = L. Bounded ψ limit the upper layers to √gain. The universal direction is scaled from the gradient of the linearised
+/// network, whose mean square is gain^(L−1).
 fn log2_farthest(experiment: &Experiment, depth: usize) -> f64 {
     let psi = experiment.activation;
     let is_bounded = matches!(psi, Activation::Tanh | Activation::Erf | Activation::Sine);
@@ -483,12 +477,12 @@ fn log2_farthest(experiment: &Experiment, depth: usize) -> f64 {
     }
 }
 
-/// Of numbers over their RMS: a factor 2³ for the largest of 10⁹ neurons, 2³ for a row of the first layer at small d, and 2² for networks whose
-/// gradient is longer than that of most.
+/// log₂ of the largest value over the RMS: 3 for the maximum over 10⁹ neurons, 3 for a first-layer row at small d, 2 for networks with an
+/// unusually long gradient.
 const LOG2_MARGIN: f64 = 8.0;
 
-/// log₂ of the largest RMS of a layer whose numbers an engine can hold at this depth. Above the first layer the implicit engine also sums
-/// squares, [`CHUNK`] at a time, in the precision of the network.
+/// log₂ of the largest RMS that an engine can represent at this depth. Above the first layer the implicit engine also sums squares, [`CHUNK`] at
+/// a time, in the network's precision.
 fn log2_largest(precision: Precision, depth: usize, engine: EngineChoice) -> f64 {
     let range = match precision {
         Precision::F32 => f64::from(f32::MAX_EXP),
@@ -498,8 +492,8 @@ fn log2_largest(precision: Precision, depth: usize, engine: EngineChoice) -> f64
     (if sums_squares { (range - libm::log2(CHUNK as f64)) / 2.0 } else { range }) - LOG2_MARGIN
 }
 
-/// Refuses a gain at which the weights above the first layer, N(0, gain/k), cannot be drawn: in f32 whatever the precision of the network, up
-/// to 7 standard deviations, and down to where the small ones lose their digits.
+/// Refuses a gain at which weights above the first layer, N(0, gain/k), overflow (at 7 standard deviations) or become subnormal in f32, in which
+/// they are drawn for either precision.
 fn check_weights(experiment: &Experiment) -> Result<(), BadInput> {
     const LOG2_SIGMA: std::ops::RangeInclusive<f64> = -100.0..=120.0;
     let [_, _, widths] = experiment.axes();

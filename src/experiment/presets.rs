@@ -2,7 +2,7 @@
 
 use super::options::Options;
 
-/// An experiment that comes with the program.
+/// A built-in experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Preset {
     /// Fewer dims and widths: minutes on two cores.

@@ -1,13 +1,13 @@
-//! Part of an experiment that runs on its own. Which units it has is a function of the experiment alone
-//! ([`plan::shard_units`](crate::plan::shard_units)), so shards may run on any machines, with any ranks, threads and memory, at any time.
+//! A part of an experiment that runs as a job of its own. Its units depend on the experiment only
+//! ([`plan::shard_units`](crate::plan::shard_units)), so shards can run anywhere, with any ranks, threads and memory.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// More shards than this are taken for a slip.
+/// Larger shard counts are taken for a typo.
 pub const MAX_SHARDS: usize = 1_000_000;
 
-/// One of the `count` parts of an experiment; `number` counts from 1.
+/// Shard `number` (from 1) of `count`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Shard {
     number: usize,
@@ -28,7 +28,7 @@ impl Shard {
         self.count
     }
 
-    /// What the file of this shard is called after the name of the experiment: `.03-of-16.shard`.
+    /// Suffix of the shard's file name: `.03-of-16.shard`.
     pub fn suffix(self) -> String {
         let digits = self.count.to_string().len();
         format!(".{:0digits$}-of-{}.shard", self.number, self.count)
@@ -41,12 +41,12 @@ impl fmt::Display for Shard {
     }
 }
 
-/// Why a text names no shard.
+/// Why a text is not a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a shard; write i/n with i from 1 to n, such as 3/16")]
 pub struct NotAShard;
 
-/// `3/16` is the third of sixteen.
+/// Parses `3/16`, the third of sixteen.
 impl FromStr for Shard {
     type Err = NotAShard;
 

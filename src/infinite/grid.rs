@@ -1,7 +1,7 @@
-//! Paths of the process at the points of a grid, given value and slope at 0, and at further points given their neighbours.
+//! Samples the process on a grid given value and slope at 0, and between grid points given their neighbours.
 //!
-//! The factor of the covariance depends on depth and grid alone, so it is made once for all paths. Between grid points the process is all
-//! but Markov in (value, slope), as splines are: what a point [`NEIGHBOURS`] away says beyond the nearer ones falls off by 2 − √3 a point.
+//! The Cholesky factor of the covariance depends on depth and grid only and is computed once for all paths. Between grid points the process is
+//! nearly Markov in (value, slope), like a spline: the influence of neighbours decays by 2 − √3 per point.
 
 use rand::Rng;
 use rand::distr::Distribution;
@@ -10,10 +10,10 @@ use super::Resolution;
 use super::kernel::Angle;
 use crate::random::normal::StandardNormal;
 
-/// Points on each side on which a new point is conditioned, besides value and slope at 0.
+/// Neighbours on each side that a new point is conditioned on, besides value and slope at 0.
 pub const NEIGHBOURS: usize = 4;
 
-/// The law of the deviation Z − E Z of a new point given those of its neighbours: normal with mean Σ wᵢ dᵢ.
+/// Distribution of the deviation Z − E Z at a new point given its neighbours' deviations dᵢ: N(Σ wᵢ dᵢ, std²).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Conditional {
     weights: [f64; 2 * NEIGHBOURS],
@@ -21,10 +21,10 @@ pub struct Conditional {
 }
 
 impl Conditional {
-    /// The law at `angle`, given the at most 2·[`NEIGHBOURS`] angles `given`.
+    /// At `angle`, given at most 2·[`NEIGHBOURS`] angles `given`.
     pub fn new(angle: &Angle, given: &[Angle], depth: usize) -> Self {
         const MOST: usize = 2 * NEIGHBOURS;
-        // Cholesky factor of the correlations of `given`, and the covariances with `angle`, scaled alike.
+        // Cholesky factor of the correlations of `given`, and the scaled covariances with `angle`.
         let (mut factor, mut stds, mut along) = ([[0.0; MOST]; MOST], [0.0; MOST], [0.0; MOST]);
         let mut variance = angle.covariance(angle, depth);
         for (i, point) in given.iter().enumerate() {
@@ -49,7 +49,7 @@ impl Conditional {
         Self { weights, std: variance.max(0.0).sqrt() }
     }
 
-    /// Mean of the deviation; `deviations` are in the order of the angles given.
+    /// Mean of the deviation; `deviations` in the order of `given`.
     pub fn mean(&self, deviations: impl Iterator<Item = f64>) -> f64 {
         self.weights.iter().zip(deviations).map(|(weight, deviation)| weight * deviation).sum()
     }
@@ -60,9 +60,9 @@ pub struct Grid {
     depth: usize,
     resolution: Resolution,
     angles: Vec<Angle>,
-    /// Rows 0, 1, … of the lower triangular Cholesky factor of the conditional covariance, one after the other.
+    /// Cholesky factor of the conditional covariance: packed lower triangle, row-major.
     factor: Vec<f64>,
-    /// Half way between each grid point and the one before (0 before the first): the angle, and its law given the points up to there.
+    /// Midpoint between each grid point and the previous one (0 before the first), with its distribution given the grid points so far.
     middles: Vec<(Angle, Conditional)>,
     smallest_pivot: f64,
 }

@@ -2,15 +2,15 @@
 //!
 //! One layer takes angle θ_l to θ_{l+1} with cos θ_{l+1} = cos θ_l + p(θ_l), p(θ) = (sin θ − θ cos θ)/π (Cho & Saul 2009, order 1,
 //! normalised). So after L layers κ(θ) = cos θ + S(θ), with the *excess* S = Σ_{l<L} p(θ_l), θ_0 = |θ|: a sum of positive terms, about
-//! L|θ|³/3π near 0. A process with covariance cos(θ − θ') is fixed by its value and slope at 0; what is random given those is due to S alone:
+//! L|θ|³/3π near 0. A process with covariance cos(θ − θ') is determined by value and slope at 0, so the conditional covariance depends on S only:
 //!
 //! C(θ, θ') = S(θ−θ') − S(θ) cos θ' − S(θ') cos θ − S(θ) S(θ') + S'(θ) sin θ' + S'(θ') sin θ − S'(θ) S'(θ')
 //!
-//! which is of order θ³ (an integrated Brownian motion), as are its terms: nothing of order 1 cancels.
+//! which is O(θ³), like integrated Brownian motion, and so is every term: no O(1) terms cancel.
 
 use std::f64::consts::PI;
 
-/// Below it p is a power series.
+/// Below this angle p is evaluated by its power series.
 const SERIES: f64 = 0.5;
 
 /// p(θ) = (sin θ − θ cos θ)/π for θ in [0, π].
@@ -18,7 +18,7 @@ fn layer_excess(angle: f64) -> f64 {
     if angle > SERIES {
         return (libm::sin(angle) - angle * libm::cos(angle)) / PI;
     }
-    // Σ (−1)^(k+1) 2k/(2k+1)! θ^(2k+1); the first term left out is 10⁻¹⁷ of the sum.
+    // Σ (−1)^(k+1) 2k/(2k+1)! θ^(2k+1); the first omitted term is 10⁻¹⁷ of the sum.
     const COEFFICIENTS: [f64; 7] =
         [1.0 / 3.0, -1.0 / 30.0, 1.0 / 840.0, -1.0 / 45_360.0, 1.0 / 3_991_680.0, -1.0 / 518_918_400.0, 1.0 / 93_405_312_000.0];
     let square = angle * angle;
@@ -46,7 +46,7 @@ pub fn excess(angle: f64, depth: usize) -> (f64, f64) {
     (excess, slope)
 }
 
-/// An angle in [0, π], with what the covariances need of it.
+/// An angle in [0, π] with the functions of it that covariances need.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Angle {
     pub theta: f64,

@@ -1,14 +1,14 @@
-//! The limit of infinite width: the law of the smallest step for one input of an infinitely wide ReLU network.
+//! Infinite width: the distribution of the smallest step for one input of an infinitely wide ReLU network.
 //!
-//! At k = ∞, f is a Gaussian process with covariance K(x, x') = c·(|x||x'|/d)·κ(angle between x and x'), where κ is the arc-cosine
-//! map (Cho & Saul 2009) iterated L times, in angles, and c = gain^(L−1)/2^L; both readouts give the same limit. f is homogeneous of
-//! degree 1 and the line x − s·t·∇f(x) lies in the plane of x and ∇f(x), so that on it s·f(x_t) = √c·(|x_t|/√d)·Z(θ_t): Z is a stationary
-//! Gaussian process on the circle with covariance κ(θ − θ'), started with Z(0) = ζ = |N(0, 1)| and Z'(0) = −χ, χ having the chi
-//! distribution of d − 1 degrees of freedom. With u = t√c/d the angle of x_t is that of the point (1 − uζ, uχ): it grows with t, and the
-//! smallest step is the first zero of Z. Depth enters through κ; the gain only through the unit of t.
+//! At k = ∞, f is a Gaussian process with covariance K(x, x') = c·(|x||x'|/d)·κ(∠(x, x')), where κ is the arc-cosine map (Cho & Saul 2009)
+//! iterated L times, in angles, and c = gain^(L−1)/2^L; both readouts have the same limit. f is homogeneous of degree 1 and the line
+//! x − s·t·∇f(x) lies in the plane of x and ∇f(x), so s·f(x_t) = √c·(|x_t|/√d)·Z(θ_t) on it: Z is a stationary Gaussian process on the circle
+//! with covariance κ(θ − θ'), conditioned on Z(0) = ζ = |N(0, 1)| and Z'(0) = −χ, with χ chi-distributed with d − 1 degrees of freedom. With
+//! u = t√c/d, θ_t is the angle of the point (1 − uζ, uχ); it increases with t, and the smallest step is the first zero of Z. Depth
+//! enters through κ, the gain only through the scale of t.
 //!
-//! Every input is a draw of its own: nothing is shared by the inputs of a "network". [`kernel`] has the covariance, [`grid`] samples a path
-//! of Z, [`path`] finds its first zero.
+//! Inputs are independent draws: the inputs of a "network" share nothing. [`kernel`] has the covariance, [`grid`] samples a path of Z, [`path`]
+//! finds its first zero.
 
 pub mod grid;
 pub mod kernel;
@@ -26,33 +26,33 @@ use crate::search::NotFinite;
 use grid::Grid;
 use path::Path;
 
-/// How finely a path is sampled.
+/// Sampling resolution of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resolution {
-    /// Grid points in 1/√d of the angle, the angle at which a typical path crosses zero; beyond 4/√d the spacing grows with the angle.
+    /// Grid points per 1/√d of angle, where a typical path crosses zero; beyond 4/√d the spacing grows with the angle.
     pub points: usize,
-    /// How often the grid interval of a possible crossing is halved.
+    /// Bisections of a grid interval that may hold a crossing.
     pub halvings: u32,
 }
 
-/// The resolution of every run: a step is the zero of a chord over 1/4096 of a typical step, up to 4 typical steps.
+/// The resolution of every run: a step is the zero of a chord over 1/4096 of a typical step, for up to 4 typical steps.
 pub const RESOLUTION: Resolution = Resolution { points: 16, halvings: 8 };
 
-/// Largest |N(0, 1)| and distance of χ above √d for which the grid is laid out: beyond them lies less than 10⁻¹⁸ of the law.
+/// Largest ζ and χ − √d covered by the grid; larger ones have probability below 10⁻¹⁸.
 const FARTHEST: f64 = 9.0;
 
-/// The law of f, ‖∇f‖ and η* at one input.
+/// The joint distribution of f, ‖∇f‖ and η* at one input.
 pub struct Limit {
     dim: f64,
     /// √c.
     scale: f64,
     bound: f64,
-    /// At d = 1 there is nothing to sample: the line runs through the origin.
+    /// `None` at d = 1, where the line passes through the origin.
     grid: Option<(Grid, ChiSquared)>,
 }
 
 impl Limit {
-    /// The limit law of `depth` hidden layers with `dim` inputs, for steps up to `bound`.
+    /// The limit for `depth` hidden layers, input dimension `dim` and steps up to `bound`.
     pub fn new(depth: usize, dim: usize, gain: f64, bound: f64, resolution: Resolution) -> Self {
         let grid = (dim > 1).then(|| {
             (Grid::new(depth, grid_angles(depth, dim, gain, bound, resolution.points), resolution), ChiSquared::new(dim - 1))
@@ -60,10 +60,10 @@ impl Limit {
         Self { dim: dim as f64, scale: variance(depth, gain).sqrt(), bound, grid }
     }
 
-    /// One draw, for input `input`.
+    /// Draws one sample; `input` is named in errors.
     ///
     /// # Errors
-    /// A path that is not finite.
+    /// If a value of the path is not finite.
     pub fn sample(&self, input: usize, random: &mut impl Rng) -> Result<Sample, NotFinite> {
         let normal = StandardNormal.sample(random);
         let zeta = normal.abs();
@@ -96,17 +96,17 @@ impl Limit {
     }
 }
 
-/// c = gain^(L−1)/2^L: the variance of f(x), and the mean of ‖∇f(x)‖².
+/// c = gain^(L−1)/2^L: Var f(x) = E ‖∇f(x)‖².
 fn variance(depth: usize, gain: f64) -> f64 {
     libm::pow(gain / 2.0, (depth - 1) as f64) / 2.0
 }
 
-/// The angles of the grid, ascending, for `points` of them in 1/√d.
+/// The grid angles, ascending, at `points` per 1/√d.
 pub fn grid_angles(depth: usize, dim: usize, gain: f64, bound: f64, points: usize) -> Vec<f64> {
     let scale = 1.0 / (dim as f64).sqrt();
     let u = bound * variance(depth, gain).sqrt() / dim as f64;
     let (zeta, chi) = (FARTHEST, (dim as f64).sqrt() + FARTHEST);
-    // Once a line can turn back behind the origin, any angle can be reached.
+    // A line long enough to pass behind the origin reaches any angle.
     let end = if u * zeta < 1.0 { libm::atan2(u * chi, 1.0 - u * zeta) } else { std::f64::consts::PI };
     let spacing = |angle: f64| scale / points as f64 * (angle / (4.0 * scale)).max(1.0);
     let mut angles = Vec::new();
@@ -119,12 +119,15 @@ pub fn grid_angles(depth: usize, dim: usize, gain: f64, bound: f64, points: usiz
     angles
 }
 
-/// Points of the grid on which the paths of `cell` are sampled.
+/// Number of grid points for `cell`.
 pub fn points(cell: Cell, gain: f64, bound: f64) -> usize {
     grid_angles(cell.depth, cell.dim, gain, bound, RESOLUTION.points).len()
 }
 
-/// The samples of one unit, each from the stream of its input.
+/// The samples of one unit, each from its input's stream.
+///
+/// # Errors
+/// If a path is not finite.
 pub fn samples(streams: NetworkStreams, cell: Cell, inputs: usize, gain: f64, bound: f64) -> Result<Vec<Sample>, NotFinite> {
     let limit = Limit::new(cell.depth, cell.dim, gain, bound, RESOLUTION);
     (0..inputs).map(|input| limit.sample(input, &mut streams.path(input))).collect()

@@ -1,8 +1,8 @@
-//! One sampled path, and its first zero.
+//! One sampled path and its first zero.
 //!
-//! The path is drawn on the grid up to its first negative value or to the end of the line. Then, in order, every interval that holds a sign
-//! change, and every one in which a dip below zero is not excluded at [`DIP`] standard deviations, is halved again and again, each
-//! new point drawn given its neighbours: a crossing that the grid steps over is found with the chance that it has.
+//! The path is drawn on the grid up to its first value ≤ 0 or the end of the line. Then, in order, every interval with a sign change, or with a
+//! dip below zero not excluded at [`DIP`] standard deviations, is bisected repeatedly, each midpoint drawn conditionally on its neighbours. So
+//! crossings between grid points are found with their true probability.
 
 use rand::Rng;
 use rand::distr::Distribution;
@@ -11,7 +11,7 @@ use super::grid::{Conditional, Grid, NEIGHBOURS};
 use super::kernel::Angle;
 use crate::random::normal::StandardNormal;
 
-/// Standard deviations of the middle of an interval by which a dip below zero is excluded.
+/// A dip below zero is excluded if the midpoint is this many standard deviations away from it.
 const DIP: f64 = 6.0;
 
 /// A sampled point of the path.
@@ -19,7 +19,7 @@ const DIP: f64 = 6.0;
 struct Point {
     angle: Angle,
     value: f64,
-    /// Value minus its mean given the start.
+    /// Value minus its conditional mean given Z(0) and Z'(0).
     deviation: f64,
 }
 
@@ -28,12 +28,12 @@ pub struct Path<'a> {
     grid: &'a Grid,
     zeta: f64,
     chi: f64,
-    /// Ascending; those of the grid, and between them those of refinements.
+    /// Grid points and, between them, refinements; ascending.
     points: Vec<Point>,
 }
 
 impl<'a> Path<'a> {
-    /// Draws a path on the grid, up to its first value ≤ 0 or the first point at or beyond the angle `end`.
+    /// Draws a path on the grid, up to its first value ≤ 0 or the first angle ≥ `end`.
     pub fn sample(grid: &'a Grid, zeta: f64, chi: f64, end: f64, random: &mut impl Rng) -> Self {
         let mut path = Self { grid, zeta, chi, points: Vec::new() };
         let mut normals = Vec::new();
@@ -48,7 +48,7 @@ impl<'a> Path<'a> {
         path
     }
 
-    /// (θ, Z(θ)) of all points sampled so far.
+    /// (θ, Z(θ)) at all points sampled so far.
     pub fn values(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         self.points.iter().map(|point| (point.angle.theta, point.value))
     }
@@ -58,10 +58,10 @@ impl<'a> Path<'a> {
         self.points.len() as u32
     }
 
-    /// The angle of the first zero, if the path has one.
+    /// The angle of the first zero, if any.
     pub fn first_crossing(&mut self, random: &mut impl Rng) -> Option<f64> {
         let intervals = self.points.len();
-        // Index of the right end of the interval; refinements insert points before it.
+        // Index of the right end of the interval; refinement inserts points before it.
         let mut right = 0;
         for interval in 0..intervals {
             if self.points[right].value <= 0.0 || self.may_dip_on_grid(interval, right) {
@@ -80,7 +80,7 @@ impl<'a> Path<'a> {
         Point { angle, value: angle.mean(self.zeta, self.chi) + deviation, deviation }
     }
 
-    /// Angle and value at the left end of the interval that ends at point `right`.
+    /// Angle and value at the left end of the interval ending at point `right`.
     fn left(&self, right: usize) -> (f64, f64) {
         match right.checked_sub(1) {
             None => (0.0, self.zeta),
@@ -88,8 +88,8 @@ impl<'a> Path<'a> {
         }
     }
 
-    /// Whether a dip below zero before grid point `interval`, which is point `right`, is not excluded. Points that were inserted to the
-    /// left only sharpen what the grid points say.
+    /// Whether a dip below zero just before grid point `interval` (point `right`) cannot be excluded. Conditions on grid points only, which is
+    /// conservative: refinements further left would only reduce the variance.
     fn may_dip_on_grid(&self, interval: usize, right: usize) -> bool {
         let (angle, conditional) = self.grid.middle(interval);
         let first = self.grid.angles()[interval.saturating_sub(NEIGHBOURS)].theta;
@@ -107,7 +107,7 @@ impl<'a> Path<'a> {
         may_dip(self.left(right).1, mean - DIP * conditional.std, self.points[right].value)
     }
 
-    /// The first crossing in the interval that ends at point `right`, and where that point is now.
+    /// The first crossing in the interval ending at point `right`, and the new index of that point.
     fn refine(&mut self, right: usize, halvings: u32, random: &mut impl Rng) -> (Option<f64>, usize) {
         let ((left_angle, left_value), end) = (self.left(right), self.points[right]);
         if halvings == 0 {
@@ -137,7 +137,7 @@ impl<'a> Path<'a> {
     }
 }
 
-/// Whether the parabola through the ends of an interval, both positive, and its middle reaches below zero inside.
+/// Whether the parabola through both ends (positive) and the midpoint of an interval dips to zero inside it.
 fn may_dip(left: f64, middle: f64, right: f64) -> bool {
     let (slope, curvature) = (4.0 * middle - 3.0 * left - right, 2.0 * (left + right) - 4.0 * middle);
     // left + slope·x + curvature·x² for x in [0, 1].

@@ -1,17 +1,18 @@
-//! ReLU masks as bits: made while a row of pre-activations is read out, counted where two inputs overlap, and multiplied by tables.
+//! ReLU masks as bits: built during the readout, counted for pairs of inputs, and multiplied with weights by table lookup.
 //!
-//! A product with a matrix of zeros and ones needs no multiplications, and sums of few rows can be shared by all inputs (the method of
-//! four Russians; Arlazarov, Dinic, Kronrod & Faradzhev 1970): [`GROUP`] rows have 16 sums, which are tabled, and each input adds the one
-//! that its bits name. That is one addition of a row for each four rows of a matrix product.
+//! A 0/1 matrix times a matrix needs additions only, and sums of a few rows can be shared by all inputs (the method of Four Russians;
+//! Arlazarov, Dinic, Kronrod & Faradzhev 1970): the 16 subset sums of [`GROUP`] rows are tabulated, and each input adds the entry that its
+//! bits select: one row addition in place of four multiply-adds.
 //!
-//! Blocking: rows are read out a word of 16 neurons at a time, in f64 vectors of 8 (2 flops and 8 bytes a neuron in f32), in 16 interleaved
-//! sums. Overlaps of 32 inputs with one are counted at a time, in 16 bits, over all words of a block. Products go by panels of up to
-//! [`PANEL`] columns; in each a word at a time, whose four tables (16 KiB in f32) stay in the first cache, while the sums of an input over
-//! these neurons stay in registers: 16 additions a group and column for the tables, one a group, column and input; 4 bytes a number of the
-//! rows, read once. Sums run in the arithmetic of the rows, in the order of the groups, and are added to what is there once a block: so all
-//! levels give the same bits, and the sums of an input do not depend on the other inputs.
-//! Rates: readout with mask 2.3, 5.7 and 11 neurons; overlaps 62, 131 and 194 neurons and pairs of inputs; the masked gradient of 256 neurons
-//! at 100 inputs, d = 500, as flops of the product that it stands for, 109, 236 and 367 (that product: 1.0, 107 and 211).
+//! *Readout*: words of 16 neurons in f64 vectors of 8, 16 interleaved sums; 2 flops and 8 B per neuron in f32.
+//! *Overlaps*: AND and popcount of 32 inputs against one, in 16-bit counters, over all words of a block.
+//! *Masked gradient*, loops outermost first: panels of [`PANEL`] columns, words of 16 neurons, inputs, groups of 4 neurons. L1 holds the four tables of a
+//! word (16 KiB in f32); the sums of one input are in registers during a word and in L1/L2 between words. 16 additions per group and column
+//! for the tables, then 1 per group, column and input; weights are read once (4 B each in f32). Sums run in the type of the rows, in group
+//! order, and are added to `out` once per block, so an input's bits depend neither on the level nor on the other inputs.
+//!
+//! Throughput: readout with mask 2.3 / 5.7 / 11 × 10⁹ neurons/s; overlaps 62 / 131 / 194 × 10⁹ neuron pairs/s; masked gradient of 256 neurons, 100
+//! inputs, d = 500: 109 / 236 / 367 GF/s, counting the flops of the sgemm that it replaces (which runs at 1.0 / 107 / 211 GF/s).
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m256d, __m512d};
@@ -19,58 +20,58 @@ use std::arch::x86_64::{__m256d, __m512d};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
 use super::vector::{LANES, Vector, padded, widened};
-use super::{Level, Real, dispatch};
+use super::{Real, SimdLevel, dispatch};
 
-/// Neurons in a word of bits.
+/// Neurons per mask word.
 const WORD: usize = 2 * LANES;
-/// Rows whose sums are tabled together.
+/// Rows per table.
 const GROUP: usize = 4;
+/// Entries per table: the subset sums of a group.
 const SUMS: usize = 1 << GROUP;
-/// Columns of a table that are made together.
+/// Columns of a table computed together, in registers.
 const STRIP: usize = 16;
-/// Most columns that are summed at a time.
+/// Columns per panel.
 const PANEL: usize = 64;
-/// Inputs whose overlaps with another are counted together: a vector of words.
+/// Inputs whose overlaps with another one are counted together: a 512-bit vector of words.
 const TOGETHER: usize = 32;
 
-/// Additions of a product of the masks of `inputs` inputs with `neurons` rows of `columns` numbers.
+/// Additions of [`Masks::add_weighted_rows`] for `inputs` × `neurons` masks and rows of `columns` numbers.
 pub fn additions(inputs: usize, neurons: usize, columns: usize) -> f64 {
     neurons.div_ceil(GROUP) as f64 * (SUMS + inputs) as f64 * columns as f64
 }
 
-/// Which neurons of a block are on, for each of a number of inputs.
+/// The active neurons of a block for a set of inputs.
 #[derive(Debug, Clone, Default)]
 pub struct Masks {
     inputs: usize,
     neurons: usize,
-    /// Word by word of the neurons, in each input by input, filled up to a multiple of [`TOGETHER`].
+    /// ⌈neurons/16⌉ × inputs, inputs padded to a multiple of [`TOGETHER`].
     words: Vec<u16>,
-    /// Room for tables and sums.
-    room: Room,
+    workspace: Workspace,
 }
 
-/// Bytes that are used as numbers of one of the two arithmetics.
+/// Cache-aligned scratch memory for tables and sums in f32 or f64.
 #[derive(Debug, Clone, Default)]
-struct Room(Vec<Line>);
+struct Workspace(Vec<CacheLine>);
 
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
-struct Line {
+struct CacheLine {
     _bytes: [u8; 64],
 }
 
-impl Room {
-    /// Room for `count` numbers, which still hold what was last written there.
+impl Workspace {
+    /// `count` numbers of unspecified value.
     fn of<T: Real>(&mut self, count: usize) -> &mut [T] {
-        let lines = (count * size_of::<T>()).div_ceil(size_of::<Line>());
-        self.0.resize(lines.max(self.0.len()), Line { _bytes: [0; 64] });
-        // SAFETY: the room is that large and aligned, every byte of it is initialised, and f32 and f64 are made of any bytes.
+        let lines = (count * size_of::<T>()).div_ceil(size_of::<CacheLine>());
+        self.0.resize(lines.max(self.0.len()), CacheLine { _bytes: [0; 64] });
+        // SAFETY: large enough, aligned and initialised; any bytes are a valid f32 or f64.
         unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), count) }
     }
 }
 
 impl Masks {
-    /// Makes room for a block of `neurons` neurons at `inputs` inputs.
+    /// Resizes for a block of `neurons` neurons at `inputs` inputs. Masks must then be set by [`read_out`](Self::read_out).
     pub fn reset(&mut self, inputs: usize, neurons: usize) {
         (self.inputs, self.neurons) = (inputs, neurons);
         self.words.resize(self.stride() * neurons.div_ceil(WORD), 0);
@@ -80,8 +81,8 @@ impl Masks {
         self.inputs.next_multiple_of(TOGETHER)
     }
 
-    /// Takes the mask of input `input`, z > 0, from its pre-activations `z`, and returns Σ_j a_j ψ(z_j) in f64, with the bits of
-    /// [`readout`](super::relu::readout).
+    /// Sets the mask z > 0 of input `input` from its pre-activations `z` and returns Σ_j a_j ψ(z_j) in f64, bitwise as
+    /// [`readout`](super::relu::readout). `a` and `z` have one element per neuron.
     pub fn read_out<T: Real>(&mut self, input: usize, a: &[T], z: &[T]) -> f64 {
         assert!(input < self.inputs && z.len() == self.neurons && a.len() == self.neurons, "a row of the block");
         let stride = self.stride();
@@ -89,24 +90,24 @@ impl Masks {
         match super::level() {
             // SAFETY: the level is available.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => unsafe { read_out_avx512(words, stride, a, z) },
+            SimdLevel::Avx512 => unsafe { read_out_avx512(words, stride, a, z) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => unsafe { read_out_avx2(words, stride, a, z) },
-            // SAFETY: needs no instructions.
+            SimdLevel::Avx2 => unsafe { read_out_avx2(words, stride, a, z) },
+            // SAFETY: the fallback needs no instructions.
             _ => unsafe { read_out::<T, [f64; LANES]>(words, stride, a, z) },
         }
     }
 
-    /// `overlaps` (inputs × inputs) += the numbers of neurons that are on at both of two inputs, the lower triangle alone.
+    /// `overlaps` (inputs × inputs) += number of neurons active at both inputs; lower triangle only.
     pub fn add_overlaps(&self, overlaps: ArrayViewMut2<f64>) {
         assert_eq!(overlaps.dim(), (self.inputs, self.inputs), "shape of the overlaps");
-        assert!(self.neurons <= usize::from(u16::MAX), "they are counted in 16 bits");
+        assert!(self.neurons <= usize::from(u16::MAX), "counters have 16 bits");
         let (words, stride) = (&self.words[..], self.stride());
         dispatch!(overlap_body [] (words: &[u16], stride: usize, overlaps: ArrayViewMut2<'_, f64>), words, stride, overlaps)
     }
 
-    /// `out` (inputs × q) += Σ_j m_ij a_j v_j, the masked rows v_j of `rows` (neurons × q, one after the other) with weights `a`.
+    /// `out` (inputs × q) += Σ_j m_ij a_j v_j, m the masks, `a` one weight per neuron, v_j row j of `rows` (neurons × q, contiguous).
     pub fn add_weighted_rows<T: Real>(&mut self, a: &[T], rows: ArrayView2<T>, mut out: ArrayViewMut2<T>) {
         assert!(a.len() == self.neurons && rows.nrows() == self.neurons, "a row for each neuron");
         assert!(out.nrows() == self.inputs && out.ncols() == rows.ncols(), "shape of a masked product");
@@ -119,18 +120,18 @@ impl Masks {
         for first in (0..columns).step_by(PANEL) {
             let out = out.slice_mut(s![.., first..columns.min(first + PANEL)]);
             let panel = Panel { rows, columns, first };
-            let room = self.room.of::<T>((WORD + WORD / GROUP * SUMS + self.inputs) * PANEL);
-            dispatch!(panel_body [T: Real] (words: &[u16], stride: usize, a: &[T], panel: Panel<'_, T>, out: ArrayViewMut2<'_, T>, room: &mut [T]),
-                words, stride, a, panel, out, room);
+            let workspace = self.workspace.of::<T>((WORD + WORD / GROUP * SUMS + self.inputs) * PANEL);
+            dispatch!(panel_body [T: Real] (words: &[u16], stride: usize, a: &[T], panel: Panel<'_, T>, out: ArrayViewMut2<'_, T>, workspace: &mut [T]),
+                words, stride, a, panel, out, workspace);
         }
     }
 }
 
-/// The columns of a matrix from one on.
+/// The columns of a row-major matrix from `first` on.
 #[derive(Clone, Copy)]
 struct Panel<'a, T> {
     rows: &'a [T],
-    /// Numbers of a row.
+    /// Row length of the whole matrix.
     columns: usize,
     first: usize,
 }
@@ -153,7 +154,7 @@ fn read_out_avx2<T: Real>(words: &mut [u16], stride: usize, a: &[T], z: &[T]) ->
 unsafe fn read_out<T: Real, V: Vector>(words: &mut [u16], stride: usize, a: &[T], z: &[T]) -> f64 {
     let (whole_a, rest_a) = a.as_chunks::<WORD>();
     let (whole_z, rest_z) = z.as_chunks::<WORD>();
-    // SAFETY: the caller's processor has the instructions of V.
+    // SAFETY: the caller's CPU has the instructions of V.
     unsafe {
         let mut sums = [V::splat(0.0); 2];
         for ((word, a), z) in words.iter_mut().step_by(stride).zip(whole_a).zip(whole_z) {
@@ -169,7 +170,7 @@ unsafe fn read_out<T: Real, V: Vector>(words: &mut [u16], stride: usize, a: &[T]
     }
 }
 
-/// Adds a·z of the neurons of a word that are on to `sums`, and returns which are.
+/// Accumulates a·z of the active neurons of a word, and returns their bits.
 #[inline(always)]
 unsafe fn read_out_word<V: Vector>(sums: &mut [V; 2], a: &[[f64; LANES]; 2], z: &[[f64; LANES]; 2]) -> u16 {
     let mut word = 0;
@@ -204,12 +205,12 @@ fn overlap_body(words: &[u16], stride: usize, mut overlaps: ArrayViewMut2<'_, f6
 }
 
 #[inline(always)]
-fn panel_body<T: Real>(words: &[u16], stride: usize, a: &[T], panel: Panel<'_, T>, out: ArrayViewMut2<'_, T>, room: &mut [T]) {
+fn panel_body<T: Real>(words: &[u16], stride: usize, a: &[T], panel: Panel<'_, T>, out: ArrayViewMut2<'_, T>, workspace: &mut [T]) {
     match out.ncols() {
-        0..=16 => sum_panel::<T, 16>(words, stride, a, panel, out, room),
-        17..=32 => sum_panel::<T, 32>(words, stride, a, panel, out, room),
-        33..=48 => sum_panel::<T, 48>(words, stride, a, panel, out, room),
-        _ => sum_panel::<T, PANEL>(words, stride, a, panel, out, room),
+        0..=16 => sum_panel::<T, 16>(words, stride, a, panel, out, workspace),
+        17..=32 => sum_panel::<T, 32>(words, stride, a, panel, out, workspace),
+        33..=48 => sum_panel::<T, 48>(words, stride, a, panel, out, workspace),
+        _ => sum_panel::<T, PANEL>(words, stride, a, panel, out, workspace),
     }
 }
 
@@ -222,7 +223,7 @@ fn plus<T: Real>(a: [T; STRIP], b: [T; STRIP]) -> [T; STRIP] {
     sum
 }
 
-/// Writes the sums of all subsets of four rows to columns `column..` of a table.
+/// Fills columns `column` .. `column` + STRIP of a table with the subset sums of four rows.
 #[inline(always)]
 #[allow(clippy::needless_range_loop, reason = "loops over indices are unrolled, and the sums stay in registers")]
 fn fill_table<T: Real, const C: usize>(table: &mut [[T; C]; SUMS], column: usize, rows: &[[T; C]; GROUP]) {
@@ -246,7 +247,7 @@ fn fill_table<T: Real, const C: usize>(table: &mut [[T; C]; SUMS], column: usize
     }
 }
 
-/// The sums of a panel of up to `C` columns.
+/// `out` += masked sums of a panel of up to `C` columns.
 #[inline(always)]
 fn sum_panel<T: Real, const C: usize>(
     words: &[u16],
@@ -254,12 +255,12 @@ fn sum_panel<T: Real, const C: usize>(
     a: &[T],
     panel: Panel<'_, T>,
     mut out: ArrayViewMut2<'_, T>,
-    room: &mut [T],
+    workspace: &mut [T],
 ) {
     let (inputs, columns) = out.dim();
-    let (room, _) = room.as_chunks_mut::<C>();
-    let (weighted, room) = room.split_at_mut(WORD);
-    let (tables, sums) = room.split_at_mut(WORD / GROUP * SUMS);
+    let (workspace, _) = workspace.as_chunks_mut::<C>();
+    let (weighted, rest) = workspace.split_at_mut(WORD);
+    let (tables, sums) = rest.split_at_mut(WORD / GROUP * SUMS);
     let (tables, _) = tables.as_chunks_mut::<SUMS>();
     let sums = &mut sums[..inputs];
     for (index, words) in words.chunks_exact(stride).enumerate() {

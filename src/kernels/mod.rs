@@ -1,17 +1,17 @@
-//! Hot loops, with run-time SIMD dispatch; nothing else in the tree knows about instruction sets.
+//! Hot loops with run-time SIMD dispatch. Instruction sets are named nowhere else.
 //!
-//! Most kernels are written once, as plain Rust over fixed-size lane arrays, and compiled once for each [`Level`]. The body uses only
-//! IEEE additions, multiplications, divisions and square roots in a fixed order, never a fused multiply-add, so that all levels give
-//! the same bits. So do the levels of [`gemm`], of [`line`] and of the readout in [`masks`], which are written over vectors of intrinsics;
-//! the first always fuses, the others never do. The rates in the headers were printed by `cargo bench --bench kernels` on one core of an AMD
-//! EPYC (Zen 5), in 10⁹ numbers a second at the levels portable, AVX2 and AVX-512 (the portable level of products is there for tests: it
-//! fuses without the instruction).
+//! Results are bitwise the same at every [`SimdLevel`]. Most kernels are plain Rust over fixed-size lane arrays, compiled once per level: IEEE
+//! +, −, ×, ÷ and √ in a fixed order, no FMA. [`gemm`], [`line`] and the readout in [`masks`] are written with intrinsics; `gemm` always uses
+//! FMA, the others never do.
+//!
+//! Module headers give throughput as portable / AVX2 / AVX-512, printed by `cargo bench --bench kernels` on one core of an AMD EPYC (Zen 5). The
+//! portable `gemm` emulates FMA and is for tests only.
 
 pub mod activation;
+pub mod gaussian;
 pub mod gemm;
 pub mod line;
 pub mod masks;
-pub mod normal;
 pub mod piece;
 pub mod real;
 pub mod relu;
@@ -24,28 +24,28 @@ pub use real::Real;
 
 /// An instruction set a kernel is compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
+pub enum SimdLevel {
     Portable,
     Avx2,
     Avx512,
 }
 
-impl Level {
-    pub const ALL: [Level; 3] = [Level::Portable, Level::Avx2, Level::Avx512];
+impl SimdLevel {
+    pub const ALL: [SimdLevel; 3] = [SimdLevel::Portable, SimdLevel::Avx2, SimdLevel::Avx512];
 
-    /// The best level of this processor.
-    pub fn best() -> Level {
-        static BEST: OnceLock<Level> = OnceLock::new();
-        *BEST.get_or_init(|| Self::ALL.into_iter().rfind(|level| level.is_available()).unwrap_or(Level::Portable))
+    /// The highest level that this CPU supports.
+    pub fn best() -> SimdLevel {
+        static BEST: OnceLock<SimdLevel> = OnceLock::new();
+        *BEST.get_or_init(|| Self::ALL.into_iter().rfind(|level| level.is_available()).unwrap_or(SimdLevel::Portable))
     }
 
-    /// Whether this processor can run `self`.
+    /// Whether this CPU has the instructions.
     #[cfg(target_arch = "x86_64")]
     pub fn is_available(self) -> bool {
         match self {
-            Level::Portable => true,
-            Level::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
-            Level::Avx512 => {
+            SimdLevel::Portable => true,
+            SimdLevel::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            SimdLevel::Avx512 => {
                 is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512dq")
@@ -57,19 +57,21 @@ impl Level {
 
     #[cfg(not(target_arch = "x86_64"))]
     pub fn is_available(self) -> bool {
-        self == Level::Portable
+        self == SimdLevel::Portable
     }
 }
 
 thread_local! {
-    static CHOSEN: Cell<Option<Level>> = const { Cell::new(None) };
+    static CHOSEN: Cell<Option<SimdLevel>> = const { Cell::new(None) };
 }
 
-/// Runs `work` with all kernels that this thread calls at `level`, which must be available. For tests and benches: everything else runs
-/// at [`Level::best`].
-pub fn at_level<R>(level: Level, work: impl FnOnce() -> R) -> R {
+/// Runs `work` with this thread's kernels at `level`. For tests and benchmarks; everything else runs at [`SimdLevel::best`].
+///
+/// # Panics
+/// If the CPU lacks the level.
+pub fn at_level<R>(level: SimdLevel, work: impl FnOnce() -> R) -> R {
     assert!(level.is_available(), "this processor has no {level:?}");
-    struct Restore(Option<Level>);
+    struct Restore(Option<SimdLevel>);
     impl Drop for Restore {
         fn drop(&mut self) {
             CHOSEN.set(self.0);
@@ -79,15 +81,15 @@ pub fn at_level<R>(level: Level, work: impl FnOnce() -> R) -> R {
     work()
 }
 
-/// The level that the kernels of this thread run at, which is available.
+/// This thread's level; always available.
 #[inline]
-fn level() -> Level {
-    CHOSEN.get().unwrap_or_else(Level::best)
+fn level() -> SimdLevel {
+    CHOSEN.get().unwrap_or_else(SimdLevel::best)
 }
 
-/// Compiles the body of a kernel for every [`Level`] and dispatches on that of this thread.
+/// Compiles a kernel body for every [`SimdLevel`] and calls the version for this thread's level.
 ///
-/// `dispatch!(body [Generic: Bound] (name: Type, …) -> Result, values…)` calls `body`, which must be `#[inline(always)]`.
+/// `dispatch!(body [Generic: Bound] (name: Type, …) -> Result, values…)`; `body` must be `#[inline(always)]`.
 macro_rules! dispatch {
     ($body:path [$($generic:ident : $bound:path)?] ( $($argument:ident : $type:ty),* ) $(-> $result:ty)?,
      $($value:expr),*) => {{
@@ -102,12 +104,12 @@ macro_rules! dispatch {
             $body($($argument),*)
         }
         match $crate::kernels::level() {
-            // SAFETY: the features were found on this processor before the level was chosen.
+            // SAFETY: the level is available.
             #[cfg(target_arch = "x86_64")]
-            $crate::kernels::Level::Avx512 => unsafe { avx512($($value),*) },
+            $crate::kernels::SimdLevel::Avx512 => unsafe { avx512($($value),*) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            $crate::kernels::Level::Avx2 => unsafe { avx2($($value),*) },
+            $crate::kernels::SimdLevel::Avx2 => unsafe { avx2($($value),*) },
             _ => $body($($value),*),
         }
     }};
@@ -121,7 +123,7 @@ mod tests {
     #[test]
     fn a_panic_restores_the_level() {
         let before = CHOSEN.get();
-        std::panic::catch_unwind(|| at_level(Level::Portable, || panic!("on purpose"))).unwrap_err();
+        std::panic::catch_unwind(|| at_level(SimdLevel::Portable, || panic!("on purpose"))).unwrap_err();
         assert_eq!(CHOSEN.get(), before);
     }
 }

@@ -1,21 +1,21 @@
-//! A layer on one linear piece of a line, where z(t) = α + β t: its product with the weights above, its next mask flip, its readout.
+//! One layer on a linear piece of the line, where z(t) = α + β t: propagation to the next layer, next mask flip, readout.
 //!
-//! Rows are in f64 and padded with zeros to [`padded`] numbers, so that every loop runs over whole chunks of [`LANES`] neurons; a neuron
-//! of zeros never flips. The product is made for one line at a time, a chunk of neurons above after the other, its sums in registers
-//! (two columns, so 4 flops for each weight read): for weights that stay in the first cache, where a GEMM would spend its time on packing.
-//! Rates: next mask flip 1.2, 1.6 and 1.5 neurons.
+//! Rows are f64, zero-padded to a multiple of [`LANES`]; a zero neuron never flips.
+//! Propagation: loops over chunks of [`LANES`] output neurons, then over fan-in, with α and β sums in registers. 4 flops and 8 B per weight,
+//! one line at a time; meant for weights that fit in L1, where packing would dominate a GEMM.
+//! Next flip: one pass, 1 division and 24 B per neuron; 1.2 / 1.6 / 1.5 × 10⁹ neurons/s.
 
 use super::dispatch;
 
-/// Neurons in a chunk.
+/// Neurons per chunk: a vector of f64 with AVX-512.
 pub const LANES: usize = 8;
 
-/// The length of a row for `width` neurons.
+/// Padded length of a row of `width` neurons.
 pub fn padded(width: usize) -> usize {
     width.next_multiple_of(LANES)
 }
 
-/// z = α + β t of the neurons of a layer, and ψ' there: 1 for neurons that are on, below ½ for those that are off.
+/// z = α + β t of a layer's neurons, and ψ' on this piece: 1 for active neurons, below ½ for inactive ones. Equal lengths.
 #[derive(Clone, Copy)]
 pub struct Piece<'a> {
     pub alpha: &'a [f64],
@@ -23,8 +23,8 @@ pub struct Piece<'a> {
     pub mask: &'a [f64],
 }
 
-/// W·(mask ∘ [α; β]) into `alpha` and `beta`: the layer above `below`. `weights` is Wᵀ, a row of `alpha.len()` numbers for each of the
-/// neurons of `below`, without those of its padding.
+/// Propagates a piece through one layer: (`alpha`, `beta`) = W (mask ∘ α), W (mask ∘ β) of `below`. `weights` is Wᵀ, row-major fan-in ×
+/// `alpha.len()` (padded), without rows for the padding of `below`.
 pub fn product(weights: &[f64], below: Piece, alpha: &mut [f64], beta: &mut [f64]) {
     dispatch!(product_body [] (weights: &[f64], below: Piece, alpha: &mut [f64], beta: &mut [f64]), weights, below, alpha, beta)
 }
@@ -53,8 +53,8 @@ fn product_body(weights: &[f64], below: Piece, alpha: &mut [f64], beta: &mut [f6
     }
 }
 
-/// The next neuron to leave its mask, and when: the smallest max(−α/β, `now`) over neurons that are on and falling or off and rising.
-/// (∞, 0) if there is none.
+/// The next mask flip at or after t = `now`, as (t, neuron): the smallest max(−α/β, `now`) over active falling and inactive rising neurons.
+/// (∞, 0) if none flips.
 pub fn next_flip(piece: Piece, now: f64) -> (f64, usize) {
     dispatch!(next_flip_body [] (piece: Piece, now: f64) -> (f64, usize), piece, now)
 }
@@ -64,12 +64,12 @@ fn next_flip_body(piece: Piece, now: f64) -> (f64, usize) {
     let (alphas, betas, masks) = chunks(piece);
     let mut earliest = Earliest { t: [f64::INFINITY; LANES], neuron: [0.0; LANES] };
     for (chunk, ((alpha, beta), mask)) in alphas.iter().zip(betas).zip(masks).enumerate() {
-        earliest.take_in(chunk, alpha, beta, mask, now);
+        earliest.update(chunk, alpha, beta, mask, now);
     }
     earliest.of_all_lanes()
 }
 
-/// In each lane the earliest flip so far and its neuron, the first of equals; the neuron as f64, so that one mask selects both.
+/// Per lane, the earliest flip so far and its neuron (the lowest index on ties). The index is an f64 so that one mask selects both.
 struct Earliest {
     t: [f64; LANES],
     neuron: [f64; LANES],
@@ -77,7 +77,7 @@ struct Earliest {
 
 impl Earliest {
     #[inline(always)]
-    fn take_in(&mut self, chunk: usize, alpha: &[f64; LANES], beta: &[f64; LANES], mask: &[f64; LANES], now: f64) {
+    fn update(&mut self, chunk: usize, alpha: &[f64; LANES], beta: &[f64; LANES], mask: &[f64; LANES], now: f64) {
         let mut t = [0.0; LANES];
         for (lane, t) in t.iter_mut().enumerate() {
             *t = flip(alpha[lane], beta[lane], mask[lane], now);
@@ -101,7 +101,7 @@ impl Earliest {
     }
 }
 
-/// When one neuron leaves its mask.
+/// The t at which one neuron flips.
 #[inline(always)]
 fn flip(alpha: f64, beta: f64, mask: f64, now: f64) -> f64 {
     let on = mask > 0.5;
@@ -111,7 +111,7 @@ fn flip(alpha: f64, beta: f64, mask: f64, now: f64) -> f64 {
     if leaves { t } else { f64::INFINITY }
 }
 
-/// Σ a·mask·α and Σ a·mask·β: f and its slope in t are these, f = value + slope·t. `readout` is as long as the rows.
+/// (Σ a·mask·α, Σ a·mask·β), so that f(t) = value + slope·t on this piece. `readout` has the padded length.
 pub fn value_and_slope(readout: &[f64], piece: Piece) -> (f64, f64) {
     dispatch!(value_and_slope_body [] (readout: &[f64], piece: Piece) -> (f64, f64), readout, piece)
 }
@@ -149,7 +149,7 @@ fn least(a: f64, b: f64) -> f64 {
     if b < a { b } else { a }
 }
 
-/// Joins the lanes pairwise.
+/// Pairwise reduction.
 #[inline(always)]
 fn fold(mut lanes: [f64; LANES], join: impl Fn(f64, f64) -> f64) -> f64 {
     let mut half = LANES / 2;

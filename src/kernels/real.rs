@@ -1,8 +1,8 @@
-//! The two arithmetics a network is evaluated in.
+//! The floating-point types of the engines: f32 and f64.
 
 use ndarray::{ArrayView2, ArrayViewMut2, LinalgScalar};
 
-use super::{Level, gemm};
+use super::{SimdLevel, gemm};
 
 mod sealed {
     pub trait Sealed {}
@@ -14,16 +14,17 @@ mod sealed {
 pub trait Real:
     sealed::Sealed + LinalgScalar + Copy + PartialOrd + Send + Sync + std::fmt::Debug + std::ops::Neg<Output = Self> + 'static
 {
-    /// The gap between 1 and the next number.
+    /// Machine epsilon.
     const EPSILON: f64;
 
     fn of_f32(value: f32) -> Self;
     /// Rounds to nearest.
     fn of_f64(value: f64) -> Self;
     fn to_f64(self) -> f64;
-    /// Fills `out` with what `fill` writes as f32; `scratch` is used where the two types differ.
+    /// Fills `out` with the f32 values that `fill` writes; f64 widens them through `scratch`.
     fn fill_with(out: &mut [Self], scratch: &mut Vec<f32>, fill: impl FnOnce(&mut [f32]));
-    /// `out` = `a`·`b`, added to what is there if `keep`, by the kernel [`gemm`]; returns whether that is the fastest way.
+    /// `out` = `a`·`b` (`out` += `a`·`b` if `keep`) by [`gemm::matmul`]; false, without computing anything, where BLAS is faster: in f64, and
+    /// without FMA instructions.
     fn product(a: ArrayView2<Self>, b: ArrayView2<Self>, keep: bool, out: ArrayViewMut2<Self>) -> bool;
 }
 
@@ -46,10 +47,10 @@ impl Real for f32 {
         fill(out);
     }
     fn product(a: ArrayView2<f32>, b: ArrayView2<f32>, keep: bool, out: ArrayViewMut2<f32>) -> bool {
-        // A processor without fused multiply-adds would make them one by one.
-        let is_fast = Level::best() != Level::Portable;
+        // The portable level emulates FMA.
+        let is_fast = SimdLevel::best() != SimdLevel::Portable;
         if is_fast {
-            gemm::product(a, b, keep, out);
+            gemm::matmul(a, b, keep, out);
         }
         is_fast
     }

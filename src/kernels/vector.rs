@@ -1,34 +1,33 @@
-//! Vectors of eight numbers of f64, and masks of them, of each instruction set: for the kernels [`line`](super::line) and
-//! [`masks`](super::masks).
+//! f64 × 8 vectors and their masks for each instruction set, for [`line`](super::line) and [`masks`](super::masks).
 
 use super::Real;
 
-/// Numbers of a vector.
+/// Elements per vector.
 pub const LANES: usize = 8;
 
-/// Eight numbers of one instruction set. Sums and products round as numbers one by one do.
+/// An f64 × 8 vector. Arithmetic rounds as scalar IEEE f64 does.
 ///
 /// # Safety
-/// Methods may be called where the processor has the instructions.
+/// The CPU must have the implementation's instructions.
 pub unsafe trait Vector: Copy {
     type Mask: Copy;
 
-    /// Asks for the cache line of `from` ahead of its use. Any address will do.
+    /// Prefetches the cache line at `from` into L1; the address need not be valid.
     unsafe fn prefetch(from: *const u8);
     unsafe fn splat(value: f64) -> Self;
     unsafe fn load(from: &[f64; LANES]) -> Self;
     unsafe fn store(self, to: &mut [f64; LANES]);
     unsafe fn plus(self, other: Self) -> Self;
     unsafe fn times(self, other: Self) -> Self;
-    /// Which numbers are > 0, or NaN, so that a sum of those that are on is NaN too.
+    /// Lanes that are > 0 or NaN, so that NaN propagates into sums over active neurons.
     unsafe fn is_on(self) -> Self::Mask;
-    /// `self` + `other` where `mask` is set, `self` + 0 elsewhere.
+    /// `self` + `other` in lanes with `mask` set, `self` + 0 elsewhere.
     unsafe fn plus_where(self, mask: Self::Mask, other: Self) -> Self;
-    /// A mask as bits, the first lane lowest.
+    /// The mask as bits, lane 0 lowest.
     unsafe fn bits(mask: Self::Mask) -> u16;
-    /// Writes the places of the bits that are set, plus `first`, in order and followed by anything; returns how many.
+    /// Writes `first` + the index of each set bit to `to`, ascending, and returns their count. The rest of `to` is clobbered.
     #[inline(always)]
-    unsafe fn places(mut bits: u16, first: u32, to: &mut [u32; 2 * LANES]) -> usize {
+    unsafe fn indices(mut bits: u16, first: u32, to: &mut [u32; 2 * LANES]) -> usize {
         let mut count = 0;
         while bits != 0 {
             to[count] = first + bits.trailing_zeros();
@@ -44,7 +43,7 @@ mod x86 {
     use super::{LANES, Vector};
     use std::arch::x86_64::*;
 
-    // SAFETY: AVX-512 F and DQ, and memory of the arrays given.
+    // SAFETY: AVX-512 F and DQ; loads and stores stay inside the arrays.
     unsafe impl Vector for __m512d {
         type Mask = __mmask8;
 
@@ -85,17 +84,17 @@ mod x86 {
             u16::from(mask)
         }
         #[inline(always)]
-        unsafe fn places(bits: u16, first: u32, to: &mut [u32; 2 * LANES]) -> usize {
+        unsafe fn indices(bits: u16, first: u32, to: &mut [u32; 2 * LANES]) -> usize {
             unsafe {
                 let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-                let places = _mm512_add_epi32(lanes, _mm512_set1_epi32(first as i32));
-                _mm512_storeu_si512(to.as_mut_ptr().cast(), _mm512_maskz_compress_epi32(bits, places));
+                let indices = _mm512_add_epi32(lanes, _mm512_set1_epi32(first as i32));
+                _mm512_storeu_si512(to.as_mut_ptr().cast(), _mm512_maskz_compress_epi32(bits, indices));
             }
             bits.count_ones() as usize
         }
     }
 
-    // SAFETY: AVX2, and memory of the arrays given.
+    // SAFETY: AVX2; loads and stores stay inside the arrays.
     unsafe impl Vector for [__m256d; 2] {
         type Mask = [__m256d; 2];
 
@@ -144,8 +143,8 @@ mod x86 {
     }
 }
 
-/// The scalar twin.
-// SAFETY: no instructions of its own.
+/// Portable fallback.
+// SAFETY: plain Rust.
 unsafe impl Vector for [f64; LANES] {
     type Mask = [bool; LANES];
 
@@ -185,7 +184,7 @@ unsafe impl Vector for [f64; LANES] {
     }
 }
 
-/// A row's next numbers as f64, 2 · [`LANES`] of them.
+/// The next 2 · [`LANES`] elements of a row, widened to f64.
 #[inline(always)]
 pub fn widened<T: Real>(numbers: &[T; 2 * LANES]) -> [[f64; LANES]; 2] {
     let mut wide = [[0.0; LANES]; 2];
@@ -196,7 +195,7 @@ pub fn widened<T: Real>(numbers: &[T; 2 * LANES]) -> [[f64; LANES]; 2] {
     wide
 }
 
-/// The rest of a row, filled up with `filler`.
+/// The tail of a row, widened and padded with `filler`.
 #[inline(always)]
 pub fn padded<T: Real>(rest: &[T], filler: f64) -> [[f64; LANES]; 2] {
     let mut wide = [[filler; LANES]; 2];

@@ -1,8 +1,7 @@
-//! Activations ψ: values, derivatives, and the constants that the paper's statements ask for.
+//! Activations ψ: values, derivatives, and the constants in the paper's statements.
 //!
-//! The paper's Theorem 1 is for ψ that is not constant, Lipschitz, and has a Lipschitz derivative; its section 2 writes the constants out
-//! for ψ with Lipschitz constant 1, |ψ''| ≤ L and ψ(0) = 0, and in terms of c_ψ² = E ψ'(X)², X ~ N(0, 1). Theorem 2 is for ReLU. What holds
-//! for which:
+//! Theorem 1 holds for non-constant Lipschitz ψ with Lipschitz derivative; section 2 gives constants for Lipschitz constant 1, |ψ''| ≤ L and
+//! ψ(0) = 0, in terms of c_ψ² = E ψ'(X)², X ~ N(0, 1). Theorem 2 is for ReLU.
 //!
 //! | ψ | formula | Lipschitz | L = sup ǀψ''ǀ | c_ψ² | ψ(0) | E ψ(X) | homogeneous |
 //! |---|---|---|---|---|---|---|---|
@@ -15,10 +14,10 @@
 //! | silu | z/(1 + e⁻ᶻ) | 1.0998 | 1/2 | 0.3795 | 0 | 0.2066 | no |
 //! | sine | sin z | 1 | 1 | (1 + e⁻²)/2 | 0 | 0 | no |
 //!
-//! A Lipschitz constant above 1 (erf, gelu, silu) changes the constants of section 2, not the theorem. All of ψ(0) are 0; E ψ(X) = 0, that
-//! is centred, are the odd ones. With signs as readout E f = 0 whatever ψ.
+//! A Lipschitz constant above 1 (erf, gelu, silu) changes the constants of section 2, not the theorem. Odd ψ are centred: E ψ(X) = 0. With sign
+//! readout E f = 0 for every ψ.
 //!
-//! Values are computed in f64 with `libm`, which gives the same bits on all machines.
+//! Values are computed in f64 with the `libm` crate, bitwise the same on every machine.
 
 use serde::{Deserialize, Serialize};
 
@@ -46,17 +45,17 @@ pub enum Activation {
     Sine,
 }
 
-/// One ψ as a type, so that loops are compiled for each.
+/// A ψ as a type, so that loops are monomorphised per ψ.
 pub trait Function {
     /// ψ(z).
     fn value(z: f64) -> f64;
-    /// ψ(z) and ψ'(z), for less than the price of both.
+    /// (ψ(z), ψ'(z)), sharing work.
     fn value_and_derivative(z: f64) -> (f64, f64);
     /// ψ''(z) where it exists.
     fn second_derivative(z: f64) -> f64;
 }
 
-/// Evaluates `$body` with `$function` standing for the [`Function`] of `$activation`: one branch, outside of any loop in `$body`.
+/// Evaluates `$body` with the type alias `$function` for the [`Function`] of `$activation`: one branch, outside any loop in `$body`.
 macro_rules! with_function {
     ($activation:expr, $function:ident => $body:expr) => {{
         use $crate::model::activation::{self as functions, Activation};
@@ -124,7 +123,7 @@ impl Activation {
         }
     }
 
-    /// ψ as formula, for NumPy-minded readers of files.
+    /// ψ as a NumPy-like formula, for readers of exported files.
     pub fn formula(self) -> &'static str {
         match self {
             Activation::Relu => "max(z, 0)",
@@ -143,7 +142,7 @@ impl Activation {
         with_function!(self, F => F::value(z))
     }
 
-    /// ψ'(z); at the kink of a piecewise linear ψ the slope to the left, as in the networks.
+    /// ψ'(z); at a kink the left slope, as in the engines.
     pub fn derivative(self, z: f64) -> f64 {
         with_function!(self, F => F::value_and_derivative(z).1)
     }
@@ -153,12 +152,12 @@ impl Activation {
         with_function!(self, F => F::second_derivative(z))
     }
 
-    /// Whether ψ is linear but for a kink at 0, so that a network is piecewise linear and ψ(cz) = cψ(z) for c > 0.
+    /// Whether ψ is linear except for a kink at 0; then networks are piecewise linear and ψ(cz) = cψ(z) for c > 0.
     pub fn is_piecewise_linear(self) -> bool {
         self.leak().is_some()
     }
 
-    /// The slope below 0 of a piecewise linear ψ, whose slope above 0 is 1; `None` for a smooth one.
+    /// Slope below 0 of a piecewise linear ψ (above 0 it is 1); `None` if smooth.
     pub fn leak(self) -> Option<f64> {
         match self {
             Activation::Relu => Some(0.0),
@@ -190,7 +189,7 @@ impl Activation {
         }
     }
 
-    /// c_ψ² = E ψ'(X)², X ~ N(0, 1) (the paper, section 2): the mean of ‖∇f‖² at depth 1, up to a part of 1/d.
+    /// c_ψ² = E ψ'(X)², X ~ N(0, 1) (the paper, section 2): E ‖∇f‖² at depth 1, up to O(1/d).
     pub fn derivative_second_moment(self) -> f64 {
         match self {
             Activation::Relu => 0.5,

@@ -1,27 +1,26 @@
-//! One architecture: a depth, a dim, and the widths of its hidden layers, mostly one width; and one network of it, a unit of work.
+//! An architecture (depth, dim, hidden widths), and a network of it as a unit of work.
 
-/// The width that stands for k = ∞: more than any width that is run, so that orders come out right, and the largest number of the
-/// int64 arrays in files.
+/// Encodes k = ∞: the largest int64, so that it sorts last and fits the arrays in files.
 pub const INFINITE_WIDTH: usize = i64::MAX as usize;
 
-/// A width as people write it: `100` or `∞`.
+/// `100` or `∞`.
 pub fn width_label(width: usize) -> String {
     if width == INFINITE_WIDTH { "∞".to_string() } else { width.to_string() }
 }
 
-/// Most hidden layers of a cell whose layers differ in width: cells are copied about, so they have to be small.
+/// Most hidden layers of a cell whose layers differ in width; keeps [`Cell`] small and `Copy`.
 pub const MOST_DIFFERING: usize = 16;
 
-/// One architecture of the experiment.
+/// One architecture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Cell {
     /// Hidden layers, L.
     pub depth: usize,
     /// Input dimension, d.
     pub dim: usize,
-    /// Neurons in each hidden layer, k, or in the widest of them if they differ; [`INFINITE_WIDTH`] is the limit.
+    /// Neurons per hidden layer, k, or in the widest if they differ; [`INFINITE_WIDTH`] for the limit.
     pub width: usize,
-    /// The widths k_1 … k_L where they differ, and zeros; all zeros where they do not.
+    /// k_1 … k_L, zero-padded, if they differ; all zeros otherwise.
     differing: [u32; MOST_DIFFERING],
 }
 
@@ -31,10 +30,10 @@ impl Cell {
         Self { depth, dim, width, differing: [0; MOST_DIFFERING] }
     }
 
-    /// Hidden layers of these widths, the first to the last. The cell of equal ones is that of [`new`](Self::new).
+    /// Hidden layers of these widths, first to last. Equal widths give the same cell as [`new`](Self::new).
     ///
     /// # Panics
-    /// Unless there is at least one; and if they differ, there are at most [`MOST_DIFFERING`], each from 1 to 2³² − 1.
+    /// Without a layer, or if widths differ and there are more than [`MOST_DIFFERING`] or one is not in 1..2³².
     pub fn of_layers(dim: usize, widths: &[usize]) -> Self {
         let cell = Self::new(widths.len(), dim, *widths.iter().max().expect("a network has a hidden layer"));
         if widths.iter().all(|&width| width == cell.width) {
@@ -48,17 +47,17 @@ impl Cell {
         Self { differing, ..cell }
     }
 
-    /// Whether this is the limit of infinite width, which has no weights.
+    /// Whether k = ∞.
     pub fn is_infinite(&self) -> bool {
         self.width == INFINITE_WIDTH
     }
 
-    /// Whether not all hidden layers have one width.
+    /// Whether hidden layers differ in width.
     pub fn has_differing_layers(&self) -> bool {
         self.differing[0] != 0
     }
 
-    /// Number of neurons of hidden layer `layer` (1-based), k_l: rows of its weight matrix.
+    /// k_l: neurons of hidden layer `layer` (1-based), the rows of its weight matrix.
     pub fn width_of(&self, layer: usize) -> usize {
         if self.has_differing_layers() { self.differing[layer - 1] as usize } else { self.width }
     }
@@ -68,32 +67,32 @@ impl Cell {
         (1..=self.depth).map(|layer| self.width_of(layer))
     }
 
-    /// Number of columns of the weight matrix of `layer` (1-based): d for the first, k_(l−1) above.
+    /// Columns of the weight matrix of `layer` (1-based): d in the first, k_(l−1) above.
     pub fn fan_in(&self, layer: usize) -> usize {
         if layer == 1 { self.dim } else { self.width_of(layer - 1) }
     }
 
-    /// Number of weights of `layer` (1-based), in f64 so that it cannot overflow.
+    /// Weights of `layer` (1-based), in f64 to avoid overflow.
     pub fn weights_of(&self, layer: usize) -> f64 {
         self.width_of(layer) as f64 * self.fan_in(layer) as f64
     }
 
-    /// Number of weights of the hidden layers.
+    /// Weights of all hidden layers.
     pub fn weights(&self) -> f64 {
         self.weights_of(1) + self.weights_above_first()
     }
 
-    /// Number of weights of the hidden layers above the first.
+    /// Weights of the hidden layers above the first.
     pub fn weights_above_first(&self) -> f64 {
         (2..=self.depth).map(|layer| self.weights_of(layer)).sum()
     }
 
-    /// Number of neurons of all hidden layers.
+    /// Neurons of all hidden layers.
     pub fn neurons(&self) -> f64 {
         self.widths().map(|width| width as f64).sum()
     }
 
-    /// The width as people write it: `100`, `∞`, or `1000,500,100`.
+    /// `100`, `∞`, or `1000,500,100` if layers differ.
     pub fn width_label(&self) -> String {
         if !self.has_differing_layers() {
             return width_label(self.width);
@@ -102,7 +101,7 @@ impl Cell {
     }
 }
 
-/// One network of one cell with all of its inputs: the piece of work that ranks and threads share out.
+/// One network of a cell with all its inputs: the unit of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Unit {
     /// Index into the cells of the experiment.
@@ -111,7 +110,7 @@ pub struct Unit {
     pub network: usize,
 }
 
-/// The widths of hidden layers as people write them: `1000,500,100`.
+/// `1000,500,100`.
 pub fn layers_label(widths: impl Iterator<Item = usize>) -> String {
     widths.map(|width| width.to_string()).collect::<Vec<_>>().join(",")
 }

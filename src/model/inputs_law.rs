@@ -1,4 +1,4 @@
-//! The law of the inputs.
+//! The distribution of inputs.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,16 +9,16 @@ use serde::{Serialize, Serializer};
 
 use crate::error::BadInput;
 
-/// How x is drawn. With a bias unit x has one further coordinate, which is 1.
+/// Distribution of x. With a bias unit the last of the d coordinates is 1.
 #[derive(Debug, Clone, PartialEq)]
 pub enum InputsLaw {
-    /// Uniform on the sphere of radius √d (the paper); √(d − 1) with a bias unit.
+    /// Uniform on the sphere of radius √d (the paper, section 1); √(d − 1) with a bias unit.
     Sphere,
-    /// Independent N(0, 1) coordinates.
+    /// iid N(0, 1) coordinates.
     Gaussian,
     /// Uniform on {−1, 1}^d.
     Hypercube,
-    /// Rows of a file, drawn with replacement, each scaled to the length √d; √(d − 1) with a bias unit.
+    /// Rows of a file, drawn with replacement and scaled to norm √d; √(d − 1) with a bias unit.
     File(InputsFile),
 }
 
@@ -26,11 +26,11 @@ pub enum InputsLaw {
 #[derive(Clone)]
 pub struct InputsFile {
     pub path: PathBuf,
-    /// In HDF5 files; the only one of the file where it is `None`.
+    /// Dataset of an HDF5 file; `None` selects its only one.
     pub dataset: Option<String>,
-    /// CRC-32 (IEEE) of the file, when that is known.
+    /// CRC-32 (IEEE) of the file, if known.
     pub checksum: Option<u32>,
-    /// Its rows, each of length √columns, once the file has been read.
+    /// rows × columns, each row of norm √columns; `None` until the file is read.
     pub rows: Option<Arc<Array2<f32>>>,
 }
 
@@ -46,7 +46,7 @@ impl fmt::Debug for InputsFile {
     }
 }
 
-/// As [`InputsLaw::parse`] reads it.
+/// The form read by [`InputsLaw::parse`].
 impl fmt::Display for InputsFile {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "file:{}", self.path.display())?;
@@ -73,8 +73,11 @@ impl Serialize for InputsLaw {
 }
 
 impl InputsLaw {
-    /// The law in `text`: `sphere`, `gaussian`, `hypercube`, or `file:PATH.npy`, `file:PATH.h5`, `file:PATH.h5:DATASET`, the last three with
-    /// `#` and the checksum of the file in 8 hexadecimal digits where that is known. Opens no file.
+    /// Parses `sphere`, `gaussian`, `hypercube`, `file:PATH.npy`, `file:PATH.h5` or `file:PATH.h5:DATASET`; a file may be followed by `#` and its
+    /// CRC-32 in 8 hexadecimal digits. Opens no file.
+    ///
+    /// # Errors
+    /// Any other text.
     pub fn parse(text: &str) -> Result<Self, BadInput> {
         match text {
             "sphere" => return Ok(InputsLaw::Sphere),
@@ -101,7 +104,7 @@ impl InputsLaw {
         Ok(InputsLaw::File(InputsFile { path: path.into(), dataset, checksum, rows: None }))
     }
 
-    /// Numbers in a row of the file, if that is read.
+    /// Columns of the file, once read.
     pub fn columns(&self) -> Option<usize> {
         match self {
             InputsLaw::File(file) => file.rows.as_ref().map(|rows| rows.ncols()),
@@ -109,7 +112,7 @@ impl InputsLaw {
         }
     }
 
-    /// The file, if there is one.
+    /// Path of the file, if any.
     pub fn path(&self) -> Option<&Path> {
         match self {
             InputsLaw::File(file) => Some(&file.path),
@@ -121,14 +124,14 @@ impl InputsLaw {
         matches!(self, InputsLaw::File(_))
     }
 
-    /// Whether the checksum of the file is known, or there is no file.
+    /// Whether there is no file, or its checksum is known.
     pub fn is_known(&self) -> bool {
         !matches!(self, InputsLaw::File(InputsFile { checksum: None, .. }))
     }
 }
 
 impl InputsFile {
-    /// What the file and its dataset are called, without the directory.
+    /// File name and dataset, without the directory.
     pub fn name(&self) -> String {
         let file = self.path.file_name().unwrap_or_default().to_string_lossy();
         self.dataset.as_ref().map_or_else(|| file.to_string(), |dataset| format!("{file}:{dataset}"))

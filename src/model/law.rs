@@ -1,18 +1,18 @@
-//! What networks, inputs and steps are drawn from and taken in.
+//! Readout distribution, precision and step direction.
 
 use serde::{Deserialize, Serialize};
 
-/// The law of the readout weights a_j.
+/// Distribution of the readout weights a_j.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Readout {
-    /// ±1 with equal chance (the paper's equation 1).
+    /// Equiprobable ±1 (the paper, equation 1).
     Sign,
-    /// N(0, 1) (the paper's footnote 2).
+    /// N(0, 1) (the paper, footnote 2).
     Gaussian,
 }
 
-/// The arithmetic in which a network is evaluated. The weights are the same numbers in both.
+/// Precision of network evaluation. Weights are drawn in f32 in both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
@@ -20,20 +20,20 @@ pub enum Precision {
     F64,
 }
 
-/// Where a step goes; `measure::directions` has the formulas.
+/// Step direction p, of length ‖∇f(x)‖; formulas in `measure::directions`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum Direction {
-    /// Against the gradient, or along it where f < 0: the paper's step.
+    /// Against the gradient, or along it if f < 0: the paper's step.
     Gradient = 0,
-    /// The signs of the gradient's coordinates: the fast gradient sign method.
+    /// Signs of the gradient's coordinates: FGSM.
     Sign = 1,
-    /// The same for all inputs: the gradient of the network without its activations, Σ a_l w_l at depth 1.
+    /// One direction for all inputs: the gradient of the linearised network (ψ = id), Σ a_l w_l at depth 1.
     Universal = 2,
     /// Uniform on the sphere: a control.
     Random = 3,
-    /// Many small steps along the gradient of where they are.
+    /// Gradient descent in many small steps.
     Descent = 4,
 }
 

@@ -1,31 +1,31 @@
-//! Engines and searches by name: those that can be asked for, and those that a cell gets.
+//! Engines and searches: the user's choice, and the method a cell gets.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Which engine multiplies with the weights.
+/// The engine requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum EngineChoice {
-    /// The cheapest for each cell, by a frozen rule: [`method`](crate::method).
+    /// Per cell, by the frozen rule of [`method`](crate::method).
     Auto,
-    /// Every weight is drawn and multiplied.
+    /// Draws and multiplies every weight.
     Dense,
-    /// Products with the weights are drawn in place of the weights.
+    /// Draws matrix products instead of weights.
     Implicit,
 }
 
-/// Engine that evaluated a cell, as named in files and tables. The discriminants are the codes in files.
+/// The engine that evaluated a cell. Discriminants are the codes in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum EngineName {
     Dense = 0,
-    /// Products with the weights are drawn in place of the weights.
+    /// Draws matrix products instead of weights.
     Implicit = 1,
-    /// The Gaussian process of infinite width: every input is a draw of its own.
+    /// The Gaussian process at infinite width; inputs are independent draws.
     Limit = 2,
-    /// One hidden layer, drawn in the few directions in which it is multiplied.
+    /// One hidden layer, drawn only along the span of inputs and gradients.
     Shallow = 3,
 }
 
@@ -47,33 +47,33 @@ impl EngineName {
     }
 }
 
-/// How the smallest step is searched for.
+/// The search requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum SearchChoice {
-    /// Exact for one hidden layer and for narrow deep networks, scan for wide deep ones.
+    /// Exact at depth 1 and for narrow deep networks, scan for wide deep ones.
     Auto,
-    /// Exact everywhere: tracing at depth 2 and more, whatever it costs.
+    /// Exact everywhere; traces deep networks at any cost.
     Exact,
     /// Scan everywhere.
     Scan,
 }
 
-/// Search that found the steps of a cell, as named in files and tables. The discriminants are the codes in files.
+/// The search that found the steps of a cell. Discriminants are the codes in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum SearchName {
-    /// Exact search along the line of one hidden layer.
+    /// Exact line search, one hidden layer.
     Line = 0,
-    /// Exact tracing of the linear pieces of a deep network.
+    /// Exact, tracing the linear pieces of a deep network.
     Trace = 1,
     /// Verified scan.
     Scan = 2,
-    /// The sampled path of an infinitely wide network, on a grid refined where it may cross zero.
+    /// Sampled path at infinite width, on a grid refined where it may cross zero.
     Path = 3,
-    /// Certified marching along the line of one hidden layer with a smooth ψ.
+    /// Certified march, one hidden layer with smooth ψ.
     March = 4,
-    /// Gradient descent in many small steps: no line.
+    /// Gradient descent in many small steps.
     Descent = 5,
 }
 
@@ -98,7 +98,7 @@ impl SearchName {
     }
 }
 
-/// Engine and search of a cell: with the experiment, they decide every byte of its results.
+/// Engine and search of a cell; together with the experiment they determine every output bit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Method {
     pub engine: EngineName,
@@ -113,7 +113,7 @@ impl fmt::Display for Method {
 }
 
 impl Method {
-    /// The method that is [displayed](fmt::Display) as `text`.
+    /// The inverse of [`Display`](fmt::Display).
     pub fn parse(text: &str) -> Option<Self> {
         let (engine, search) = text.split_once(' ')?;
         Some(Self {

@@ -1,4 +1,4 @@
-//! The words of the model: architectures, laws, activations, and the names of engines and searches. Data that everybody shares.
+//! The vocabulary of the model: architectures, distributions, activations, names of engines and searches. Plain data.
 
 pub mod activation;
 pub mod cell;

@@ -1,8 +1,8 @@
-//! The cost model: normals, flops and predicted seconds of one unit, for each engine and search.
+//! Cost model: normals, flops and predicted thread-seconds of one unit, per engine and search.
 //!
-//! The rates are those of one core of the machine on which `cargo bench --bench cost_model` was last run; that bench prints predicted
-//! and measured seconds side by side. Predictions order the units, drive the progress bar, and choose the engine of a cell under `--engine
-//! auto`: the rates are constants so that the choice is the same everywhere.
+//! Rates are those of one core of an AMD EPYC (Zen 5); `cargo bench --bench cost_model` prints predicted and measured seconds side by side.
+//! Predictions order the units, assign them to ranks and shards, and drive the progress bar; they are constants so that shards are the same
+//! on every machine. They do not choose the engine: see [`method`](crate::method).
 
 use crate::experiment::Experiment;
 use crate::infinite;
@@ -14,70 +14,69 @@ use crate::network::dense::{Keep, Storage};
 use crate::network::implicit::FirstLayer;
 use crate::search::trace;
 
-/// What one unit (one network) of a cell is predicted to take.
+/// Predicted cost of one unit (one network) of a cell.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct UnitCost {
-    /// Normal variates drawn for weights, or for products with them.
+    /// Normal variates drawn, for weights or for matrix products in their place.
     pub normals: f64,
-    /// Floating-point operations in matrix products.
+    /// Flops in matrix products.
     pub flops: f64,
-    /// Predicted seconds of one thread.
+    /// Thread-seconds.
     pub seconds: f64,
 }
 
-/// Normal variates a second.
+/// Normals/s.
 const NORMALS: f64 = 2.4e9;
-/// Flops a second in products with a block of weights, in f32 and, through BLAS, in f64.
+/// Flop/s of matmuls with a block of weights, in f32 and (BLAS) in f64.
 const PRODUCT_F32: f64 = 1.9e11;
 const PRODUCT_F64: f64 = 5.0e10;
-/// Flops a second in the thin products of a trace, in f64.
+/// Flop/s of the thin f64 matmuls of a trace.
 const PRODUCT_TRACE: f64 = 6.4e10;
-/// The same in the products of narrow networks, line by line.
+/// The same for narrow networks, propagated one line at a time.
 const PRODUCT_NARROW: f64 = 3.1e10;
-/// Seconds a neuron and input of everything at depth 1 besides the products, with the exact line search: as long as its neurons times
-/// inputs are [`FEW`], and beyond; and times d more where lines bend more, at small d.
+/// Seconds per neuron and input at depth 1 besides matmuls, including the exact line search, for at most [`FEW`] neurons × inputs and above.
+/// The BEND terms are divided by d: lines bend more at small d.
 const LINE_FEW: f64 = 0.7e-9;
 const LINE_BEND_FEW: f64 = 1.3e-8;
 const LINE: f64 = 0.6e-9;
 const LINE_BEND: f64 = 2.8e-8;
 const FEW: f64 = 5.0e6;
-/// Seconds a neuron and input of activations and masks, a layer and evaluation.
+/// Seconds per neuron, input and evaluation for activations and masks.
 const ACTIVATION: f64 = 0.3e-9;
-/// Seconds a number of a vector that the implicit engine takes in or gives out, besides its products.
+/// Seconds per element of the implicit engine's input and output vectors, besides matmuls.
 const VECTOR: f64 = 0.2e-9;
-/// Flops a second in the products of the implicit engine, in f32.
+/// Flop/s of the implicit engine's f32 matmuls.
 const PRODUCT_IMPLICIT: f64 = 1.85e11;
-/// Part of the flops of a product with a triangular matrix that is made, at 100 inputs.
+/// Fraction of a full matmul's flops executed by syrk and trmm, at 100 inputs.
 const TRIANGLE: f64 = 0.66;
-/// Seconds of the small matrices of one product of the implicit engine, times inputs³; there are about three such in a shallow network.
+/// Seconds per inputs³ for the small factorisations of one implicit product; the shallow engine has about three.
 const SMALL: f64 = 0.5e-9;
 const SHALLOW_SMALL: f64 = 3.0 * SMALL;
-/// Seconds a neuron and input of masks, their overlaps with those of 100 inputs, readout and packing in a shallow network, besides
-/// products and line search.
+/// Seconds per neuron and input of the shallow engine for masks, overlaps (100 inputs), readout and packing, besides matmuls and line search.
 const SHALLOW: f64 = 1.4e-9;
-/// Seconds a layer and linear piece of a trace, and a neuron of one; a layer of a narrow network.
+/// Seconds of a trace per linear piece and layer, and per linear piece and neuron; per piece and layer of a narrow network.
 const PIECE: f64 = 2.1e-8;
 const PIECE_NEURON: f64 = 1.2e-9;
 const PIECE_NARROW: f64 = 1.5e-8;
-/// Seconds a unit and an input that nothing else accounts for.
+/// Fixed seconds per unit, and per input.
 const UNIT: f64 = 7.0e-6;
 const INPUT: f64 = 4.3e-7;
-/// Seconds a number of an input.
+/// Seconds per input coordinate.
 const INPUT_NUMBER: f64 = 5.0e-9;
-/// Rounds of few points in a scan, times √d, and seconds a number of a direction in one, besides those of drawing its image.
+/// Scan rounds with few points, times √d, and seconds per direction element read in one, besides drawing its image.
 const LAST_ROUNDS: f64 = 25.0;
 const READ_AGAIN: f64 = 1.0e-9;
-/// Rounds of evaluations in a scan, until the last line of a network is done.
+/// Evaluation rounds of a scan until the last line of a network is done.
 const SCAN_ROUNDS: f64 = 9.0;
 /// Passes over the neurons in an exact line search.
 const LINE_PASSES: f64 = 1.2;
 
-/// Seconds of one ψ and ψ' that is not piecewise linear.
+/// Seconds per evaluation of a smooth ψ and ψ'.
 const SMOOTH: f64 = 2.0e-8;
-/// Gradients at points of a descent.
+/// Gradient evaluations of a descent.
 const DESCENT_STEPS: f64 = 25.0;
 
-/// Passes over the neurons in a march: more where sup |φ''|, which goes with √k/d, allows short steps only. A fit.
+/// Passes over the neurons in a march; sup |φ''| ∝ √k/d limits its steps. Empirical fit.
 fn march_passes(cell: Cell) -> f64 {
     4.0 + 2.0 * ((cell.width as f64).sqrt() / cell.dim as f64).sqrt()
 }
@@ -89,23 +88,23 @@ fn line_seconds(cell: Cell, inputs: usize) -> f64 {
     neurons * (straight + bend / cell.dim as f64)
 }
 
-/// Network evaluations a line in a scan: more for inputs of few dimensions, whose lines bend more. A fit to means over networks; single
-/// networks differ from it by up to a third at d = 10.
+/// Network evaluations per line in a scan; lines bend more at small d. Empirical fit to means over networks; at d = 10 single networks differ by
+/// up to a third.
 pub(super) fn scan_points(cell: Cell) -> f64 {
     (3.6 + 9.0 * libm::pow(cell.dim as f64, -0.59)).min(9.0)
 }
 
-/// Rounds of a scan, of few points each, in which the implicit engine does little but read all directions and draw their images again. A
-/// fit to times, which takes in what else is not counted.
+/// Scan rounds of few points, in which the implicit engine mostly rereads all directions and redraws their images. Fitted to times, so it also
+/// covers costs not modelled.
 fn last_rounds(cell: Cell) -> f64 {
     LAST_ROUNDS / (cell.dim as f64).sqrt()
 }
 
-/// Flops a second in the factor of the limit's covariance and in its paths.
+/// Flop/s of the Cholesky factorisation and the paths at infinite width.
 const LIMIT_FLOPS: f64 = 3.3e10;
-/// Seconds of a covariance of the limit, times depth^0.9; a unit makes one for each pair of grid points, and a sample for its refinements.
+/// Seconds per covariance at infinite width, over depth^0.9: one per pair of grid points of a unit, and those of refinements.
 const COVARIANCE: f64 = 2.1e-8;
-/// Covariances that refine one path.
+/// Covariances for the refinement of one path.
 const REFINED: f64 = 440.0;
 
 /// The cost of one unit of a cell of infinite width.
@@ -118,8 +117,8 @@ fn of_limit(cell: Cell, experiment: &Experiment) -> UnitCost {
     UnitCost { normals: inputs * points, flops, seconds }
 }
 
-/// Linear pieces of the network on a line up to its smallest step or the bound. They go with the angle that the line covers as seen from
-/// 0, which is smaller at large d. A quadratic fit of ln(pieces) in ln L, ln d and ln k, where L ≤ 6 and d ≤ 500; held at its edge beyond.
+/// Linear pieces on a line up to its smallest step or the bound: they scale with the angle the line subtends at 0, which is smaller at large d.
+/// Quadratic fit of ln(pieces) in ln L, ln d and ln k for L ≤ 6 and d ≤ 500; clamped beyond.
 fn linear_pieces(cell: Cell) -> f64 {
     let (depth, dim, width) = (cell.depth.min(6) as f64, cell.dim.min(500) as f64, cell.neurons() / cell.depth as f64);
     let (l, d, k) = (libm::log(depth), libm::log(dim), libm::log(width));
@@ -128,7 +127,7 @@ fn linear_pieces(cell: Cell) -> f64 {
     libm::exp(linear + quadratic)
 }
 
-/// The cost of one unit of `cell`.
+/// The predicted cost of one unit of `cell`.
 pub fn of_unit(cell: Cell, experiment: &Experiment, method: Method, keep: Keep) -> UnitCost {
     let Method { engine, search } = method;
     let lines = experiment.directions.iter().filter(|&&direction| direction != Direction::Descent).count() as f64;
@@ -168,7 +167,7 @@ pub fn of_unit(cell: Cell, experiment: &Experiment, method: Method, keep: Keep) 
     }
 }
 
-/// What both engines need to know of a unit.
+/// The parameters of a unit that the engines' costs depend on.
 struct Shape {
     cell: Cell,
     inputs: f64,
@@ -178,20 +177,20 @@ struct Shape {
     first: f64,
     above_first: f64,
     neurons: f64,
-    /// Network evaluations an input, along all of its lines.
+    /// Network evaluations per input, over all its lines.
     points: f64,
-    /// Lines an input.
+    /// Lines per input.
     lines: f64,
-    /// Passes forward and backward.
+    /// Forward and backward passes.
     gradients: f64,
     is_relu: bool,
-    /// Whether overlaps of masks are counted, not multiplied out.
+    /// Whether mask overlaps are counted by popcount rather than multiplied.
     counts_overlaps: bool,
-    /// Seconds a neuron and evaluation.
+    /// Seconds per neuron, input and evaluation.
     activation: f64,
-    /// Flops a second.
+    /// Flop/s.
     product_rate: f64,
-    /// Seconds of an exact line search.
+    /// Seconds of the exact line searches.
     line: f64,
 }
 
@@ -202,12 +201,12 @@ impl Shape {
         let hidden = 2.0 * inputs * above_first;
         let keeps_line = keep.line == Storage::Stored || cell.depth > 1;
 
-        // Products: forward, backward, and along the line.
+        // Matmuls: forward, backward, and along the line.
         let line_products = lines * if keeps_line { 1.0 } else { 2.0 * LINE_PASSES };
         let point = if cell.depth == 1 { first } else { hidden };
         let products = (2.0 * gradients + line_products) * first + 2.0 * gradients * hidden + points * point - self.spared();
         let pieces = if search == SearchName::Trace { lines * linear_pieces(cell) } else { 0.0 };
-        // A flip recomputes half of the layers above the first on average, in two columns.
+        // A flip recomputes on average half of the upper layers, for α and β.
         let traced = pieces * inputs * 2.0 * 2.0 * above_first / 2.0;
 
         let passes = match keep.weights {
@@ -225,7 +224,7 @@ impl Shape {
         UnitCost { normals, flops: products + traced, seconds }
     }
 
-    /// Flops of the products of masks that tables spare.
+    /// Flops saved by multiplying masks with tables.
     fn spared(&self) -> f64 {
         if !self.is_relu {
             return 0.0;
@@ -235,7 +234,7 @@ impl Shape {
         self.gradients * (product - 2.0 * masks::additions(self.inputs as usize, neurons, fan_in))
     }
 
-    /// One hidden layer in the directions of inputs and gradients, as `network::shallow` does it.
+    /// Mirrors the operations of `network::shallow`.
     fn shallow(&self, count: usize, keep: Keep) -> UnitCost {
         let Self { cell, inputs, dim, first: width, .. } = *self;
         let product = 2.0 * inputs * inputs * width;
@@ -243,7 +242,7 @@ impl Shape {
         let (z, u) = (TRIANGLE * product, (2.0 + TRIANGLE) * product);
         let gram = if self.counts_overlaps { 0.0 } else { TRIANGLE * product };
         let (passes, z_passes) = if keep.line == Storage::Stored { (1.0, 1.0) } else { (LINE_PASSES, 1.0 + LINE_PASSES) };
-        // Of length d: bases of inputs and directions, what masks have beyond the inputs, and the gradients.
+        // Operations of length d: bases of inputs and directions, mask combinations orthogonal to the inputs, gradients.
         let independent = inputs.min(width);
         let bases = 2.0 * TRIANGLE * 2.0 * inputs * inputs + (2.0 + 2.0 + 2.0 + 1.0) * inputs * independent;
         let flops = z_passes * z + gram + passes * u + 2.0 * masked + 2.0 * bases * dim;
@@ -275,7 +274,7 @@ impl Shape {
             let mut asked = inputs;
             while asked < all {
                 let next = inputs.min(all - asked);
-                // A matrix that is known takes in no more directions.
+                // A fully known matrix gains no directions.
                 let rank = if here <= inputs { inputs } else { asked };
                 products.add(next, Passes::Two, Known { rank, dim: below }, Known { rank: inputs, dim: here });
                 asked += next;
@@ -292,7 +291,7 @@ impl Shape {
         UnitCost { normals, flops, seconds: normals / NORMALS + flops / rate + vectors + self.other_seconds() }
     }
 
-    /// Seconds besides products and normals.
+    /// Seconds besides matmuls and normals.
     fn other_seconds(&self) -> f64 {
         self.line
             + self.activation * self.inputs * self.neurons * (1.0 + 2.0 * self.gradients + self.points)
@@ -301,28 +300,28 @@ impl Shape {
     }
 }
 
-/// One side of a Gaussian matrix: how many directions of what length are known.
+/// One side of a Gaussian matrix: `rank` known directions of length `dim`.
 #[derive(Clone, Copy)]
 struct Known {
     rank: f64,
     dim: f64,
 }
 
-/// What the products with a Gaussian matrix add up to.
+/// Operation counts of products with a Gaussian matrix.
 #[derive(Default)]
 struct Products {
     normals: f64,
     flops: f64,
-    /// Numbers in the vectors asked and answered.
+    /// Elements of input and output vectors.
     numbers: f64,
-    /// Numbers in the directions that rounds of few points read.
+    /// Direction elements read in rounds of few points.
     read_again: f64,
     /// Σ m³ over products of m vectors.
     small: f64,
 }
 
 impl Products {
-    /// One product with `count` vectors, as `network::implicit` does it.
+    /// Adds one product with `count` vectors, mirroring `network::implicit`.
     fn add(&mut self, count: f64, passes: Passes, own: Known, other: Known) {
         self.numbers += count * (own.dim + other.dim);
         if other.rank >= other.dim {
@@ -333,19 +332,19 @@ impl Products {
         }
         let new = count.min(own.dim - own.rank).max(0.0);
         let rank = own.rank.min(own.dim);
-        // Projected, and orthonormalised by Gram matrix and factor, in each pass.
+        // Each pass projects and orthonormalises by CholeskyQR.
         let directions =
             if let Passes::One = passes { 1.0 } else { 2.0 } * own.dim * (4.0 * count * rank + 4.0 * TRIANGLE * new * new);
         let images = 2.0 * new * other.rank * (own.dim + other.dim);
         let answers = 2.0 * count * (rank + TRIANGLE * new + other.rank) * other.dim;
         self.flops += directions + images + answers;
-        // Every image is made again in the answer; those of the other side once.
+        // Images of own directions are redrawn for the answer, those of the other side once.
         self.normals += (rank + new) * other.dim + other.rank * own.dim;
         self.small += new * new * new;
     }
 }
 
-/// How often vectors are projected and orthonormalised: once where they are far apart, as inputs and their gradients are.
+/// Orthonormalisation passes; one is enough for well-conditioned vectors such as inputs and their gradients.
 enum Passes {
     One,
     Two,

@@ -1,4 +1,4 @@
-//! What a plan will take on many ranks: time, balance and memory, and the `#SBATCH` header that asks Slurm for them.
+//! Predicted time, balance and memory of a plan on many ranks, and the matching `#SBATCH` header.
 
 use bytesize::ByteSize;
 
@@ -7,31 +7,31 @@ use super::report::span;
 use crate::job::Resources;
 use crate::job::assign::{assign, loads_of_threads};
 
-/// Limits of time are asked for with this much room: predictions are of one core of another machine.
+/// Safety factor and margin (s) of the time limit: rates were measured on another machine.
 const TIME_FACTOR: f64 = 1.5;
 const TIME_MARGIN: f64 = 600.0;
-/// Memory is asked for with this much room.
+/// Safety factor of the memory request.
 const MEMORY_FACTOR: f64 = 1.1;
-/// Seconds before the end of its time at which a job is told to stop, see `--signal` of sbatch(1).
+/// Seconds before the time limit at which Slurm signals the job; see `--signal` in sbatch(1).
 const NOTICE: u64 = 120;
 
-/// What a plan is predicted to take on `ranks` ranks with `resources` each.
+/// Predicted cost of a plan on `ranks` ranks with `threads` worker threads each.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Forecast {
     pub ranks: usize,
     /// Worker threads of each rank.
     pub threads: usize,
-    /// Seconds from the start to the end of the last unit.
+    /// Seconds until the last unit ends.
     pub makespan: f64,
-    /// Work of the rank with the most over the mean, ≥ 1.
+    /// Load imbalance: largest work of a rank over the mean, ≥ 1.
     pub balance: f64,
-    /// Work over what all threads could do until the end, in (0, 1].
+    /// Work over makespan × threads, in (0, 1].
     pub efficiency: f64,
-    /// Peak bytes of a rank.
+    /// Peak bytes per rank.
     pub bytes: u64,
 }
 
-/// Deals the units of `plan` to ranks, and the units of each rank to its threads, as a run does.
+/// Simulates a run's assignment of the units of `plan` to ranks, and of each rank's units to its threads.
 pub fn forecast(plan: &Plan, resources: Resources, ranks: usize) -> Forecast {
     let groups = plan.groups();
     let shares = assign(&groups, ranks);
@@ -54,7 +54,7 @@ fn most(seconds: &[f64]) -> f64 {
     seconds.iter().copied().fold(0.0, f64::max)
 }
 
-/// Peak bytes of a rank: when its threads run the largest units at the same time, as far as they are allowed to.
+/// Peak bytes per rank: its threads run the largest units concurrently, up to the unit memory.
 fn rank_bytes(plan: &Plan, threads: usize) -> u64 {
     let mut bytes: Vec<u64> = plan.cells.iter().map(|cell| cell.unit_bytes).collect();
     bytes.sort_unstable_by(|a, b| b.cmp(a));
@@ -63,10 +63,10 @@ fn rank_bytes(plan: &Plan, threads: usize) -> u64 {
 }
 
 impl Forecast {
-    /// One line for people.
+    /// A one-line summary.
     pub fn line(&self) -> String {
         format!(
-            "on {} with {}: {}, balance (most over mean) {:.3}, {:.0} % of the threads busy, {} a rank\n",
+            "on {} with {}: {}, load imbalance (max/mean) {:.3}, thread utilisation {:.0} %, {} per rank\n",
             counted(self.ranks, "rank"),
             counted(self.threads, "thread"),
             span(self.makespan),
@@ -76,13 +76,13 @@ impl Forecast {
         )
     }
 
-    /// The head of a batch script of the job `name`.
+    /// The header of a Slurm batch script for job `name`.
     pub fn sbatch(&self, name: &str) -> String {
         let name: String = name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
         let mebibytes = (self.bytes as f64 * MEMORY_FACTOR / self.threads as f64 / f64::from(1 << 20)).ceil();
         format!(
             "#!/usr/bin/env bash\n\
-             # Predicted: {}, {} a rank. The limits below have room beyond that.\n\
+             # Predicted: {}, {} per rank; the limits below include a safety margin.\n\
              #SBATCH --job-name={name}\n\
              #SBATCH --ntasks={}\n\
              #SBATCH --cpus-per-task={}\n\
@@ -104,7 +104,7 @@ fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// A limit of time in Slurm's form `days-hours:minutes:seconds`, in whole minutes.
+/// A Slurm time limit, `days-hours:minutes:seconds`, rounded up to minutes.
 fn time_limit(seconds: f64) -> String {
     let minutes = ((seconds * TIME_FACTOR + TIME_MARGIN) / 60.0).ceil() as u64;
     format!("{}-{:02}:{:02}:00", minutes / 1440, minutes / 60 % 24, minutes % 60)

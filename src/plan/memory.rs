@@ -1,4 +1,4 @@
-//! How many bytes a unit holds, in each of the ways it can be run.
+//! Memory model: peak bytes of a unit for each storage choice, and of a rank besides its units.
 
 use crate::experiment::Experiment;
 use crate::infinite;
@@ -17,10 +17,10 @@ use super::{cost, number_bytes};
 
 /// Freed arrays just below [`LARGE`] that the allocator recycles may stay beside larger ones.
 const BESIDE: usize = 2 * LARGE;
-/// A record without its samples, and its allocation.
+/// Bytes of a record without its samples, with allocation overhead.
 const UNIT: u64 = 160;
 
-/// Bytes that a rank holds besides what its units hold; rank 0 gathers all samples.
+/// Bytes of a rank besides its running units; sized for rank 0, which gathers all samples.
 pub fn process_bytes(experiment: &Experiment, threads: usize) -> u64 {
     let units = experiment.cells().len() as u64 * experiment.networks as u64;
     let samples = units * experiment.samples_of_network() as u64;
@@ -28,11 +28,11 @@ pub fn process_bytes(experiment: &Experiment, threads: usize) -> u64 {
     PROCESS + THREAD * threads as u64 + units * UNIT + samples * size_of::<Sample>() as u64 + column
 }
 
-/// Weights of one hidden layer that take more than this are made again at each of the two passes: that costs less than to write them to
-/// memory, in pages that the system has to clear, and to read them back. (Deeper networks make many passes.)
+/// Bytes above which the weights at depth 1 are regenerated in each of the two passes: cheaper than page faults plus writing and reading them.
+/// Deeper networks make more passes, so theirs are stored.
 const MOST_STORED_AT_DEPTH_1: f64 = (16 << 20) as f64;
 
-/// One way to run a unit.
+/// One storage choice for a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Footprint {
     pub keep: Keep,
@@ -40,7 +40,7 @@ pub struct Footprint {
     pub bytes: u64,
 }
 
-/// The ways to run a unit of `cell`, the fastest and largest first.
+/// The storage choices for a unit of `cell`, fastest (and largest) first.
 pub fn footprints(cell: Cell, experiment: &Experiment, method: Method) -> Vec<Footprint> {
     let Method { engine, search } = method;
     use Storage::{Regenerated, Stored};
@@ -63,13 +63,13 @@ pub fn footprints(cell: Cell, experiment: &Experiment, method: Method) -> Vec<Fo
     ways.map(|keep| Footprint { keep, bytes: unit_bytes(cell, experiment, search, keep) }).collect()
 }
 
-/// Peak bytes of a unit of infinite width: the factor of the covariance on the grid, and small change.
+/// Peak bytes of a unit at infinite width: the packed Cholesky factor on the grid, and per-point data.
 fn limit_bytes(cell: Cell, experiment: &Experiment) -> u64 {
     let points = infinite::points(cell, experiment.gain, experiment.bound) as u64;
     4 * points * (points + 1) + 512 * points + experiment.inputs as u64 * size_of::<Sample>() as u64
 }
 
-/// Peak bytes of a unit. Summed in f64 so that no width overflows; the result saturates.
+/// Peak bytes of a dense unit. Computed in f64 so that no width overflows; saturates.
 fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Keep) -> u64 {
     let number = number_bytes(experiment.precision) as f64;
     let inputs = experiment.inputs as f64;
@@ -77,7 +77,7 @@ fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Kee
     let block = BLOCK_ROWS.min(cell.width) as f64;
     let largest = |of: &dyn Fn(usize) -> f64| (1..=cell.depth).map(of).fold(0.0, f64::max);
 
-    // Inputs, gradients and directions; with several directions the gradients stay, and a descent has its own.
+    // Inputs, gradients and directions; several directions keep the gradients, and a descent has its own.
     let ends = (4.0 + 3.0 * f64::from(u8::from(experiment.directions.len() > 1))) * inputs * dim * number;
     let rows = |layer: usize| BLOCK_ROWS.min(cell.width_of(layer)) as f64;
     let blocks = largest(&|layer| rows(layer) * (3.0 * inputs * number + cell.fan_in(layer) as f64 * (number + 4.0)));
@@ -90,7 +90,7 @@ fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Kee
     let searching = match search {
         SearchName::Line => inputs * one_layer::line_bytes(cell.width),
         SearchName::Scan => scanning,
-        // Infinitely wide networks are in limit_bytes; a march and a descent hold nothing that grows but what gradients do.
+        // Paths are in limit_bytes; march and descent need no more than gradients do.
         SearchName::Path | SearchName::March | SearchName::Descent => 0.0,
         SearchName::Trace => {
             let matrix = |layer: usize| if layer == 1 { 0.0 } else { cell.weights_of(layer) };
@@ -103,26 +103,26 @@ fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Kee
     (ends + blocks + weights + line + gradient.max(searching)) as u64
 }
 
-/// Peak bytes of a unit of the implicit engine with one hidden layer and lines along the gradient.
+/// Peak bytes of a unit of the shallow engine.
 fn shallow_bytes(cell: Cell, experiment: &Experiment, keep: Keep) -> u64 {
     let number = number_bytes(experiment.precision) as f64;
     let (inputs, dim, width) = (experiment.inputs as f64, cell.dim as f64, cell.width as f64);
     let block = BLOCK_ROWS.min(cell.width) as f64;
-    // Inputs, their basis and that of their gradients, the gradients or directions, and what these have beyond the inputs.
+    // Inputs, their basis and that of the gradients, gradients or directions, and their components orthogonal to the inputs.
     let ends = 5.5 * inputs * dim * number;
     let blocks = block * inputs * (6.0 * number + 4.0);
     let line = if keep.line == Storage::Stored { 2.0 * inputs * width * number } else { 0.0 };
-    // Matrices of inputs × inputs, most of them in f64.
+    // inputs × inputs matrices, mostly f64.
     let small = 110.0 * inputs * inputs;
     let searching = inputs * one_layer::line_bytes(cell.width);
     let beside = if inputs * width * number >= LARGE as f64 { BESIDE as f64 } else { 0.0 };
     (ends + blocks + line + small + searching + beside + 16.0 * dim) as u64
 }
 
-/// Points of a line that a scan is given room for, where every one of them stays in memory, as a multiple of the expected number.
+/// Scanned points to reserve memory for, over the expected number; the implicit engine keeps all of them.
 const SCAN_RESERVE: f64 = 1.4;
 
-/// Peak bytes of a unit of the implicit engine: a vector for each product of each layer, and a few batches in flight.
+/// Peak bytes of a unit of the implicit engine: one vector per product and layer, and a few batches in flight.
 fn implicit_bytes(cell: Cell, experiment: &Experiment, search: SearchName) -> u64 {
     let number = number_bytes(experiment.precision) as f64;
     let (inputs, depth) = (experiment.inputs as f64, cell.depth as f64);
@@ -142,7 +142,7 @@ fn implicit_bytes(cell: Cell, experiment: &Experiment, search: SearchName) -> u6
         below.min((1.0 + points) * inputs) * below + here.min(inputs) * here
     };
     let hidden: f64 = (2..=cell.depth).map(directions).sum();
-    // Vectors in the basis of their side, and images of directions in that of the other side, in f64 and while they grow.
+    // Vectors in the basis of their side and images in that of the other side, f64, doubled while growing.
     let small = |layer: usize| {
         let known = (cell.fan_in(layer) as f64).min((1.0 + points) * inputs);
         known * (scan::ROUND_POINTS as f64 * inputs + (cell.width_of(layer) as f64).min(inputs))

@@ -1,4 +1,4 @@
-//! What an experiment costs before it runs: engine, search, flops, bytes and predicted time of each cell, and who does what.
+//! The plan of an experiment: engine, search, flops, bytes and predicted time of each cell, and the units of each shard.
 
 pub mod cost;
 pub mod forecast;
@@ -18,28 +18,28 @@ use crate::model::{Cell, Direction, EngineChoice, EngineName, Precision, Unit};
 pub use cost::UnitCost;
 use memory::Footprint;
 
-/// An engine that is slower by more than this is not offered in place of one that does not fit.
+/// An engine slower by more than this factor is not suggested in place of one that does not fit.
 const SLOWEST_WAY_OUT: f64 = 20.0;
 
-/// How the units of one cell will be run.
+/// How the units of one cell are run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CellPlan {
     pub run: CellRun,
     pub cost: UnitCost,
-    /// Peak bytes that one unit holds while it runs.
+    /// Peak bytes of one running unit.
     pub unit_bytes: u64,
 }
 
-/// The plan of an experiment on ranks that have the same [`Resources`] each.
+/// The plan of an experiment on ranks with equal [`Resources`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// In the order of [`Experiment::cells`].
     pub cells: Vec<CellPlan>,
-    /// Units of each cell.
+    /// Units per cell.
     pub networks: usize,
-    /// Bytes of a rank that units may hold together.
+    /// Bytes per rank available to running units.
     pub unit_memory: u64,
-    /// Bytes that a rank holds besides.
+    /// Other bytes of a rank.
     pub process_bytes: u64,
 }
 
@@ -50,7 +50,7 @@ impl Plan {
         self.cells.iter().map(group).collect()
     }
 
-    /// Predicted thread-seconds of the whole experiment.
+    /// Predicted thread-seconds of the experiment.
     pub fn seconds(&self) -> f64 {
         self.cells.iter().map(|cell| cell.cost.seconds).sum::<f64>() * self.networks as f64
     }
@@ -58,7 +58,8 @@ impl Plan {
 
 /// Plans `experiment` on ranks with `resources` each.
 ///
-/// Refuses an experiment with a cell of which not even one unit fits the memory of a rank.
+/// # Errors
+/// If a single unit of some cell does not fit the memory of a rank.
 pub fn plan(experiment: &Experiment, resources: Resources) -> Result<Plan, BadInput> {
     let process = memory::process_bytes(experiment, resources.threads);
     let unit_memory = resources.memory.saturating_sub(process);
@@ -75,30 +76,30 @@ pub fn plan(experiment: &Experiment, resources: Resources) -> Result<Plan, BadIn
     Ok(Plan { cells, networks: experiment.networks, unit_memory, process_bytes: process })
 }
 
-/// The units of the cells of `experiment` by the fastest way to run them, whatever memory that takes: the same on every machine.
+/// The units of `experiment` with the fastest storage choice regardless of memory, and so the same on every machine.
 fn nominal_groups(experiment: &Experiment) -> Vec<Group> {
     let unlimited = Resources { threads: 1, memory: u64::MAX };
     plan(experiment, unlimited).expect("every cell fits unlimited memory").groups()
 }
 
-/// The units of each of `count` shards, the most costly first.
+/// The units of each of `count` shards, most expensive first.
 pub fn units_of_shards(experiment: &Experiment, count: usize) -> Vec<Vec<Unit>> {
     let shares = assign(&nominal_groups(experiment), count);
     shares.into_iter().map(|share| share.into_iter().map(unit_of).collect()).collect()
 }
 
-/// The units of `shard`, the most costly first.
+/// The units of `shard`, most expensive first.
 pub fn shard_units(experiment: &Experiment, shard: Shard) -> Vec<Unit> {
     let share = share_of(shard.number() - 1, &nominal_groups(experiment), shard.count(), |_| true);
     share.into_iter().map(unit_of).collect()
 }
 
-/// The unit that a task of the experiment stands for: groups are cells.
+/// The unit of a task: groups are cells.
 pub fn unit_of(task: Task) -> Unit {
     Unit { cell: task.group, network: task.index }
 }
 
-/// A cell, and the way to run it that takes the least memory.
+/// A cell with its smallest memory footprint.
 struct Leanest {
     cell: Cell,
     engine: EngineName,
@@ -115,14 +116,14 @@ impl Leanest {
         Self { cell, engine: method.engine, bytes, seconds: cost::of_unit(cell, experiment, method, keep).seconds }
     }
 
-    /// The cell of `experiment` that takes the most even so.
+    /// The cell of `experiment` that needs the most.
     fn largest(experiment: &Experiment) -> Self {
         let cells = experiment.cells().into_iter().map(|cell| Self::of(cell, experiment));
         cells.max_by_key(|cell| cell.bytes).expect("an experiment has a cell")
     }
 }
 
-/// Bytes of a rank with this many threads below which [`plan`] refuses `experiment`.
+/// Smallest memory (bytes per rank) for which [`plan`] accepts `experiment`.
 pub fn least_memory(experiment: &Experiment, threads: usize) -> u64 {
     Leanest::largest(experiment).bytes.saturating_add(memory::process_bytes(experiment, threads))
 }
@@ -153,7 +154,7 @@ fn does_not_fit(experiment: &Experiment, resources: Resources) -> BadInput {
     )
 }
 
-/// Bytes of one number.
+/// Bytes per number.
 pub(crate) fn number_bytes(precision: Precision) -> u64 {
     match precision {
         Precision::F32 => 4,

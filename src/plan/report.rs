@@ -1,4 +1,4 @@
-//! The plan as a table for people.
+//! The plan as a table.
 
 use bytesize::ByteSize;
 use comfy_table::{CellAlignment, Table, presets};
@@ -7,23 +7,11 @@ use super::{CellPlan, Plan};
 use crate::model::EngineName;
 use crate::network::dense::Storage;
 
-/// One row a cell, and what the whole experiment takes.
+/// One row per cell, and the totals.
 pub fn table(plan: &Plan) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header([
-        "L",
-        "d",
-        "k",
-        "engine",
-        "search",
-        "normals",
-        "flops",
-        "bytes a network",
-        "weights",
-        "seconds a network",
-        "seconds",
-    ]);
+    table.set_header(["L", "d", "k", "engine", "search", "normals", "flops", "bytes/network", "weights", "s/network", "thread-s"]);
     for cell in &plan.cells {
         table.add_row(row(cell, plan.networks));
     }
@@ -63,7 +51,7 @@ fn row(plan: &CellPlan, networks: usize) -> Vec<String> {
     ]
 }
 
-/// A time in the unit that suits it.
+/// A time in s, min or h.
 pub fn span(seconds: f64) -> String {
     match seconds {
         seconds if seconds < 120.0 => format!("{seconds:.1} s"),

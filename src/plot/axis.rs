@@ -1,4 +1,4 @@
-//! Axes: from values to positions in [0, 1], and where the ticks go.
+//! Axes: values → positions in [0, 1], and the ticks.
 
 use crate::model::INFINITE_WIDTH;
 
@@ -10,12 +10,14 @@ pub struct Tick {
     pub label: Option<String>,
 }
 
-/// A logarithmic axis of widths, with a place for infinity at its end if that is among them.
+/// A logarithmic axis, of sizes (dims, widths) or of real numbers. Among sizes, infinite width has a slot of its own at the end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogAxis {
-    /// The finite widths.
-    widths: Vec<usize>,
-    /// Share of the axis that the finite widths take.
+    /// The finite sizes, which may be labelled; empty on an axis of real numbers.
+    sizes: Vec<usize>,
+    /// Whether values are whole numbers, so that fractions get no label.
+    is_whole: bool,
+    /// Share of the axis length for finite values; the rest is the slot of infinity.
     share: f64,
     /// log10 of the ends.
     low: f64,
@@ -26,42 +28,47 @@ impl LogAxis {
     /// Shortest axis, in decades: long enough for two ticks at 1, 2 or 5 times a power of ten.
     const SHORTEST: f64 = 0.8;
 
-    /// Share of the axis that infinity takes.
+    /// Share of the axis length for infinity.
     const INFINITY: f64 = 0.15;
 
-    /// An axis that shows all of `widths` with some room at both ends.
-    pub fn spanning(widths: &[usize]) -> Self {
-        let finite: Vec<usize> = widths.iter().copied().filter(|&width| width != INFINITE_WIDTH).collect();
-        let share = match (finite.is_empty(), finite.len() == widths.len()) {
-            (true, _) => return Self { widths: finite, share: 0.0, low: 0.0, high: 1.0 },
-            (_, true) => 1.0,
-            (_, false) => 1.0 - Self::INFINITY,
-        };
-        let widths = finite;
-        let logs = || widths.iter().map(|&width| (width as f64).log10());
-        let (low, high) = (logs().fold(f64::INFINITY, f64::min), logs().fold(f64::NEG_INFINITY, f64::max));
+    /// An axis that shows all of `sizes`, with a margin at both ends.
+    pub fn of_sizes(sizes: &[usize]) -> Self {
+        let finite: Vec<usize> = sizes.iter().copied().filter(|&size| size != INFINITE_WIDTH).collect();
+        if finite.is_empty() {
+            return Self { sizes: finite, is_whole: true, share: 0.0, low: 0.0, high: 1.0 };
+        }
+        let share = if finite.len() == sizes.len() { 1.0 } else { 1.0 - Self::INFINITY };
+        let axis = Self::of_numbers(finite.iter().map(|&size| size as f64));
+        Self { sizes: finite, is_whole: true, share, ..axis }
+    }
+
+    /// An axis that shows all of `numbers`, which are positive and finite, with a margin at both ends.
+    pub fn of_numbers(numbers: impl Iterator<Item = f64>) -> Self {
+        let (low, high) =
+            numbers.map(f64::log10).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), log| (low.min(log), high.max(log)));
         let margin = (0.05 * (high - low)).max((Self::SHORTEST - (high - low)) / 2.0);
-        Self { widths, share, low: low - margin, high: high + margin }
+        Self { sizes: Vec::new(), is_whole: false, share: 1.0, low: low - margin, high: high + margin }
     }
 
-    pub fn is_single_width(&self) -> bool {
-        self.widths.len() == 1
+    pub fn is_single_size(&self) -> bool {
+        self.sizes.len() == 1
     }
 
-    pub fn position(&self, width: f64) -> f64 {
-        self.share * (width.log10() - self.low) / (self.high - self.low)
+    /// Position of a positive finite value.
+    pub fn position(&self, value: f64) -> f64 {
+        self.share * (value.log10() - self.low) / (self.high - self.low)
     }
 
-    /// Where the place of infinity begins and ends, if there is one.
+    /// Start and end of the slot of infinity, if there is one.
     pub fn infinity(&self) -> Option<(f64, f64)> {
         (self.share < 1.0).then_some((self.share, 1.0))
     }
 
-    /// Ticks for an axis `length` long: powers of ten labelled, their multiples minor; on a short axis the widths themselves
-    /// and multiples are labelled too. Labels do not overlap: `extent` gives the length of one.
+    /// Ticks of an axis `length` points long: powers of ten labelled, their multiples minor. Below two decades the sizes themselves and
+    /// multiples of powers of ten are labelled too. `extent` is the extent of a label along the axis; labels do not overlap.
     pub fn ticks(&self, length: f64, extent: impl Fn(&str) -> f64) -> Vec<Tick> {
         let infinity = self.infinity().map(|(start, end)| Tick { position: (start + end) / 2.0, label: Some("∞".to_owned()) });
-        let finite = if self.widths.is_empty() { Vec::new() } else { self.finite_ticks(self.share * length, extent) };
+        let finite = if self.share == 0.0 { Vec::new() } else { self.finite_ticks(self.share * length, extent) };
         finite.into_iter().chain(infinity).collect()
     }
 
@@ -71,7 +78,7 @@ impl LogAxis {
     }
 
     fn decade_ticks(&self, decades: &[i32], length: f64, extent: impl Fn(&str) -> f64) -> Vec<Tick> {
-        let label = |decade: i32| format!("10^{{{decade}}}");
+        let label = |decade: i32| format!("10^{{{decade}}}").replace('-', "−");
         let spacing = length / (self.high - self.low);
         let widest = decades.iter().map(|&decade| extent(&label(decade))).fold(0.0, f64::max) + GAP;
         let stride = (widest / spacing).ceil().max(1.0) as i32;
@@ -89,18 +96,19 @@ impl LogAxis {
     fn multiple_ticks(&self, length: f64, extent: impl Fn(&str) -> f64) -> Vec<Tick> {
         let multiples: Vec<(i32, i32)> = self.all_multiples().collect();
         let rounds = |round: i32| {
-            // Fractions, and numbers beyond any width, are left out.
-            let power = |decade| 10usize.checked_pow(u32::try_from(decade).ok()?);
-            let whole = move |&(mantissa, decade): &(i32, i32)| power(decade)?.checked_mul(mantissa as usize);
-            multiples.iter().filter(move |(mantissa, _)| *mantissa == round).filter_map(whole)
+            let of_round = multiples.iter().filter(move |(mantissa, _)| *mantissa == round);
+            of_round
+                .filter(|(_, decade)| !self.is_whole || *decade >= 0)
+                .map(|&(mantissa, decade)| (f64::from(mantissa) * 10f64.powi(decade), multiple_label(mantissa, decade)))
         };
-        // In the order in which they may take the room.
-        let single = self.widths.iter().copied().filter(|_| self.is_single_width());
-        let candidates = single.chain(rounds(1)).chain(self.widths.iter().copied()).chain(rounds(2)).chain(rounds(5));
+        let sizes = || self.sizes.iter().map(|&size| (size as f64, number_label(size)));
+        // By priority: a label that would overlap an earlier one is dropped.
+        let single = sizes().filter(|_| self.is_single_size());
+        let candidates = single.chain(rounds(1)).chain(sizes()).chain(rounds(2)).chain(rounds(5));
         let mut ticks: Vec<Tick> = Vec::new();
         let mut taken: Vec<(f64, f64)> = Vec::new();
-        for number in candidates {
-            let (position, label) = (self.position(number as f64), number_label(number));
+        for (number, label) in candidates {
+            let position = self.position(number);
             let (centre, half) = (position / self.share * length, (extent(&label) + GAP) / 2.0);
             if taken.iter().all(|&(low, high)| centre + half <= low || centre - half >= high) {
                 taken.push((centre - half, centre + half));
@@ -122,7 +130,7 @@ impl LogAxis {
     }
 }
 
-/// Least room between two labels, in points.
+/// Smallest gap between two labels, in points.
 const GAP: f64 = 4.0;
 
 /// A linear axis.
@@ -135,18 +143,18 @@ pub struct LinearAxis {
 }
 
 impl LinearAxis {
-    /// From 0 to a little above `highest` (1 if that is not a positive number, or next to none).
+    /// From 0 to 5 % above `highest`; above 1 if that is not a positive finite number.
     pub fn from_zero(highest: f64) -> Self {
-        // Smaller numbers have no digits left for a step between ticks.
+        // Near the subnormals a tick step loses its digits.
         let highest = if highest.is_finite() && highest > 1e-300 { highest } else { 1.0 };
         Self { low: 0.0, high: 1.05 * highest, first_tick: 0.0, step: round_step(highest / 6.0) }
     }
 
-    /// From just below `lowest`, rounded down to a multiple of 0.2, to just above 1.
+    /// From `lowest`, rounded down to a multiple of 0.2, to 1, with a margin at both ends.
     pub fn of_fractions(lowest: f64) -> Self {
         let first_tick = ((lowest * 5.0 + 1e-9).floor() / 5.0).clamp(0.0, 0.8);
-        let room = 1.0 - first_tick;
-        Self { low: first_tick - 0.04 * room, high: 1.0 + 0.05 * room, first_tick, step: round_step(room / 5.0) }
+        let span = 1.0 - first_tick;
+        Self { low: first_tick - 0.04 * span, high: 1.0 + 0.05 * span, first_tick, step: round_step(span / 5.0) }
     }
 
     pub fn position(&self, value: f64) -> f64 {
@@ -158,7 +166,7 @@ impl LinearAxis {
         self.low + position * (self.high - self.low)
     }
 
-    /// Ticks, all of them labelled, with as many decimals as the step needs.
+    /// Ticks, all labelled, with the decimals that the step needs.
     pub fn ticks(&self) -> Vec<Tick> {
         let decimals = (-(self.step.log10() + 1e-9).floor()).max(0.0) as usize;
         let count = ((self.high - self.first_tick) / self.step + 1e-9).floor() as usize;
@@ -168,6 +176,16 @@ impl LinearAxis {
                 Tick { position: self.position(value), label: Some(linear_label(value, decimals)) }
             })
             .collect()
+    }
+}
+
+/// m·10ⁿ for m = 1..9: plain digits from 10⁻³ to 10³.
+fn multiple_label(mantissa: i32, decade: i32) -> String {
+    match decade {
+        -3..=-1 => format!("{:.*}", decade.unsigned_abs() as usize, f64::from(mantissa) * 10f64.powi(decade)),
+        0..=3 => (mantissa * 10_i32.pow(decade as u32)).to_string(),
+        _ if mantissa == 1 => format!("10^{{{decade}}}").replace('-', "−"),
+        _ => format!("{mantissa}×10^{{{decade}}}").replace('-', "−"),
     }
 }
 
@@ -188,7 +206,7 @@ fn round_step(step: f64) -> f64 {
     multiple.unwrap_or(10.0) * power
 }
 
-/// A whole number as people write it: digits below 10⁴, m×10ⁿ above if m is one digit, digits otherwise; ∞ for the infinite width.
+/// Digits below 10⁴; above, m×10ⁿ if m has one digit, else digits; ∞ for infinite width.
 pub fn number_label(number: usize) -> String {
     if number == INFINITE_WIDTH {
         return "∞".to_owned();
@@ -206,7 +224,7 @@ pub fn number_label(number: usize) -> String {
 mod tests {
     use super::*;
 
-    /// About what a label takes at 7 points.
+    /// Rough width of a label at 7 points.
     fn extent(label: &str) -> f64 {
         4.5 * label.replace("^{", "").replace('}', "").chars().count() as f64
     }
@@ -217,7 +235,7 @@ mod tests {
 
     #[test]
     fn decades_are_labelled_and_their_multiples_are_not() {
-        let ticks = LogAxis::spanning(&[10, 30, 1000]).ticks(140.0, extent);
+        let ticks = LogAxis::of_sizes(&[10, 30, 1000]).ticks(140.0, extent);
         assert_eq!(labels(&ticks), ["10^{1}", "10^{2}", "10^{3}"]);
         assert!(ticks.len() > 18, "{} ticks", ticks.len());
         assert!(ticks.iter().all(|tick| (0.0..=1.0).contains(&tick.position)));
@@ -225,7 +243,7 @@ mod tests {
 
     #[test]
     fn positions_are_logarithmic() {
-        let axis = LogAxis::spanning(&[10, 1000]);
+        let axis = LogAxis::of_sizes(&[10, 1000]);
         assert!((axis.position(100.0) - 0.5).abs() < 1e-12);
         assert!((axis.position(10.0) + axis.position(1000.0) - 1.0).abs() < 1e-12);
         assert!(axis.position(10.0) > 0.0);
@@ -233,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_long_axis_skips_decades_evenly() {
-        let ticks = LogAxis::spanning(&[1, 10usize.pow(18)]).ticks(104.0, extent);
+        let ticks = LogAxis::of_sizes(&[1, 10usize.pow(18)]).ticks(104.0, extent);
         let exponents: Vec<i32> = labels(&ticks).iter().map(|label| label[4..label.len() - 1].parse().unwrap()).collect();
         assert!((2..8).contains(&exponents.len()), "{exponents:?}");
         assert!(exponents.windows(2).all(|pair| pair[1] - pair[0] == exponents[1] - exponents[0]));
@@ -243,35 +261,49 @@ mod tests {
     fn a_short_axis_has_at_least_two_labels_that_do_not_overlap() {
         for widths in [&[1][..], &[7], &[30], &[99, 101], &[100], &[12_345], &[50, 300], &[999_999]] {
             for length in [104.0, 230.0] {
-                let ticks = LogAxis::spanning(widths).ticks(length, extent);
+                let ticks = LogAxis::of_sizes(widths).ticks(length, extent);
                 assert!(labels(&ticks).len() >= 2, "{widths:?}: {:?}", labels(&ticks));
                 let mut labelled: Vec<&Tick> = ticks.iter().filter(|tick| tick.label.is_some()).collect();
                 labelled.sort_by(|a, b| a.position.total_cmp(&b.position));
                 for pair in labelled.windows(2) {
-                    let room = (pair[1].position - pair[0].position) * length;
+                    let gap = (pair[1].position - pair[0].position) * length;
                     let need = pair.iter().map(|tick| extent(tick.label.as_ref().unwrap()) / 2.0).sum::<f64>();
-                    assert!(room > need, "{widths:?} at {length}: {pair:?}");
+                    assert!(gap > need, "{widths:?} at {length}: {pair:?}");
                 }
             }
         }
     }
 
     #[test]
-    fn a_single_width_is_labelled() {
+    fn a_single_size_is_labelled() {
         for width in [1, 7, 30, 12_345, usize::MAX] {
-            let ticks = LogAxis::spanning(&[width]).ticks(104.0, extent);
+            let ticks = LogAxis::of_sizes(&[width]).ticks(104.0, extent);
             assert!(labels(&ticks).contains(&number_label(width).as_str()), "{width}: {:?}", labels(&ticks));
         }
     }
 
     #[test]
-    fn infinity_has_its_own_place_at_the_end() {
-        let axis = LogAxis::spanning(&[10, 1000, INFINITE_WIDTH]);
+    fn infinity_has_its_own_slot_at_the_end() {
+        let axis = LogAxis::of_sizes(&[10, 1000, INFINITE_WIDTH]);
         let (start, end) = axis.infinity().unwrap();
         assert!(axis.position(1000.0) < start && end == 1.0);
         assert_eq!(labels(&axis.ticks(140.0, extent)), ["10^{1}", "10^{2}", "10^{3}", "∞"]);
-        assert_eq!(labels(&LogAxis::spanning(&[INFINITE_WIDTH]).ticks(140.0, extent)), ["∞"]);
-        assert_eq!(LogAxis::spanning(&[10, 1000]).infinity(), None);
+        assert_eq!(labels(&LogAxis::of_sizes(&[INFINITE_WIDTH]).ticks(140.0, extent)), ["∞"]);
+        assert_eq!(LogAxis::of_sizes(&[10, 1000]).infinity(), None);
+    }
+
+    #[test]
+    fn real_numbers_have_labels_whatever_they_span() {
+        for values in [[1.0, 1.01], [0.3, 0.9], [0.002, 7.0], [1e-9, 1e7], [5.0, 5.0], [9.99, 10.01]] {
+            let axis = LogAxis::of_numbers(values.into_iter());
+            assert!(values.iter().all(|&value| (0.0..=1.0).contains(&axis.position(value))));
+            for length in [90.0, 260.0] {
+                let ticks = axis.ticks(length, extent);
+                assert!(labels(&ticks).len() >= 2 && ticks.iter().all(|tick| (0.0..=1.0).contains(&tick.position)), "{values:?}");
+            }
+        }
+        assert_eq!(labels(&LogAxis::of_numbers([0.3, 0.9].into_iter()).ticks(260.0, extent)), ["1", "0.5"]);
+        assert_eq!(labels(&LogAxis::of_numbers([1e-4, 0.2].into_iter()).ticks(260.0, extent))[0], "10^{−4}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! An SVG document in the making. Lengths are points, y runs downwards, colours are opaque sRGB.
+//! An SVG builder. Lengths are points, y points down, colours are opaque sRGB.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use colorous::Color;
 
 use super::text::{self, Span};
 
-/// Where a text is, relative to its anchor point on the baseline.
+/// Alignment of text relative to its anchor on the baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Anchor {
     Start,
@@ -15,7 +15,7 @@ pub enum Anchor {
     End,
 }
 
-/// How a text is set.
+/// Font size, alignment and colour.
 #[derive(Debug, Clone, Copy)]
 pub struct TextStyle {
     pub size: f64,
@@ -29,7 +29,7 @@ pub struct Stroke {
     pub width: f64,
 }
 
-/// A drawing; see the module.
+/// A drawing under construction.
 #[derive(Debug)]
 pub struct Canvas {
     width: f64,
@@ -42,7 +42,7 @@ impl Canvas {
         Self { width, height, body: String::new() }
     }
 
-    /// Draws `contents` inside a group, which tells readers and tests of the document what it is.
+    /// Draws `contents` inside a group of class `class`, which tests rely on.
     pub fn group(&mut self, class: &str, contents: impl FnOnce(&mut Self)) {
         self.push(format_args!("<g class=\"{}\">\n", escape(class)));
         contents(self);
@@ -73,7 +73,7 @@ impl Canvas {
         self.push(format_args!("<path d=\"{path}Z\" fill=\"#{fill:x}\" fill-opacity=\"{opacity}\"/>\n"));
     }
 
-    /// A filled polygon with an edge.
+    /// A filled, stroked polygon.
     pub fn edged_polygon(&mut self, points: &[(f64, f64)], fill: Color, Stroke { colour, width }: Stroke) {
         let path = path(points);
         self.push(format_args!("<path d=\"{path}Z\" fill=\"#{fill:x}\" stroke=\"#{colour:x}\" stroke-width=\"{width}\"/>\n"));
@@ -101,7 +101,7 @@ impl Canvas {
         ));
     }
 
-    /// A rectangle filled from the bottom to the top with `colours`, evenly spaced.
+    /// A rectangle with a vertical gradient of evenly spaced `colours`, bottom to top.
     pub fn gradient(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), colours: &[Color]) {
         let last = colours.len().saturating_sub(1).max(1) as f64;
         let mut stops = String::new();
@@ -121,7 +121,7 @@ impl Canvas {
         self.place_text(&place, markup, style);
     }
 
-    /// Text that runs upwards.
+    /// Text rotated to read upwards.
     pub fn upward_text(&mut self, (x, y): (f64, f64), markup: &str, style: TextStyle) {
         let place = format!("transform=\"translate({} {}) rotate(-90)\"", number(x), number(y));
         self.place_text(&place, markup, style);
@@ -156,7 +156,7 @@ impl Canvas {
         ));
     }
 
-    /// The document, with the fonts in it, on white.
+    /// The finished document with embedded fonts, on white.
     pub fn finish(self) -> String {
         let (width, height) = (number(self.width), number(self.height));
         let face = |bytes: &[u8], style: &str| {
@@ -175,9 +175,9 @@ impl Canvas {
         )
     }
 
-    fn push(&mut self, piece: std::fmt::Arguments<'_>) {
+    fn push(&mut self, markup: std::fmt::Arguments<'_>) {
         // Writing to a string cannot fail.
-        let _ = self.body.write_fmt(piece);
+        let _ = self.body.write_fmt(markup);
     }
 }
 
@@ -189,7 +189,7 @@ fn path(points: &[(f64, f64)]) -> String {
     path
 }
 
-/// At most three decimals: a thousandth of a point is beyond any printer.
+/// Rounds to 10⁻³ points, below any printer's resolution.
 fn number(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0 + 0.0
 }

@@ -1,8 +1,6 @@
-//! The distributions of the smallest step and of the norm of the gradient over inputs, at one depth: a panel for each dim, a curve for each
-//! width, and the law of infinite width dashed.
+//! Distributions of step and gradient norm over inputs, per depth: one panel per dim, one curve per width, infinite width dashed.
 //!
-//! Curves are empirical distribution functions over all inputs: that of the step ends at the fraction switched. They bin nothing, and
-//! curves of different widths stay apart where densities would pile up.
+//! Curves are empirical CDFs over all inputs (that of the step ends at the fraction switched): no binning, and less overlap than densities.
 
 use super::Picture;
 use super::axis::{LinearAxis, number_label};
@@ -14,15 +12,15 @@ use crate::record::Sample;
 use crate::results::CellResults;
 use crate::stats::distinct;
 
-/// Most panels of a picture and most curves of a panel, besides the limit; of more dims or widths, these are evenly spread.
+/// Most panels per figure and curves per panel (besides the limit); larger sets are thinned evenly.
 const PANELS: usize = 6;
 const CURVES: usize = 5;
-/// Points at which a curve is drawn, across a panel.
+/// Points per curve.
 const POINTS: usize = 240;
-/// Share of the inputs that the x-axis shows, of the widest distribution shown. The far tails would leave no room for the rest.
+/// Quantile of the widest distribution at which the x-axis ends; far tails would squeeze the rest.
 const SHOWN: f64 = 0.98;
 
-/// What is distributed.
+/// The quantity shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Quantity {
     Step,
@@ -30,7 +28,7 @@ enum Quantity {
 }
 
 impl Quantity {
-    /// Infinity where there is no step.
+    /// Infinite if no step was found.
     fn of(self, sample: &Sample) -> f64 {
         match self {
             Quantity::Step if sample.step.is_nan() => f64::INFINITY,
@@ -40,15 +38,15 @@ impl Quantity {
     }
 }
 
-/// One panel: what is drawn of one dim.
+/// The curves of one dim.
 struct Panel {
     dim: usize,
-    /// Width and ascending values, by ascending width.
+    /// (width, ascending values), by ascending width.
     curves: Vec<(usize, Vec<f64>)>,
     limit: Option<Vec<f64>>,
 }
 
-/// Both pictures of every depth.
+/// Both figures of every depth.
 pub fn pictures(results: &[CellResults], note: &str) -> Vec<Picture> {
     let depths = distinct(results.iter().map(|cell| cell.cell.depth));
     let pictures = depths.into_iter().flat_map(|depth| {
@@ -82,7 +80,7 @@ fn picture(cells: &[&CellResults], depth: usize, quantity: Quantity, note: &str)
     Picture { name: format!("distribution_{name}_depth{depth}"), svg: picture.draw(&title, note) }
 }
 
-/// `1000`, or `1000,500,100` for hidden layers that differ.
+/// `1000`, or `1000, 500, 100` if layers differ.
 fn width_label(cells: &[&CellResults], width: usize) -> String {
     let cell = cells.iter().map(|cell| cell.cell).find(|cell| cell.width == width && cell.has_differing_layers());
     cell.map_or_else(|| number_label(width), |cell| cell.widths().map(number_label).collect::<Vec<_>>().join(", "))
@@ -101,7 +99,7 @@ fn panel(cells: &[&CellResults], dim: usize, widths: &[usize], quantity: Quantit
 }
 
 impl Panel {
-    /// How far the x-axis has to reach for this panel; 0 if there is nothing to show.
+    /// Where the x-axis of this panel should end; 0 if it is empty.
     fn reach(&self) -> f64 {
         let end = |values: &Vec<f64>| {
             let finite = values.partition_point(|value| value.is_finite());
@@ -111,7 +109,7 @@ impl Panel {
     }
 }
 
-/// All panels of one picture and what they share.
+/// A figure of panels with common axes.
 struct DistributionPicture<'a> {
     panels: Vec<Panel>,
     x: LinearAxis,
@@ -179,7 +177,7 @@ impl DistributionPicture<'_> {
         frame.draw_title(canvas, &format!("*d* = {}", number_label(panel.dim)));
     }
 
-    /// The share of `values` at or below each of the points across the panel.
+    /// The empirical CDF of `values` across the panel.
     fn curve(&self, values: &[f64], frame: Frame) -> Vec<(f64, f64)> {
         let point = |i: usize| {
             let position = i as f64 / POINTS as f64;
@@ -190,7 +188,7 @@ impl DistributionPicture<'_> {
     }
 }
 
-/// At most `most` of `values`, evenly spread, with the first and the last.
+/// At most `most` of `values`, evenly spaced, including both ends.
 fn spread(values: Vec<usize>, most: usize) -> Vec<usize> {
     if values.len() <= most {
         return values;

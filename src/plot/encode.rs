@@ -1,4 +1,4 @@
-//! One SVG document → the bytes of a file in a given format.
+//! SVG → SVG, PNG or PDF bytes.
 
 use std::sync::{Arc, LazyLock};
 
@@ -8,7 +8,7 @@ use resvg::usvg::{self, fontdb};
 
 use super::{Format, text};
 
-/// Dots an inch of a PNG. A point is 1/72 inch.
+/// PNG resolution.
 const DOTS_PER_INCH: f32 = 300.0;
 const POINTS_PER_INCH: f32 = 72.0;
 
@@ -30,7 +30,7 @@ fn png(tree: &usvg::Tree) -> anyhow::Result<Vec<u8>> {
     let scale = DOTS_PER_INCH / POINTS_PER_INCH;
     let size = tree.size().to_int_size().scale_by(scale).context("the drawing is too large for PNG")?;
     let mut pixels = Pixmap::new(size.width(), size.height()).context("the drawing is too large for PNG")?;
-    // The page may end within the last row and column.
+    // The page may cover the last row and column of pixels only partly.
     pixels.fill(Color::WHITE);
     resvg::render(tree, Transform::from_scale(scale, scale), &mut pixels.as_mut());
     pixels.encode_png().context("PNG encoding failed")
@@ -41,7 +41,7 @@ fn pdf(tree: &usvg::Tree) -> anyhow::Result<Vec<u8>> {
         .map_err(|cause| anyhow!("PDF encoding failed: {cause}"))
 }
 
-/// The bundled fonts and no others: a picture does not depend on what is installed.
+/// Only the bundled fonts, so figures do not depend on installed ones.
 static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
     let mut fonts = fontdb::Database::new();
     fonts.load_font_data(text::UPRIGHT.to_vec());

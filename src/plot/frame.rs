@@ -1,11 +1,11 @@
-//! The rectangle of a panel: its axes with their ticks and labels, and its title.
+//! A panel's rectangle with axes, ticks, labels and title.
 
 use super::axis::Tick;
 use super::canvas::{Anchor, Canvas};
 use super::style;
 use super::text;
 
-/// Length of the longest label.
+/// Width of the longest label, in points.
 pub fn widest(ticks: &[Tick]) -> f64 {
     let labels = ticks.iter().filter_map(|tick| tick.label.as_deref());
     labels.map(|label| text::length(label, style::TICK_SIZE)).fold(0.0, f64::max)
@@ -27,7 +27,7 @@ impl Frame {
         self.corner.1 + (1.0 - position) * self.size.1
     }
 
-    /// Ticks outwards, and with a `label` for the axis their labels, too.
+    /// Draws outward ticks; tick labels only if the axis has a `label`.
     pub fn draw_x_axis(&self, canvas: &mut Canvas, ticks: &[Tick], label: Option<&str>) {
         let bottom = self.y(0.0);
         for tick in ticks {

@@ -1,4 +1,4 @@
-//! Where things go: the grid of panels, the page around it, and the legend.
+//! Layout: the grid of panels, the page around it, and the legend. Lengths are points.
 
 use colorous::Color;
 
@@ -6,10 +6,10 @@ use super::canvas::{Anchor, Canvas, Stroke, TextStyle};
 use super::style::{self, CurveStyle};
 use super::text;
 
-/// Space around everything.
+/// Page margin.
 const MARGIN: f64 = 6.0;
 
-/// Number of columns in which `panels` panels stand.
+/// Number of columns for `panels` panels.
 pub fn columns(panels: usize) -> usize {
     match panels {
         0..=3 => panels.max(1),
@@ -19,24 +19,24 @@ pub fn columns(panels: usize) -> usize {
     }
 }
 
-/// Panels in rows, with room around each for its titles, tick labels and axis labels.
+/// A grid of panels with space for titles, tick labels and axis labels.
 #[derive(Debug, Clone, Copy)]
 pub struct Grid {
     pub columns: usize,
     pub panels: usize,
-    /// Size of a panel, without what is around it.
+    /// Size of a panel's frame.
     pub panel: (f64, f64),
-    /// Room left of the first column.
+    /// Space left of the first column.
     pub left: f64,
-    /// Room between two columns.
+    /// Space between columns.
     pub column_gap: f64,
-    /// Room between two rows; the title of the lower panel is in it.
+    /// Space between rows, including the title of the lower panel.
     pub row_gap: f64,
-    /// Room below the last row.
+    /// Space below the last row.
     pub bottom: f64,
 }
 
-/// Room above the first row, for panel titles.
+/// Space above the first row, for panel titles.
 const PANEL_TITLE: f64 = 15.0;
 
 impl Grid {
@@ -51,7 +51,7 @@ impl Grid {
         (width, height)
     }
 
-    /// Upper left corner of panel `index`, from that of the grid.
+    /// Upper left corner of panel `index`, relative to the grid.
     pub fn corner(&self, index: usize) -> (f64, f64) {
         let (row, column) = (index / self.columns, index % self.columns);
         let x = self.left + column as f64 * (self.panel.0 + self.column_gap);
@@ -59,18 +59,18 @@ impl Grid {
         (x, y)
     }
 
-    /// Whether no panel stands to the left of panel `index`.
+    /// Whether panel `index` is in the first column.
     pub fn is_leftmost(&self, index: usize) -> bool {
         index.is_multiple_of(self.columns)
     }
 
-    /// Whether no panel stands below panel `index`.
+    /// Whether no panel is below panel `index`.
     pub fn is_lowest(&self, index: usize) -> bool {
         index + self.columns >= self.panels
     }
 }
 
-/// A page: title and note, then the contents, then the legend, all centred.
+/// A page: title, note, contents and legend, centred.
 #[derive(Debug)]
 pub struct Page<'a> {
     pub title: &'a str,
@@ -81,7 +81,7 @@ pub struct Page<'a> {
 }
 
 impl Page<'_> {
-    /// Draws the page and, with the upper left corner of the contents, the contents. Returns the SVG document.
+    /// Draws the page; the closure draws the contents, given their upper left corner. Returns the SVG document.
     pub fn draw(&self, contents: impl FnOnce(&mut Canvas, (f64, f64))) -> String {
         let narrowest = self.contents.0.max(text::length(self.title, style::TITLE_SIZE));
         let note = note_lines(self.note, narrowest.max(NOTE_ROOM));
@@ -108,16 +108,16 @@ impl Page<'_> {
     }
 }
 
-/// A note may make a page this wide; a longer one goes on in the next line.
+/// A note may widen the page up to this; a longer one is wrapped.
 const NOTE_ROOM: f64 = 420.0;
 
-/// The note in lines no wider than `room`, broken behind commas; at least one.
-fn note_lines(note: &str, room: f64) -> Vec<String> {
+/// Wraps the note after commas into lines at most `width` wide; at least one line.
+fn note_lines(note: &str, width: f64) -> Vec<String> {
     let mut lines = vec![String::new()];
     for piece in note.split_inclusive(',') {
         let line = lines.last_mut().expect("there is a line");
         let longer = format!("{line}{piece}");
-        if line.is_empty() || text::length(&longer, style::NOTE_SIZE) <= room {
+        if line.is_empty() || text::length(&longer, style::NOTE_SIZE) <= width {
             *line = longer;
         } else {
             lines.push(piece.trim_start().to_string());
@@ -126,7 +126,7 @@ fn note_lines(note: &str, room: f64) -> Vec<String> {
     lines
 }
 
-/// How the sample of curve in a legend looks.
+/// Legend symbol.
 #[derive(Debug, Clone, Copy)]
 enum Look {
     /// Curve, markers and band.
@@ -165,7 +165,7 @@ impl Entry {
     }
 }
 
-/// The legend of the curves, in as many rows as it takes.
+/// A legend in as many rows as needed.
 #[derive(Debug)]
 pub struct Legend {
     pub entries: Vec<Entry>,
@@ -174,7 +174,7 @@ pub struct Legend {
 impl Legend {
     const ROW: f64 = 11.5;
     const ABOVE: f64 = 5.0;
-    /// Length of the piece of curve, and room between it and its text, and to the next entry.
+    /// Length of the curve sample, gap to its text, and gap to the next entry.
     const SAMPLE: f64 = 18.0;
     const SAMPLE_GAP: f64 = 4.0;
     const ENTRY_GAP: f64 = 14.0;
@@ -184,18 +184,18 @@ impl Legend {
         Self::SAMPLE + Self::SAMPLE_GAP + longest
     }
 
-    /// Entries in a row on a page `room` wide: rows are about equally full.
-    fn per_row(&self, room: f64) -> usize {
-        let most = ((room + Self::ENTRY_GAP) / (self.entry_width() + Self::ENTRY_GAP)).floor().max(1.0) as usize;
+    /// Entries per row on a page `width` wide, with rows about equally full.
+    fn per_row(&self, width: f64) -> usize {
+        let most = ((width + Self::ENTRY_GAP) / (self.entry_width() + Self::ENTRY_GAP)).floor().max(1.0) as usize;
         self.entries.len().div_ceil(self.entries.len().div_ceil(most))
     }
 
-    fn height(&self, room: f64) -> f64 {
-        Self::ABOVE + Self::ROW * self.entries.len().div_ceil(self.per_row(room)) as f64
+    fn height(&self, width: f64) -> f64 {
+        Self::ABOVE + Self::ROW * self.entries.len().div_ceil(self.per_row(width)) as f64
     }
 
-    fn draw(&self, canvas: &mut Canvas, centre: f64, top: f64, room: f64) {
-        let (per_row, entry) = (self.per_row(room), self.entry_width());
+    fn draw(&self, canvas: &mut Canvas, centre: f64, top: f64, width: f64) {
+        let (per_row, entry) = (self.per_row(width), self.entry_width());
         let pitch = entry + Self::ENTRY_GAP;
         let left = centre - (per_row as f64 * pitch - Self::ENTRY_GAP) / 2.0;
         for (i, Entry { label, look }) in self.entries.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The pictures of curves against width: Figure 1, and the two panels of each depth (Figures 2–7).
+//! Curves against width: Figure 1, and step and gradient norm per depth (Figures 2–7).
 
 use super::Picture;
 use super::axis::{LinearAxis, LogAxis, number_label};
@@ -19,18 +19,18 @@ struct Panel {
     series: Vec<Series>,
 }
 
-/// Everything that the panels of one picture share.
+/// A figure of panels with a common x-axis.
 struct LinePicture<'a> {
     panels: Vec<Panel>,
-    /// Whether all panels have the same y-axis, which is then labelled at the left only.
+    /// Whether all panels have the same y-axis, labelled in the first column only.
     shared_y: bool,
     x: LogAxis,
     x_label: &'static str,
-    /// Dims of all panels, for colours.
+    /// Dims of all panels, which index the colours.
     dims: &'a [usize],
 }
 
-/// Figure 1: the fraction of inputs switched, a panel for each depth, all with the same axes.
+/// Figure 1: the fraction switched, one panel per depth, all with the same axes.
 pub fn fraction(cells: &[(Cell, Summary)], note: &str) -> Picture {
     let depths = series::depths(cells);
     let curves: Vec<Vec<Series>> = depths.iter().map(|&depth| series::series(cells, depth, Quantity::Fraction)).collect();
@@ -46,7 +46,7 @@ pub fn fraction(cells: &[(Cell, Summary)], note: &str) -> Picture {
     let picture = LinePicture {
         panels: depths.iter().zip(curves).map(panel).collect(),
         shared_y: true,
-        x: LogAxis::spanning(&series::widths(cells)),
+        x: LogAxis::of_sizes(&series::widths(cells)),
         x_label,
         dims: &dims,
     };
@@ -55,7 +55,7 @@ pub fn fraction(cells: &[(Cell, Summary)], note: &str) -> Picture {
     Picture { name: "figure1_fraction".to_owned(), svg: picture.draw(&title, &note) }
 }
 
-/// Figure `depth` + 1: the smallest step and the norm of the gradient.
+/// Figure `depth` + 1: the smallest step and the gradient norm.
 pub fn step_and_gradient(cells: &[(Cell, Summary)], depth: usize, note: &str) -> Picture {
     let here: Vec<(Cell, Summary)> = cells.iter().filter(|(cell, _)| cell.depth == depth).copied().collect();
     let panel = |title: &str, y_label, quantity| {
@@ -63,7 +63,7 @@ pub fn step_and_gradient(cells: &[(Cell, Summary)], depth: usize, note: &str) ->
         let highest = points(series.iter()).map(|point| point.extent().1).fold(0.0, f64::max);
         Panel { title: title.to_owned(), y_label, y: LinearAxis::from_zero(highest), series }
     };
-    // Colours of all depths, so that one dim looks the same in every picture.
+    // Dims of all depths, so that a dim has one colour in all figures.
     let dims = series::dims(cells);
     let (x_label, of_width) = series::width_names(cells);
     let picture = LinePicture {
@@ -72,7 +72,7 @@ pub fn step_and_gradient(cells: &[(Cell, Summary)], depth: usize, note: &str) ->
             panel("(b) norm of the gradient", "‖∇*f*(*x*)‖", Quantity::Gradient),
         ],
         shared_y: false,
-        x: LogAxis::spanning(&series::widths(&here)),
+        x: LogAxis::of_sizes(&series::widths(&here)),
         x_label,
         dims: &dims,
     };
@@ -86,7 +86,7 @@ fn points<'a>(series: impl Iterator<Item = &'a Series>) -> impl Iterator<Item = 
     series.flat_map(Series::points)
 }
 
-/// Width and height of a panel, by the number of columns: a picture is at most 7 inches wide.
+/// Panel size by number of columns, for figures at most 7 inches wide.
 fn panel_size(columns: usize) -> (f64, f64) {
     match columns {
         1 => (240.0, 160.0),
@@ -107,7 +107,7 @@ impl LinePicture<'_> {
 
     fn draw(&self, title: &str, note: &str) -> String {
         let columns = columns(self.panels.len());
-        // Tick labels, then the axis label, then a little air.
+        // Tick labels, axis label, padding.
         let left = self.panels.iter().map(|panel| widest(&panel.y.ticks())).fold(0.0, f64::max) + style::LABEL_SIZE + 14.0;
         let grid = Grid {
             columns,
@@ -119,7 +119,7 @@ impl LinePicture<'_> {
             bottom: 26.0,
         };
         let (width, height) = grid.size();
-        // The last label of the x-axis may reach beyond the panel.
+        // The last x label may extend beyond the panel.
         let contents = (width + 8.0, height);
         let page = Page { title, note, contents, legend: Some(Legend { entries: self.legend() }) };
         page.draw(|canvas, (x, y)| {
@@ -162,7 +162,7 @@ impl LinePicture<'_> {
         frame.draw_title(canvas, &panel.title);
     }
 
-    /// The means at infinite width: dashed lines across the panel, and at its end a point with an error bar each.
+    /// Means at infinite width: a dashed line across the panel, ending in a point with an error bar.
     fn draw_limits(&self, canvas: &mut Canvas, panel: &Panel, frame: Frame, (start, end): (f64, f64)) {
         if start > 0.0 {
             canvas.line((frame.x(start), frame.y(0.0)), (frame.x(start), frame.y(1.0)), style::GRID);
@@ -189,9 +189,9 @@ impl LinePicture<'_> {
         CurveStyle::of(index, self.dims.len())
     }
 
-    /// At a single width all points would stand on top of each other: how far to move those of series `index` sideways.
+    /// Horizontal offset of series `index`: at a single width the points would coincide.
     fn shift(&self, index: usize, panel: &Panel, frame: Frame) -> f64 {
-        if !self.x.is_single_width() {
+        if !self.x.is_single_size() {
             return 0.0;
         }
         let pitch = (0.3 * frame.size.0 / panel.series.len() as f64).min(7.0);
@@ -199,7 +199,7 @@ impl LinePicture<'_> {
     }
 }
 
-/// The area where the points have a band; an error bar at a point whose neighbours have none.
+/// A filled band, or an error bar where neighbouring points have none.
 fn draw_band(canvas: &mut Canvas, series: &Series, curve: CurveStyle, place: impl Fn(&Point, f64) -> (f64, f64)) {
     for run in series.runs.iter().flat_map(|run| run.split(|point| point.band.is_none())).filter(|run| !run.is_empty()) {
         let lower: Vec<(f64, f64)> = run.iter().map(|point| place(point, point.extent().0)).collect();

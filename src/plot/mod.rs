@@ -1,9 +1,8 @@
-//! Results → pictures: Figure 1 (fraction switched), two panels for each depth (Figures 2–7), the phase diagram, the distributions of
-//! step and gradient at each depth, and the depth conjecture; all of them for each direction, if there are several.
+//! Results → figures: Figure 1 (fraction switched), step and gradient norm per depth (Figures 2–7), the phase diagram, distributions of step and
+//! gradient norm, and the depth conjecture; one set per direction.
 //!
-//! The pictures are vector drawings in points (1/72 inch), laid out at their size in print. Each is drawn once, as SVG; [`encode`]
-//! makes PNG and PDF of it. Nothing here knows about result files: [`draw`] takes cells with their summaries, [`plot`] all
-//! samples.
+//! Figures are vector drawings in points (1/72 inch) at print size, drawn once as SVG; [`encode`] converts to PNG and PDF. [`draw`] needs summaries
+//! only, [`plot`] all samples; neither reads files.
 
 pub mod axis;
 pub mod canvas;
@@ -28,13 +27,14 @@ use crate::files::{Existing, place};
 use crate::model::{Cell, Direction, Readout};
 use crate::results::switching::switching;
 use crate::results::{Results, Summary, show};
+use crate::stats::distinct;
 use crate::text::short;
 
 /// File format of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Format {
     Svg,
-    /// 300 dots an inch.
+    /// 300 dpi.
     Png,
     Pdf,
 }
@@ -49,18 +49,18 @@ impl Format {
     }
 }
 
-/// A drawn picture: the stem of its file name, and the drawing as an SVG document.
+/// A figure: file stem and SVG document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
     pub name: String,
     pub svg: String,
 }
 
-/// Draws all pictures of `results` and writes them into `directory`, which is created if need be. Returns the files written,
-/// picture by picture. Files of the same names are replaced; each appears whole or not at all.
+/// Draws all figures of `results` into `directory`, creating it if necessary, and returns the files written. Existing files are replaced
+/// atomically.
 ///
 /// # Errors
-/// [`BadInput`] if the results hold no cell or `directory` cannot be made; otherwise when a file cannot be written.
+/// [`BadInput`] if there are no cells or `directory` cannot be created; I/O errors otherwise.
 pub fn plot(results: &Results, directory: &Path, formats: &[Format]) -> anyhow::Result<Vec<PathBuf>> {
     if results.cells.is_empty() {
         let what = "there is nothing to plot";
@@ -85,10 +85,8 @@ pub fn plot(results: &Results, directory: &Path, formats: &[Format]) -> anyhow::
     write(&pictures, directory, formats)
 }
 
-/// Draws all pictures of `cells` that need no more than their summaries; `note` is one line under each title that says what was
-/// run. No cells, no pictures.
-///
-/// Depths, dims and widths are those that occur in `cells`, in any order; not every combination needs to be there.
+/// Draws the figures that need summaries only. `cells` may be in any order and need not form a complete grid; without cells there are no figures.
+/// `note` is the line under each title.
 pub fn draw(cells: &[(Cell, Summary)], note: &str) -> Vec<Picture> {
     if cells.is_empty() {
         return Vec::new();
@@ -99,19 +97,16 @@ pub fn draw(cells: &[(Cell, Summary)], note: &str) -> Vec<Picture> {
     pictures
 }
 
-/// Writes each picture in each format into `directory`. Everything is encoded before the first file is written.
+/// Writes each picture in each format into `directory`, encoding everything before the first write.
 ///
 /// # Errors
-/// As for [`plot`].
+/// As [`plot`].
 pub fn write(pictures: &[Picture], directory: &Path, formats: &[Format]) -> anyhow::Result<Vec<PathBuf>> {
     std::fs::create_dir_all(directory).map_err(|cause| {
         let what = format!("cannot make the directory {}", directory.display());
         BadInput::new(what, cause.to_string(), "give --out a directory that you may write to")
     })?;
-    let mut formats = formats.to_vec();
-    formats.sort_unstable();
-    formats.dedup();
-
+    let formats = distinct(formats.iter().copied());
     let mut files = Vec::new();
     for picture in pictures {
         for &format in &formats {
@@ -125,7 +120,7 @@ pub fn write(pictures: &[Picture], directory: &Path, formats: &[Format]) -> anyh
     Ok(files.into_iter().map(|(path, _)| path).collect())
 }
 
-/// What was run, in one line.
+/// One line that describes the experiment.
 fn note(experiment: &Experiment) -> String {
     let readout = match experiment.readout {
         Readout::Sign => "±1",

@@ -1,6 +1,6 @@
-//! The phase diagram: the fraction switched over the (d, k) plane, a map for each depth.
+//! The phase diagram: fraction switched over the (d, k) plane, one map per depth.
 //!
-//! Dims and widths are categories in ascending order, one cell of the map each; they are usually chosen evenly on a log scale.
+//! Dims and widths are categories, one map cell each; they are usually log-spaced.
 
 use super::Picture;
 use super::axis::{LinearAxis, number_label};
@@ -12,28 +12,28 @@ use super::text;
 use crate::model::{Cell, INFINITE_WIDTH};
 use crate::results::Summary;
 
-/// Room for the panels of one row.
-const ROOM: f64 = 440.0;
-/// Bounds on the width of a cell of the map.
+/// Width of a row of panels.
+const ROW_WIDTH: f64 = 440.0;
+/// Bounds on the width of a map cell.
 const WIDEST_CELL: f64 = 34.0;
 const NARROWEST_CELL: f64 = 3.0;
-/// A cell of this width holds a number of a readable size.
+/// Cell width that fits a readable number.
 const COMFORTABLE_CELL: f64 = 17.0;
-/// Smallest and largest size of the numbers in the cells.
+/// Smallest and largest font size of numbers in cells.
 const SMALLEST_NUMBER: f64 = 4.5;
 const LARGEST_NUMBER: f64 = 7.0;
-/// Where a cell was not run.
+/// Colour of cells that were not run.
 const ABSENT: colorous::Color = style::LIGHT;
 
 const COLUMN_GAP: f64 = 14.0;
-/// Width of the colour bar, and room between it and the maps.
+/// Width of the colour bar, and its distance from the maps.
 const BAR: f64 = 9.0;
 const BAR_GAP: f64 = 14.0;
-/// Bounds on its length: its title needs the shortest, and the eye does not need more than the longest.
+/// Bounds on its length; its title needs the shortest.
 const SHORTEST_BAR: f64 = 72.0;
 const LONGEST_BAR: f64 = 260.0;
 
-/// The categories of all maps and the size of a cell.
+/// Categories and cell size of all maps.
 struct Map<'a> {
     dims: &'a [usize],
     widths: &'a [usize],
@@ -65,7 +65,7 @@ pub fn diagram(cells: &[(Cell, Summary)], note: &str) -> Picture {
     let bar_labels = 20.0 + style::LABEL_SIZE;
     let (top, bottom) = (grid.corner(0).1, height - grid.bottom);
     let bar = (bottom - top).clamp(SHORTEST_BAR, LONGEST_BAR);
-    // On a low map the bar reaches below it.
+    // The bar may extend below a low map.
     let bar_top = top + ((bottom - top - bar) / 2.0).max(0.0);
     let contents = (width + BAR_GAP + BAR + bar_labels, height.max(bar_top + bar + 6.0));
     let complete =
@@ -93,7 +93,7 @@ pub fn diagram(cells: &[(Cell, Summary)], note: &str) -> Picture {
     Picture { name: "phase_diagram".to_owned(), svg }
 }
 
-/// As many columns as leave the numbers in the cells readable.
+/// As many columns as keep the numbers in the cells readable.
 fn columns(panels: usize, widths: usize) -> usize {
     let most = super::layout::columns(panels);
     let comfortable = (1..=most).rev().find(|&columns| cell_width(columns, widths) >= COMFORTABLE_CELL);
@@ -101,7 +101,7 @@ fn columns(panels: usize, widths: usize) -> usize {
 }
 
 fn cell_width(columns: usize, widths: usize) -> f64 {
-    let panel = (ROOM - (columns - 1) as f64 * COLUMN_GAP) / columns as f64;
+    let panel = (ROW_WIDTH - (columns - 1) as f64 * COLUMN_GAP) / columns as f64;
     (panel / widths as f64).clamp(NARROWEST_CELL, WIDEST_CELL)
 }
 
@@ -135,7 +135,7 @@ impl Map<'_> {
         canvas.frame((left, top), size, style::AXIS);
     }
 
-    /// Size of the numbers in the cells; none if they would be too small to read.
+    /// Font size of the numbers; `None` if too small to read.
     fn number_size(&self) -> Option<f64> {
         let fitting = (self.cell.0 - 2.0) / text::length("0.00", 1.0);
         let size = fitting.min(0.7 * self.cell.1).min(LARGEST_NUMBER);
@@ -172,7 +172,7 @@ impl Map<'_> {
     }
 }
 
-/// Labels of categories `pitch` apart: all if they have room, else the powers of ten, else every n-th.
+/// Labels of categories `pitch` apart: all if they fit, else powers of ten, else every n-th.
 fn sparse_labels(numbers: &[usize], extent: impl Fn(&str) -> f64, pitch: f64) -> Vec<Option<String>> {
     let powers: Vec<Option<String>> = numbers.iter().map(|&number| power_label(number)).collect();
     let all: Vec<Option<String>> = numbers.iter().map(|&number| Some(number_label(number))).collect();
@@ -194,7 +194,7 @@ fn sparse_labels(numbers: &[usize], extent: impl Fn(&str) -> f64, pitch: f64) ->
     (2..=numbers.len()).map(every).find(|labels| fits(labels)).unwrap_or_else(|| every(numbers.len()))
 }
 
-/// `10^{n}` if `number` is 10ⁿ, and infinity.
+/// `10^{n}` for 10ⁿ, ∞ for infinite width.
 fn power_label(number: usize) -> Option<String> {
     if number == INFINITE_WIDTH {
         return Some(number_label(number));
@@ -203,7 +203,7 @@ fn power_label(number: usize) -> Option<String> {
     (10usize.pow(exponent) == number).then(|| format!("10^{{{exponent}}}"))
 }
 
-/// Two decimals; 0 and 1 without any are exact.
+/// Two decimals; `0` and `1` are exact.
 fn fraction_label(fraction: f64) -> String {
     if fraction == 0.0 || fraction == 1.0 { fraction.to_string() } else { format!("{fraction:.2}") }
 }
@@ -212,7 +212,7 @@ fn draw_scale(canvas: &mut Canvas, (left, top): (f64, f64), length: f64) {
     let colours: Vec<colorous::Color> = (0..=32).map(|i| style::fraction_colour(f64::from(i) / 32.0)).collect();
     canvas.gradient((left, top), (BAR, length), &colours);
     canvas.frame((left, top), (BAR, length), style::AXIS);
-    // The bar runs from 0 to 1, the axis a little further at both ends.
+    // The axis extends beyond 0 and 1; the bar does not.
     let axis = LinearAxis::of_fractions(0.0);
     let (zero, one) = (axis.position(0.0), axis.position(1.0));
     for tick in axis.ticks() {
@@ -230,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_thin_out_as_room_gets_short() {
+    fn labels_thin_out_as_space_shrinks() {
         let widths = [10, 30, 100, 300, 1000, 3000, 10_000];
         let shown = |pitch: f64| {
             let labels = sparse_labels(&widths, |label| text::length(label, 7.0) + 3.0, pitch);

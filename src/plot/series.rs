@@ -1,10 +1,10 @@
-//! What is drawn: for each quantity and depth, one series a dim, of mean and spread against width.
+//! The curves: for each quantity and depth, one series per dim of mean and spread against width.
 
 use crate::model::{Cell, INFINITE_WIDTH};
 use crate::results::Summary;
 use crate::stats::distinct;
 
-/// A measured quantity with the limits that its band is clipped to.
+/// A measured quantity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quantity {
     /// Fraction of inputs switched, with the std over networks.
@@ -16,7 +16,7 @@ pub enum Quantity {
 }
 
 impl Quantity {
-    /// (mean, std) of the quantity.
+    /// (mean, std).
     fn of(self, summary: &Summary) -> (f64, f64) {
         match self {
             Quantity::Fraction => (summary.fraction, summary.fraction_std_networks),
@@ -25,7 +25,7 @@ impl Quantity {
         }
     }
 
-    /// The largest value that the quantity can take; the smallest is 0 for all.
+    /// Largest possible value; the smallest is 0.
     fn ceiling(self) -> f64 {
         match self {
             Quantity::Fraction => 1.0,
@@ -39,22 +39,22 @@ impl Quantity {
 pub struct Point {
     pub width: usize,
     pub mean: f64,
-    /// mean ± 1 std, clipped to the values that the quantity can take; `None` if there is no std.
+    /// mean ± 1 std, clipped to possible values; `None` without a std.
     pub band: Option<(f64, f64)>,
 }
 
 impl Point {
-    /// The lowest and the highest value drawn at this point.
+    /// The lowest and highest value drawn.
     pub fn extent(&self) -> (f64, f64) {
         self.band.unwrap_or((self.mean, self.mean))
     }
 }
 
-/// One curve: the points of one dim, by ascending width.
+/// One curve: the points of a dim, by ascending width.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
     pub dim: usize,
-    /// Stretches of neighbouring points; between two of them lies a width at which nothing was measured.
+    /// Runs of adjacent points, separated by widths without a value.
     pub runs: Vec<Vec<Point>>,
     /// The point at infinite width.
     pub limit: Option<Point>,
@@ -66,8 +66,7 @@ impl Series {
     }
 }
 
-/// The curves of `quantity` at `depth`, one for each dim that was run there, by ascending dim. A cell whose mean is NaN (no step
-/// found) breaks its curve.
+/// The curves of `quantity` at `depth`, one per dim, ascending. A cell with NaN mean (no step found) breaks its curve.
 pub fn series(cells: &[(Cell, Summary)], depth: usize, quantity: Quantity) -> Vec<Series> {
     let here: Vec<&(Cell, Summary)> = cells.iter().filter(|(cell, _)| cell.depth == depth).collect();
     distinct(here.iter().map(|(cell, _)| cell.dim))
@@ -80,7 +79,7 @@ pub fn series(cells: &[(Cell, Summary)], depth: usize, quantity: Quantity) -> Ve
             let last_is_infinite = column.last().is_some_and(|(cell, _)| cell.width == INFINITE_WIDTH);
             let mut limit = if last_is_infinite { points.pop().flatten() } else { None };
             if let (Quantity::Fraction, Some(point)) = (quantity, &mut limit) {
-                // Its inputs are independent draws: a spread over networks would be that of a small sample.
+                // At k = ∞ inputs are independent, so a spread over "networks" is only sampling noise.
                 point.band = None;
             }
             let runs = points.split(Option::is_none).map(|run| run.iter().flatten().copied().collect::<Vec<_>>());
@@ -104,7 +103,7 @@ pub fn dims(cells: &[(Cell, Summary)]) -> Vec<usize> {
     distinct(cells.iter().map(|(cell, _)| cell.dim))
 }
 
-/// What the axis of widths is called, and what titles say of hidden layers.
+/// The label of the width axis, and the phrase for titles.
 pub fn width_names(cells: &[(Cell, Summary)]) -> (&'static str, &'static str) {
     match cells.iter().any(|(cell, _)| cell.has_differing_layers()) {
         true => ("widest layer *k*", ", the widest of *k* neurons,"),
@@ -123,6 +122,11 @@ mod tests {
     const NOTHING: Summary = Summary {
         fraction: f64::NAN,
         fraction_std_networks: f64::NAN,
+        fraction_se: f64::NAN,
+        step_se: f64::NAN,
+        distance_se: f64::NAN,
+        grad_se: f64::NAN,
+        value_se: f64::NAN,
         dead: 0,
         step_mean: f64::NAN,
         step_std: f64::NAN,

@@ -1,4 +1,4 @@
-//! Colours, markers, line widths and font sizes of all pictures.
+//! Colours, markers, line widths and font sizes.
 
 use colorous::Color;
 
@@ -12,7 +12,7 @@ pub const WHITE: Color = Color { r: 0xff, g: 0xff, b: 0xff };
 
 pub const AXIS: Stroke = Stroke { colour: BLACK, width: 0.6 };
 pub const GRID: Stroke = Stroke { colour: LIGHT, width: 0.5 };
-/// Width of the lines of infinite width.
+/// Line width of the k = ∞ limit.
 pub const LIMIT_WIDTH: f64 = 1.0;
 /// Length of a major tick; a minor one is 0.6 of it.
 pub const TICK: f64 = 3.0;
@@ -28,7 +28,7 @@ pub fn text(size: f64, anchor: Anchor) -> TextStyle {
     TextStyle { size, anchor, colour: BLACK }
 }
 
-/// How the curve of one dim looks. Dims are ordered, so their colours are, too; markers tell neighbours apart without colour.
+/// Style of the curve of one dim: a sequential colour map, and markers that distinguish neighbours without colour.
 #[derive(Debug, Clone, Copy)]
 pub struct CurveStyle {
     pub colour: Color,
@@ -41,7 +41,7 @@ pub struct CurveStyle {
 impl CurveStyle {
     /// The style of curve `index` of `count`.
     pub fn of(index: usize, count: usize) -> Self {
-        // Viridis without its yellow end, which is too light for a line on white.
+        // Viridis without its yellow end, which is too light on white.
         let place = if count > 1 { index as f64 / (count - 1) as f64 } else { 0.3 };
         let many = count > 8;
         Self {
@@ -66,11 +66,11 @@ impl CurveStyle {
         Stroke { colour: lighten(self.colour, 0.55), width: 0.4 }
     }
 
-    /// Draws the marker: one of eight shapes, in turn.
+    /// Draws the marker, one of eight shapes.
     pub fn draw_marker(&self, canvas: &mut Canvas, at: (f64, f64)) {
         let edge = Stroke { colour: WHITE, width: 0.4 };
         let r = self.marker_radius;
-        // (number of corners, angle of the first in turns, radius that gives about the same area, inner radius of a star)
+        // (corners, angle of the first in turns, radius for about equal area, inner radius of a star)
         let (corners, turn, radius, inner) = match self.marker % 8 {
             0 => return canvas.circle(at, r, self.colour, edge),
             1 => (4, 0.125, 1.25, None),
@@ -102,15 +102,15 @@ fn lighten(colour: Color, by: f64) -> Color {
     Color { r: mix(colour.r), g: mix(colour.g), b: mix(colour.b) }
 }
 
-/// The colour of a fraction in the phase diagram.
+/// Colour of a fraction in the phase diagram.
 pub fn fraction_colour(fraction: f64) -> Color {
     colorous::VIRIDIS.eval_continuous(fraction.clamp(0.0, 1.0))
 }
 
-/// Black or white, whichever is easier to read on `colour`.
+/// Black or white, whichever contrasts more with `colour`.
 pub fn text_colour_on(colour: Color) -> Color {
     let luminance = 0.2126 * linear(colour.r) + 0.7152 * linear(colour.g) + 0.0722 * linear(colour.b);
-    // Where the WCAG contrast ratios to black and to white are equal.
+    // The luminance with equal WCAG contrast to black and white.
     if luminance > 0.179 { BLACK } else { WHITE }
 }
 

@@ -1,5 +1,4 @@
-//! The picture of the depth conjecture: the smallest d and the smallest k at which inputs switch, against the number of hidden
-//! layers.
+//! The depth conjecture: the smallest d and k at which inputs switch, against the number of hidden layers.
 
 use super::Picture;
 use super::axis::{LogAxis, Tick, number_label};
@@ -12,16 +11,16 @@ use crate::results::switching::{Along, Switching, Threshold};
 use crate::stats::Estimate;
 
 const PANEL: (f64, f64) = (200.0, 150.0);
-/// Half the distance between the two estimates of one depth.
+/// Half the distance between the two estimates at a depth.
 const SHIFT: f64 = 4.0;
 const CAP: f64 = 2.5;
 
-/// One panel for each line; none without lines.
+/// One panel per line; `None` without lines.
 pub fn conjecture(lines: &[Switching], note: &str) -> Option<Picture> {
     if lines.is_empty() {
         return None;
     }
-    let axes: Vec<LogAxis> = lines.iter().map(|line| LogAxis::spanning(&line.sizes)).collect();
+    let axes: Vec<LogAxis> = lines.iter().map(|line| LogAxis::of_sizes(&line.sizes)).collect();
     let ticks: Vec<Vec<Tick>> = axes.iter().map(|axis| axis.ticks(PANEL.1, |_| style::TICK_SIZE)).collect();
     let left = ticks.iter().map(|ticks| widest(ticks)).fold(0.0, f64::max) + style::LABEL_SIZE + 14.0;
     let grid = Grid {
@@ -85,7 +84,7 @@ fn draw_panel(
     frame.draw_title(canvas, &title);
 }
 
-/// The stretch from the largest size with a failure to the smallest without; open at the end where the grid is.
+/// The interval from the largest size with a failure to the next, which has none; open at the ends of the grid.
 fn draw_all(canvas: &mut Canvas, threshold: &Threshold, x: f64, height: &impl Fn(f64) -> f64, curve: CurveStyle) {
     let top = threshold.all.map_or(f64::INFINITY, |size| size as f64);
     let bottom = threshold.failing.map_or(0.0, |size| size as f64);
@@ -113,7 +112,7 @@ fn draw_bar(canvas: &mut Canvas, x: f64, (low, high): (f64, f64), height: &impl 
     }
 }
 
-/// Says that the grid does not reach the size.
+/// Marks a size beyond the grid.
 fn beyond(canvas: &mut Canvas, x: f64, height: &impl Fn(f64) -> f64, curve: CurveStyle) {
     let top = height(f64::INFINITY);
     let label = TextStyle { size: style::TICK_SIZE, anchor: Anchor::Middle, colour: curve.colour };

@@ -1,7 +1,6 @@
-//! Text: a small markup, the bundled fonts, and how long a text will be.
+//! Text: a small markup, the bundled fonts, and text metrics.
 //!
-//! Markup: `*k*` is italic, `10^{3}` raises the 3. The fonts are subsets of DejaVu Sans (`assets/fonts/`), so that pictures are the
-//! same on a machine without fonts.
+//! `*k*` is italic, `10^{3}` a superscript. The fonts are subsets of DejaVu Sans (`assets/fonts/`), so figures do not depend on installed fonts.
 
 use std::sync::LazyLock;
 
@@ -11,14 +10,14 @@ pub const FAMILY: &str = "DejaVu Sans";
 pub static UPRIGHT: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans.ttf");
 pub static ITALIC: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans-Oblique.ttf");
 
-/// Size of a raised piece of text, and how far it is raised, both relative to the font size.
+/// Size and rise of superscripts, relative to the font size.
 pub const RAISED_SIZE: f64 = 0.7;
 pub const RAISED_BY: f64 = 0.38;
 
-/// How far below the middle of a line of digits or capitals its baseline is, relative to the font size.
+/// Distance of the baseline below the middle of digits and capitals, relative to the font size.
 pub const MIDDLE: f64 = 0.365;
 
-/// A piece of text of one kind.
+/// A run of text with one style.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
     pub text: String,
@@ -48,7 +47,7 @@ pub fn spans(markup: &str) -> Vec<Span> {
     spans
 }
 
-/// Length of `markup` set at `size`, in points.
+/// Width in points of `markup` set at `size`.
 pub fn length(markup: &str, size: f64) -> f64 {
     let em = |span: &Span| {
         let face = if span.italic { &FACES.1 } else { &FACES.0 };

@@ -1,21 +1,21 @@
-//! Chi-squared numbers in f64, with the same bits on every machine.
+//! Chi-squared variates in f64, bitwise the same on every machine.
 
 use rand::Rng;
 use rand::distr::{Distribution, Open01};
 
 use super::normal::StandardNormal;
 
-/// The chi-squared law.
+/// The chi-squared distribution.
 ///
-/// One degree of freedom is a squared normal number; more are a gamma law of shape a = degrees/2 ≥ 1 (Marsaglia & Tsang 2000): with
-/// D = a − 1/3, V = (1 + N/(3√D))³ is taken with a chance that makes D·V gamma.
+/// One degree of freedom: a squared normal. More: twice a gamma variate of shape a = degrees/2 ≥ 1 by Marsaglia & Tsang (2000): with
+/// D = a − 1/3, V = (1 + N/(3√D))³ is accepted with the probability that makes D·V gamma.
 #[derive(Debug, Clone, Copy)]
 pub struct ChiSquared {
     degrees: usize,
 }
 
 impl ChiSquared {
-    /// The law of the sum of `degrees` squared normal numbers, at least one.
+    /// The distribution with `degrees` ≥ 1 degrees of freedom.
     pub fn new(degrees: usize) -> Self {
         assert!(degrees > 0, "a sum of squares has terms");
         Self { degrees }
@@ -38,7 +38,7 @@ impl Distribution<f64> for ChiSquared {
             }
             let (v, square) = (root * root * root, normal * normal);
             let u: f64 = Open01.sample(random);
-            // The first test only spares the logarithms.
+            // The squeeze test avoids the logarithms.
             if u < 1.0 - 0.0331 * square * square || libm::log(u) < 0.5 * square + d * (1.0 - v + libm::log(v)) {
                 return 2.0 * d * v;
             }
@@ -54,7 +54,7 @@ mod tests {
 
     use super::*;
 
-    /// Kolmogorov's statistic against the distribution function of statrs, in units of 1/√n.
+    /// Kolmogorov–Smirnov statistic against the CDF of statrs, in units of 1/√n.
     #[test]
     fn numbers_have_the_law() {
         for degrees in [1, 2, 3, 9, 99, 999] {
@@ -65,7 +65,7 @@ mod tests {
             let count = numbers.len() as f64;
             let off = |(i, x): (usize, &f64)| (law.cdf(*x) - (i as f64 + 0.5) / count).abs();
             let farthest = numbers.iter().enumerate().map(off).fold(0.0, f64::max) * count.sqrt();
-            assert!(farthest < 1.95, "{degrees} degrees of freedom: {farthest}"); // passed by chance in 999 of 1000
+            assert!(farthest < 1.95, "{degrees} degrees of freedom: {farthest}"); // critical value at p = 0.001
         }
     }
 }

@@ -1,8 +1,7 @@
-//! Seeds → streams → Gaussian fills, inputs and readouts.
+//! Counter-keyed random streams: weights, readouts, inputs.
 //!
-//! Every random number is a function of (master seed, L, d, k, network, role, block) and nothing else, so that any block of any
-//! matrix can be made anywhere, in any order, again. Where hidden layers differ in width, k is all of their widths. A key is hashed into
-//! generator states of xoshiro256++.
+//! Every number is a function of (master seed, L, d, k, network, role, block) only, so any block of any matrix can be generated, and
+//! regenerated, on any rank in any order. If hidden layers differ in width, the key holds all widths. Keys are hashed to xoshiro256++ states.
 
 pub mod chi_squared;
 pub mod normal;
@@ -15,13 +14,13 @@ use crate::model::{Cell, Readout};
 use normal::StandardNormal;
 use stream::{NetworkKey, Role};
 
-/// Rows of a weight matrix (neurons) that share a stream, and that every engine works on at a time.
+/// Rows of a weight matrix (neurons) per stream, and per block of every engine.
 pub const BLOCK_ROWS: usize = 256;
 
-/// Entries of a drawn product that share a stream, and that are multiplied while they are in cache.
+/// Entries of a drawn matrix–vector product per stream, processed together in cache.
 pub const PRODUCT_ROWS: usize = 4096;
 
-/// The neurons of block `block` of a layer of `width` neurons.
+/// The neurons of block `block` in a layer of `width` neurons.
 pub fn block_rows(width: usize, block: usize) -> std::ops::Range<usize> {
     let start = block * BLOCK_ROWS;
     start..width.min(start + BLOCK_ROWS)
@@ -32,12 +31,12 @@ pub fn blocks(width: usize) -> usize {
     width.div_ceil(BLOCK_ROWS)
 }
 
-/// Directions in the space of the inputs along which the weights of a first layer are drawn.
+/// A subspace of input space along which first-layer weights are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Space {
-    /// An orthonormal basis of the inputs and of what their gradients have beyond them; the block is a block of neurons.
+    /// Orthonormal basis of the inputs and of their gradients' components orthogonal to them; the block is a block of neurons.
     Basis,
-    /// What combinations of neurons have beyond the inputs, in all coordinates; the block is the combination.
+    /// Components of combinations of neurons orthogonal to the inputs, in all d coordinates; the block is the combination.
     Beyond,
 }
 
@@ -51,8 +50,7 @@ pub struct NetworkStreams {
 }
 
 impl NetworkStreams {
-    /// The streams of network `network` of `cell` under master seed `seed`. `gain` and `readout` scale and shape the numbers; they
-    /// are not part of the keys.
+    /// The streams of network `network` of `cell`. `gain` and `readout` shape the numbers but are not part of the keys.
     pub fn new(seed: u64, cell: Cell, network: usize, gain: f64, readout: Readout) -> Self {
         Self { key: NetworkKey::new(seed, cell, network), cell, gain, readout }
     }
@@ -62,32 +60,32 @@ impl NetworkStreams {
         self.readout
     }
 
-    /// Standard deviation of a weight of `layer` (1-based): √(1/d) for the first, √(gain/k) above, k the width of the layer
-    /// below (the paper, section 1; He scaling is gain 2).
+    /// Standard deviation of a weight of `layer` (1-based): √(1/d) in the first, √(gain/k) above it, k the width of the layer below (the
+    /// paper, section 1; gain 2 is He scaling).
     fn sigma(&self, layer: usize) -> f32 {
         let gain = if layer == 1 { 1.0 } else { self.gain };
         (gain / self.cell.fan_in(layer) as f64).sqrt() as f32
     }
 
-    /// Fills `out`, row-major (rows of block `block`) × fan-in, with the weights of `layer` (1-based).
+    /// Fills `out`, row-major (neurons of block `block`) × fan-in, with the weights of `layer` (1-based).
     pub fn weight_block(&self, layer: usize, block: usize, out: &mut [f32]) {
         debug_assert_eq!(out.len(), block_rows(self.cell.width_of(layer), block).len() * self.cell.fan_in(layer));
         self.key.stream(Role::Weights { layer }, block).lanes().fill(self.sigma(layer), out);
     }
 
-    /// Fills `out` with N(0, σ²) numbers, σ² the variance of the weights of `layer` (1-based): chunk `chunk` of [`PRODUCT_ROWS`] entries of
-    /// what is new in the product of its matrix, or of its transpose, with direction `direction`.
+    /// Fills `out` with iid N(0, σ²), σ² the weight variance of `layer` (1-based): chunk `chunk` (of [`PRODUCT_ROWS`] entries) of the part of
+    /// W·v or Wᵀ·v that is independent of earlier products, v being direction `direction`.
     pub fn product(&self, layer: usize, transposed: bool, direction: usize, chunk: usize, out: &mut [f32]) {
         self.key.stream(Role::Product { layer, transposed, direction }, chunk).lanes().fill(self.sigma(layer), out);
     }
 
-    /// Fills `out` with N(0, 1/d) numbers, d the input dimension: the weights of the first layer along directions of `space`, row-major (rows of
-    /// block `block`) × (directions), or of one combination of neurons.
+    /// Fills `out` with iid N(0, 1/d): first-layer weights along directions of `space`, row-major (neurons of block `block`) × directions, or the
+    /// d coordinates of one combination of neurons.
     pub fn along(&self, space: Space, block: usize, out: &mut [f32]) {
         self.key.stream(Role::Along { space }, block).lanes().fill(self.sigma(1), out);
     }
 
-    /// Fills `out` with the readout weights a_j of the neurons of block `block`.
+    /// Fills `out` with the readout weights a_j of block `block`.
     pub fn readout_block(&self, block: usize, out: &mut [f32]) {
         debug_assert_eq!(out.len(), block_rows(self.cell.width_of(self.cell.depth), block).len());
         let stream = self.key.stream(Role::Readout, block);
@@ -97,22 +95,22 @@ impl NetworkStreams {
         }
     }
 
-    /// The generator of all numbers of input `index` at infinite width.
+    /// The generator for input `index` at infinite width.
     pub fn path(&self, index: usize) -> Xoshiro256PlusPlus {
         self.key.stream(Role::Path, index).generator()
     }
 
-    /// The generator of the random choices of an audit for purpose `purpose`.
+    /// The generator for purpose `purpose` of an audit.
     pub fn audit(&self, purpose: usize) -> Xoshiro256PlusPlus {
         self.key.stream(Role::Audit, purpose).generator()
     }
 
-    /// Fills `out`, length d, with input `index`: uniform on the sphere of radius √d, rounded to f32.
+    /// Fills `out` (length d) with input `index`: uniform on the sphere of radius √d, rounded to f32.
     pub fn input(&self, index: usize, out: &mut [f32]) {
         on_sphere((out.len() as f64).sqrt(), self.key.stream(Role::Input, index).generator(), out);
     }
 
-    /// Fills `out` with input `index`: iid N(0, 1).
+    /// Fills `out` (length d) with input `index`: iid N(0, 1).
     pub fn gaussian_input(&self, index: usize, out: &mut [f32]) {
         let generator = self.key.stream(Role::Input, index).generator();
         for (x, normal) in out.iter_mut().zip(StandardNormal.sample_iter(generator)) {
@@ -120,23 +118,23 @@ impl NetworkStreams {
         }
     }
 
-    /// Fills `out` with input `index`: uniform on {−1, 1}^d.
+    /// Fills `out` (length d) with input `index`: uniform on {−1, 1}^d.
     pub fn hypercube_input(&self, index: usize, out: &mut [f32]) {
         signs(self.key.stream(Role::Input, index).generator(), out);
     }
 
-    /// Which of `rows` rows is input `index`: each with equal chance, independently.
+    /// The row, uniform in 0..`rows`, that input `index` is taken from.
     pub fn row_of_input(&self, index: usize, rows: usize) -> usize {
         rand::RngExt::random_range(&mut self.key.stream(Role::Input, index).generator(), 0..rows)
     }
 
-    /// Fills `out` with a direction for input `index`: uniform on the unit sphere.
+    /// Fills `out` (length d) with the random direction of input `index`: uniform on the unit sphere.
     pub fn direction(&self, index: usize, out: &mut [f32]) {
         on_sphere(1.0, self.key.stream(Role::Direction, index).generator(), out);
     }
 }
 
-/// Fills `out` with a point uniform on the sphere of this radius.
+/// Fills `out` with a uniform point on the sphere: a normalised Gaussian vector.
 fn on_sphere(radius: f64, mut generator: Xoshiro256PlusPlus, out: &mut [f32]) {
     let direction: Vec<f64> = StandardNormal.sample_iter(&mut generator).take(out.len()).collect();
     let norm = direction.iter().map(|x: &f64| x * x).sum::<f64>().sqrt();
@@ -146,7 +144,7 @@ fn on_sphere(radius: f64, mut generator: Xoshiro256PlusPlus, out: &mut [f32]) {
     }
 }
 
-/// Fills `out` with ±1 of equal chance.
+/// Fills `out` with equiprobable ±1, 64 per word.
 fn signs(mut generator: Xoshiro256PlusPlus, out: &mut [f32]) {
     for chunk in out.chunks_mut(64) {
         let signs = rand::Rng::next_u64(&mut generator);

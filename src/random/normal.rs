@@ -1,12 +1,12 @@
-//! Standard normal numbers in f64, one at a time, with the same bits on every machine: the ziggurat.
+//! Standard normal variates in f64, one at a time, bitwise the same on every machine: the ziggurat.
 //!
-//! The ZIGNOR variant (Doornik 2005) with 256 layers, with the table and the draws of `rand_distr::StandardNormal`. That one takes `exp` and `ln`
-//! from the system's math library, where they can differ in the last digit between machines; here they come from `libm`.
+//! ZIGNOR (Doornik 2005) with 256 layers; table and order of draws as in `rand_distr::StandardNormal`. That one uses `exp` and `ln` of the
+//! system's math library, whose last digit varies between machines; here they come from the `libm` crate.
 
 use rand::Rng;
 use rand::distr::{Distribution, Open01, StandardUniform};
 
-/// The law N(0, 1).
+/// The distribution N(0, 1).
 #[derive(Debug, Clone, Copy)]
 pub struct StandardNormal;
 
@@ -16,7 +16,7 @@ impl Distribution<f64> for StandardNormal {
         loop {
             let bits = random.next_u64();
             let layer = bits as usize & 0xff;
-            // The upper 52 bits as a number in [2, 4), moved to [−1, 1).
+            // The upper 52 bits as mantissa of a number in [2, 4), shifted to [−1, 1).
             let u = f64::from_bits(0x4000_0000_0000_0000 | bits >> 12) - 3.0;
             let x = u * EDGES[layer];
             if x.abs() < EDGES[layer + 1] {
@@ -34,7 +34,7 @@ impl Distribution<f64> for StandardNormal {
     }
 }
 
-/// A number beyond [`TAIL`] (Marsaglia 1964).
+/// A variate beyond [`TAIL`] (Marsaglia 1964), without its sign.
 #[cold]
 fn tail<R: Rng + ?Sized>(random: &mut R) -> f64 {
     loop {
@@ -46,16 +46,16 @@ fn tail<R: Rng + ?Sized>(random: &mut R) -> f64 {
     }
 }
 
-/// √(2π) times the density.
+/// The density times √(2π).
 fn density(x: f64) -> f64 {
     libm::exp(-x * x / 2.0)
 }
 
-/// Where the lowest layer ends and the tail begins.
+/// Start of the tail.
 const TAIL: f64 = EDGES[1];
 
-/// Right edges of the layers from the lowest up, 0 last: all layers have the same area, the lowest with the tail. The first is the width
-/// that a rectangle of that area and of the height of the lowest would have.
+/// Right edges of the layers, lowest first, then 0. All layers have the same area, the lowest including the tail; EDGES[0] is the width of a
+/// rectangle with that area and the height of the lowest layer.
 #[rustfmt::skip]
 static EDGES: [f64; 257] = [
     3.91075795953709, 3.654152885361009, 3.4492782985609645, 3.320244733839166, 3.224575052047029, 3.14788928951715,

@@ -1,17 +1,17 @@
-//! Keys of random streams and the generator states hashed from them.
+//! Stream keys and the generator states hashed from them.
 //!
-//! A key is the tuple (master seed, L, d, k, network, role, block); if hidden layers differ in width, k is that of the widest and k_1 … k_L
-//! come behind the network. Its fields go one after the other through two SplitMix64-style
-//! chains with different constants, which gives 128 bits: for 10⁹ streams the chance that any two collide is below 2·10⁻²¹.
+//! A key is the tuple (master seed, L, d, k, network, role, block). If hidden layers differ in width, k is the widest and k_1 … k_L follow the
+//! network. The fields are absorbed by two SplitMix64-style chains with different constants, giving 128 bits: among 10⁹ streams the probability of any
+//! collision is below 2·10⁻²¹.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
 use super::Space;
-use crate::kernels::normal::{LANES, Lanes};
+use crate::kernels::gaussian::{LANES, Lanes};
 use crate::model::Cell;
 
-/// What the numbers of a stream are used for.
+/// The use of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Weights of a layer (1-based); the block is a block of rows.
@@ -20,16 +20,16 @@ pub enum Role {
     Readout,
     /// Inputs; the block is the index of the input.
     Input,
-    /// What is new in the product of a layer's matrix (1-based), or of its transpose, with a direction; the block is a chunk of its
+    /// The independent part of the product of a layer's matrix (1-based), or of its transpose, with a direction; the block is a chunk of
     /// entries.
     Product { layer: usize, transposed: bool, direction: usize },
-    /// Weights of the first layer along directions of a space; the block is what [`Space`] says.
+    /// First-layer weights along directions of a subspace; for the block see [`Space`].
     Along { space: Space },
-    /// Random choices of an audit; the block says which.
+    /// Random choices of an audit; the block is their purpose.
     Audit,
-    /// All numbers of an input at infinite width; the block is the index of the input.
+    /// One input at infinite width; the block is the index of the input.
     Path,
-    /// A random direction to step in; the block is the index of the input.
+    /// A random step direction; the block is the index of the input.
     Direction,
 }
 
@@ -50,7 +50,7 @@ impl Role {
     }
 }
 
-/// The part of a key that all streams of one network share.
+/// The key prefix shared by all streams of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NetworkKey(Hash);
 
@@ -64,24 +64,24 @@ impl NetworkKey {
         Self(cell.widths().fold(key, |key, width| key.with(width as u64)))
     }
 
-    /// The stream of `role` and `block` of this network.
+    /// The stream of `role` and `block`.
     pub fn stream(self, role: Role, block: usize) -> Stream {
         Stream(self.0.with(role.code()).with(block as u64))
     }
 }
 
-/// One stream: a hashed key, from which generators start.
+/// One stream: a hashed key that seeds generators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stream(Hash);
 
 impl Stream {
-    /// The hashed key; two streams are the same if and only if these are.
+    /// The hashed key, unique to the stream.
     pub fn id(self) -> u128 {
         let Hash(a, b) = self.0;
         u128::from(a) << 64 | u128::from(b)
     }
 
-    /// The generators of a Gaussian fill, one state for each lane.
+    /// The generators of a Gaussian fill, one per lane.
     pub fn lanes(self) -> Lanes {
         let mut words = [[0; LANES]; 4];
         for lane in 0..LANES {
@@ -92,7 +92,7 @@ impl Stream {
         Lanes::new(words)
     }
 
-    /// One scalar generator: the one whose state is lane 0's.
+    /// A scalar generator with the state of lane 0.
     pub fn generator(self) -> Xoshiro256PlusPlus {
         let mut seed = [0; 32];
         for (bytes, word) in seed.chunks_exact_mut(8).zip(self.state(0)) {
@@ -101,7 +101,7 @@ impl Stream {
         Xoshiro256PlusPlus::from_seed(seed)
     }
 
-    /// The state of lane `lane`. (All zeros, which xoshiro forbids, would take a 2⁻²⁵⁶ event.)
+    /// The state of lane `lane`. All zeros, which xoshiro forbids, has probability 2⁻²⁵⁶.
     fn state(self, lane: usize) -> [u64; 4] {
         let Hash(a, b) = self.0;
         std::array::from_fn(|word| {
@@ -123,7 +123,7 @@ struct Hash(u64, u64);
 impl Hash {
     const EMPTY: Hash = Hash(0, 0);
 
-    /// The hash of the fields so far and then `field`.
+    /// Absorbs `field`.
     fn with(self, field: u64) -> Hash {
         let Hash(a, b) = self;
         Hash(mix(a.wrapping_add(GOLDEN) ^ mix(field)), mix(b.wrapping_add(SILVER) ^ mix(field.wrapping_add(SILVER))))

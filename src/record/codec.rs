@@ -1,21 +1,20 @@
-//! The samples of a network ↔ bytes: what travels between ranks and is kept in journals.
+//! The samples of a network ↔ bytes, for messages and journals.
 //!
-//! Little-endian, fixed layout:
+//! Little-endian, fixed layout, n samples:
 //!
 //! | bytes | type | field |
 //! |-------|------|-------|
 //! | 8     | f64  | seconds |
 //! | 29 n  |      | samples: step, gradient norm, value (f64 each), evaluations (u32), status code (u8) |
 //!
-//! Floating-point numbers keep their bits, NaN included. Decoding checks the length and the status codes; it cannot see a flipped bit in a
-//! number: where bytes may rot, the caller adds a checksum.
+//! Floats keep their bits, NaN included. Decoding checks length and status codes only; callers add a checksum where storage may corrupt data.
 
 use super::{Sample, Status};
 
 const HEAD_BYTES: usize = 8;
 const SAMPLE_BYTES: usize = 29;
 
-/// Bytes that are no samples.
+/// Bytes that do not decode.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     #[error("{0} bytes hold no whole number of samples")]
@@ -24,12 +23,12 @@ pub enum DecodeError {
     UnknownStatus(u8),
 }
 
-/// Bytes of a network with `inputs` samples; `usize::MAX` where that would overflow.
+/// Encoded size of `inputs` samples, in bytes; saturates at `usize::MAX`.
 pub fn encoded_bytes(inputs: usize) -> usize {
     SAMPLE_BYTES.saturating_mul(inputs).saturating_add(HEAD_BYTES)
 }
 
-/// `samples` of a network that took this many seconds.
+/// Encodes `samples` and the thread-seconds of their network.
 pub fn encode(samples: &[Sample], seconds: f64) -> Vec<u8> {
     let mut bytes = vec![0; encoded_bytes(samples.len())];
     bytes[..HEAD_BYTES].copy_from_slice(&seconds.to_le_bytes());
@@ -43,7 +42,10 @@ pub fn encode(samples: &[Sample], seconds: f64) -> Vec<u8> {
     bytes
 }
 
-/// What [`encode`] was given.
+/// The inverse of [`encode`].
+///
+/// # Errors
+/// A length that does not fit the layout, or an unknown status code.
 pub fn decode(bytes: &[u8]) -> Result<(Vec<Sample>, f64), DecodeError> {
     let (head, body) = bytes.split_first_chunk().ok_or(DecodeError::Length(bytes.len()))?;
     let (samples, rest) = body.as_chunks::<SAMPLE_BYTES>();

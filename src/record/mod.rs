@@ -1,24 +1,24 @@
-//! What is measured: a [`Sample`] for each input, a [`UnitRecord`] for each network.
+//! Measurements: a [`Sample`] per input, a [`UnitRecord`] per network.
 
 pub mod codec;
 
 use crate::model::Unit;
 use crate::text::short;
 
-/// A step may lie beyond the bound by its rounding.
+/// Rounding allowance for steps at the bound.
 const BOUND_SLACK: f64 = 1.0 + 1e-6;
 
-/// What became of the search for one input. The discriminants are the codes in files.
+/// Outcome of the search for one input. Discriminants are the codes in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Status {
-    /// The smallest step, with a certificate that no earlier one exists.
+    /// The smallest step, certified.
     FoundExact = 0,
-    /// A step bracketed by a verified scan: an earlier crossing is unlikely but not excluded.
+    /// A crossing bracketed by a verified scan; an earlier one is unlikely but not excluded.
     FoundScan = 1,
     /// No sign change within the bound.
     NoneWithinBound = 2,
-    /// f(x) = 0 or ∇f(x) = 0: there is no direction to step in.
+    /// f(x) = 0 or ∇f(x) = 0: no direction to step in.
     Dead = 3,
 }
 
@@ -48,16 +48,16 @@ impl Status {
 /// The measurement at one input.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
-    /// η*, the smallest t > 0 at which f(x − sign(f(x))·t·∇f(x)) has lost the sign of f(x), or along another direction of the same length;
-    /// NaN unless found. η* times the gradient norm is the distance.
+    /// η*: the smallest t > 0 at which f(x − sign(f(x))·t·∇f(x)) has lost the sign of f(x), or the same along another direction of length
+    /// ‖∇f(x)‖; NaN unless found. The distance is η*·‖∇f(x)‖.
     pub step: f64,
     /// ‖∇f(x)‖, without the coordinate of a bias unit.
     pub gradient_norm: f64,
     /// f(x).
     pub value: f64,
     pub status: Status,
-    /// Work of the search for this input: passes over the neurons (search `line` and `march`), linear pieces (`trace`), network evaluations
-    /// (`scan`), sampled points (`path`), or steps (`descent`).
+    /// Work of the search: passes over the neurons (`line`, `march`), linear pieces (`trace`), network evaluations (`scan`), sampled points
+    /// (`path`), or steps (`descent`).
     pub evaluations: u32,
 }
 
@@ -65,13 +65,16 @@ pub struct Sample {
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnitRecord {
     pub unit: Unit,
-    /// One for each input, in input order; with several directions, those of the first, then those of the next.
+    /// One per input, in input order; with several directions, direction-major.
     pub samples: Vec<Sample>,
-    /// Seconds of one thread that the unit took. The only field that may differ between two runs.
+    /// Thread-seconds of the unit: the only field that may differ between runs.
     pub seconds: f64,
 }
 
-/// Refuses a sample that cannot be, whatever the network.
+/// Checks a sample's invariants; `bound` is the largest step.
+///
+/// # Errors
+/// The first violation.
 pub fn check_sample(sample: &Sample, bound: f64) -> Result<(), String> {
     let Sample { step, gradient_norm, value, status, .. } = *sample;
     if status.is_found() && !(0.0..=bound * BOUND_SLACK).contains(&step) {
@@ -89,7 +92,10 @@ pub fn check_sample(sample: &Sample, bound: f64) -> Result<(), String> {
     Ok(())
 }
 
-/// Refuses a time that no network takes.
+/// Checks that a time is finite and not negative.
+///
+/// # Errors
+/// If it is not.
 pub fn check_seconds(seconds: f64) -> Result<(), String> {
     match (0.0..f64::INFINITY).contains(&seconds) {
         true => Ok(()),

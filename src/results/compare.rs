@@ -1,4 +1,4 @@
-//! Whether two results files hold the same science: every array and attribute outside `/provenance`, bit for bit.
+//! Compares two results files: every array and attribute outside `/provenance`, bit for bit.
 
 use std::path::Path;
 
@@ -13,20 +13,20 @@ use crate::files::contained;
 use crate::record::Sample;
 use crate::text::{apart, short};
 
-/// Attribute of a dimension scale that lists who uses it, in file addresses; `DIMENSION_LIST` of the users says the same.
+/// Attribute of a dimension scale that lists its users by file address; ignored because their `DIMENSION_LIST` has the same information.
 const BACK_REFERENCES: &str = "REFERENCE_LIST";
-/// Bytes of the class or name of a dimension scale, at most.
+/// Longest class or name of a dimension scale, in bytes.
 const LONGEST_SCALE_NAME: usize = 64;
 
-/// What to do about a file that is not complete in itself.
+/// Help for a file with links or external storage.
 const REMEDY: &str = "give a file that `advstep-hpc` wrote";
 
-/// The first difference between two files outside `/provenance`, in words; `None` if there is none.
+/// Describes the first difference between two files outside `/provenance`; `None` if there is none.
 ///
-/// Floats are compared by their bits, so NaN equals NaN and 0 differs from −0.
+/// Floats are compared by bits: NaN equals the same NaN, 0 differs from −0.
 ///
 /// # Errors
-/// A file that cannot be read, or that holds a type which no results file has.
+/// If a file cannot be read or holds a type that no results file has.
 pub fn first_difference(a: &Path, b: &Path) -> anyhow::Result<Option<String>> {
     let open = |path: &Path| {
         let file = files::hdf5::open(path).with_context(|| format!("opening {}", path.display()))?;
@@ -36,8 +36,8 @@ pub fn first_difference(a: &Path, b: &Path) -> anyhow::Result<Option<String>> {
     differing_groups(&*open(a)?, &*open(b)?)
 }
 
-/// The first difference between the experiments, methods and samples of `a` and `b`, in words; `None` if there is none. For files that other
-/// programs have changed in form: as [`first_difference`], but for attributes and types, and for statistics, which follow from the samples.
+/// Describes the first difference between the experiments, methods and samples of `a` and `b`; `None` if there is none. For files rewritten by
+/// other programs: unlike [`first_difference`] it ignores attributes, types and the statistics, which follow from the samples.
 pub fn first_differing_sample(a: &Results, b: &Results) -> Option<String> {
     if let Some(difference) = a.experiment.difference(&b.experiment) {
         return Some(difference);
@@ -58,7 +58,7 @@ pub fn first_differing_sample(a: &Results, b: &Results) -> Option<String> {
     })
 }
 
-/// The first field in which two samples differ, by bits; NaN equals NaN.
+/// The first field in which two samples differ, by bits; any NaN equals any other.
 fn differing_field(a: &Sample, b: &Sample) -> Option<String> {
     let floats = [("step", a.step, b.step), ("gradient_norm", a.gradient_norm, b.gradient_norm), ("value", a.value, b.value)];
     let is_other = |a: f64, b: f64| a.to_bits() != b.to_bits() && !(a.is_nan() && b.is_nan());
@@ -96,7 +96,7 @@ fn differing_groups(a: &Group, b: &Group) -> anyhow::Result<Option<String>> {
     Ok(None)
 }
 
-/// The names in a group, sorted, without the provenance of a root.
+/// Member names, sorted, without `/provenance`.
 fn members(group: &Group) -> anyhow::Result<Vec<String>> {
     let mut names = group.member_names()?;
     names.retain(|name| !(group.name() == "/" && name == schema::PROVENANCE));
@@ -174,7 +174,7 @@ fn differing_elements<T: H5Type, K: PartialEq>(
     }))
 }
 
-/// The paths of the datasets that a `DIMENSION_LIST` points at, axis by axis.
+/// The paths of the scales in a `DIMENSION_LIST`, per axis.
 fn referenced_names(attribute: &Container) -> anyhow::Result<Vec<Vec<String>>> {
     let lists = attribute.read_raw::<VarLenArray<ObjectReference1>>()?;
     let name = |reference: &ObjectReference1| match attribute.dereference(reference)? {

@@ -1,4 +1,4 @@
-//! What a results file says of itself, without its samples.
+//! The metadata of a results file, read without its samples.
 
 use std::path::Path;
 
@@ -8,20 +8,20 @@ use crate::files::attribute::{self, Form};
 use crate::files::{self, seal};
 use crate::measure::SCIENCE_VERSION;
 
-/// The head of a results file that is sealed.
+/// Metadata of a sealed results file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Head {
     pub experiment: Experiment,
-    /// Whether every cell is there.
+    /// Whether all cells are present.
     pub is_complete: bool,
-    /// Whether it is of this version of the science.
+    /// Whether it was computed with this [`SCIENCE_VERSION`].
     pub is_current: bool,
 }
 
-/// Reads the head of the results file at `path`, of this version of the format.
+/// Reads the metadata of the results file at `path`.
 ///
 /// # Errors
-/// Any other file, and one that was changed or damaged.
+/// If it is not a results file of the current format version, or its seal is broken.
 pub fn read(path: &Path) -> anyhow::Result<Head> {
     if let Some(flaw) = seal::flaw(path)? {
         anyhow::bail!("{flaw}");

@@ -1,4 +1,4 @@
-//! The files of all shards → one results file. Shards that do not belong together are refused by name.
+//! Merges the files of all shards into one [`Results`]; incompatible shards are refused by name.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ use crate::provenance::Provenance;
 use crate::record::UnitRecord;
 use crate::results::{CellResults, Results};
 
-/// At most this many missing shards are named.
+/// Missing shards named in an error.
 const NAMED: usize = 10;
 
-/// Reads the shards at `paths`, in any order, and puts the experiment together.
+/// Reads the shards at `paths`, in any order, and merges them.
 ///
 /// # Errors
-/// [`BadInput`] when a file is no whole shard, when two files belong to different experiments, programs or divisions, when two files
-/// are the same shard, and when shards are missing.
+/// [`BadInput`] if a file is not a complete shard, two files come from different experiments, programs or shard counts, a shard is given
+/// twice, or shards are missing.
 pub fn merge(paths: &[PathBuf], command_line: &str) -> anyhow::Result<Results> {
     let mut shards: Vec<(&Path, ShardResults)> = Vec::with_capacity(paths.len());
     for path in paths {
@@ -42,7 +42,7 @@ pub fn merge(paths: &[PathBuf], command_line: &str) -> anyhow::Result<Results> {
     Ok(put_together(shards.into_iter().map(|(_, shard)| shard).collect(), command_line))
 }
 
-/// Refuses a shard that does not belong to the first one.
+/// Refuses a shard that is incompatible with the first one.
 fn check_kinship(path: &Path, shard: &ShardResults, first: &Path, other: &ShardResults) -> Result<(), BadInput> {
     let program = |provenance: &Provenance| format!("{} (git {})", provenance.program_version, provenance.git_revision);
     let (mine, others) = (program(&shard.provenance), program(&other.provenance));
@@ -62,7 +62,7 @@ fn check_kinship(path: &Path, shard: &ShardResults, first: &Path, other: &ShardR
     Err(BadInput::new(what, difference, "give the shards of one run only"))
 }
 
-/// Refuses a division with shards missing.
+/// Refuses an incomplete set of shards.
 fn check_whole(shards: &[(&Path, ShardResults)]) -> Result<(), BadInput> {
     let Some((_, first)) = shards.first() else {
         return Err(BadInput::new("there is nothing to merge", "no shard is given", "give the files of all shards"));
@@ -83,13 +83,13 @@ fn check_whole(shards: &[(&Path, ShardResults)]) -> Result<(), BadInput> {
     ))
 }
 
-/// Refuses a shard that has not exactly its own units.
+/// Refuses a shard that does not hold exactly its own units.
 fn check_units(shards: &[(&Path, ShardResults)]) -> Result<(), BadInput> {
     let refuse = |what: String, why: String| {
         Err(BadInput::new(what, why, "merge with the program that computed the shards, or run them again"))
     };
     let Some((_, ShardResults { shard, experiment, .. })) = shards.first() else { return Ok(()) };
-    // First of all, because only then the experiment is known to be no larger than the files are.
+    // First, because it bounds the size of the experiment by that of the files.
     let records: usize = shards.iter().map(|(_, shard)| shard.records.len()).sum();
     let units = experiment.cell_count().saturating_mul(experiment.networks);
     if units != records {
@@ -109,7 +109,7 @@ fn check_units(shards: &[(&Path, ShardResults)]) -> Result<(), BadInput> {
     Ok(())
 }
 
-/// The results of shards that have been checked to be a whole.
+/// The results of a checked, complete set of shards.
 fn put_together(shards: Vec<ShardResults>, command_line: &str) -> Results {
     let provenance = common_provenance(&shards, command_line);
     let (experiment, methods) = (shards[0].experiment.clone(), shards[0].methods.clone());
@@ -124,7 +124,7 @@ fn put_together(shards: Vec<ShardResults>, command_line: &str) -> Results {
     Results { experiment, cells, provenance }
 }
 
-/// Where all shards come from: what differs is listed, ranks are added up, and the time is from the first start to the last end.
+/// Combined provenance: differing values are listed, ranks added, and time runs from the first start to the last end.
 fn common_provenance(shards: &[ShardResults], command_line: &str) -> Provenance {
     let all = || shards.iter().map(|shard| &shard.provenance);
     let list = |of: fn(&Provenance) -> &str| {

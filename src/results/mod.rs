@@ -1,8 +1,7 @@
-//! Records → per-cell statistics, and the one HDF5 file an experiment leaves. `docs/file-format.md` is the schema in words.
+//! Records → per-cell statistics and the HDF5 results file, documented in `docs/file-format.md`.
 //!
-//! [`summary`] owns the statistics, [`schema`] the list of everything in a file, [`write`](mod@write) and [`read`](mod@read) the
-//! two directions, [`show`] the table, JSON and CSV for people and scripts, [`switching`] the sizes at which all inputs switch, by
-//! depth, [`compare`] the proof that two files hold the same science.
+//! [`summary`] computes the statistics, [`schema`] lists the contents of a file, [`write`](mod@write) and [`read`](mod@read) convert; [`show`]
+//! prints tables, JSON and CSV, [`switching`] estimates the sizes at which all inputs switch, [`compare`] compares two files bit for bit.
 
 pub mod compare;
 pub mod head;
@@ -30,22 +29,22 @@ pub use read::{read, read_unsealed};
 pub use summary::Summary;
 pub use write::{write, write_partial};
 
-/// A cell with everything measured in it.
+/// The measurements of one cell.
 #[derive(Debug, Clone)]
 pub struct CellResults {
     pub cell: Cell,
     pub method: Method,
-    /// One for each network, in network order; with several directions their samples are as in [`UnitRecord`].
+    /// One per network, in network order; for several directions see [`UnitRecord::samples`].
     pub records: Vec<UnitRecord>,
 }
 
 impl CellResults {
-    /// The statistics of all samples: of the direction, where there is one.
+    /// Statistics of all samples; meaningful for a single direction.
     pub fn summary(&self) -> Summary {
         Summary::of(&self.records)
     }
 
-    /// The statistics of each of `directions` directions.
+    /// Statistics per direction.
     pub fn summaries(&self, directions: usize) -> Vec<Summary> {
         if directions == 1 {
             return vec![self.summary()];
@@ -53,7 +52,7 @@ impl CellResults {
         (0..directions).map(|direction| Summary::of(&self.along(direction, directions).records)).collect()
     }
 
-    /// The part of direction `direction` of `directions`: records with a sample an input, with the seconds of the whole.
+    /// The samples of direction `direction` of `directions`; `seconds` stay those of the whole unit.
     pub fn along(&self, direction: usize, directions: usize) -> CellResults {
         let part = |record: &UnitRecord| {
             let inputs = record.samples.len() / directions;
@@ -62,7 +61,7 @@ impl CellResults {
         CellResults { records: self.records.iter().map(part).collect(), ..*self }
     }
 
-    /// The search that found the steps in `direction`.
+    /// The search used in `direction`.
     pub fn search_along(&self, direction: Direction) -> SearchName {
         if direction == Direction::Descent { SearchName::Descent } else { self.method.search }
     }
@@ -74,17 +73,17 @@ fn hidden_layers(cells: &[Cell], axes: &schema::Axes) -> Vec<i64> {
     cells.iter().flat_map(|cell| cell.widths().map(|width| width as i64).chain(std::iter::repeat(0)).take(layers)).collect()
 }
 
-/// An experiment in memory: what is written to a file, and what is read back from one.
+/// The contents of a results file.
 #[derive(Debug, Clone)]
 pub struct Results {
     pub experiment: Experiment,
-    /// In the order of [`Experiment::cells`]. All of them, or those that were finished when a partial file was written.
+    /// In the order of [`Experiment::cells`]; a partial file holds the finished cells only.
     pub cells: Vec<CellResults>,
     pub provenance: Provenance,
 }
 
 impl Results {
-    /// The cells with the samples of one direction, by its place in the experiment's list.
+    /// The cells with the samples of direction number `index` of the experiment.
     pub fn cells_along(&self, index: usize) -> Cow<'_, [CellResults]> {
         match self.experiment.directions.len() {
             1 => Cow::Borrowed(&self.cells),
@@ -92,7 +91,7 @@ impl Results {
         }
     }
 
-    /// Whether every cell of the experiment is there.
+    /// Whether all cells of the experiment are present.
     pub fn is_complete(&self) -> bool {
         self.cells.len() == self.experiment.cells().len()
     }

@@ -1,8 +1,8 @@
-//! A results file → [`Results`], with every value checked: a file that is not ours, not whole or not of this version is refused.
+//! A results file → [`Results`], with every value checked. Foreign, incomplete and newer files are refused.
 //!
-//! A file that another program has changed has lost its [`seal`]. It is refused too, unless it is asked for: then the forms that such
-//! programs change are not minded (attributes, chunks, filters, what they add, a provenance that they leave out), and in place of the seal
-//! the statistics vouch for the samples.
+//! A file rewritten by another program has lost its [`seal`] and is refused unless read with [`read_unsealed`]. That tolerates changes of form
+//! (attribute types, chunking, filters, additions, a missing provenance) and, in place of the seal, checks that the statistics follow from the
+//! samples.
 
 use std::path::Path;
 
@@ -20,13 +20,13 @@ use crate::model::{EngineName, Method, SearchName};
 use crate::provenance::Provenance;
 use crate::record::{Sample, Status, UnitRecord, check_sample, check_seconds};
 
-/// Deflate cannot shrink by more than 1032:1, so an array larger than this many times its file does not hold what it claims.
+/// Deflate compresses by at most 1032:1, so a file cannot hold an array more than this many times its size.
 const LARGEST_RATIO: u64 = 1100;
 
-/// Reads the results file at `path`.
+/// Reads the results file at `path`. Memory use is bounded by a multiple of the file size.
 ///
 /// # Errors
-/// [`BadInput`] whatever is wrong with the file. The memory taken is bounded by a multiple of the size of the file.
+/// [`BadInput`] for any defect of the file.
 pub fn read(path: &Path) -> anyhow::Result<Results> {
     let refused = |why, remedy: &str| BadInput::new(format!("cannot read results from {}", path.display()), why, remedy);
     let flaw = seal::flaw(path).map_err(|error| refused(error.to_string(), REMEDY))?;
@@ -37,10 +37,10 @@ pub fn read(path: &Path) -> anyhow::Result<Results> {
     Ok(read_checked(path, Form::Own).map_err(|why| refused(why, REMEDY))?)
 }
 
-/// Reads the results file at `path` as [`read`] does or, where it has lost its seal to another program, as that program has left it.
+/// As [`read`], but accepts a file whose seal was lost when another program rewrote it.
 ///
 /// # Errors
-/// As of [`read`]. The HDF5 library sees a file that has no seal before anything is known of it, and can crash on a damaged one.
+/// As [`read`]. The HDF5 library opens an unsealed file before any check, and can crash on a damaged one.
 pub fn read_unsealed(path: &Path) -> anyhow::Result<Results> {
     match seal::flaw(path) {
         Ok(Some(_)) if files::hdf5::has_signature(path) => {
@@ -54,7 +54,7 @@ pub fn read_unsealed(path: &Path) -> anyhow::Result<Results> {
 const REMEDY: &str = "give a file that `advstep-hpc run` wrote";
 const UNSEALED_REMEDY: &str = "give it as `advstep-hpc run` wrote it, or --unsealed to read it after a check of every value";
 
-/// Why a file is refused, in a few words.
+/// Why a file is refused.
 pub(super) type Why = String;
 
 fn read_checked(path: &Path, form: Form) -> Result<Results, Why> {
@@ -95,7 +95,7 @@ fn read_checked(path: &Path, form: Form) -> Result<Results, Why> {
     Ok(Results { experiment, cells, provenance })
 }
 
-/// An open file, its size, and how strict the form of its attributes is.
+/// An open file, its size in bytes, and the accepted form of attributes.
 pub(super) struct Source {
     file: File,
     bytes: u64,
@@ -103,7 +103,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Refuses an experiment too large for the file, before anything of its size is allocated.
+    /// Refuses an experiment that is too large for the file, before allocating anything of its size.
     fn check_counts(&self, experiment: &Experiment) -> Result<(), Why> {
         let samples = experiment.cell_count().saturating_mul(experiment.networks).saturating_mul(experiment.samples_of_network());
         self.check_size("its experiment", samples as u64, schema::STEP.kind.bytes())
@@ -116,7 +116,7 @@ impl Source {
         }
     }
 
-    /// Opens an array after checking its type, shape and size.
+    /// Opens an array and checks its type, shape and size.
     fn open(&self, path: &str, kind: schema::Kind, shape: &[usize]) -> Result<Dataset, Why> {
         let dataset = self.file.dataset(path).map_err(|_| format!("it has no array `{path}`"))?;
         let found = dataset.dtype().and_then(|dtype| dtype.to_descriptor());
@@ -132,7 +132,7 @@ impl Source {
         Ok(dataset)
     }
 
-    /// The arrays that the file has to have: those of its version, but for those of a provenance that another program has left out.
+    /// The required arrays: those of the file's version, except provenance dropped by another program.
     fn variables(&self, experiment: &Experiment, version: u32) -> Vec<Variable> {
         let axes = Axes::of(experiment, experiment.cell_count());
         let mut variables = schema::variables_of(&axes);
@@ -157,7 +157,7 @@ fn damaged(path: &str, error: &hdf5::Error) -> Why {
     format!("its array `{path}` is damaged: {error}")
 }
 
-/// The cells of a file, or those that a partial one holds.
+/// The cells of a file; for a partial file those that were run.
 fn read_cells(source: &Source, experiment: &Experiment, complete: bool, variables: &[Variable]) -> Result<Vec<CellResults>, Why> {
     let cells = experiment.cells();
     let axes = Axes::of(experiment, cells.len());
@@ -189,7 +189,7 @@ fn read_cells(source: &Source, experiment: &Experiment, complete: bool, variable
     }
     let engines: Vec<u8> = source.whole(&schema::ENGINE, &axes)?;
     let searches: Vec<u8> = source.whole(&schema::SEARCH, &axes)?;
-    // Not known where the provenance is left out.
+    // Missing without provenance.
     let seconds: Option<Vec<f64>> = match variables.iter().find(|variable| variable.path == schema::UNIT_SECONDS.path) {
         Some(variable) => Some(source.whole(variable, &axes)?),
         None => None,
@@ -215,7 +215,7 @@ fn unknown_code(what: &str, code: u8) -> Why {
     format!("its array `{what}` holds {code}, which this program does not know")
 }
 
-/// The raw arrays, read a cell at a time.
+/// The sample arrays, read one cell at a time.
 struct SampleReader<'a> {
     experiment: &'a Experiment,
     step: Dataset,
@@ -238,7 +238,7 @@ impl<'a> SampleReader<'a> {
         })
     }
 
-    /// Checks that no sample of cell `index` was run.
+    /// Checks that all samples of cell `index` are marked as not run.
     fn check_blank(&self, index: usize) -> Result<(), Why> {
         let statuses: Vec<u8> = slab(&self.status, index)?;
         match statuses.iter().find(|&&status| status != schema::NOT_RUN) {
@@ -247,7 +247,7 @@ impl<'a> SampleReader<'a> {
         }
     }
 
-    /// The records of cell `index`, whose networks took `seconds`, if that is known.
+    /// The records of cell `index`; NaN seconds where `seconds` is `None`.
     fn cell(&self, index: usize, seconds: Option<&[f64]>) -> Result<Vec<UnitRecord>, Why> {
         let steps: Vec<f64> = slab(&self.step, index)?;
         let gradient_norms: Vec<f64> = slab(&self.gradient_norm, index)?;

@@ -1,6 +1,6 @@
-//! Dimension scales: the two functions of libhdf5's high-level library that give axes their names in netCDF-4, xarray and h5py.
+//! HDF5 dimension scales, which name axes for netCDF-4, xarray and h5py.
 //!
-//! `hdf5-metno-sys` links `libhdf5_hl` (its feature `hl`) and declares none of it.
+//! `hdf5-metno-sys` links `libhdf5_hl` (feature `hl`) but does not declare its functions.
 
 use std::ffi::CString;
 use std::os::raw::{c_char, c_uint};
@@ -16,16 +16,16 @@ unsafe extern "C" {
     fn H5DSattach_scale(did: hid_t, dsid: hid_t, idx: c_uint) -> herr_t;
 }
 
-/// Makes the one-dimensional `dataset` the coordinates of a dimension called `name`.
+/// Makes the one-dimensional `dataset` the coordinates of dimension `name`.
 pub fn make_scale(dataset: &Dataset, name: &str) -> anyhow::Result<()> {
     let c_name = CString::new(name)?;
-    // SAFETY: the handle is open and the string outlives the call; `sync` holds the lock that every HDF5 call of this process takes.
+    // SAFETY: the handle is open, the string outlives the call, and `sync` holds the process-wide HDF5 lock.
     let code = hdf5::sync::sync(|| unsafe { H5DSset_scale(dataset.id(), c_name.as_ptr()) });
     ensure!(code >= 0, "HDF5 refuses to make {name} a dimension scale");
     Ok(())
 }
 
-/// Says that `axis` of `dataset` runs along `scale`.
+/// Attaches `scale` to `axis` of `dataset`.
 pub fn attach_scale(dataset: &Dataset, scale: &Dataset, axis: usize) -> anyhow::Result<()> {
     let axis = c_uint::try_from(axis)?;
     // SAFETY: as above, with two open handles.

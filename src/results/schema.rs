@@ -1,5 +1,4 @@
-//! Everything that is in a results file: names, axes, types, units. The writer and the reader both go by these lists, and
-//! `docs/file-format.md` says the same in words.
+//! The schema of a results file: names, axes, types, units. Writer and reader share these lists; `docs/file-format.md` documents them.
 
 use hdf5::types::{FloatSize, IntSize, TypeDescriptor};
 
@@ -8,26 +7,26 @@ use crate::results::summary::Summary;
 
 /// Root attribute `format`.
 pub const FORMAT: &str = "advstep-hpc results";
-/// Root attribute `format_version`. Goes up with every change after which an older reader would fail or be wrong.
+/// Root attribute `format_version`. Bump when an older reader would fail or misread a file.
 pub const VERSION: u32 = 4;
-/// The oldest version that is read: what came later is absent there, and has one possible value.
+/// The oldest version that can be read; later additions are absent there and have a single possible value.
 pub const OLDEST_VERSION: u32 = 2;
-/// Root attribute: [`SCIENCE_VERSION`](crate::measure::SCIENCE_VERSION) of the program that computed the samples.
+/// Root attribute: the [`SCIENCE_VERSION`](crate::measure::SCIENCE_VERSION) that computed the samples.
 pub const SCIENCE_VERSION: &str = "science_version";
-/// Root attribute: [`VERSION`](crate::method::VERSION) of the rule that picked engine and search.
+/// Root attribute: the [`VERSION`](crate::method::VERSION) of the rule that chose engine and search.
 pub const METHOD_VERSION: &str = "method_version";
 /// Root attribute `program`.
 pub const PROGRAM: &str = env!("CARGO_PKG_NAME");
-/// Status of the samples of a cell that is not in a partial file.
+/// Status of samples of cells missing from a partial file.
 pub const NOT_RUN: u8 = 4;
-/// Engine and search of such a cell.
+/// Engine and search code of such cells.
 pub const NO_METHOD: u8 = 255;
-/// Attribute of `width` and `cell_width`: the number that stands for an infinite width.
+/// Attribute of `width` and `cell_width`: the value that encodes infinite width.
 pub const INFINITE_WIDTH_ATTRIBUTE: &str = "infinite_width";
-/// The group of everything that may differ between two runs of one experiment.
+/// The group of everything that may differ between runs of the same experiment.
 pub const PROVENANCE: &str = "provenance";
 
-/// An axis of the arrays; each has a dataset of its name with its coordinates.
+/// An array axis; its coordinates are the dataset of the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Axis {
     Depth,
@@ -36,9 +35,9 @@ pub enum Axis {
     Cell,
     Network,
     Input,
-    /// Only where an experiment has more than one.
+    /// Only in experiments with several directions.
     Direction,
-    /// Only where hidden layers differ in width.
+    /// Only in experiments whose hidden layers differ in width.
     Layer,
 }
 
@@ -73,7 +72,7 @@ impl Axis {
     }
 }
 
-/// The coordinates along every axis of one experiment.
+/// The coordinates along every axis of an experiment.
 pub struct Axes {
     coordinates: [Vec<i64>; 8],
 }
@@ -102,12 +101,12 @@ impl Axes {
         &self.coordinates[axis as usize]
     }
 
-    /// Whether hidden layers differ in width, so that there is an axis of layers, and arrays along it.
+    /// Whether hidden layers differ in width, so that the file has a layer axis.
     pub fn has_layers(&self) -> bool {
         !self.along(Axis::Layer).is_empty()
     }
 
-    /// The axes that the file has: that of directions only if there are several, that of layers only if they differ.
+    /// Those of `axes` that the file has.
     pub fn present(&self, axes: &[Axis]) -> Vec<Axis> {
         let is_present = |axis: &Axis| match axis {
             Axis::Direction => self.along(Axis::Direction).len() > 1,
@@ -122,7 +121,7 @@ impl Axes {
         self.present(axes).into_iter().map(|axis| self.along(axis).len()).collect()
     }
 
-    /// Where a cell lies in a row-major array over (depth, dim, width).
+    /// Row-major index of a cell over (depth, dim, width).
     pub fn grid_index(&self, cell: &crate::model::Cell) -> Option<usize> {
         let find = |axis, value: usize| self.along(axis).binary_search(&(value as i64)).ok();
         let (depth, dim, width) = (find(Axis::Depth, cell.depth)?, find(Axis::Dim, cell.dim)?, find(Axis::Width, cell.width)?);
@@ -156,14 +155,14 @@ impl Kind {
     }
 }
 
-/// An array of the file.
+/// An array in the file.
 #[derive(Debug, Clone, Copy)]
 pub struct Variable {
     /// Path below the root.
     pub path: &'static str,
     pub axes: &'static [Axis],
     pub kind: Kind,
-    /// UDUNITS; `1` is a pure number.
+    /// UDUNITS; `1` if dimensionless.
     pub units: &'static str,
     pub long_name: &'static str,
 }
@@ -206,7 +205,7 @@ pub const EVALUATIONS: Variable = variable("evaluations", SAMPLES, Kind::U32, "e
 pub const UNIT_SECONDS: Variable = seconds("provenance/unit_seconds", UNITS, "thread-seconds of the network");
 pub const CELL_SECONDS: Variable = seconds("provenance/cell_seconds", GRID, "thread-seconds of all networks, NaN where not run");
 
-/// An array over (direction, depth, dim, width) of one field of [`Summary`], NaN where a cell was not run.
+/// One field of [`Summary`] over (direction, depth, dim, width); NaN where a cell was not run.
 pub struct SummaryVariable {
     pub variable: Variable,
     pub of: fn(&Summary) -> f64,
@@ -236,18 +235,17 @@ pub const SUMMARIES: [SummaryVariable; 17] = [
     SummaryVariable { variable: CELL_SECONDS, of: |s| s.seconds },
 ];
 
-/// What `width` and `cell_width` are called where hidden layers differ in width.
+/// Long name of `width` and `cell_width` if hidden layers differ in width.
 pub const WIDEST_LAYER: &str = "neurons in the widest hidden layer k";
 
-/// Every array of the file of an experiment with these axes.
+/// The arrays in the file of an experiment with these axes.
 pub fn variables_of(axes: &Axes) -> Vec<Variable> {
     let mut variables = variables();
     variables.retain(|variable| axes.has_layers() || !variable.axes.contains(&Axis::Layer));
     variables
 }
 
-/// Every array but the coordinates, in the order in which they are made: what is science first, so that its place in the file
-/// does not depend on provenance.
+/// All arrays except coordinates, in creation order: provenance last, so that it does not affect the file offsets of the others.
 pub fn variables() -> Vec<Variable> {
     let (timings, summaries): (Vec<Variable>, Vec<Variable>) =
         SUMMARIES.iter().map(|summary| summary.variable).partition(|variable| variable.path.starts_with(PROVENANCE));
@@ -256,7 +254,7 @@ pub fn variables() -> Vec<Variable> {
     [&summaries[..], &[DEAD, CELL_INDEX], &cells, &samples, &timings, &[UNIT_SECONDS]].concat()
 }
 
-/// For an array of codes: the codes and the meaning of each.
+/// The codes of an enumerated array and their names.
 pub fn flags(variable: &Variable) -> Option<Vec<(u8, &'static str)>> {
     use crate::model::{EngineName, SearchName};
     use crate::record::Status;

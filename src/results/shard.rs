@@ -31,15 +31,15 @@ use crate::record::{UnitRecord, check_sample, check_seconds, codec};
 pub struct ShardResults {
     pub shard: Shard,
     pub experiment: Experiment,
-    /// Of every cell of the experiment.
+    /// One per cell of the experiment.
     pub methods: Vec<Method>,
     pub provenance: Provenance,
     /// Records of this shard's units, in any order.
     pub records: Vec<UnitRecord>,
 }
 
-/// What decides the bytes of the records of `experiment` by this program on this machine. Ranks, threads and memory do not. The kernels that
-/// BLAS chose for the processor do: products in f64 are theirs.
+/// Everything that determines the bytes of the records. Ranks, threads and memory do not; the kernels that BLAS selects for the CPU do, because
+/// they compute the f64 matmuls.
 pub fn identity(experiment: &Experiment, shard: Option<Shard>, methods: &[Method]) -> Table {
     let experiment: Table = experiment.to_toml().parse().expect("an experiment is TOML");
     let shard = shard.map(|shard| ("shard".to_string(), Value::from(format!("{}/{}", shard.number(), shard.count()))));
@@ -59,7 +59,7 @@ fn methods_text(methods: &[Method]) -> String {
     texts.join(", ")
 }
 
-/// The methods in a text of [`methods_text`], of `cells` cells.
+/// Parses [`methods_text`] for `cells` cells.
 fn parse_methods(text: &str, cells: usize) -> Option<Vec<Method>> {
     let mut methods = Vec::new();
     for run in text.split(", ") {
@@ -70,10 +70,10 @@ fn parse_methods(text: &str, cells: usize) -> Option<Vec<Method>> {
     (methods.len() == cells).then_some(methods)
 }
 
-/// Reads the file of a shard.
+/// Reads a shard file. Memory use is bounded by a multiple of the file size.
 ///
 /// # Errors
-/// [`BadInput`] whatever is wrong with the file. The memory taken is bounded by a multiple of the size of the file.
+/// [`BadInput`] for any defect of the file.
 pub fn read(path: &Path) -> Result<ShardResults, BadInput> {
     read_shard(path).map_err(|why| {
         let what = format!("cannot read the shard {}", path.display());
@@ -94,7 +94,7 @@ fn read_shard(path: &Path) -> Result<ShardResults, String> {
     Ok(ShardResults { shard, experiment, methods, provenance, records })
 }
 
-/// What the header of a shard's journal says. Nothing of it is taken on trust: its checksum guards against accidents only.
+/// The header of a shard's journal. Every field is validated: the checksum guards against accidents only.
 struct Contents {
     shard: Shard,
     experiment: Experiment,
@@ -117,10 +117,10 @@ fn contents(header: &Header) -> Result<Contents, String> {
     Ok(Contents { shard, experiment, methods })
 }
 
-/// The record of `unit` in the bytes of a result.
+/// Decodes and checks the record of `unit`.
 ///
 /// # Errors
-/// Bytes that are none, a network that the experiment does not have, and samples that cannot be.
+/// If the bytes do not decode, the experiment has no such network, or a sample is impossible.
 pub fn record(experiment: &Experiment, unit: Unit, bytes: &[u8]) -> Result<UnitRecord, String> {
     if unit.cell >= experiment.cell_count() || unit.network >= experiment.networks {
         return Err("its experiment has no such network".to_string());
@@ -158,7 +158,7 @@ mod tests {
         vec![dead, found, found]
     }
 
-    /// The file of shard 2 of 2 with this header.
+    /// Writes shard 2 of 2 with this header, and reads it.
     fn read_with(header: Table, samples: &[Sample]) -> Result<ShardResults, String> {
         let experiment = Experiment::from_toml(TOML, "test").unwrap();
         let groups = [Group { count: 2, seconds: 1.0, bytes: 1 }; 2];

@@ -1,4 +1,4 @@
-//! Results for people and scripts: a table, JSON lines or CSV, one line a cell and direction.
+//! Results as a table, JSON lines or CSV: one line per cell and direction.
 
 use std::io::Write;
 
@@ -15,27 +15,29 @@ use crate::model::{Cell, Direction, width_label};
 use crate::stats::Estimate;
 use crate::text::{short, shortened};
 
-/// At most this many networks whose hidden layers differ are named in a line.
+/// Lists of hidden layers named in the heading.
 const NAMED: usize = 3;
-/// Characters of the name of a file.
+/// Longest file name printed, in characters.
 const LONGEST_NAME: usize = 40;
+/// Columns of a terminal that a table with standard errors may take; a wider one is printed without them.
+const WIDEST: usize = 130;
 
-/// How `show` prints.
+/// Output format of `show`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Format {
-    /// Columns for a terminal, rounded.
+    /// A table for the terminal, rounded.
     #[default]
     Table,
-    /// One object a line and a cell, in full precision; null where there is no value and for an infinite width.
+    /// One JSON object per line and cell, in full precision; null for missing values and infinite width.
     Json,
-    /// One line a cell under a header, in full precision; NaN where there is no value, inf for an infinite width.
+    /// A header and one line per cell, in full precision; NaN for missing values, inf for infinite width.
     Csv,
 }
 
 /// Prints the results of every cell to `out`.
 ///
 /// # Errors
-/// Those of `out`, as they are: the errors of `serde_json` and `csv` would hide that a pipe was closed.
+/// I/O errors of `out`, unwrapped: `serde_json` and `csv` would hide a closed pipe.
 pub fn show(results: &Results, format: Format, out: &mut impl Write) -> anyhow::Result<()> {
     match format {
         Format::Table => {
@@ -71,7 +73,7 @@ pub fn show(results: &Results, format: Format, out: &mut impl Write) -> anyhow::
     Ok(())
 }
 
-/// A line of JSON or CSV. The names and their order are a contract with scripts.
+/// A line of JSON or CSV. Names and order are a stable interface: new fields go last, before `hidden`.
 #[derive(Debug, Serialize)]
 struct Row<W, H> {
     depth: usize,
@@ -102,7 +104,12 @@ struct Row<W, H> {
     direction: &'static str,
     distance_mean: f64,
     distance_std: f64,
-    /// The widths of the hidden layers, in experiments in which they differ.
+    fraction_se: f64,
+    step_se: f64,
+    distance_se: f64,
+    grad_se: f64,
+    value_se: f64,
+    /// Widths of the hidden layers, in experiments where they differ.
     #[serde(skip_serializing_if = "Option::is_none")]
     hidden: Option<H>,
 }
@@ -112,13 +119,13 @@ fn json_width(cell: Cell) -> Option<usize> {
     (!cell.is_infinite()).then_some(cell.width)
 }
 
-/// `inf` is a number to whatever reads CSV.
+/// CSV readers parse `inf` as a number.
 fn csv_width(cell: Cell) -> String {
     if cell.is_infinite() { "inf".to_string() } else { cell.width.to_string() }
 }
 
 impl<W: Clone, H: Clone> Row<W, H> {
-    /// One for each direction.
+    /// One row per direction.
     fn of(experiment: &Experiment, results: &CellResults, width: W, hidden: H) -> Vec<Self> {
         let summaries = results.summaries(experiment.directions.len());
         let row = |(&direction, summary): (&Direction, Summary)| Self {
@@ -150,14 +157,27 @@ impl<W: Clone, H: Clone> Row<W, H> {
             direction: direction.name(),
             distance_mean: summary.distance_mean,
             distance_std: summary.distance_std,
+            fraction_se: summary.fraction_se,
+            step_se: summary.step_se,
+            distance_se: summary.distance_se,
+            grad_se: summary.grad_se,
+            value_se: summary.value_se,
             hidden: (!experiment.hidden.is_empty()).then(|| hidden.clone()),
         };
         experiment.directions.iter().zip(summaries).map(row).collect()
     }
 }
 
-/// The table of `show` and of the end of a run: what was run in a line, then one line a cell. No line break at the end.
+/// The table of `show` and of the end of a run: one line that says what was run, then one line per cell. No trailing line break. Means carry
+/// their standard errors where that keeps the table within [`WIDEST`] columns.
 pub fn table(results: &Results) -> String {
+    let with_errors = cells_table(results, true);
+    let fits = with_errors.lines().all(|line| line.chars().count() <= WIDEST);
+    let cells = if fits { with_errors } else { cells_table(results, false) };
+    format!("{}{}\n{cells}", partial(results), heading(&results.experiment))
+}
+
+fn cells_table(results: &Results, errors: bool) -> String {
     let directions = &results.experiment.directions;
     let rows: Vec<(&CellResults, Direction, Summary)> = results
         .cells
@@ -172,27 +192,29 @@ pub fn table(results: &Results) -> String {
     let gradient = column(|summary| summary.grad_mean);
     let distance = column(|summary| summary.distance_mean);
     let has_directions = *directions != [Direction::Gradient];
+    let titled = |title: &str| if errors { format!("{title}\n(s.e.)") } else { title.to_string() };
+    let error = |digits: Digits, value: f64| if errors { digits.error(value) } else { String::new() };
 
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
     let mut header = vec![
-        "L",
-        "d",
-        "k",
-        "found %",
-        "η* mean ± std",
-        "η* 5 %",
-        "50 %",
-        "95 %",
-        "‖∇f‖ mean ± std",
-        "dead",
-        "evals",
-        "search",
-        "thread-s",
+        "L".to_string(),
+        "d".to_string(),
+        "k".to_string(),
+        titled("found %"),
+        titled("η* mean ± std"),
+        "η* 5 %".to_string(),
+        "50 %".to_string(),
+        "95 %".to_string(),
+        titled("‖∇f‖ mean ± std"),
+        "dead".to_string(),
+        "evals".to_string(),
+        "search".to_string(),
+        "thread-s".to_string(),
     ];
     if has_directions {
-        header.insert(3, "direction");
-        header.insert(9, "distance mean ± std");
+        header.insert(3, "direction".to_string());
+        header.insert(9, titled("distance mean ± std"));
     }
     table.set_header(header);
     for (cell, direction, summary) in &rows {
@@ -200,12 +222,12 @@ pub fn table(results: &Results) -> String {
             cell.cell.depth.to_string(),
             cell.cell.dim.to_string(),
             cell.cell.width_label(),
-            fixed(100.0 * summary.fraction, 2),
-            step.with_std(summary.step_mean, summary.step_std),
+            percentage(summary.fraction) + &error(Digits::Fixed(2), 100.0 * summary.fraction_se),
+            step.with_std(summary.step_mean, summary.step_std) + &error(step, summary.step_se),
             step.print(summary.step_q05),
             step.print(summary.step_q50),
             step.print(summary.step_q95),
-            gradient.with_std(summary.grad_mean, summary.grad_std),
+            gradient.with_std(summary.grad_mean, summary.grad_std) + &error(gradient, summary.grad_se),
             summary.dead.to_string(),
             fixed(summary.evaluations, 1),
             cell.search_along(*direction).name().to_string(),
@@ -213,17 +235,18 @@ pub fn table(results: &Results) -> String {
         ];
         if has_directions {
             row.insert(3, direction.name().to_string());
-            row.insert(9, distance.with_std(summary.distance_mean, summary.distance_std));
+            row.insert(9, distance.with_std(summary.distance_mean, summary.distance_std) + &error(distance, summary.distance_se));
         }
         table.add_row(row);
     }
     for column in table.column_iter_mut() {
         column.set_cell_alignment(CellAlignment::Right);
+        column.set_padding((1, 0));
     }
-    format!("{}{}\n{}", partial(results), heading(&results.experiment), table.trim_fmt())
+    table.trim_fmt()
 }
 
-/// The smallest sizes at which inputs switch, one depth a line. No line break at the end.
+/// The smallest sizes at which inputs switch, one line per depth. No trailing line break.
 fn thresholds(line: &Switching) -> String {
     let (held, size) = match line.along {
         Along::Dim => ("k", "d"),
@@ -231,7 +254,7 @@ fn thresholds(line: &Switching) -> String {
     };
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
-    table.set_header(["L", "all inputs switch at", "not all at", "networks failing there", "99 % switch at [95 %]"]);
+    table.set_header(["L", "all switch from", "not all at", "networks failing (95 %)", "99 % switch from [95 %]"]);
     let beyond = |size: f64| if size.is_finite() { format!("{size:.0}") } else { "∞".to_string() };
     for threshold in &line.thresholds {
         let Estimate { value, low, high } = threshold.most;
@@ -247,14 +270,14 @@ fn thresholds(line: &Switching) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let growth =
-        line.growth.map_or("it is within the grid at fewer than two depths".to_string(), |Estimate { value, low, high }| {
-            format!("the 99 % size grows by a factor of {value:.2} [{low:.2}, {high:.2}] a layer")
+        line.growth.map_or("growth per layer needs two depths inside the grid".to_string(), |Estimate { value, low, high }| {
+            format!("the 99 % size grows by a factor of {value:.2} [{low:.2}, {high:.2}] per layer")
         });
     let held_size = width_label(line.held);
     format!("Smallest {size} at which inputs switch, at {held} = {held_size} ({growth}):\n{}", table.trim_fmt())
 }
 
-/// Says of results that are not all there how many there are.
+/// A warning line for partial results.
 fn partial(results: &Results) -> String {
     match results.is_complete() {
         true => String::new(),
@@ -268,7 +291,7 @@ fn heading(experiment: &Experiment) -> String {
         crate::model::Readout::Gaussian => "Gaussian",
     };
     format!(
-        "{} networks × {} inputs a cell, gain {}, {readout} readout, {}η* ≤ {}, seed {}",
+        "{} networks × {} inputs per cell, gain {}, {readout} readout, {}η* ≤ {}, seed {}",
         experiment.networks,
         experiment.inputs,
         short(experiment.gain),
@@ -278,7 +301,7 @@ fn heading(experiment: &Experiment) -> String {
     )
 }
 
-/// What is not as in the paper's experiments, each thing followed by a comma.
+/// Settings that differ from the paper's experiments, each followed by a comma.
 pub fn form(experiment: &Experiment) -> String {
     let mut form = String::new();
     if !experiment.hidden.is_empty() {
@@ -304,7 +327,7 @@ pub fn form(experiment: &Experiment) -> String {
     form
 }
 
-/// How the numbers of one column are printed, so that their points align.
+/// Number format of a column, with aligned decimal points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Digits {
     Fixed(usize),
@@ -312,7 +335,7 @@ enum Digits {
 }
 
 impl Digits {
-    /// At least three significant digits for the smallest of `means`; scientific if that makes the column too wide.
+    /// At least three significant digits for the smallest of `means`; scientific if that would be too wide.
     fn for_column(means: impl Iterator<Item = f64>) -> Self {
         let sizes: Vec<f64> = means.map(f64::abs).filter(|size| *size > 0.0 && size.is_finite()).collect();
         let smallest = sizes.iter().copied().fold(f64::INFINITY, f64::min);
@@ -338,9 +361,23 @@ impl Digits {
             false => format!("{} ± {}", self.print(mean), self.print(std)),
         }
     }
+
+    /// A standard error in parentheses; nothing where it is unknown, or 0 because all samples are equal.
+    fn error(self, error: f64) -> String {
+        if error > 0.0 { format!(" ({})", self.print(error)) } else { String::new() }
+    }
 }
 
-/// A dash where there is no value.
+/// Two decimals of a percentage; 100 where every input switched, and nowhere else.
+fn percentage(fraction: f64) -> String {
+    match fraction {
+        1.0 => "100".to_string(),
+        0.9999..1.0 => "99.99".to_string(),
+        _ => fixed(100.0 * fraction, 2),
+    }
+}
+
+/// A dash for NaN.
 fn fixed(value: f64, decimals: usize) -> String {
     if value.is_nan() { "–".to_string() } else { format!("{value:.decimals$}") }
 }
@@ -357,6 +394,19 @@ mod tests {
         assert_eq!(Digits::for_column([250.0].into_iter()), Digits::Fixed(1));
         assert_eq!(Digits::for_column([1e-5, 1.0].into_iter()), Digits::Scientific);
         assert_eq!(Digits::for_column([f64::NAN, 0.0].into_iter()), Digits::Fixed(3));
+    }
+
+    #[test]
+    fn only_all_switched_is_100_percent() {
+        assert_eq!([1.0, 0.999_999, 0.9999, 0.973_14, 0.0].map(percentage), ["100", "99.99", "99.99", "97.31", "0.00"]);
+        assert_eq!(percentage(f64::NAN), "–");
+    }
+
+    #[test]
+    fn standard_errors_are_in_parentheses() {
+        assert_eq!(Digits::Fixed(2).error(0.0314), " (0.03)");
+        assert_eq!(Digits::Scientific.error(1.5e-7), " (1.50e-7)");
+        assert_eq!([0.0, f64::NAN].map(|error| Digits::Fixed(2).error(error)), ["", ""]);
     }
 
     #[test]

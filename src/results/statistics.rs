@@ -1,4 +1,4 @@
-//! Whether the statistics in a file are those of its samples: whoever changed one of them is found out.
+//! Checks the statistics in a file against its samples, so that a change to either is detected.
 
 use super::read::{Source, Why};
 use super::schema::{self, Axes, Variable};
@@ -6,10 +6,13 @@ use super::{CellResults, Summary};
 use crate::experiment::Experiment;
 use crate::text::short;
 
-/// Relative difference between a statistic in the file and that of the samples, for sums in another order.
+/// Relative tolerance of the comparison: another summation order.
 const TOLERANCE: f64 = 1e-9;
 
-/// Refuses a file whose statistics are not those of `cells`, which were read from it. The `written` variables are those that it has.
+/// Checks that the statistics of `source` follow from `cells`, which were read from it. `written` are the variables in the file.
+///
+/// # Errors
+/// The first array that does not match.
 pub fn check(source: &Source, experiment: &Experiment, cells: &[CellResults], written: &[Variable]) -> Result<(), Why> {
     let all = experiment.cells();
     let axes = Axes::of(experiment, all.len());

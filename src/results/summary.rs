@@ -1,32 +1,36 @@
-//! Statistics of one cell, from the records of its networks.
+//! Statistics of one cell.
 //!
-//! Inputs of one network share its weights, so they are correlated, strongly so at depth 2 and more. Every spread therefore comes
-//! twice: over the pooled samples (the paper's band), and over the per-network means (`*_std_networks`), which is the one that gives
-//! standard errors: std_networks / √networks.
-//!
-//! Means, standard deviations and quantiles are those of [`moments`](crate::stats::moments).
+//! Inputs of one network share its weights and are correlated, strongly so from depth 2 on. So spreads are given over the pooled samples (the
+//! paper's band) and over the per-network means (`*_std_networks`), and standard errors (`*_se`) treat networks as clusters. Definitions are in
+//! [`moments`](crate::stats::moments).
 
 use crate::record::{Sample, Status, UnitRecord};
-use crate::stats::moments::{mean, mean_and_std, quantile};
+use crate::stats::moments::{clustered_error, mean, mean_and_std, quantile};
 
-/// The summary of a cell. A statistic of no samples is NaN. Standard deviations have the divisor n − 1, and are NaN at n = 1.
+/// The statistics of a cell; NaN where there are no samples. Standard deviations have divisor n − 1 and are NaN at n = 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {
-    /// Fraction of all inputs whose sign was switched within the bound (Figure 1).
+    /// Fraction switched: inputs with a step within the bound, of all inputs (Figure 1).
     pub fraction: f64,
     /// Std over networks of the per-network fraction.
     pub fraction_std_networks: f64,
-    /// Number of dead inputs: f(x) = 0 or ∇f(x) = 0.
+    /// Standard errors of the means, networks as clusters ([`clustered_error`]).
+    pub fraction_se: f64,
+    pub step_se: f64,
+    pub distance_se: f64,
+    pub grad_se: f64,
+    pub value_se: f64,
+    /// Inputs with f(x) = 0 or ∇f(x) = 0.
     pub dead: u64,
-    /// Mean of η* over the inputs found (Figures 2a–7a).
+    /// Mean of η* over the switched inputs (Figures 2a–7a).
     pub step_mean: f64,
     pub step_std: f64,
-    /// Std of the per-network means of η*, over the networks in which at least one was found.
+    /// Std of the per-network means of η*, over networks with a switched input.
     pub step_std_networks: f64,
     pub step_q05: f64,
     pub step_q50: f64,
     pub step_q95: f64,
-    /// Mean distance ‖η* p‖ = η*·‖∇f(x)‖ over the inputs found.
+    /// Mean distance η*·‖∇f(x)‖ over the switched inputs.
     pub distance_mean: f64,
     pub distance_std: f64,
     /// Mean of ‖∇f(x)‖ over all inputs (Figures 2b–7b).
@@ -36,9 +40,9 @@ pub struct Summary {
     /// Mean of f(x) over all inputs.
     pub value_mean: f64,
     pub value_std: f64,
-    /// Mean number of network evaluations along the line, an input.
+    /// Mean of [`Sample::evaluations`] per input.
     pub evaluations: f64,
-    /// Thread-seconds of all networks together.
+    /// Thread-seconds of all networks.
     pub seconds: f64,
 }
 
@@ -56,6 +60,11 @@ impl Summary {
         Self {
             fraction: mean(samples().map(is_found)),
             fraction_std_networks: std_of_networks(records, |record| mean(record.samples.iter().map(is_found))),
+            fraction_se: standard_error(records, |sample| Some(is_found(sample))),
+            step_se: standard_error(records, |sample| sample.status.is_found().then_some(sample.step)),
+            distance_se: standard_error(records, |sample| sample.status.is_found().then_some(sample.step * sample.gradient_norm)),
+            grad_se: standard_error(records, |sample| Some(sample.gradient_norm)),
+            value_se: standard_error(records, |sample| Some(sample.value)),
             dead: samples().filter(|sample| sample.status == Status::Dead).count() as u64,
             step_mean: steps_found.mean,
             step_std: steps_found.std,
@@ -84,10 +93,19 @@ fn found_steps<'a>(samples: impl Iterator<Item = &'a Sample>) -> impl Iterator<I
     samples.filter(|sample| sample.status.is_found()).map(|sample| sample.step)
 }
 
-/// The std over networks of a per-network mean. Networks without a sample (NaN) do not take part.
+/// Std over networks of a per-network mean, skipping networks whose mean is NaN.
 fn std_of_networks(records: &[UnitRecord], network_mean: impl Fn(&UnitRecord) -> f64) -> f64 {
     let means: Vec<f64> = records.iter().filter(|record| !record.samples.is_empty()).map(network_mean).collect();
     mean_and_std(means.into_iter().filter(|mean| !mean.is_nan())).std
+}
+
+/// The standard error of the pooled mean of `of`, over the samples that have it.
+fn standard_error(records: &[UnitRecord], of: impl Fn(&Sample) -> Option<f64>) -> f64 {
+    let cluster = |record: &UnitRecord| {
+        let values = record.samples.iter().filter_map(&of);
+        values.fold((0, 0.0), |(count, sum), value| (count + 1, sum + value))
+    };
+    clustered_error(records.iter().map(cluster))
 }
 
 #[cfg(test)]
@@ -134,6 +152,10 @@ mod tests {
         assert_close(summary.fraction, 0.5);
         assert_close(summary.fraction_std_networks, (1.0_f64 / 18.0).sqrt()); // of 2/3 and 1/3
         assert_eq!(summary.dead, 1);
+        assert_close(summary.fraction_se, 1.0 / 6.0);
+        assert_close(summary.step_se, 2.0); // residuals 3 − 2·3 and 6 − 3 of 3 steps found: √(18·2) / 3
+        assert_close(summary.grad_se, 1.0);
+        assert_close(summary.value_se, 0.5);
         assert_close(summary.step_mean, 3.0);
         assert_close(summary.step_std, 7.0_f64.sqrt()); // (4 + 1 + 9) / 2
         assert_close(summary.step_std_networks, 4.5 / 2.0_f64.sqrt()); // of 1.5 and 6
@@ -174,7 +196,7 @@ mod tests {
         }
     }
 
-    /// A network in which nothing is found has no mean step, and must not drag the spread of those that have.
+    /// A network without a switched input has no mean step and must not affect the spread.
     #[test]
     fn spread_of_steps_leaves_out_networks_without_any() {
         let found = |step| sample(step, 1.0, 1.0, Status::FoundExact, 1);
@@ -185,7 +207,7 @@ mod tests {
 
     #[test]
     fn agrees_with_statrs_on_an_offset_cloud() {
-        // A large offset shows cancellation, which one-pass formulas suffer from.
+        // A large offset would expose the cancellation of a one-pass formula.
         let noise = |i: usize| ((i * 2_654_435_761) % 1_000_003) as f64 / 1e6;
         let samples: Vec<Sample> =
             (0..5000).map(|i| sample(noise(i), 1e6 + noise(3 * i), -1e6 - noise(7 * i), Status::FoundScan, i as u32)).collect();
@@ -206,7 +228,7 @@ mod tests {
         within(1e-6, summary.grad_std_networks, of_networks(|s| s.gradient_norm));
     }
 
-    /// At least a share q of the values lies at or below the quantile, and it is monotone: true of any definition.
+    /// Against values known by hand and from NumPy.
     #[test]
     fn quantiles_by_counting() {
         let values: Vec<f64> = (0..101).map(f64::from).collect();

@@ -1,16 +1,14 @@
-//! The depth conjecture: the smallest d and k at which 100 % of the inputs switch "appears to grow with L" (the paper, section 4),
-//! estimated.
+//! The depth conjecture: the smallest d and k at which 100 % of the inputs switch "appears to grow with L" (the paper, section 4).
 //!
-//! For each depth L the fraction switched is taken along two lines of the grid: over d at the largest width that all depths have
-//! (infinity counts), and over the finite widths at the largest d. Two sizes are read off a line:
+//! For each depth the fraction switched is taken along two lines of the grid: over d at the largest width common to all depths (infinity
+//! included), and over the finite widths at the largest d. Two sizes are read off each line:
 //!
-//! - *All*: the smallest size at which, and at every larger one of the grid, every input switched. The true one lies above the
-//!   largest size with an input that did not; above how far depends on the sample. With none of n networks failing, the share of
-//!   networks with an input that does not switch is below 1 − 0.05^(1/n) at 95 % (Clopper–Pearson, one-sided, networks as
+//! - *All*: the smallest grid size from which on every input switched. It depends on the sample size. If none of n networks fails, the
+//!   proportion of networks with an input that does not switch is below 1 − 0.05^(1/n) at 95 % (Clopper–Pearson, one-sided, networks as
 //!   clusters).
-//! - *99 %*: where the fraction last rises through [`LEVEL`], interpolated in log size. Its interval is a bootstrap over networks, each cell on its own. It does not depend on the size of the sample, so it is the one that depths
-//!   are compared by: the growth is the factor a layer of the least-squares line of its logarithm against L, with the interval of
-//!   the same resamples. The error of the interpolation is not in it.
+//! - *99 %*: where the fraction last rises through [`LEVEL`], interpolated in log size, with a bootstrap interval over the networks of each
+//!   cell. It does not depend on the sample size, so depths are compared by it: growth per layer is the exponential of the least-squares slope
+//!   of its logarithm against L, with an interval from the same resamples. The interval does not include the interpolation error.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -20,12 +18,12 @@ use crate::stats::bootstrap::{RESAMPLES, generator, interval, resample};
 use crate::stats::slope::common_slope;
 use crate::stats::{Estimate, distinct};
 
-/// The fraction whose crossing is interpolated.
+/// The fraction whose crossing is located.
 pub const LEVEL: f64 = 0.99;
-/// 1 − the confidence of the one-sided bound on failures that were not seen.
+/// 1 − confidence of the one-sided bound on unseen failures.
 const UNSEEN: f64 = 0.05;
 
-/// What a line of the grid goes along.
+/// The axis along which a grid line runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Along {
     /// Over d at the largest common width.
@@ -34,18 +32,17 @@ pub enum Along {
     Width,
 }
 
-/// What one depth says.
+/// The threshold sizes at one depth.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Threshold {
     pub depth: usize,
-    /// The smallest size at which and above which every input switched; `None` if some did not at the largest.
+    /// The smallest size from which on every input switched; `None` if some did not at the largest.
     pub all: Option<usize>,
-    /// The largest size at which some did not; `None` if all did everywhere.
+    /// The largest size at which some input did not switch; `None` if all did everywhere.
     pub failing: Option<usize>,
-    /// Upper bound of the share of networks with an input that does not switch at size `all`.
+    /// Upper bound on the proportion of networks with an input that does not switch at size `all`.
     pub unseen: f64,
-    /// Where the fraction rises through [`LEVEL`]: the smallest size of the grid if it is above it everywhere, ∞ if below at the
-    /// largest.
+    /// Size at which the fraction rises through [`LEVEL`]: the smallest of the grid if above it everywhere, ∞ if below it at the largest.
     pub most: Estimate,
 }
 
@@ -53,23 +50,22 @@ pub struct Threshold {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Switching {
     pub along: Along,
-    /// The width or dim that is held.
+    /// The fixed width or dim.
     pub held: usize,
-    /// The sizes of the line, ascending.
+    /// Sizes along the line, ascending.
     pub sizes: Vec<usize>,
     /// By depth.
     pub thresholds: Vec<Threshold>,
-    /// By what factor [`Threshold::most`] grows with each layer; `None` with fewer than two depths at which it lies within the
-    /// grid.
+    /// Factor by which [`Threshold::most`] grows per layer; `None` unless it lies inside the grid at two depths.
     pub growth: Option<Estimate>,
 }
 
-/// The thresholds over d and over k, where `cells`, which hold the samples of one direction, have at least two depths and three sizes.
+/// The thresholds over d and over k of `cells` (one direction), for each line with at least two depths and three sizes.
 pub fn switching(cells: &[CellResults]) -> Vec<Switching> {
     [Along::Dim, Along::Width].into_iter().filter_map(|along| line(cells, along)).collect()
 }
 
-/// How many inputs of each network switched, of how many.
+/// Number of inputs switched per network, and the number of inputs.
 struct Sample {
     switched: Vec<u32>,
     inputs: u32,
@@ -130,7 +126,7 @@ fn line(cells: &[CellResults], along: Along) -> Option<Switching> {
     Some(thresholds(along, held, &depths, sizes, &samples?))
 }
 
-/// `samples` are by depth, then size.
+/// `samples` is depths × sizes.
 fn thresholds(along: Along, held: usize, depths: &[usize], sizes: Vec<usize>, samples: &[Vec<Sample>]) -> Switching {
     let crossings = |fraction: &mut dyn FnMut(&Sample) -> f64| -> Vec<f64> {
         samples.iter().map(|line| crossing(&sizes, &line.iter().map(&mut *fraction).collect::<Vec<_>>())).collect()
@@ -157,7 +153,7 @@ fn thresholds(along: Along, held: usize, depths: &[usize], sizes: Vec<usize>, sa
     Switching { along, held, sizes, thresholds, growth }
 }
 
-/// Where `fractions` last rise through [`LEVEL`].
+/// The size at which `fractions` last rise through [`LEVEL`], interpolated in log size.
 fn crossing(sizes: &[usize], fractions: &[f64]) -> f64 {
     let Some(below) = fractions.iter().rposition(|&fraction| fraction < LEVEL) else { return sizes[0] as f64 };
     let Some(&above) = fractions.get(below + 1) else { return f64::INFINITY };
@@ -166,7 +162,7 @@ fn crossing(sizes: &[usize], fractions: &[f64]) -> f64 {
     (low + share * (high - low)).exp()
 }
 
-/// The factor a layer of the least-squares line of log crossing against depth, over the depths whose crossing lies within the grid.
+/// Growth factor per layer: least squares of log crossing against depth, over depths whose crossing lies inside the grid.
 fn growth(depths: &[usize], crossings: &[f64], smallest: f64) -> Option<f64> {
     let inside = |crossing: &f64| crossing.is_finite() && *crossing > smallest;
     let points: Vec<(f64, f64)> = depths

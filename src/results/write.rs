@@ -1,4 +1,4 @@
-//! [`Results`] → an HDF5 file in netCDF-4 conventions, put in place whole or not at all.
+//! [`Results`] → an HDF5 file in netCDF-4 conventions, written atomically.
 
 use std::path::Path;
 
@@ -18,23 +18,23 @@ use crate::method;
 use crate::model::{Cell, Direction, INFINITE_WIDTH};
 use crate::record::Sample;
 
-/// Elements of a chunk of the raw arrays: 512 KiB of f64, half of HDF5's default chunk cache.
+/// Elements per chunk of the sample arrays: 512 KiB of f64, half of HDF5's default chunk cache.
 const CHUNK_ELEMENTS: usize = 1 << 16;
-/// Deflate level, 1 to 9, of the raw arrays of whole numbers. Those of f64 are not compressed: their mantissas are random, and a fifth less of
-/// a file is not worth four fifths of the time that the end of a run takes.
+/// Deflate level (1 to 9) of the integer sample arrays. Those of f64 are not compressed: with random mantissas it would save a fifth of the file
+/// and make the end of a run five times as long.
 const DEFLATE_LEVEL: u8 = 4;
 
-/// Writes `results` to `path`.
+/// Writes complete `results` to `path`: to a temporary file in the same directory, synced and then renamed, so `path` is never half-written.
 ///
-/// The file is written aside in the same directory, flushed to disk and then renamed, so that at no moment there is half a file
-/// at `path`. `results` must hold every sample of the experiment.
+/// # Errors
+/// If cells are missing or out of order, or writing fails.
 pub fn write(path: &Path, existing: Existing, results: &Results) -> anyhow::Result<()> {
     let (found, cells) = (results.cells.len(), results.experiment.cells().len());
     ensure!(results.is_complete(), "the results hold {found} of the {cells} cells of the experiment");
     write_partial(path, existing, results)
 }
 
-/// As [`write`], of the cells that `results` holds: some of the experiment, each of them whole.
+/// As [`write`], for `results` that hold only some cells of the experiment, each complete.
 pub fn write_partial(path: &Path, existing: Existing, results: &Results) -> anyhow::Result<()> {
     let places = places(results)?;
     place::write(path, existing, |aside| {
@@ -43,7 +43,7 @@ pub fn write_partial(path: &Path, existing: Existing, results: &Results) -> anyh
     })
 }
 
-/// The index of each cell of `results` among those of the experiment. Checks that they are in order, and whole.
+/// The index of each cell of `results` in the experiment, checking that they are in order and complete.
 fn places(results: &Results) -> anyhow::Result<Vec<usize>> {
     let experiment = &results.experiment;
     let mut cells = experiment.cells().into_iter().enumerate();
@@ -101,7 +101,7 @@ fn write_root_attributes(file: &File, results: &Results) -> anyhow::Result<()> {
     set_number(file, "complete", u8::from(results.is_complete()))
 }
 
-/// One dimension scale an axis that is present, in the order of [`Axis::ALL`].
+/// Writes one dimension scale per present axis, in the order of [`Axis::ALL`].
 fn write_coordinates(file: &File, axes: &Axes) -> anyhow::Result<Vec<(Axis, Dataset)>> {
     let mut scales = Vec::new();
     for axis in axes.present(&Axis::ALL) {
@@ -125,7 +125,7 @@ fn describe(dataset: &Dataset, units: &str, long_name: &str) -> anyhow::Result<(
     set_text(dataset, "long_name", long_name)
 }
 
-/// Makes the array of `variable`, without its data.
+/// Creates the array of `variable`, without data.
 fn create(file: &File, variable: &Variable, axes: &Axes, scales: &[(Axis, Dataset)]) -> anyhow::Result<()> {
     let shape = axes.shape(variable.axes);
     let mut builder = file.new_dataset_builder();
@@ -144,7 +144,7 @@ fn create(file: &File, variable: &Variable, axes: &Axes, scales: &[(Axis, Datase
     let is_widest_layer = variable.path == schema::CELL_WIDTH.path && axes.has_layers();
     describe(&dataset, variable.units, if is_widest_layer { schema::WIDEST_LAYER } else { variable.long_name })?;
     if variable.axes.contains(&Axis::Cell) && !variable.path.starts_with("cell_") && !variable.path.contains('/') {
-        // CF: xarray makes these coordinates of the array.
+        // CF convention: xarray attaches these as coordinates.
         set_text(&dataset, "coordinates", "cell_depth cell_dim cell_width")?;
     }
     if let Some(flags) = schema::flags(variable) {
@@ -156,7 +156,7 @@ fn create(file: &File, variable: &Variable, axes: &Axes, scales: &[(Axis, Datase
     Ok(())
 }
 
-/// Whole inputs, then whole networks, of one cell.
+/// Chunk shape: as many inputs, then networks, of one cell as fit [`CHUNK_ELEMENTS`].
 fn chunk(shape: &[usize]) -> Vec<usize> {
     let inputs = shape[shape.len() - 1].min(CHUNK_ELEMENTS);
     let networks = (CHUNK_ELEMENTS / inputs).clamp(1, shape[1]);
@@ -209,14 +209,14 @@ fn write_cells(file: &File, results: &Results, places: &[usize], axes: &Axes) ->
     write_whole(file, &schema::SEARCH, &codes(|cell| cell.method.search as u8))
 }
 
-/// Writes all of `values` to an array that is not chunked.
+/// Writes a contiguous array.
 fn write_whole<T: H5Type>(file: &File, variable: &Variable, values: &[T]) -> anyhow::Result<()> {
     let dataset = file.dataset(variable.path)?;
     dataset.write_raw(values).with_context(|| variable.path.to_string())?;
     flush(&dataset)
 }
 
-/// Hands the system what HDF5 has buffered of an array, while it is open: closing it would do so too, and lose the error of a full disk.
+/// Flushes HDF5's buffers of an array. Closing would do so too, but lose the error of a full disk.
 pub(crate) fn flush(dataset: &Dataset) -> anyhow::Result<()> {
     dataset.file().and_then(|file| file.flush()).with_context(|| dataset.name())
 }
@@ -229,7 +229,7 @@ fn write_samples(file: &File, results: &Results, places: &[usize]) -> anyhow::Re
     write_field(file, results, places, &schema::EVALUATIONS, 0, |sample| sample.evaluations)
 }
 
-/// One field of all samples, cell by cell, so that no more than a cell of it is in memory twice; `blank` in cells that are not there.
+/// Writes one field of all samples, cell by cell so that only one cell is copied at a time; `blank` for missing cells.
 fn write_field<T: H5Type + Copy>(
     file: &File,
     results: &Results,
@@ -260,7 +260,7 @@ fn write_field<T: H5Type + Copy>(
     flush(&dataset)
 }
 
-/// The number that stands for an infinite width.
+/// Records the value that encodes infinite width.
 fn set_infinite_width(dataset: &Dataset) -> anyhow::Result<()> {
     set_number(dataset, schema::INFINITE_WIDTH_ATTRIBUTE, INFINITE_WIDTH as i64)
 }

@@ -7,20 +7,20 @@ use rand_xoshiro::rand_core::SeedableRng;
 use super::moments::quantile;
 use super::{Estimate, SIDE};
 
-/// Resamples of a sample.
+/// Bootstrap resamples per estimate.
 pub const RESAMPLES: usize = 1000;
 
-/// The generator of the resamples.
+/// The generator of all resampling, with its fixed seed.
 pub fn generator() -> Xoshiro256PlusPlus {
     Xoshiro256PlusPlus::seed_from_u64(0x0e_c0_de)
 }
 
-/// As many members of `sample`, drawn with replacement.
+/// `sample.len()` members of `sample`, drawn with replacement.
 pub fn resample<'s, T>(sample: &'s [T], generator: &mut Xoshiro256PlusPlus) -> impl Iterator<Item = &'s T> {
     (0..sample.len()).map(move |_| &sample[generator.random_range(0..sample.len())])
 }
 
-/// `value` with the percentiles 2.5 and 97.5 of its `draws` over resamples. Draws may be infinite; NaN ends if there are none.
+/// `value` with the 2.5 and 97.5 percentiles of the statistic over resamples, `draws`. Draws may be infinite; without any, the limits are NaN.
 pub fn interval(value: f64, draws: impl Iterator<Item = f64>) -> Estimate {
     let mut draws: Vec<f64> = draws.collect();
     draws.sort_by(f64::total_cmp);
@@ -31,7 +31,7 @@ pub fn interval(value: f64, draws: impl Iterator<Item = f64>) -> Estimate {
 mod tests {
     use super::*;
 
-    /// The mean of 400 numbers 0 or 1: its interval is ±1.96 · 0.5/√400 about.
+    /// The mean of 400 numbers 0 or 1: ±1.96 · 0.5/√400.
     #[test]
     fn the_interval_of_a_mean_is_that_of_its_standard_error() {
         let sample: Vec<f64> = (0..400).map(|i| f64::from(i % 2)).collect();

@@ -4,24 +4,24 @@ use super::bootstrap::{RESAMPLES, generator, interval, resample};
 use super::slope::common_slope;
 use super::{Estimate, SIDE, distinct};
 
-/// A sample at one size, for [`exponent`].
+/// A sample at one size, input of [`exponent`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Point {
-    /// Points of different groups (such as widths) may lie on different lines, which all have the same slope.
+    /// The other size, such as k: each group has an intercept of its own, all share the slope.
     pub group: usize,
     /// The size, such as d.
     pub size: f64,
-    /// The number of each network.
+    /// One value per network.
     pub sample: Vec<f64>,
 }
 
-/// The exponent e in statistic ~ size^e: the common slope of log statistic against log size, by least squares in each group. Its interval
-/// has the percentiles 2.5 and 97.5 of 1000 bootstrap samples of the networks at each point.
+/// The exponent e in statistic ~ size^e: least-squares slope of log statistic against log size, common to all groups. The interval is a
+/// percentile bootstrap over the networks of each point ([`bootstrap`](super::bootstrap)).
 ///
-/// Exponents are of large sizes: points of groups and sizes below 10 are left out.
+/// Points with a group or size below 10 are ignored: the exponent is asymptotic.
 ///
 /// # Errors
-/// Why there is none: no group has two sizes, or a statistic has no logarithm.
+/// The reason, if no group has two sizes or a statistic is not positive and finite.
 pub fn exponent(points: &[Point], statistic: impl Fn(&[f64]) -> f64) -> Result<Estimate, &'static str> {
     if comparable(points).next().is_none() {
         return Err("there are not two sizes to compare at d and k of 10 or more");
@@ -30,7 +30,7 @@ pub fn exponent(points: &[Point], statistic: impl Fn(&[f64]) -> f64) -> Result<E
     slope_with_interval(&points, statistic).ok_or("the number is 0 or infinite at some size, and has no logarithm")
 }
 
-/// The points that tell an exponent: of 10 or more in size and group, with another size in their group.
+/// The points that [`exponent`] uses: size and group at least 10, with another such size in the group.
 pub fn comparable(points: &[Point]) -> impl Iterator<Item = &Point> {
     points.iter().filter(|point| {
         let is_other = |other: &&Point| is_large(other) && other.group == point.group && other.size != point.size;
@@ -52,7 +52,7 @@ fn slope_with_interval(points: &[Point], statistic: impl Fn(&[f64]) -> f64) -> O
     let mut generator = generator();
     let draws = (0..RESAMPLES).filter_map(|_| slope_of(&mut |point| resample(&point.sample, &mut generator).copied().collect()));
     let draws: Vec<f64> = draws.collect();
-    // Those without a slope might lie on either side.
+    // Resamples without a slope could fall in either tail, so they must be fewer than a tail holds.
     let is_known = (RESAMPLES - draws.len()) as f64 <= SIDE * RESAMPLES as f64;
     is_known.then(|| interval(value, draws.into_iter()))
 }
@@ -75,8 +75,8 @@ mod tests {
     use super::*;
     use crate::stats::interval::sample_quantile;
 
-    /// Quantiles at 0.9 of 100 exponential numbers times d^(−1/2) at three d. A bootstrap of so few is not exact: of 200 intervals
-    /// 178 or more are to cover −1/2, four standard errors below 95 %.
+    /// 90 % quantiles of 100 exponential numbers times d^(−1/2) at three d. The bootstrap of so few is approximate: at least 178 of 200
+    /// intervals, four standard errors below 95 %, must cover −1/2.
     #[test]
     fn the_interval_of_an_exponent_covers_it_nearly_as_often_as_it_says() {
         let mut generator = Xoshiro256PlusPlus::seed_from_u64(17);

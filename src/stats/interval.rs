@@ -1,10 +1,10 @@
-//! Confidence intervals at 95 %, without assumptions on laws.
+//! Distribution-free 95 % confidence intervals.
 
 use statrs::distribution::{Beta, Binomial, ContinuousCDF, DiscreteCDF};
 
 use super::{Estimate, SIDE};
 
-/// A probability from `hits` in `trials` (Clopper and Pearson 1934: the coverage is at least 95 %, whatever the probability).
+/// A probability from `hits` in `trials` (Clopper & Pearson 1934: coverage is at least 95 % at every probability).
 pub fn probability(hits: u64, trials: u64) -> Estimate {
     let (x, n) = (hits as f64, trials as f64);
     let low = if hits == 0 { 0.0 } else { beta_quantile(x, n - x + 1.0, SIDE) };
@@ -16,26 +16,26 @@ fn beta_quantile(a: f64, b: f64, probability: f64) -> f64 {
     Beta::new(a, b).expect("both parameters are positive").inverse_cdf(probability)
 }
 
-/// Fewest trials of which none may fail for [`probability`] to show that the failure probability is at most `gamma`.
+/// Fewest trials, without a failure, for which [`probability`] shows a failure probability of at most `gamma`.
 pub fn trials_to_show(gamma: f64) -> u64 {
     (SIDE.ln() / (-gamma).ln_1p()).ceil() as u64
 }
 
-/// The quantile at `level` of the law of which `sample` is drawn: the order statistic ⌈n·level⌉, and two others around it whose ranks are
-/// quantiles of the binomial law (David and Nagaraja, Order Statistics, section 7.1). An end that would need more networks is infinite.
+/// The population quantile at `level`: order statistic ⌈n·level⌉, with a confidence interval between order statistics whose ranks are binomial
+/// quantiles (David & Nagaraja, Order Statistics, section 7.1). A limit is infinite if the sample is too small for it.
 pub fn quantile(sample: &[f64], level: f64) -> Estimate {
     let mut sorted = sample.to_vec();
     sorted.sort_by(f64::total_cmp);
     let n = sorted.len();
     let below = Binomial::new(level, n as u64).expect("a level is a probability");
-    // P(X_(r) ≤ q) = P(Bin ≥ r): the largest rank that is below the quantile but for SIDE, and the smallest that is above it.
+    // P(X_(r) ≤ q) = P(Bin(n, level) ≥ r): the largest rank with P(X_(r) > q) ≤ SIDE and the smallest with P(X_(r) < q) ≤ SIDE.
     let low = last_rank(n, |rank| below.cdf(rank as u64 - 1) <= SIDE);
     let high = Some(last_rank(n, |rank| below.sf(rank as u64 - 1) > SIDE).unwrap_or(0) + 1).filter(|&rank| rank <= n);
     let at = |rank: usize| sorted[rank - 1];
     Estimate { value: at(rank_of(level, n)), low: low.map_or(f64::NEG_INFINITY, at), high: high.map_or(f64::INFINITY, at) }
 }
 
-/// The last rank from 1 to `n` of those that `is_so`, by bisection: so are all before it.
+/// The last rank in 1..=n with `is_so`, which holds for all ranks before it, by bisection.
 fn last_rank(n: usize, is_so: impl Fn(usize) -> bool) -> Option<usize> {
     let (mut so, mut not) = (0, n + 1);
     while not - so > 1 {
@@ -48,14 +48,14 @@ fn last_rank(n: usize, is_so: impl Fn(usize) -> bool) -> Option<usize> {
     (so > 0).then_some(so)
 }
 
-/// The value of [`quantile`] alone, for the many samples of a bootstrap.
+/// The value of [`quantile`] without its interval, in O(n): for bootstraps.
 pub fn sample_quantile(sample: &[f64], level: f64) -> f64 {
     let mut sample = sample.to_vec();
     let rank = rank_of(level, sample.len());
     *sample.select_nth_unstable_by(rank - 1, f64::total_cmp).1
 }
 
-/// The rank from 1 of the order statistic ⌈n·level⌉.
+/// ⌈n·level⌉, in 1..=n.
 fn rank_of(level: f64, n: usize) -> usize {
     ((n as f64 * level - 1e-9).ceil() as usize).clamp(1, n)
 }
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_interval_of_a_quantile_covers_it_as_often_as_it_says() {
-        // Uniform numbers, n = 60, level 0.9: the true quantile is 0.9. Of 4000 intervals 5 % or fewer miss; 6.1 % is 3 standard errors more.
+        // Uniform numbers, n = 60, level 0.9: the true quantile is 0.9. At most 5 % of 4000 intervals miss; 6.1 % is 3 standard errors more.
         let mut generator = Xoshiro256PlusPlus::seed_from_u64(7);
         let mut uniform = || generator.next_u64() as f64 / 2_f64.powi(64);
         let missed = (0..4000).filter(|_| {
@@ -113,7 +113,7 @@ mod tests {
         assert!(missed.count() < 244);
     }
 
-    /// The probability that the interval of Clopper and Pearson covers p, summed over all counts: at least 95 %, and not much more where n is large.
+    /// Exact coverage of the Clopper–Pearson interval, summed over all counts: at least 95 %, and not much more at large n.
     #[test]
     fn the_interval_of_a_probability_covers_it_as_often_as_it_says() {
         for (n, most) in [(1, 1.0), (20, 0.995), (300, 0.97)] {
@@ -128,7 +128,7 @@ mod tests {
         }
     }
 
-    /// Tails of many networks are found without walking through the ranks, and are those of the walk.
+    /// Bisection finds the same ranks as a linear search.
     #[test]
     fn ranks_are_those_of_a_walk() {
         for n in [1, 2, 10, 117, 400] {

@@ -1,4 +1,4 @@
-//! Statistics: means and spreads, intervals, bootstrap and slopes. One of each, with its source.
+//! Statistics: moments and standard errors, confidence intervals, bootstrap, slopes and exponents, each with its source.
 
 pub mod bootstrap;
 pub mod exponent;
@@ -6,13 +6,13 @@ pub mod interval;
 pub mod moments;
 pub mod slope;
 
-/// A number and its 95 % interval, whose ends may be infinite.
+/// An estimate with its 95 % confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
     pub value: f64,
-    /// −∞ where the sample is too small for a lower end.
+    /// −∞ if the sample is too small for a lower limit.
     pub low: f64,
-    /// ∞ where it is too small for an upper end.
+    /// ∞ if the sample is too small for an upper limit.
     pub high: f64,
 }
 
@@ -20,7 +20,7 @@ impl Estimate {
     pub const NONE: Estimate = Estimate { value: f64::NAN, low: f64::NAN, high: f64::NAN };
 }
 
-/// The values, ascending, each once.
+/// The distinct values, ascending.
 pub fn distinct<T: Ord>(values: impl IntoIterator<Item = T>) -> Vec<T> {
     let mut values: Vec<T> = values.into_iter().collect();
     values.sort_unstable();
@@ -28,5 +28,5 @@ pub fn distinct<T: Ord>(values: impl IntoIterator<Item = T>) -> Vec<T> {
     values
 }
 
-/// The 95 % confidence of intervals leaves this probability on either side.
+/// Probability in each tail outside a two-sided 95 % interval.
 pub const SIDE: f64 = 0.025;

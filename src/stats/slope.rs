@@ -1,7 +1,7 @@
-//! Slopes of straight lines, by least squares.
+//! Least-squares slopes.
 
-/// The common slope of lines through several groups of points (x, y), each group with an intercept of its own; `None` where no group has two
-/// different x.
+/// The common least-squares slope of groups of points (x, y), each with its own intercept: Σ (x − x̄)(y − ȳ) / Σ (x − x̄)², means within groups.
+/// `None` if no group has two different x.
 pub fn common_slope(groups: &[Vec<(f64, f64)>]) -> Option<f64> {
     let (mut xy, mut xx) = (0.0, 0.0);
     for points in groups {

@@ -1,11 +1,11 @@
 //! Every kernel at every level against a scalar twin written here from its definition, and all levels against each other to the bit.
 
+use advstep_hpc::kernels::gaussian::{LANES, Lanes};
 use advstep_hpc::kernels::gemm;
 use advstep_hpc::kernels::line::{self, Bin, Breakpoint, Row, Window};
 use advstep_hpc::kernels::masks::Masks;
-use advstep_hpc::kernels::normal::{LANES, Lanes};
 use advstep_hpc::kernels::piece::{self, Piece, padded};
-use advstep_hpc::kernels::{Level, Real, at_level, relu};
+use advstep_hpc::kernels::{Real, SimdLevel, at_level, relu};
 use advstep_hpc::measure;
 use advstep_hpc::model::SearchName;
 use advstep_hpc::model::{Cell, Readout};
@@ -39,8 +39,8 @@ fn numbers<T: Real>(seed: u64, len: usize) -> Vec<T> {
     normals.into_iter().map(T::of_f32).collect()
 }
 
-fn levels() -> impl Iterator<Item = Level> {
-    Level::ALL.into_iter().filter(|level| level.is_available())
+fn levels() -> impl Iterator<Item = SimdLevel> {
+    SimdLevel::ALL.into_iter().filter(|level| level.is_available())
 }
 
 /// Bits of numbers, so that −0 and 0 differ.
@@ -65,7 +65,7 @@ fn fills_agree_to_the_bit() {
             lanes.fill(0.7, second);
             bits(&out)
         };
-        agree("a fill", len, &at_level(Level::Portable, made), made);
+        agree("a fill", len, &at_level(SimdLevel::Portable, made), made);
     }
 }
 
@@ -73,10 +73,10 @@ fn fills_agree_to_the_bit() {
 fn product_by_definition(a: ArrayView2<f32>, b: ArrayView2<f32>, start: Option<&Array2<f32>>) -> Array2<f32> {
     Array2::from_shape_fn((a.nrows(), b.ncols()), |(i, j)| {
         let stretch = |first: usize| {
-            let ks = first..a.ncols().min(first + gemm::STRETCH);
+            let ks = first..a.ncols().min(first + gemm::KC);
             ks.fold(0.0_f32, |sum, k| a[[i, k]].mul_add(b[[k, j]], sum))
         };
-        let sums = (0..a.ncols()).step_by(gemm::STRETCH).map(stretch);
+        let sums = (0..a.ncols()).step_by(gemm::KC).map(stretch);
         start.map(|start| start[[i, j]]).into_iter().chain(sums).reduce(|sum, more| sum + more).unwrap_or(0.0)
     })
 }
@@ -114,7 +114,7 @@ fn products_are_their_definition_at_every_level_in_every_layout() {
                     let mut out = matrix(6, n, m + 3);
                     out.slice_mut(s![.., ..m]).assign(&before);
                     let rest = out.slice(s![.., m..]).to_owned();
-                    gemm::product(a, b, keep, out.slice_mut(s![.., ..m]));
+                    gemm::matmul(a, b, keep, out.slice_mut(s![.., ..m]));
                     assert_eq!(out.slice(s![.., m..]), rest, "what is beside the result");
                     bits(out.slice(s![.., ..m]).as_standard_layout().as_slice().unwrap())
                 });
@@ -146,7 +146,7 @@ fn relu_kernels<T: Real>() {
             relu::relu_on_line(&z, &u, t, &mut out);
             bits(&out)
         });
-        let sum = at_level(Level::Portable, || relu::readout(&a, &z));
+        let sum = at_level(SimdLevel::Portable, || relu::readout(&a, &z));
         let terms = || a.iter().zip(&z).map(|(a, &z)| a.to_f64() * psi(z).to_f64());
         assert!((sum - terms().sum::<f64>()).abs() <= 1e-13 * terms().map(f64::abs).sum::<f64>());
         agree("readout", len, &sum.to_bits(), || relu::readout(&a, &z).to_bits());
@@ -245,7 +245,7 @@ fn check_line_kernels<T: Real>(row: Row<T>, stretches: &[(f64, f64)]) {
                 let (value, slope) = line::value_slope_and_breakpoints(row, end, found);
                 (value.to_bits(), slope.to_bits())
             };
-            let both = at_level(Level::Portable, || sums(&mut Vec::new()));
+            let both = at_level(SimdLevel::Portable, || sums(&mut Vec::new()));
             let on = || row.z.iter().zip(row.u).zip(row.a).filter(|((z, _), _)| **z > T::zero());
             let value: f64 = on().map(|((z, _), a)| row.sign * a.to_f64() * z.to_f64()).sum();
             let slope: f64 = on().map(|((_, u), a)| row.sign * a.to_f64() * u.to_f64()).sum();
@@ -404,7 +404,7 @@ fn value_and_slope_of_a_piece_are_their_sums_at_every_level() {
         let mut readout = numbers::<f64>(28, len);
         readout.resize(padded(len), 0.0);
         let piece = Piece { alpha: &alpha, beta: &beta, mask: &mask };
-        let both = at_level(Level::Portable, || piece::value_and_slope(&readout, piece));
+        let both = at_level(SimdLevel::Portable, || piece::value_and_slope(&readout, piece));
         let on = || (0..len).filter(|&neuron| mask[neuron] == 1.0);
         let value: f64 = on().map(|neuron| readout[neuron] * alpha[neuron]).sum();
         let slope: f64 = on().map(|neuron| readout[neuron] * beta[neuron]).sum();
@@ -425,7 +425,7 @@ fn whole_networks_agree_to_the_bit_at_every_level() {
             let samples = measure::samples(&mut Dense::<f32>::new(streams, cell, 30, keep), search, 20.0).unwrap();
             samples.iter().map(|sample| format!("{sample:?}")).collect::<Vec<_>>()
         };
-        agree(&format!("{cell}"), width, &at_level(Level::Portable, measured), measured);
+        agree(&format!("{cell}"), width, &at_level(SimdLevel::Portable, measured), measured);
     }
 }
 

@@ -27,6 +27,11 @@ fn summary(Cell { depth, dim, width, .. }: Cell) -> Summary {
     Summary {
         fraction,
         fraction_std_networks: (fraction * (1.0 - fraction)).sqrt() * 0.6,
+        fraction_se: f64::NAN,
+        step_se: f64::NAN,
+        distance_se: f64::NAN,
+        grad_se: f64::NAN,
+        value_se: f64::NAN,
         dead: 0,
         step_mean,
         step_std: 0.75 * step_mean,

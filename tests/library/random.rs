@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use advstep_hpc::experiment::presets::Preset;
-use advstep_hpc::kernels::normal::{LANES, STEP};
+use advstep_hpc::kernels::gaussian::{LANES, STEP};
 use advstep_hpc::model::{Cell, Readout};
 use advstep_hpc::random::stream::{NetworkKey, Role};
 use advstep_hpc::random::{BLOCK_ROWS, NetworkStreams, blocks};

@@ -1,16 +1,17 @@
-//! Products of f32 matrices of which one is thin: inputs or points of lines by a layer, vectors by a basis.
+//! sgemm for one thin operand: inputs or line points × layer weights, vectors × basis.
 //!
-//! Each entry of a product is a sum over k, taken in order by fused multiply-adds in stretches of [`STRETCH`] terms; the sums of the
-//! stretches are added in order. So an entry depends on its row and its column alone, not on the shape of the product nor on the level, and
-//! is the same on every machine.
+//! Each entry is a sum over k in order, by FMA in blocks of [`KC`] terms whose sums are added in order. So its bits depend on its row and
+//! column only, not on the shape, the SIMD level or the machine.
 //!
-//! Blocking: one operand gives *scalars*, rows that are read where they are; the other gives *lanes*, which are packed as vectors, panel after
-//! panel of a tile's lanes, a block at a time, which stays in the second cache. A tile of rows × lanes is summed in registers (12 × 32 with
-//! AVX-512, 4 × 16 with AVX2). Of two matrices that are multiplied row by row the one is packed that leaves less of the tiles unused. If the
-//! rows of scalars stay in the second cache too, blocks are small, and the next one is asked for while the last one is multiplied. 2 flops a
-//! k and entry, 4 bytes an entry of the large operand, a layer's weights, which are read once.
-//! Rates in GF/s at the levels AVX2 and AVX-512, and in brackets what OpenBLAS's kernels for the same instructions reach beside them: the
-//! pre-activations of 256 neurons at 100 inputs, d = 500, 111 and 229 (113, 200); their masked gradient 107 and 211 (114, 216).
+//! Loops, outermost first: KC = 512 terms; a block of packed B columns; MR rows of A; NR columns; the microkernel over k, an MR × NR tile in
+//! registers (12 × 32 with AVX-512, 4 × 16 with AVX2). A is read in place and broadcast (*scalars*); B is packed into micro-panels of NR
+//! *lanes*. L1 holds MR rows of A (24 KiB with AVX-512) while the micro-panels stream from L2. The B block takes 512 KiB of L2, or 128 KiB if a KC
+//! block of all of A fits in L2 as well; then the next B block is prefetched during the current one. In A·Bᵀ either operand can be packed:
+//! the one that wastes fewer tile entries is.
+//!
+//! 2 flops per k and entry; the large operand, a layer's weights, is read once from DRAM (4 B per weight). AVX2 / AVX-512 on 256 neurons × 100
+//! inputs, d = 500 (OpenBLAS kernels of the same level in brackets): pre-activations 111 / 229 GF/s (113 / 200), masked gradient
+//! 107 / 211 GF/s (114 / 216).
 
 mod vector;
 
@@ -20,30 +21,33 @@ use std::ops::Range;
 use ndarray::{ArrayView2, ArrayViewMut2, CowArray};
 
 use self::vector::{GROUP, Vector};
-use super::Level;
+use super::SimdLevel;
 
-/// Terms that are summed in one go.
-pub const STRETCH: usize = 512;
-/// Most numbers of a stretch of rows that stay in the second cache …
-const FEW: usize = 64 * 1024;
-/// … most numbers that are then packed at a time …
-const PACKED_FOR_FEW: usize = 32 * 1024;
-/// … and for more rows.
-const PACKED: usize = 128 * 1024;
-/// Numbers of a cache line.
-const LINE: usize = 16;
-/// Lines that are asked for at a time.
-const AHEAD: usize = 8;
-/// Most rows of a tile, and most lanes, at any level.
-const MOST_ROWS: usize = 12;
-const MOST_LANES: usize = 32;
+/// k block: terms summed in registers.
+pub const KC: usize = 512;
+/// Largest KC block of A (floats) that stays in L2 beside a small B block.
+const A_IN_L2: usize = 64 * 1024;
+/// Size of a packed B block (floats) if A stays in L2.
+const SMALL_B_BLOCK: usize = 32 * 1024;
+/// Size of a packed B block (floats) otherwise.
+const B_BLOCK: usize = 128 * 1024;
+/// Floats per cache line.
+const LINE_FLOATS: usize = 16;
+/// Cache lines prefetched per 16 k of a tile.
+const PREFETCHED_LINES: usize = 8;
+/// Largest MR and NR of any level.
+const MR_MAX: usize = 12;
+const NR_MAX: usize = 32;
 
-/// `out` = `a`·`b`, added to what is there if `keep`; `a` n × q, `b` q × m, `out` n × m with rows that are contiguous. An operand that has
-/// neither contiguous rows nor, if it is `b`, columns is copied first.
-pub fn product(a: ArrayView2<f32>, b: ArrayView2<f32>, keep: bool, mut out: ArrayViewMut2<f32>) {
+/// `out` = `a`·`b`, or `out` += `a`·`b` if `accumulate`; `a` is n × q, `b` q × m, `out` n × m with contiguous rows. An operand without
+/// contiguous rows (for `b`: or columns) is copied first.
+///
+/// # Panics
+/// If shapes do not match or rows of `out` are not contiguous.
+pub fn matmul(a: ArrayView2<f32>, b: ArrayView2<f32>, accumulate: bool, mut out: ArrayViewMut2<f32>) {
     let ((n, q), m) = (a.dim(), b.ncols());
-    assert!(b.nrows() == q && out.dim() == (n, m), "shapes of a product");
-    if q == 0 && !keep {
+    assert!(b.nrows() == q && out.dim() == (n, m), "shapes of a matmul");
+    if q == 0 && !accumulate {
         out.fill(0.0);
     }
     if n == 0 || m == 0 || q == 0 {
@@ -58,38 +62,37 @@ pub fn product(a: ArrayView2<f32>, b: ArrayView2<f32>, keep: bool, mut out: Arra
     let out_stride = row_stride(out.view()).expect("rows of a result are contiguous");
     let out_start = out.as_mut_ptr();
     let out = |transposed| Out { start: out_start, stride: out_stride, transposed };
-    let task = match (row_stride(b.view()), row_stride(b.t())) {
+    let gemm = match (row_stride(b.view()), row_stride(b.t())) {
         (Some(stride), _) => {
             let lanes = Lanes { start: b.as_ptr(), count: m, stride, are_adjacent: true };
-            Task { scalars: of_a, lanes, depth: q, keep, out: out(false) }
+            Gemm { scalars: of_a, lanes, depth: q, accumulate, out: out(false) }
         }
         (None, stride) => {
             let of_b = Rows { start: b.as_ptr(), count: m, stride: stride.expect("columns are contiguous") };
             let is_transposed = cost(m, n) < cost(n, m);
             let (scalars, packed, transposed) = if is_transposed { (of_b, of_a, true) } else { (of_a, of_b, false) };
             let Rows { start, count, stride } = packed;
-            Task { scalars, lanes: Lanes { start, count, stride, are_adjacent: false }, depth: q, keep, out: out(transposed) }
+            Gemm { scalars, lanes: Lanes { start, count, stride, are_adjacent: false }, depth: q, accumulate, out: out(transposed) }
         }
     };
     PANELS.with_borrow_mut(|panels| match super::level() {
         // SAFETY: the level is available, and the views have these extents.
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => unsafe { avx512(task, panels) },
+        SimdLevel::Avx512 => unsafe { avx512(gemm, panels) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => unsafe { avx2(task, panels) },
-        // SAFETY: as above, without instructions of its own.
-        _ => unsafe { multiply::<[f32; 8]>(task, panels) },
+        SimdLevel::Avx2 => unsafe { avx2(gemm, panels) },
+        // SAFETY: as above; the fallback needs no instructions.
+        _ => unsafe { multiply::<[f32; 8]>(gemm, panels) },
     });
 }
 
-/// What a product costs if so many rows give scalars and so many are packed, in multiply-adds of a vector of 16 lanes a k: to pack three
-/// numbers takes as long as one.
+/// Cost of broadcasting `scalars` rows and packing `packed` rows, in 16-lane FMAs per k. Packing three elements costs about one FMA.
 fn cost(scalars: usize, packed: usize) -> usize {
     scalars.next_multiple_of(GROUP) * packed.div_ceil(16) + packed / 3
 }
 
-/// How far rows are apart, if the numbers of a row follow one another.
+/// Leading dimension, if rows are contiguous.
 fn row_stride(matrix: ArrayView2<f32>) -> Option<usize> {
     let [between_rows, within] = [matrix.strides()[0], matrix.strides()[1]];
     match matrix.dim() {
@@ -101,19 +104,19 @@ fn row_stride(matrix: ArrayView2<f32>) -> Option<usize> {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,fma")]
-unsafe fn avx512(task: Task, panels: &mut Vec<Line>) {
+unsafe fn avx512(gemm: Gemm, panels: &mut Vec<CacheLine>) {
     // SAFETY: the features are enabled here; the extents are the caller's.
-    unsafe { multiply::<std::arch::x86_64::__m512>(task, panels) }
+    unsafe { multiply::<std::arch::x86_64::__m512>(gemm, panels) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn avx2(task: Task, panels: &mut Vec<Line>) {
+unsafe fn avx2(gemm: Gemm, panels: &mut Vec<CacheLine>) {
     // SAFETY: as above.
-    unsafe { multiply::<std::arch::x86_64::__m256>(task, panels) }
+    unsafe { multiply::<std::arch::x86_64::__m256>(gemm, panels) }
 }
 
-/// Rows of numbers that follow one another along k.
+/// Rows, contiguous along k.
 #[derive(Clone, Copy)]
 struct Rows {
     start: *const f32,
@@ -121,22 +124,22 @@ struct Rows {
     stride: usize,
 }
 
-/// The operand that is packed.
+/// The packed operand.
 #[derive(Clone, Copy)]
 struct Lanes {
     start: *const f32,
     count: usize,
-    /// From one k to the next if lanes are adjacent, else from one lane to the next.
+    /// Distance from one k to the next if lanes are adjacent, else from one lane to the next.
     stride: usize,
     are_adjacent: bool,
 }
 
-/// Where the sums of rows and lanes go.
+/// Destination of the tiles.
 #[derive(Clone, Copy)]
 struct Out {
     start: *mut f32,
     stride: usize,
-    /// Whether its rows are lanes, not rows of scalars.
+    /// Whether its rows are the lanes.
     transposed: bool,
 }
 
@@ -148,65 +151,64 @@ impl Out {
     }
 }
 
-/// A product.
+/// One matmul.
 #[derive(Clone, Copy)]
-struct Task {
+struct Gemm {
     scalars: Rows,
     lanes: Lanes,
-    /// Number of k.
+    /// Length of the sums over k.
     depth: usize,
-    /// Whether it is added to what is there.
-    keep: bool,
+    accumulate: bool,
     out: Out,
 }
 
 /// A cache line.
 #[repr(align(64))]
 #[derive(Clone, Copy)]
-struct Line {
-    _numbers: [f32; LINE],
+struct CacheLine {
+    _numbers: [f32; LINE_FLOATS],
 }
 
 thread_local! {
-    /// Copies of rows, then packed lanes.
-    static PANELS: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
+    /// Packing workspace of this thread: copied rows, then the packed block.
+    static PANELS: RefCell<Vec<CacheLine>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Carries out `task`.
+/// Runs the blocked loops of `gemm`.
 ///
 /// # Safety
-/// The processor must have the instructions of `V`, and the operands their extent.
+/// The CPU must have the instructions of `V`, and the operands the stated extents.
 #[inline(always)]
-unsafe fn multiply<V: Vector>(task: Task, panels: &mut Vec<Line>) {
-    let Task { scalars, lanes, depth, out, .. } = task;
+unsafe fn multiply<V: Vector>(gemm: Gemm, panels: &mut Vec<CacheLine>) {
+    let Gemm { scalars, lanes, depth, out, .. } = gemm;
     let (tile_rows, tile_lanes) = (V::TILE.0, V::TILE.1 * V::LANES);
-    let are_few = scalars.count * depth.min(STRETCH) <= FEW;
-    let most_numbers = if are_few { PACKED_FOR_FEW } else { PACKED };
-    let block_lanes = (most_numbers / depth.min(STRETCH) / tile_lanes).max(1) * tile_lanes;
-    // Few rows do not repay the packing of lanes that can be loaded where they are: all but the last ones.
+    let are_few = scalars.count * depth.min(KC) <= A_IN_L2;
+    let most_numbers = if are_few { SMALL_B_BLOCK } else { B_BLOCK };
+    let block_lanes = (most_numbers / depth.min(KC) / tile_lanes).max(1) * tile_lanes;
+    // With at most MR rows packing does not pay: adjacent lanes are loaded in place, except for the incomplete last tile.
     let packs = !lanes.are_adjacent || scalars.count > tile_rows;
     let most_packed = if packs { block_lanes.min(lanes.count.next_multiple_of(tile_lanes)) } else { tile_lanes };
-    let lines = (GROUP * STRETCH + most_packed * depth.min(STRETCH)).div_ceil(LINE);
-    panels.resize(lines.max(panels.len()), Line { _numbers: [0.0; LINE] });
+    let lines = (GROUP * KC + most_packed * depth.min(KC)).div_ceil(LINE_FLOATS);
+    panels.resize(lines.max(panels.len()), CacheLine { _numbers: [0.0; LINE_FLOATS] });
     let copies = panels.as_mut_ptr().cast::<f32>();
-    let packed = unsafe { copies.add(GROUP * STRETCH) };
+    let packed = unsafe { copies.add(GROUP * KC) };
 
-    for first_k in (0..depth).step_by(STRETCH) {
-        let ks = first_k..depth.min(first_k + STRETCH);
-        let keep = task.keep || first_k > 0;
+    for first_k in (0..depth).step_by(KC) {
+        let ks = first_k..depth.min(first_k + KC);
+        let accumulate = gemm.accumulate || first_k > 0;
         for first_lane in (0..lanes.count).step_by(block_lanes) {
             let block = first_lane..lanes.count.min(first_lane + block_lanes);
             let in_place = if packs { first_lane } else { first_lane + block.len() / tile_lanes * tile_lanes };
             unsafe { pack::<V>(lanes, ks.clone(), in_place..block.end, packed) };
-            let mut ahead = match (are_few && packs, block.end < lanes.count) {
-                (false, _) => Ahead::of(lanes, 0..0, 0..0),
-                (true, true) => Ahead::of(lanes, ks.clone(), block.end..lanes.count.min(block.end + block_lanes)),
-                (true, false) => Ahead::of(lanes, ks.end..depth.min(ks.end + STRETCH), 0..lanes.count.min(block_lanes)),
+            let mut prefetcher = match (are_few && packs, block.end < lanes.count) {
+                (false, _) => Prefetcher::of(lanes, 0..0, 0..0),
+                (true, true) => Prefetcher::of(lanes, ks.clone(), block.end..lanes.count.min(block.end + block_lanes)),
+                (true, false) => Prefetcher::of(lanes, ks.end..depth.min(ks.end + KC), 0..lanes.count.min(block_lanes)),
             };
             let mut row = 0;
             while row < scalars.count {
                 let left = scalars.count - row;
-                // Whole groups of rows, of at most three; fewer rows than one group are copied to a place for a whole one.
+                // Whole groups of 4 rows, up to MR; fewer than 4 rows are copied into a buffer of 4.
                 let rows = (left.min(tile_rows) / GROUP * GROUP).max(GROUP);
                 let mut a =
                     Rows { start: unsafe { scalars.start.add(row * scalars.stride + first_k) }, count: rows.min(left), ..scalars };
@@ -227,16 +229,16 @@ unsafe fn multiply<V: Vector>(task: Task, panels: &mut Vec<Line>) {
                             match (rows, vectors) {
                                 $(($rows, $vectors) => unsafe {
                                     let sums = match is_in_place {
-                                        true => tile::<V, $rows, $vectors, true>(ks.len(), a, b, &mut ahead),
-                                        false => tile::<V, $rows, $vectors, false>(ks.len(), a, b, &mut ahead),
+                                        true => microkernel::<V, $rows, $vectors, true>(ks.len(), a, b, &mut prefetcher),
+                                        false => microkernel::<V, $rows, $vectors, false>(ks.len(), a, b, &mut prefetcher),
                                     };
-                                    write(sums, valid, to, keep)
+                                    write(sums, valid, to, accumulate)
                                 },)*
                                 _ => unreachable!("tiles have 4, 8 or 12 rows of 1 or 2 vectors"),
                             }
                         };
                     }
-                    if tile_rows == MOST_ROWS {
+                    if tile_rows == MR_MAX {
                         tile_of!(12 by 2, 12 by 1, 8 by 2, 8 by 1, 4 by 2, 4 by 1)
                     } else {
                         tile_of!(4 by 2, 4 by 1)
@@ -248,17 +250,16 @@ unsafe fn multiply<V: Vector>(task: Task, panels: &mut Vec<Line>) {
     }
 }
 
-/// Copies rows of `length` numbers to `to`.
+/// Copies rows of `length` floats to `to`.
 #[inline(always)]
 unsafe fn copy(rows: Rows, length: usize, to: *mut f32) -> Rows {
     for row in 0..rows.count {
-        unsafe { std::ptr::copy_nonoverlapping(rows.start.add(row * rows.stride), to.add(row * STRETCH), length) };
+        unsafe { std::ptr::copy_nonoverlapping(rows.start.add(row * rows.stride), to.add(row * KC), length) };
     }
-    Rows { start: to, stride: STRETCH, ..rows }
+    Rows { start: to, stride: KC, ..rows }
 }
 
-/// Packs these k and lanes: panel after panel of the lanes of a tile, in each k after k. The last panel may have fewer vectors, and lanes
-/// whose sums nobody reads.
+/// Packs a block into micro-panels of NR lanes, k-major. The last one may have fewer vectors; its excess lanes are padding.
 #[inline(always)]
 unsafe fn pack<V: Vector>(lanes: Lanes, ks: Range<usize>, block: Range<usize>, to: *mut f32) {
     let tile_lanes = V::TILE.1 * V::LANES;
@@ -280,7 +281,7 @@ unsafe fn pack<V: Vector>(lanes: Lanes, ks: Range<usize>, block: Range<usize>, t
     }
 }
 
-/// Copies `count` lanes of each of `length` k.
+/// Copies `count` adjacent lanes of each of `length` k.
 #[inline(always)]
 unsafe fn pack_adjacent<V: Vector>(from: *const f32, stride: usize, length: usize, count: usize, to: *mut f32, width: usize) {
     for k in 0..length {
@@ -297,12 +298,12 @@ unsafe fn pack_adjacent<V: Vector>(from: *const f32, stride: usize, length: usiz
     }
 }
 
-/// Transposes `count` rows of `length` k. The lanes beyond them are the last row again.
+/// Packs `count` rows of `length` k by transposing them. Excess lanes repeat the last row.
 #[inline(always)]
 unsafe fn pack_rows<V: Vector>(from: *const f32, stride: usize, length: usize, count: usize, to: *mut f32, width: usize) {
     let whole = length / V::LANES * V::LANES;
     for lane in (0..width).step_by(V::LANES) {
-        let mut rows = [from; MOST_LANES];
+        let mut rows = [from; NR_MAX];
         for (row, start) in rows[..V::LANES].iter_mut().enumerate() {
             *start = unsafe { from.add((lane + row).min(count - 1) * stride) };
         }
@@ -329,24 +330,24 @@ unsafe fn pack_rows<V: Vector>(from: *const f32, stride: usize, length: usize, c
     }
 }
 
-/// Lanes of a tile, k after k.
+/// A micro-panel of NR lanes, k-major.
 #[derive(Clone, Copy)]
 struct Panel {
     start: *const f32,
     stride: usize,
 }
 
-/// Numbers that the next block is packed from.
-struct Ahead {
+/// Prefetches the source of the next block, a few lines per call.
+struct Prefetcher {
     start: *const f32,
     stride: usize,
     rows: usize,
     columns: usize,
-    /// The first column of the first row that has not been asked for.
+    /// Columns of the first row prefetched so far.
     column: usize,
 }
 
-impl Ahead {
+impl Prefetcher {
     fn of(lanes: Lanes, ks: Range<usize>, block: Range<usize>) -> Self {
         let (rows, columns) = if lanes.are_adjacent { (ks, block) } else { (block, ks) };
         let start = lanes.start.wrapping_add(rows.start * lanes.stride + columns.start);
@@ -354,36 +355,36 @@ impl Ahead {
         Self { start, stride: lanes.stride, rows: if is_empty { 0 } else { rows.len() }, columns: columns.len(), column: 0 }
     }
 
-    /// Asks for the next [`AHEAD`] lines.
+    /// Prefetches the next [`PREFETCHED_LINES`] lines.
     #[inline(always)]
-    unsafe fn ask<V: Vector>(&mut self) {
+    unsafe fn next<V: Vector>(&mut self) {
         if self.rows == 0 {
             return;
         }
-        for line in 0..AHEAD {
-            unsafe { V::prefetch(self.start.wrapping_add(self.column + line * LINE)) };
+        for line in 0..PREFETCHED_LINES {
+            unsafe { V::prefetch(self.start.wrapping_add(self.column + line * LINE_FLOATS)) };
         }
-        self.column += AHEAD * LINE;
+        self.column += PREFETCHED_LINES * LINE_FLOATS;
         if self.column >= self.columns {
             (self.start, self.rows, self.column) = (self.start.wrapping_add(self.stride), self.rows - 1, 0);
         }
     }
 }
 
-/// The sums of a tile over `length` k, while numbers `ahead` are asked for. If `IN_PLACE`, so is what follows the vectors of `b`: the next
-/// tile needs it.
+/// Microkernel: ROWS × VECTORS sums over `length` k, prefetching the next block meanwhile. `IN_PLACE` also prefetches what follows the
+/// vectors of `b`, for the next tile.
 #[inline(always)]
-unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize, const IN_PLACE: bool>(
+unsafe fn microkernel<V: Vector, const ROWS: usize, const VECTORS: usize, const IN_PLACE: bool>(
     length: usize,
     a: Rows,
     b: Panel,
-    ahead: &mut Ahead,
+    prefetcher: &mut Prefetcher,
 ) -> [[V; VECTORS]; ROWS] {
     unsafe {
         let mut sums = [[V::zero(); VECTORS]; ROWS];
-        for first in (0..length).step_by(LINE) {
-            ahead.ask::<V>();
-            for k in first..length.min(first + LINE) {
+        for first in (0..length).step_by(LINE_FLOATS) {
+            prefetcher.next::<V>();
+            for k in first..length.min(first + LINE_FLOATS) {
                 let b = b.start.add(k * b.stride);
                 let mut lanes = [V::zero(); VECTORS];
                 for (v, lanes) in lanes.iter_mut().enumerate() {
@@ -395,7 +396,7 @@ unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize, const IN_PLAC
                 for (r, sums) in sums.iter_mut().enumerate() {
                     let scalar = V::splat(a.start.add(r * a.stride + k));
                     for (sum, lanes) in sums.iter_mut().zip(lanes) {
-                        *sum = sum.add_product(scalar, lanes);
+                        *sum = sum.fma(scalar, lanes);
                     }
                 }
             }
@@ -404,20 +405,20 @@ unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize, const IN_PLAC
     }
 }
 
-/// Writes the valid rows and lanes of a tile.
+/// Stores the valid rows and lanes of a tile.
 #[inline(always)]
 unsafe fn write<V: Vector, const ROWS: usize, const VECTORS: usize>(
     sums: [[V; VECTORS]; ROWS],
     valid: (usize, usize),
     out: Out,
-    keep: bool,
+    accumulate: bool,
 ) {
     let is_whole = valid == (ROWS, VECTORS * V::LANES);
     unsafe {
         if is_whole && out.transposed {
             for (group, sums) in sums.as_chunks::<GROUP>().0.iter().enumerate() {
                 for v in 0..VECTORS {
-                    V::store_transposed(sums.map(|sums| sums[v]), out.at(group * GROUP, v * V::LANES), out.stride, keep);
+                    V::store_transposed(sums.map(|sums| sums[v]), out.at(group * GROUP, v * V::LANES), out.stride, accumulate);
                 }
             }
             return;
@@ -426,13 +427,13 @@ unsafe fn write<V: Vector, const ROWS: usize, const VECTORS: usize>(
             for (r, sums) in sums.iter().enumerate() {
                 for (v, sum) in sums.iter().enumerate() {
                     let to = out.at(r, v * V::LANES);
-                    let sum = if keep { V::load(to).add(*sum) } else { *sum };
+                    let sum = if accumulate { V::load(to).add(*sum) } else { *sum };
                     sum.store(to);
                 }
             }
             return;
         }
-        let mut numbers = [[0.0_f32; MOST_LANES]; ROWS];
+        let mut numbers = [[0.0_f32; NR_MAX]; ROWS];
         for (numbers, sums) in numbers.iter_mut().zip(sums) {
             for (v, sum) in sums.into_iter().enumerate() {
                 sum.store(numbers.as_mut_ptr().add(v * V::LANES));
@@ -441,7 +442,7 @@ unsafe fn write<V: Vector, const ROWS: usize, const VECTORS: usize>(
         for (r, numbers) in numbers[..valid.0].iter().enumerate() {
             for (lane, number) in numbers[..valid.1].iter().enumerate() {
                 let to = out.at(r, lane);
-                *to = if keep { *to + number } else { *number };
+                *to = if accumulate { *to + number } else { *number };
             }
         }
     }

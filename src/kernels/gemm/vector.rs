@@ -1,34 +1,34 @@
-//! The vectors of each instruction set, with what a product needs of them.
+//! f32 vectors of each instruction set, with the operations of the microkernel and of packing.
 
-/// Rows that are transposed at a time.
+/// Rows transposed together.
 pub(super) const GROUP: usize = 4;
 
-/// A vector of one instruction set.
+/// An f32 vector.
 ///
 /// # Safety
-/// Methods may be called where the processor has the instructions, and pointers are to as many numbers as they say.
+/// The CPU must have the implementation's instructions; pointers must be valid for the elements accessed.
 pub(super) unsafe trait Vector: Copy {
     const LANES: usize;
-    /// Rows and vectors of the largest tile.
+    /// The register block: MR rows × vectors (NR = vectors · LANES).
     const TILE: (usize, usize);
 
     unsafe fn zero() -> Self;
-    /// [`LANES`](Self::LANES) numbers from `from`.
+    /// Unaligned load.
     unsafe fn load(from: *const f32) -> Self;
-    /// The number at `from` in every lane.
+    /// Broadcasts the float at `from`.
     unsafe fn splat(from: *const f32) -> Self;
     /// `self` + `a`·`b`, rounded once.
-    unsafe fn add_product(self, a: Self, b: Self) -> Self;
+    unsafe fn fma(self, a: Self, b: Self) -> Self;
     unsafe fn add(self, other: Self) -> Self;
-    /// Asks for the cache line of `from` ahead of its use.
+    /// Prefetches the cache line at `from` into L1; the address need not be valid.
     unsafe fn prefetch(from: *const f32);
     unsafe fn store(self, to: *mut f32);
-    /// Four numbers from `k` on of the first row and of every fourth row after it.
+    /// Elements k .. k + 4 of rows 0, 4, 8, …, one row per 128-bit group.
     unsafe fn load_fours(rows: &[*const f32], k: usize) -> Self;
-    /// Transposes each of the squares of 4 × 4 that stand side by side in four rows.
+    /// Transposes the 4 × 4 squares that lie side by side in four vectors.
     unsafe fn transpose_fours(rows: [Self; GROUP]) -> [Self; GROUP];
-    /// Writes lane l of the four rows to `to` + l·`stride`, added to what is there if `keep`.
-    unsafe fn store_transposed(rows: [Self; GROUP], to: *mut f32, stride: usize, keep: bool);
+    /// Stores lane l of the four vectors at `to` + l·`stride`, adding to memory if `accumulate`.
+    unsafe fn store_transposed(rows: [Self; GROUP], to: *mut f32, stride: usize, accumulate: bool);
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -37,14 +37,14 @@ mod x86 {
     use std::arch::x86_64::*;
 
     #[inline(always)]
-    unsafe fn put(value: __m128, to: *mut f32, keep: bool) {
+    unsafe fn put(value: __m128, to: *mut f32, accumulate: bool) {
         unsafe {
-            let value = if keep { _mm_add_ps(_mm_loadu_ps(to), value) } else { value };
+            let value = if accumulate { _mm_add_ps(_mm_loadu_ps(to), value) } else { value };
             _mm_storeu_ps(to, value);
         }
     }
 
-    // SAFETY: the intrinsics load and store LANES numbers.
+    // SAFETY: the intrinsics load and store LANES floats.
     unsafe impl Vector for __m512 {
         const LANES: usize = 16;
         const TILE: (usize, usize) = (12, 2);
@@ -62,7 +62,7 @@ mod x86 {
             unsafe { _mm512_set1_ps(*from) }
         }
         #[inline(always)]
-        unsafe fn add_product(self, a: Self, b: Self) -> Self {
+        unsafe fn fma(self, a: Self, b: Self) -> Self {
             unsafe { _mm512_fmadd_ps(a, b, self) }
         }
         #[inline(always)]
@@ -100,15 +100,15 @@ mod x86 {
             }
         }
         #[inline(always)]
-        unsafe fn store_transposed(rows: [Self; GROUP], to: *mut f32, stride: usize, keep: bool) {
+        unsafe fn store_transposed(rows: [Self; GROUP], to: *mut f32, stride: usize, accumulate: bool) {
             unsafe {
-                // Lanes c, c + 4, c + 8 and c + 12 of the four rows.
+                // Group g of vector c holds lane 4g + c of the four rows.
                 let columns = Self::transpose_fours(rows);
                 for (c, column) in columns.into_iter().enumerate() {
-                    put(_mm512_extractf32x4_ps::<0>(column), to.add(c * stride), keep);
-                    put(_mm512_extractf32x4_ps::<1>(column), to.add((c + 4) * stride), keep);
-                    put(_mm512_extractf32x4_ps::<2>(column), to.add((c + 8) * stride), keep);
-                    put(_mm512_extractf32x4_ps::<3>(column), to.add((c + 12) * stride), keep);
+                    put(_mm512_extractf32x4_ps::<0>(column), to.add(c * stride), accumulate);
+                    put(_mm512_extractf32x4_ps::<1>(column), to.add((c + 4) * stride), accumulate);
+                    put(_mm512_extractf32x4_ps::<2>(column), to.add((c + 8) * stride), accumulate);
+                    put(_mm512_extractf32x4_ps::<3>(column), to.add((c + 12) * stride), accumulate);
                 }
             }
         }
@@ -132,7 +132,7 @@ mod x86 {
             unsafe { _mm256_broadcast_ss(&*from) }
         }
         #[inline(always)]
-        unsafe fn add_product(self, a: Self, b: Self) -> Self {
+        unsafe fn fma(self, a: Self, b: Self) -> Self {
             unsafe { _mm256_fmadd_ps(a, b, self) }
         }
         #[inline(always)]
@@ -168,20 +168,20 @@ mod x86 {
             }
         }
         #[inline(always)]
-        unsafe fn store_transposed(rows: [Self; GROUP], to: *mut f32, stride: usize, keep: bool) {
+        unsafe fn store_transposed(rows: [Self; GROUP], to: *mut f32, stride: usize, accumulate: bool) {
             unsafe {
                 let columns = Self::transpose_fours(rows);
                 for (c, column) in columns.into_iter().enumerate() {
-                    put(_mm256_castps256_ps128(column), to.add(c * stride), keep);
-                    put(_mm256_extractf128_ps::<1>(column), to.add((c + 4) * stride), keep);
+                    put(_mm256_castps256_ps128(column), to.add(c * stride), accumulate);
+                    put(_mm256_extractf128_ps::<1>(column), to.add((c + 4) * stride), accumulate);
                 }
             }
         }
     }
 }
 
-/// The scalar twin: the same sums number by number.
-// SAFETY: nothing but plain loads and stores of LANES numbers.
+/// Portable fallback with the same rounding.
+// SAFETY: plain loads and stores of LANES floats.
 unsafe impl Vector for [f32; 8] {
     const LANES: usize = 8;
     const TILE: (usize, usize) = (4, 2);
@@ -199,7 +199,7 @@ unsafe impl Vector for [f32; 8] {
         unsafe { [*from; 8] }
     }
     #[inline(always)]
-    unsafe fn add_product(self, a: Self, b: Self) -> Self {
+    unsafe fn fma(self, a: Self, b: Self) -> Self {
         std::array::from_fn(|lane| a[lane].mul_add(b[lane], self[lane]))
     }
     #[inline(always)]
@@ -221,12 +221,12 @@ unsafe impl Vector for [f32; 8] {
         std::array::from_fn(|row| std::array::from_fn(|lane| rows[lane % GROUP][lane / GROUP * GROUP + row]))
     }
     #[inline(always)]
-    unsafe fn store_transposed(rows: [Self; GROUP], to: *mut f32, stride: usize, keep: bool) {
+    unsafe fn store_transposed(rows: [Self; GROUP], to: *mut f32, stride: usize, accumulate: bool) {
         for (row, lanes) in rows.iter().enumerate() {
             for (lane, value) in lanes.iter().enumerate() {
                 unsafe {
                     let to = to.add(lane * stride + row);
-                    *to = if keep { *to + value } else { *value };
+                    *to = if accumulate { *to + value } else { *value };
                 }
             }
         }

@@ -9,7 +9,7 @@ use serde_json::Value;
 /// The contract with scripts.
 const KEYS: &str = "depth dim width gain networks inputs fraction fraction_std_networks dead step_mean step_std step_std_networks \
                     step_q05 step_q50 step_q95 grad_mean grad_std grad_std_networks value_mean value_std evaluations engine search \
-                    seconds activation direction distance_mean distance_std";
+                    seconds activation direction distance_mean distance_std fraction_se step_se distance_se grad_se value_se";
 
 fn shown(format: Format) -> String {
     let mut out = Vec::new();
@@ -37,7 +37,9 @@ fn json_is_an_object_a_line_with_the_agreed_keys() {
         assert_eq!(object["width"], cell.cell.width);
         assert_eq!(object["search"], cell.method.search.name());
         assert_eq!(object["dead"], summary.dead);
-        for (key, value) in [("fraction", summary.fraction), ("grad_std", summary.grad_std), ("seconds", summary.seconds)] {
+        let of_networks = summary.fraction_std_networks / 7_f64.sqrt();
+        assert!((number(line, "fraction_se").unwrap() - of_networks).abs() < 1e-12, "{line}");
+        for (key, value) in [("fraction", summary.fraction), ("grad_se", summary.grad_se), ("seconds", summary.seconds)] {
             assert_eq!(number(line, key), Some(value), "{key}");
         }
         assert_eq!(number(line, "step_mean"), Some(summary.step_mean).filter(|mean| !mean.is_nan()));
@@ -71,10 +73,12 @@ fn the_table_has_a_line_a_cell_and_fits_130_columns() {
     let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
     for cell in &results.cells {
         let key = [cell.cell.depth, cell.cell.dim, cell.cell.width].map(|number| number.to_string());
-        let found = format!("{:.2}", 100.0 * cell.summary().fraction);
+        let fraction = cell.summary().fraction;
+        let found = if fraction == 1.0 { "100".to_string() } else { format!("{:.2}", 100.0 * fraction) };
         assert!(rows.iter().any(|row| row.len() > 3 && row[..3] == key && row[3] == found), "no row for {}:\n{text}", cell.cell);
     }
-    assert!(text.starts_with("7 networks × 11 inputs a cell, gain 1, ±1 readout, η* ≤ 20, seed 42\n"), "{text}");
+    assert_eq!(text.matches("(s.e.)").count(), 3, "{text}");
+    assert!(text.starts_with("7 networks × 11 inputs per cell, gain 1, ±1 readout, η* ≤ 20, seed 42\n"), "{text}");
 }
 
 #[test]
