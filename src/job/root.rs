@@ -74,7 +74,7 @@ impl<'j> Root<'j> {
         let Some(recovery) = &self.recovery else { return };
         let journal = self.journal.path().display();
         let (taken, total, tasks) = (recovery.results, self.job.task_count(), self.nouns().tasks);
-        self.say(&format!("{taken} of {total} {tasks} are taken over from {journal}"));
+        self.say(&format!("{taken} of {total} {tasks} recovered from {journal}"));
         for range in &recovery.damage {
             warn(&format!("bytes {} to {} of {journal} are damaged: {tasks} in them are recomputed", range.start, range.end), "");
         }

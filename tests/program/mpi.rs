@@ -258,7 +258,7 @@ fn a_signal_to_mpirun_or_to_one_rank_stops_all_ranks_with_75() {
     for signal in [libc::SIGUSR1, libc::SIGTERM, libc::SIGINT] {
         let (code, messages) = interrupt(directory.path(), signal, last_rank);
         assert_eq!(code, Some(75), "{messages}");
-        assert!(messages.contains("taken over") && messages.contains("re-run to resume"), "{messages}");
+        assert!(messages.contains("recovered") && messages.contains("re-run to resume"), "{messages}");
     }
 }
 
@@ -274,8 +274,7 @@ fn what_mpirun_was_told_to_stop_goes_on() {
         assert_eq!(status.status.code(), Some(75), "{}", stderr(&status));
         let (code, messages) = interrupt(directory.path(), libc::SIGUSR1, |mpirun| mpirun);
         // (The code that mpirun makes of the ranks' 75 is another test.)
-        let taken =
-            messages.lines().find_map(|line| line.strip_prefix("advstep-hpc: ")?.split_once(" of 3000 networks are taken over"));
+        let taken = messages.lines().find_map(|line| line.strip_prefix("advstep-hpc: ")?.split_once(" of 3000 networks recovered"));
         assert!(taken.is_some_and(|(count, _)| count.parse::<usize>().unwrap() > 0), "{code:?}: {messages}");
         assert!(messages.contains("re-run to resume"), "{code:?}: {messages}");
     }
@@ -302,7 +301,7 @@ fn a_rank_that_is_killed_ends_the_job_and_the_next_start_goes_on() {
     let named = messages.contains("signal 9") || std::env::var_os("ADVSTEP_MPIRUN").is_some();
     assert!(code.is_some_and(|code| code != 0) && named, "{code:?}: {messages}");
     let (code, messages) = interrupt(directory.path(), libc::SIGUSR1, |mpirun| mpirun);
-    assert!(code == Some(75) && messages.contains("networks are taken over"), "{code:?}: {messages}");
+    assert!(code == Some(75) && messages.contains("networks recovered"), "{code:?}: {messages}");
 }
 
 #[test]

@@ -265,7 +265,7 @@ fn a_file_that_appears_meanwhile_is_not_replaced() {
     assert_eq!(names(directory.path()), ["long.h5", "long.h5.journal"]);
     fs::rename(&out, directory.path().join("precious")).unwrap();
     let output = finish(&mut job(None, &[&LONG[..], &["--out", out.to_str().unwrap()]].concat()));
-    assert!(output.status.success() && stderr(&output).contains("400 of 400 networks are taken over"), "{}", stderr(&output));
+    assert!(output.status.success() && stderr(&output).contains("400 of 400 networks recovered"), "{}", stderr(&output));
 }
 
 #[test]
