@@ -120,7 +120,7 @@ fn check_place(name: &Path, option: &str) -> Result<(), BadInput> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if name == Path::new("-") {
                 let remedy = format!("give {option} the path of a file, ./- for one of that name");
-                return refuse("an HDF5 file cannot be written to standard output", remedy);
+                return refuse("standard output is not supported", remedy);
             }
             if name.file_name().is_none() || name.as_os_str().as_encoded_bytes().ends_with(b"/") {
                 return Err(BadInput::new(
