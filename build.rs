@@ -1,6 +1,6 @@
-//! Records what the program was built from, and says which system library is missing.
+//! Records the revision and compiler of the build, and reports missing system libraries.
 //!
-//! The build scripts of the `-sys` crates may come first and fail with messages of their own: `scripts/setup.sh` looks for the same
+//! The build scripts of the `-sys` crates may run first and fail with less clear errors: `scripts/setup.sh --check` looks for the same
 //! libraries before anything is compiled.
 
 use std::env;
@@ -8,13 +8,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What the binary is made from, relative to the package: a change in any of these makes a revision `-dirty`.
+/// Sources of the binary, relative to the package: an uncommitted change in any of them makes the revision `-dirty`.
 const SOURCES: [&str; 6] = ["assets", "build.rs", "Cargo.toml", "Cargo.lock", "presets", "src"];
 
-/// Tells which libraries are there; `scripts/setup.sh` runs the same.
+/// Finds the libraries; also run by `scripts/setup.sh`.
 const PROBES: &str = "scripts/probes.sh";
 
-/// What decides which libraries it finds, besides the `PATH`.
+/// Environment variables that affect which libraries are found, besides `PATH`.
 const VARIABLES: [&str; 14] = [
     "BINDGEN_EXTRA_CLANG_ARGS",
     "CLANG_PATH",
@@ -39,7 +39,7 @@ fn main() {
     check_libraries();
 }
 
-/// `ADVSTEP_GIT_REVISION`: twelve digits of the commit, `-dirty` when the sources differ from it, `unknown` outside of a repository.
+/// Sets `ADVSTEP_GIT_REVISION`: 12 digits of the commit, `-dirty` if the sources differ from it, `unknown` outside of a repository.
 fn record_revision() {
     for source in SOURCES.iter().filter(|source| Path::new(source).exists()) {
         println!("cargo::rerun-if-changed={source}");
@@ -48,13 +48,13 @@ fn record_revision() {
 }
 
 fn revision() -> Option<String> {
-    // A tarball unpacked somewhere inside another project's repository has no revision of its own.
+    // A tarball unpacked inside another repository has no revision.
     let top = PathBuf::from(git(&["rev-parse", "--show-toplevel"])?).canonicalize().ok()?;
     let package = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR")?).canonicalize().ok()?;
     if top != package {
         return None;
     }
-    // In a worktree `.git` is a file, so git has to say where these are. The log of HEAD grows with every commit and checkout.
+    // In a worktree `.git` is a file, so ask git for the paths. The log of HEAD changes with every commit and checkout.
     for name in ["HEAD", "logs/HEAD"] {
         let path = git(&["rev-parse", "--git-path", name])?;
         if Path::new(&path).exists() {
@@ -67,14 +67,14 @@ fn revision() -> Option<String> {
     Some(format!("{commit}{dirty}"))
 }
 
-/// Standard output of a git command, or `None` when it fails or there is no git.
+/// Standard output of a git command, or `None` if it fails or git is missing.
 fn git(arguments: &[&str]) -> Option<String> {
-    // Without the optional lock a build in one terminal cannot disturb a commit in another.
+    // Without the optional lock, so that a build does not make a concurrent commit fail.
     let output = Command::new("git").env("GIT_OPTIONAL_LOCKS", "0").args(arguments).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// `ADVSTEP_RUSTC`, `ADVSTEP_TARGET` and `ADVSTEP_PROFILE`.
+/// Sets `ADVSTEP_RUSTC`, `ADVSTEP_TARGET` and `ADVSTEP_PROFILE`.
 fn record_compiler() {
     let compiler = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let version = Command::new(compiler).arg("--version").output().map(|output| output.stdout).unwrap_or_default();
@@ -84,7 +84,7 @@ fn record_compiler() {
     }
 }
 
-/// `cfg(hdf5_file_locking)`: whether the HDF5 library can be told per file not to lock it, see hdf5-metno's `FileAccessBuilder`.
+/// Sets `cfg(hdf5_file_locking)` if the HDF5 library has a per-file locking property, see hdf5-metno's `FileAccessBuilder`.
 fn record_hdf5() {
     println!("cargo::rustc-check-cfg=cfg(hdf5_file_locking)");
     let is_at_least = |version: &str| env::var_os(format!("DEP_HDF5_VERSION_{version}")).is_some();
@@ -93,8 +93,7 @@ fn record_hdf5() {
     }
 }
 
-/// Refuses to build when `scripts/probes.sh` finds a library missing. What it found is not looked for again until a variable or the
-/// script changes.
+/// Fails the build if `scripts/probes.sh` does not find a library. Success is cached until a variable or the script changes.
 fn check_libraries() {
     println!("cargo::rerun-if-changed={PROBES}");
     VARIABLES.iter().for_each(|name| println!("cargo::rerun-if-env-changed={name}"));
@@ -126,8 +125,8 @@ fn check_libraries() {
     }
     if !refused {
         println!(
-            "cargo::warning=libraries not checked: {PROBES}: {failure}; help: should the build fail, it needs OpenBLAS with CBLAS, HDF5 with its \
-             high-level library and, with MPI, mpicc and libclang"
+            "cargo::warning=libraries not checked: {PROBES}: {failure}; help: if the build fails, install OpenBLAS with CBLAS, HDF5 with its \
+             high-level library and, for MPI, mpicc and libclang"
         );
     }
 }

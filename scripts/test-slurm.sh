@@ -148,7 +148,7 @@ wait "$reference"
 for task in 2 3; do
     log=advstep-array-${array}_$task.log
     grep -q "exit code 75" "$log" || fail "task $task was not stopped by the signal" "$log"
-    grep -q "networks are taken over" "$log" || fail "task $task has not gone on where it was" "$log"
+    grep -q "networks recovered" "$log" || fail "task $task has not gone on where it was" "$log"
 done
 [[ $(state "$merge") == COMPLETED ]] || fail "the merge ends as $(state "$merge")" merge.log
 same array.h5 whole.h5 merge.log
@@ -184,7 +184,7 @@ scontrol update "JobId=$limited" TimeLimit=10
 wait_for 300 "$limited"
 wait "$reference"
 [[ $(state "$limited") == COMPLETED ]] || fail "the job with a short limit ends as $(state "$limited")" limited.log
-grep -q "networks are taken over" limited.log || fail "the job has not gone on where it was" limited.log
+grep -q "networks recovered" limited.log || fail "the job has not gone on where it was" limited.log
 grep -q "exit code 75" limited.log || fail "the job was not stopped by the signal" limited.log
 same limited.h5 long.h5 limited.log
 say "finished after $(restarts "$limited") restarts"

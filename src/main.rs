@@ -1,4 +1,4 @@
-//! The program, as its architecture: what was typed → a request → its execution.
+//! Entry point: parses the command line and executes the command's request.
 
 use std::process::ExitCode;
 

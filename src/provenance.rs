@@ -1,4 +1,4 @@
-//! Where a file comes from: program, libraries, machine, times; and the text of `--version`.
+//! Provenance of a file: program, libraries, machine, times; and the text of `--version`.
 
 use std::sync::OnceLock;
 
@@ -9,15 +9,15 @@ use crate::comm::library::library_version;
 use crate::files::attribute::{Form, number, set_number, set_text, text};
 use crate::machine::{blas, host_name, now_utc};
 
-/// The versions of everything that has a part in a result.
+/// Versions of the program and its libraries, and the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Versions {
     pub program_version: &'static str,
-    /// Commit, with `-dirty` when the sources differed from it; `unknown` when built outside of a repository.
+    /// Commit, with `-dirty` if the sources differed from it; `unknown` if built outside of a repository.
     pub git_revision: &'static str,
     /// Name, version and build options.
     pub blas: String,
-    /// Processor family whose kernels BLAS runs.
+    /// CPU family of the BLAS kernels in use.
     pub blas_core: String,
     /// Name and version, or `none (serial build)`.
     pub mpi_library: String,
@@ -26,7 +26,7 @@ pub struct Versions {
 }
 
 impl Versions {
-    /// Can be called before MPI is initialised.
+    /// May be called before MPI is initialised.
     pub fn collect() -> Self {
         let (major, minor, release) = hdf5::library_version();
         Self {
@@ -46,7 +46,7 @@ pub fn program_revision() -> &'static str {
     concat!(env!("CARGO_PKG_VERSION"), " (git ", env!("ADVSTEP_GIT_REVISION"), ")")
 }
 
-/// When, where and by what a file was made. Nothing in here is science: two runs of one experiment may differ in it.
+/// When, where and by what a file was written. Not part of the results: two runs of one experiment may differ in it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     pub program_version: String,
@@ -57,9 +57,9 @@ pub struct Provenance {
     pub mpi_library: String,
     pub hdf5_version: String,
     pub ranks: u32,
-    /// Worker threads of the rank that has most.
+    /// Largest number of worker threads of a rank.
     pub threads: u32,
-    /// The same of all ranks, such as `2`, or `rank 0: 2, ranks 1-63: 4`.
+    /// Worker threads of all ranks, such as `2`, or `rank 0: 2, ranks 1-63: 4`.
     #[serde(default)]
     pub threads_by_rank: String,
     pub host: String,
@@ -70,7 +70,7 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// Of results that were `started` (UTC, RFC 3339) by `command_line`, on ranks of so many worker threads, and end now.
+    /// Provenance of a job that was `started` (UTC, RFC 3339) by `command_line`, with `threads_by_rank` worker threads, and ends now.
     pub fn now(command_line: &str, threads_by_rank: &[u64], started: &str) -> Self {
         let versions = Versions::collect();
         let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
@@ -91,7 +91,7 @@ impl Provenance {
         }
     }
 
-    /// Writes attributes of `group`.
+    /// Writes the fields as attributes of `group`.
     pub fn write_to(&self, group: &Group) -> anyhow::Result<()> {
         set_text(group, "program_version", &self.program_version)?;
         set_text(group, "git_revision", &self.git_revision)?;
@@ -108,7 +108,7 @@ impl Provenance {
         set_text(group, "ended", &self.ended)
     }
 
-    /// Reads what [`write_to`](Self::write_to) has written.
+    /// Reads the attributes of [`write_to`](Self::write_to).
     pub fn read_from(group: &Group, form: Form) -> Result<Self, String> {
         let text = |name| text(group, name, form);
         Ok(Self {
@@ -137,7 +137,7 @@ impl Provenance {
     }
 }
 
-/// `2` if all ranks have 2, or `rank 0: 2, ranks 1-63: 4`.
+/// `2` if all ranks have 2 threads, else such as `rank 0: 2, ranks 1-63: 4`.
 fn by_rank(threads: &[u64]) -> String {
     let mut rank = 0;
     let runs: Vec<(std::ops::Range<usize>, u64)> = threads
@@ -175,7 +175,7 @@ pub fn version_text() -> &'static str {
     })
 }
 
-/// Name and version from what an MPI library tells of itself: Open MPI goes on after a comma, MPICH on further lines.
+/// Name and version from the version string of an MPI library: Open MPI adds more after a comma, MPICH on further lines.
 fn shorten(text: &str) -> String {
     let first = text.lines().next().unwrap_or_default();
     let name = first.split(',').next().unwrap_or_default();
@@ -187,13 +187,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn threads_are_told_by_rank() {
+    fn threads_are_listed_by_rank() {
         assert_eq!([by_rank(&[3]), by_rank(&[2, 2, 2])], ["3", "2"]);
         assert_eq!(by_rank(&[2, 1, 1, 4]), "rank 0: 2, ranks 1-2: 1, rank 3: 4");
     }
 
     #[test]
-    fn mpi_libraries_are_named_in_short() {
+    fn mpi_versions_are_shortened() {
         assert_eq!(shorten("Open MPI v4.1.4, package: Debian OpenMPI, ident: 4.1.4\0"), "Open MPI v4.1.4");
         assert_eq!(shorten("MPICH Version:\t4.0.2\nMPICH Release date:\tThu Apr 7\n"), "MPICH Version: 4.0.2");
     }

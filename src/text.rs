@@ -1,8 +1,8 @@
-//! Text for people: numbers and values at a length that can be read.
+//! Text for people: numbers and values at a readable length.
 
 use toml::{Table, Value};
 
-/// A number as people write it: `300`, `1.5`, `1e30`, exactly.
+/// The shortest exact notation of a number: `300`, `1.5`, `1e30`.
 pub fn short(value: f64) -> String {
     let plain = value.to_string();
     if plain.len() <= 6 || !value.is_finite() {
@@ -12,7 +12,7 @@ pub fn short(value: f64) -> String {
     if scientific.len() < plain.len() { scientific } else { plain }
 }
 
-/// `text`, cut to `most` characters with an ellipsis at its end.
+/// `text`, truncated to `most` characters with an ellipsis.
 pub fn shortened(text: &str, most: usize) -> String {
     match text.chars().count() <= most {
         true => text.to_string(),
@@ -20,12 +20,12 @@ pub fn shortened(text: &str, most: usize) -> String {
     }
 }
 
-/// Characters of a text that [`apart`] leaves, about.
+/// Characters of a long text that [`apart`] shows.
 const SHOWN: usize = 60;
-/// Of them before the first difference.
+/// Characters shown before the first difference.
 const BEFORE: usize = 20;
 
-/// Two texts that differ, for a message: where they are long, what is around the first difference, so that the difference is seen.
+/// Two differing texts for a message; of long ones, an excerpt around the first difference.
 pub fn apart(a: &str, b: &str) -> (String, String) {
     let first = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
     let around = |text: &str| {
@@ -42,10 +42,10 @@ pub fn apart(a: &str, b: &str) -> (String, String) {
     (around(a), around(b))
 }
 
-/// A key of one of two tables, and its value in each.
+/// A key in which two tables differ, and its value in each.
 pub type Difference<'t> = (&'t str, Option<&'t Value>, Option<&'t Value>);
 
-/// The first key of either table whose values differ, and the values; within a table that both have, its key.
+/// The first key in which two tables differ; recursive for nested tables.
 pub fn differing<'t>(a: &'t Table, b: &'t Table) -> Option<Difference<'t>> {
     let key = a.keys().chain(b.keys()).find(|&key| a.get(key) != b.get(key))?;
     match (a.get(key), b.get(key)) {
@@ -54,7 +54,7 @@ pub fn differing<'t>(a: &'t Table, b: &'t Table) -> Option<Difference<'t>> {
     }
 }
 
-/// Two values that differ, for a message.
+/// Two differing values for a message.
 pub fn values_apart(a: Option<&Value>, b: Option<&Value>) -> (String, String) {
     let text = |value: Option<&Value>| match value {
         None => "not given".to_string(),
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_cut() {
+    fn long_texts_are_truncated() {
         assert_eq!((shortened("abc", 3), shortened("abcd", 3)), ("abc".into(), "ab…".into()));
         assert_eq!(shortened("ηηηη", 2), "η…");
     }
@@ -110,13 +110,13 @@ mod tests {
         assert!(a.starts_with('…') && a.chars().count() < 100 && b.chars().count() < 100, "{a} {b}");
         let (a, b) = apart(&list(1), &list(1).replacen("1, 2", "5, 2", 1));
         assert!(a.starts_with("[1, 2, 3") && b.starts_with("[5, 2, 3"), "{a} {b}");
-        // One is the beginning of the other.
+        // One is a prefix of the other.
         let (a, b) = apart(&"x".repeat(200), &"x".repeat(100));
         assert!(a.ends_with("(200 characters)") && b.ends_with("(100 characters)"), "{a} {b}");
     }
 
     #[test]
-    fn the_first_differing_value_is_found_inside_of_tables() {
+    fn the_first_difference_is_found_in_nested_tables() {
         let table = |text: &str| text.parse::<Table>().unwrap();
         let (a, b) = (table("a = 1\n[b]\nc = 2\nd = 3.0\n"), table("a = 1\n[b]\nc = 2\nd = 4.5\ne = 1\n"));
         let (key, x, y) = differing(&a, &b).unwrap();

@@ -1,4 +1,4 @@
-//! What may be typed: the subcommands and their arguments. Only their form is checked here.
+//! The subcommands and their arguments as typed. Only their syntax is checked here.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,36 +18,36 @@ Examples:
   advstep-hpc
       Run preset quick, into results/quick.h5.
   advstep-hpc plan --preset paper --memory 24GiB
-      What the paper's experiment would cost here.
+      Predict the cost of the paper's experiment on this machine.
   mpirun -n 4 advstep-hpc --preset paper --memory 24GiB --out paper.h5
       Run it on four ranks.
   advstep-hpc --depths 1 --dims 10,100 --widths 10,1e3,1e5 --seed 7 --out wide.h5
-      Run quick with another grid and other networks.
+      Run quick on another grid, with other networks.
   advstep-hpc --hidden 1000,500,100 --out narrowing.h5
       Three hidden layers of different widths.
   advstep-hpc --config my.toml
       Run an experiment of your own, into results/my.h5.
   advstep-hpc show results/quick.h5
   advstep-hpc plot results/quick.h5 --format svg,pdf
-      Look at the results.
+      Print and draw the results.
   advstep-hpc --shard 3/16
   advstep-hpc merge results/quick.*-of-16.shard --out results/quick.h5
-      The third of sixteen parts, which run apart from each other, and their union.
+      Run the third of sixteen independent shards; merge all of them.
   advstep-hpc export --depth 1 --dim 20 --width 50 --network 3 --out net.h5
-      One network, to check it in another framework.
+      Export one network to check it in another framework.
   advstep-hpc audit --list
   advstep-hpc audit
-      The paper's statements, and how much room they leave.";
+      List the paper's statements; measure the margin of their bounds.";
 
 const RUN_EXAMPLES: &str = "\
-While it runs, finished networks are kept in FILE.h5.journal. The same command goes on from there after any interruption, also
-with other ranks, threads and memory. SIGTERM, SIGINT and SIGUSR1 stop a run within --grace; a second SIGINT at once.
+Finished networks are saved in FILE.h5.journal. After any interruption the same command resumes from it, also with other ranks, threads
+and memory. SIGTERM, SIGINT and SIGUSR1 stop a run within --grace; a second SIGINT stops it at once.
 
 Exit codes:
   0   finished
   1   failed
-  2   refused: bad input, nothing was done
-  75  stopped: start it again to go on
+  2   bad input, nothing was done
+  75  stopped; re-run to resume
 
 Examples:
   advstep-hpc run --preset paper --threads 8 --memory 24GiB
@@ -64,13 +64,13 @@ Examples:
   advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 24GiB --sbatch";
 
 const STATUS_EXAMPLES: &str = "\
-For batch scripts: launchers do not always pass on how the ranks ended. Give it the arguments of the run, or a file.
+For batch scripts: launchers do not always pass on the exit code of the ranks. Takes the arguments of the run, or a file.
 
 Exit codes:
-  0   finished: the file is there, complete, and of this experiment
-  1   there is nothing of this run
-  2   refused: bad input
-  75  not finished: there is a journal; re-run to resume
+  0   finished: the file is complete and of this experiment
+  1   neither a finished file nor a journal of this run
+  2   bad input
+  75  not finished: it has a journal; re-run to resume
 
 Examples:
   advstep-hpc status --preset paper --out results/paper.h5
@@ -81,6 +81,20 @@ Examples:
   advstep-hpc merge results/paper.*-of-16.shard --out results/paper.h5";
 
 const SHOW_EXAMPLES: &str = "\
+Columns of the table, one line per cell (and direction):
+  L, d, k          depth (hidden layers), input dimension, width
+  direction        direction of the steps, if not only the gradient
+  found %          inputs whose sign flips at a step of at most the bound
+  η*               smallest step that flips the sign, over the found inputs: mean, std, quantiles
+  distance         distance moved, η*·‖p‖, over the found inputs
+  ‖∇f‖             gradient norm at the inputs
+  dead             number of inputs with f = 0 or ∇f = 0; no step is searched there
+  evals            work of the search per input; its unit depends on the search: passes over the neurons (line, march), linear
+                   pieces (trace), network evaluations (scan), gradient steps (descent), sampled points (path)
+  search           how the smallest step is searched
+  thread-s         seconds of one thread for all networks of the cell
+json and csv add std over networks (*_std_networks), the engine and the settings, in full precision.
+
 Examples:
   advstep-hpc show results/quick.h5
   advstep-hpc show results/quick.h5 --format json
@@ -102,8 +116,8 @@ Examples:
   advstep-hpc export --hidden 60,20,40 --dim 10 --out uneven.h5";
 
 const AUDIT_EXAMPLES: &str = "\
-Every network is measured by all statements; runs of the same options give the same numbers on any number of ranks and threads.
-An audit is stopped and resumed as a run is.
+All statements measure the same networks. The results do not depend on the number of ranks and threads. An audit is stopped and
+resumed like a run.
 
 Examples:
   advstep-hpc audit --list
@@ -119,10 +133,10 @@ Examples:
   advstep-hpc man
   advstep-hpc man --out man1";
 
-/// The smallest gradient step that flips the sign of a random ReLU network
+/// How small a gradient step flips the sign of a random network's output?
 ///
-/// Measures, over many random networks and inputs, how short a step against the gradient suffices to flip the sign of the
-/// network's output. Without a subcommand it runs; without any options it runs preset quick.
+/// Measures the smallest step against the gradient that flips the sign of the output, over many random networks and inputs. Without a
+/// command it runs; without options it runs preset quick.
 #[derive(Debug, Parser)]
 #[command(name = "advstep-hpc", version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 pub struct Cli {
@@ -133,7 +147,7 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// The command to carry out: `run` when none is named.
+    /// The command given, or `run`.
     pub fn into_command(self) -> Command {
         self.command.unwrap_or(Command::Run(self.run))
     }
@@ -144,22 +158,22 @@ pub enum Command {
     /// Run an experiment and write its results to one HDF5 file (the default command)
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
-    /// Show what an experiment would cost, and run nothing
+    /// Predict the time and memory of an experiment, without running it
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanArgs),
-    /// Tell by the files on disk whether a run is finished
+    /// Check on disk whether a run is finished
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
-    /// Make one results file of the files of all shards
+    /// Merge the files of all shards into one results file
     #[command(after_help = MERGE_EXAMPLES)]
     Merge(MergeArgs),
     /// Print the statistics of each cell of a results file
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowArgs),
-    /// Tell whether two results files hold the same, bit for bit, whenever and wherever they were made; exit code 1 if not
+    /// Compare two results files bit for bit, apart from provenance and times; exit code 1 if they differ
     #[command(after_help = COMPARE_EXAMPLES)]
     Compare(CompareArgs),
-    /// Measure the paper's statements on two-layer networks: bounds as printed, what was measured, verdicts
+    /// Measure the paper's statements on two-layer networks: printed bounds, measured values, verdicts
     #[command(after_help = AUDIT_EXAMPLES)]
     Audit(AuditArgs),
     /// Draw the paper's figures from a results file
@@ -171,61 +185,60 @@ pub enum Command {
     /// Print a completion script for a shell
     #[command(after_help = PAGES_EXAMPLES)]
     Completions(CompletionsArgs),
-    /// Print the man page, or write those of all commands
+    /// Print the man page, or write the man pages of all commands
     #[command(after_help = PAGES_EXAMPLES)]
     Man(ManArgs),
 }
 
-/// What `run` and `plan` share.
+/// Arguments of `run`, `plan` and `status`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     #[command(flatten)]
     pub experiment: ExperimentArgs,
-    /// Run one of n parts of the experiment, i from 1 to n, into a file for `merge`. The parts take about equal time, and have
-    /// the same networks on every machine
+    /// Run shard i of n (i from 1 to n) of the experiment, into a file for `merge`. Shards take about equal time; which networks they have
+    /// does not depend on the machine
     #[arg(long, value_name = "i/n", help_heading = "Output")]
     pub shard: Option<Shard>,
-    /// Results file [default: results/NAME.h5, or results/NAME.i-of-n.shard, NAME being that of the preset or of the config file without its extension,
-    /// whatever the other options]
+    /// Results file [default: results/NAME.h5, or results/NAME.i-of-n.shard; NAME is the preset, or the config file without its extension]
     #[arg(long, value_name = "FILE.h5", help_heading = "Output")]
     pub out: Option<PathBuf>,
-    /// Write the cells finished so far to FILE.partial.h5 this often, such as 10min
+    /// Interval at which the finished cells are written to FILE.partial.h5, such as 10min [default: never]
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Output")]
     pub snapshot: Option<Duration>,
-    /// Draw the figures in the end, into FILE-figures, in these formats [default when given without a value: svg,png]
+    /// Draw the figures at the end, into FILE-figures, in these formats [without a value: svg,png]
     #[arg(long, value_enum, value_name = "FORMAT,...", value_delimiter = ',', num_args = 0..=1, default_missing_value = "svg,png", require_equals = true, help_heading = "Output")]
     pub plot: Option<Vec<plot::Format>>,
     #[command(flatten)]
     pub job: JobArgs,
 }
 
-/// How a job is run: what `run` and `audit` share.
+/// Arguments of `run` and `audit`: how the job is run.
 #[derive(Debug, Args)]
 pub struct JobArgs {
-    /// Replace the output if it exists. A job that was not finished goes on all the same
+    /// Replace the output if it exists; an unfinished job is still resumed
     #[arg(long, help_heading = "Output")]
     pub overwrite: bool,
-    /// Start over: the output, and the journal of a job that was not finished, are moved aside to FILE.old-1 and so on
+    /// Start over: move the output and the journal of an unfinished job aside, to FILE.old-1 and so on
     #[arg(long, help_heading = "Output")]
     pub fresh: bool,
-    /// No progress and no table, only errors
+    /// Print neither progress nor the table, only errors and warnings
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,
-    /// Worker threads of each rank [default: all cores this rank may use]
+    /// Worker threads per rank [default: all cores the rank may use]
     #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = number, help_heading = "Machine")]
     pub threads: Option<f64>,
-    /// Memory that each rank may use, such as 8GiB or 500MB [default: its share of what is free]
-    #[arg(long, value_name = "SIZE", help_heading = "Machine")]
+    /// Memory per rank, such as 8GiB or 500MB [default: its share of the node's free memory]
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Machine")]
     pub memory: Option<ByteSize>,
-    /// Stop when this many hours are over, the grace included, to be started again
+    /// Stop after this many hours, the grace included; re-run to resume
     #[arg(long, value_name = "H", allow_negative_numbers = true, value_parser = number, help_heading = "Machine")]
     pub max_hours: Option<f64>,
-    /// How long a stop waits for networks that run, and how long saving is tried when the disk is full; seconds, or such as 2min
+    /// How long a stop waits for running networks, and how long saving to a full disk is retried, such as 90 (seconds) or 2min
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s", help_heading = "Machine")]
     pub grace: Duration,
 }
 
-/// What may be audited.
+/// Arguments of `audit`.
 #[derive(Debug, Args)]
 pub struct AuditArgs {
     /// Input dimensions d [default: 50,150,500]
@@ -240,31 +253,31 @@ pub struct AuditArgs {
     /// Activations ψ [default: relu,tanh]
     #[arg(long, value_enum, value_name = "PSI,...", value_delimiter = ',', help_heading = "Audit")]
     pub activation: Option<Vec<Activation>>,
-    /// Networks at each setting, with one input each; statements that take long measure fewer [default: 100]
+    /// Networks per setting, with one input each; expensive statements measure fewer [default: 100]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number, help_heading = "Audit")]
     pub networks: Option<f64>,
     /// Statements to audit, as in --list [default: all]
     #[arg(long, value_name = "ID,...", value_delimiter = ',', help_heading = "Audit")]
     pub statements: Option<Vec<String>>,
-    /// Master seed: every random number follows from it [default: 2020]
-    #[arg(long, value_name = "S", allow_negative_numbers = true, help_heading = "Audit")]
+    /// Master seed of all random numbers [default: 2020]
+    #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seed, help_heading = "Audit")]
     pub seed: Option<i64>,
-    /// List the statements, and audit none
+    /// List the statements and exit
     #[arg(long, help_heading = "Audit")]
     pub list: bool,
-    /// File of the audit
+    /// Audit file
     #[arg(long, value_name = "FILE.h5", default_value = "results/audit.h5", help_heading = "Output")]
     pub out: PathBuf,
-    /// Write the tables in Markdown, too
+    /// Also write the tables in Markdown
     #[arg(long, value_name = "FILE.md", help_heading = "Output")]
     pub markdown: Option<PathBuf>,
-    /// Draw the figures into this directory
+    /// Directory to draw the figures into [default: no figures]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub figures: Option<PathBuf>,
     /// Formats of the figures
     #[arg(long, value_enum, value_name = "FORMAT,...", value_delimiter = ',', default_value = "svg,png", help_heading = "Output")]
     pub format: Vec<plot::Format>,
-    /// Print a line for each setting, not one that sums them up
+    /// Print one line per setting instead of a summary line
     #[arg(long, help_heading = "Output")]
     pub full: bool,
     #[command(flatten)]
@@ -275,17 +288,17 @@ pub struct AuditArgs {
 pub struct PlanArgs {
     #[command(flatten)]
     pub run: RunArgs,
-    /// Tell what it takes on this many ranks, each with the --threads and the --memory given [default: 1]
+    /// Predict for this many ranks, each with the given --threads and --memory [default: 1]
     #[arg(long, value_name = "R", allow_negative_numbers = true, value_parser = number, help_heading = "Machine")]
     pub ranks: Option<f64>,
-    /// Print the head of a Slurm batch script for that, and nothing else
+    /// Print only the header of a Slurm batch script for it
     #[arg(long, help_heading = "Output")]
     pub sbatch: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// File of the run, whatever its experiment; in place of the arguments of `run`
+    /// Output file of the run, of any experiment; instead of the arguments of `run`
     #[arg(conflicts_with = "out")]
     pub file: Option<PathBuf>,
     #[command(flatten)]
@@ -303,12 +316,12 @@ pub struct MergeArgs {
     /// Replace the results file if it exists
     #[arg(long, help_heading = "Output")]
     pub overwrite: bool,
-    /// No table, only errors
+    /// Print no table, only errors
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,
 }
 
-/// What decides the experiment. Each option given overrides the preset or file.
+/// The experiment. Options override the preset or config file.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Experiment")]
 pub struct ExperimentArgs {
@@ -318,109 +331,109 @@ pub struct ExperimentArgs {
     /// Start from a TOML file in the format of the presets
     #[arg(long, value_name = "FILE.toml")]
     pub config: Option<PathBuf>,
-    /// Numbers of hidden layers L, such as 1,2
+    /// Depths L (numbers of hidden layers), such as 1,2
     #[arg(long, value_name = "L,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = number)]
     pub depths: Option<Vec<f64>>,
     /// Input dimensions d, such as 10,100
     #[arg(long, value_name = "D,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = number)]
     pub dims: Option<Vec<f64>>,
-    /// Widths k of the hidden layers, such as 10,1e3,inf; at every depth, in place of all widths of the preset or file
+    /// Widths k of the hidden layers, such as 10,1e3,inf; for every depth, replacing all widths of the preset or file
     #[arg(long, value_name = "K,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = number)]
     pub widths: Option<Vec<f64>>,
-    /// Widths of the hidden layers, first to last, of a network whose layers differ, such as 1000,500,100; given several times, of several. In
-    /// place of depths and widths
+    /// Widths of the hidden layers, first to last, if they differ, such as 1000,500,100; repeat for several networks. Replaces depths and
+    /// widths
     #[arg(long, value_name = "K1,K2,...", allow_hyphen_values = true, value_parser = layers)]
     pub hidden: Option<Vec<Layers>>,
-    /// Networks of each cell (a depth, dim and width) [presets: 100]
+    /// Networks per cell (a depth, dim and width) [presets: 100]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
     pub networks: Option<f64>,
     #[command(flatten)]
     pub law: LawArgs,
-    /// How layers of finite width are multiplied [presets: auto]
+    /// Matmul of layers of finite width: see the method documentation [presets: auto]
     #[arg(long, value_enum)]
     pub engine: Option<EngineChoice>,
 }
 
-/// How a network is drawn and searched: what `run`, `plan` and `export` share.
+/// Arguments of `run`, `plan`, `status` and `export`: how a network is drawn and searched.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Experiment")]
 pub struct LawArgs {
-    /// Inputs of each network [presets: 100]
+    /// Inputs per network [presets: 100]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
     pub inputs: Option<f64>,
-    /// Variance of a weight of layers 2..L times the width: 1 is the paper's, 2 is He scaling [presets: 1]
+    /// Variance of a weight of layers 2..L, times the width: 1 in the paper, 2 for He scaling [presets: 1]
     #[arg(long, value_name = "G", allow_negative_numbers = true, value_parser = number)]
     pub gain: Option<f64>,
-    /// Law of the readout weights [presets: sign]
+    /// Distribution of the readout weights [presets: sign]
     #[arg(long, value_enum)]
     pub readout: Option<Readout>,
     /// Activation of every layer [presets: relu]
     #[arg(long, value_enum)]
     pub activation: Option<Activation>,
-    /// Make the last coordinate of every input a bias unit: it is 1, and steps are projected so that they leave it alone
+    /// Make the last coordinate of every input a bias unit: fixed at 1, with steps projected onto the other coordinates
     #[arg(long)]
     pub bias: bool,
-    /// Law of the inputs: sphere (of radius √d), gaussian, hypercube (±1), or rows of a file, scaled to the length √d: file:PATH.npy,
+    /// Distribution of the inputs: sphere (radius √d), gaussian, hypercube (±1), or rows of a file scaled to norm √d: file:PATH.npy,
     /// file:PATH.h5 or file:PATH.h5:DATASET [presets: sphere]
     #[arg(long, value_name = "LAW")]
     pub inputs_law: Option<String>,
-    /// Where steps go; with several, each is taken from the same inputs of the same networks [presets: gradient]
+    /// Directions of the steps, all from the same inputs of the same networks [presets: gradient]
     #[arg(long, value_enum, value_name = "DIRECTION,...", value_delimiter = ',')]
     pub direction: Option<Vec<Direction>>,
     /// Largest step searched [presets: 20]
     #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = number)]
     pub bound: Option<f64>,
-    /// Master seed: every random number follows from it [presets: 2020]
-    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    /// Master seed of all random numbers [presets: 2020]
+    #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seed)]
     pub seed: Option<i64>,
-    /// Arithmetic of the networks [presets: f32]
+    /// Floating-point precision of the networks [presets: f32]
     #[arg(long, value_enum)]
     pub precision: Option<Precision>,
-    /// How the smallest step is searched for; not at infinite width, where paths are sampled [presets: auto]
+    /// Search for the smallest step; no effect at infinite width, where paths are sampled [presets: auto]
     #[arg(long, value_enum)]
     pub search: Option<SearchChoice>,
 }
 
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// Results file of `run`, or the file of an audit
+    /// Results file of `run`, or audit file
     pub file: PathBuf,
-    /// Form of the output; json is one object a line and a cell
+    /// Output format; json is one object per line
     #[arg(long, value_enum, default_value = "table")]
     pub format: show::Format,
-    /// Of an audit: print a line for each setting, not one that sums them up
+    /// Audits only: print one line per setting instead of a summary line
     #[arg(long)]
     pub full: bool,
-    /// Read a file that another program has changed (h5py, h5repack, nccopy, xarray), after a check of every value. Not for damaged files, on
-    /// which the HDF5 library can crash
+    /// Accept a file rewritten by another program (h5py, h5repack, nccopy, xarray), after a check of every value. Not for damaged files,
+    /// which can crash the HDF5 library
     #[arg(long)]
     pub unsealed: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// Results file of `run` or `merge`, or the file of an audit
+    /// Results file of `run` or `merge`, or audit file
     pub one: PathBuf,
-    /// Another
+    /// The file to compare it with
     pub other: PathBuf,
-    /// Read files that another program has changed (h5py, h5repack, nccopy, xarray), after a check of every value, and compare experiments,
-    /// methods and samples. Not for damaged files, on which the HDF5 library can crash
+    /// Accept files rewritten by another program (h5py, h5repack, nccopy, xarray): check every value, and compare experiments, methods and
+    /// samples. Not for damaged files, which can crash the HDF5 library
     #[arg(long)]
     pub unsealed: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct PlotArgs {
-    /// Results file of `run`, or the file of an audit
+    /// Results file of `run`, or audit file
     pub file: PathBuf,
-    /// Directory of the pictures, which replace those of the same names [default: FILE without its extension, with -figures]
+    /// Directory of the figures; existing ones are replaced [default: FILE without its extension, with -figures]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Formats of the pictures
+    /// Formats of the figures
     #[arg(long, value_enum, value_name = "FORMAT,...", value_delimiter = ',', default_value = "svg,png")]
     pub format: Vec<plot::Format>,
-    /// Read a file that another program has changed (h5py, h5repack, nccopy, xarray), after a check of every value. Not for damaged files, on
-    /// which the HDF5 library can crash
+    /// Accept a file rewritten by another program (h5py, h5repack, nccopy, xarray), after a check of every value. Not for damaged files,
+    /// which can crash the HDF5 library
     #[arg(long)]
     pub unsealed: bool,
 }
@@ -436,7 +449,7 @@ pub struct ExportArgs {
     /// Width k of the hidden layers
     #[arg(long, value_name = "K", allow_negative_numbers = true, value_parser = number, required_unless_present = "hidden")]
     pub width: Option<f64>,
-    /// Widths of the hidden layers, first to last, such as 1000,500,100: in place of depth and width
+    /// Widths of the hidden layers, first to last, such as 1000,500,100; replaces depth and width
     #[arg(long, value_name = "K1,K2,...", allow_hyphen_values = true, value_parser = layers, conflicts_with_all = ["depth", "width"])]
     pub hidden: Option<Layers>,
     /// Index of the network within its cell, from 0
@@ -460,12 +473,12 @@ pub struct CompletionsArgs {
 
 #[derive(Debug, Args)]
 pub struct ManArgs {
-    /// Directory to write the page of every command to, replacing those there
+    /// Directory for the man pages of all commands; existing ones are replaced
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
 
-/// A number in any notation of floating-point numbers. NaN and infinity pass: validation has better words for them.
+/// Any floating-point number. NaN and infinity are left to the validation, whose message is more specific.
 fn number(text: &str) -> Result<f64, String> {
     text.trim().parse().map_err(|_| "not a number; write it as 10 or 1e3".to_string())
 }
@@ -477,6 +490,15 @@ pub struct Layers(pub Vec<f64>);
 fn layers(text: &str) -> Result<Layers, String> {
     let widths: Result<_, String> = text.split(',').map(number).collect();
     Ok(Layers(widths.map_err(|_| "not a list of numbers; write it as 1000,500,100".to_string())?))
+}
+
+/// A seed. Negative ones are left to the validation.
+fn seed(text: &str) -> Result<i64, String> {
+    text.trim().parse().map_err(|_| "not a whole number below 2^63; write it as 2020".to_string())
+}
+
+fn size(text: &str) -> Result<ByteSize, String> {
+    text.trim().parse().map_err(|_| "not a size; write it as 8GiB or 500MB".to_string())
 }
 
 /// A time such as 90, 90s or 1min 30s.

@@ -1,27 +1,27 @@
-//! The command line: what was typed ([`args`]), and the request of a command that it is turned into ([`request`]).
+//! The command line: arguments as typed ([`args`]), and their conversion into the validated requests of the commands ([`request`]).
 //!
-//! Nothing here computes, and no other code sees an argument.
+//! No other module sees an argument.
 
 pub mod args;
 pub mod pages;
 pub mod request;
+mod usage;
 
 use std::thread::sleep;
-use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
 pub use args::{Cli, Command};
 
+use crate::comm::failure::RANK_0_SPEAKS;
 use crate::commands::print;
+use crate::error::{EXIT_BAD_INPUT, report};
+use crate::machine::terminal;
 use crate::{comm, provenance};
 
-/// How long other ranks leave rank 0 to say what is wrong before they end: launchers end all ranks when one has failed.
-const RANK_0_SPEAKS: Duration = Duration::from_secs(1);
-
-/// Parses the arguments of this process. Help, version and usage errors end it here, with the exit codes 0, 0 and 2. Of several ranks, rank
-/// 0 prints them.
+/// Parses the arguments of this process. Help, version and usage errors are printed on rank 0 and end the process, with the exit codes
+/// 0, 0 and 2.
 pub fn parse() -> Cli {
     match Cli::try_parse() {
         Ok(cli) => cli,
@@ -31,16 +31,21 @@ pub fn parse() -> Cli {
             }
             std::process::exit(error.exit_code())
         }
-        // The long version text asks the libraries: it is made only when it is wanted.
+        // Made on demand: the version text calls into the libraries.
         Err(error) if error.kind() == ErrorKind::DisplayVersion => {
             let _ = print(&format!("{}\n", provenance::version_text().trim_end()));
             std::process::exit(0)
+        }
+        Err(error) if error.use_stderr() => {
+            let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+            terminal::write_last(&report(&usage::bad_input(&error, &words).into(), ""));
+            std::process::exit(EXIT_BAD_INPUT)
         }
         Err(error) => error.exit(),
     }
 }
 
-/// Whether the error is that the reader of standard output has gone (`| head`), which is nobody's fault.
+/// Whether the error is a closed pipe (`| head`), which is not a failure.
 pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
     let closed = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::BrokenPipe;
     error.chain().any(|cause| cause.downcast_ref().is_some_and(closed))

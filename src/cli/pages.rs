@@ -1,4 +1,4 @@
-//! Shell completions and man pages, made from the definition of the command line.
+//! Shell completions and man pages, generated from the command line definition.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ pub fn man() -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
-/// Writes the man page of the program and of each of its commands to `directory`, which is created.
+/// Writes the man pages of the program and of each command to `directory`, which is created.
 pub fn write_man(directory: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(directory)
         .and_then(|()| clap_mangen::generate_to(Cli::command().disable_help_subcommand(true), directory))

@@ -1,4 +1,4 @@
-//! What was typed → what is asked for: arguments turned into the validated requests of the commands.
+//! Arguments as typed → validated requests of the commands.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -31,15 +31,15 @@ use crate::model::{EngineChoice, Unit};
 use crate::plot::Format;
 use crate::text::short;
 
-/// More threads than this are taken for a slip.
+/// Upper limit of --threads, to catch typos.
 const MAX_THREADS: f64 = 4096.0;
-/// More ranks than this are taken for a slip.
+/// Upper limit of --ranks, to catch typos.
 const MAX_RANKS: f64 = 1e6;
-/// Largest index of a network: one less than the most networks of a cell.
+/// Largest index of a network: the limit of networks per cell, less 1.
 const MAX_NETWORK: f64 = 1e9 - 1.0;
 
 impl JobArgs {
-    /// The settings of a job that leaves `out`.
+    /// The settings of a job that writes `out`.
     fn settings(self, out: PathBuf, snapshot: Option<Duration>) -> Result<Settings, BadInput> {
         Ok(Settings {
             threads: self.threads.map(threads).transpose()?,
@@ -58,7 +58,7 @@ impl JobArgs {
 
 impl RunArgs {
     /// # Errors
-    /// Any value that is out of range, and a config file that cannot be read.
+    /// A value is out of range, or the config file cannot be read.
     pub fn request(self) -> Result<RunRequest, BadInput> {
         let (base, mut name) = (self.experiment.base()?, self.experiment.name());
         name.push(self.shard.map_or_else(|| ".h5".to_string(), Shard::suffix));
@@ -70,8 +70,8 @@ impl RunArgs {
         let out = self.out.unwrap_or_else(|| Path::new("results").join(name));
         let plot = distinct(self.plot.unwrap_or_default());
         if let Some(shard) = self.shard.filter(|_| !plot.is_empty()) {
-            let why = "figures are of a whole experiment";
-            return Err(BadInput::new(format!("cannot plot {shard}"), why, "merge the shards, and plot what that gives"));
+            let why = "figures need the whole experiment";
+            return Err(BadInput::new(format!("cannot plot {shard}"), why, "merge the shards and plot the results file"));
         }
         if !plot.is_empty() {
             check_output_dir(&plot::directory_of(&out), "--out")?;
@@ -82,7 +82,7 @@ impl RunArgs {
 
 impl PlanArgs {
     /// # Errors
-    /// Any value that is out of range, and a config file that cannot be read.
+    /// A value is out of range, or the config file cannot be read.
     pub fn request(self) -> Result<PlanRequest, BadInput> {
         let name = self.run.experiment.name().to_string_lossy().into_owned();
         let ranks = self.ranks.map(ranks).transpose()?;
@@ -90,7 +90,7 @@ impl PlanArgs {
             return Err(BadInput::new(
                 format!("cannot plan {shard}"),
                 "a plan is of the whole experiment",
-                format!("give --ranks {} in place of --shard: as many shards take about the same", shard.count()),
+                format!("give --ranks {0} instead of --shard: {0} shards take about the same time", shard.count()),
             ));
         }
         Ok(PlanRequest { run: self.run.request()?, ranks, sbatch: self.sbatch, name })
@@ -99,13 +99,13 @@ impl PlanArgs {
 
 impl StatusArgs {
     /// # Errors
-    /// Any value that is out of range, and a config file that cannot be read.
+    /// A value is out of range, or the config file cannot be read.
     pub fn request(self) -> Result<StatusRequest, BadInput> {
         match self.file {
             Some(file) => Ok(StatusRequest::File(file)),
             None => {
                 let mut run = self.run.request()?;
-                // A file of inputs is part of the experiment by its checksum.
+                // The checksum of an inputs file is part of the experiment.
                 inputs_file::load(&mut run.experiment.inputs_law)?;
                 Ok(StatusRequest::Run(run))
             }
@@ -115,7 +115,7 @@ impl StatusArgs {
 
 impl MergeArgs {
     /// # Errors
-    /// A shard that cannot be opened.
+    /// A shard cannot be opened.
     pub fn request(self) -> Result<MergeRequest, BadInput> {
         self.shards.iter().try_for_each(|shard| check_input(shard))?;
         check_not_input(&self.out, "--out", self.shards.iter().map(PathBuf::as_path))?;
@@ -125,23 +125,23 @@ impl MergeArgs {
 }
 
 impl ExperimentArgs {
-    /// The options that the flags are laid over. To be called once: a pipe can be read once only.
+    /// The options of the preset or config file. To be called once: the file may be a pipe.
     fn base(&self) -> Result<Options, BadInput> {
         self.config.as_ref().map_or_else(|| Ok(self.preset().options()), |path| Options::read(path))
     }
 
-    /// The name of their preset or file.
+    /// The name of the preset or config file.
     fn name(&self) -> OsString {
         let of_file = |path: &PathBuf| path.file_stem().unwrap_or_default().into();
         self.config.as_ref().map_or_else(|| self.preset().name().into(), of_file)
     }
 
-    /// The preset without a file.
+    /// The preset if there is no config file.
     fn preset(&self) -> Preset {
         self.preset.unwrap_or(Preset::Quick)
     }
 
-    /// The options that were typed.
+    /// The options given on the command line.
     fn options(self) -> Options {
         Options {
             depths: self.depths,
@@ -176,7 +176,7 @@ impl LawArgs {
 
 impl ShowArgs {
     /// # Errors
-    /// A file that cannot be opened.
+    /// The file cannot be opened.
     pub fn request(self) -> Result<ShowRequest, BadInput> {
         check_input(&self.file)?;
         Ok(ShowRequest { file: self.file, format: self.format, full: self.full, unsealed: self.unsealed })
@@ -185,7 +185,7 @@ impl ShowArgs {
 
 impl CompareArgs {
     /// # Errors
-    /// A file that cannot be opened.
+    /// The file cannot be opened.
     pub fn request(self) -> Result<CompareRequest, BadInput> {
         check_input(&self.one)?;
         check_input(&self.other)?;
@@ -195,7 +195,7 @@ impl CompareArgs {
 
 impl PlotArgs {
     /// # Errors
-    /// A file that cannot be opened, and a directory that cannot be written in.
+    /// The file cannot be opened, or the directory cannot be written to.
     pub fn request(self) -> Result<PlotRequest, BadInput> {
         check_input(&self.file)?;
         let out = self.out.unwrap_or_else(|| plot::directory_of(&self.file));
@@ -206,12 +206,12 @@ impl PlotArgs {
 
 impl ExportArgs {
     /// # Errors
-    /// Any value that is out of range, and a file that cannot be written.
+    /// A value is out of range, or an inputs file cannot be read.
     pub fn request(self) -> Result<ExportRequest, BadInput> {
         let network = network_index(self.network)?;
         if self.width == Some(f64::INFINITY) {
             let why = "an infinitely wide network has no weights to write";
-            return Err(BadInput::new("the width inf cannot be exported", why, "give --width a whole number"));
+            return Err(BadInput::new("the width inf cannot be exported", why, "give a finite --width"));
         }
         let options = Options {
             depths: self.depth.map(|depth| vec![depth]),
@@ -224,8 +224,8 @@ impl ExportArgs {
         };
         let mut experiment = Experiment { networks: network + 1, ..options.validate()? };
         if let [first, .., last] = experiment.directions.as_slice() {
-            let what = format!("an export has one direction, not {} and {}", first.name(), last.name());
-            return Err(BadInput::new(what, "it has one step for each input", "give one --direction"));
+            let what = format!("cannot export steps along both {} and {}", first.name(), last.name());
+            return Err(BadInput::new(what, "the file has one step per input", "give one --direction"));
         }
         inputs_file::load(&mut experiment.inputs_law)?;
         check_not_input(&self.out, "--out", experiment.inputs_law.path())?;
@@ -241,7 +241,7 @@ impl ExportArgs {
 
 impl AuditArgs {
     /// # Errors
-    /// Any value that is out of range.
+    /// A value is out of range.
     pub fn request(self) -> Result<AuditRequest, BadInput> {
         let typed = Typed {
             dims: self.dims,
@@ -254,7 +254,7 @@ impl AuditArgs {
         };
         if self.markdown.as_ref() == Some(&self.out) {
             let what = format!("--out and --markdown are both {}", self.out.display());
-            return Err(BadInput::new(what, "one would replace the other", "give them different paths"));
+            return Err(BadInput::new(what, "one would overwrite the other", "give them different paths"));
         }
         Ok(AuditRequest {
             options: typed.validate()?,
@@ -266,14 +266,14 @@ impl AuditArgs {
     }
 }
 
-/// Ascending and distinct.
+/// Sorted and distinct.
 fn distinct(mut formats: Vec<Format>) -> Vec<Format> {
     formats.sort_unstable();
     formats.dedup();
     formats
 }
 
-/// What becomes of files that are there.
+/// Whether existing files are replaced.
 fn existing(overwrite: bool) -> Existing {
     if overwrite { Existing::Replace } else { Existing::Refuse }
 }
@@ -282,10 +282,10 @@ fn threads(threads: f64) -> Result<usize, BadInput> {
     if (1.0..=MAX_THREADS).contains(&threads) && threads.fract() == 0.0 {
         return Ok(threads as usize);
     }
-    let remedy = format!("give --threads a whole number from 1 to {MAX_THREADS}, or leave it out");
+    let remedy = format!("give --threads a whole number from 1 to {MAX_THREADS}, or omit it");
     Err(BadInput::new(
         format!("cannot run {} threads", short(threads)),
-        "threads are counted, and at least one does the work",
+        format!("it is not a whole number from 1 to {MAX_THREADS}"),
         remedy,
     ))
 }
@@ -295,17 +295,18 @@ fn ranks(ranks: f64) -> Result<usize, BadInput> {
         return Ok(ranks as usize);
     }
     let remedy = format!("give --ranks a whole number from 1 to {MAX_RANKS}");
-    Err(BadInput::new(format!("cannot plan {} ranks", short(ranks)), "ranks are counted, and at least one does the work", remedy))
+    let why = format!("it is not a whole number from 1 to {MAX_RANKS}");
+    Err(BadInput::new(format!("cannot plan for {} ranks", short(ranks)), why, remedy))
 }
 
-/// So many hours, of which the last `grace` is for units that run.
+/// A time limit in hours, which must exceed the `grace` at its end.
 fn max_time(hours: f64, grace: Duration) -> Result<Duration, BadInput> {
     let refuse = |why: String, remedy: &str| Err(BadInput::new(format!("cannot stop after {} hours", short(hours)), why, remedy));
     match Duration::try_from_secs_f64(3600.0 * hours) {
-        Err(_) | Ok(Duration::ZERO) => refuse("a run takes some time".into(), "give --max-hours a number such as 11.5"),
+        Err(_) | Ok(Duration::ZERO) => refuse("it is not a positive time".into(), "give --max-hours a number such as 11.5"),
         Ok(time) if time <= grace => refuse(
-            format!("the grace of {} is part of that time, so that nothing would be done", humantime::format_duration(grace)),
-            "give more --max-hours, or a shorter --grace",
+            format!("the grace of {} is part of it and leaves no time to work", humantime::format_duration(grace)),
+            "give more --max-hours or a shorter --grace",
         ),
         Ok(time) => Ok(time),
     }
@@ -313,7 +314,7 @@ fn max_time(hours: f64, grace: Duration) -> Result<Duration, BadInput> {
 
 fn memory(memory: ByteSize) -> Result<u64, BadInput> {
     match memory.as_u64() {
-        0 => Err(BadInput::new("the memory 0 is too small", "networks need some", "give --memory a size such as 8GiB")),
+        0 => Err(BadInput::new("the memory 0 is too small", "a network needs memory", "give --memory a size such as 8GiB")),
         bytes => Ok(bytes),
     }
 }

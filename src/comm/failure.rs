@@ -1,24 +1,31 @@
-//! How a job ends when something is wrong: who prints the message, and with which exit code every rank ends.
+//! How a job fails: which rank prints the error, and the exit code of all ranks.
 //!
-//! Before the work, the ranks [`agree`]: if any has an error, the first of them prints it and all end cleanly with its exit code.
-//! During the work there is no time to agree: the rank that fails prints its message and [`end_job`] ends all processes.
-//! A panic is a failure like any other, see [`end_job_on_panic`].
+//! Before the work, the ranks [`agree`]: if any has an error, the lowest such rank prints it and all exit cleanly with its exit code.
+//! During the work [`end_job`] aborts all ranks: rank 0 prints the first report that reaches it. A panic is a failure like any other,
+//! see [`catch`] and [`end_job_on_panic`].
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::panic::{self, PanicHookInfo};
+use std::cell::RefCell;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::process::ExitCode;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::Error;
 
 use super::Comm;
-use crate::error::{EXIT_FAILED, exit_code, report};
+use crate::error::{BadInput, EXIT_BAD_INPUT, EXIT_FAILED, REPORT_BUG, exit_code, report};
 use crate::machine::terminal;
 
-/// An error that has been printed already, by this rank or another: what is left is the exit code.
+/// How long other ranks wait before they exit with an error that rank 0 prints: launchers kill all ranks when one has failed.
+pub const RANK_0_SPEAKS: Duration = Duration::from_secs(1);
+/// How long a rank that fails waits for rank 0, which may be writing to a slow disk, to print its report.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An error that this rank or another has printed. It carries the exit code.
 #[derive(Debug, thiserror::Error)]
-#[error("the job has ended with exit code {code} (the reason is printed above)")]
+#[error("the job has ended with exit code {code}: the reason is printed above")]
 pub struct Reported {
     pub code: i32,
 }
@@ -27,8 +34,8 @@ pub struct Reported {
 #[derive(Debug)]
 pub enum Failure {
     Error(Error),
-    /// The panic hook has printed the message.
-    Panicked,
+    /// A panic, or the failure of another rank.
+    Reported(Report),
 }
 
 impl From<Error> for Failure {
@@ -37,10 +44,10 @@ impl From<Error> for Failure {
     }
 }
 
-/// `local` on every rank if it is `Ok` on every rank. If not, the lowest rank with an error prints it, once, and every rank gets
+/// `local` on every rank if it is `Ok` on all ranks. Otherwise the lowest rank with an error prints it, and every rank returns
 /// [`Reported`] with that error's exit code. Collective.
 pub fn agree<T>(comm: &dyn Comm, local: anyhow::Result<T>) -> anyhow::Result<T> {
-    // The largest that is the same number with and without a sign: MPICH 4.0 was seen to compare with one.
+    // Not u64::MAX: MPICH 4.0 was seen to reduce u64 with a signed comparison.
     const FINE: u64 = i64::MAX as u64;
     let rank = comm.rank() as u64;
     let mine = local.as_ref().map_or_else(|error| rank << 32 | exit_code(error) as u64, |_| FINE);
@@ -51,48 +58,98 @@ pub fn agree<T>(comm: &dyn Comm, local: anyhow::Result<T>) -> anyhow::Result<T> 
     if let Some(error) = local.err().filter(|_| first >> 32 == rank)
         && !error.is::<Reported>()
     {
-        // What rank 0 refuses concerns the job, not the rank.
+        // An error of rank 0 concerns the whole job.
         terminal::write_last(&if rank == 0 { lines(None, &error) } else { lines(Some((comm.rank(), comm.size())), &error) });
     }
     comm.barrier();
     Err(Reported { code: (first & 0xffff_ffff) as i32 }.into())
 }
 
-/// Prints this rank's failure and ends the processes of all ranks.
-pub fn end_job(comm: &dyn Comm, failure: &Failure) -> ! {
-    match failure {
-        Failure::Error(error) => {
-            terminal::write_last(&lines(Some((comm.rank(), comm.size())), error));
-            comm.abort(exit_code(error))
+/// Of an error before the ranks know each other, which all of them have: rank 0 of the launcher prints it.
+pub fn rank_0_reports<T>(error: BadInput) -> anyhow::Result<T> {
+    match super::launched_rank() {
+        0 => Err(error.into()),
+        _ => {
+            thread::sleep(RANK_0_SPEAKS);
+            Err(Reported { code: EXIT_BAD_INPUT }.into())
         }
-        Failure::Panicked => comm.abort(EXIT_FAILED),
     }
 }
 
-/// From now on a panic prints one line that names the rank (and a backtrace if `RUST_BACKTRACE` asks for one). On this thread,
-/// which must be the main thread, it then ends the job. On any other it unwinds: who started that thread must notice and tell
-/// the main thread, which alone may call MPI.
+/// Prints this rank's failure and ends the processes of all ranks. Another rank hands its report to rank 0 and prints it only if rank 0
+/// does not answer: of several ranks that fail at once, one is heard.
+pub fn end_job(comm: &dyn Comm, failure: &Failure) -> ! {
+    let report = match failure {
+        Failure::Error(error) => Report { code: exit_code(error), text: lines(Some((comm.rank(), comm.size())), error) },
+        Failure::Reported(report) => report.clone(),
+    };
+    if comm.rank() > 0 {
+        comm.hand_over(report.to_bytes(), PATIENCE);
+    }
+    terminal::write_last(&report.text);
+    comm.abort(report.code)
+}
+
+/// The report of a failure, on its way to rank 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    pub code: i32,
+    /// The lines to print.
+    pub text: String,
+}
+
+impl Report {
+    /// No message with results starts like this: the bytes would be a group number.
+    const TAG: [u8; 8] = [0xff; 8];
+
+    fn to_bytes(&self) -> Vec<u8> {
+        [&Self::TAG[..], &self.code.to_le_bytes(), self.text.as_bytes()].concat()
+    }
+
+    /// The report in `message`; `None` if it is a message of another kind.
+    pub fn from_bytes(message: &[u8]) -> Option<Self> {
+        let (code, text) = message.strip_prefix(&Self::TAG)?.split_first_chunk()?;
+        Some(Self { code: i32::from_le_bytes(*code), text: String::from_utf8_lossy(text).into_owned() })
+    }
+}
+
+thread_local! {
+    /// Whether [`catch`] runs on this thread, and the report of the panic that it will catch.
+    static CAUGHT: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// `work`, with a panic in it as a [`Failure`]. After [`end_job_on_panic`].
+pub fn catch<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    CAUGHT.set(Some(String::new()));
+    let outcome = panic::catch_unwind(AssertUnwindSafe(work));
+    let text = CAUGHT.take().unwrap_or_default();
+    outcome.unwrap_or(Err(Failure::Reported(Report { code: EXIT_FAILED, text })))
+}
+
+/// Installs the panic hook of a job: a panic is an error that names the rank, with a backtrace if `RUST_BACKTRACE` is set. Within
+/// [`catch`] it becomes a [`Failure`]; on the main thread, which must be the calling one, it ends the job.
 pub fn end_job_on_panic(comm: &dyn Comm) {
     let (rank, size) = (comm.rank(), comm.size());
     let main = thread::current().id();
     panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
         let place = info.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
         let message = text(info.payload());
-        terminal::write_last(&format!(
-            "error: {}panic{place}: {message}\nhelp: this is a bug; please report it with this output",
-            of(rank, size)
-        ));
+        let mut report = format!("error: {}panic{place}: {message}\nhelp: {REPORT_BUG}", of(rank, size));
         let backtrace = Backtrace::capture();
         if backtrace.status() == BacktraceStatus::Captured {
-            terminal::write_last(&backtrace.to_string());
+            report += &format!("\n{backtrace}");
         }
+        if CAUGHT.with_borrow(Option::is_some) {
+            return CAUGHT.set(Some(report));
+        }
+        terminal::write_last(&report);
         if thread::current().id() == main {
             abort(EXIT_FAILED);
         }
     }));
 }
 
-/// The end of `main`: prints an error that has not been printed yet, and gives the exit code.
+/// Ends `main`: prints an error that has not been printed yet, and returns the exit code.
 pub fn conclude(outcome: anyhow::Result<()>) -> ExitCode {
     let Err(error) = outcome else { return ExitCode::SUCCESS };
     let code = match error.downcast_ref::<Reported>() {
@@ -115,7 +172,7 @@ fn abort(code: i32) -> ! {
     super::leave(code)
 }
 
-/// The report of an error; it names no rank in a job of one, or where the rank does not matter.
+/// The report of an error, with the rank if there are several and it matters.
 fn lines(rank: Option<(usize, usize)>, error: &Error) -> String {
     report(error, &rank.map_or_else(String::new, |(rank, size)| of(rank, size)))
 }
@@ -134,7 +191,6 @@ fn text(payload: &dyn Any) -> &str {
 mod tests {
     use super::*;
     use crate::comm::Serial;
-    use crate::error::{BadInput, EXIT_BAD_INPUT};
 
     #[test]
     fn agreement_keeps_the_value_or_the_exit_code() {
@@ -152,5 +208,14 @@ mod tests {
         assert_eq!(lines(Some((0, 1)), &error), "error: cannot write x.h5: disk full");
         let refused = BadInput::new("--widths holds 0", "a layer needs a neuron", "give widths of 1 or more").into();
         assert_eq!(lines(None, &refused), "error: --widths holds 0: a layer needs a neuron\nhelp: give widths of 1 or more");
+    }
+
+    #[test]
+    fn reports_travel_as_messages_of_their_own_kind() {
+        let report = Report { code: 2, text: "error: a: b\nhelp: ö".into() };
+        assert_eq!(Report::from_bytes(&report.to_bytes()), Some(report));
+        for other in [&b""[..], b"stop", &[0; 24], &[0xff; 11]] {
+            assert_eq!(Report::from_bytes(other), None);
+        }
     }
 }

@@ -1,17 +1,16 @@
-//! What started this process: the environment that MPI launchers and Slurm leave.
+//! How this process was started, by the environment variables of MPI launchers and Slurm.
 
 use crate::error::BadInput;
 
-/// Variables with the number of processes that were started together, the most specific first.
+/// Variables with the number of processes of this launch, the most specific first.
 const COUNTS: [&str; 5] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"];
 
-/// Variables with the rank of this process, which do not say how many processes there are.
+/// Variables with the rank of this process that may be set without any of [`COUNTS`].
 const RANKS: [&str; 4] = ["PMIX_RANK", "PMI_RANK", "PMI_ID", "PALS_RANKID"];
-/// Others with the rank, beside one of [`COUNTS`].
+/// Variables with the rank that come with one of [`COUNTS`].
 const MORE_RANKS: [&str; 3] = ["OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "SLURM_PROCID"];
 
-/// The rank that the launcher has given to this process, as far as `variable`, the environment, says: known before MPI is initialised. 0
-/// without a launcher.
+/// The rank of this process according to the environment, read through `variable`; 0 without a launcher.
 pub fn rank(variable: impl Fn(&str) -> Option<String>) -> usize {
     RANKS.iter().chain(&MORE_RANKS).find_map(|name| variable(name)?.trim().parse().ok()).unwrap_or(0)
 }
@@ -32,26 +31,25 @@ impl Launch {
         Self { count, has_rank: RANKS.iter().any(|name| variable(name).is_some()) }
     }
 
-    /// Whether there are, or may be, other processes to find through MPI.
+    /// Whether MPI may find other processes of this launch.
     pub fn is_parallel(&self) -> bool {
         self.count.map_or(self.has_rank, |(_, count)| count > 1)
     }
 
-    /// Refuses to run when several processes were asked for but MPI has found `size` = 1 of them: each would take itself for the
-    /// whole job and write the same file.
+    /// Refuses to run if several processes were started but MPI finds `size` = 1: each would run the whole job and write the same file.
     pub fn check(&self, size: usize, has_mpi: bool) -> Result<(), BadInput> {
         let Some((name, count)) = self.count.filter(|&(_, count)| count > 1 && size == 1) else { return Ok(()) };
         let what = format!("{name} is {count} but this process is alone");
         match has_mpi {
             true => Err(BadInput::new(
                 what,
-                "it was not started by a launcher that the MPI library it was built with understands",
-                format!("start it with that library's mpirun or with srun --mpi=pmix, or set {name}=1 to run one process"),
+                "the launcher does not match the MPI library that this program was built with",
+                format!("use that library's mpirun or srun --mpi=pmix, or set {name}=1 to run one process"),
             )),
             false => Err(BadInput::new(
                 what,
                 "this program was built without MPI, so every process would run the whole experiment",
-                format!("build it with the feature `mpi`, or set {name}=1 to run one process"),
+                format!("build it with the feature mpi, or set {name}=1 to run one process"),
             )),
         }
     }
@@ -76,7 +74,7 @@ mod tests {
     fn launchers_are_recognised() {
         assert!(launch(&[("OMPI_COMM_WORLD_SIZE", "4"), ("PMIX_RANK", "0")]).is_parallel());
         assert!(launch(&[("PMI_SIZE", "2"), ("PMI_RANK", "1")]).is_parallel());
-        assert!(launch(&[("PMIX_RANK", "0")]).is_parallel(), "a launcher that does not say how many");
+        assert!(launch(&[("PMIX_RANK", "0")]).is_parallel(), "a launcher that sets no count");
     }
 
     #[test]
@@ -103,7 +101,7 @@ mod tests {
         let tasks = launch(&[("SLURM_NTASKS", "4"), ("SLURM_PROCID", "2")]);
         assert!(tasks.is_parallel());
         assert_eq!(tasks.check(4, true), Ok(()));
-        assert!(tasks.check(1, true).unwrap_err().to_string().starts_with("SLURM_NTASKS is 4 but this process is alone ("));
+        assert!(tasks.check(1, true).unwrap_err().to_string().starts_with("SLURM_NTASKS is 4 but this process is alone: "));
         assert!(tasks.check(1, false).unwrap_err().why.contains("without MPI"));
     }
 }

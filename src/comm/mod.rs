@@ -1,8 +1,7 @@
-//! Message passing behind one small trait; nothing else in the tree names the MPI crate.
+//! Message passing behind one small trait; only this module uses the MPI crate.
 //!
-//! All calls are made from the main thread of a rank (`MPI_THREAD_FUNNELED`). A start without a launcher, or with one rank, is
-//! [`Serial`]: MPI is not even initialised, because that costs time and can fail on machines with odd networks.
-//! How a job ends when something goes wrong is in [`failure`].
+//! All calls are made from the main thread of a rank (`MPI_THREAD_FUNNELED`). Without a launcher, or with one rank, the communicator is
+//! [`Serial`] and MPI is not initialised: that costs time and can fail on machines with unusual networks. [`failure`] ends jobs that fail.
 
 pub mod failure;
 mod launch;
@@ -10,6 +9,8 @@ pub mod library;
 #[cfg(feature = "mpi")]
 mod mpi;
 mod serial;
+
+use std::time::Duration;
 
 use crate::error::BadInput;
 use launch::Launch;
@@ -30,44 +31,53 @@ pub trait Comm {
     /// Number of ranks on this rank's node.
     fn ranks_on_node(&self) -> usize;
 
-    /// Sends `message` from another rank to the root; messages of one rank arrive in order. Returns when
-    /// the root has begun to receive it; waits without using a core.
-    /// A message of more than [`MAX_MESSAGE`] bytes is an error.
+    /// Sends `message` from another rank to the root; messages of one rank arrive in order. Returns when the root has begun to receive
+    /// it; waits without spinning.
+    ///
+    /// # Errors
+    /// `message` exceeds [`MAX_MESSAGE`] bytes.
     fn send_to_root(&self, message: &[u8]) -> anyhow::Result<()>;
 
-    /// On the root: a message that has arrived and the rank it is from, or `None` at once.
+    /// Sends `message` from another rank to the root, which will abort the job; returns only if it has not done so after `patience`.
+    /// No other call but `abort` may follow.
+    fn hand_over(&self, message: Vec<u8>, patience: Duration);
+
+    /// On the root: a message that has arrived and its source rank. Does not wait.
     fn try_receive(&self) -> Option<(usize, Vec<u8>)>;
 
-    /// On the root, once in a job: tells every other rank that there is nothing more to do. Returns at once.
+    /// On the root, once in a job: tells all other ranks that the job ends. Does not wait.
     fn call_end(&self);
 
-    /// On another rank: whether the root has called [`call_end`](Comm::call_end). Every rank must ask until it has.
+    /// On another rank: whether the root has called [`call_end`](Comm::call_end). Every rank must poll until it has.
     fn end_is_called(&self) -> bool;
 
-    /// The smallest `value` of all ranks; at most `i64::MAX`.
+    /// The minimum of `value`, at most `i64::MAX`, over all ranks.
     fn lowest(&self, value: u64) -> u64;
 
     /// On the root: the `value` of every rank, by rank; empty on the others.
     fn gather(&self, value: u64) -> Vec<u64>;
 
-    /// The root's `message`, at most [`MAX_MESSAGE`] bytes; what other ranks pass is dropped.
+    /// The root's `message`, at most [`MAX_MESSAGE`] bytes; that of other ranks is ignored.
     fn broadcast(&self, message: Vec<u8>) -> Vec<u8>;
 
-    /// Returns once every rank has called it. Waits without using a core.
+    /// Returns once every rank has called it. Waits without spinning.
     fn barrier(&self);
 
-    /// Ends this process with exit code `code` once every rank has called it, and does not wait for other threads.
+    /// Exits with `code` once every rank has called it, without waiting for other threads.
     fn leave(&self, code: i32) -> !;
 
-    /// Ends the processes of all ranks at once with exit code `code`.
+    /// Aborts all ranks with exit code `code`.
     fn abort(&self, code: i32) -> !;
 }
 
-/// Longest message in bytes: MPI counts are 32-bit signed integers.
+/// Longest message, in bytes: MPI counts are 32-bit signed integers.
 pub const MAX_MESSAGE: usize = i32::MAX as usize;
 
-/// The ranks of this job: [`Serial`] unless a launcher has started several processes. To be called once, on the main thread;
+/// The communicator of this job: [`Serial`] unless a launcher has started several processes. To be called once, on the main thread;
 /// dropping the result finalises MPI.
+///
+/// # Errors
+/// MPI cannot be used, or this process is alone although its launcher started several.
 pub fn start() -> Result<Box<dyn Comm>, BadInput> {
     let launch = Launch::detect(|name| std::env::var(name).ok());
     let comm: Box<dyn Comm> = match launch.is_parallel() {
@@ -78,7 +88,7 @@ pub fn start() -> Result<Box<dyn Comm>, BadInput> {
     Ok(comm)
 }
 
-/// The rank of this process as its launcher has it in the environment; can be called before [`start`].
+/// The rank of this process according to the launcher's environment variables. May be called before [`start`].
 pub fn launched_rank() -> usize {
     launch::rank(|name| std::env::var(name).ok())
 }
@@ -93,10 +103,10 @@ fn connect() -> Result<Box<dyn Comm>, BadInput> {
     Ok(Box::new(Serial))
 }
 
-/// Ends this process as it is. Exit handlers do not run: those of libraries free what other threads still compute with (OpenBLAS unmaps the
-/// buffers of its products), and such a thread would then end the process by SIGSEGV.
+/// Exits without running exit handlers: those of libraries free memory that worker threads still use (OpenBLAS unmaps its GEMM buffers),
+/// which would end the process with SIGSEGV.
 fn leave(code: i32) -> ! {
     let _ = std::io::Write::flush(&mut std::io::stdout());
-    // SAFETY: ends the process; nothing runs after it.
+    // SAFETY: does not return.
     unsafe { libc::_exit(code) }
 }

@@ -2,26 +2,25 @@
 
 use std::cell::Cell;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::ensure;
 use mpi::Threading;
 use mpi::collective::SystemOperation;
 use mpi::environment::Universe;
 use mpi::point_to_point::MatchedReceiveVec;
-use mpi::request::{Request, Scope};
+use mpi::request::{Request, Scope, StaticScope};
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::*;
 
 use super::{Comm, MAX_MESSAGE, leave};
-use crate::error::BadInput;
+use crate::error::{BadInput, Failed};
 
-/// How long a rank that waits sleeps before it looks again: MPI's own waiting spins on a core that a worker may need.
+/// Polling interval of a waiting rank: MPI's own wait would spin on a core that a worker needs.
 const NAP: Duration = Duration::from_millis(1);
 
-/// What [`Comm::call_end`] sends.
+/// The message of [`Comm::call_end`].
 const END: u8 = 0;
-/// Bytes of the send buffer for one such message: more than `MPI_BSEND_OVERHEAD` of any library.
+/// Send buffer for one such message, in bytes: more than the `MPI_BSEND_OVERHEAD` of any library.
 const END_BUFFER: usize = 512;
 
 /// All ranks of `MPI_COMM_WORLD`.
@@ -31,20 +30,24 @@ pub struct Mpi {
     ranks_on_node: usize,
     world: SimpleCommunicator,
     end_called: Cell<bool>,
-    /// Finalises MPI when it is dropped.
+    /// Finalises MPI when dropped.
     universe: Cell<Option<Universe>>,
 }
 
 impl Mpi {
     /// Initialises MPI. Collective.
+    ///
+    /// # Errors
+    /// MPI has been initialised before in this process, or lacks `MPI_THREAD_FUNNELED`.
     pub fn start() -> Result<Self, BadInput> {
-        let (mut universe, threading) = mpi::initialize_with_threading(Threading::Funneled)
-            .ok_or_else(|| BadInput::new("MPI is started already", "a process can do so once", "start one run in a process"))?;
+        let (mut universe, threading) = mpi::initialize_with_threading(Threading::Funneled).ok_or_else(|| {
+            BadInput::new("MPI is already initialised", "a process can do so only once", "start one run per process")
+        })?;
         if threading < Threading::Funneled {
             return Err(BadInput::new(
-                "the MPI library offers no MPI_THREAD_FUNNELED",
+                "the MPI library does not provide MPI_THREAD_FUNNELED",
                 "each rank computes on several threads",
-                "use an MPI library built with thread support, or a build with --no-default-features",
+                "use an MPI library built with thread support, or build with --no-default-features",
             ));
         }
         let world = universe.world();
@@ -71,15 +74,29 @@ impl Comm for Mpi {
     }
 
     fn send_to_root(&self, message: &[u8]) -> anyhow::Result<()> {
-        ensure!(
-            message.len() <= MAX_MESSAGE,
-            "a message has {} bytes (MPI counts are 32-bit) give fewer inputs a network, or run on one rank",
-            message.len()
-        );
+        if message.len() > MAX_MESSAGE {
+            let what = format!("cannot send a message of {} bytes", message.len());
+            return Err(Failed::new(what, "MPI counts are 32-bit", "give fewer inputs per network, or run on one rank").into());
+        }
         let root = self.world.process_at_rank(0);
-        // Synchronous: a standard send may leave the message half-way until this rank calls MPI again, which can take minutes.
+        // Synchronous: a standard send may stall half-way until this rank's next MPI call, which can be minutes later.
         mpi::request::scope(|scope| wait(root.immediate_synchronous_send(scope, message)));
         Ok(())
+    }
+
+    fn hand_over(&self, message: Vec<u8>, patience: Duration) {
+        let begun = Instant::now();
+        // Leaked, and the request forgotten: the process ends with the send pending if rank 0 does not receive.
+        let message: &'static [u8] = message.leak();
+        let mut request = self.world.process_at_rank(0).immediate_synchronous_send(StaticScope, message);
+        while begun.elapsed() < patience {
+            match request.test() {
+                Ok(_) => return sleep(patience.saturating_sub(begun.elapsed())),
+                Err(pending) => request = pending,
+            }
+            sleep(NAP);
+        }
+        std::mem::forget(request);
     }
 
     fn try_receive(&self) -> Option<(usize, Vec<u8>)> {
@@ -90,7 +107,7 @@ impl Comm for Mpi {
 
     fn call_end(&self) {
         for rank in 1..self.size {
-            // Buffered: the other rank may itself be waiting for the root to receive.
+            // Buffered: the other rank may be blocked in a send to the root.
             self.world.process_at_rank(rank as i32).buffered_send(&END);
         }
     }
@@ -127,7 +144,7 @@ impl Comm for Mpi {
         let mut length = message.len() as u64;
         root.broadcast_into(&mut length);
         message.resize(length as usize, 0);
-        // The address of an empty `Vec<u8>` is 1, which is MPI_IN_PLACE to Open MPI.
+        // The pointer of an empty `Vec<u8>` is 1, which is Open MPI's MPI_IN_PLACE.
         if !message.is_empty() {
             root.broadcast_into(&mut message[..]);
         }
@@ -148,7 +165,7 @@ impl Comm for Mpi {
     }
 }
 
-/// Waits for a request without using a core.
+/// Waits for a request without spinning.
 fn wait<'a, D: ?Sized, S: Scope<'a>>(mut request: Request<'a, D, S>) {
     while let Err(pending) = request.test() {
         request = pending;
@@ -156,10 +173,11 @@ fn wait<'a, D: ?Sized, S: Scope<'a>>(mut request: Request<'a, D, S>) {
     }
 }
 
-/// What a launcher gets to forward the last words of a rank: MPICH's kills its proxies on an abort, with what they have not read yet.
+/// Time for the launcher to forward the output of a rank before an abort: MPICH's kills its proxies, and with them what they have not
+/// read yet.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// Ends the processes of all ranks, from the main thread of any of them; before and after MPI's lifetime, this process only.
+/// Aborts all ranks, from the main thread of any of them; before `MPI_Init` and after `MPI_Finalize`, only this process.
 pub fn abort(code: i32) -> ! {
     match mpi::environment::is_initialized() && !mpi::environment::is_finalized() {
         true => {

@@ -1,8 +1,11 @@
-//! One rank.
+//! The communicator of a single process, without MPI.
+
+use std::time::Duration;
 
 use super::{Comm, leave};
+use crate::error::Failed;
 
-/// A job of one rank: there is nobody to talk to.
+/// A job of one rank.
 #[derive(Debug, Clone, Copy)]
 pub struct Serial;
 
@@ -20,8 +23,10 @@ impl Comm for Serial {
     }
 
     fn send_to_root(&self, _message: &[u8]) -> anyhow::Result<()> {
-        anyhow::bail!("the root has sent a message to itself (only other ranks send) report this as a bug")
+        Err(Failed::bug("the root has sent a message to itself", "only other ranks send").into())
     }
+
+    fn hand_over(&self, _message: Vec<u8>, _patience: Duration) {}
 
     fn try_receive(&self) -> Option<(usize, Vec<u8>)> {
         None

@@ -1,4 +1,4 @@
-//! `audit`: the paper's statements, measured, as a job.
+//! `audit`: measures the paper's statements, as a job.
 
 use std::path::PathBuf;
 
@@ -11,23 +11,23 @@ use crate::files::check_output_dir;
 use crate::job::{self, Settings};
 use crate::plot::Format;
 
-/// An audit to make.
+/// An audit to run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditRequest {
     pub options: Options,
     pub outputs: Outputs,
-    /// Where to draw the figures, if anywhere.
+    /// Directory of the figures, if any.
     pub figures: Option<PathBuf>,
     pub formats: Vec<Format>,
     pub settings: Settings,
 }
 
-/// Prints the statements, on the first of several ranks.
+/// Prints the list of statements, on rank 0.
 pub fn list() -> anyhow::Result<()> {
     if comm::launched_rank() == 0 { Ok(print(&table::list())?) } else { Ok(()) }
 }
 
-/// Audits on all ranks that this process was started with.
+/// Runs an audit on all ranks of this launch.
 pub fn execute(request: impl FnOnce() -> anyhow::Result<AuditRequest>) -> anyhow::Result<()> {
     let mut figures = None;
     let split = || {

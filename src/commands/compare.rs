@@ -1,27 +1,27 @@
-//! `compare`: whether two files hold the same, bit for bit, whenever and wherever they were made.
+//! `compare`: whether two files hold the same results, bit for bit, apart from provenance and times.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
-
 use super::print;
 use crate::audit;
+use crate::error::Failed;
 use crate::files::format::{self, Format};
 use crate::results::{self, first_difference, first_differing_sample};
 
-/// Two files to compare. They can be opened; what they hold is unknown.
+/// Two files to compare, both readable, contents unchecked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CompareRequest {
     pub one: PathBuf,
     pub other: PathBuf,
-    /// Whether they may have lost their seals to another program.
+    /// Whether files without a valid seal, as other programs leave them, are accepted.
     pub unsealed: bool,
 }
 
 pub fn execute(request: &CompareRequest) -> anyhow::Result<()> {
     match difference(request)? {
         Some(difference) => {
-            bail!("the results differ at {difference}; identical results need the same experiment, program version and CPU type")
+            let remedy = "compare results of the same experiment, program version and CPU type";
+            Err(Failed::new("the results differ", format!("first at {difference}"), remedy).into())
         }
         None => Ok(print("The results are the same\n")?),
     }
@@ -37,7 +37,7 @@ fn difference(request: &CompareRequest) -> anyhow::Result<Option<String>> {
     if *unsealed {
         return Ok(first_differing_sample(&results::read_unsealed(one)?, &results::read_unsealed(other)?));
     }
-    // One after the other, so that one is in memory at a time.
+    // One after the other, to hold one in memory at a time.
     results::read(one)?;
     results::read(other)?;
     first_difference(one, other)

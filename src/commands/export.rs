@@ -1,6 +1,6 @@
-//! `export`: one network, exactly as `run --engine dense` uses it, as an HDF5 file for other people's frameworks.
+//! `export`: one network, exactly as `run --engine dense` uses it, as an HDF5 file for other frameworks.
 //!
-//! f(x) = a·h_L/√width, width that of the last layer, with h_l = ψ(W_l h_{l−1}) and h_0 = x; the sign of f is switched at x + step·p.
+//! f(x) = a·h_L/√width, with the width of the last hidden layer, h_l = ψ(W_l h_{l−1}) and h_0 = x; the sign of f flips at x + step·p.
 //! `docs/file-format.md` lists the datasets.
 
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use hdf5::{Dataset, Group, H5Type};
 use ndarray::{Array1, Array2, ArrayView, Dimension};
 
 use super::print;
-use crate::error::BadInput;
+use crate::error::{BadInput, Failed};
 use crate::experiment::Experiment;
 use crate::files::attribute::{set_flags, set_number, set_text};
 use crate::files::format::Format;
@@ -39,15 +39,14 @@ pub struct ExportRequest {
     /// The file to write.
     pub out: PathBuf,
     pub existing: Existing,
-    /// What was typed, quoted for a shell.
+    /// The command line, quoted for a shell.
     pub command_line: String,
 }
 
 /// Writes the network of `request` to its file.
 ///
 /// # Errors
-/// [`BadInput`] before any work where memory or disk have no room for it; later a number that is not finite, and a disk that cannot be
-/// written.
+/// [`BadInput`] before any work if the network does not fit the memory or the disk; later if a number is not finite or writing fails.
 pub fn execute(request: &ExportRequest) -> anyhow::Result<()> {
     let experiment = &request.experiment;
     let memory = machine::memory_of_this_rank(1);
@@ -67,7 +66,8 @@ pub fn execute(request: &ExportRequest) -> anyhow::Result<()> {
     Ok(print(&format!("{}\n", request.out.display()))?)
 }
 
-/// The plan of the network in this much memory, beside the largest of its matrices, which is held whole while it is written.
+/// Plans the network for `memory` bytes, less its largest weight matrix, which is held in full while it is written. `free` is the free
+/// disk space in bytes, if known.
 fn planned(request: &ExportRequest, memory: u64, free: Option<u64>) -> Result<Plan, BadInput> {
     let alone = Experiment { networks: 1, ..request.experiment.clone() };
     let cell = alone.cells()[request.unit.cell];
@@ -77,13 +77,13 @@ fn planned(request: &ExportRequest, memory: u64, free: Option<u64>) -> Result<Pl
     let matrix = (number * (1..=cell.depth).map(|layer| cell.weights_of(layer)).fold(0.0, f64::max)) as u64;
     let needed = least_memory(&alone, 1).saturating_add(matrix);
     let refuse = |why: String| {
-        let remedy = "give a smaller --dim, --width or number of --inputs, or export it elsewhere";
-        Err(BadInput::new(format!("the network {cell} is too large to be exported here"), why, remedy))
+        let remedy = "give a smaller --dim or --width, fewer --inputs, or export it on a larger machine";
+        Err(BadInput::new(format!("the network {cell} is too large to export here"), why, remedy))
     };
     match free {
-        Some(free) if file > free => refuse(format!("its file takes {}, and the disk has {} free", ByteSize(file), ByteSize(free))),
+        Some(free) if file > free => refuse(format!("its file needs {}, the disk has {} free", ByteSize(file), ByteSize(free))),
         _ if needed > memory => {
-            refuse(format!("it takes {} of memory, and this process may use {}", ByteSize(needed), ByteSize(memory)))
+            refuse(format!("it needs {} of memory, this process may use {}", ByteSize(needed), ByteSize(memory)))
         }
         _ => plan(&alone, Resources { threads: 1, memory: memory - matrix }),
     }
@@ -96,7 +96,7 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, run: &
     let x = draw_inputs::<T>(&request.experiment.inputs_law, streams, run.cell, inputs, bias);
     let mut engine = Dense::<T>::with(streams, run.cell, activation, x, run.keep);
     let settings = Settings { directions: &request.experiment.directions, bias, streams, search: run.method.search, bound };
-    let out_of_range = |why| OutOfRange::new(run.cell, network, precision, why);
+    let out_of_range = |why| Failed::from(OutOfRange::new(run.cell, network, precision, why));
     let samples = samples_along(&mut engine, &settings).map_err(|error| out_of_range(error.to_string()))?;
     check_samples(&samples, &request.experiment).map_err(out_of_range)?;
     let direction = request.experiment.directions[0];
@@ -192,10 +192,10 @@ mod tests {
         };
         let why = |memory, free| planned(&request, memory, free).unwrap_err().why;
         // 10¹¹ weights of 4 bytes.
-        assert_eq!(why(u64::MAX, Some(100 << 30)), "its file takes 372.5 GiB, and the disk has 100.0 GiB free");
-        assert!(why(24 << 30, None).starts_with("it takes 372."), "{}", why(24 << 30, None));
-        let room = 400_000_000_000 + (1 << 30);
-        let plan = planned(&request, room, Some(room)).unwrap();
-        assert!(plan.cells[0].unit_bytes + plan.process_bytes + 400_000_000_000 <= room);
+        assert_eq!(why(u64::MAX, Some(100 << 30)), "its file needs 372.5 GiB, the disk has 100.0 GiB free");
+        assert!(why(24 << 30, None).starts_with("it needs 372."), "{}", why(24 << 30, None));
+        let enough = 400_000_000_000 + (1 << 30);
+        let plan = planned(&request, enough, Some(enough)).unwrap();
+        assert!(plan.cells[0].unit_bytes + plan.process_bytes + 400_000_000_000 <= enough);
     }
 }

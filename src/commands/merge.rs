@@ -1,4 +1,4 @@
-//! `merge`: the files of all shards → one results file.
+//! `merge`: all shard files of an experiment → one results file.
 
 use std::path::PathBuf;
 
@@ -9,13 +9,13 @@ use crate::results::{self, merge, show};
 /// Shards to merge.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MergeRequest {
-    /// Files that can be opened; what they hold is unknown.
+    /// Readable files, contents unchecked.
     pub shards: Vec<PathBuf>,
     /// The results file to write.
     pub out: PathBuf,
     pub existing: Existing,
     pub quiet: bool,
-    /// What was typed, quoted for a shell.
+    /// The command line, quoted for a shell.
     pub command_line: String,
 }
 

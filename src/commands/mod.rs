@@ -1,4 +1,4 @@
-//! The commands: what each of them asks for, as a validated plain struct, and what it does. The command line only fills these structs.
+//! The commands: for each a request, which is a plain validated struct filled by [`cli`](crate::cli), and a function that executes it.
 
 pub mod audit;
 pub mod compare;
@@ -12,7 +12,7 @@ pub mod status;
 
 use std::io::{self, Write};
 
-/// Writes `text` to standard output, whole. Unlike `print!` it does not panic when the reader has gone.
+/// Writes `text` to standard output and flushes. Unlike `print!` it returns an error on a closed pipe instead of panicking.
 pub fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;

@@ -1,4 +1,4 @@
-//! `plan`: what an experiment would cost.
+//! `plan`: the predicted cost of an experiment.
 
 use super::print;
 use super::run::RunRequest;
@@ -10,15 +10,15 @@ use crate::plan::{plan, report};
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlanRequest {
     pub run: RunRequest,
-    /// At least 1.
+    /// Number of ranks, at least 1; `None`: 1.
     pub ranks: Option<usize>,
-    /// Print the head of a batch script in place of the plan.
+    /// Print the header of a batch script instead of the plan.
     pub sbatch: bool,
-    /// Of the preset or config file.
+    /// Name of the preset or config file.
     pub name: String,
 }
 
-/// Prints the plan, and runs nothing.
+/// Prints the plan without running anything.
 pub fn execute(request: &PlanRequest) -> anyhow::Result<()> {
     let RunRequest { experiment, settings, .. } = &request.run;
     let resources = resources(settings.threads, settings.memory, 1)?;

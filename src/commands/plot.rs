@@ -1,4 +1,4 @@
-//! `plot`: the figures of a results file or of an audit.
+//! `plot`: draws the figures of a results file or an audit file.
 
 use std::path::{Path, PathBuf};
 
@@ -8,28 +8,28 @@ use crate::files::format::{self, Format};
 use crate::plot;
 use crate::results;
 
-/// A file to draw. It can be opened; what it holds is unknown.
+/// A file to draw: readable, contents unchecked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlotRequest {
     pub file: PathBuf,
-    /// Directory of the pictures; it can be written in, or created.
+    /// Directory of the figures; writable, or can be created.
     pub out: PathBuf,
-    /// At least one, ascending, distinct.
+    /// At least one, sorted, distinct.
     pub formats: Vec<plot::Format>,
-    /// Whether it may have lost its seal to another program.
+    /// Whether a file without a valid seal, as other programs leave it, is accepted.
     pub unsealed: bool,
-    /// Do not print the names of the pictures.
+    /// Do not print the names of the figures.
     pub quiet: bool,
 }
 
 impl PlotRequest {
-    /// To draw `file` into the directory beside it.
+    /// Draws `file` into [`directory_of`] it.
     pub fn beside(file: &Path, formats: Vec<plot::Format>, quiet: bool) -> Self {
         Self { out: directory_of(file), file: file.to_path_buf(), formats, unsealed: false, quiet }
     }
 }
 
-/// Where the pictures of `file` go: `results/quick-figures` of `results/quick.h5`.
+/// The default directory of the figures of `file`: `results/quick-figures` for `results/quick.h5`.
 pub fn directory_of(file: &Path) -> PathBuf {
     let mut name = file.file_stem().unwrap_or_default().to_os_string();
     name.push("-figures");

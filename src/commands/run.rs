@@ -1,4 +1,4 @@
-//! `run`: the networks of an experiment, or of a shard of it, as tasks of a job; what it leaves is the results file, or the shard's.
+//! `run`: the networks of an experiment, or of a shard, as tasks of a job that writes a results file or a shard file.
 
 use std::path::{Path, PathBuf};
 
@@ -6,6 +6,7 @@ use toml::Table;
 
 use super::plot::{self, PlotRequest};
 use super::status::is_finished;
+use crate::error::Failed;
 use crate::experiment::{Experiment, Shard, inputs_file};
 use crate::files::{Existing, Target};
 use crate::job::{self, Client, Group, Nouns, Product, Resources, Settings, Store, Task, Worker};
@@ -22,14 +23,14 @@ use crate::results::{self, CellResults, Results, shard, show};
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunRequest {
     pub experiment: Experiment,
-    /// The part of the experiment to run; all of it when `None`.
+    /// The shard to run; `None`: the whole experiment.
     pub shard: Option<Shard>,
-    /// The formats of the figures to draw in the end; none when empty.
+    /// Formats of the figures to draw at the end; empty: no figures.
     pub plot: Vec<Format>,
     pub settings: Settings,
 }
 
-/// Runs an experiment on all ranks that this process was started with.
+/// Runs an experiment on all ranks of this launch.
 pub fn execute(request: impl FnOnce() -> anyhow::Result<RunRequest>) -> anyhow::Result<()> {
     let mut figures = None;
     let split = || {
@@ -44,7 +45,7 @@ pub fn execute(request: impl FnOnce() -> anyhow::Result<RunRequest>) -> anyhow::
     }
 }
 
-/// The snapshot beside the results file `out`: `results.partial.h5` beside `results.h5`.
+/// Path of the snapshot of the results file `out`: `results.partial.h5` beside `results.h5`.
 pub fn snapshot_of(out: &Path) -> PathBuf {
     let stem = if out.extension().is_some_and(|extension| extension == "h5") { out.file_stem() } else { out.file_name() };
     let mut name = stem.unwrap_or_default().to_os_string();
@@ -58,13 +59,13 @@ pub struct Run {
     shard: Option<Shard>,
     plan: Plan,
     groups: Vec<Group>,
-    /// The networks of the shard, in order; none if there is no shard.
+    /// The networks of the shard, sorted; empty without a shard.
     own: Vec<Unit>,
 }
 
 impl Run {
     /// # Errors
-    /// An experiment that does not fit the memory, and a file of inputs that cannot be read.
+    /// The experiment does not fit the memory, or its inputs file cannot be read.
     pub fn new(mut experiment: Experiment, shard: Option<Shard>, resources: Resources) -> anyhow::Result<Self> {
         inputs_file::load(&mut experiment.inputs_law)?;
         let plan = plan::plan(&experiment, resources)?;
@@ -77,12 +78,12 @@ impl Run {
         self.plan.cells.iter().map(|cell| cell.run.method).collect()
     }
 
-    /// The finished cells of `store`, whose results are no longer in it then.
+    /// Moves the results of the complete cells out of `store`.
     fn take_cells(&self, store: &mut Store) -> anyhow::Result<Vec<CellResults>> {
         let finished = self.plan.cells.iter().enumerate().filter(|(cell, _)| store.has_group(*cell)).collect::<Vec<_>>();
         let take = |(cell, plan): (usize, &CellPlan)| {
             let record = |network: usize| {
-                let result = store.take(Task { group: cell, index: network }).expect("the group is there");
+                let result = store.take(Task { group: cell, index: network }).expect("the group is complete");
                 shard::record(&self.experiment, Unit { cell, network }, &result).map_err(anyhow::Error::msg)
             };
             let records = (0..self.plan.networks).map(record).collect::<Result<_, _>>()?;
@@ -176,7 +177,7 @@ struct Measurer<'r> {
 impl Worker for Measurer<'_> {
     fn run(&mut self, task: Task) -> anyhow::Result<Vec<u8>> {
         let (run, before) = (&self.run.plan.cells[task.group].run, work().rank_losses);
-        let record = measure(&self.run.experiment, run, unit_of(task))?;
+        let record = measure(&self.run.experiment, run, unit_of(task)).map_err(Failed::from)?;
         let lost = work().rank_losses - before;
         if lost > 0 {
             let network = task.index;

@@ -1,4 +1,4 @@
-//! `show`: what is in a results file or in that of an audit, for people and scripts.
+//! `show`: the contents of a results file or an audit file, for people and scripts.
 
 use std::io::stdout;
 use std::path::PathBuf;
@@ -9,14 +9,14 @@ use crate::error::BadInput;
 use crate::files::format;
 use crate::results::{self, show};
 
-/// A file to print. It can be opened; what it holds is unknown.
+/// A file to print: readable, contents unchecked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShowRequest {
     pub file: PathBuf,
     pub format: show::Format,
-    /// Of an audit: print every entry.
+    /// Audits only: print every entry.
     pub full: bool,
-    /// Whether it may have lost its seal to another program.
+    /// Whether a file without a valid seal, as other programs leave it, is accepted.
     pub unsealed: bool,
 }
 
@@ -32,7 +32,7 @@ pub fn execute(request: &ShowRequest) -> anyhow::Result<()> {
     }
     if *full {
         let what = format!("--full does not apply to {}", file.display());
-        return Err(BadInput::new(what, "it is the file of no audit", "leave --full out").into());
+        return Err(BadInput::new(what, "it is not an audit file", "omit --full").into());
     }
     let results = if *unsealed { results::read_unsealed(file)? } else { results::read(file)? };
     show::show(&results, *format, &mut stdout().lock())

@@ -1,4 +1,4 @@
-//! `status`: whether a run is finished, by what is on disk and nothing else: for scripts that cannot trust the exit code of a launcher.
+//! `status`: whether a run is finished, judged only by the files on disk: for scripts, because launchers change exit codes.
 
 use std::path::{Path, PathBuf};
 
@@ -12,14 +12,14 @@ use crate::files::place;
 use crate::job::journal;
 use crate::results::{head, shard};
 
-/// A run to ask about.
+/// The run whose status to print.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StatusRequest {
     Run(RunRequest),
     File(PathBuf),
 }
 
-/// Ends with the exit code of the status.
+/// Prints the status; returns its exit code, if not 0, as [`Reported`].
 pub fn execute(request: &StatusRequest) -> anyhow::Result<()> {
     let (out, status) = match request {
         StatusRequest::File(file) => (file, of_file(file)),
@@ -34,14 +34,14 @@ pub fn execute(request: &StatusRequest) -> anyhow::Result<()> {
     }
 }
 
-/// How far a run is.
+/// The state of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// Its file is there, complete and sealed.
+    /// Its output file is complete and sealed.
     Finished,
     /// It has a journal: the same command resumes it.
     Unfinished,
-    /// There is nothing of it.
+    /// Neither.
     Absent,
 }
 
@@ -63,12 +63,12 @@ impl Status {
     }
 }
 
-/// The status of the run that leaves `out`; with `replaces`, a file that is there may be that of an earlier run, and a journal counts more.
+/// The status of a run that writes `out`. With `replaces`, an existing file may be that of an earlier run, so a journal takes precedence.
 pub fn of_run(out: &Path, experiment: &Experiment, shard: Option<Shard>, replaces: bool) -> Status {
     status(out, replaces, || is_finished(out, experiment, shard))
 }
 
-/// The status of whatever run leaves `out`.
+/// The status of the run that writes `out`, of any experiment.
 pub fn of_file(out: &Path) -> Status {
     status(out, false, || {
         head::read(out).is_ok_and(|head| head.is_complete) || shard::read(out).is_ok() || audit::file::read(out, false).is_ok()
@@ -85,7 +85,7 @@ fn status(out: &Path, replaces: bool, is_finished: impl Fn() -> bool) -> Status 
     }
 }
 
-/// Whether `out` is the finished file of `experiment`, or of a shard of it, by this version of the science.
+/// Whether `out` is the finished file of `experiment`, or of its `shard`, at the current science version.
 pub fn is_finished(out: &Path, experiment: &Experiment, shard: Option<Shard>) -> bool {
     match shard {
         None => head::read(out).is_ok_and(|head| head.is_complete && head.is_current && head.experiment == *experiment),

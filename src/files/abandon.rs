@@ -1,4 +1,4 @@
-//! Half-written files are removed when a signal ends the process.
+//! Removes partially written files when a signal ends the process.
 
 use std::ffi::{CString, c_char};
 use std::io;
@@ -12,18 +12,18 @@ use signal_hook::low_level;
 
 use crate::machine::is_ignored;
 
-/// Files that are being written, and locks. A process has a few at a time.
+/// Paths of temporary files and locks. A process has only a few at a time.
 static PATHS: [AtomicPtr<c_char>; 16] = [const { AtomicPtr::new(ptr::null_mut()) }; 16];
 
-/// A file that nobody needs once this process is dead, until this is dropped.
+/// Registers a file for removal when a signal ends the process, until dropped.
 #[derive(Debug)]
 pub struct Abandoned(Option<&'static AtomicPtr<c_char>>);
 
 impl Abandoned {
-    /// Has the file at `path`, which may be made later, removed if a signal ends the process, once [`remove_on_signals`] was called.
+    /// Registers the file at `path`, which need not exist yet. Takes effect once [`remove_on_signals`] has been called.
     pub fn on_signal(path: &Path) -> Self {
         let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return Self(None) };
-        // Not freed: a handler may be reading it at any moment.
+        // Leaked: a signal handler may read it at any time.
         let path = path.into_raw();
         let is_taken =
             |slot: &&AtomicPtr<c_char>| slot.compare_exchange(ptr::null_mut(), path, Ordering::SeqCst, Ordering::SeqCst).is_ok();
@@ -39,21 +39,24 @@ impl Drop for Abandoned {
     }
 }
 
-/// From now on SIGINT, SIGTERM and SIGHUP, unless they are ignored, remove what is being written before they end the process. For commands that cannot be resumed;
-/// jobs have handlers of their own.
+/// Makes SIGINT, SIGTERM and SIGHUP, unless ignored, remove the registered files before they end the process. For commands that cannot
+/// be resumed; jobs have their own handlers.
+///
+/// # Errors
+/// A handler cannot be installed.
 pub fn remove_on_signals() -> io::Result<()> {
     for signal in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !is_ignored(signal)) {
         let remove = move || {
             for slot in &PATHS {
                 let path = slot.load(Ordering::SeqCst);
                 if !path.is_null() {
-                    // SAFETY: a C string that is never freed.
+                    // SAFETY: a C string, never freed.
                     unsafe { libc::unlink(path) };
                 }
             }
             let _ = low_level::emulate_default_handler(signal);
         };
-        // SAFETY: loads, unlink(2) and what signal-hook calls safe in handlers.
+        // SAFETY: the handler only does atomic loads, unlink(2) and what signal-hook documents as async-signal-safe.
         unsafe { low_level::register(signal, remove)? };
     }
     Ok(())

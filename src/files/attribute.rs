@@ -1,25 +1,25 @@
-//! Attributes of a file, as this program writes them, and as other programs leave them.
+//! HDF5 attributes as this program writes them and as other programs rewrite them.
 //!
-//! h5repack and h5py leave them as they are; nccopy and xarray make arrays of one element of scalars, strings of fixed length of those of
-//! variable length, and a null dataspace of an empty string.
+//! h5repack and h5py keep their form. nccopy and xarray turn scalars into arrays of one element, variable-length strings into fixed-length
+//! ones, and empty strings into null dataspaces.
 
 use hdf5::types::{TypeDescriptor, VarLenAscii, VarLenUnicode};
 use hdf5::{Attribute, Dataset, H5Type, Location};
 use hdf5_sys::h5a::H5Aread;
 
-/// How strict the form of attributes is.
+/// Which forms of attributes are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// As this program writes them.
+    /// Only the form that this program writes.
     Own,
-    /// As other programs leave them too.
+    /// Also the forms that other programs leave.
     Any,
 }
 
-/// Why a file is refused, in a few words.
+/// Why a file is refused.
 type Why = String;
 
-/// The string in the attribute `name` of `object`.
+/// Reads the string attribute `name` of `object`.
 pub fn text(object: &Location, name: &str, form: Form) -> Result<String, Why> {
     let attribute = open(object, name)?;
     let bytes = match (form, descriptor(&attribute)) {
@@ -32,11 +32,11 @@ pub fn text(object: &Location, name: &str, form: Form) -> Result<String, Why> {
         }
         (Form::Any, _) => return Err(format!("its attribute `{name}` is not a string")),
     };
-    // A foreign file may hold any bytes.
+    // Files of other programs may hold any bytes.
     String::from_utf8(bytes).map_err(|_| format!("its attribute `{name}` is not UTF-8"))
 }
 
-/// The number in the attribute `name` of `object`, of type T or, in any form, of any type of whole numbers.
+/// Reads the integer attribute `name` of `object`: of type T, or with [`Form::Any`] of any integer type.
 pub fn number<T: H5Type + TryFrom<i128>>(object: &Location, name: &str, form: Form) -> Result<T, Why> {
     let attribute = open(object, name)?;
     if form == Form::Own {
@@ -45,9 +45,9 @@ pub fn number<T: H5Type + TryFrom<i128>>(object: &Location, name: &str, form: Fo
     let number = match descriptor(&attribute) {
         Some(TypeDescriptor::Integer(_)) => only::<i64>(&attribute, name)?.into(),
         Some(TypeDescriptor::Unsigned(_)) => only::<u64>(&attribute, name)?.into(),
-        _ => return Err(format!("its attribute `{name}` is not a whole number")),
+        _ => return Err(format!("its attribute `{name}` is not an integer")),
     };
-    T::try_from(number).map_err(|_| format!("its attribute `{name}` is {number}, which is out of its range"))
+    T::try_from(number).map_err(|_| format!("its attribute `{name}` is {number}, which is out of range"))
 }
 
 fn open(object: &Location, name: &str) -> Result<Attribute, Why> {
@@ -58,7 +58,7 @@ fn descriptor(attribute: &Attribute) -> Option<TypeDescriptor> {
     attribute.dtype().and_then(|dtype| dtype.to_descriptor()).ok()
 }
 
-/// A scalar of this type and no other.
+/// Reads a scalar of exactly this type.
 fn scalar<T: H5Type>(attribute: &Attribute, name: &str) -> Result<T, Why> {
     if descriptor(attribute) != Some(T::type_descriptor()) {
         return Err(format!("its attribute `{name}` is not of type {}", T::type_descriptor()));
@@ -66,26 +66,26 @@ fn scalar<T: H5Type>(attribute: &Attribute, name: &str) -> Result<T, Why> {
     attribute.read_scalar().map_err(|error| damaged(name, &error))
 }
 
-/// The only element, converted to this type.
+/// Reads the only element, converted to this type.
 fn only<T: H5Type + Clone>(attribute: &Attribute, name: &str) -> Result<T, Why> {
     if attribute.size() != 1 {
         return Err(format!("its attribute `{name}` has {} elements, not one", attribute.size()));
     }
     match attribute.read_raw::<T>().map_err(|error| damaged(name, &error))?.as_slice() {
         [only] => Ok(only.clone()),
-        _ => Err(format!("its attribute `{name}` has not one element")),
+        _ => Err(format!("its attribute `{name}` does not have one element")),
     }
 }
 
-/// The bytes of a string of `length` bytes, up to the first NUL or the blanks that fill it up.
+/// Reads a string of fixed `length` in bytes, without its NUL or blank padding.
 fn fixed_text(attribute: &Attribute, name: &str, length: usize) -> Result<Vec<u8>, Why> {
     if attribute.size() != 1 {
         return Err(format!("its attribute `{name}` has {} elements, not one", attribute.size()));
     }
     let kind = attribute.dtype().map_err(|error| damaged(name, &error))?;
-    // The library's own types of such strings have a length that is known when the program is compiled.
+    // Through the C API: the bindings' types for such strings have a length fixed at compile time.
     let mut bytes = vec![0; length.max(kind.size())];
-    // SAFETY: the handles are open; one element of this type has no more bytes than the buffer, and its type in memory is that in the file.
+    // SAFETY: the handles are open, the memory type is the file type, and the buffer holds one element of it.
     let code = hdf5::sync::sync(|| unsafe { H5Aread(attribute.id(), kind.id(), bytes.as_mut_ptr().cast()) });
     if code < 0 {
         return Err(format!("its attribute `{name}` is damaged"));
@@ -102,7 +102,7 @@ fn damaged(name: &str, error: &hdf5::Error) -> Why {
     format!("its attribute `{name}` is damaged: {error}")
 }
 
-/// The codes of an array and their meanings, as CF flags.
+/// Writes the codes of an array and their meanings as CF attributes `flag_values` and `flag_meanings`.
 pub fn set_flags<T: H5Type + Copy>(dataset: &Dataset, flags: &[(T, &str)]) -> anyhow::Result<()> {
     let (codes, meanings): (Vec<T>, Vec<&str>) = flags.iter().copied().unzip();
     dataset.new_attr_builder().with_data(&codes).create("flag_values")?;
@@ -110,7 +110,7 @@ pub fn set_flags<T: H5Type + Copy>(dataset: &Dataset, flags: &[(T, &str)]) -> an
 }
 
 pub fn set_text(object: &Location, name: &str, text: &str) -> anyhow::Result<()> {
-    // HDF5's strings end at the first NUL.
+    // HDF5 strings end at the first NUL.
     let value: VarLenUnicode = text.replace('\0', " ").parse()?;
     object.new_attr::<VarLenUnicode>().create(name)?.write_scalar(&value)?;
     Ok(())

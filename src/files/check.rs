@@ -1,4 +1,4 @@
-//! Checks of paths before any work. Nothing is created, changed or removed here.
+//! Checks of paths before any work. They leave no trace on disk.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -6,22 +6,22 @@ use std::path::{Path, PathBuf};
 
 use crate::error::BadInput;
 
-/// Checks that files can be written in the directory `path`, which `option` names, later on; it may have to be created.
+/// Checks that files can be written to the directory `path`, given by `option`; it need not exist yet.
 ///
 /// # Errors
-/// When `path` is not a directory, or cannot be written in or created.
+/// `path` is not a directory, or cannot be written to or created.
 pub fn check_output_dir(path: &Path, option: &str) -> Result<(), BadInput> {
     if path.as_os_str().is_empty() {
         let remedy = format!("give {option} the path of a directory");
-        return Err(BadInput::new("cannot write in ``", "it does not name a directory", remedy));
+        return Err(BadInput::new("cannot write to ``", "the path is empty", remedy));
     }
     check_creatable_in(path.to_path_buf(), path, option)
 }
 
-/// Checks that `path` is a file that can be read, whatever is in it.
+/// Checks that `path` is a readable regular file, whatever its contents.
 ///
 /// # Errors
-/// When it is missing, not a regular file, or cannot be opened.
+/// It is missing, not a regular file, or cannot be opened.
 pub fn check_input(path: &Path) -> Result<(), BadInput> {
     let refuse = |why: String| {
         Err(BadInput::new(format!("cannot read `{}`", path.display()), why, "give the path of a file written by `advstep-hpc run`"))
@@ -33,7 +33,7 @@ pub fn check_input(path: &Path) -> Result<(), BadInput> {
     }
 }
 
-/// Refuses an output that is one of the `inputs`, by whatever name: it would be gone.
+/// Refuses an output that is one of the `inputs`, also under another name: it would be overwritten.
 pub fn check_not_input<'a>(out: &Path, option: &str, inputs: impl IntoIterator<Item = &'a Path>) -> Result<(), BadInput> {
     let Ok(file) = fs::canonicalize(out) else { return Ok(()) };
     let is_out = |input: &&Path| fs::canonicalize(input).is_ok_and(|input| input == file);
@@ -41,17 +41,17 @@ pub fn check_not_input<'a>(out: &Path, option: &str, inputs: impl IntoIterator<I
         None => Ok(()),
         Some(input) => Err(BadInput::new(
             format!("will not write {}", out.display()),
-            format!("it is the same file as {}, which is read", input.display()),
+            format!("it is the same file as the input {}", input.display()),
             format!("give {option} another path"),
         )),
     }
 }
 
-/// Checks that `wanted` can be created in `directory`, or in directories made below its nearest ancestor that exists.
+/// Checks that `wanted` can be created in `directory`, which may have to be created below its nearest existing ancestor.
 pub(super) fn check_creatable_in(mut directory: PathBuf, wanted: &Path, option: &str) -> Result<(), BadInput> {
     loop {
         match fs::metadata(&directory) {
-            // Permission bits do not tell (read-only and virtual file systems, root): only a trial does. It leaves no trace.
+            // Permission bits are not enough (read-only or virtual file systems, root), so create an unnamed file.
             Ok(found) if found.is_dir() => {
                 return tempfile::tempfile_in(&directory).map(drop).map_err(|error| unwritable(wanted, option, &error));
             }
@@ -69,7 +69,7 @@ pub(super) fn check_creatable_in(mut directory: PathBuf, wanted: &Path, option: 
     }
 }
 
-/// The directory that holds `path`: `.` for a bare name, and `path` itself at the top.
+/// The parent directory of `path`: `.` for a bare name, `path` itself at the root.
 pub(super) fn parent(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
@@ -78,15 +78,11 @@ pub(super) fn parent(path: &Path) -> PathBuf {
     }
 }
 
-/// That `path`, which `option` names, cannot be written.
+/// The error that `path`, given by `option`, cannot be written.
 pub(super) fn unwritable(path: &Path, option: &str, error: &io::Error) -> BadInput {
-    // The trial file's name would only confuse.
+    // Without the name of the temporary file.
     let why = error.raw_os_error().map_or(error.kind().to_string(), |code| io::Error::from_raw_os_error(code).to_string());
-    BadInput::new(
-        format!("cannot write {}", path.display()),
-        why,
-        format!("give {option} a path in a directory that can be written"),
-    )
+    BadInput::new(format!("cannot write {}", path.display()), why, format!("give {option} a path in a writable directory"))
 }
 
 #[cfg(test)]
@@ -94,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn directories_that_can_be_made_are_accepted_and_nothing_is_created() {
+    fn directories_that_can_be_created_are_accepted_and_not_created() {
         let dir = tempfile::tempdir().unwrap();
         check_output_dir(dir.path(), "--out").unwrap();
         check_output_dir(&dir.path().join("a/b"), "--out").unwrap();
@@ -108,13 +104,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_not_written() {
+    fn inputs_are_not_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         let [one, link, other] = ["one", "link", "other"].map(|name| dir.path().join(name));
         fs::write(&one, "").unwrap();
         std::os::unix::fs::symlink(&one, &link).unwrap();
         for out in [&one, &link, &dir.path().join("./one")] {
-            assert!(check_not_input(out, "--out", [other.as_path(), &one]).unwrap_err().why.contains("which is read"));
+            assert!(check_not_input(out, "--out", [other.as_path(), &one]).unwrap_err().why.contains("the same file as the input"));
         }
         check_not_input(&other, "--out", [one.as_path(), &link]).unwrap();
         check_not_input(&one, "--out", []).unwrap();

@@ -1,18 +1,21 @@
-//! Whether an HDF5 file is complete in itself: what it holds is in the file, under one name each.
+//! Checks that an HDF5 file is self-contained: no external data, and one hard link to each object.
 //!
-//! HDF5 follows links into other files, reads arrays whose bytes lie in other files, and lets a group hold itself. No checksum of the file
-//! covers what is elsewhere, and a walk through a group that holds itself does not end. The results files of this program have none of it.
+//! HDF5 follows links into other files, reads arrays stored in other files, and allows cycles of groups. The checksum of a file does not
+//! cover other files, and a walk through a cycle does not end. Files of this program contain none of these.
 
 use hdf5::plist::dataset_create::Layout;
 use hdf5::{Dataset, Group, IndexType, IterationOrder, LinkType};
 
-/// Why a file is refused, in a few words.
+/// Why a file is refused.
 type Why = String;
 
-/// More objects than this no results file has.
+/// Upper limit of the objects in a results file.
 const MOST_OBJECTS: usize = 10_000;
 
-/// Refuses a file, by its root group, that is not complete in itself. Opens nothing before its link is known to be a hard one.
+/// Checks the file with this root group. Opens an object only after its link is known to be a hard link.
+///
+/// # Errors
+/// Why the file is not self-contained.
 pub fn check_file(root: &Group) -> Result<(), Why> {
     let mut seen = vec![root.loc_info().map_err(|error| error.to_string())?.token];
     let mut groups = vec![(String::new(), root.clone())];
@@ -22,10 +25,10 @@ pub fn check_file(root: &Group) -> Result<(), Why> {
             check_link(&path, link)?;
             let token = group.loc_info_by_name(&name).map_err(|error| format!("its object `{path}` is damaged: {error}"))?.token;
             if seen.contains(&token) {
-                return Err(format!("its link `{path}` leads to an object that has another name already"));
+                return Err(format!("its link `{path}` is a second name of an object"));
             }
             if seen.len() == MOST_OBJECTS {
-                return Err(format!("it holds more than {MOST_OBJECTS} objects"));
+                return Err(format!("it has more than {MOST_OBJECTS} objects"));
             }
             seen.push(token);
             if let Ok(dataset) = group.dataset(&name) {
@@ -38,7 +41,10 @@ pub fn check_file(root: &Group) -> Result<(), Why> {
     Ok(())
 }
 
-/// The dataset at `path` of a file, reached by hard links and holding its numbers itself; `None` if there is none.
+/// The dataset at `path`, if there is one.
+///
+/// # Errors
+/// It is not reached by hard links alone, or not stored in the file itself.
 pub fn dataset(root: &Group, path: &str) -> Result<Option<Dataset>, Why> {
     let (groups, name) = path.trim_matches('/').rsplit_once('/').unwrap_or(("", path.trim_matches('/')));
     let mut group = root.clone();
@@ -55,7 +61,10 @@ pub fn dataset(root: &Group, path: &str) -> Result<Option<Dataset>, Why> {
     Ok(Some(dataset))
 }
 
-/// The names in the root of a file, all of hard links.
+/// The names in the root group.
+///
+/// # Errors
+/// One of them is not a hard link.
 pub fn names(root: &Group) -> Result<Vec<String>, Why> {
     let named = |(name, link): (String, LinkType)| check_link(&name, link).map(|()| name);
     links(root)?.into_iter().map(named).collect()
@@ -79,15 +88,15 @@ fn check_link(path: &str, link: LinkType) -> Result<(), Why> {
     }
 }
 
-/// Refuses an array that is made of other arrays, or whose bytes are in another file. Asks for nothing that would open one.
+/// Refuses a virtual dataset and external storage, without opening another file.
 fn check_array(path: &str, dataset: &Dataset) -> Result<(), Why> {
     let damaged = |error: hdf5::Error| format!("its array `{path}` is damaged: {error}");
     let properties = dataset.create_plist().map_err(damaged)?;
     if properties.get_layout().map_err(damaged)? == Layout::Virtual {
-        return Err(format!("its array `{path}` is a virtual one, made of other arrays, which are not read"));
+        return Err(format!("its array `{path}` is a virtual dataset, which is not read"));
     }
     match properties.get_external().map_err(damaged)?.first() {
-        Some(file) => Err(format!("its array `{path}` has its numbers in another file, `{}`, which is not read", file.name)),
+        Some(file) => Err(format!("its array `{path}` is stored in another file, `{}`, which is not read", file.name)),
         None => Ok(()),
     }
 }

@@ -1,11 +1,11 @@
-//! What kind of file a sealed HDF5 file is.
+//! The kinds of HDF5 files that this program writes.
 
 use std::path::Path;
 
 use super::attribute::{Form, text};
 use super::{hdf5, seal};
 
-/// The kinds of files that this program leaves, by their attribute `format`.
+/// A kind of file, by its attribute `format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     Results,
@@ -26,7 +26,7 @@ impl Format {
     }
 }
 
-/// The kind of the file at `path`, by its words; `None` of any other file. A file that has lost its seal is opened only if it looks like HDF5.
+/// The kind of the file at `path`; `None` if it is none of ours. A file without a valid seal is opened only if it has the HDF5 signature.
 pub fn of(path: &Path) -> Option<Format> {
     let looks_sound = seal::flaw(path).is_ok_and(|flaw| flaw.is_none()) || hdf5::has_signature(path);
     let file = looks_sound.then(|| hdf5::open(path).ok()).flatten()?;

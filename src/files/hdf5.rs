@@ -1,7 +1,7 @@
-//! Opening HDF5 files, at any path, without the library's own locks.
+//! Opens HDF5 files at any path, without HDF5's file locks.
 //!
-//! Files that this program writes are its own until they are in place, and are not changed after that; so HDF5's locks would only fail where
-//! the file system has none, and be inherited by other programs. Library versions that cannot be told so read `HDF5_USE_FILE_LOCKING`.
+//! A file is private until it is renamed into place and immutable after that, so HDF5's locks are unnecessary; they would fail on file
+//! systems without locks and be inherited by child processes. Library versions without the setting read `HDF5_USE_FILE_LOCKING`.
 
 use std::io::Read;
 use std::path::Path;
@@ -13,30 +13,29 @@ use hdf5::plist::file_create::LinkCreationOrder;
 
 use super::place::openable;
 
-/// What an HDF5 file begins with.
+/// The HDF5 file signature.
 const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 
-/// Whether the file at `path` begins as HDF5 files do.
+/// Whether the file at `path` starts with the HDF5 signature.
 pub fn has_signature(path: &Path) -> bool {
     let mut start = [0; SIGNATURE.len()];
     std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == SIGNATURE
 }
 
-/// Opens the file at `path` to read.
+/// Opens the file at `path` for reading.
 pub fn open(path: &Path) -> hdf5::Result<File> {
-    // Open until HDF5 has opened it, too: it may be by this handle.
+    // Kept open until HDF5 has opened the file, perhaps through this handle.
     let handle = std::fs::File::open(path).map_err(|error| error.to_string())?;
     builder().open(openable(path, &handle))
 }
 
-/// Opens the file at `path` to read and write. Its seal is broken by a change.
+/// Opens the file at `path` for reading and writing. A change invalidates its seal.
 pub fn open_rw(path: &Path) -> hdf5::Result<File> {
     let handle = std::fs::File::open(path).map_err(|error| error.to_string())?;
     builder().open_rw(openable(path, &handle))
 }
 
-/// Creates the file at `path`, or empties it. Objects are listed in the order in which they are made, as netCDF-C shows them, and HDF5 1.8
-/// can read it.
+/// Creates or truncates the file at `path`. It is readable with HDF5 1.8 and tracks the creation order of objects, which netCDF-C shows.
 pub fn create(path: &Path) -> hdf5::Result<File> {
     let mut builder = builder();
     builder.with_fcpl(|create| create.link_creation_order(LinkCreationOrder::Indexed));
@@ -44,7 +43,7 @@ pub fn create(path: &Path) -> hdf5::Result<File> {
     builder.create(path)
 }
 
-/// An error of the HDF5 library that says what the system said, not where in the library that was.
+/// Reduces an HDF5 error to the message of the operating system.
 pub fn plain(error: anyhow::Error) -> anyhow::Error {
     const SYSTEM: &str = "error message = '";
     let said = format!("{error:#}");

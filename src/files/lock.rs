@@ -1,8 +1,8 @@
-//! The lock of an output file: `.NAME.lock` beside it, held with flock(2) by the one process that may write it.
+//! The lock of an output file: `.NAME.lock` beside it, held with flock(2) by the process that may write the output.
 //!
-//! The lock file is removed by its holder. A process that dies leaves it behind, but not locked. Where the file system has no locks (NFS without
-//! lockd, Lustre without `-o flock`, FUSE: ENOLCK, EOPNOTSUPP, ENOSYS, EIO or the kernel's nameless 524) the lock [cannot be
-//! had](Lock::is_held), and the caller goes on without.
+//! The holder removes the lock file; a process that dies leaves it behind unlocked. On file systems without locks (NFS without lockd,
+//! Lustre without `-o flock`, FUSE: ENOLCK, EOPNOTSUPP, ENOSYS, EIO or the kernel's internal 524) the lock is [not held](Lock::is_held)
+//! and the caller proceeds without it.
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::abandon::Abandoned;
 
-/// How long a lock is waited for: a process that was killed may still be on its way out.
+/// Timeout for a lock: a killed process may take a while to exit.
 const PATIENCE: Duration = Duration::from_secs(5);
 const INTERVAL: Duration = Duration::from_millis(100);
 
@@ -23,28 +23,28 @@ pub struct Lock {
     path: PathBuf,
     /// `None` where the file system has no locks.
     file: Option<File>,
-    /// Why not.
+    /// The error of such a file system.
     refused: Option<io::Error>,
     _abandoned: Option<Abandoned>,
 }
 
-/// Why there is no lock.
+/// Why a lock could not be taken.
 #[derive(Debug)]
 pub enum LockError {
-    /// Another process holds it; what that process wrote about itself, such as `process 4242 on node17`.
+    /// Another process holds it: its signature, such as `process 4242 on node17`.
     Busy(String),
     Io(io::Error),
 }
 
 impl Lock {
-    /// Takes the lock file at `path`, in a directory that exists. Waits a few seconds for a process that holds it.
+    /// Locks the file at `path`, in an existing directory. Waits up to 5 s for another holder.
     pub fn take(path: PathBuf) -> Result<Self, LockError> {
         let started = Instant::now();
         loop {
             let mut file =
                 OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(LockError::Io)?;
             match file.try_lock() {
-                // Its holder may have removed the file between our opening and our locking it.
+                // The previous holder may have removed the file between open and lock.
                 Ok(()) if !is_at(&file, &path) => continue,
                 Ok(()) => {
                     sign(&mut file);
@@ -64,7 +64,7 @@ impl Lock {
         }
     }
 
-    /// Whether other processes are kept out.
+    /// Whether other processes are locked out.
     pub fn is_held(&self) -> bool {
         self.file.is_some()
     }
@@ -74,7 +74,7 @@ impl Lock {
         self.refused.as_ref()
     }
 
-    /// Takes the lock again if its file was removed under it, for instance with the directory.
+    /// Takes the lock again if its file has been removed, for instance with the directory.
     pub fn renew(&mut self) -> Result<(), LockError> {
         if let Some(file) = &self.file
             && !is_at(file, &self.path)
@@ -87,14 +87,14 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // While it is locked, so that nobody who holds the next lock loses its file.
+        // While still locked, so as not to remove the file of the next holder.
         if self.file.as_ref().is_some_and(|file| is_at(file, &self.path)) {
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Notes who holds the lock. For people: a file system without room for it is no matter.
+/// Writes this process into the lock file, for messages; a full disk does not matter.
 fn sign(file: &mut File) {
     let host = crate::machine::host_name();
     let _ = file.set_len(0).and_then(|()| writeln!(file, "process {} on {host}", std::process::id()));
@@ -106,7 +106,7 @@ fn signature(file: &mut File) -> String {
     text.lines().next().map_or_else(|| "unknown".to_string(), |line| line.chars().filter(|c| !c.is_control()).collect())
 }
 
-/// Whether `path` is the name of the open `file`. A file system that does not answer is taken to say yes: it will answer later.
+/// Whether `path` names the open `file`. On errors other than a missing file the answer is yes: they may be temporary.
 pub fn is_at(file: &File, path: &Path) -> bool {
     let identity = |found: Metadata| (found.dev(), found.ino());
     match (file.metadata(), fs::symlink_metadata(path)) {
@@ -130,14 +130,14 @@ mod tests {
         assert!(holder.starts_with(&format!("process {} on ", std::process::id())), "{holder}");
         drop(lock);
         assert!(!path.exists());
-        // One that a dead process has left.
+        // A lock file left by a dead process.
         fs::write(&path, "process 1 on elsewhere\n").unwrap();
         drop(Lock::take(path.clone()).unwrap());
         assert!(!path.exists());
     }
 
     #[test]
-    fn a_waiter_gets_the_lock_when_its_holder_is_done() {
+    fn a_waiter_gets_the_lock_after_its_holder() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(".x.lock");
         let turns = std::sync::atomic::AtomicUsize::new(0);
@@ -171,7 +171,7 @@ mod tests {
         let other = Lock::take(path.clone()).unwrap();
         assert!(matches!(lock.renew(), Err(LockError::Busy(_))));
         drop(lock);
-        assert!(path.exists(), "it is the other's file now");
+        assert!(path.exists(), "it is the other holder's file now");
         drop(other);
     }
 }

@@ -1,8 +1,8 @@
-//! Files on disk: what may be read and written, who may write it, and how it appears: whole or not at all.
+//! Files on disk: path checks, locks, atomic writes and checksums.
 //!
-//! A command that leaves a file [claims](Target::claim) it before any work: one lock for the file behind all links, held until the
-//! command ends, and a trial of every step that the writing will take. [`place`] puts finished files in place, [`seal`] is the checksum at
-//! their end, and [`hdf5`](mod@hdf5) opens them without the HDF5 library's own locks.
+//! A command [claims](Target::claim) its output before any work: it locks the file behind all links until the command ends, and rehearses
+//! every step of writing it. [`place`] writes files atomically, [`seal`] is the checksum at their end, and [`hdf5`](mod@hdf5) opens them
+//! without HDF5's file locks.
 
 mod abandon;
 pub mod attribute;

@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all: written under another name in the same directory, brought to the disk, renamed.
+//! Atomic writes: to a temporary file in the same directory, then fsync and rename.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
@@ -12,41 +12,42 @@ use tempfile::{NamedTempFile, TempPath};
 
 use super::abandon::Abandoned;
 
-/// Links in a row that Linux follows.
+/// Length of a chain of symbolic links that Linux follows.
 const MOST_LINKS: usize = 40;
-/// How often a directory that is removed meanwhile is made again.
+/// How often a directory that is removed concurrently is created again.
 const ATTEMPTS: usize = 100;
-/// Bytes of a file name, where the file system does not tell.
+/// Longest file name in bytes, if the file system does not tell.
 const LONGEST_NAME: usize = 255;
 
-/// What becomes of a file that has the name already.
+/// What to do with an existing file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
-    /// It stays, and the writing fails.
+    /// Keep it, and fail.
     Refuse,
     Replace,
 }
 
-/// Calls `fill` with the path of a new file, then puts that file at `path`, which must be no symbolic link. The directory is made if need be.
+/// Calls `fill` with the path of a temporary file, then renames it to `path`, which must not be a symbolic link. Creates the directory if
+/// necessary.
 ///
 /// # Errors
-/// Those of `fill` and of the file system; with [`Existing::Refuse`] also that there is a file. Nothing is left behind then.
+/// Those of `fill` and the file system; with [`Existing::Refuse`] also if the file exists. Nothing is left behind.
 pub fn write(path: &Path, existing: Existing, fill: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let (file, _abandoned) = aside(path).with_context(|| format!("creating a file beside {}", path.display()))?;
-    fill(&openable(file.path(), file.as_file())).with_context(|| format!("writing {}", path.display()))?;
-    put(file, path, existing).with_context(|| format!("moving the finished file to {}", path.display()))
+    let (file, _abandoned) = aside(path).with_context(|| format!("cannot create a file beside {}", path.display()))?;
+    fill(&openable(file.path(), file.as_file())).with_context(|| format!("cannot write {}", path.display()))?;
+    put(file, path, existing).with_context(|| format!("cannot rename the finished file to {}", path.display()))
 }
 
-/// As [`write`], with the bytes of the file.
+/// [`write`] for given bytes.
 pub fn write_bytes(path: &Path, existing: Existing, bytes: &[u8]) -> anyhow::Result<()> {
     write(path, existing, |aside| Ok(fs::write(aside, bytes)?))
 }
 
-/// Puts a new file of these bytes at `path`, whole or not at all, and leaves it open behind them. A directory that is removed meanwhile is
-/// made again.
+/// Creates the file `path` with these bytes, atomically, and returns it open at its end. A directory that is removed concurrently is
+/// created again.
 ///
 /// # Errors
-/// Those of the file system, and that there is a file.
+/// Those of the file system, also if the file exists.
 pub fn create(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let create = || {
         let (mut file, _abandoned) = aside(path)?;
@@ -62,16 +63,16 @@ pub fn create(path: &Path, bytes: &[u8]) -> io::Result<File> {
         }
     };
     match sync_directory(directory_of(path)) {
-        // Whoever keeps the file open finds out.
+        // Detected later by the user of the open file.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(file),
         synced => synced.map(|()| file),
     }
 }
 
-/// Creates, renames, syncs and removes a file beside `path` as [`write`] does, in a directory that exists.
+/// Tries all steps of [`write`] on an empty file beside `path`, in an existing directory, and removes it.
 pub fn rehearse(path: &Path) -> io::Result<()> {
     let (rehearsal, _abandoned) = aside(path)?;
-    // No process has the number 0.
+    // No process has the ID 0.
     let mut name = prefix(path).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))?;
     name.push("0");
     let moved = path.with_file_name(name);
@@ -81,14 +82,14 @@ pub fn rehearse(path: &Path) -> io::Result<()> {
     fs::remove_file(&moved)
 }
 
-/// A new, empty file beside `path`. It is removed when dropped, or by a signal.
+/// A new temporary file beside `path`, removed when dropped or by a signal.
 fn aside(path: &Path) -> io::Result<(NamedTempFile, Abandoned)> {
     let directory = directory_of(path);
     let mut name = prefix(path).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))?;
     name.push(std::process::id().to_string());
     let abandoned = Abandoned::on_signal(&directory.join(&name));
     fs::create_dir_all(directory)?;
-    // One that is there was left by a dead process of the same number.
+    // An existing one was left by a dead process with the same ID.
     let open = |path: &Path| OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path);
     Ok((tempfile::Builder::new().prefix(&name).rand_bytes(0).make_in(directory, open)?, abandoned))
 }
@@ -103,10 +104,10 @@ fn put(file: NamedTempFile, path: &Path, existing: Existing) -> io::Result<()> {
     sync_directory(directory_of(path))
 }
 
-/// Renames the finished file `from` to `path`, in the same directory. It keeps its name if that fails.
+/// Renames the finished file `from` to `path`, in the same directory.
 ///
 /// # Errors
-/// Those of the file system; with [`Existing::Refuse`] also that there is a file.
+/// Those of the file system; with [`Existing::Refuse`] also if the file exists. `from` then keeps its name.
 pub fn rename(from: &Path, path: &Path, existing: Existing) -> io::Result<()> {
     match existing {
         Existing::Replace => fs::rename(from, path)?,
@@ -118,7 +119,7 @@ pub fn rename(from: &Path, path: &Path, existing: Existing) -> io::Result<()> {
     sync_directory(directory_of(path))
 }
 
-/// Brings the names in `directory` to the disk, where the file system can.
+/// fsync of a directory, where the file system supports it.
 pub fn sync_directory(directory: &Path) -> io::Result<()> {
     match File::open(directory)?.sync_all() {
         Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EOPNOTSUPP | libc::EBADF)) => Ok(()),
@@ -126,19 +127,19 @@ pub fn sync_directory(directory: &Path) -> io::Result<()> {
     }
 }
 
-/// Renames those of `paths` that exist to their names with `.old-N` appended, N ≥ 1 being the first number free for all of them.
+/// Appends `.old-N` to the names of the existing `paths`, with the smallest N ≥ 1 that is free for all of them.
 pub fn move_aside(paths: &[&Path]) -> anyhow::Result<()> {
     let old = |path: &Path, number: u32| with_suffix(path, &format!(".old-{number}"));
     let is_free = |number: &u32| paths.iter().all(|path| old(path, *number).symlink_metadata().is_err());
-    let number = (1..).find(is_free).context("there is no number left")?;
+    let number = (1..).find(is_free).context("no free .old-N name")?;
     for path in paths.iter().filter(|path| path.symlink_metadata().is_ok()) {
         let to = old(path, number);
-        fs::rename(path, &to).with_context(|| format!("moving {} to {}", path.display(), to.display()))?;
+        fs::rename(path, &to).with_context(|| format!("cannot move {} to {}", path.display(), to.display()))?;
     }
     Ok(())
 }
 
-/// Removes what processes that were killed while they wrote `path` have left. No process may be writing it.
+/// Removes temporary files of `path` left by killed processes. No process may be writing it.
 pub fn remove_leftovers(path: &Path) {
     let Some(prefix) = prefix(path) else { return };
     let Ok(entries) = fs::read_dir(directory_of(path)) else { return };
@@ -151,13 +152,12 @@ pub fn remove_leftovers(path: &Path) {
     }
 }
 
-/// What the names of files begin with that are to be put at `path`: `.NAME.tmp-`; the number of the process follows. `None` if `path`
-/// names no file.
+/// Prefix of the names of temporary files of `path`, `.NAME.tmp-`, followed by the process ID. `None` if `path` has no file name.
 fn prefix(path: &Path) -> Option<OsString> {
     Some(hidden(path.file_name()?, ".tmp-", directory_of(path)))
 }
 
-/// `.NAME` and a suffix, shortened where that leaves no place for the number of a process.
+/// `.NAME` and a suffix; NAME is replaced by its hash if the name would be too long with a process ID appended.
 pub fn hidden(name: &OsStr, suffix: &str, directory: &Path) -> OsString {
     const NUMBER: usize = 10;
     let mut hidden = OsString::from(".");
@@ -169,21 +169,21 @@ pub fn hidden(name: &OsStr, suffix: &str, directory: &Path) -> OsString {
     hidden
 }
 
-/// Bytes that the name of a file in `directory` may have.
+/// Longest file name in `directory`, in bytes.
 pub fn longest_name(directory: &Path) -> usize {
     let Ok(path) = std::ffi::CString::new(directory.as_os_str().as_bytes()) else { return LONGEST_NAME };
     // SAFETY: reads a C string.
     usize::try_from(unsafe { libc::pathconf(path.as_ptr(), libc::_PC_NAME_MAX) }).unwrap_or(LONGEST_NAME)
 }
 
-/// `path` with `suffix` at its end.
+/// `path` with `suffix` appended.
 pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_os_string();
     name.push(suffix);
     name.into()
 }
 
-/// What `path` leads to, whether that exists or not; `path` itself if it is no symbolic link.
+/// The target of `path`, existing or not, after resolving symbolic links of its last component.
 pub fn behind_links(path: &Path) -> PathBuf {
     let mut path = path.to_path_buf();
     for _ in 0..MOST_LINKS {
@@ -193,12 +193,12 @@ pub fn behind_links(path: &Path) -> PathBuf {
     path
 }
 
-/// The directory that holds `path`.
+/// The parent directory of `path`.
 pub fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A path by which the HDF5 library, whose bindings take UTF-8 only, opens the file at `path`, which is open as `file`.
+/// A UTF-8 path for the HDF5 bindings to the file at `path`, which is open as `file`.
 pub fn openable(path: &Path, file: &File) -> PathBuf {
     match path.to_str() {
         Some(_) => path.to_path_buf(),
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_is_removed_meanwhile_is_made_again() {
+    fn a_directory_that_is_removed_concurrently_is_created_again() {
         let directory = tempfile::tempdir().unwrap();
         let inner = directory.path().join("inner");
         std::thread::scope(|scope| {
@@ -276,7 +276,7 @@ mod tests {
             assert_eq!((fs::read(&path).unwrap(), names(directory.path()).len()), (name, 1));
             fs::remove_file(path).unwrap();
         }
-        assert!(rehearse(&directory.path().join("x".repeat(256))).is_ok(), "its own name is the caller's matter");
+        assert!(rehearse(&directory.path().join("x".repeat(256))).is_ok(), "the length of its own name is for the caller to check");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The file that a command will leave.
+//! The output file of a command.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -9,23 +9,24 @@ use super::lock::{Lock, LockError};
 use super::place::{self, Existing};
 use crate::error::BadInput;
 
-/// An output file that no other command may write: locked, and everything that writing it takes has been tried.
+/// An output file, locked against other commands, to which a trial write has succeeded.
 #[derive(Debug)]
 pub struct Target {
-    /// As it was typed.
+    /// As given on the command line.
     name: PathBuf,
     /// The file behind all links.
     path: PathBuf,
-    /// The option that names it, such as `--out`.
+    /// The option that gave it, such as `--out`.
     option: &'static str,
     lock: Lock,
 }
 
 impl Target {
-    /// Claims the file at `name`, which `option` names, for this process, and so its `companions`: the paths of files that go with it. Its directory is made if need be. What dead processes left half-written is removed. What is there under the name stays.
+    /// Claims the output file `name`, given by `option`; `companions` map its path to those of files beside it, such as its journal. Creates
+    /// the directory if necessary and removes temporary files of dead processes. An existing file is kept.
     ///
     /// # Errors
-    /// When it is no place for a file, when another process has it, and when anything fails that writing it will take.
+    /// It cannot be written, or another process has claimed it.
     pub fn claim(name: &Path, option: &'static str, companions: &[fn(&Path) -> PathBuf]) -> Result<Self, BadInput> {
         check_place(name, option)?;
         let path = place::behind_links(name);
@@ -50,22 +51,22 @@ impl Target {
         &self.path
     }
 
-    /// Whether other processes are kept out: not so on a file system without locks.
+    /// Whether other processes are locked out; false on a file system without locks.
     pub fn is_locked(&self) -> bool {
         self.lock.is_held()
     }
 
-    /// As it was typed.
+    /// As given on the command line.
     pub fn name(&self) -> &Path {
         &self.name
     }
 
-    /// Whether there is a file.
+    /// Whether the file exists.
     pub fn exists(&self) -> bool {
         self.path.symlink_metadata().is_ok()
     }
 
-    /// Refuses a file that is there, unless it may be replaced.
+    /// Refuses an existing file, unless it may be replaced.
     pub fn check_free(&self, existing: Existing) -> Result<(), BadInput> {
         if existing == Existing::Replace || !self.exists() {
             return Ok(());
@@ -74,18 +75,21 @@ impl Target {
         Err(BadInput::new(format!("will not write {}", self.name.display()), "the file exists", remedy))
     }
 
-    /// What to say of a file system without locks, if it is on one.
+    /// The warning for a file system without locks, if it is on one.
     pub fn warning(&self) -> Option<String> {
         let error = self.lock.refused()?;
-        Some(format!("no lock on {}: {error}; start no other command with this output meanwhile", self.name.display()))
+        Some(format!("no lock on {}: {error}", self.name.display()))
     }
 
-    /// Takes the lock again if its file was removed, with the directory perhaps.
+    /// Takes the lock again if its file has been removed, perhaps with the directory.
+    ///
+    /// # Errors
+    /// Those of the file system, or another process has claimed the file.
     pub fn keep(&mut self) -> anyhow::Result<()> {
         fs::create_dir_all(place::directory_of(&self.path))?;
         self.lock.renew().map_err(|error| match error {
-            LockError::Io(error) => anyhow::Error::from(error).context(format!("locking {}", self.name.display())),
-            LockError::Busy(holder) => anyhow::anyhow!("{} is now written by {holder}", self.name.display()),
+            LockError::Io(error) => anyhow::Error::from(error).context(format!("cannot lock {}", self.name.display())),
+            LockError::Busy(holder) => anyhow::anyhow!("cannot lock {}: {holder} is writing it", self.name.display()),
         })
     }
 
@@ -98,12 +102,12 @@ impl Target {
 fn busy(name: &Path, option: &str, holder: &str) -> BadInput {
     BadInput::new(
         format!("cannot write {}", name.display()),
-        format!("another command is writing it at this moment: {holder}"),
+        format!("another command is writing it: {holder}"),
         format!("wait for it, or give {option} another path"),
     )
 }
 
-/// Refuses what can be no file, changing nothing.
+/// Refuses a path that cannot be a file, changing nothing.
 fn check_place(name: &Path, option: &str) -> Result<(), BadInput> {
     let shown = name.display();
     let refuse = |why: &str, remedy: String| Err(BadInput::new(format!("cannot write {shown}"), why, remedy));
@@ -115,8 +119,8 @@ fn check_place(name: &Path, option: &str) -> Result<(), BadInput> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if name == Path::new("-") {
-                let remedy = format!("give {option} the path of a file: ./- if it is to be called so");
-                return refuse("it cannot be written to standard output", remedy);
+                let remedy = format!("give {option} the path of a file, ./- for one of that name");
+                return refuse("standard output is not supported", remedy);
             }
             if name.file_name().is_none() || name.as_os_str().as_encoded_bytes().ends_with(b"/") {
                 return Err(BadInput::new(
@@ -131,7 +135,7 @@ fn check_place(name: &Path, option: &str) -> Result<(), BadInput> {
     check_creatable_in(parent(&place::behind_links(name)), name, option)
 }
 
-/// Refuses a name that is too long, or makes one of the `companions` too long.
+/// Refuses a file name that is too long, also for its `companions`.
 fn check_length(name: &Path, path: &Path, option: &str, companions: &[fn(&Path) -> PathBuf]) -> Result<(), BadInput> {
     let longest = place::longest_name(place::directory_of(path));
     let length = |path: &Path| path.file_name().map_or(0, |name| name.len());
@@ -141,7 +145,7 @@ fn check_length(name: &Path, path: &Path, option: &str, companions: &[fn(&Path) 
     }
     Err(BadInput::new(
         format!("cannot write {}", name.display()),
-        format!("the names of files beside it would have {length} bytes, and the file system takes {longest}"),
-        format!("give {option} a name that is shorter by {}", length - longest),
+        format!("names of files beside it would have {length} bytes, but the file system allows {longest}"),
+        format!("give {option} a name that is {} bytes shorter", length - longest),
     ))
 }

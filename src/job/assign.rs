@@ -1,22 +1,22 @@
-//! Tasks → ranks: the tasks of all groups, balanced by predicted cost.
+//! Static load balancing: tasks → ranks by predicted cost.
 //!
-//! Longest processing time first (Graham 1969): tasks in order of falling cost, each to the rank with the least work so far. No
-//! rank then exceeds the mean by more than one task of the largest cost. T tasks on R ranks take O(T log R) time, and every rank
-//! can work out its own share without the others'.
+//! Longest processing time first (Graham 1969): tasks in decreasing order of cost, each to the least loaded rank. No rank then exceeds
+//! the mean load by more than the cost of the largest task. T tasks on R ranks take O(T log R) time; every rank computes its own share
+//! without communication.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use super::{Group, Task};
 
-/// The tasks of each of `ranks` ranks, the most costly first. A pure function: equal arguments give equal shares everywhere.
+/// The tasks of each of `ranks` ranks, most expensive first. Deterministic: all ranks compute the same shares.
 pub fn assign(groups: &[Group], ranks: usize) -> Vec<Vec<Task>> {
     let mut shares = vec![Vec::new(); ranks];
     deal(groups, ranks, |_| true, |rank, task| shares[rank].push(task));
     shares
 }
 
-/// `assign(groups, ranks)[rank]` of the tasks that are `wanted`, without memory for the shares of the other ranks.
+/// `assign(groups, ranks)[rank]`, for `wanted` tasks only, without storing the other ranks' shares.
 pub fn share_of(rank: usize, groups: &[Group], ranks: usize, wanted: impl Fn(Task) -> bool) -> Vec<Task> {
     let mut share = Vec::new();
     deal(groups, ranks, wanted, |to, task| {
@@ -27,7 +27,7 @@ pub fn share_of(rank: usize, groups: &[Group], ranks: usize, wanted: impl Fn(Tas
     share
 }
 
-/// Calls `give(rank, task)` for every task `wanted`, in order of falling cost (ties: by group, then index).
+/// Calls `give(rank, task)` for every `wanted` task, in decreasing order of cost (ties: by group, then index).
 fn deal(groups: &[Group], ranks: usize, wanted: impl Fn(Task) -> bool, mut give: impl FnMut(usize, Task)) {
     let mut order: Vec<usize> = (0..groups.len()).collect();
     order.sort_by(|&a, &b| groups[b].seconds.total_cmp(&groups[a].seconds).then(a.cmp(&b)));
@@ -42,7 +42,7 @@ fn deal(groups: &[Group], ranks: usize, wanted: impl Fn(Task) -> bool, mut give:
     }
 }
 
-/// The seconds of each of `threads` threads that take `tasks` in turn, each the next one when it is free.
+/// Predicted seconds of each of `threads` threads that take `tasks` in order, each the next one when idle.
 pub fn loads_of_threads(tasks: &[Task], groups: &[Group], threads: usize) -> Vec<f64> {
     let mut heap: BinaryHeap<Load> = (0..threads).map(|rank| Load { seconds: 0.0, tasks: 0, rank }).collect();
     for task in tasks {
@@ -52,7 +52,7 @@ pub fn loads_of_threads(tasks: &[Task], groups: &[Group], threads: usize) -> Vec
     heap.into_iter().map(|load| load.seconds).collect()
 }
 
-/// The work of one rank so far. The greatest `Load` is the one with the least work: a `BinaryHeap` has its greatest on top.
+/// The load of one rank. Ordered in reverse, so that the top of a `BinaryHeap` is the least loaded rank.
 #[derive(PartialEq)]
 struct Load {
     seconds: f64,
@@ -79,7 +79,7 @@ impl Eq for Load {}
 mod tests {
     use super::*;
 
-    /// Groups with costs over six orders of magnitude, some of them equal, in no order.
+    /// Unsorted groups with costs over six orders of magnitude, some of them equal.
     fn groups(groups: usize, count: usize) -> Vec<Group> {
         let group = |group: usize| Group { count, seconds: 10f64.powi((group * 7 % 13) as i32 / 2) * 1e-4, bytes: 0 };
         (0..groups).map(group).collect()
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_in_order_of_falling_cost() {
+    fn shares_are_in_decreasing_order_of_cost() {
         let groups = groups(30, 11);
         for share in assign(&groups, 5) {
             assert!(share.windows(2).all(|pair| groups[pair[0].group].seconds >= groups[pair[1].group].seconds));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rank_works_out_its_own_share() {
+    fn a_rank_computes_its_own_share() {
         let groups = groups(25, 9);
         let shares = assign(&groups, 7);
         assert_eq!(shares, assign(&groups, 7));
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_take_tasks_as_they_are_free() {
+    fn idle_threads_take_the_next_task() {
         let tasks: Vec<Task> = (0..4).map(|group| Task { group, index: 0 }).collect();
         let mut loads = loads_of_threads(&tasks, &of_seconds(&[5.0, 2.0, 2.0, 2.0], 1), 2);
         loads.sort_by(f64::total_cmp);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_wanted_is_not_dealt_and_the_rest_is_balanced() {
+    fn unwanted_tasks_are_left_out_and_the_rest_is_balanced() {
         let groups = groups(25, 9);
         let wanted = |task: Task| task.group % 3 != 1 && task.index != 4;
         let shares: Vec<Vec<Task>> = (0..7).map(|rank| share_of(rank, &groups, 7, wanted)).collect();
@@ -182,6 +182,6 @@ mod tests {
         assert_eq!(shares.iter().map(Vec::len).sum::<usize>(), 1_000_000);
         let mean = total(&groups) / 10_000.0;
         let most = shares.iter().map(|share| load(share, &groups)).fold(0.0, f64::max);
-        assert!(most < 1.01 * mean, "{most} against a mean of {mean}");
+        assert!(most < 1.01 * mean, "{most}, mean {mean}");
     }
 }

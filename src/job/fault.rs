@@ -1,7 +1,7 @@
-//! A test hook: a fault on purpose, to see that the whole job ends with the message of the rank that failed.
+//! Fault injection, for tests.
 //!
-//! `ADVSTEP_FAULT=panic:rank=1:unit=3` panics when rank 1 starts its third unit; `error:…` in place of `panic:…` returns an error,
-//! `stop:…` sends the process a SIGUSR1, and `kill:…` kills it.
+//! `ADVSTEP_FAULT=panic:rank=1:unit=3` panics when rank 1 starts its third task; with `error`, `stop` or `kill` in place of `panic` the
+//! task fails, or the process gets SIGUSR1 or SIGKILL. `rank=*` is every rank.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,22 +19,23 @@ enum Kind {
     Signal(i32),
 }
 
-/// The fault that was asked for, and how many units this rank has started.
+/// The requested fault, and how many tasks this rank has started.
 #[derive(Debug)]
 pub struct Fault {
     kind: Kind,
-    rank: usize,
+    /// `None`: every rank.
+    rank: Option<usize>,
     unit: u64,
     started: AtomicU64,
 }
 
 impl Fault {
-    /// The fault in the environment, if any.
+    /// The fault requested in the environment, if any.
     pub fn from_env() -> Result<Option<Self>, BadInput> {
         let Ok(text) = std::env::var(VARIABLE) else { return Ok(None) };
         let bad = || {
             let what = format!("the environment variable {VARIABLE} is {text:?}");
-            BadInput::new(what, "it is not of the form panic:rank=1:unit=3, or error, stop or kill in place of panic", "unset it")
+            BadInput::new(what, "it is not of the form panic:rank=1:unit=3, with panic, error, stop or kill", "unset it")
         };
         Self::parse(&text).map(Some).ok_or_else(bad)
     }
@@ -48,20 +49,23 @@ impl Fault {
             "kill" => Kind::Signal(SIGKILL),
             _ => return None,
         };
-        let rank = parts.next()?.strip_prefix("rank=")?.parse().ok()?;
+        let rank = match parts.next()?.strip_prefix("rank=")? {
+            "*" => None,
+            number => Some(number.parse().ok()?),
+        };
         let unit = parts.next()?.strip_prefix("unit=")?.parse().ok()?;
         parts.next().is_none().then_some(Self { kind, rank, unit, started: AtomicU64::new(0) })
     }
 
-    /// Called by the threads of `rank` when they start a unit.
+    /// Called by the threads of `rank` when they start a task.
     pub fn strike(&self, rank: usize) -> anyhow::Result<()> {
         let number = self.started.fetch_add(1, Ordering::Relaxed) + 1;
-        if (rank, number) != (self.rank, self.unit) {
+        if number != self.unit || self.rank.is_some_and(|wanted| wanted != rank) {
             return Ok(());
         }
         match self.kind {
-            Kind::Panic => panic!("{VARIABLE} asked for a panic at unit {number}"),
-            Kind::Error => anyhow::bail!("{VARIABLE} asked for an error at unit {number}"),
+            Kind::Panic => panic!("{VARIABLE} requests a panic at task {number}"),
+            Kind::Error => anyhow::bail!("{VARIABLE} requests an error at task {number}"),
             Kind::Signal(signal) => Ok(low_level::raise(signal)?),
         }
     }
@@ -72,13 +76,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strikes_the_named_rank_at_the_named_unit() {
+    fn strikes_the_named_rank_at_the_named_task() {
         let fault = Fault::parse("error:rank=1:unit=3").unwrap();
         assert!(fault.strike(1).is_ok() && fault.strike(1).is_ok());
         assert!(fault.strike(1).is_err());
         assert!(fault.strike(1).is_ok());
         let elsewhere = Fault::parse("panic:rank=1:unit=1").unwrap();
         assert!(elsewhere.strike(0).is_ok());
+        let everywhere = Fault::parse("error:rank=*:unit=1").unwrap();
+        assert!(everywhere.strike(7).is_err());
     }
 
     #[test]

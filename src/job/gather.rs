@@ -1,13 +1,13 @@
-//! What the main thread of a rank does while its workers compute: results go to rank 0, which puts them in their places.
+//! The main thread of a rank while its workers compute: sends their results to rank 0, which stores them.
 //!
-//! A message to rank 0 holds one or more results ([`message`]); [`STOP`] says that its rank was asked to stop; an empty message says that
-//! its rank has sent all it has. Messages of one rank arrive in order, so rank 0 knows when nothing more can come. Rank 0 calls the end
-//! ([`Comm::call_end`]) when all is there or when the job is to stop, and no rank leaves before.
+//! A message to rank 0 is one or more results ([`message`]); [`STOP`]: its rank was asked to stop; a [`Report`]: its rank has failed; or
+//! empty: its rank has sent everything. Messages of one rank arrive in order. Rank 0 calls the end ([`Comm::call_end`]) when it has all
+//! results or the job is to stop; no rank leaves before that.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::Error;
 use crossbeam_channel::RecvTimeoutError;
 
 use super::message;
@@ -16,23 +16,24 @@ use super::root::Root;
 use super::stop::{Reason, Stop};
 use super::workers::{Done, Finished};
 use crate::comm::Comm;
-use crate::comm::failure::Failure;
+use crate::comm::failure::{Failure, Report};
+use crate::error::Failed;
 
-/// How long the main thread sleeps when there is nothing to do: it shares the cores with the workers.
+/// Polling interval of the main thread, which shares the cores with the workers.
 const NAP: Duration = Duration::from_millis(5);
 
-/// A message goes out when it is this old or this long, so that many small tasks do not flood rank 0. The other ranks look at this
-/// interval whether they are to stop.
+/// A message is sent at this age or size, so that small tasks do not flood rank 0 with messages. Other ranks poll for a stop at this
+/// interval.
 const MESSAGE_AGE: Duration = Duration::from_millis(100);
 const MESSAGE_BYTES: usize = 1 << 20;
 
-/// Shorter than any result with its head.
+/// Shorter than the header of any result.
 const STOP: &[u8] = b"stop";
 
-/// How long after the grace rank 0 waits for ranks that do not answer.
+/// How long after the grace rank 0 waits for unresponsive ranks.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// On ranks other than 0: sends what the workers finish, until they have ended or the grace of a stop is over.
+/// On ranks other than 0: sends the workers' results until they have ended or the grace of a stop is over.
 pub fn send(comm: &dyn Comm, finished: &Finished, queue: &TaskQueue, stop: &Stop) -> Result<(), Failure> {
     let mut message = Vec::new();
     let mut begun = Instant::now();
@@ -77,13 +78,13 @@ pub fn send(comm: &dyn Comm, finished: &Finished, queue: &TaskQueue, stop: &Stop
 
 /// How the gathering ended.
 pub struct Gathered {
-    /// Whether every rank has sent all it has: one that hangs is not waited for when the job is to stop.
+    /// Whether every rank has sent everything: a stop does not wait for a rank that hangs.
     pub all_answered: bool,
     /// When the job was asked to stop, if it was.
     pub stopping: Option<Instant>,
 }
 
-/// On rank 0: takes the results of its own workers and of all other ranks, until every rank has sent all it has.
+/// On rank 0: stores the results of its own workers and of all other ranks until every rank has sent everything.
 pub fn collect(comm: &dyn Comm, finished: &Finished, queue: &TaskQueue, stop: &Stop, root: &mut Root) -> Result<Gathered, Failure> {
     let mut computing = true;
     let mut sending = comm.size() - 1;
@@ -106,13 +107,17 @@ pub fn collect(comm: &dyn Comm, finished: &Finished, queue: &TaskQueue, stop: &S
             sleep(NAP);
         }
         let mut wanted = stop.wanted();
-        // No more than one from each rank, so that the other work gets its turn however fast they come.
+        // At most one message per rank, so that the work below is not starved.
         for (rank, message) in (1..comm.size()).map_while(|_| comm.try_receive()) {
+            if let Some(report) = Report::from_bytes(&message) {
+                return Err(Failure::Reported(report));
+            }
             match &message[..] {
                 [] => sending -= 1,
                 STOP => wanted = wanted.or(Some(Reason::OtherRank)),
                 results => {
-                    let results = message::results(results).with_context(|| format!("a message of rank {rank} is damaged"))?;
+                    let damaged = |why| Error::from(Failed::bug(format!("a message of rank {rank} is damaged"), why));
+                    let results = message::results(results).map_err(damaged)?;
                     results.into_iter().try_for_each(|(task, result)| root.take(task, result.to_vec()))?;
                 }
             }
@@ -121,13 +126,13 @@ pub fn collect(comm: &dyn Comm, finished: &Finished, queue: &TaskQueue, stop: &S
         match (stopping, wanted) {
             (None, Some(reason)) => {
                 root.say(&format!(
-                    "stopping ({reason}): {} that run have {} to end",
+                    "stopping ({reason}): running {} have {} to finish",
                     root.nouns().tasks,
                     super::progress::span(stop.grace)
                 ));
                 queue.close();
                 comm.call_end();
-                // Who sent the signal may not wait as long as the grace.
+                // The sender of the signal may kill this process before the grace is over.
                 root.rescue();
                 stopping = Some(Instant::now());
             }

@@ -1,13 +1,13 @@
-//! Results on their way between ranks: u64 group, u64 index, u64 length and the bytes of each, one after another; little-endian.
+//! Wire format of results sent to rank 0, little-endian: u64 group, u64 index, u64 length and the bytes of each, back to back.
 
 use super::Task;
 
-/// Bytes before a result.
+/// Size of the header of a result, in bytes.
 pub const HEAD: usize = 24;
 
-/// Bytes that are no results.
+/// A message that ends within a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("results are cut short")]
+#[error("it is truncated")]
 pub struct Truncated;
 
 /// Appends a result to `message`.

@@ -1,12 +1,11 @@
-//! The engine of every long command: tasks shared out over ranks and threads, their results gathered on rank 0, journalled and resumed.
+//! The job engine: distributes tasks over ranks and threads, gathers their results on rank 0, journals and resumes.
 //!
-//! A [`Task`] is known by its place in its [`Group`], and by the bytes that it leaves; what those mean only the [`Client`] knows. Every rank
-//! works out which tasks are its own ([`assign`]) and does them on its worker threads, the most costly first, with no barrier in between.
-//! The main thread of a rank computes nothing: it alone calls MPI, moves results and shows progress. Rank 0 computes like the others, gathers
-//! the results of all, and alone writes.
+//! A [`Task`] is an index within a [`Group`]; its result is bytes that only the [`Client`] interprets. Every rank computes its own share of
+//! the tasks ([`assign`]) and runs it on its worker threads, most expensive first, without barriers. The main thread of a rank does not
+//! compute: it calls MPI, moves results and shows progress. Rank 0 computes like the others and is the only one to write files.
 //!
-//! Whatever can be refused is refused before the work, by all ranks together ([`agree`]). From then on a failure anywhere ends the processes of
-//! all ranks ([`end_job`]). A job that is asked to stop ([`stop`]) leaves a [`journal`] from which the same command resumes it.
+//! Bad input is refused before the work, by all ranks together ([`agree`]). After that a failure on any rank aborts all ([`end_job`]). A
+//! job that is stopped ([`stop`]) leaves a [`journal`] from which the same command resumes.
 
 pub mod assign;
 mod fault;
@@ -27,13 +26,12 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Error;
 use crossbeam_channel::unbounded;
 use toml::Table;
 
-use crate::comm::failure::{Failure, end_job, end_job_on_panic};
+use crate::comm::failure::{self, Failure, end_job, end_job_on_panic};
 use crate::comm::{self, Comm, agree};
-use crate::error::EXIT_AGAIN;
+use crate::error::{EXIT_AGAIN, Failed};
 use crate::files::{Existing, Target};
 use crate::provenance::Provenance;
 use prepare::{Job, Part, Past};
@@ -45,141 +43,146 @@ pub use resources::Resources;
 pub use store::Store;
 pub use trouble::warn;
 
-/// One piece of work: number `index` of group `group`.
+/// The unit of scheduling: number `index` of group `group`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Task {
     pub group: usize,
     pub index: usize,
 }
 
-/// Tasks that take about the same.
+/// Tasks of about equal cost.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Group {
     pub count: usize,
-    /// Predicted seconds of one thread for each.
+    /// Predicted seconds per task on one thread.
     pub seconds: f64,
-    /// Bytes that one holds while it runs.
+    /// Bytes that a running task holds.
     pub bytes: u64,
 }
 
-/// How a job is run. Nothing of it decides a byte of the results.
+/// How a job is run. None of it affects the results.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Worker threads of each rank, ≥ 1; all that the rank may use when `None`.
+    /// Worker threads of each rank, ≥ 1; `None`: all cores that the rank may use.
     pub threads: Option<usize>,
-    /// Bytes that each rank may use, ≥ 1; its share of the machine when `None`.
+    /// Bytes that each rank may use, ≥ 1; `None`: its share of the node's free memory.
     pub memory: Option<u64>,
-    /// The file that the job leaves.
+    /// The output file.
     pub out: PathBuf,
     pub overwrite: bool,
-    /// Move aside what an earlier start has left.
+    /// Move the output and journal of an earlier start aside.
     pub fresh: bool,
-    /// How often a partial file is written, if at all.
+    /// Interval at which a partial file is written, if at all.
     pub snapshot: Option<Duration>,
-    /// When the job is to be over, if ever, counted from its start.
+    /// Time limit from the start of the job, if any.
     pub max_time: Option<Duration>,
-    /// How long a stop waits for tasks that run, and saving is tried in the end.
+    /// How long a stop waits for running tasks, and how long saving is retried at the end.
     pub grace: Duration,
     pub quiet: bool,
-    /// What was typed, quoted for a shell.
+    /// The command line, quoted for a shell.
     pub command_line: String,
 }
 
 impl Settings {
-    /// What becomes of a file that is there.
+    /// Whether an existing file is replaced.
     pub fn existing(&self) -> Existing {
         if self.overwrite { Existing::Replace } else { Existing::Refuse }
     }
 }
 
-/// What a job is about. A client is the same on all ranks but for what depends on their resources.
+/// What a job computes. The same on all ranks, except for what depends on their resources.
 pub trait Client: Sync {
-    /// Everything that decides the bytes of the results, so that a journal is resumed by its own job only.
+    /// Everything that determines the results: a journal is resumed only by a job of the same identity.
     fn identity(&self) -> Table;
 
     /// The tasks, in groups.
     fn groups(&self) -> &[Group];
 
-    /// Whether the task is part of this job: a shard has some of each group.
+    /// Whether the task is part of this job: a shard has a subset of each group.
     fn has(&self, _task: Task) -> bool {
         true
     }
 
-    /// Bytes that the tasks of a rank may hold together.
+    /// Memory budget for the running tasks of a rank, in bytes.
     fn memory(&self) -> u64;
 
-    /// Most bytes of a result.
+    /// Largest size of a result, in bytes.
     fn largest_result(&self) -> usize;
 
-    /// What one thread does its tasks with. Called on that thread.
+    /// The worker of one thread. Called on that thread.
     fn worker(&self) -> Box<dyn Worker + '_>;
 
-    /// Refuses bytes that are no result of `task`.
+    /// Validates `result` as a result of `task`.
+    ///
+    /// # Errors
+    /// Why it is not one.
     fn check(&self, task: Task, result: &[u8]) -> Result<(), String>;
 
-    /// What is about to run, in some words.
+    /// What is about to run, as a noun phrase for the first progress line.
     fn summary(&self) -> String;
 
-    /// What the tasks and groups are called.
+    /// What tasks and groups are called in messages.
     fn nouns(&self) -> Nouns;
 
-    /// Whether the file at `path` is that of this job, finished.
+    /// Whether the file at `path` is the finished output of this job.
     fn is_finished(&self, path: &Path) -> bool;
 
-    /// Files besides [`Settings::out`] that the job will leave, with the options that name them.
+    /// Output files besides [`Settings::out`], with the options that name them.
     fn other_outputs(&self) -> Vec<(PathBuf, &'static str)> {
         Vec::new()
     }
 
-    /// The partial file beside the file at `out`, for jobs that can leave one.
+    /// Path of the partial file beside `out`, for jobs that support one.
     fn snapshot_path(&self, _out: &Path) -> Option<PathBuf> {
         None
     }
 
-    /// Writes what is there so far to `path`, if that is enough for a file; returns whether it is.
+    /// Writes the results so far to `path` if they suffice for a file; returns whether they do.
     fn write_snapshot(&self, _store: &mut Store, _provenance: Provenance, _path: &Path) -> anyhow::Result<bool> {
         Ok(false)
     }
 
-    /// What the job leaves once everything is there; `None` if that is its journal, closed.
+    /// The output of a complete job; `None` if that is its journal, closed.
     fn product(&self, store: &mut Store, provenance: Provenance) -> anyhow::Result<Option<Box<dyn Product>>>;
 }
 
-/// Does tasks, one after another, on one thread.
+/// Runs tasks on one thread.
 pub trait Worker {
     /// The result of `task`.
     fn run(&mut self, task: Task) -> anyhow::Result<Vec<u8>>;
 
-    /// Frees the memory that is kept from one task for the next, because the next one is of another group.
+    /// Frees memory cached between tasks: the next one is of another group.
     fn release(&mut self) {}
 }
 
-/// Words for progress and messages.
+/// Plural nouns for progress and messages.
 #[derive(Debug, Clone, Copy)]
 pub struct Nouns {
     pub tasks: &'static str,
     pub groups: &'static str,
 }
 
-/// Finished work, ready to be written.
+/// The complete output, ready to be written.
 pub trait Product {
-    /// Writes the file `out`, and the [others](Client::other_outputs).
+    /// Writes `out` and the [other outputs](Client::other_outputs).
     fn write(&self, out: &Target, others: &[Target], existing: Existing) -> anyhow::Result<()>;
 
-    /// What to print once it is written to the file called `name`.
+    /// The text for standard output once it is written to `name`.
     fn text(&self, name: &str) -> String;
 }
 
-/// Runs a job on all ranks that this process was started with, and writes its file. `request` makes the request from what was typed, `client`
-/// the client from that and what this rank has; both are called once the ranks know each other, so that what they refuse is printed once.
+/// Runs a job on all ranks of this launch and writes its output. `request` parses the command line, `client` builds the client for the
+/// resources of this rank; both are called after MPI has started, so that an error of theirs is printed once and not by each rank.
 ///
-/// To be called at most once in a process, on the main thread. Returns whether this is the rank that wrote. An error of type
-/// [`Reported`](comm::failure::Reported) has been printed; [`conclude`](comm::failure::conclude) knows.
+/// To be called at most once per process, on the main thread. Returns whether this is rank 0.
+///
+/// # Errors
+/// Bad input, as [`Reported`](comm::failure::Reported) once it has been printed. A failure during the work ends the process.
 pub fn run<R, C: Client>(
     request: impl FnOnce() -> anyhow::Result<(Settings, R)>,
     client: impl FnOnce(R, Resources) -> anyhow::Result<C>,
 ) -> anyhow::Result<bool> {
-    let comm = comm::start()?;
+    let comm = comm::start().or_else(failure::rank_0_reports)?;
     let comm = &*comm;
     end_job_on_panic(comm);
     let (settings, request) = agree(comm, request())?;
@@ -196,7 +199,7 @@ pub fn run<R, C: Client>(
             gather::send(comm, finished, queue, &stop)?;
             match common_end(comm, 0) {
                 0 => Ok(()),
-                // Tasks that run are left alone: they may take minutes.
+                // Without joining the workers: a running task may take minutes.
                 code => comm.leave(code),
             }
         }),
@@ -204,7 +207,7 @@ pub fn run<R, C: Client>(
     Ok(comm.rank() == 0)
 }
 
-/// On rank 0: does its tasks, gathers the results of all, and writes.
+/// On rank 0: runs its tasks, gathers the results of all ranks, and writes the output.
 fn work_and_write(comm: &dyn Comm, job: &Job, past: Past, stop: &Stop) {
     let mut root = Root::new(job, past);
     let root = compute(comm, job, stop, |finished, queue| {
@@ -225,14 +228,14 @@ fn work_and_write(comm: &dyn Comm, job: &Job, past: Past, stop: &Stop) {
     common_end(comm, 0);
 }
 
-/// The end of the job: once every rank is here, the exit code that rank 0 gives to all.
+/// Waits for all ranks; returns the exit code that rank 0 passes. Collective.
 fn common_end(comm: &dyn Comm, code: i32) -> i32 {
     comm.barrier();
     let code = comm.broadcast(code.to_le_bytes().to_vec());
     i32::from_le_bytes(code.try_into().expect("four bytes"))
 }
 
-/// Does this rank's tasks on its worker threads while `serve` takes what they finish, on this thread, until there is no more.
+/// Runs this rank's tasks on its worker threads while `serve` handles their results on this thread.
 fn compute<T>(
     comm: &dyn Comm,
     job: &Job,
@@ -247,9 +250,10 @@ fn compute<T>(
         for number in 0..job.threads.min(job.tasks.len()) {
             let (queue, sender) = (&queue, sender.clone());
             let worker = thread::Builder::new().name(format!("worker-{number}"));
-            // Here as below the job ends inside the scope, whose own end would wait for tasks that may take minutes.
+            // The job ends within the scope, here and below: leaving it would join workers whose tasks may take minutes.
             if let Err(error) = worker.spawn_scoped(scope, move || workers::work(rank, job, queue, stop, &sender)) {
-                end_job(comm, &Failure::Error(Error::from(error).context("cannot start a worker thread")));
+                let failed = Failed::new("cannot start a worker thread", error, "give fewer --threads, or raise ulimit -u");
+                end_job(comm, &Failure::Error(failed.into()));
             }
         }
         drop(sender);
@@ -261,7 +265,7 @@ fn compute<T>(
 pub mod tests {
     use super::*;
 
-    /// A client whose tasks are to square their indices.
+    /// A client whose tasks square their indices.
     pub struct Squares {
         groups: Vec<Group>,
     }

@@ -1,4 +1,4 @@
-//! From a client and its settings to a [`Job`]: everything that is decided, checked or refused before any work.
+//! From a client and its settings to a [`Job`]: everything that is checked or decided before the work.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -21,42 +21,45 @@ use crate::provenance::{Provenance, program_revision};
 pub struct Job<'c> {
     pub client: &'c dyn Client,
     pub settings: Settings,
-    /// Worker threads of this rank, and on rank 0 those of every rank.
+    /// Worker threads of this rank.
     pub threads: usize,
+    /// On rank 0: worker threads of every rank.
     pub threads_by_rank: Vec<u64>,
-    /// The tasks of all ranks, with the costs that rank 0 predicts.
+    /// The tasks of all ranks, with the costs predicted by rank 0.
     pub groups: Vec<Group>,
-    /// How many tasks this job has of each group, those of earlier starts included.
+    /// Tasks of this job per group, including those of earlier starts.
     pub counts: Vec<usize>,
-    /// This rank's tasks, the most costly first.
+    /// This rank's tasks, most expensive first.
     pub tasks: Vec<Task>,
     pub fault: Option<Fault>,
     /// UTC, RFC 3339.
     started: String,
 }
 
-/// What this rank is to do.
+/// The role of this rank.
 pub enum Part {
-    /// All is done already.
+    /// The job is already complete.
     Nothing,
-    /// That of rank 0: it has the files.
+    /// Rank 0, which owns the files.
     Root(Box<Past>),
-    /// That of another rank.
+    /// Any other rank.
     Worker,
 }
 
-/// What rank 0 knows before the work: what an earlier start has done.
+/// The files of rank 0, and the results of an earlier start.
 pub struct Past {
     pub store: Store,
     pub journal: Journal,
-    /// The files besides that of the journal, claimed.
+    /// The other output files, claimed.
     pub others: Vec<Target>,
     /// `None` if there was no earlier start.
     pub recovery: Option<Recovery>,
 }
 
-/// Takes over what an earlier start has done, and finds this rank's share of the rest. Collective; an error is the same on all ranks and has been
-/// printed.
+/// Recovers the results of an earlier start and computes this rank's share of the remaining tasks. Collective.
+///
+/// # Errors
+/// [`Reported`](crate::comm::failure::Reported), the same on all ranks.
 pub fn prepare<'c>(
     comm: &dyn Comm,
     client: &'c dyn Client,
@@ -70,7 +73,7 @@ pub fn prepare<'c>(
     let threads_by_rank = comm.gather(resources.threads as u64);
     let threads = threads_by_rank.iter().sum::<u64>() as usize;
     let part = agree(comm, if comm.rank() == 0 { root_part(client, &settings, threads) } else { Ok(Part::Worker) })?;
-    // Nothing to broadcast says that there is nothing to do: a job has a task.
+    // Empty: nothing to do, for a job has at least one task.
     let finished = comm.broadcast(match &part {
         Part::Root(past) => past.store.bits().into_bytes(),
         Part::Worker | Part::Nothing => Vec::new(),
@@ -84,8 +87,8 @@ pub fn prepare<'c>(
     Ok((Job { client, settings, threads, threads_by_rank, groups, counts, tasks, fault, started }, part))
 }
 
-/// On rank 0: claims the files, and finds what an earlier start has left of them, in a job of `threads` worker threads in all. Whatever is
-/// refused is refused with nothing changed.
+/// On rank 0: claims the output files and recovers the journal of an earlier start, for a job of `threads` worker threads in total. An
+/// error leaves all files unchanged.
 fn root_part(client: &dyn Client, settings: &Settings, threads: usize) -> anyhow::Result<Part> {
     let snapshot_of = |out: &std::path::Path| client.snapshot_path(out);
     let target = Target::claim(&settings.out, "--out", &[journal::path_of])?;
@@ -128,8 +131,8 @@ fn check_messages(comm: &dyn Comm, client: &dyn Client) -> anyhow::Result<()> {
     let bytes = client.largest_result().saturating_add(message::HEAD);
     if comm.size() > 1 && bytes > MAX_MESSAGE {
         return Err(BadInput::new(
-            format!("a result of {bytes} bytes does not fit a message between ranks"),
-            format!("MPI messages end at {MAX_MESSAGE} bytes"),
+            format!("a result of {bytes} bytes does not fit into an MPI message"),
+            format!("the limit is {MAX_MESSAGE} bytes"),
             "give fewer inputs and more networks, or run on one rank",
         )
         .into());
@@ -137,8 +140,10 @@ fn check_messages(comm: &dyn Comm, client: &dyn Client) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The groups with the costs by which all ranks share out the tasks: rank 0's, because those of other machines may differ. Checks that all
-/// ranks run the same program and job. Collective.
+/// The groups with the costs predicted by rank 0, because those of other machines may differ. Collective.
+///
+/// # Errors
+/// This rank does not run the same program and job as rank 0.
 fn common_groups(comm: &dyn Comm, client: &dyn Client) -> anyhow::Result<Vec<Group>> {
     let groups = client.groups();
     let costs = comm.broadcast(groups.iter().flat_map(|group| group.seconds.to_le_bytes()).collect());
@@ -146,7 +151,7 @@ fn common_groups(comm: &dyn Comm, client: &dyn Client) -> anyhow::Result<Vec<Gro
     if comm.broadcast(mine.to_vec()) != mine {
         return Err(BadInput::new(
             format!("rank {} and rank 0 do not run the same job", comm.rank()),
-            "their options, configuration files or program versions differ",
+            "their options, config files or program versions differ",
             "start all ranks with the same program, options and files",
         )
         .into());
@@ -155,7 +160,7 @@ fn common_groups(comm: &dyn Comm, client: &dyn Client) -> anyhow::Result<Vec<Gro
     Ok(groups.iter().zip(costs).map(|(group, seconds)| Group { seconds, ..*group }).collect())
 }
 
-/// A number that tells jobs and programs apart.
+/// A hash of the job and the program version.
 fn fingerprint(client: &dyn Client) -> u64 {
     let mut hasher = DefaultHasher::new();
     format!("{} {}", program_revision(), client.identity()).hash(&mut hasher);
@@ -163,12 +168,12 @@ fn fingerprint(client: &dyn Client) -> u64 {
 }
 
 impl Job<'_> {
-    /// Tasks of all ranks, and of earlier starts.
-    pub fn tasks_in_all(&self) -> usize {
+    /// Tasks of all ranks, including those of earlier starts.
+    pub fn task_count(&self) -> usize {
         self.counts.iter().sum()
     }
 
-    /// The groups with the tasks that this job has.
+    /// The groups with the task counts of this job.
     pub fn own_groups(&self) -> Vec<Group> {
         self.groups.iter().zip(&self.counts).map(|(group, &count)| Group { count, ..*group }).collect()
     }
@@ -187,7 +192,7 @@ impl Job<'_> {
         )
     }
 
-    /// Where the results come from; the job ends now.
+    /// The provenance of results that are complete now.
     pub fn provenance(&self) -> Provenance {
         Provenance::now(&self.settings.command_line, &self.threads_by_rank, &self.started)
     }

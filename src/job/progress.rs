@@ -1,6 +1,6 @@
-//! How far the whole job is, on rank 0's stderr: a bar on a terminal, a line now and then elsewhere.
+//! Progress of the whole job on rank 0's standard error: a bar on a terminal, a line now and then elsewhere.
 //!
-//! The measure is predicted cost: the predicted seconds of the finished tasks over those of all. A task weighs what it costs, and the time left follows from the time that has passed.
+//! Tasks are weighted by predicted cost. The remaining time is extrapolated from the elapsed time.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ enum Display {
 }
 
 impl Progress {
-    /// Of a job of these groups, which are called `noun`.
+    /// Of a job of `groups`, called `noun`.
     pub fn new(groups: &[Group], noun: &'static str, quiet: bool) -> Self {
         let display = match (quiet, terminal::can_redraw()) {
             (true, _) => Display::Silent,
@@ -36,7 +36,7 @@ impl Progress {
         Self { tally: Tally::new(groups, noun), started: Instant::now(), display }
     }
 
-    /// Says something that is not progress, above the bar if there is one.
+    /// Prints a line, above the bar if there is one.
     pub fn say(&self, line: &str) {
         match &self.display {
             Display::Bar(bar) => bar.println(line),
@@ -45,18 +45,18 @@ impl Progress {
         }
     }
 
-    /// Counts a task that an earlier start has finished.
+    /// Counts a task finished by an earlier start.
     pub fn take_over(&mut self, task: Task) {
         self.tally.count(task);
         self.tally.taken_over = self.tally.cost;
     }
 
-    /// Counts a task that is finished, wherever it ran.
+    /// Counts a task finished by this start, on any rank.
     pub fn count(&mut self, task: Task) {
         self.tally.count(task);
     }
 
-    /// Shows the state of things if it is time to. Cheap; to be called often.
+    /// Updates the display if due. Cheap; to be called often.
     pub fn show(&mut self) {
         let elapsed = self.started.elapsed();
         match &mut self.display {
@@ -73,7 +73,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away, or prints the last line.
+    /// Removes the bar, or prints the last line.
     pub fn end(&self) {
         match &self.display {
             Display::Bar(bar) => bar.finish_and_clear(),
@@ -82,7 +82,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn clear(&self) {
         if let Display::Bar(bar) = &self.display {
             bar.finish_and_clear();
@@ -96,19 +96,21 @@ fn bar() -> ProgressBar {
     bar.with_style(style)
 }
 
-/// What is finished.
+/// Counts of finished work.
 struct Tally {
+    /// Predicted seconds per task of each group.
     costs: Vec<f64>,
-    /// Tasks of each group that are to be done.
+    /// Unfinished tasks of each group.
     left: Vec<usize>,
-    /// Groups with nothing left to do, and all that had something.
     finished_groups: usize,
+    /// Groups that had a task.
     groups: usize,
     noun: &'static str,
-    /// Predicted seconds of what is finished, and of everything.
+    /// Predicted seconds of the finished tasks.
     cost: f64,
+    /// Predicted seconds of all tasks.
     total: f64,
-    /// What of the finished an earlier start has done.
+    /// Part of `cost` due to an earlier start.
     taken_over: f64,
 }
 
@@ -133,7 +135,7 @@ impl Tally {
         self.cost += self.costs[task.group];
     }
 
-    /// The finished part of the predicted cost, in [0, 1]; 1 only when every group is finished.
+    /// Finished fraction of the predicted cost; 1 only if every group is finished.
     fn fraction(&self) -> f64 {
         if self.finished_groups == self.groups {
             return 1.0;
@@ -141,7 +143,7 @@ impl Tally {
         if self.total > 0.0 { (self.cost / self.total).min(0.999) } else { 0.0 }
     }
 
-    /// Time left, from the time that the finished part took; `None` as long as that says little.
+    /// Estimated remaining time; `None` until enough is finished to extrapolate.
     fn left(&self, elapsed: Duration) -> Option<Duration> {
         if self.finished_groups == self.groups {
             return Some(Duration::ZERO);
@@ -155,9 +157,9 @@ impl Tally {
     fn text(&self, elapsed: Duration) -> String {
         let left = match self.left(elapsed) {
             Some(left) => format!("about {} left", span(left)),
-            None => "time left not known yet".to_string(),
+            None => "time left unknown".to_string(),
         };
-        format!("{}/{} {}, {} passed, {left}", self.finished_groups, self.groups, self.noun, span(elapsed))
+        format!("{}/{} {}, {} elapsed, {left}", self.finished_groups, self.groups, self.noun, span(elapsed))
     }
 
     fn print(&self, elapsed: Duration) {
@@ -175,7 +177,7 @@ pub fn span(duration: Duration) -> String {
     }
 }
 
-/// When lines are printed: the first after 10 s, then at intervals that grow by half up to 5 minutes.
+/// When lines are printed: first after 10 s, then at intervals that grow by half up to 5 min.
 struct Schedule {
     next: Duration,
     interval: Duration,
@@ -215,21 +217,21 @@ mod tests {
     }
 
     #[test]
-    fn progress_goes_by_cost_and_groups_by_their_last_task() {
+    fn progress_is_weighted_by_cost_and_groups_end_with_their_last_task() {
         let mut tally = tally(&[(9.0, 2), (1.0, 2), (5.0, 0)]);
         tally.count(task(0, 1));
         assert_eq!((tally.fraction(), tally.finished_groups), (0.45, 0));
         tally.count(task(1, 0));
         tally.count(task(1, 1));
         assert_eq!((tally.fraction(), tally.finished_groups), (0.55, 1));
-        assert_eq!(tally.text(Duration::from_secs(110)), "1/2 cells, 1 min 50 s passed, about 1 min 30 s left");
+        assert_eq!(tally.text(Duration::from_secs(110)), "1/2 cells, 1 min 50 s elapsed, about 1 min 30 s left");
         tally.count(task(0, 0));
         assert_eq!((tally.fraction(), tally.finished_groups), (1.0, 2));
         assert_eq!(tally.left(Duration::from_secs(5)), Some(Duration::ZERO));
     }
 
     #[test]
-    fn the_time_left_goes_by_what_this_start_has_done() {
+    fn the_time_left_is_extrapolated_from_this_start_only() {
         let mut tally = tally(&[(1.0, 10)]);
         (0..6).for_each(|index| tally.count(task(0, index)));
         tally.taken_over = tally.cost;
@@ -239,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn costs_of_zero_do_no_harm() {
+    fn zero_costs_are_harmless() {
         let mut tally = tally(&[(0.0, 2)]);
         tally.count(task(0, 0));
         assert_eq!((tally.fraction(), tally.left(Duration::from_secs(9))), (0.0, None));
@@ -248,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_become_rarer() {
+    fn intervals_between_lines_grow() {
         let mut schedule = Schedule::default();
         let times: Vec<u64> = (0..24 * 3600).filter(|&second| schedule.is_due(Duration::from_secs(second))).collect();
         assert_eq!(times[..3], [10, 25, 48]);

@@ -1,9 +1,9 @@
-//! What a rank may use: cores, memory and address space.
+//! The resources of a rank: threads, memory and address space.
 
 use crate::error::BadInput;
 use crate::machine::{self, blas};
 
-/// What one rank has.
+/// The resources of one rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resources {
     /// Worker threads, at least 1.
@@ -12,17 +12,17 @@ pub struct Resources {
     pub memory: u64,
 }
 
-/// Bytes of a rank besides its tasks: program, libraries, MPI and HDF5 buffers.
+/// Memory of a rank besides its tasks, in bytes: program, libraries, MPI and HDF5 buffers.
 pub const PROCESS: u64 = 96 << 20;
-/// Bytes of a worker thread besides its task: buffers of BLAS and stack.
+/// Memory of a worker thread besides its task, in bytes: BLAS buffers and stack.
 pub const THREAD: u64 = 40 << 20;
-/// Address space that a worker thread takes besides the memory that it uses: the buffer that OpenBLAS maps for it, its arena and stack.
+/// Address space of a worker thread besides its memory, in bytes: its OpenBLAS buffer, malloc arena and stack.
 const ADDRESSES: u64 = 320 << 20;
 
-/// What this rank, one of `ranks` on its node, has: what was asked for, or all that it may use.
+/// The resources of this rank, one of `ranks` on its node: `threads` and `memory` (bytes) if given, else all that it may use.
 ///
 /// # Errors
-/// What was asked for, or one thread, does not fit a limit of the address space (`ulimit -v`): OpenBLAS would wait for ever for its buffer.
+/// They do not fit the address space limit (`ulimit -v`), where OpenBLAS would retry mapping its buffer for ever.
 pub fn resources(threads: Option<usize>, memory: Option<u64>, ranks: usize) -> Result<Resources, BadInput> {
     let wanted = match blas::is_safe_for_threads() {
         true => threads.unwrap_or_else(|| machine::cores_of_this_rank(ranks)),
@@ -31,7 +31,7 @@ pub fn resources(threads: Option<usize>, memory: Option<u64>, ranks: usize) -> R
     within(machine::address_space_left(), threads, wanted, memory, machine::memory_of_this_rank(ranks))
 }
 
-/// `wanted` threads, fewer if `threads` does not ask for them, and `memory`, or at most `all` of it, within `left` bytes of address space.
+/// `wanted` threads, fewer unless `threads` is given, and `memory`, else at most `all`, within `left` bytes of address space.
 fn within(left: Option<u64>, threads: Option<usize>, wanted: usize, memory: Option<u64>, all: u64) -> Result<Resources, BadInput> {
     let Some(left) = left else { return Ok(Resources { threads: wanted, memory: memory.unwrap_or(all) }) };
     let least = PROCESS + THREAD;
@@ -43,8 +43,8 @@ fn within(left: Option<u64>, threads: Option<usize>, wanted: usize, memory: Opti
         let mebibytes = |bytes: u64| bytes.div_ceil(1 << 20);
         return Err(BadInput::new(
             format!("{threads} threads and {} MiB of memory do not fit the address space", mebibytes(memory)),
-            format!("a limit (ulimit -v) leaves {} MiB, and each thread takes {} besides", left >> 20, mebibytes(ADDRESSES)),
-            "raise the limit (ulimit -v unlimited; in batch systems by the memory that the job asks for), or give fewer --threads or less --memory",
+            format!("ulimit -v leaves {} MiB, and each thread maps another {} MiB", left >> 20, mebibytes(ADDRESSES)),
+            "raise the limit (ulimit -v unlimited, or the memory requested from the batch system), or give fewer --threads or less --memory",
         ));
     }
     Ok(Resources { threads, memory })

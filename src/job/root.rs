@@ -1,7 +1,7 @@
-//! What rank 0 holds: the results of all ranks, their journal, the snapshot, the progress, and in the end the file.
+//! The state of rank 0: the results of all ranks, the journal, the snapshot, the progress display and the output file.
 //!
-//! Trouble with the disk stops nothing: the results are in memory, and every write is tried again. Only what cannot be saved in the end
-//! is an error.
+//! A failing disk does not stop the job: results stay in memory and every write is retried. It is an error only if results cannot be
+//! saved in the end.
 
 use std::fs;
 use std::io::{ErrorKind, Write, stdout};
@@ -17,11 +17,12 @@ use super::stop::Stop;
 use super::store::Store;
 use super::trouble::{RETRY, Trouble, warn};
 use super::{Nouns, Product, Task};
+use crate::error::Failed;
 use crate::files::Target;
 
-/// Bytes of results a second that a snapshot is sure to be written at, on a disk of no great speed.
+/// Write rate of a snapshot on a slow disk, in bytes of results per second.
 const SNAPSHOT_RATE: f64 = 50e6;
-/// Seconds that even a small one may take.
+/// Time that a small snapshot may take, in seconds.
 const SNAPSHOT_LEAST: f64 = 1.0;
 
 /// The results and the files of a job.
@@ -33,14 +34,14 @@ pub struct Root<'j> {
     recovery: Option<Recovery>,
     progress: Progress,
     next_snapshot: Option<Instant>,
-    /// What goes wrong with the journal, the snapshot, and the file.
+    /// The state of writing to the journal, the snapshot and the output file.
     journal_trouble: Trouble,
     snapshot_trouble: Trouble,
     file_trouble: Trouble,
 }
 
 impl<'j> Root<'j> {
-    /// Goes on from what an earlier start has left. Says what is about to run.
+    /// Resumes from `past` and prints what is about to run.
     pub fn new(job: &'j Job, past: Past) -> Self {
         let Past { store, journal, others, recovery } = past;
         let mut progress = Progress::new(&job.own_groups(), job.client.nouns().groups, job.settings.quiet);
@@ -63,20 +64,22 @@ impl<'j> Root<'j> {
         root
     }
 
-    /// Says what is about to run, and what was found of an earlier start.
+    /// Prints what is about to run and what was recovered from a journal.
     fn introduce(&self) {
         self.progress.say(&self.job.summary());
         let targets = [self.journal.target()].into_iter().chain(&self.others);
-        targets.filter_map(Target::warning).for_each(|warning| warn(&warning));
+        for warning in targets.filter_map(Target::warning) {
+            warn(&warning, "do not start another command with the same output");
+        }
         let Some(recovery) = &self.recovery else { return };
         let journal = self.journal.path().display();
-        let (taken, total, tasks) = (recovery.results, self.job.tasks_in_all(), self.nouns().tasks);
-        self.say(&format!("{taken} of {total} {tasks} are taken over from {journal}"));
+        let (taken, total, tasks) = (recovery.results, self.job.task_count(), self.nouns().tasks);
+        self.say(&format!("{taken} of {total} {tasks} recovered from {journal}"));
         for range in &recovery.damage {
-            warn(&format!("bytes {} to {} of {journal} are damaged; their {tasks} are computed again", range.start, range.end));
+            warn(&format!("bytes {} to {} of {journal} are damaged: {tasks} in them are recomputed", range.start, range.end), "");
         }
         if recovery.cut > 0 {
-            warn(&format!("the last {} bytes of {journal} are no whole record and were cut off", recovery.cut));
+            warn(&format!("the last {} bytes of {journal} were cut off: they are not a complete record", recovery.cut), "");
         }
     }
 
@@ -84,12 +87,12 @@ impl<'j> Root<'j> {
         self.job.client.nouns()
     }
 
-    /// Says something that is not progress.
+    /// Prints a message above the progress bar.
     pub fn say(&self, text: &str) {
         self.progress.say(&format!("advstep-hpc: {text}"));
     }
 
-    /// Puts a result in its place.
+    /// Stores a result.
     pub fn take(&mut self, task: Task, result: Vec<u8>) -> anyhow::Result<()> {
         self.store.insert(task, result)?;
         self.progress.count(task);
@@ -97,7 +100,7 @@ impl<'j> Root<'j> {
         Ok(())
     }
 
-    /// Does what is due: journal, snapshot, progress. Cheap when nothing is; to be called often.
+    /// Updates journal, snapshot and progress display where due. Cheap otherwise; to be called often.
     pub fn tend(&mut self) {
         self.progress.show();
         if !self.journal_trouble.is_waiting() {
@@ -109,12 +112,12 @@ impl<'j> Root<'j> {
         }
         if !self.snapshot_trouble.is_waiting() && self.next_snapshot.is_some_and(|next| Instant::now() >= next) {
             self.write_snapshot();
-            // From now, not from when it was due: a file that takes long to write must not take all the time there is.
+            // From now, not from the due time: slow writes must not follow each other without a pause.
             self.next_snapshot = self.job.settings.snapshot.and_then(|interval| Instant::now().checked_add(interval));
         }
     }
 
-    /// Writes a partial file of what is finished so far, if the client can.
+    /// Writes a partial file of the results so far, if the client supports it.
     fn write_snapshot(&mut self) {
         let Some(path) = self.job.client.snapshot_path(self.journal.target().path()) else { return };
         let written = self.job.client.write_snapshot(&mut self.store, self.job.provenance(), &path);
@@ -127,19 +130,23 @@ impl<'j> Root<'j> {
 
     /// Whether every task is finished.
     pub fn is_complete(&self) -> bool {
-        self.store.count() == self.job.tasks_in_all()
+        self.store.count() == self.job.task_count()
     }
 
-    /// Brings everything to the disk before the job ends unfinished, `since` the moment when it was asked to stop. A snapshot is written only
-    /// if it is sure to be there before the grace is over: a batch system may kill what takes longer.
+    /// Saves everything before the job ends unfinished; `since` is when it was asked to stop. A snapshot is written only if it is sure to
+    /// be complete within the grace, after which a batch system may kill the job.
     ///
     /// # Errors
-    /// When some results are not in the journal although that was tried until the grace was over.
+    /// Some results could not be written to the journal before the grace was over.
     pub fn leave(mut self, stop: &Stop, since: Instant) -> anyhow::Result<()> {
-        let (finished, total, tasks) = (self.store.count(), self.job.tasks_in_all(), self.nouns().tasks);
+        let (finished, total, tasks) = (self.store.count(), self.job.task_count(), self.nouns().tasks);
         self.insist(stop, |root| root.journal.flush(&root.store), |root| &mut root.journal_trouble)
-            .with_context(|| format!("{tasks} that are finished could not be saved"))
-            .inspect_err(|_| self.progress.clear())?;
+            .inspect_err(|_| self.progress.clear())
+            .map_err(|error| {
+                let remedy =
+                    format!("free disk space and re-run: {tasks} that are not in the journal are lost and will be recomputed");
+                Failed::new(format!("cannot save the finished {tasks}"), error, remedy)
+            })?;
         let bytes = finished as f64 * self.job.client.largest_result() as f64;
         let time = Duration::try_from_secs_f64(SNAPSHOT_LEAST + bytes / SNAPSHOT_RATE).unwrap_or(Duration::MAX);
         if since.elapsed().saturating_add(time) <= stop.grace {
@@ -147,21 +154,21 @@ impl<'j> Root<'j> {
         }
         self.progress.end();
         let journal = self.journal.path().display();
-        warn(&format!("stopped after {finished} of {total} {tasks} (saved in {journal}); re-run to resume"));
+        warn(&format!("stopped after {finished} of {total} {tasks}: they are saved in {journal}"), "re-run to resume");
         Ok(())
     }
 
-    /// Brings what is finished to the disk, in case that this process does not live to do it in time.
+    /// Saves the finished results in case this process is killed.
     pub fn rescue(&mut self) {
         if let Err(error) = self.journal.flush(&self.store) {
-            warn(&format!("{error:#}"));
+            warn(&format!("{error:#}"), "");
         }
     }
 
-    /// Writes the file, or closes the journal in its place, and removes the journal and the snapshot.
+    /// Writes the output file, or closes the journal in its place; then removes the journal and the snapshot.
     ///
     /// # Errors
-    /// When the file cannot be written. The results are in the journal then, or that too was tried until the grace was over.
+    /// The file cannot be written. The results are then in the journal, unless it could not be written either before the grace was over.
     pub fn finish(mut self, stop: &Stop) -> anyhow::Result<()> {
         if let Err(error) = self.journal.flush(&self.store) {
             self.journal_trouble.failed(&error);
@@ -179,25 +186,27 @@ impl<'j> Root<'j> {
         if let Err(error) = written {
             let remedy = if is_in_the_way(&error) { "move that file away" } else { "free disk space" };
             let fate = match self.journal.is_whole() {
-                true => format!("(all {} are in {}) {remedy} and re-run", self.nouns().tasks, self.journal.path().display()),
-                false => "(nor could the journal) the results are lost".to_string(),
+                true => format!("all {} are in {}", self.nouns().tasks, self.journal.path().display()),
+                false => "the results are lost, for the journal could not be written either".to_string(),
             };
-            return Err(error.context(format!("the results could not be written to {name} {fate}")));
+            return Err(
+                Failed::new(format!("cannot write the results to {name}"), error, format!("{remedy} and re-run; {fate}")).into()
+            );
         }
         let snapshot = self.job.client.snapshot_path(self.journal.target().path());
         let removed = [product.is_some().then(|| self.journal.remove()), snapshot.map(fs::remove_file)];
         for error in removed.into_iter().flatten().filter_map(Result::err).filter(|error| error.kind() != ErrorKind::NotFound) {
-            warn(&format!("cannot clean up: {error}"));
+            warn(&format!("cannot remove the journal or the snapshot: {error}"), "remove them by hand");
         }
         if !self.job.settings.quiet {
-            let text = product.map_or_else(|| format!("The results are in {name}"), |product| product.text(&name));
-            // The file is written: a reader of the table who has gone is no failure.
+            let text = product.map_or_else(|| format!("Results are in {name}"), |product| product.text(&name));
+            // The file is written: a closed pipe is not a failure.
             let _ = writeln!(stdout(), "{text}");
         }
         Ok(())
     }
 
-    /// Writes the file: the product, or the journal itself.
+    /// Writes the output file: the product, or the journal itself.
     fn write(&mut self, product: Option<&dyn Product>) -> anyhow::Result<()> {
         let existing = self.job.settings.existing();
         match product {
@@ -206,7 +215,7 @@ impl<'j> Root<'j> {
         }
     }
 
-    /// Tries `write` again and again, until it works or the grace of `stop` is over.
+    /// Retries `write` until it succeeds or the grace of `stop` is over.
     fn insist(
         &mut self,
         stop: &Stop,
@@ -228,7 +237,7 @@ impl<'j> Root<'j> {
     }
 }
 
-/// Whether a file appeared under the name of the results while the job ran, which no waiting mends.
+/// Whether the output file appeared while the job ran: retrying would not help.
 fn is_in_the_way(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::AlreadyExists))
 }

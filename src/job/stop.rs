@@ -1,8 +1,8 @@
-//! Stopping on purpose: SIGTERM, SIGINT, SIGHUP, SIGUSR1, and the end of the time that was given.
+//! Stopping on purpose: SIGTERM, SIGINT, SIGHUP, SIGUSR1, and the time limit.
 //!
-//! A stop asked of any rank stops the job: that rank tells the root, and the root tells all. Units that run may end within the grace;
-//! what has not ended then is dropped and computed again at the next start. A second SIGINT ends the process at once. A signal that whoever
-//! started the process had it ignore (nohup) stays ignored.
+//! A stop requested of any rank stops the job: that rank tells rank 0, which tells all. Running tasks may finish within the grace; those
+//! that do not are dropped and recomputed by the next start. A second SIGINT ends the process at once. A signal that is ignored when the
+//! process starts (nohup) stays ignored.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub struct Stop {
     /// The last signal received, 0 if none.
     signal: Arc<AtomicUsize>,
     deadline: Option<Instant>,
-    /// How long units that run may go on.
+    /// How long running tasks may take to finish.
     pub grace: Duration,
 }
 
@@ -30,19 +30,22 @@ pub struct Stop {
 pub enum Reason {
     Signal(i32),
     TimeIsUp,
-    /// Another rank has been asked.
+    /// Another rank was asked to stop.
     OtherRank,
 }
 
 impl Stop {
-    /// Listens from now on. The job is to be over `time` from now, the grace included.
+    /// Installs the signal handlers. The time limit is `time` from now, including the grace.
+    ///
+    /// # Errors
+    /// A handler cannot be installed.
     pub fn listen(time: Option<Duration>, grace: Duration) -> anyhow::Result<Self> {
         let signal = Arc::new(AtomicUsize::new(0));
         let interrupted = Arc::new(AtomicBool::new(false));
         let listen = || {
             for number in [SIGTERM, SIGINT, SIGHUP, SIGUSR1].into_iter().filter(|&number| !is_ignored(number)) {
                 if number == SIGINT {
-                    // In this order: the first SIGINT finds the flag down.
+                    // In this order, so that the first SIGINT finds the flag unset.
                     flag::register_conditional_shutdown(SIGINT, EXIT_AGAIN, Arc::clone(&interrupted))?;
                     flag::register(SIGINT, Arc::clone(&interrupted))?;
                 }
@@ -50,16 +53,16 @@ impl Stop {
             }
             Ok::<_, std::io::Error>(())
         };
-        listen().context("cannot listen to signals")?;
-        // A limit on the size of files is to be an error of the write that meets it, not the end of the process.
-        // SAFETY: ignoring a signal calls nothing.
+        listen().context("cannot install signal handlers")?;
+        // A file size limit (ulimit -f) becomes an error of the write.
+        // SAFETY: ignoring a signal runs no code.
         unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
-        // A time too long to be counted is no limit.
+        // A time beyond the range of the clock is no limit.
         let deadline = time.and_then(|time| Instant::now().checked_add(time.saturating_sub(grace)));
         Ok(Self { signal, deadline, grace })
     }
 
-    /// Why this process is to stop, if it is.
+    /// Why this process should stop, if it should.
     pub fn wanted(&self) -> Option<Reason> {
         match self.signal.load(Ordering::Relaxed) {
             0 => self.deadline.is_some_and(|deadline| Instant::now() >= deadline).then_some(Reason::TimeIsUp),
@@ -73,7 +76,7 @@ impl fmt::Display for Reason {
         match self {
             Reason::Signal(number) => out.write_str(low_level::signal_name(*number).unwrap_or("signal")),
             Reason::TimeIsUp => out.write_str("--max-hours"),
-            Reason::OtherRank => out.write_str("asked of another rank"),
+            Reason::OtherRank => out.write_str("requested of another rank"),
         }
     }
 }

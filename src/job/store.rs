@@ -1,82 +1,86 @@
-//! The results that have reached rank 0, each in its place, as bytes.
-
-use anyhow::ensure;
+//! The results that have reached rank 0, as bytes.
 
 use super::{Group, Task};
+use crate::error::Failed;
 
-/// A place for the result of every task of a job.
+/// One slot for the result of every task of a job.
 pub struct Store {
-    /// The first place of each group, and the end of the last.
+    /// The first slot of each group, and the end of the last.
     starts: Vec<usize>,
-    places: Vec<Option<Box<[u8]>>>,
+    slots: Vec<Option<Box<[u8]>>>,
     count: usize,
 }
 
 impl Store {
-    /// Empty places for the tasks of `groups`.
+    /// Empty slots for the tasks of `groups`.
     pub fn new(groups: &[Group]) -> Self {
         let mut starts = vec![0];
         groups.iter().for_each(|group| starts.push(starts[starts.len() - 1] + group.count));
-        let places = vec![None; starts[starts.len() - 1]];
-        Self { starts, places, count: 0 }
+        let slots = vec![None; starts[starts.len() - 1]];
+        Self { starts, slots, count: 0 }
     }
 
-    fn place(&self, task: Task) -> Option<usize> {
+    fn slot(&self, task: Task) -> Option<usize> {
         let (start, end) = (*self.starts.get(task.group)?, *self.starts.get(task.group + 1)?);
         (task.index < end - start).then_some(start + task.index)
     }
 
-    fn task(&self, place: usize) -> Task {
-        let group = self.starts.partition_point(|&start| start <= place) - 1;
-        Task { group, index: place - self.starts[group] }
+    fn task(&self, slot: usize) -> Task {
+        let group = self.starts.partition_point(|&start| start <= slot) - 1;
+        Task { group, index: slot - self.starts[group] }
     }
 
-    /// Puts a result in its place. One of no task of this job, or a second one, is an error.
+    /// Stores the result of `task`.
+    ///
+    /// # Errors
+    /// The job has no such task, or has its result already.
     pub fn insert(&mut self, task: Task, result: Vec<u8>) -> anyhow::Result<()> {
         let Task { group, index } = task;
-        let place = self.place(task);
-        ensure!(place.is_some(), "a result is of task {index} of group {group}: the job has no such task: report this as a bug");
-        let place = &mut self.places[place.unwrap_or_default()];
-        ensure!(place.is_none(), "task {index} of group {group} was done twice: every task is assigned once: report this as a bug");
-        *place = Some(result.into());
+        let bug = |why: &str| Failed::bug(format!("cannot store the result of task {index} of group {group}"), why);
+        let slot = self.slot(task).ok_or_else(|| bug("the job has no such task"))?;
+        let slot = &mut self.slots[slot];
+        if slot.is_some() {
+            return Err(bug("the task was run twice").into());
+        }
+        *slot = Some(result.into());
         self.count += 1;
         Ok(())
     }
 
-    /// The result of `task`, if it is there.
+    /// The result of `task`, if present.
     pub fn get(&self, task: Task) -> Option<&[u8]> {
-        self.places[self.place(task)?].as_deref()
+        self.slots[self.slot(task)?].as_deref()
     }
 
-    /// The result of `task`, which is no longer here then.
+    /// Removes and returns the result of `task`, if present.
     pub fn take(&mut self, task: Task) -> Option<Box<[u8]>> {
-        let place = self.place(task)?;
-        let taken = self.places[place].take();
+        let slot = self.slot(task)?;
+        let taken = self.slots[slot].take();
         self.count -= usize::from(taken.is_some());
         taken
     }
 
-    /// The tasks whose results are there, in order.
+    /// The tasks with a result, in order.
     pub fn tasks(&self) -> impl Iterator<Item = Task> {
-        let is_there = |place: &usize| self.places[*place].is_some();
-        (0..self.places.len()).filter(is_there).map(|place| self.task(place))
+        let is_there = |slot: &usize| self.slots[*slot].is_some();
+        (0..self.slots.len()).filter(is_there).map(|slot| self.task(slot))
     }
 
-    /// How many results are there.
+    /// Number of results.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// Whether every result of a group is there.
+    /// Whether all results of `group` are present.
     pub fn has_group(&self, group: usize) -> bool {
-        self.places[self.starts[group]..self.starts[group + 1]].iter().all(Option::is_some)
+        self.slots[self.starts[group]..self.starts[group + 1]].iter().all(Option::is_some)
     }
 
-    /// One bit a task: which results are there.
+    /// One bit per task: which results are present.
     pub fn bits(&self) -> Bits {
-        let mut bits = vec![0; self.places.len().div_ceil(8)];
-        for (place, _) in self.places.iter().enumerate().filter(|(_, result)| result.is_some()) {
-            bits[place / 8] |= 1 << (place % 8);
+        let mut bits = vec![0; self.slots.len().div_ceil(8)];
+        for (slot, _) in self.slots.iter().enumerate().filter(|(_, result)| result.is_some()) {
+            bits[slot / 8] |= 1 << (slot % 8);
         }
         Bits { starts: self.starts.clone(), bits }
     }
@@ -89,7 +93,7 @@ pub struct Bits {
 }
 
 impl Bits {
-    /// Those of another rank's job of `groups`.
+    /// From the bytes of another rank's [`Bits`] of the same `groups`.
     pub fn from_bytes(groups: &[Group], bits: Vec<u8>) -> Self {
         Self { starts: Store::new(groups).starts, bits }
     }
@@ -99,8 +103,8 @@ impl Bits {
     }
 
     pub fn contains(&self, task: Task) -> bool {
-        let place = self.starts[task.group] + task.index;
-        self.bits.get(place / 8).is_some_and(|byte| byte >> (place % 8) & 1 == 1)
+        let slot = self.starts[task.group] + task.index;
+        self.bits.get(slot / 8).is_some_and(|byte| byte >> (slot % 8) & 1 == 1)
     }
 }
 

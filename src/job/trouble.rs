@@ -1,4 +1,4 @@
-//! Writing that fails: said once, tried again, and said once when it works again.
+//! Writes that fail: one warning per error, retries, and one message when writing works again.
 
 use std::time::{Duration, Instant};
 
@@ -6,40 +6,41 @@ use anyhow::Error;
 
 use crate::machine::terminal;
 
-/// How long after a failed write the next is tried.
+/// Retry interval after a failed write.
 pub const RETRY: Duration = Duration::from_secs(2);
 
-/// What is wrong with the writing of one file, if anything is.
+/// The state of writing to one file.
 #[derive(Default)]
 pub struct Trouble {
-    /// The error that was said last, and when to try again.
+    /// The last error reported, and when to retry.
     known: Option<(String, Instant)>,
 }
 
 impl Trouble {
-    /// Whether it is too early to try again.
+    /// Whether it is too early to retry.
     pub fn is_waiting(&self) -> bool {
         self.known.as_ref().is_some_and(|(_, again)| Instant::now() < *again)
     }
 
-    /// Notes that something was written.
+    /// Records a successful write.
     pub fn written(&mut self) {
         if let Some((trouble, _)) = self.known.take() {
-            warn(&format!("writing works again, after: {trouble}"));
+            warn(&format!("writing works again, after: {trouble}"), "");
         }
     }
 
-    /// Notes an error.
+    /// Records a failed write; warns unless the error is the same as last time.
     pub fn failed(&mut self, error: &Error) {
         let text = format!("{error:#}");
         if self.known.as_ref().is_none_or(|(known, _)| *known != text) {
-            warn(&format!("{text}: results are safe in memory; free disk space, retrying"));
+            warn(&text, "free disk space; results are safe in memory, retrying");
         }
         self.known = Some((text, Instant::now() + RETRY));
     }
 }
 
-/// Says what went wrong, even to those who want no progress.
-pub fn warn(text: &str) {
-    terminal::say(&format!("warning: {text}"));
+/// Prints `warning: text`, then `help: help` unless that is empty. Not silenced by `--quiet`.
+pub fn warn(text: &str, help: &str) {
+    let help = if help.is_empty() { String::new() } else { format!("\nhelp: {help}") };
+    terminal::say(&format!("warning: {text}{help}"));
 }

@@ -1,6 +1,4 @@
-//! A worker thread: takes tasks from the queue and does them. It calls neither MPI nor the terminal.
-
-use std::panic::{AssertUnwindSafe, catch_unwind};
+//! Worker threads: each runs tasks from the queue. They call neither MPI nor the terminal.
 
 use crossbeam_channel::{Receiver, Sender};
 
@@ -8,29 +6,27 @@ use super::prepare::Job;
 use super::queue::{Claim, TaskQueue};
 use super::stop::Stop;
 use super::{Task, Worker};
-use crate::comm::failure::Failure;
+use crate::comm::failure::{Failure, catch};
 
-/// A task and what it leaves.
+/// A task and its result.
 pub type Done = (Task, Vec<u8>);
 
-/// What the worker threads of a rank hand to its main thread. Disconnected when all of them have ended.
+/// The channel from the worker threads of a rank to its main thread. Disconnected when all of them have ended.
 pub type Finished = Receiver<Result<Done, Failure>>;
 
-/// Does tasks of `queue` until there are no more, until one fails, or until this process is asked to stop.
+/// Runs tasks of `queue` until it is empty, a task fails, or this process is asked to stop.
 pub fn work(rank: usize, job: &Job, queue: &TaskQueue, stop: &Stop, finished: &Sender<Result<Done, Failure>>) {
     let mut claim = None;
-    // Dropped before the claim, which is for its memory.
+    // Dropped before the claim that accounts for its memory.
     let mut worker = job.client.worker();
     while stop.wanted().is_none() {
-        if !claim.as_mut().is_some_and(Claim::go_on) {
+        if !claim.as_mut().is_some_and(Claim::next_of_group) {
             worker.release();
             drop(claim.take());
             claim = queue.take();
         }
         let Some(task) = claim.as_ref().map(|claim| claim.task) else { return };
-        // The panic hook has printed the message by the time that the panic is caught.
-        let outcome = catch_unwind(AssertUnwindSafe(|| run(rank, job, &mut *worker, task)));
-        let outcome = outcome.unwrap_or(Err(Failure::Panicked));
+        let outcome = catch(|| run(rank, job, &mut *worker, task));
         let failed = outcome.is_err();
         if finished.send(outcome.map(|result| (task, result))).is_err() || failed {
             return;

@@ -1,18 +1,18 @@
-//! The BLAS library that the program runs with: its name, and one thread for each call.
+//! The BLAS library at run time: its name, and restricting each call to one thread.
 //!
-//! The program computes on many threads of its own, each of which calls BLAS; threads inside BLAS would only get in their way, and
-//! could change the order of summation. OpenBLAS comes in three builds, and which one is loaded is known only at run time:
-//! - pthreads: obeys `openblas_set_num_threads` for all callers, but has started a thread for each core while it was loaded; these wait
-//!   for work in a busy loop for 2²⁸ ticks of the clock, a tenth of a second, on the cores that the program needs;
-//! - OpenMP: that call reaches the calling thread alone, and `OMP_NUM_THREADS` is read once, while the program is loaded;
-//! - serial: has one thread anyhow, but without locks it is not safe to be called from several.
+//! Worker threads call BLAS concurrently; threads inside BLAS would oversubscribe the cores and could change the order of summation.
+//! OpenBLAS comes in three builds, and which one is loaded is known only at run time:
+//! - pthreads: `openblas_set_num_threads` affects all callers, but loading has started one thread per core, which spin for work for 2²⁸
+//!   clock ticks (0.1 s);
+//! - OpenMP: that call affects only the calling thread, and `OMP_NUM_THREADS` is read once, at load time;
+//! - serial: single-threaded, but not thread-safe if built without locks.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::{Once, OnceLock};
 
-use anyhow::Context;
+use crate::error::Failed;
 
 unsafe extern "C" {
     fn openblas_get_parallel() -> c_int;
@@ -49,19 +49,20 @@ pub fn threading() -> Threading {
     }
 }
 
-/// Makes every BLAS call run on the thread that makes it. To be called first thing in `main`, before MPI is initialised and before
-/// there are threads: an OpenMP build makes the program start itself again, with `OMP_NUM_THREADS=1` and the same arguments.
+/// Restricts every BLAS call to the calling thread. To be called first in `main`, before MPI is initialised and threads are started: with
+/// an OpenMP build the process re-executes itself with `OMP_NUM_THREADS=1` and the same arguments.
+///
+/// # Errors
+/// The process cannot re-execute itself.
 pub fn use_one_blas_thread() -> anyhow::Result<()> {
     if must_restart(threading(), std::env::var("OMP_NUM_THREADS").ok().as_deref()) {
-        let program =
-            std::env::current_exe().context("cannot find this program's own file to start it again with OMP_NUM_THREADS=1")?;
+        let failed = |why| Failed::new("cannot restart the program for its OpenMP build of OpenBLAS", why, "set OMP_NUM_THREADS=1");
+        let program = std::env::current_exe().map_err(failed)?;
         let mut arguments = std::env::args_os();
         let name = arguments.next().unwrap_or_else(|| program.clone().into());
-        // Returns only when it fails. There can be no loop: the new start finds the variable set.
+        // Returns only on failure. Cannot loop: the variable is set in the new process.
         let error = Command::new(&program).arg0(name).args(arguments).env("OMP_NUM_THREADS", "1").exec();
-        return Err(error).with_context(|| {
-            format!("cannot start {} again (its OpenBLAS is an OpenMP build) set OMP_NUM_THREADS=1 yourself", program.display())
-        });
+        return Err(failed(error).into());
     }
     ONE_THREAD.call_once(|| {
         // SAFETY: there are no other threads that could call BLAS.
@@ -71,19 +72,17 @@ pub fn use_one_blas_thread() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes every BLAS call run on the thread that makes it, in a build that is not OpenMP's. That is enough for tests and benches; after
-/// [`use_one_blas_thread`] there is nothing left to do.
+/// [`use_one_blas_thread`] for tests and benches: no effect on OpenMP builds, and does not end idle threads.
 pub fn set_one_thread() {
     // SAFETY: may be called at any time before other threads call BLAS.
     ONE_THREAD.call_once(|| unsafe { openblas_set_num_threads(1) });
 }
 
-/// Passed once the number of threads is set: to set it again would start the threads of a pthreads build again.
+/// Set only once: setting the number again would restart the threads of a pthreads build.
 static ONE_THREAD: Once = Once::new();
 
-/// Ends the threads that a pthreads build has started. OpenBLAS does the same before every `fork` and starts them again when a call asks
-/// for more than one, which none does once the number is 1. Where the function is not found (linked statically, or renamed) they stay,
-/// and go to sleep in time.
+/// Ends the idle threads of a pthreads build. OpenBLAS does the same before every `fork`, and restarts them only for calls that use more
+/// than one. If the function is not found (static linking, renamed symbols) they stay, and sleep after 0.1 s.
 fn end_idle_threads() {
     if threading() != Threading::Pthreads {
         return;
@@ -91,17 +90,17 @@ fn end_idle_threads() {
     // SAFETY: looks up a name.
     let function = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"blas_thread_shutdown_".as_ptr()) };
     if !function.is_null() {
-        // SAFETY: this is its type in all versions of OpenBLAS; it only waits for the threads to end, and no other thread calls BLAS.
+        // SAFETY: its type in all versions of OpenBLAS; it joins the threads, and no other thread calls BLAS.
         unsafe { std::mem::transmute::<*mut libc::c_void, extern "C" fn() -> c_int>(function)() };
     }
 }
 
-/// Whether the program has to be started again for BLAS to use one thread.
+/// Whether the process must re-execute itself for BLAS to use one thread.
 fn must_restart(threading: Threading, omp_num_threads: Option<&str>) -> bool {
     threading == Threading::OpenMp && omp_num_threads.map(str::trim) != Some("1")
 }
 
-/// Whether several threads may call BLAS at once: not so in a serial build without locks. The program is then limited to one thread.
+/// Whether BLAS is thread-safe. If not (a serial build without locks), the program uses one thread.
 pub fn is_safe_for_threads() -> bool {
     is_safe(threading(), blas_name())
 }
@@ -114,16 +113,16 @@ fn is_safe(threading: Threading, config: &str) -> bool {
 pub fn blas_name() -> &'static str {
     static NAME: OnceLock<String> = OnceLock::new();
     NAME.get_or_init(|| {
-        // SAFETY: a string of the library, which it may write anew with each call: hence copied once, here.
+        // SAFETY: a static buffer that the next call may overwrite: copied here, once.
         let config = unsafe { text(openblas_get_config()) };
         if config.starts_with("OpenBLAS") { config } else { format!("OpenBLAS {config}").trim().to_owned() }
     })
 }
 
-/// The processor family whose kernels OpenBLAS chose, e.g. `SkylakeX`. Products in f64 agree byte for byte only where this is the same.
+/// The CPU family whose kernels OpenBLAS selected, e.g. `SkylakeX`. Matmuls in f64 agree bitwise only if this is the same.
 pub fn blas_core() -> &'static str {
     static CORE: OnceLock<String> = OnceLock::new();
-    // SAFETY: a string of the library, copied once.
+    // SAFETY: a static string, copied once.
     CORE.get_or_init(|| unsafe { text(openblas_get_corename()) })
 }
 
@@ -133,7 +132,7 @@ unsafe fn text(pointer: *const c_char) -> String {
     if pointer.is_null() {
         return String::new();
     }
-    // SAFETY: not null, and a C string by the caller's word.
+    // SAFETY: not null, so a C string.
     unsafe { CStr::from_ptr(pointer) }.to_string_lossy().trim().to_owned()
 }
 

@@ -1,16 +1,16 @@
-//! Where Linux control groups (containers, batch jobs) keep the limits of this process.
+//! Files with the limits of this process in Linux control groups (containers, batch jobs).
 
 use std::path::{Path, PathBuf};
 
-/// Where control groups are mounted.
+/// Mount point of the control groups.
 pub const MOUNT: &str = "/sys/fs/cgroup";
 
-/// Text of `/proc/self/cgroup`; empty where there is none.
+/// The contents of `/proc/self/cgroup`; empty if there is none.
 pub fn membership() -> String {
     std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default()
 }
 
-/// Name of a limit's file in version 1, where each controller has a tree of its own, and in version 2, where all share one.
+/// The file of a limit in version 1, which has one tree per controller, and in version 2, which has a single tree.
 #[derive(Debug, Clone, Copy)]
 pub struct Limit<'a> {
     pub controller: &'a str,
@@ -18,9 +18,9 @@ pub struct Limit<'a> {
     pub name_v2: &'a str,
 }
 
-/// The files that may hold `limit`, from the group of this process up to the root: a limit holds for everything below it.
-/// `membership` has lines `number:controllers:path`; number 0 without controllers is version 2. In a container the path may be
-/// that of the host and lead nowhere; the mount's root is then the container's own group.
+/// The files that may hold `limit`, from the group of this process up to the root: a limit applies to all groups below it. `membership`
+/// has lines `number:controllers:path`; number 0 without controllers is version 2. In a container the path may be that of the host and not
+/// exist; the root of the mount is then the container's own group.
 pub fn limit_files(mount: &Path, membership: &str, limit: Limit) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for line in membership.lines() {
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_other_controllers_and_broken_lines_are_passed_over() {
+    fn other_controllers_and_malformed_lines_are_skipped() {
         assert!(limit_files(Path::new("/cg"), "3:cpuset:/\nnonsense\n", MEMORY).is_empty());
     }
 }

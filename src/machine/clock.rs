@@ -1,16 +1,16 @@
-//! The time of day as it is written to files, and processor time.
+//! Wall-clock timestamps and CPU time.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Processor time of this thread so far.
+/// CPU time of this thread so far.
 pub fn thread_time() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: fills the structure it is given.
+    // SAFETY: fills the given structure.
     unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// Now, in UTC, as RFC 3339 to the second, e.g. `2025-11-23T14:07:00Z`.
+/// The current time in UTC as RFC 3339 in seconds, e.g. `2025-11-23T14:07:00Z`.
 pub fn now_utc() -> String {
     rfc3339(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
 }

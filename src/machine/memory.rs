@@ -1,14 +1,13 @@
-//! How much memory this rank may use by default, and how much it uses. All sizes in bytes.
+//! Default memory of this rank, and its memory use. All sizes in bytes.
 
 use std::path::Path;
 
 use super::cgroup;
 
-/// What is left to the rest of the system, and to what this program does not count (libraries, MPI buffers, the stack).
+/// The rest is for the system and for what is not accounted for (libraries, MPI buffers, stacks).
 const USABLE_FRACTION: f64 = 0.8;
 
-/// Memory that this rank, one of `ranks` on this node, may use: four fifths of what the machine has free and its control group allows, divided by the ranks on
-/// the node.
+/// Memory for this rank, one of `ranks` on this node: an equal share of 80 % of the node's free memory, or of the cgroup limit if smaller.
 pub fn memory_of_this_rank(ranks: usize) -> u64 {
     let available = available_on_node().unwrap_or_else(installed);
     let limit = cgroup_limit(Path::new(cgroup::MOUNT), &cgroup::membership());
@@ -20,17 +19,17 @@ fn share(available: u64, limit: Option<u64>, ranks: usize) -> u64 {
     (usable / ranks.max(1) as f64) as u64
 }
 
-/// Resident memory of this process now; `None` where the system does not tell.
+/// Current resident memory of this process; `None` if unknown.
 pub fn resident() -> Option<u64> {
     kibibytes(&std::fs::read_to_string("/proc/self/status").ok()?, "VmRSS:")
 }
 
-/// The most resident memory that this process ever had; `None` where the system does not tell.
+/// Peak resident memory of this process; `None` if unknown.
 pub fn peak_resident() -> Option<u64> {
     kibibytes(&std::fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
 }
 
-/// Address space that this process may still take: what `ulimit -v`, or a batch system by it, leaves; `None` without a limit.
+/// Address space left under `ulimit -v`, which batch systems may set; `None` without a limit.
 pub fn address_space_left() -> Option<u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: fills in the structure.
@@ -42,28 +41,28 @@ pub fn address_space_left() -> Option<u64> {
     Some(limit.rlim_cur.saturating_sub(taken))
 }
 
-/// Memory that can be had without swapping.
+/// Memory available without swapping.
 fn available_on_node() -> Option<u64> {
     kibibytes(&std::fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")
 }
 
-/// Memory built into the machine.
+/// Installed memory.
 fn installed() -> u64 {
     // SAFETY: `sysconf` only reads its argument.
     let [pages, page] = [libc::_SC_PHYS_PAGES, libc::_SC_PAGESIZE].map(|name| unsafe { libc::sysconf(name) });
     u64::try_from(pages).unwrap_or(0) * u64::try_from(page).unwrap_or(0)
 }
 
-/// The value of `key`, which stands at the start of a line, in a file of `/proc` that counts in `kB` (1024 bytes).
+/// The value of `key`, at the start of a line of a `/proc` file, converted from `kB` (1024 bytes).
 fn kibibytes(text: &str, key: &str) -> Option<u64> {
     let value = text.lines().find_map(|line| line.strip_prefix(key))?;
     Some(value.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
-/// The smallest limit of the control group and of those above it; `None` without a limit.
+/// The smallest limit of the control group and its ancestors; `None` without a limit.
 fn cgroup_limit(mount: &Path, membership: &str) -> Option<u64> {
     let limit = cgroup::Limit { controller: "memory", name_v1: "memory.limit_in_bytes", name_v2: "memory.max" };
-    // Version 2 writes `max` for no limit, which is no number; version 1 writes a number larger than any memory.
+    // No limit is `max` in version 2, which does not parse, and a huge number in version 1.
     cgroup::limit_files(mount, membership, limit)
         .iter()
         .filter_map(|file| std::fs::read_to_string(file).ok()?.trim().parse().ok())
@@ -89,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tightest_limit_on_the_way_up_holds() {
+    fn the_smallest_limit_of_all_ancestors_applies() {
         let mount = tempfile::tempdir().unwrap();
         let group = mount.path().join("job/step");
         std::fs::create_dir_all(&group).unwrap();

@@ -1,6 +1,4 @@
-//! What this process may use: cores, memory, BLAS threads.
-//!
-//! Everything here looks at one process on one machine. How many ranks there are in the job is known to [`crate::comm`].
+//! The machine as seen by one process: cores, memory, disk, BLAS, signals, terminal. Ranks are the business of [`crate::comm`].
 
 pub mod allocator;
 pub mod blas;
@@ -20,7 +18,7 @@ pub use host::host_name;
 pub use memory::{address_space_left, memory_of_this_rank};
 pub use signals::is_ignored;
 
-/// Sets allocator and BLAS up for the program. To be called first thing in `main`.
+/// Configures the allocator and BLAS. To be called first in `main`.
 ///
 /// # Errors
 /// Those of [`blas::use_one_blas_thread`].

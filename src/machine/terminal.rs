@@ -1,32 +1,32 @@
-//! The standard error stream: lines for people. What cannot be written is dropped: no computation ends or waits because nobody reads.
+//! Messages on standard error. Lines that cannot be written are dropped: a computation neither fails nor blocks on them.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::os::fd::AsRawFd;
 
-/// How long a reader that is busy is waited for, in milliseconds.
+/// How long to wait for a busy reader, in ms.
 const PATIENCE: i32 = 100;
 
-/// Whether it is a terminal that can write a line anew. Dumb ones, as they call themselves in `TERM`, get lines as a file does.
+/// Whether standard error is a terminal that can redraw a line; `TERM=dumb` cannot.
 pub fn can_redraw() -> bool {
     stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|name| name != "dumb")
 }
 
-/// Writes a line, unless the reader is stopped (a pipe that is full, a terminal that is held).
+/// Writes a line, or drops it if the reader is blocked (a full pipe, a stopped terminal).
 pub fn say(line: &str) {
     let mut ready = libc::pollfd { fd: stderr().as_raw_fd(), events: libc::POLLOUT, revents: 0 };
-    // SAFETY: one structure, which is told.
+    // SAFETY: an array of one structure.
     if unsafe { libc::poll(&mut ready, 1, PATIENCE) } != 0 {
         write(line);
     }
 }
 
-/// Writes a line, in the place of a progress bar if there may be one, however long that takes: the last words of a process.
+/// Writes the last line of a process, over a progress bar if there is one. May block.
 pub fn write_last(line: &str) {
     let clear = if can_redraw() { "\r\x1b[K" } else { "" };
     write(&format!("{clear}{line}"));
 }
 
 fn write(line: &str) {
-    // In one call, so that lines of several ranks do not mix.
+    // In one call, so that lines of several ranks do not interleave.
     let _ = stderr().lock().write_all(format!("{line}\n").as_bytes());
 }

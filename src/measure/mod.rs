@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use ndarray::Array2;
 
+use crate::error::Failed;
 use crate::experiment::Experiment;
 use crate::infinite;
 use crate::kernels::Real;
@@ -25,11 +26,11 @@ use crate::search::{NotFinite, Outcome, Start, descent, march, one_layer, scan, 
 /// near the break-even of two engines. No cell of a preset is affected.
 pub const SCIENCE_VERSION: u32 = 9;
 
-/// Why a network has no record: its numbers leave the range of its arithmetic.
+/// A network that cannot be measured: its numbers leave the range of its precision.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("network {network} of cell {cell} cannot be measured ({why}) give a smaller bound or gain{}", self.or_f64())]
+#[error("{}: {why}", self.what())]
 pub struct OutOfRange {
-    /// As it is displayed.
+    /// As displayed.
     cell: String,
     network: usize,
     why: String,
@@ -37,12 +38,19 @@ pub struct OutOfRange {
 }
 
 impl OutOfRange {
-    fn or_f64(&self) -> &'static str {
-        if self.precision == Precision::F32 { ", or precision f64" } else { "" }
+    fn what(&self) -> String {
+        format!("network {} of cell {} cannot be measured", self.network, self.cell)
     }
 
     pub fn new(cell: Cell, network: usize, precision: Precision, why: impl Into<String>) -> Self {
         Self { cell: cell.to_string(), network, why: why.into(), precision }
+    }
+}
+
+impl From<OutOfRange> for Failed {
+    fn from(error: OutOfRange) -> Self {
+        let or_f64 = if error.precision == Precision::F32 { ", or precision f64" } else { "" };
+        Failed::new(error.what(), error.why, format!("give a smaller bound or gain{or_f64}"))
     }
 }
 

@@ -121,6 +121,6 @@ fn a_full_disk_is_a_failure() {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let output = advstep(&arguments).stdout(full).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{arguments}");
-        assert!(String::from_utf8_lossy(&output.stderr).starts_with("advstep-hpc: error: "), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).starts_with("error: "), "{output:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! What a machine does to a run: a clock that jumps, another host name, a disk that is full or cannot be written, an impatient user.
+//! Faults of the machine: a clock that jumps, another host name, a full or read-only disk, an impatient user.
 //!
 //! Disks are small `tmpfs` mounted in a namespace of the test's own, by `unshare` of util-linux; a system that does not let it make
 //! namespaces fails these tests. The clock, and a disk that is full for a moment, are made by `tests/shims`, loaded before the C library.
@@ -214,7 +214,7 @@ fn a_read_only_directory_is_refused_before_the_work() {
         let output = in_namespaces(&place, script, &[]);
         let messages = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{messages}");
-        assert!(messages.starts_with("advstep-hpc: error: cannot write ") && messages.contains(why), "{messages}");
+        assert!(messages.starts_with("error: cannot write ") && messages.contains(why), "{messages}");
         assert!(place.names().is_empty());
     }
 }

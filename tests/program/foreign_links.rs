@@ -60,7 +60,7 @@ fn results_that_point_elsewhere_are_refused_by_name() {
         ),
         (
             "`/step`",
-            "a virtual one",
+            "a virtual dataset",
             Box::new(|file| {
                 replace_step(file, |file, shape| {
                     let extents = Extents::from(shape.clone());
@@ -129,8 +129,8 @@ fn inputs_that_point_elsewhere_are_refused_by_name() {
         (":soft", "`soft` is a soft link"),
         (":external", "`external` is a link into another file"),
         (":folder/images", "`folder` is a link into another file"),
-        (":virtual", "`virtual` is a virtual one"),
-        (":raw", "`raw` has its numbers in another file, `/etc/hostname`"),
+        (":virtual", "`virtual` is a virtual dataset"),
+        (":raw", "`raw` is stored in another file, `/etc/hostname`"),
         ("", "which is not followed"),
         (":missing", "no dataset `missing`"),
         (":group", "no dataset `group`"),

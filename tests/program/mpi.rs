@@ -112,7 +112,8 @@ fn a_panic_on_any_rank_ends_the_job_with_its_message() {
         let (code, message) = run_with_fault(Some(3), &format!("panic:rank={rank}:unit=3"));
         assert_eq!(code, Some(1), "{message}");
         assert!(
-            message.contains(&format!("advstep-hpc: rank {rank} of 3: error: panic: ADVSTEP_FAULT asked for a panic")),
+            message.contains(&format!("error: rank {rank} of 3: panic at "))
+                && message.contains(": ADVSTEP_FAULT requests a panic"),
             "{message}"
         );
     }
@@ -123,7 +124,17 @@ fn an_error_on_any_rank_ends_the_job_with_its_message() {
     for rank in [0, 2] {
         let (code, message) = run_with_fault(Some(3), &format!("error:rank={rank}:unit=1"));
         assert_eq!(code, Some(1), "{message}");
-        assert!(message.contains(&format!("advstep-hpc: rank {rank} of 3: error: ADVSTEP_FAULT asked for an error")), "{message}");
+        assert!(message.contains(&format!("error: rank {rank} of 3: ADVSTEP_FAULT requests an error")), "{message}");
+    }
+}
+
+#[test]
+fn a_failure_of_all_ranks_is_one_error() {
+    for kind in ["error", "panic"] {
+        let (code, message) = run_with_fault(Some(4), &format!("{kind}:rank=*:unit=1"));
+        assert_eq!(code, Some(1), "{message}");
+        assert_eq!(message.matches("error: ").count(), 1, "{message}");
+        assert_eq!(message.matches("help: report this bug").count(), usize::from(kind == "panic"), "{message}");
     }
 }
 
@@ -131,7 +142,7 @@ fn an_error_on_any_rank_ends_the_job_with_its_message() {
 fn a_failure_of_a_plain_start_names_no_rank() {
     let (code, message) = run_with_fault(None, "panic:rank=0:unit=2");
     assert_eq!(code, Some(1));
-    assert!(message.contains("advstep-hpc: error: panic: ADVSTEP_FAULT"), "{message}");
+    assert!(message.contains("error: panic at ") && message.contains("\nhelp: report this bug"), "{message}");
 }
 
 #[test]
@@ -146,8 +157,8 @@ fn bad_input_is_printed_once_and_ends_all_ranks() {
         let output = finish(&mut job(Some(3), &[&SMALL[..], arguments, &["--out", path.to_str().unwrap()]].concat()));
         let message = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{message}");
-        assert_eq!(message.matches("error:").count(), 1, "{message}");
-        assert!(message.lines().any(|line| line.starts_with("advstep-hpc: error:") && line.contains(complaint)), "{message}");
+        assert_eq!((message.matches("error: ").count(), message.matches("help: ").count()), (1, 1), "{message}");
+        assert!(message.contains(complaint), "{message}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
     }
 }
@@ -161,7 +172,7 @@ fn ranks_of_different_experiments_are_refused() {
         job(Some(1), &[&SMALL[..], &out, &["--seed", "1", ":", "-n", "1", PROGRAM], &SMALL, &out, &["--seed", "2"]].concat());
     let output = finish(&mut mixed);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("rank 1 of 2: error: rank 1 and rank 0 do not run the same job"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("error: rank 1 of 2: rank 1 and rank 0 do not run the same job: "), "{}", stderr(&output));
     assert!(!path.exists());
 }
 
@@ -196,7 +207,7 @@ fn slurm_tasks_that_do_not_see_each_other_are_refused() {
     let path = directory.path().join("task.h5");
     let output = finish(job(None, &[&SMALL[..], &["--out", path.to_str().unwrap()]].concat()).env("SLURM_NTASKS", "4"));
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
-    assert!(stderr(&output).contains("SLURM_NTASKS is 4 but this process is alone"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("SLURM_NTASKS is 4 but this process is alone: "), "{}", stderr(&output));
     assert!(!path.exists());
 }
 
@@ -247,7 +258,7 @@ fn a_signal_to_mpirun_or_to_one_rank_stops_all_ranks_with_75() {
     for signal in [libc::SIGUSR1, libc::SIGTERM, libc::SIGINT] {
         let (code, messages) = interrupt(directory.path(), signal, last_rank);
         assert_eq!(code, Some(75), "{messages}");
-        assert!(messages.contains("taken over") && messages.contains("re-run to resume"), "{messages}");
+        assert!(messages.contains("recovered") && messages.contains("re-run to resume"), "{messages}");
     }
 }
 
@@ -263,8 +274,7 @@ fn what_mpirun_was_told_to_stop_goes_on() {
         assert_eq!(status.status.code(), Some(75), "{}", stderr(&status));
         let (code, messages) = interrupt(directory.path(), libc::SIGUSR1, |mpirun| mpirun);
         // (The code that mpirun makes of the ranks' 75 is another test.)
-        let taken =
-            messages.lines().find_map(|line| line.strip_prefix("advstep-hpc: ")?.split_once(" of 3000 networks are taken over"));
+        let taken = messages.lines().find_map(|line| line.strip_prefix("advstep-hpc: ")?.split_once(" of 3000 networks recovered"));
         assert!(taken.is_some_and(|(count, _)| count.parse::<usize>().unwrap() > 0), "{code:?}: {messages}");
         assert!(messages.contains("re-run to resume"), "{code:?}: {messages}");
     }
@@ -273,7 +283,7 @@ fn what_mpirun_was_told_to_stop_goes_on() {
 #[test]
 fn usage_and_help_are_printed_once() {
     for (argument, code, line) in [
-        ("--widhts", 2, "error: unexpected argument '--widhts'"),
+        ("--widhts", 2, "error: unexpected argument `--widhts`: "),
         ("--help", 0, "Run it on four ranks."),
         ("--version", 0, "HDF5 "),
     ] {
@@ -291,7 +301,7 @@ fn a_rank_that_is_killed_ends_the_job_and_the_next_start_goes_on() {
     let named = messages.contains("signal 9") || std::env::var_os("ADVSTEP_MPIRUN").is_some();
     assert!(code.is_some_and(|code| code != 0) && named, "{code:?}: {messages}");
     let (code, messages) = interrupt(directory.path(), libc::SIGUSR1, |mpirun| mpirun);
-    assert!(code == Some(75) && messages.contains("networks are taken over"), "{code:?}: {messages}");
+    assert!(code == Some(75) && messages.contains("networks recovered"), "{code:?}: {messages}");
 }
 
 #[test]

@@ -1,5 +1,4 @@
-//! Numbers that leave the range of their arithmetic: refused before the work where they can be foreseen, an error of the network where not,
-//! and never a step that was found.
+//! Overflow: refused before the work where it can be predicted, else an error that names the network; never a found step.
 
 use std::path::Path;
 use std::process::Command;
@@ -46,7 +45,7 @@ fn what_can_be_foreseen_is_refused_before_any_work() {
         let (code, error) = program(&format!("{command} --out {}", out.display()));
         assert_eq!(code, Some(2), "{error}");
         assert!(error.contains("the bound 1e9 is too large at depth 4 and gain 2.5e10 in f32"), "{error}");
-        assert!(error.ends_with("give a smaller bound or gain, fewer layers, or precision f64\n"), "{error}");
+        assert!(error.ends_with("\nhelp: give a smaller bound or gain, fewer layers, or precision f64\n"), "{error}");
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     }
     let (code, error) = program(&format!("run {cell} {law} --precision f64 --quiet --out {}", out.display()));
@@ -77,8 +76,8 @@ fn an_overflow_along_a_line_is_an_error_of_the_network() {
     ];
     for experiment in cases {
         let error = measured(&experiment).expect_err(&format!("{experiment:?}")).to_string();
-        assert!(error.starts_with("network 0 of cell (L=4, d=10, k=200) cannot be measured ("), "{error}");
-        assert!(error.contains("of input ") && error.ends_with(") give a smaller bound or gain, or precision f64"), "{error}");
+        assert!(error.starts_with("network 0 of cell (L=4, d=10, k=200) cannot be measured: "), "{error}");
+        assert!(error.contains("of input "), "{error}");
     }
     let double = measured(&Experiment { precision: Precision::F64, ..beyond_f32() }).unwrap();
     assert_eq!(double.samples.iter().filter(|sample| sample.status.is_found()).count(), 35);
@@ -206,11 +205,11 @@ fn an_export_out_of_range_leaves_no_file() {
         command_line: String::new(),
     };
     let error = export::execute(&request).unwrap_err();
-    assert!(format!("{error:#}").contains("network 0 of cell (L=4, d=10, k=200) cannot be measured"), "{error:#}");
+    assert!(format!("{error:#}").contains("network 0 of cell (L=4, d=10, k=200) cannot be measured: "), "{error:#}");
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
-/// Where the process that this test starts, itself once more, is to run the experiment.
+/// Set in the processes that the next tests start, which are this test binary again: the output of the run.
 const CHILD: &str = "ADVSTEP_TEST_OUT_OF_RANGE";
 
 #[test]
@@ -226,9 +225,47 @@ fn a_run_out_of_range_ends_with_1_and_says_which_network() {
     let output = child.output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(error.contains("error: network 0 of cell (L=4, d=10, k=200) cannot be measured (f(x + t·p) of input "), "{error}");
-    assert!(error.contains("give a smaller bound or gain, or precision f64") && !error.contains("panic"), "{error}");
+    assert!(error.contains("error: network 0 of cell (L=4, d=10, k=200) cannot be measured: f(x + t·p) of input "), "{error}");
+    assert!(error.contains("\nhelp: give a smaller bound or gain, or precision f64\n") && !error.contains("panic"), "{error}");
     assert!(!out.exists());
+}
+
+/// Runs `experiment` in two ranks, which are `test` of this binary again; returns the exit code and the error lines.
+#[cfg(feature = "mpi")]
+fn on_two_ranks(test: &str, experiment: Experiment) -> (Option<i32>, Vec<String>) {
+    if let Some(out) = std::env::var_os(CHILD) {
+        let code = conclude(run::execute(|| Ok(RunRequest { experiment, ..request(out.as_ref()) })));
+        panic!("the run ended by itself, with {code:?}");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = crate::jobs::launcher();
+    command.args(["-n", "2"]).arg(std::env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]);
+    let output = crate::jobs::finish(command.env(CHILD, directory.path().join("run.h5")));
+    let messages = crate::jobs::stderr(&output);
+    let lines = messages.lines().filter(|line| line.contains("error: ") || line.contains("help: "));
+    (output.status.code(), lines.map(str::to_string).collect())
+}
+
+#[cfg(feature = "mpi")]
+#[test]
+fn networks_out_of_range_on_all_ranks_are_one_error() {
+    let experiment = Experiment { networks: 6, ..request(Path::new("")).experiment };
+    let (code, lines) = on_two_ranks("out_of_range::networks_out_of_range_on_all_ranks_are_one_error", experiment);
+    assert_eq!((code, lines.len()), (Some(1), 2), "{lines:?}");
+    assert!(lines[0].contains("error: rank ") && lines[0].contains(" cannot be measured: "), "{lines:?}");
+    assert!(lines[1].contains("help: give a smaller bound or gain, or precision f64"), "{lines:?}");
+}
+
+#[cfg(feature = "mpi")]
+#[test]
+fn a_network_out_of_range_on_another_rank_is_one_error() {
+    // Rank 0 gets the cell of depth 1, which costs more and is within the range.
+    let extra_cells = vec![Cell::new(4, 10, 200)];
+    let alone = request(Path::new("")).experiment;
+    let experiment = Experiment { depths: vec![1], dims: vec![10], widths: vec![1_000_000], extra_cells, ..alone };
+    let (code, lines) = on_two_ranks("out_of_range::a_network_out_of_range_on_another_rank_is_one_error", experiment);
+    assert_eq!((code, lines.len()), (Some(1), 2), "{lines:?}");
+    assert!(lines[0].contains("error: rank 1 of 2: network 0 of cell (L=4, d=10, k=200) cannot be measured: "), "{lines:?}");
 }
 
 fn request(out: &Path) -> RunRequest {

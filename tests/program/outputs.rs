@@ -204,7 +204,7 @@ fn a_second_writer_is_refused_and_disturbs_nothing() {
         let output = child.wait_with_output().unwrap();
         let messages = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {messages}");
-        assert!(messages.contains(&format!("another command is writing it at this moment: process {}", first.id())), "{messages}");
+        assert!(messages.contains(&format!("another command is writing it: process {}", first.id())), "{messages}");
     }
     drop(paused);
     let output = first.wait_with_output().unwrap();
@@ -265,7 +265,7 @@ fn a_file_that_appears_meanwhile_is_not_replaced() {
     assert_eq!(names(directory.path()), ["long.h5", "long.h5.journal"]);
     fs::rename(&out, directory.path().join("precious")).unwrap();
     let output = finish(&mut job(None, &[&LONG[..], &["--out", out.to_str().unwrap()]].concat()));
-    assert!(output.status.success() && stderr(&output).contains("400 of 400 networks are taken over"), "{}", stderr(&output));
+    assert!(output.status.success() && stderr(&output).contains("400 of 400 networks recovered"), "{}", stderr(&output));
 }
 
 #[test]
@@ -414,7 +414,7 @@ fn links_are_followed_to_the_file_itself() {
     symlink(&link, &link_to_link).unwrap();
     let target = Target::claim(&link_to_link, "--out", &[]).unwrap();
     assert_eq!(target.path(), real);
-    assert!(Target::claim(&real, "--out", &[]).unwrap_err().why.contains("at this moment"));
+    assert!(Target::claim(&real, "--out", &[]).unwrap_err().why.contains("another command is writing it"));
     drop(target);
     let (one, other) = (directory.path().join("one"), directory.path().join("other"));
     symlink(&one, &other).unwrap();

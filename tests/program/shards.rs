@@ -75,8 +75,8 @@ fn shards_that_do_not_belong_together_are_refused_by_name() {
 
     let out = directory.path().join("merged.h5");
     for (shards, complaints) in [
-        (&[&one, &three][..], &["of 3 shards these are missing: 2)", "--shard 2/3"][..]),
-        (&[&two], &["missing: 1, 3)"]),
+        (&[&one, &three][..], &["of 3 shards these are missing: 2\nhelp: ", "--shard 2/3"][..]),
+        (&[&two], &["missing: 1, 3\nhelp: "]),
         (&[&one, &two, &again, &three], &["two and ", "again overlap", "shard 2 of 3"]),
         (&[&one, &two, &seed], &["seed and ", "one do not belong together", "seed is 7 against 2020"]),
         (&[&one, &two, &other_count], &["other-count and ", "part of 4 shards, the other of 3"]),

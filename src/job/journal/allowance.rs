@@ -1,31 +1,31 @@
-//! What journalling may cost while a job runs: a hundredth of its processor time, and a quarter of rank 0's main thread.
+//! The CPU budget of journalling: 1 % of the CPU time of the job, and 25 % of rank 0's main thread.
 //!
-//! A network that takes more than some hundred times what it costs to keep its record never waits. Records of smaller ones are written, in
-//! the order in which they came, as far as the allowance goes; the rest waits in memory, and is written when networks that take longer have
-//! made room, or at the latest when the job stops. What a killed job loses of them is cheap to compute again.
+//! The result of a network that takes more than about 100 times the CPU time of writing it is written at once. Results of cheaper networks
+//! are written in order as far as the budget allows; the rest stays in memory until more expensive networks have earned budget, or the job
+//! stops. Those that a killed job loses are cheap to recompute.
 
 use std::time::{Duration, Instant};
 
 use crate::machine::clock::thread_time;
 
-/// Of the processor time of all worker threads of the job.
+/// Fraction of the CPU time of all worker threads of the job.
 const SHARE_OF_JOB: f64 = 0.01;
-/// Of the main thread, which also takes in the records of all ranks.
+/// Fraction of rank 0's main thread, which also receives the results of all ranks.
 pub const SHARE_OF_MAIN_THREAD: f64 = 0.25;
-/// The job is taken to have run this much longer, so that records of its first moments are kept too.
+/// Initial budget, as elapsed time, so that the first results are written at once.
 const HEAD_START: Duration = Duration::from_secs(1);
 
-/// What has been spent on a journal, and what may be. Processor time counts: while the disk is waited for, the workers go on.
+/// The budget of a journal. Counts CPU time: waiting for the disk does not slow the workers.
 pub struct Allowance {
-    /// Of the time that passes.
+    /// CPU seconds that may be spent per second elapsed.
     share: f64,
     started: Instant,
-    /// Processor time of the main thread.
+    /// CPU time of the main thread spent so far.
     spent: Duration,
 }
 
 impl Allowance {
-    /// For a job of `threads` worker threads in all, which starts now.
+    /// For a job of `threads` worker threads in total that starts now.
     pub fn new(threads: usize) -> Self {
         let share = SHARE_OF_MAIN_THREAD.min(SHARE_OF_JOB * threads as f64);
         Self { share, started: Instant::now(), spent: Duration::ZERO }
@@ -40,7 +40,7 @@ impl Allowance {
         self.spent < (elapsed + HEAD_START).mul_f64(self.share)
     }
 
-    /// Charges what this thread has done since its processor time was `begun`.
+    /// Charges the CPU time of this thread since [`thread_time`] was `begun`.
     pub fn charge_since(&mut self, begun: Duration) {
         self.spent += thread_time().saturating_sub(begun);
     }

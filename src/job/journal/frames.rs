@@ -1,9 +1,8 @@
-//! Results in a journal: framed, so that damage costs no more than the results that it touches.
+//! Framing of the results in a journal: damage loses only the results that it touches.
 //!
-//! A frame, little-endian: 8 bytes [`MAGIC`], 8 bytes length of the body (u64), 4 bytes CRC-32 (IEEE) of length and body, then the body: group
-//! and index of the task (u64 each) and its result. The last frame of a closed journal has the magic [`END`] and some text. No body is
-//! longer than the job's longest result, so nothing that a file claims decides how much memory is taken. Behind damage, reading goes on at
-//! the next magic.
+//! A frame, little-endian: 8 bytes [`MAGIC`], u64 length of the body, u32 CRC-32 (IEEE) of length and body, then the body: u64 group and
+//! u64 index of the task, and its result. The last frame of a closed journal has the magic [`END`] and a text as body. The length is
+//! checked against the largest result of the job before memory is allocated. After damage, reading resumes at the next magic.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -12,17 +11,17 @@ use crc32fast::Hasher;
 
 use crate::job::Task;
 
-/// Starts every frame. The last bytes of a float that is followed by the first of another: not a likely pair.
+/// Starts every frame; unlikely to occur in an array of floats.
 pub const MAGIC: [u8; 8] = *b"\xd7unit\r\n\x1a";
 /// Starts the last frame of a closed journal.
 pub const END: [u8; 8] = *b"\xd7done\r\n\x1a";
-/// Bytes before the body.
+/// Size of the frame header, in bytes.
 const HEAD: usize = 20;
-/// Bytes of the body before the result.
+/// Size of the task in the body, in bytes.
 const TASK: usize = 16;
-/// How much is read from the file at a time, at least.
+/// Read size, in bytes.
 const READ: usize = 1 << 18;
-/// Longest text of a last frame.
+/// Longest text of the last frame, in bytes.
 const LONGEST_END: usize = 1 << 20;
 
 /// Appends the frame of a result to `bytes`.
@@ -53,56 +52,56 @@ fn checksum(length: &[u8], body: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// A stretch of a journal.
+/// A contiguous section of a journal.
 #[derive(Debug, PartialEq)]
-pub enum Stretch {
+pub enum Section {
     Result(Task, Vec<u8>),
-    /// The text of the frame that closes a journal.
+    /// The text of the frame that closes the journal.
     End(String),
-    /// Bytes, counted from where reading began, that hold no frame.
+    /// A byte range without a frame, relative to where reading started.
     Damage(Range<u64>),
 }
 
-/// Reads frames one after another, whatever the bytes. Holds two frames in memory at most.
+/// Reads frames from arbitrary bytes. Holds at most two frames in memory.
 pub struct Frames<R> {
     source: R,
     longest_body: usize,
-    /// Read but not yet looked at: `buffer[start..]`, which begins at byte `offset` of the source.
+    /// `buffer[start..]` is read but not parsed; it begins at byte `offset` of the source.
     buffer: Vec<u8>,
     start: usize,
     offset: u64,
 }
 
 impl<R: Read> Frames<R> {
-    /// Reads results of at most `longest` bytes from where `source` stands.
+    /// Reads results of at most `longest` bytes from the current position of `source`.
     pub fn new(source: R, longest: usize) -> Self {
         let longest_body = longest.saturating_add(TASK).max(LONGEST_END);
         Self { source, longest_body, buffer: Vec::new(), start: 0, offset: 0 }
     }
 
-    /// The next stretch; `None` at the end of the source.
-    pub fn next(&mut self) -> io::Result<Option<Stretch>> {
+    /// The next section; `None` at the end of the source.
+    pub fn next(&mut self) -> io::Result<Option<Section>> {
         self.fill(HEAD)?;
         if self.rest().is_empty() {
             return Ok(None);
         }
-        if let Some((stretch, length)) = self.frame()? {
+        if let Some((section, length)) = self.frame()? {
             self.skip(length);
-            return Ok(Some(stretch));
+            return Ok(Some(section));
         }
         let from = self.offset;
         self.skip(1);
         self.skip_to_magic()?;
-        Ok(Some(Stretch::Damage(from..self.offset)))
+        Ok(Some(Section::Damage(from..self.offset)))
     }
 
-    /// Bytes read so far, the stretches returned.
+    /// End of the last section returned, in bytes.
     pub fn position(&self) -> u64 {
         self.offset
     }
 
-    /// The frame that starts here, if one does, and its length.
-    fn frame(&mut self) -> io::Result<Option<(Stretch, usize)>> {
+    /// The frame at the current position, if there is one, and its length.
+    fn frame(&mut self) -> io::Result<Option<(Section, usize)>> {
         let Some(head) = self.rest().get(..HEAD) else { return Ok(None) };
         let length = u64::from_le_bytes(head[8..16].try_into().expect("eight bytes"));
         let has_magic = head[..8] == MAGIC || head[..8] == END;
@@ -114,18 +113,18 @@ impl<R: Read> Frames<R> {
         if head[16..] != checksum(&head[8..16], body).to_le_bytes() {
             return Ok(None);
         }
-        let stretch = if head[..8] == END {
-            String::from_utf8(body.to_vec()).ok().map(Stretch::End)
+        let section = if head[..8] == END {
+            String::from_utf8(body.to_vec()).ok().map(Section::End)
         } else {
             body.split_at_checked(TASK).map(|(task, result)| {
                 let number = |at: usize| u64::from_le_bytes(task[at..at + 8].try_into().expect("eight bytes")) as usize;
-                Stretch::Result(Task { group: number(0), index: number(8) }, result.to_vec())
+                Section::Result(Task { group: number(0), index: number(8) }, result.to_vec())
             })
         };
-        Ok(stretch.map(|stretch| (stretch, HEAD + body.len())))
+        Ok(section.map(|section| (section, HEAD + body.len())))
     }
 
-    /// Goes on to the next magic, or to the end.
+    /// Skips to the next magic or the end.
     fn skip_to_magic(&mut self) -> io::Result<()> {
         loop {
             self.fill(READ)?;
@@ -135,7 +134,7 @@ impl<R: Read> Frames<R> {
                 return Ok(());
             }
             let ended = self.rest().len() < READ;
-            // A magic may have begun at the end of what has been read.
+            // A magic may straddle the end of the buffer.
             let keep = if ended { 0 } else { MAGIC.len() - 1 };
             self.skip(self.rest().len() - keep);
             if ended {
@@ -153,7 +152,7 @@ impl<R: Read> Frames<R> {
         self.offset += bytes as u64;
     }
 
-    /// Reads until there are `wanted` bytes at hand, or no more.
+    /// Reads until the buffer has `wanted` bytes or the source ends.
     fn fill(&mut self, wanted: usize) -> io::Result<()> {
         if self.rest().len() >= wanted {
             return Ok(());
@@ -171,7 +170,7 @@ impl<R: Read> Frames<R> {
 mod tests {
     use super::*;
 
-    /// Bytes of a frame with a result of `length` bytes.
+    /// Size of a frame with a result of `length` bytes.
     fn frame_bytes(length: usize) -> usize {
         HEAD + TASK + length
     }
@@ -186,25 +185,25 @@ mod tests {
         bytes
     }
 
-    /// The tasks read, and where each damaged stretch begins and ends.
+    /// The tasks read, and the damaged ranges.
     fn read(bytes: &[u8], longest: usize) -> (Vec<usize>, Vec<(usize, usize)>) {
         let mut frames = Frames::new(bytes, longest);
         let (mut tasks, mut damage) = (Vec::new(), Vec::new());
-        while let Some(stretch) = frames.next().unwrap() {
-            match stretch {
-                Stretch::Result(task, found) => {
+        while let Some(section) = frames.next().unwrap() {
+            match section {
+                Section::Result(task, found) => {
                     assert_eq!(found, result(task.index, found.len()));
                     tasks.push(task.index);
                 }
-                Stretch::Damage(range) => damage.push((range.start as usize, range.end as usize)),
-                Stretch::End(text) => assert_eq!(text, "closed"),
+                Section::Damage(range) => damage.push((range.start as usize, range.end as usize)),
+                Section::End(text) => assert_eq!(text, "closed"),
             }
         }
         (tasks, damage)
     }
 
     #[test]
-    fn what_was_appended_is_read() {
+    fn appended_results_are_read_back() {
         // The last is longer than a read.
         for (results, length) in [(0, 3), (1, 0), (10, 7), (1000, 100), (3, 3_000_000)] {
             let mut bytes = journal(results, length);

@@ -1,4 +1,4 @@
-//! The header of a journal: everything that decides the bytes of its results, so that no other job takes them for its own.
+//! The header of a journal: everything that determines its results, so that no other job resumes from it.
 //!
 //! | bytes | type | field |
 //! |-------|------|-------|
@@ -15,20 +15,20 @@ use toml::Table;
 use crate::text::{differing, values_apart};
 
 const MAGIC: &[u8; 20] = b"advstep-hpc journal\n";
-/// Version of everything in this folder.
+/// Version of the whole journal format.
 const VERSION: u32 = 2;
-/// Bytes before the text.
+/// Size of the fields before the text, in bytes.
 const HEAD: usize = 36;
-/// No job needs a longer text.
+/// Upper limit of the text length, in bytes.
 const LONGEST_TEXT: u64 = 64 << 20;
-/// The key that may differ: see [`Header::difference`].
+/// The key that [`Header::difference`] ignores.
 pub const REVISION: &str = "revision";
 
-/// What a journal says of its results.
+/// The identity of the job that wrote a journal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Header(pub Table);
 
-/// Why bytes are no header.
+/// Why bytes are not a header.
 type Why = String;
 
 impl Header {
@@ -42,18 +42,24 @@ impl Header {
         bytes
     }
 
-    /// Reads a header, and nothing behind it.
+    /// Reads a header and nothing beyond it.
+    ///
+    /// # Errors
+    /// The bytes are not a header of this version.
     pub fn read(source: &mut impl Read) -> Result<Self, Why> {
-        let mut head = [0; HEAD];
-        source.read_exact(&mut head).map_err(|_| "it is too short to be a journal")?;
-        let (magic, numbers) = head.split_at(MAGIC.len());
-        if magic != MAGIC {
+        let mut head = Vec::new();
+        source.take(HEAD as u64).read_to_end(&mut head).map_err(|error| error.to_string())?;
+        if !head.starts_with(MAGIC) {
             return Err("it is not a journal of advstep-hpc".into());
         }
+        if head.len() < HEAD {
+            return Err("its header is truncated".into());
+        }
+        let numbers = &head[MAGIC.len()..];
         let number = |range: std::ops::Range<usize>| u32::from_le_bytes(numbers[range].try_into().expect("four bytes"));
         let (version, length, sum) = (number(0..4), u64::from(number(4..8)) | u64::from(number(8..12)) << 32, number(12..16));
         if version != VERSION {
-            return Err(format!("its format version is {version}, this program reads version {VERSION}"));
+            return Err(format!("its format version is {version}, but this program reads version {VERSION}"));
         }
         if length > LONGEST_TEXT {
             return Err("its header is damaged".into());
@@ -66,18 +72,18 @@ impl Header {
         Ok(Self(table))
     }
 
-    /// The first thing in which the results of `self`, a journal, are not those of `other`, in words.
+    /// The first key in which `self`, read from a journal, differs from `other`, as a message.
     ///
-    /// Another revision of the program is not a difference: what decides the bytes has a version of its own.
+    /// The program revision is ignored: results depend on the science version only.
     pub fn difference(&self, other: &Header) -> Option<String> {
         let comparable = |header: &Header| Table::from_iter(header.0.clone().into_iter().filter(|(key, _)| key != REVISION));
         let (mine, others) = (comparable(self), comparable(other));
         let (key, mine, others) = differing(&mine, &others)?;
         let (mine, others) = values_apart(mine, others);
-        Some(format!("its {key} is {mine}, now it is {others}"))
+        Some(format!("its {key} is {mine}, that of this run is {others}"))
     }
 
-    /// The revision of the program that began the journal, if it is not that of `other`.
+    /// The revision of the program that created the journal, if it differs from that of `other`.
     pub fn other_revision(&self, other: &Header) -> Option<&str> {
         let revision = |header: &'_ Header| header.0.get(REVISION).cloned();
         (revision(self) != revision(other)).then(|| self.0.get(REVISION)?.as_str()).flatten()
@@ -108,10 +114,10 @@ mod tests {
     fn the_difference_is_named_and_short() {
         let old = header(SMALL);
         let now = |toml: &str| old.difference(&header(toml)).unwrap();
-        assert_eq!(now(&SMALL.replace("seed = 7", "seed = 8")), "its seed is 7, now it is 8");
-        assert_eq!(now(&SMALL.replace("300", "200")), "its widths is [10, 300], now it is [10, 200]");
-        assert_eq!(now(&format!("{SMALL}extra = [1]\n")), "its extra is not given, now it is [1]");
-        assert_eq!(now(&SMALL.replace("= 7\nrev", "= 8\nrev")), "its science_version is 7, now it is 8");
+        assert_eq!(now(&SMALL.replace("seed = 7", "seed = 8")), "its seed is 7, that of this run is 8");
+        assert_eq!(now(&SMALL.replace("300", "200")), "its widths is [10, 300], that of this run is [10, 200]");
+        assert_eq!(now(&format!("{SMALL}extra = [1]\n")), "its extra is not given, that of this run is [1]");
+        assert_eq!(now(&SMALL.replace("= 7\nrev", "= 8\nrev")), "its science_version is 7, that of this run is 8");
         let many = SMALL.replace("300", &vec!["1000"; 100_000].join(","));
         assert!(now(&many).len() < 300, "{}", now(&many).len());
     }

@@ -1,8 +1,8 @@
-//! The journal: the result of every finished task, on disk beside the job's file soon after it is there.
+//! The journal: finished results on disk beside the output file, from which a job resumes.
 //!
-//! `FILE.journal` begins with a [`header`] of what decides the bytes of its results; the results follow in [`frames`], in any order.
-//! It is appended to by rank 0 alone, which holds the lock of the results file, and removed when the results file is in place. Whatever happens to the disk
-//! meanwhile, the results stay in memory: what could not be written is written later. What it may cost is in [`allowance`].
+//! `FILE.journal` starts with a [`header`] that identifies the job; results follow in [`frames`], in any order. Only rank 0, which holds
+//! the lock of the output file, appends to it; it is removed once the output file is in place. Results also stay in memory, so a failed
+//! write is retried. [`allowance`] bounds the CPU time.
 
 mod allowance;
 mod frames;
@@ -24,50 +24,50 @@ use crate::files::{Existing, Target, place};
 use crate::machine::clock::thread_time;
 use allowance::Allowance;
 pub use allowance::SHARE_OF_MAIN_THREAD;
-use frames::{Frames, Stretch};
+use frames::{Frames, Section};
 pub use header::{Header, REVISION};
 
-/// How often results are handed to the system: what a killed process loses at most, besides what the [`Allowance`] held back.
+/// Write interval: a killed process loses at most this much work, besides what the [`Allowance`] held back.
 const SAVE_INTERVAL: Duration = Duration::from_millis(100);
-/// How often they are brought to the disk: the same for a machine that stops.
+/// fsync interval: the same for a crash of the machine.
 const SYNC_INTERVAL: Duration = Duration::from_secs(5);
-/// Bytes written at a time, at least if there are as many.
+/// Write size, in bytes.
 const WRITE: usize = 1 << 20;
 
-/// The journal of the file `out`.
+/// Path of the journal of the output file `out`.
 pub fn path_of(out: &Path) -> PathBuf {
     place::with_suffix(out, ".journal")
 }
 
-/// A journal of this very job, its header read.
+/// A journal of this job, open behind its header.
 pub struct Found {
     path: PathBuf,
     header: Header,
     file: File,
-    /// Revision of the program that began it, if it was another.
+    /// Revision of the program that created it, if different.
     pub other_revision: Option<String>,
 }
 
-/// What was read from a journal.
+/// What was recovered from a journal.
 #[derive(Debug, Default, PartialEq)]
 pub struct Recovery {
-    /// Results taken over.
+    /// Number of results.
     pub results: usize,
-    /// Stretches of the file that hold no result of this job, by byte.
+    /// Byte ranges that hold no result of this job.
     pub damage: Vec<Range<u64>>,
-    /// Bytes cut off at the end.
+    /// Bytes cut off the end.
     pub cut: u64,
 }
 
 /// Opens the journal at `path`, if there is one. Changes nothing.
 ///
 /// # Errors
-/// A file that cannot be read or is no journal, and one of another job.
+/// The file cannot be read, is not a journal, or is that of another job.
 pub fn find(path: &Path, header: &Header) -> Result<Option<Found>, BadInput> {
     let name = path.display();
     let refuse = |why: String| {
         let remedy = "give --fresh to move it aside and start over, or --out another path";
-        BadInput::new(format!("cannot go on from {name}"), why, remedy)
+        BadInput::new(format!("cannot resume from {name}"), why, remedy)
     };
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -85,8 +85,8 @@ pub fn find(path: &Path, header: &Header) -> Result<Option<Found>, BadInput> {
 }
 
 impl Found {
-    /// Puts all results of `client` into `store`, cuts off what is behind the last, and goes on from there, in a job of `threads` worker
-    /// threads in all that is to leave `target`.
+    /// Reads all results of `client` into `store`, truncates the file after the last one, and continues it as the journal of `target`, for
+    /// a job of `threads` worker threads in total.
     pub fn recover(
         self,
         target: Target,
@@ -95,31 +95,31 @@ impl Found {
         threads: usize,
     ) -> anyhow::Result<(Journal, Recovery)> {
         let Found { path, header, mut file, .. } = self;
-        let context = || format!("reading {}", path.display());
+        let context = || format!("cannot read {}", path.display());
         let start = file.stream_position().with_context(context)?;
         let length = file.metadata().with_context(context)?.len();
         let mut recovery = Recovery::default();
         let mut frames = Frames::new(BufReader::new(&file), client.largest_result());
         let (mut sound, mut closed) = (start, start);
-        while let Some(stretch) = frames.next().with_context(context)? {
+        while let Some(section) = frames.next().with_context(context)? {
             let end = start + frames.position();
-            match stretch {
-                Stretch::Result(task, result) => {
+            match section {
+                Section::Result(task, result) => {
                     sound = end;
-                    // A result that is there twice does no harm: both have the same bytes.
+                    // A duplicate is harmless: it has the same bytes.
                     let is_new = store.get(task).is_none() && is_result(client, task, &result);
                     recovery.results += usize::from(is_new && store.insert(task, result).is_ok());
                 }
-                // It was being closed when the job was killed; it will be closed again.
-                Stretch::End(_) => closed = end,
-                Stretch::Damage(range) => recovery.damage.push(start + range.start..start + range.end),
+                // The job was killed while closing it; it will be closed again.
+                Section::End(_) => closed = end,
+                Section::Damage(range) => recovery.damage.push(start + range.start..start + range.end),
             }
         }
         recovery.damage.retain(|range| range.end <= sound);
         recovery.cut = length.saturating_sub(sound.max(closed));
         let mut journal = Journal::new(target, header, threads);
         if length > sound {
-            file.set_len(sound).with_context(|| format!("cutting damaged bytes off {}", journal.path.display()))?;
+            file.set_len(sound).with_context(|| format!("cannot truncate {}", journal.path.display()))?;
         }
         file.seek(SeekFrom::Start(sound))?;
         (journal.file, journal.length) = (Some(file), sound);
@@ -127,18 +127,18 @@ impl Found {
     }
 }
 
-/// A journal that is being written, and the file that it is to become.
+/// A journal being written, and its output file.
 pub struct Journal {
     target: Target,
     path: PathBuf,
     header: Header,
-    /// `None` while it has to be begun anew.
+    /// `None` if it has to be created again.
     file: Option<File>,
-    /// Bytes known to be whole.
+    /// Length without a partial frame, in bytes.
     length: u64,
-    /// Tasks that are finished but not written, in the order in which they came.
+    /// Finished tasks that are not written yet, in order of arrival.
     pending: VecDeque<Task>,
-    /// Frames on their way to the file.
+    /// Write buffer.
     buffer: Vec<u8>,
     allowance: Allowance,
     synced: bool,
@@ -164,34 +164,33 @@ impl Journal {
         }
     }
 
-    /// Begins the journal of `target`, where there must be none, of a job of `threads` worker threads in all. It appears with its whole header
-    /// or not at all.
+    /// Creates the journal of `target`, where there must be none, for a job of `threads` worker threads in total. It appears with its
+    /// complete header or not at all.
     pub fn create(target: Target, header: &Header, threads: usize) -> anyhow::Result<Self> {
         let mut journal = Self::new(target, header.clone(), threads);
-        journal.begin()?;
+        journal.start()?;
         Ok(journal)
     }
 
-    fn begin(&mut self) -> anyhow::Result<()> {
+    fn start(&mut self) -> anyhow::Result<()> {
         self.target.keep()?;
         let bytes = self.header.to_bytes();
-        let file = place::create(&self.path, &bytes).with_context(|| format!("beginning the journal {}", self.path.display()))?;
+        let file = place::create(&self.path, &bytes).with_context(|| format!("cannot create {}", self.path.display()))?;
         (self.file, self.length) = (Some(file), bytes.len() as u64);
         Ok(())
     }
 
-    /// Notes that `task` is finished; its result is written at the next save that the [`Allowance`] has room for.
+    /// Queues the result of `task`, to be written when the [`Allowance`] permits.
     pub fn note(&mut self, task: Task) {
         self.pending.push_back(task);
     }
 
-    /// Tasks that are noted but not written.
+    /// Number of queued results.
     pub fn waiting(&self) -> usize {
         self.pending.len()
     }
 
-    /// Writes and syncs what is due by the clock, as far as the [`Allowance`] goes; returns whether anything was. Cheap when nothing is due; to
-    /// be called often.
+    /// Writes and syncs if due, as far as the [`Allowance`] permits; returns whether it did. Cheap otherwise; to be called often.
     pub fn tend(&mut self, store: &Store) -> anyhow::Result<bool> {
         let now = Instant::now();
         let outcome = if now >= self.next_sync {
@@ -203,19 +202,19 @@ impl Journal {
         } else {
             return Ok(false);
         };
-        // A slow disk may take half of the time of this thread, not all of it.
+        // A slow disk gets at most half the time of this thread.
         self.next_save = Instant::now() + now.elapsed().clamp(SAVE_INTERVAL, SYNC_INTERVAL);
         outcome
     }
 
-    /// Brings everything that is finished to the disk, whatever it costs.
+    /// Writes and syncs all queued results, regardless of the [`Allowance`].
     pub fn flush(&mut self, store: &Store) -> anyhow::Result<()> {
         self.save(store, |_| true)?;
         self.sync(store)?;
         Ok(())
     }
 
-    /// Whether every result was written, to a file that is still there.
+    /// Whether every result is written, to a file that still exists.
     pub fn is_whole(&self) -> bool {
         self.pending.is_empty() && self.file.as_ref().is_some_and(|file| is_at(file, &self.path))
     }
@@ -224,21 +223,20 @@ impl Journal {
         &self.path
     }
 
-    /// The file that it is to become.
+    /// The output file.
     pub fn target(&self) -> &Target {
         &self.target
     }
 
-    /// Removes the journal. Its results are no longer needed.
+    /// Removes the journal.
     pub fn remove(&self) -> io::Result<()> {
         fs::remove_file(&self.path)
     }
 
-    /// Hands results that are pending to the system as long as there are some and `goes_on`; returns whether it did. What fails is pending
-    /// still.
-    fn save(&mut self, store: &Store, goes_on: impl Fn(&Allowance) -> bool) -> anyhow::Result<bool> {
+    /// Writes pending results while `may_spend`; returns whether it wrote any. Results that fail stay pending.
+    fn save(&mut self, store: &Store, may_spend: impl Fn(&Allowance) -> bool) -> anyhow::Result<bool> {
         let mut has_saved = false;
-        while !self.pending.is_empty() && goes_on(&self.allowance) {
+        while !self.pending.is_empty() && may_spend(&self.allowance) {
             let begun = thread_time();
             let outcome = self.save_some(store);
             self.allowance.charge_since(begun);
@@ -248,17 +246,17 @@ impl Journal {
         Ok(has_saved)
     }
 
-    /// Hands the first results that are pending to the system, in one write; one by one if they are too many for what is left of the disk.
+    /// Writes the first pending results in one write, or one by one if that fails, to use what is left of the disk.
     fn save_some(&mut self, store: &Store) -> anyhow::Result<()> {
         if self.file.is_none() {
-            return self.begin();
+            return self.start();
         }
         self.buffer.clear();
         let mut count = 0;
         while let Some(&task) = self.pending.get(count)
             && self.buffer.len() < WRITE
         {
-            frames::append(task, store.get(task).expect("what is pending is finished"), &mut self.buffer);
+            frames::append(task, store.get(task).expect("pending tasks are finished"), &mut self.buffer);
             count += 1;
         }
         match self.write_buffer() {
@@ -266,7 +264,7 @@ impl Journal {
                 for _ in 0..count {
                     self.buffer.clear();
                     let task = self.pending[0];
-                    frames::append(task, store.get(task).expect("what is pending is finished"), &mut self.buffer);
+                    frames::append(task, store.get(task).expect("pending tasks are finished"), &mut self.buffer);
                     self.write_buffer()?;
                     self.pending.pop_front();
                 }
@@ -279,22 +277,22 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes the buffer at the end of the file, whole or not at all.
+    /// Appends the buffer to the file, all or nothing.
     fn write_buffer(&mut self) -> anyhow::Result<()> {
         if let Err(error) = self.append() {
-            let file = self.file.as_mut().expect("the journal has been begun");
-            // Cut off what was written in part. Should that fail too, the next results follow the torn one.
+            let file = self.file.as_mut().expect("the journal is open");
+            // Cut off the partial write. If that fails too, the reader skips it as damage.
             let _ = file.set_len(self.length).and_then(|()| file.seek(SeekFrom::Start(self.length)));
-            return Err(error).with_context(|| format!("writing {}", self.path.display()));
+            return Err(error).with_context(|| format!("cannot write {}", self.path.display()));
         }
         self.length += self.buffer.len() as u64;
         self.synced = false;
         Ok(())
     }
 
-    /// Writes the buffer where the file ends. A server that was restarted may not know the open file any more: it is opened again.
+    /// Appends the buffer to the file; reopens it if an NFS server has invalidated the handle.
     fn append(&mut self) -> io::Result<()> {
-        let file = self.file.as_mut().expect("the journal has been begun");
+        let file = self.file.as_mut().expect("the journal is open");
         match file.write_all(&self.buffer) {
             Err(error) if error.raw_os_error() == Some(libc::ESTALE) => {
                 let mut again = OpenOptions::new().read(true).write(true).open(&self.path)?;
@@ -307,22 +305,21 @@ impl Journal {
         }
     }
 
-    /// Brings what was written to the disk; returns whether there was anything. A journal that has been removed or replaced meanwhile is begun
-    /// anew.
+    /// Syncs what was written; returns whether there was anything. Creates the journal again if it has been removed or replaced.
     fn sync(&mut self, store: &Store) -> anyhow::Result<bool> {
         if let Some(file) = &self.file
             && !is_at(file, &self.path)
         {
             self.file = None;
             self.pending = store.tasks().collect();
-            self.begin().context("the journal has vanished")?;
+            self.start().context("the journal has been removed")?;
             self.save(store, |_| true)?;
         }
         if let Some(file) = &self.file
             && !self.synced
         {
             let begun = thread_time();
-            let outcome = file.sync_all().with_context(|| format!("writing {}", self.path.display()));
+            let outcome = file.sync_all().with_context(|| format!("cannot write {}", self.path.display()));
             self.allowance.charge_since(begun);
             outcome?;
             self.synced = true;
@@ -333,19 +330,19 @@ impl Journal {
 }
 
 impl Journal {
-    /// Closes a journal that has every result, with `text` at its end, and puts it in the place of the file that it is of. Can be tried again.
+    /// Closes a complete journal with `text` at its end and renames it to the output file. Can be retried.
     pub fn close(&mut self, store: &Store, text: &str, existing: Existing) -> anyhow::Result<()> {
         self.flush(store)?;
         self.buffer.clear();
         frames::append_end(text, &mut self.buffer);
         let whole = self.length;
         let closed = self.write_buffer().and_then(|()| {
-            self.file.as_ref().expect("the journal has been begun").sync_all()?;
+            self.file.as_ref().expect("the journal is open").sync_all()?;
             place::rename(&self.path, self.target.path(), existing)?;
             Ok(())
         });
         if closed.is_err() {
-            // So that it ends once, should it be closed again.
+            // Remove the end, for a retry.
             if let Some(file) = &mut self.file {
                 let _ = file.set_len(whole).and_then(|()| file.seek(SeekFrom::Start(whole)));
             }
@@ -360,14 +357,14 @@ impl Journal {
 pub struct Closed {
     pub header: Header,
     pub results: Vec<(Task, Vec<u8>)>,
-    /// What it was [closed](Journal::close) with.
+    /// The text of [`Journal::close`].
     pub text: String,
 }
 
-/// Reads the closed journal at `path`, whose longest result `longest` tells by the header.
+/// Reads the closed journal at `path`; `longest` returns the size of its largest result from the header.
 ///
 /// # Errors
-/// Why it is none, or not a sound one. The memory taken is bounded by a multiple of the size of the file.
+/// Why it is not a sound closed journal. Memory use is bounded by a multiple of the file size.
 pub fn read_closed(path: &Path, longest: impl FnOnce(&Header) -> Result<usize, String>) -> Result<Closed, String> {
     let mut file = File::open(path).map_err(|error| error.to_string())?;
     let header = Header::read(&mut file)?;
@@ -375,18 +372,18 @@ pub fn read_closed(path: &Path, longest: impl FnOnce(&Header) -> Result<usize, S
     let longest = longest(&header)?.min(usize::try_from(length).unwrap_or(usize::MAX));
     let mut frames = Frames::new(BufReader::new(&file), longest);
     let (mut results, mut text) = (Vec::new(), None);
-    while let Some(stretch) = frames.next().map_err(|error| error.to_string())? {
-        match stretch {
-            Stretch::Result(task, result) if text.is_none() => results.push((task, result)),
-            Stretch::End(end) if text.is_none() => text = Some(end),
+    while let Some(section) = frames.next().map_err(|error| error.to_string())? {
+        match section {
+            Section::Result(task, result) if text.is_none() => results.push((task, result)),
+            Section::End(end) if text.is_none() => text = Some(end),
             _ => return Err("it is damaged".to_string()),
         }
     }
-    let text = text.ok_or("it is cut short, or of a job that is not finished")?;
+    let text = text.ok_or("it is truncated, or its job is not finished")?;
     Ok(Closed { header, results, text })
 }
 
-/// Whether `result` is one of `task`, a task of `client`.
+/// Whether `task` is a task of `client` and `result` a valid result of it.
 fn is_result(client: &dyn Client, task: Task, result: &[u8]) -> bool {
     let is_known = client.groups().get(task.group).is_some_and(|group| task.index < group.count) && client.has(task);
     is_known && client.check(task, result).is_ok()
@@ -407,7 +404,7 @@ mod tests {
         let target = || Target::claim(&directory.path().join("x.h5"), "--out", &[]).unwrap();
         let path = directory.path().join("x.h5.journal");
         let mut store = Store::new(client.groups());
-        // A job of no threads: there is nothing that may be spent.
+        // No threads: the allowance is 0.
         let mut journal = Journal::create(target(), &header, 0).unwrap();
         let empty = fs::metadata(&path).unwrap().len();
         let tasks = [4, 0, 7].map(|index| Task { group: 0, index });
@@ -423,7 +420,7 @@ mod tests {
         let mut bytes = &fs::read(&path).unwrap()[empty as usize..];
         let mut frames = Frames::new(&mut bytes, 8);
         for expected in tasks {
-            assert!(matches!(frames.next().unwrap(), Some(Stretch::Result(task, _)) if task == expected));
+            assert!(matches!(frames.next().unwrap(), Some(Section::Result(task, _)) if task == expected));
         }
         let mut recovered = Store::new(client.groups());
         let found = find(&path, &header).unwrap().unwrap();

@@ -205,7 +205,7 @@ fn files_that_are_not_ours_are_refused() {
     let foreign = advstep_hpc::files::hdf5::create(&path).unwrap();
     foreign.new_dataset_builder().with_data(&[1.0, 2.0]).create("step").unwrap();
     drop(foreign);
-    assert!(refused(&path).why.contains("its seal is missing") && refused(&path).remedy.contains("--unsealed"));
+    assert!(refused(&path).why.contains("it has no seal") && refused(&path).remedy.contains("--unsealed"));
     advstep_hpc::files::seal::seal(&path).unwrap();
     assert!(refused(&path).why.contains("no attribute `format`"));
 }

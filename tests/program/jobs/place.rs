@@ -76,8 +76,8 @@ impl Place {
     }
 }
 
-/// The number in front of ` of 60 networks are taken over`.
+/// The number in front of ` of 60 networks recovered`.
 pub fn taken_over(messages: &str) -> usize {
-    let line = messages.lines().find(|line| line.contains("of 60 networks are taken over")).expect(messages);
+    let line = messages.lines().find(|line| line.contains("of 60 networks recovered")).expect(messages);
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
