@@ -150,3 +150,49 @@ fn documents_show_the_same_list() {
     assert_eq!(listed_in_readme(&read("README.md"), &modules[0]), modules, "README.md");
     assert_eq!(listed_in_contributing(&read("CONTRIBUTING.md")), modules, "CONTRIBUTING.md");
 }
+
+/// Tests named in the table of a document, as `file.rs: name` or `file.rs`; a name that ends in … is the start of one.
+fn tests_named_in(document: &str) -> Vec<String> {
+    let rows = document.lines().filter(|line| line.starts_with('|'));
+    let code = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
+    code.filter(|code| code.split(": ").next().unwrap().ends_with(".rs")).map(str::to_string).collect()
+}
+
+#[test]
+fn tests_named_in_documents_exist() {
+    for (document, least) in [("docs/reliability.md", 40), ("docs/method.md", 15)] {
+        let named = tests_named_in(&read(document));
+        assert!(named.len() >= least, "{document} names {named:?} only");
+        for test in named {
+            let (file, name) = test.split_once(": ").unwrap_or((&test, ""));
+            let places = ["", "tests/", "tests/program/"].map(|place| Path::new(env!("CARGO_MANIFEST_DIR")).join(place).join(file));
+            let place =
+                places.iter().find(|place| place.is_file()).unwrap_or_else(|| panic!("{document} names {test}: no such file"));
+            let function = match name.strip_suffix('…') {
+                Some(start) => format!("fn {start}"),
+                None if name.is_empty() => String::new(),
+                None => format!("fn {name}("),
+            };
+            assert!(fs::read_to_string(place).unwrap().contains(&function), "{document} names {test}: no such test");
+        }
+    }
+}
+
+#[test]
+fn links_of_documents_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let markdown = |folder: &str| {
+        let files = fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect::<Vec<_>>()
+    };
+    let documents = ["", "docs", "slurm"].map(markdown).concat();
+    assert!(documents.len() >= 10, "{documents:?}");
+    for document in documents {
+        let text = fs::read_to_string(&document).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|link| !link.contains("://")) {
+            let (file, _) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { document.clone() } else { document.parent().unwrap().join(file) };
+            assert!(target.exists(), "{}: {link}", document.display());
+        }
+    }
+}
