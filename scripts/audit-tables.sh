@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# The audit's tables in docs/audit.md and README.md.
+# The audit's tables and pictures in docs/audit.md.
 set -euo pipefail
 
 usage() {
     cat <<'END'
 Usage: scripts/audit-tables.sh [FILE.md]
 
-Puts the tables that `advstep-hpc audit --markdown` wrote to FILE.md in the place of those in docs/audit.md and README.md, between the
-comments `<!-- audit NAME -->` and `<!-- audit NAME end -->`. Without FILE.md it makes the default audit first.
+Replaces the tables of docs/audit.md, between the comments `<!-- audit NAME -->` and `<!-- audit NAME end -->`, by those that
+`advstep-hpc audit --markdown` wrote to FILE.md. Without FILE.md it runs the default audit first, and also redraws
+docs/audit_margin_*.svg.
 
 Examples:
   scripts/audit-tables.sh
@@ -28,21 +29,22 @@ if [[ $# -eq 0 ]]; then
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
     tables=$work/audit.md
-    "${CARGO_TARGET_DIR:-target}/release/advstep-hpc" audit --quiet --out "$work/audit.h5" --markdown "$tables"
+    "${CARGO_TARGET_DIR:-target}/release/advstep-hpc" audit --quiet --out "$work/audit.h5" --markdown "$tables" \
+        --figures "$work/figures" --format svg
+    cp "$work"/figures/audit_margin_*.svg docs/
 fi
 
-python3 - "$tables" docs/audit.md README.md <<'END'
+python3 - "$tables" docs/audit.md <<'END'
 import re
 import sys
 
+tables, path = sys.argv[1:]
 block = re.compile(r"<!-- audit (\w+) -->\n.*?<!-- audit \1 end -->\n", re.S)
-with open(sys.argv[1], encoding="utf-8") as file:
+with open(tables, encoding="utf-8") as file:
     blocks = {match[1]: match[0] for match in block.finditer(file.read())}
-for path in sys.argv[2:]:
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
-    replaced = block.sub(lambda match: blocks[match[1]], text)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(replaced)
-    print(f"audit-tables: {path}: {len(block.findall(text))} tables")
+with open(path, encoding="utf-8") as file:
+    text = file.read()
+with open(path, "w", encoding="utf-8") as file:
+    file.write(block.sub(lambda match: blocks[match[1]], text))
+print(f"audit-tables: {path}: {len(block.findall(text))} tables")
 END

@@ -1,6 +1,5 @@
-//! The house: modules are listed in `src/lib.rs` from the ground up, and each imports from those listed before it only.
-//!
-//! That list is the only one: the READMEs for users and for contributors show the same, in the same order. Test modules are left out.
+//! The architecture: `src/lib.rs` lists the modules from the ground up, and each imports only from those listed before it.
+//! README.md and CONTRIBUTING.md show the same list in the same order. Test modules are exempt.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -131,13 +130,69 @@ fn modules_import_from_those_listed_before_them_only() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The list in the README: the words of the block that holds the first module, without the label of each line.
+fn listed_in_readme(text: &str, first: &str) -> Vec<String> {
+    let is_list = |block: &&str| block.lines().any(|line| line.split_whitespace().nth(1) == Some(first));
+    let block = text.split("\n```").find(is_list).expect("README.md has a block with the modules");
+    let words = block.lines().skip(1).flat_map(|line| line.split_whitespace().skip(1));
+    words.filter(|word| *word != "|").map(str::to_string).collect()
+}
+
+/// The list in CONTRIBUTING.md: the first column of its table of modules.
+fn listed_in_contributing(text: &str) -> Vec<String> {
+    let rows = text.lines().skip_while(|line| !line.starts_with("| module |")).skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.split('`').nth(1).expect("a name in code").to_string()).collect()
+}
+
 #[test]
 fn documents_show_the_same_list() {
-    for (document, start, end) in [("README.md", "    ", " "), ("CONTRIBUTING.md", "| `", "`")] {
-        let modules = modules();
-        let text = read(document);
-        let named = text.lines().filter_map(|line| line.strip_prefix(start)?.split(end).next());
-        let found: Vec<&str> = named.filter(|name| modules.iter().any(|module| module == name)).collect();
-        assert_eq!(found, modules, "{document}");
+    let modules = modules();
+    assert_eq!(listed_in_readme(&read("README.md"), &modules[0]), modules, "README.md");
+    assert_eq!(listed_in_contributing(&read("CONTRIBUTING.md")), modules, "CONTRIBUTING.md");
+}
+
+/// Tests named in the table of a document, as `file.rs: name` or `file.rs`; a name that ends in … is the start of one.
+fn tests_named_in(document: &str) -> Vec<String> {
+    let rows = document.lines().filter(|line| line.starts_with('|'));
+    let code = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
+    code.filter(|code| code.split(": ").next().unwrap().ends_with(".rs")).map(str::to_string).collect()
+}
+
+#[test]
+fn tests_named_in_documents_exist() {
+    for (document, least) in [("docs/reliability.md", 40), ("docs/method.md", 15)] {
+        let named = tests_named_in(&read(document));
+        assert!(named.len() >= least, "{document} names {named:?} only");
+        for test in named {
+            let (file, name) = test.split_once(": ").unwrap_or((&test, ""));
+            let places = ["", "tests/", "tests/program/"].map(|place| Path::new(env!("CARGO_MANIFEST_DIR")).join(place).join(file));
+            let place =
+                places.iter().find(|place| place.is_file()).unwrap_or_else(|| panic!("{document} names {test}: no such file"));
+            let function = match name.strip_suffix('…') {
+                Some(start) => format!("fn {start}"),
+                None if name.is_empty() => String::new(),
+                None => format!("fn {name}("),
+            };
+            assert!(fs::read_to_string(place).unwrap().contains(&function), "{document} names {test}: no such test");
+        }
+    }
+}
+
+#[test]
+fn links_of_documents_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let markdown = |folder: &str| {
+        let files = fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect::<Vec<_>>()
+    };
+    let documents = ["", "docs", "slurm"].map(markdown).concat();
+    assert!(documents.len() >= 10, "{documents:?}");
+    for document in documents {
+        let text = fs::read_to_string(&document).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|link| !link.contains("://")) {
+            let (file, _) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { document.clone() } else { document.parent().unwrap().join(file) };
+            assert!(target.exists(), "{}: {link}", document.display());
+        }
     }
 }

@@ -24,6 +24,8 @@ mod mpi;
 mod out_of_range;
 mod outputs;
 mod python;
+#[cfg(feature = "mpi")]
+mod readme;
 mod resume;
 mod run_script;
 mod setup;
