@@ -181,7 +181,8 @@ impl Worker for Measurer<'_> {
         let lost = work().rank_losses - before;
         if lost > 0 {
             let network = task.index;
-            job::warn(&format!("network {network} of cell {}: {lost} blocks of a basis lost rank: please report this", run.cell));
+            let what = format!("network {network} of cell {}: {lost} blocks of a basis lost rank", run.cell);
+            job::warn(&what, "its products may deviate from their law; please report this");
         }
         Ok(codec::encode(&record.samples, record.seconds))
     }
