@@ -21,7 +21,7 @@ use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::job::Resources;
 use advstep_hpc::machine;
 use advstep_hpc::machine::clock::thread_time;
-use advstep_hpc::measure::measure;
+use advstep_hpc::measure::{Workspace, measure_in};
 use advstep_hpc::model::{Cell, EngineChoice, Unit, width_label};
 use advstep_hpc::plan::{CellPlan, plan};
 use unit_times::Measured;
@@ -45,11 +45,11 @@ fn experiment(engine: EngineChoice) -> anyhow::Result<Experiment> {
 }
 
 /// Networks `first`, `first` + 1, … of a cell, `networks` of them.
-fn measured(experiment: &Experiment, cell: &CellPlan, first: usize, networks: usize) -> Measured {
+fn measured(workspace: &Workspace, experiment: &Experiment, cell: &CellPlan, first: usize, networks: usize) -> Measured {
     let (mut seconds, mut points) = (0.0, 0.0);
     for network in first..first + networks {
         let start = thread_time();
-        let record = measure(experiment, &cell.run, Unit { cell: 0, network }).unwrap();
+        let record = measure_in(workspace, experiment, &cell.run, Unit { cell: 0, network }).unwrap();
         seconds += (thread_time() - start).as_secs_f64();
         points += record.samples.iter().map(|sample| f64::from(sample.evaluations)).sum::<f64>() / record.samples.len() as f64;
     }
@@ -69,13 +69,13 @@ fn complete(
     let known = unit_times::mean(lines, cell).map_or(0, |mean| mean.networks);
     // Short networks share a line; how single ones differ is seen in long ones.
     let at_once = if cell.cost.seconds < MEASURED / 10.0 { enough.saturating_sub(known).max(1) } else { 1 };
-    // As a thread of the program does while it goes on with one cell.
+    let workspace = Workspace::default();
     if known < enough && cell.cost.seconds < LONG {
-        // The first network finds no memory that another has left.
-        measured(experiment, cell, known, 1);
+        // The first network fills the workspace.
+        measured(&workspace, experiment, cell, known, 1);
     }
     for first in (known..enough).step_by(at_once) {
-        let line = measured(experiment, cell, first, at_once.min(enough - first));
+        let line = measured(&workspace, experiment, cell, first, at_once.min(enough - first));
         unit_times::append(file, &line)?;
         lines.push(line);
     }

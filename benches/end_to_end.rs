@@ -15,7 +15,7 @@ use std::time::Instant;
 use advstep_hpc::experiment::Experiment;
 use advstep_hpc::kernels::masks;
 use advstep_hpc::machine;
-use advstep_hpc::measure::measure;
+use advstep_hpc::measure::{Workspace, measure_in};
 use advstep_hpc::model::SearchName;
 use advstep_hpc::model::{Cell, EngineChoice, Unit};
 use advstep_hpc::network::implicit::FirstLayer;
@@ -29,12 +29,13 @@ fn run(experiment: &Experiment, plan: &CellPlan, threads: usize) -> (Vec<UnitRec
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
+                let workspace = Workspace::default();
                 loop {
                     let network = next.fetch_add(1, Ordering::Relaxed);
                     if network >= experiment.networks {
                         return;
                     }
-                    let record = measure(experiment, &plan.run, Unit { cell: 0, network }).unwrap();
+                    let record = measure_in(&workspace, experiment, &plan.run, Unit { cell: 0, network }).unwrap();
                     records.lock().expect("no thread panics").push(record);
                 }
             });
@@ -114,8 +115,9 @@ fn main() {
     let points = samples().map(|sample| f64::from(sample.evaluations)).sum::<f64>() / samples().count() as f64;
     let scanned = if plan.run.method.search == SearchName::Scan { points } else { 0.0 };
     // After the run, one thread alone: two units to warm up, then the mean of a few.
+    let buffers = Default::default();
     let profiles: Vec<_> =
-        (0..5).map(|network| profile::profile(&experiment, &plan.run, network % experiment.networks)).skip(2).collect();
+        (0..5).map(|network| profile::profile(&experiment, &plan.run, network % experiment.networks, &buffers)).skip(2).collect();
     let stage = |of: fn(&profile::Profile) -> std::time::Duration| {
         profiles.iter().map(|profile| of(profile).as_secs_f64()).sum::<f64>() / profiles.len() as f64
     };

@@ -7,6 +7,7 @@ use advstep_hpc::experiment::options::Options;
 use advstep_hpc::job::Resources;
 use advstep_hpc::kernels::Real;
 use advstep_hpc::linalg::gaussian_matrix::{GaussianMatrix, Side};
+use advstep_hpc::linalg::workspace::Workspace;
 use advstep_hpc::machine;
 use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::measure::measure;
@@ -76,7 +77,7 @@ fn residual<T: Real>(width: usize) -> (f64, (usize, usize)) {
         let mut generator = Xoshiro256PlusPlus::seed_from_u64(seed);
         out.fill_with(|| T::of_f64(StandardNormal.sample(&mut generator)));
     };
-    let mut matrix = GaussianMatrix::new(width, width, Box::new(fresh));
+    let mut matrix = GaussianMatrix::new(width, width, Box::new(fresh), &Workspace::default());
     let relu = |z: &Array2<T>| z.mapv(|z| if z > T::zero() { z } else { T::zero() });
     let z = gaussian::<T>(40, width, 1_000_001);
     let u = gaussian::<T>(40, width, 1_000_002);

@@ -13,6 +13,7 @@ use advstep_hpc::kernels::piece::{self, Piece};
 use advstep_hpc::kernels::{SimdLevel, activation, at_level, gemm, relu};
 use advstep_hpc::linalg::gaussian_matrix::GaussianMatrix;
 use advstep_hpc::linalg::matmul::work;
+use advstep_hpc::linalg::workspace::Workspace;
 use advstep_hpc::machine::blas;
 use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::model::Activation;
@@ -168,7 +169,7 @@ fn products(criterion: &mut Criterion<ThreadTime>) {
     let implicit = || {
         let mut generators = lanes(8);
         let fresh = Box::new(move |_, _, _, out: &mut [f32]| generators.fill(1.0, out));
-        black_box(GaussianMatrix::new(LONG, LONG, fresh).times(vectors.clone()));
+        black_box(GaussianMatrix::new(LONG, LONG, fresh, &Workspace::default()).times(vectors.clone()));
     };
     let before = work().flops;
     implicit();

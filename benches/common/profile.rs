@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use advstep_hpc::experiment::Experiment;
 use advstep_hpc::linalg::matmul::work;
+use advstep_hpc::linalg::workspace::Workspace;
 use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::measure::{CellRun, directions, samples, shallow_samples};
 use advstep_hpc::model::{Activation, EngineName};
@@ -101,7 +102,7 @@ impl<E: Lines<f32>> Lines<f32> for Timed<'_, E> {
 }
 
 /// The profile of network `network` of the cell.
-pub fn profile(experiment: &Experiment, run: &CellRun, network: usize) -> Profile {
+pub fn profile(experiment: &Experiment, run: &CellRun, network: usize, workspace: &Workspace<f32>) -> Profile {
     let (start, before) = (thread_time(), work());
     let CellRun { cell, method, keep } = *run;
     let streams = NetworkStreams::new(experiment.seed, cell, network, experiment.gain, experiment.readout);
@@ -109,21 +110,23 @@ pub fn profile(experiment: &Experiment, run: &CellRun, network: usize) -> Profil
     let times = Times::default();
     let build = match method.engine {
         EngineName::Shallow => {
-            let mut engine = Shallow::new(streams, cell, inputs(), keep.line);
+            let mut engine = Shallow::new(streams, cell, inputs(), keep.line, workspace);
             let build = thread_time() - start;
             shallow_samples(&mut engine, method.search, experiment.bound).unwrap();
             build
         }
         EngineName::Implicit => {
-            of_engine(Implicit::with(streams, cell, experiment.activation, inputs()), experiment, run, start, &times)
+            of_engine(Implicit::with(streams, cell, experiment.activation, inputs(), workspace), experiment, run, start, &times)
         }
-        _ => of_engine(Dense::with(streams, cell, experiment.activation, inputs(), keep), experiment, run, start, &times),
+        _ => {
+            of_engine(Dense::with(streams, cell, experiment.activation, inputs(), keep, workspace), experiment, run, start, &times)
+        }
     };
     let whole = thread_time() - start;
     let done = work();
     if method.engine == EngineName::Shallow {
         // Its passes are timed on the same network once more; the search is the rest.
-        let mut engine = Shallow::<f32>::new(streams, cell, inputs(), keep.line);
+        let mut engine = Shallow::<f32>::new(streams, cell, inputs(), keep.line, workspace);
         let (result, network) = timed(&times.gradient, || engine.differentiate());
         let directions = directions::descent(&result.value, result.gradient);
         drop(timed(&times.directions, || network.lines(directions)));

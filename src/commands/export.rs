@@ -18,6 +18,7 @@ use crate::files::format::Format;
 use crate::files::{self, Existing, Target};
 use crate::job::Resources;
 use crate::kernels::Real;
+use crate::linalg::workspace::Workspace;
 use crate::machine;
 use crate::measure::{CellRun, OutOfRange, Settings, check_samples, directions, samples_along};
 use crate::model::{Direction, Precision, Readout, Unit};
@@ -94,7 +95,7 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, run: &
     let network = request.unit.network;
     let streams = NetworkStreams::new(seed, run.cell, network, gain, readout);
     let x = draw_inputs::<T>(&request.experiment.inputs_law, streams, run.cell, inputs, bias);
-    let mut engine = Dense::<T>::with(streams, run.cell, activation, x, run.keep);
+    let mut engine = Dense::<T>::with(streams, run.cell, activation, x, run.keep, &Workspace::default());
     let settings = Settings { directions: &request.experiment.directions, bias, streams, search: run.method.search, bound };
     let out_of_range = |why| Failed::from(OutOfRange::new(run.cell, network, precision, why));
     let samples = samples_along(&mut engine, &settings).map_err(|error| out_of_range(error.to_string()))?;

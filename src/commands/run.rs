@@ -11,7 +11,7 @@ use crate::experiment::{Experiment, Shard, inputs_file};
 use crate::files::{Existing, Target};
 use crate::job::{self, Client, Group, Nouns, Product, Resources, Settings, Store, Task, Worker};
 use crate::linalg::matmul::work;
-use crate::measure::measure;
+use crate::measure::{Workspace, measure_in};
 use crate::model::{Method, Unit};
 use crate::plan::{self, CellPlan, Plan, shard_units, unit_of};
 use crate::plot::Format;
@@ -119,7 +119,7 @@ impl Client for Run {
     }
 
     fn worker(&self) -> Box<dyn Worker + '_> {
-        Box::new(Measurer { run: self })
+        Box::new(Measurer { run: self, workspace: Workspace::default() })
     }
 
     fn check(&self, task: Task, result: &[u8]) -> Result<(), String> {
@@ -172,12 +172,13 @@ impl Client for Run {
 
 struct Measurer<'r> {
     run: &'r Run,
+    workspace: Workspace,
 }
 
 impl Worker for Measurer<'_> {
     fn run(&mut self, task: Task) -> anyhow::Result<Vec<u8>> {
         let (run, before) = (&self.run.plan.cells[task.group].run, work().rank_losses);
-        let record = measure(&self.run.experiment, run, unit_of(task)).map_err(Failed::from)?;
+        let record = measure_in(&self.workspace, &self.run.experiment, run, unit_of(task)).map_err(Failed::from)?;
         let lost = work().rank_losses - before;
         if lost > 0 {
             let network = task.index;
@@ -185,6 +186,10 @@ impl Worker for Measurer<'_> {
             job::warn(&what, "its products may deviate from their law; please report this");
         }
         Ok(codec::encode(&record.samples, record.seconds))
+    }
+
+    fn release(&mut self) {
+        self.workspace.release();
     }
 }
 

@@ -14,6 +14,7 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, concatenate, s};
 
 use super::cholesky::{Selection, inverse, select};
+use super::workspace::{Buffer, Workspace};
 use crate::kernels::Real;
 use crate::linalg::matmul::{
     CHUNK, add_gram, add_inner_products, add_times, chunks, count_rank_loss, count_vectors, inner_products, lower_times,
@@ -41,7 +42,8 @@ pub struct Basis<T> {
     rank: usize,
     /// Each has room for [`SEGMENT`] vectors, and is full if another follows it. Room that is not used takes no memory: what an array
     /// before it has left there is given back.
-    segments: Vec<Vec<T>>,
+    segments: Vec<Buffer<T>>,
+    workspace: Workspace<T>,
 }
 
 /// Vectors in terms of a basis.
@@ -53,8 +55,13 @@ pub struct Coordinates {
 }
 
 impl<T: Real> Basis<T> {
-    pub fn new(dim: usize) -> Self {
-        Self { dim, rank: 0, segments: Vec::new() }
+    pub fn new(dim: usize, workspace: &Workspace<T>) -> Self {
+        Self { dim, rank: 0, segments: Vec::new(), workspace: workspace.clone() }
+    }
+
+    /// Where its memory is from.
+    pub fn workspace(&self) -> &Workspace<T> {
+        &self.workspace
     }
 
     /// Number of vectors.
@@ -250,9 +257,7 @@ impl<T: Real> Basis<T> {
         while taken < by.nrows() {
             let is_new = self.rank == self.segments.len() * SEGMENT;
             if is_new {
-                let mut segment = Vec::with_capacity(SEGMENT.min(self.dim - self.rank) * self.dim);
-                pages::prefer_large(segment.spare_capacity_mut());
-                self.segments.push(segment);
+                self.segments.push(self.workspace.buffer(SEGMENT.min(self.dim - self.rank) * self.dim));
             }
             let count = (by.nrows() - taken).min(self.segments.len() * SEGMENT - self.rank);
             let segment = self.segments.last_mut().expect("one was just pushed");
@@ -263,9 +268,10 @@ impl<T: Real> Basis<T> {
                 let x = block.slice(s![..taken + count, columns.clone()]);
                 lower_times(by.slice(s![taken..taken + count, ..taken + count]), x, rows.slice_mut(s![.., columns]));
             }
+            let length = segment.len() + count * self.dim;
             // SAFETY: these numbers have just been written.
-            unsafe { segment.set_len(segment.len() + count * self.dim) };
-            if is_new {
+            unsafe { segment.set_len(length) };
+            if is_new && !segment.is_recycled() {
                 pages::give_back(segment.spare_capacity_mut());
             }
             self.rank += count;

@@ -25,8 +25,8 @@ use ndarray::{Array2, ArrayView2, s};
 
 use super::basis::{Basis, Coordinates};
 use crate::kernels::Real;
-use crate::linalg::matmul::{add_times, count_vectors, inner_products, times, uninitialised, zeros};
-use crate::machine::pages;
+use crate::linalg::matmul::{add_times, count_vectors, inner_products, times, zeros};
+use crate::linalg::workspace::Workspace;
 use crate::random::PRODUCT_ROWS;
 
 /// Which way the matrix is multiplied.
@@ -63,8 +63,8 @@ struct Known<T> {
 
 impl<T: Real> GaussianMatrix<T> {
     /// A matrix of `rows` × `columns` of which nothing is known yet.
-    pub fn new(rows: usize, columns: usize, fresh: Fresh<T>) -> Self {
-        let known = |dim| Known { directions: Basis::new(dim), on_other: Array2::zeros((0, 0)) };
+    pub fn new(rows: usize, columns: usize, fresh: Fresh<T>, workspace: &Workspace<T>) -> Self {
+        let known = |dim| Known { directions: Basis::new(dim, workspace), on_other: Array2::zeros((0, 0)) };
         Self { fresh, right: known(columns), left: known(rows) }
     }
 
@@ -102,12 +102,13 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
         return lose_overflowed(zeros(shape));
     }
     // `extend` has clobbered x: the answer takes its memory if it fits.
-    let mut place = if x.ncols() == shape.1 { x.into_raw_vec_and_offset().0 } else { Vec::with_capacity(shape.0 * shape.1) };
-    place.clear();
-    pages::prefer_large(place.spare_capacity_mut());
-    let memory = &mut place.spare_capacity_mut()[..shape.0 * shape.1];
-    // SAFETY: the first `times` below writes every number.
-    let mut answer = unsafe { uninitialised(shape, memory) };
+    let mut answer = if x.ncols() == shape.1 {
+        x
+    } else {
+        let workspace = own.directions.workspace();
+        workspace.recycle(x);
+        workspace.matrix(shape)
+    };
     let (rank, others) = (own.directions.rank(), &other.directions);
     let mut on_other = Array2::zeros((rank, others.rank()));
     on_other.slice_mut(s![..before, ..own.on_other.ncols()]).assign(&own.on_other);
@@ -152,9 +153,7 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
         }
     });
     others.add_combinations(&coefficients.dot(&own.on_other), answer.view_mut());
-    // SAFETY: all of these numbers have been written.
-    unsafe { place.set_len(shape.0 * shape.1) };
-    lose_overflowed(Array2::from_shape_vec(shape, place).expect("as many numbers"))
+    lose_overflowed(answer)
 }
 
 /// The images of the rows of `x` under a matrix of which everything is known, because `other` spans the whole space: A x = P ⟨C, x⟩. `draw`

@@ -3,21 +3,22 @@
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::matmul::uninitialised;
+use super::workspace::{Buffer, Workspace};
 use crate::kernels::Real;
-use crate::machine::pages;
 use crate::random::{BLOCK_ROWS, block_rows, blocks};
 
 /// The first blocks of an n × k matrix, k neurons.
 pub struct KeptBlocks<T> {
     inputs: usize,
     width: usize,
-    numbers: Vec<T>,
+    workspace: Workspace<T>,
+    numbers: Buffer<T>,
 }
 
 impl<T: Real> KeptBlocks<T> {
     /// No blocks yet, and no memory.
-    pub fn new(inputs: usize, width: usize) -> Self {
-        Self { inputs, width, numbers: Vec::new() }
+    pub fn new(inputs: usize, width: usize, workspace: &Workspace<T>) -> Self {
+        Self { inputs, width, workspace: workspace.clone(), numbers: workspace.buffer(0) }
     }
 
     /// Blocks that are there.
@@ -40,15 +41,15 @@ impl<T: Real> KeptBlocks<T> {
         let block = self.len();
         assert!(block < blocks(self.width), "a block of the layer");
         if self.numbers.capacity() == 0 {
-            self.numbers.reserve_exact(self.inputs * self.width);
-            pages::prefer_large(self.numbers.spare_capacity_mut());
+            self.numbers = self.workspace.buffer(self.inputs * self.width);
         }
         let neurons = block_rows(self.width, block).len();
         let memory = &mut self.numbers.spare_capacity_mut()[..self.inputs * neurons];
         // SAFETY: as the caller says.
         unsafe {
             fill(uninitialised((self.inputs, neurons), memory));
-            self.numbers.set_len(self.numbers.len() + self.inputs * neurons);
+            let length = self.numbers.len() + self.inputs * neurons;
+            self.numbers.set_len(length);
         }
         self.block(block)
     }

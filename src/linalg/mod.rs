@@ -6,3 +6,4 @@ pub mod cholesky;
 pub mod gaussian_matrix;
 pub mod kept_blocks;
 pub mod matmul;
+pub mod workspace;

@@ -10,6 +10,7 @@ use crate::error::Failed;
 use crate::experiment::Experiment;
 use crate::infinite;
 use crate::kernels::Real;
+use crate::linalg::workspace;
 use crate::model::{Activation, Cell, Direction, EngineName, Method, Precision, SearchName, Unit};
 use crate::network::dense::{Dense, Keep};
 use crate::network::implicit::Implicit;
@@ -63,18 +64,41 @@ pub struct CellRun {
     pub keep: Keep,
 }
 
+/// Buffers that the networks of one cell use in turn, in either precision.
+#[derive(Clone, Default)]
+pub struct Workspace {
+    single: workspace::Workspace<f32>,
+    double: workspace::Workspace<f64>,
+}
+
+impl Workspace {
+    /// Frees the buffers: the next network is of another cell.
+    pub fn release(&self) {
+        self.single.release();
+        self.double.release();
+    }
+}
+
 /// Measures one network on all its inputs.
 ///
 /// # Errors
 /// A number on the way that is not finite, and a record that the reader of files would refuse.
 pub fn measure(experiment: &Experiment, run: &CellRun, unit: Unit) -> Result<UnitRecord, OutOfRange> {
+    measure_in(&Workspace::default(), experiment, run, unit)
+}
+
+/// [`measure`] with the buffers of `workspace`.
+///
+/// # Errors
+/// As for [`measure`].
+pub fn measure_in(workspace: &Workspace, experiment: &Experiment, run: &CellRun, unit: Unit) -> Result<UnitRecord, OutOfRange> {
     let start = Instant::now();
     let Experiment { seed, inputs, gain, readout, bound, precision, .. } = *experiment;
     let streams = NetworkStreams::new(seed, run.cell, unit.network, gain, readout);
     let samples = match (run.method.engine, precision) {
         (EngineName::Limit, _) => infinite::samples(streams, run.cell, inputs, gain, bound),
-        (_, Precision::F32) => of_network::<f32>(experiment, run, streams),
-        (_, Precision::F64) => of_network::<f64>(experiment, run, streams),
+        (_, Precision::F32) => of_network(experiment, run, streams, &workspace.single),
+        (_, Precision::F64) => of_network(experiment, run, streams, &workspace.double),
     };
     let out_of_range = |why| OutOfRange::new(run.cell, unit.network, precision, why);
     let samples = samples.map_err(|error| out_of_range(error.to_string()))?;
@@ -91,16 +115,25 @@ pub fn check_samples(samples: &[Sample], experiment: &Experiment) -> Result<(), 
 }
 
 /// The samples of a network of finite width.
-fn of_network<T: Real>(experiment: &Experiment, run: &CellRun, streams: NetworkStreams) -> Result<Vec<Sample>, NotFinite> {
+fn of_network<T: Real>(
+    experiment: &Experiment,
+    run: &CellRun,
+    streams: NetworkStreams,
+    workspace: &workspace::Workspace<T>,
+) -> Result<Vec<Sample>, NotFinite> {
     let Experiment { bias, bound, .. } = *experiment;
     let inputs = inputs::<T>(&experiment.inputs_law, streams, run.cell, experiment.inputs, bias);
     let settings = Settings { directions: &experiment.directions, bias, streams, search: run.method.search, bound };
     let CellRun { cell, keep, method } = *run;
     match method.engine {
-        EngineName::Shallow => shallow_samples(&mut Shallow::new(streams, cell, inputs, keep.line), method.search, bound),
-        EngineName::Implicit => samples_along(&mut Implicit::with(streams, cell, experiment.activation, inputs), &settings),
+        EngineName::Shallow => {
+            shallow_samples(&mut Shallow::new(streams, cell, inputs, keep.line, workspace), method.search, bound)
+        }
+        EngineName::Implicit => {
+            samples_along(&mut Implicit::with(streams, cell, experiment.activation, inputs, workspace), &settings)
+        }
         EngineName::Dense | EngineName::Limit => {
-            samples_along(&mut Dense::with(streams, cell, experiment.activation, inputs, keep), &settings)
+            samples_along(&mut Dense::with(streams, cell, experiment.activation, inputs, keep, workspace), &settings)
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::kernels::masks::Masks;
 use crate::kernels::{Real, activation};
 use crate::linalg::kept_blocks::KeptBlocks;
 use crate::linalg::matmul::{add_masked_rows, add_times, times_transposed, with_transposed, zeros};
+use crate::linalg::workspace::Workspace;
 use crate::model::Activation;
 use crate::model::Cell;
 use crate::random::{BLOCK_ROWS, NetworkStreams, block_rows, blocks};
@@ -37,6 +38,7 @@ pub struct Dense<T> {
     /// x, n × d.
     inputs: Array2<T>,
     keeps_line: bool,
+    workspace: Workspace<T>,
     /// 1/√k_L.
     scale: f64,
 }
@@ -44,15 +46,24 @@ pub struct Dense<T> {
 impl<T: Real> Dense<T> {
     /// The ReLU network of `streams` with its first `inputs` inputs on the sphere.
     pub fn new(streams: NetworkStreams, cell: Cell, inputs: usize, keep: Keep) -> Self {
-        Self::with(streams, cell, Activation::Relu, super::inputs::sphere_inputs(streams, cell, inputs), keep)
+        let inputs = super::inputs::sphere_inputs(streams, cell, inputs);
+        Self::with(streams, cell, Activation::Relu, inputs, keep, &Workspace::default())
     }
 
     /// The network of `streams` with activation `psi` at `inputs`, n × d.
-    pub fn with(streams: NetworkStreams, cell: Cell, psi: Activation, inputs: Array2<T>, keep: Keep) -> Self {
+    pub fn with(
+        streams: NetworkStreams,
+        cell: Cell,
+        psi: Activation,
+        inputs: Array2<T>,
+        keep: Keep,
+        workspace: &Workspace<T>,
+    ) -> Self {
         Self {
             cell,
             psi,
-            weights: Weights::new(streams, cell, keep.weights),
+            weights: Weights::new(streams, cell, keep.weights, workspace),
+            workspace: workspace.clone(),
             keeps_line: cell.depth > 1 || keep.line == Storage::Stored,
             inputs,
             scale: 1.0 / (cell.width_of(cell.depth) as f64).sqrt(),
@@ -254,7 +265,7 @@ impl<T: Real> Engine<T> for Dense<T> {
     }
 
     fn differentiate(&mut self) -> (ValueAndGradient<T>, impl Differentiated<T>) {
-        let mut z = KeptBlocks::new(self.inputs.nrows(), self.cell.width_of(1));
+        let mut z = KeptBlocks::new(self.inputs.nrows(), self.cell.width_of(1), &self.workspace);
         let inputs = std::mem::replace(&mut self.inputs, zeros((0, 0)));
         let result = self.pass(inputs.view(), self.keeps_line.then_some(&mut z));
         self.inputs = inputs;
@@ -273,7 +284,7 @@ impl<T: Real> Differentiated<T> for DenseDifferentiated<'_, T> {
         let Self { network, z } = self;
         assert_eq!(directions.dim(), network.inputs.dim());
         let width = network.cell.width_of(1);
-        let mut u = KeptBlocks::new(directions.nrows(), width);
+        let mut u = KeptBlocks::new(directions.nrows(), width, &network.workspace);
         if network.keeps_line {
             for block in 0..blocks(width) {
                 add_transposed(&mut u, directions.view(), network.weights.rows(1, block));

@@ -5,7 +5,7 @@
 //! machine: first all inputs forward, then their gradients backward, then points of the lines. So what it draws is a function of its streams
 //! alone. The first layer is drawn as it is where d is small (d numbers a neuron cost less than n products), and implicit where d is large.
 
-use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, CowArray, s};
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, s};
 
 use super::inputs::sphere_inputs;
 use super::weights::{Storage, Weights};
@@ -13,6 +13,7 @@ use super::{Differentiated, Engine, Hidden, LineBlock, LinePoint, Lines, ValueAn
 use crate::kernels::{Real, activation};
 use crate::linalg::gaussian_matrix::{GaussianMatrix, Side};
 use crate::linalg::matmul::{add_times, times_transposed, zeros};
+use crate::linalg::workspace::Workspace;
 use crate::model::Activation;
 use crate::model::Cell;
 use crate::random::{NetworkStreams, block_rows, blocks};
@@ -58,6 +59,7 @@ pub struct Implicit<T> {
     hidden: Vec<GaussianMatrix<T>>,
     /// a, length k_L.
     readout: Vec<T>,
+    workspace: Workspace<T>,
     /// x, n × d.
     inputs: Array2<T>,
     /// 1/√k_L.
@@ -72,17 +74,24 @@ impl<T: Real> Implicit<T> {
 
     /// The same with the first layer in a given way.
     pub fn with_first_layer(streams: NetworkStreams, cell: Cell, inputs: usize, first: FirstLayer) -> Self {
-        Self::build(streams, cell, Activation::Relu, sphere_inputs(streams, cell, inputs), first)
+        Self::build(streams, cell, Activation::Relu, sphere_inputs(streams, cell, inputs), first, &Workspace::default())
     }
 
     /// The network of `streams` with activation `psi` at `inputs`, n × d.
-    pub fn with(streams: NetworkStreams, cell: Cell, psi: Activation, inputs: Array2<T>) -> Self {
+    pub fn with(streams: NetworkStreams, cell: Cell, psi: Activation, inputs: Array2<T>, workspace: &Workspace<T>) -> Self {
         let first = FirstLayer::of(cell, inputs.nrows());
-        Self::build(streams, cell, psi, inputs, first)
+        Self::build(streams, cell, psi, inputs, first, workspace)
     }
 
-    fn build(streams: NetworkStreams, cell: Cell, psi: Activation, inputs: Array2<T>, first: FirstLayer) -> Self {
-        let mut weights = Weights::new(streams, cell, Storage::Regenerated);
+    fn build(
+        streams: NetworkStreams,
+        cell: Cell,
+        psi: Activation,
+        inputs: Array2<T>,
+        first: FirstLayer,
+        workspace: &Workspace<T>,
+    ) -> Self {
+        let mut weights = Weights::new(streams, cell, Storage::Regenerated, workspace);
         let read_out = cell.width_of(cell.depth);
         let mut readout = Vec::with_capacity(read_out);
         let mut block_readout = Vec::new();
@@ -95,10 +104,11 @@ impl<T: Real> Implicit<T> {
             psi,
             first: match first {
                 FirstLayer::Drawn => First::Drawn(weights),
-                FirstLayer::Implicit => First::Implicit(matrix(streams, cell, 1)),
+                FirstLayer::Implicit => First::Implicit(matrix(streams, cell, 1, workspace)),
             },
-            hidden: (2..=cell.depth).map(|layer| matrix(streams, cell, layer)).collect(),
+            hidden: (2..=cell.depth).map(|layer| matrix(streams, cell, layer, workspace)).collect(),
             readout,
+            workspace: workspace.clone(),
             inputs,
             scale: 1.0 / (read_out as f64).sqrt(),
         }
@@ -111,7 +121,7 @@ impl<T: Real> Implicit<T> {
             First::Drawn(weights) => weights,
         };
         let width = self.cell.width_of(1);
-        let mut z = zeros((x.nrows(), width));
+        let mut z = self.workspace.matrix((x.nrows(), width));
         for block in 0..blocks(width) {
             let rows = block_rows(width, block);
             times_transposed(x.view(), weights.rows(1, block), z.slice_mut(s![.., rows]));
@@ -131,6 +141,7 @@ impl<T: Real> Implicit<T> {
             let rows = block_rows(width, block);
             add_times(gradient.slice(s![.., rows]), weights.rows(1, block), below.view_mut());
         }
+        self.workspace.recycle(gradient);
         below
     }
 }
@@ -138,37 +149,24 @@ impl<T: Real> Implicit<T> {
 impl<T: Real> Implicit<T> {
     /// f and ∇f from the pre-activations `z` of the first layer, n × k_1.
     fn above_first_layer(&mut self, z: ArrayView2<T>) -> ValueAndGradient<T> {
-        let psi = self.psi;
+        let (psi, workspace) = (self.psi, &self.workspace);
         let mut layers = Vec::new();
-        let mut top = CowArray::from(z);
+        let mut top = workspace.copy(z);
         for matrix in &mut self.hidden {
-            let hidden = Hidden::of(psi, top.into_owned());
-            top = matrix.times(hidden.h.clone()).into();
+            let hidden = Hidden::of(psi, top);
+            top = matrix.times(workspace.copy(hidden.h.view()));
             layers.push(hidden.without_values());
         }
-        let (readout, scale) = (&self.readout, self.scale);
-        let row = |z: &mut [T]| activation::readout_and_slope(psi, readout, z) * scale;
-        let (value, mut gradient) = match top.is_view() {
-            false => {
-                let mut top = top.into_owned();
-                let row = |mut z: ArrayViewMut1<T>| row(z.as_slice_mut().expect("rows are contiguous"));
-                (top.rows_mut().into_iter().map(row).collect(), top)
-            }
-            // Row by row, while a copy is in cache.
-            true => {
-                let mut copy = Vec::with_capacity(top.len());
-                let copied = |z: ArrayView1<T>| {
-                    copy.extend_from_slice(z.to_slice().expect("rows are contiguous"));
-                    let start = copy.len() - z.len();
-                    row(&mut copy[start..])
-                };
-                let value = top.rows().into_iter().map(copied).collect();
-                (value, Array2::from_shape_vec(top.dim(), copy).expect("as many rows"))
-            }
+        let row = |mut z: ArrayViewMut1<T>| {
+            activation::readout_and_slope(psi, &self.readout, z.as_slice_mut().expect("rows are contiguous")) * self.scale
         };
-        for (matrix, hidden) in self.hidden.iter_mut().zip(&layers).rev() {
+        let value = top.rows_mut().into_iter().map(row).collect();
+        let mut gradient = top;
+        for (matrix, hidden) in self.hidden.iter_mut().zip(layers).rev() {
             gradient = matrix.transpose_times(gradient);
             hidden.scale_gradient(psi, &mut gradient);
+            workspace.recycle(hidden.h);
+            hidden.z.into_iter().for_each(|z| workspace.recycle(z));
         }
         ValueAndGradient { value, gradient: self.scaled_first_transpose_times(gradient) }
     }
@@ -181,12 +179,12 @@ impl<T: Real> Implicit<T> {
 }
 
 /// The matrix of `layer`, of which nothing is known.
-fn matrix<T: Real>(streams: NetworkStreams, cell: Cell, layer: usize) -> GaussianMatrix<T> {
+fn matrix<T: Real>(streams: NetworkStreams, cell: Cell, layer: usize, workspace: &Workspace<T>) -> GaussianMatrix<T> {
     let mut scratch = Vec::new();
     let fresh = move |side: Side, direction: usize, chunk: usize, out: &mut [T]| {
         T::fill_with(out, &mut scratch, |out| streams.product(layer, side == Side::TransposeTimes, direction, chunk, out));
     };
-    GaussianMatrix::new(cell.width_of(layer), cell.fan_in(layer), Box::new(fresh))
+    GaussianMatrix::new(cell.width_of(layer), cell.fan_in(layer), Box::new(fresh), workspace)
 }
 
 impl<T: Real> Engine<T> for Implicit<T> {
@@ -205,7 +203,7 @@ impl<T: Real> Engine<T> for Implicit<T> {
     }
 }
 
-struct ImplicitDifferentiated<'a, T> {
+struct ImplicitDifferentiated<'a, T: Real> {
     network: &'a mut Implicit<T>,
     /// W₁x, n × k_1.
     z: Array2<T>,
@@ -233,11 +231,23 @@ impl<T: Real> Differentiated<T> for ImplicitDifferentiated<'_, T> {
     }
 }
 
-struct ImplicitLines<'a, T> {
+impl<T: Real> Drop for ImplicitDifferentiated<'_, T> {
+    fn drop(&mut self) {
+        self.network.workspace.recycle(std::mem::replace(&mut self.z, zeros((0, 0))));
+    }
+}
+
+struct ImplicitLines<'a, T: Real> {
     network: &'a mut Implicit<T>,
     /// W₁x and W₁p, n × k_1.
     z: ArrayView2<'a, T>,
     u: Array2<T>,
+}
+
+impl<T: Real> Drop for ImplicitLines<'_, T> {
+    fn drop(&mut self) {
+        self.network.workspace.recycle(std::mem::replace(&mut self.u, zeros((0, 0))));
+    }
 }
 
 impl<T: Real> Lines<T> for ImplicitLines<'_, T> {
@@ -259,9 +269,9 @@ impl<T: Real> Lines<T> for ImplicitLines<'_, T> {
     }
 
     fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64> {
-        let Implicit { psi, hidden, readout, scale, .. } = &mut *self.network;
+        let Implicit { psi, hidden, readout, scale, workspace, .. } = &mut *self.network;
         let order = first_points_first(points);
-        let mut h = zeros((points.len(), self.z.ncols()));
+        let mut h = workspace.matrix((points.len(), self.z.ncols()));
         for (&index, mut h) in order.iter().zip(h.rows_mut()) {
             let point = points[index];
             activation::apply_on_line(
@@ -280,6 +290,7 @@ impl<T: Real> Lines<T> for ImplicitLines<'_, T> {
         for (index, value) in order.into_iter().zip(readouts(*psi, readout, h.view(), *scale)) {
             values[index] = value;
         }
+        workspace.recycle(h);
         values
     }
 }

@@ -33,6 +33,7 @@ use crate::linalg::kept_blocks::KeptBlocks;
 use crate::linalg::matmul::{
     TRIANGLE_ROWS, add_gram, add_masked_rows, add_times, count_vectors, filled, inner_products, times_transposed, zeros,
 };
+use crate::linalg::workspace::Workspace;
 use crate::model::{Activation, Cell, Readout};
 use crate::network::{LineBlock, LinePoint, Lines, ValueAndGradient};
 use crate::random::{NetworkStreams, Space, block_rows, blocks};
@@ -51,6 +52,7 @@ pub struct Shallow<T> {
     coordinates: Lower<T>,
     block: Block<T>,
     keeps_line: bool,
+    workspace: Workspace<T>,
 }
 
 /// A network after the pass for the gradients.
@@ -225,13 +227,21 @@ impl<T: Real> Block<T> {
 impl<T: Real> Shallow<T> {
     /// The network of `streams` at `inputs`, n × d with d ≥ 2n. `line` says whether z and u are kept between passes: that changes time and
     /// memory, no result.
-    pub fn new(streams: NetworkStreams, cell: Cell, inputs: Array2<T>, line: Storage) -> Self {
+    pub fn new(streams: NetworkStreams, cell: Cell, inputs: Array2<T>, line: Storage, workspace: &Workspace<T>) -> Self {
         assert!(cell.depth == 1 && cell.dim >= 2 * inputs.nrows(), "one hidden layer, and d ≥ 2n");
-        let mut basis = Basis::new(cell.dim);
+        let mut basis = Basis::new(cell.dim, workspace);
         let n = inputs.nrows();
         let coordinates = Lower::new(basis.extend(&mut inputs.clone()).coefficients.view());
         let directions = coordinates.matrix.ncols() + n;
-        Self { cell, inputs, basis, coordinates, block: Block::new(streams, directions), keeps_line: line == Storage::Stored }
+        Self {
+            cell,
+            inputs,
+            basis,
+            coordinates,
+            block: Block::new(streams, directions),
+            keeps_line: line == Storage::Stored,
+            workspace: workspace.clone(),
+        }
     }
 
     /// Neurons, k.
@@ -269,7 +279,7 @@ impl<T: Real> Shallow<T> {
         let directions = rank + n;
         // [Gᵀy gᵀy] for each y.
         let (mut sums, mut gram) = (Array2::<f64>::zeros((n, directions)), Array2::zeros((n, n)));
-        let mut z_blocks = KeptBlocks::new(n, self.neurons());
+        let mut z_blocks = KeptBlocks::new(n, self.neurons(), &self.workspace);
         count_vectors(if self.keeps_line { n } else { 0 }, self.neurons());
         self.block.part = zeros(sums.dim());
         for block in 0..blocks(self.neurons()) {
@@ -322,7 +332,7 @@ impl<'a, T: Real> ShallowDifferentiated<'a, T> {
         let on_masks = inverse.t().dot(&(known - inverse.dot(&drawn.slice(s![.., ..on_gradients.ncols()]))));
         let line =
             Derivatives { coordinates: Lower::new(coefficients.view()), on_masks: by_rows(on_gradients.dot(&on_masks.t()).view()) };
-        let mut u = KeptBlocks::new(n, network.neurons());
+        let mut u = KeptBlocks::new(n, network.neurons(), &network.workspace);
         if network.keeps_line {
             count_vectors(2 * n, network.neurons());
             for block in 0..z.len() {

@@ -1,9 +1,10 @@
 //! The weight matrices of a dense network, block by block: kept in memory, or made again from their streams at every pass.
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
+use ndarray::{Array2, ArrayView2};
 
 use crate::kernels::Real;
-use crate::linalg::matmul::filled;
+use crate::linalg::matmul::{filled, uninitialised};
+use crate::linalg::workspace::{Buffer, Workspace};
 use crate::model::Cell;
 use crate::random::{NetworkStreams, block_rows, blocks};
 
@@ -19,43 +20,64 @@ pub struct Weights<T> {
     streams: NetworkStreams,
     cell: Cell,
     /// The matrices of layers 1..L where they are stored, else empty.
-    matrices: Vec<Array2<T>>,
+    matrices: Vec<Buffer<T>>,
     block: Vec<T>,
     scratch: Vec<f32>,
 }
 
 impl<T: Real> Weights<T> {
-    pub fn new(streams: NetworkStreams, cell: Cell, storage: Storage) -> Self {
+    pub fn new(streams: NetworkStreams, cell: Cell, storage: Storage, workspace: &Workspace<T>) -> Self {
         let mut weights = Self { streams, cell, matrices: Vec::new(), block: Vec::new(), scratch: Vec::new() };
         if storage == Storage::Stored {
-            weights.matrices = (1..=cell.depth).map(|layer| weights.matrix(layer)).collect();
+            weights.matrices = (1..=cell.depth).map(|layer| weights.stored(layer, workspace)).collect();
         }
         weights
     }
 
+    /// k_l × fan-in.
+    fn shape(&self, layer: usize) -> (usize, usize) {
+        (self.cell.width_of(layer), self.cell.fan_in(layer))
+    }
+
+    fn stored(&mut self, layer: usize, workspace: &Workspace<T>) -> Buffer<T> {
+        let (width, fan_in) = self.shape(layer);
+        let mut numbers = workspace.buffer(width * fan_in);
+        // SAFETY: `draw` writes every entry and reads none.
+        unsafe {
+            let mut matrix = uninitialised((width, fan_in), &mut numbers.spare_capacity_mut()[..width * fan_in]);
+            self.draw(layer, matrix.as_slice_mut().expect("rows are contiguous"));
+            numbers.set_len(width * fan_in);
+        }
+        numbers
+    }
+
+    /// Writes all entries of the matrix of `layer`, row after row.
+    fn draw(&mut self, layer: usize, entries: &mut [T]) {
+        let (width, fan_in) = self.shape(layer);
+        for block in 0..blocks(width) {
+            let rows = block_rows(width, block);
+            let out = &mut entries[rows.start * fan_in..rows.end * fan_in];
+            T::fill_with(out, &mut self.scratch, |out| self.streams.weight_block(layer, block, out));
+        }
+    }
+
     /// The whole matrix of `layer` (1-based), k_l × fan-in.
     pub fn matrix(&mut self, layer: usize) -> Array2<T> {
+        let shape = self.shape(layer);
         if let Some(stored) = self.matrices.get(layer - 1) {
-            return stored.clone();
+            return Array2::from_shape_vec(shape, stored.to_vec()).expect("the matrix is stored whole");
         }
-        let (width, fan_in) = (self.cell.width_of(layer), self.cell.fan_in(layer));
-        let draw = |mut matrix: ArrayViewMut2<T>| {
-            let entries = matrix.as_slice_mut().expect("a new matrix is contiguous");
-            for block in 0..blocks(width) {
-                let rows = block_rows(width, block);
-                let out = &mut entries[rows.start * fan_in..rows.end * fan_in];
-                T::fill_with(out, &mut self.scratch, |out| self.streams.weight_block(layer, block, out));
-            }
-        };
-        // SAFETY: every row is in a block, and a fill only writes.
-        unsafe { filled((width, fan_in), draw) }
+        // SAFETY: `draw` writes every entry and reads none.
+        unsafe { filled(shape, |mut matrix| self.draw(layer, matrix.as_slice_mut().expect("rows are contiguous"))) }
     }
 
     /// The rows of block `block` of the matrix of `layer` (1-based).
     pub fn rows(&mut self, layer: usize, block: usize) -> ArrayView2<'_, T> {
         let rows = block_rows(self.cell.width_of(layer), block);
         if let Some(stored) = self.matrices.get(layer - 1) {
-            return stored.slice(s![rows, ..]);
+            let fan_in = self.cell.fan_in(layer);
+            let numbers = &stored[rows.start * fan_in..rows.end * fan_in];
+            return ArrayView2::from_shape((rows.len(), fan_in), numbers).expect("whole rows");
         }
         let shape = (rows.len(), self.cell.fan_in(layer));
         self.block.resize(shape.0 * shape.1, T::zero());

@@ -7,6 +7,7 @@ use advstep_hpc::experiment::Experiment;
 use advstep_hpc::experiment::options::Options;
 use advstep_hpc::job::Resources;
 use advstep_hpc::kernels::Real;
+use advstep_hpc::linalg::workspace::Workspace;
 use advstep_hpc::measure::{Settings, measure, samples, samples_along};
 use advstep_hpc::model::Activation;
 use advstep_hpc::model::InputsLaw;
@@ -30,7 +31,7 @@ fn streams(cell: Cell, network: usize) -> NetworkStreams {
 fn dense<T: Real>(psi: Activation, cell: Cell, network: usize, inputs: usize, bias: bool) -> Dense<T> {
     let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
     let x = drawn_inputs(&InputsLaw::Sphere, streams(cell, network), cell, inputs, bias);
-    Dense::with(streams(cell, network), cell, psi, x, keep)
+    Dense::with(streams(cell, network), cell, psi, x, keep, &Workspace::default())
 }
 
 fn cell(depth: usize, dim: usize, width: usize) -> Cell {
@@ -374,7 +375,7 @@ fn every_storage_gives_the_same_bits_of_every_form() {
     ] {
         let run = |weights, line| {
             let x = drawn_inputs::<f32>(&InputsLaw::Gaussian, streams(cell, 0), cell, 10, true);
-            let mut engine = Dense::with(streams(cell, 0), cell, psi, x, Keep { weights, line });
+            let mut engine = Dense::with(streams(cell, 0), cell, psi, x, Keep { weights, line }, &Workspace::default());
             let directions = Direction::ALL;
             let settings = Settings { directions: &directions, bias: true, streams: streams(cell, 0), search, bound: BOUND };
             let bits = |s: &Sample| (s.step.to_bits(), s.gradient_norm.to_bits(), s.value.to_bits(), s.status as u8, s.evaluations);

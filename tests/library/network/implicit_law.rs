@@ -5,6 +5,7 @@
 
 use crate::common::law::{one_sample, two_samples, two_sided};
 use advstep_hpc::linalg::gaussian_matrix::{GaussianMatrix, Side};
+use advstep_hpc::linalg::workspace::Workspace;
 use advstep_hpc::measure::samples;
 use advstep_hpc::model::SearchName;
 use advstep_hpc::model::{Cell, Readout};
@@ -80,7 +81,7 @@ fn recovered_entries_are_independent_normals() {
                     *out = f64::from(*fresh);
                 }
             };
-            let matrix = order(&mut GaussianMatrix::new(P, Q, Box::new(fresh)));
+            let matrix = order(&mut GaussianMatrix::new(P, Q, Box::new(fresh), &Workspace::default()));
             assert_eq!(matrix.dim(), (P, Q));
             entries.row_mut(index).assign(&matrix.flatten());
         }

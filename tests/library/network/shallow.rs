@@ -7,6 +7,7 @@ use crate::common::law::two_samples;
 use advstep_hpc::experiment::options::Options;
 use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::kernels::Real;
+use advstep_hpc::linalg::workspace::Workspace;
 use advstep_hpc::measure::directions::descent;
 use advstep_hpc::measure::{samples, shallow_samples};
 use advstep_hpc::method::is_shallow;
@@ -56,7 +57,7 @@ fn is_one_matrix<T: Real>(cell: Cell, n: usize, readout: Readout, awkward: bool,
     let what = format!("{cell}, {n} inputs, {readout:?}, awkward: {awkward}");
     let streams = NetworkStreams::new(77, cell, 3, 1.0, readout);
     let x: Array2<T> = if awkward { awkward_inputs(streams, cell, n) } else { sphere_inputs(streams, cell, n) };
-    let mut engine = Shallow::new(streams, cell, x.clone(), Storage::Stored);
+    let mut engine = Shallow::new(streams, cell, x.clone(), Storage::Stored, &Workspace::default());
     let (ValueAndGradient { value, gradient }, network) = engine.differentiate();
     let directions = descent(&value, gradient.clone());
     let mut network = network.lines(directions.clone());
@@ -88,7 +89,7 @@ fn is_one_matrix<T: Real>(cell: Cell, n: usize, readout: Readout, awkward: bool,
         assert!((h.dot(&a) / root - got).abs() < bound, "{what}: f at {point:?}");
     }
 
-    let mut lean = Shallow::new(streams, cell, x, Storage::Regenerated);
+    let mut lean = Shallow::new(streams, cell, x, Storage::Regenerated, &Workspace::default());
     let (again, network) = lean.differentiate();
     assert!(again.value == value && again.gradient == gradient, "{what}: without z and u kept");
     assert_eq!(line(&mut network.lines(directions), n), (z, u, a), "{what}: without z and u kept");
@@ -167,7 +168,12 @@ fn networks_have_the_law_of_dense_ones() {
             let shallow = |network| {
                 let streams = streams(602, network);
                 let inputs = sphere_inputs::<f32>(streams, cell, INPUTS);
-                shallow_samples(&mut Shallow::new(streams, cell, inputs, Storage::Stored), SearchName::Line, 20.0).unwrap()
+                shallow_samples(
+                    &mut Shallow::new(streams, cell, inputs, Storage::Stored, &Workspace::default()),
+                    SearchName::Line,
+                    20.0,
+                )
+                .unwrap()
             };
             let (dense, shallow): (Vec<_>, Vec<_>) = (0..NETWORKS).map(|network| (dense(network), shallow(network))).unzip();
             for (name, statistic) in STATISTICS {
