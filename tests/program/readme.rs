@@ -1,9 +1,12 @@
 //! README.md, tried: every command of its `sh` blocks is run, its Python too, and the rows it shows are those the program prints.
+//! Commands of the other documents are parsed.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use advstep_hpc::cli::Cli;
+use clap::Parser;
 use ndarray::Array2;
 use tempfile::TempDir;
 
@@ -150,12 +153,30 @@ fn the_rows_shown_are_what_the_program_prints() {
 }
 
 #[test]
-fn it_fits_a_screen_and_a_sitting() {
+fn it_is_short() {
     let document = readme();
     assert!(document.lines().count() < 150);
     for line in document.lines() {
         assert!(line.chars().count() <= 120, "{line}");
     }
+}
+
+#[test]
+fn commands_of_other_documents_are_understood() {
+    let mut count = 0;
+    for document in ["docs/guide.md", "docs/audit.md", "docs/method.md", "docs/results.md", "docs/scale.md", "slurm/README.md"] {
+        let text = fs::read_to_string(Path::new(ROOT).join(document)).unwrap();
+        for line in text.lines().filter(|line| line.starts_with("    ") && !line.contains('…')) {
+            let words: Vec<&str> = line.split(" #").next().unwrap().split_whitespace().collect();
+            let Some(at) = words.iter().position(|word| *word == "advstep-hpc").filter(|at| *at == 0 || words[0] == "mpirun")
+            else {
+                continue;
+            };
+            count += 1;
+            Cli::try_parse_from(&words[at..]).unwrap_or_else(|error| panic!("{document}: {line}\n{error}"));
+        }
+    }
+    assert!(count > 30, "{count} commands");
 }
 
 #[test]
