@@ -196,3 +196,34 @@ fn links_of_documents_lead_somewhere() {
         }
     }
 }
+
+/// The range of a column of `docs/results/quick.csv` over the cells of depth `depth` with d ≥ 50 and k ≥ 100.
+fn range_in_quick(depth: &str, column: &str, decimals: usize, scale: f64) -> String {
+    let table = read("docs/results/quick.csv");
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split(',').collect()).collect();
+    let number = |row: &[&str], name: &str| -> f64 {
+        let at = rows[0].iter().position(|column| *column == name).unwrap();
+        row[at].parse().unwrap()
+    };
+    let is_meant = |row: &&Vec<&str>| row[0] == depth && number(row, "dim") >= 50.0 && number(row, "width") >= 100.0;
+    let values: Vec<f64> = rows[1..].iter().filter(is_meant).map(|row| scale * number(row, column)).collect();
+    let [low, high] = [values.iter().copied().fold(f64::INFINITY, f64::min), values.iter().copied().fold(0.0, f64::max)];
+    let text = |value: f64| match value == 100.0 {
+        true => "100".to_string(),
+        false => format!("{value:.decimals$}"),
+    };
+    if low == high { text(low) } else { format!("{} to {}", text(low), text(high)) }
+}
+
+#[test]
+fn the_summary_of_results_follows_from_its_table() {
+    let document = read("docs/results.md");
+    for depth in 1..=6 {
+        let of = |column, decimals, scale| range_in_quick(&depth.to_string(), column, decimals, scale);
+        let theory = 0.5_f64.powf(f64::from(depth) / 2.0);
+        let [fraction, step, median] = [of("fraction", 2, 100.0), of("step_mean", 2, 1.0), of("step_q50", 2, 1.0)];
+        let [gradient, distance] = [of("grad_mean", 3, 1.0), of("distance_mean", 2, 1.0)];
+        let row = format!("| {depth} | {fraction} | {step} | {median} | {gradient} | {theory:.3} | {distance} |");
+        assert!(document.contains(&row), "docs/results.md lacks the line\n{row}");
+    }
+}
