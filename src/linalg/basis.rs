@@ -128,7 +128,9 @@ impl<T: Real> Basis<T> {
             if kept.is_empty() {
                 rows = later;
                 if !rows.is_empty() {
-                    gram = in_place(x, &rows, |x| self.take_off(self.rank, None, x, at_once.min(rows.len()))).1;
+                    gram =
+                        in_place(x, &rows, &self.workspace.clone(), |x| self.take_off(self.rank, None, x, at_once.min(rows.len())))
+                            .1;
                 }
                 continue;
             }
@@ -142,7 +144,7 @@ impl<T: Real> Basis<T> {
             let scale: Vec<f64> = selected.iter().map(|&row| rest[row]).collect();
             let shrunk: Vec<f64> = selected.iter().zip(&block).map(|(&row, &vector)| rest[row] / length[vector]).collect();
             let before = self.rank;
-            let (on_block, on_basis) = in_place(x, &block, |x| self.take_in(x, factor, &scale, &shrunk));
+            let (on_block, on_basis) = in_place(x, &block, &self.workspace.clone(), |x| self.take_in(x, factor, &scale, &shrunk));
             let mut share = Array2::zeros((n, block.len()));
             for (place, &row) in block.iter().enumerate() {
                 share.row_mut(row).assign(&on_block.row(place));
@@ -153,7 +155,8 @@ impl<T: Real> Basis<T> {
             rows = [waiting, later].concat();
             if !rows.is_empty() {
                 let on_block;
-                (on_block, gram) = in_place(x, &rows, |x| self.take_off(before, None, x, at_once.min(rows.len())));
+                (on_block, gram) =
+                    in_place(x, &rows, &self.workspace.clone(), |x| self.take_off(before, None, x, at_once.min(rows.len())));
                 for (&row, part) in rows.iter().zip(on_block.rows()) {
                     share.row_mut(row).assign(&part);
                 }
@@ -281,16 +284,25 @@ impl<T: Real> Basis<T> {
 }
 
 /// `work` on these rows of `x`, ascending, as one matrix; it may change them.
-fn in_place<T: Real, R>(x: &mut Array2<T>, rows: &[usize], work: impl FnOnce(ArrayViewMut2<T>) -> R) -> R {
+fn in_place<T: Real, R>(
+    x: &mut Array2<T>,
+    rows: &[usize],
+    workspace: &Workspace<T>,
+    work: impl FnOnce(ArrayViewMut2<T>) -> R,
+) -> R {
     let (first, last) = (rows[0], rows[rows.len() - 1]);
     if last - first + 1 == rows.len() {
         return work(x.slice_mut(s![first..=last, ..]));
     }
-    let mut chosen = x.select(Axis(0), rows);
+    let mut chosen = workspace.matrix((rows.len(), x.ncols()));
+    for (&row, mut chosen) in rows.iter().zip(chosen.rows_mut()) {
+        chosen.assign(&x.row(row));
+    }
     let result = work(chosen.view_mut());
     for (&row, chosen) in rows.iter().zip(chosen.rows()) {
         x.row_mut(row).assign(&chosen);
     }
+    workspace.recycle(chosen);
     result
 }
 
