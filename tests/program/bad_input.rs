@@ -140,7 +140,7 @@ const REFUSED_BEFORE_PLANNING: &[Case] = &[
     ("plot taken.h5 --out taken.h5", "cannot write taken.h5: taken.h5 is not a directory\nhelp: "),
 ];
 
-/// Refused by what comes after: the plan, and the reader of results files.
+/// Refused by the plan and the reader of results files.
 const REFUSED_BY_PLAN_AND_READER: &[Case] = &[
     ("--widths 1e6 --depths 3 --memory 1GiB", "memory"),
     ("plan --widths 1e6 --depths 3 --memory 1GiB", "memory"),
@@ -154,7 +154,7 @@ const REFUSED_BY_PLAN_AND_READER: &[Case] = &[
     ("plot foreign.h5 --out pictures", "foreign.h5"),
 ];
 
-/// The files that cases name.
+/// Creates the files that the cases use.
 fn populate(directory: &Path) {
     let grid = "depths = [1]\ndims = [2]\n";
     for (name, text) in [
@@ -183,7 +183,7 @@ fn populate(directory: &Path) {
     foreign.new_dataset_builder().with_data(&[1.0, 2.0]).create("somebody_elses").unwrap();
 }
 
-/// Every path below `directory`, with the bytes of the files.
+/// Every path below `directory`, with the contents of files.
 fn contents(directory: &Path) -> BTreeMap<String, Option<Vec<u8>>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(directory).unwrap() {
