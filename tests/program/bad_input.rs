@@ -215,13 +215,13 @@ fn flaw(message: &str, output: &Output) -> Option<String> {
     (!has_two_lines(&stderr) || !stderr.contains(message)).then(|| format!("stderr: {stderr}"))
 }
 
-/// Whether `stderr` is `error: what: why` and `help: remedy`, with no empty part, full stop or remedy in parentheses.
+/// Whether `stderr` is `error: what: why` and `help: remedy`, with no empty part and no final full stop.
 fn has_two_lines(stderr: &str) -> bool {
     let lines = stderr.strip_suffix('\n').and_then(|text| text.split_once('\n'));
     let Some((error, help)) = lines.filter(|(_, help)| !help.contains('\n')) else { return false };
     let (Some(error), Some(remedy)) = (error.strip_prefix("error: "), help.strip_prefix("help: ")) else { return false };
     let Some((what, why)) = error.split_once(": ") else { return false };
-    [what, why, remedy].iter().all(|part| !part.trim().is_empty() && !part.ends_with(['.', ':', ' ']))
+    !what.is_empty() && [why, remedy].iter().all(|part| !part.trim().is_empty() && !part.ends_with(['.', ':', ' ']))
 }
 
 fn assert_all_refused(cases: &[Case]) {

@@ -177,7 +177,7 @@ fn values_that_were_changed_are_found_out() {
         ("the_experiment", "is found within the bound of 19"),
         ("the_format", "its format is `advstep-hpc network`"),
         ("the_version", "its format version is 9"),
-        ("negative_completeness", "its attribute `complete` is -1, which is out of its range"),
+        ("negative_completeness", "its attribute `complete` is -1, which is out of range"),
         ("two_seeds", "its attribute `seed` has 2 elements"),
         ("a_number_for_a_text", "its attribute `format` is not a string"),
         ("a_link", "`/value_std` is a link into another file"),

@@ -48,11 +48,11 @@ fn results_that_point_elsewhere_are_refused_by_name() {
             "a link into another file",
             Box::new(|file| replace_step(file, |file, _| file.link_external(elsewhere, "/step", "step").unwrap())),
         ),
-        ("`/provenance/up`", "another name", Box::new(|file| file.link_hard("/", "provenance/up").unwrap())),
-        ("`/twice`", "another name", Box::new(|file| file.link_hard("/step", "twice").unwrap())),
+        ("`/provenance/up`", "second name of an object", Box::new(|file| file.link_hard("/", "provenance/up").unwrap())),
+        ("`/twice`", "second name of an object", Box::new(|file| file.link_hard("/step", "twice").unwrap())),
         (
             "`/a/b/a`",
-            "another name",
+            "second name of an object",
             Box::new(|file| {
                 file.create_group("a/b").unwrap();
                 file.link_hard("/a", "a/b/a").unwrap();

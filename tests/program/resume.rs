@@ -141,7 +141,7 @@ fn what_must_not_go_on_is_refused_and_nothing_is_touched() {
     for options in [&[][..], &["--fresh"], &["--overwrite"]] {
         let (code, messages) = place.run(None, options);
         assert_eq!(code, 2, "{messages}");
-        let holder = format!("another command is writing it at this moment: process {} on ", std::process::id());
+        let holder = format!("another command is writing it: process {} on ", std::process::id());
         assert!(messages.contains(&holder), "{messages}");
     }
     assert_eq!(place.contents(), before_locked);
@@ -266,7 +266,7 @@ fn a_time_without_work_before_the_grace_is_refused() {
         let place = Place::new();
         let (code, messages) = place.run(None, &["--max-hours", hours, "--grace", grace]);
         assert_eq!(code, 2, "{messages}");
-        assert!(messages.contains("is part of that time") && messages.contains("a shorter --grace"), "{messages}");
+        assert!(messages.contains("leaves no time to work") && messages.contains("a shorter --grace"), "{messages}");
         assert!(!place.out.exists() && !advstep_hpc::job::journal::path_of(&place.out).exists());
     }
     assert_eq!(Place::new().run(None, &["--max-hours", "0.6", "--grace", "30min"]).0, 0);
