@@ -1,46 +1,45 @@
 #!/usr/bin/env bash
-# Ceilings of this machine, our time per network, and that of two PyTorch programs on the same work and cores.
+# Measures the hardware ceilings, our time per network, and that of two PyTorch programs on the same work and cores.
 set -euo pipefail
 
 usage() {
     cat <<'END'
 Usage: scripts/bench.sh [--rounds N] [--quick] [--scaling] [--out DIRECTORY] [--document FILE] [--help]
 
-Measures, in rounds that take all programs in turn, seconds per network with 100 inputs on all cores, and prints medians, ratios and
-achieved / bound. Writes DIRECTORY/bench.json and, from it, FILE.
+Measures seconds per network of 100 inputs on all cores, in rounds over all programs, and prints medians, ratios and achieved / bound.
+Writes DIRECTORY/bench.json and, from it, FILE.
 
-  --rounds N        rounds [default: 5]
-  --quick           one round of small cells, to see that everything works
-  --scaling         measure scaling as well (DIRECTORY/scaling.json, and scaling.svg beside FILE), with the unit times that
-                    cargo bench --locked --bench cost_model has kept in benches/results/unit_times.jsonl; without it FILE has the scaling
-                    measured before, with its revision, if that was at the same SIMD level
-  --out DIRECTORY   where the JSON goes [default: benches/results]
+  --rounds N        number of rounds [default: 5]
+  --quick           one round of small cells, as a smoke test
+  --scaling         also measure scaling (DIRECTORY/scaling.json, and scaling.svg beside FILE), with the times per network in
+                    benches/results/unit_times.jsonl from cargo bench --locked --bench cost_model; otherwise FILE shows the previous
+                    scaling with its revision, if measured at the same SIMD level
+  --out DIRECTORY   directory of the JSON files [default: benches/results]
   --document FILE   [default: docs/performance.md; with --quick: DIRECTORY/performance.md]
 
-Needs a quiet machine, and PyTorch: the Python in ADVSTEP_TORCH_PYTHON, or one that is made in target/venv-bench (PyPI's PyTorch
-brings 5 GB of libraries for graphics cards along). Run it with the environment in which the program is to be judged: OPENBLAS_CORETYPE,
-where it is set, decides over the kernels of OpenBLAS and is part of the result.
+Needs an idle machine and PyTorch: from the Python in ADVSTEP_TORCH_PYTHON, or installed in target/venv-bench (PyPI's PyTorch includes
+5 GB of GPU libraries). OPENBLAS_CORETYPE, if set, selects the OpenBLAS kernels and affects the result.
 END
 }
 
 rounds=5 quick="" scaling=no out="" document=""
 while (($#)); do
     case $1 in
-        --rounds) rounds=${2:?--rounds wants a number}; shift ;;
+        --rounds) rounds=${2:?--rounds needs a number}; shift ;;
         --quick) quick=--quick ;;
         --scaling) scaling=yes ;;
-        --out) out=${2:?--out wants a directory}; shift ;;
-        --document) document=${2:?--document wants a file}; shift ;;
+        --out) out=${2:?--out needs a directory}; shift ;;
+        --document) document=${2:?--document needs a file}; shift ;;
         -h | --help) usage; exit 0 ;;
         *) echo "bench: unknown argument $1 (see scripts/bench.sh --help)" >&2; exit 2 ;;
     esac
     shift
 done
 
-# Paths are those of the caller.
+# Relative to the caller's directory.
 [[ -z $document ]] || document=$(realpath -m "$document")
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-# mpirun as root, as in containers; two ranks on two cores.
+# For mpirun as root, as in containers.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 out=$(realpath -m "${out:-$root/benches/results}")
 target=${CARGO_TARGET_DIR:-$root/target}
@@ -54,7 +53,7 @@ if [[ -z ${ADVSTEP_TORCH_PYTHON:-} && ! -e $target/venv-bench/ready ]]; then
     touch "$target/venv-bench/ready"
 fi
 
-# executable NAME: the built bench of this name.
+# executable NAME: path of the compiled bench NAME.
 cd "$root"
 executables=$(cargo bench --locked --no-run --message-format=json --bench ceilings --bench end_to_end --bench scaling)
 executable() {
@@ -69,7 +68,7 @@ for line in sys.stdin:
 "$python" scripts/bench.py $quick --rounds "$rounds" --ceilings "$(executable ceilings)" --end-to-end "$(executable end_to_end)" \
     --peers benches/peers --out "$out/bench.json"
 if command -v perf >/dev/null; then
-    "$python" scripts/profile.py "$out/bench.json" "$(executable end_to_end)" || echo "bench: perf may not be used here, no profile" >&2
+    "$python" scripts/profile.py "$out/bench.json" "$(executable end_to_end)" || echo "bench: perf is not permitted here, no profile" >&2
 fi
 if [[ -z $document ]]; then
     [[ -n $quick ]] && document=$out/performance.md || document=docs/performance.md

@@ -1,21 +1,21 @@
 #!/bin/sh
 # shellcheck disable=SC2317 # probes are called by name
-# What the build needs from the system, and whether it is here: the one list for scripts/setup.sh and build.rs. POSIX sh.
+# Probes for the system dependencies of the build; used by scripts/setup.sh and build.rs. POSIX sh.
 set -u
 
 usage() {
     cat <<'END'
 Usage: scripts/probes.sh [--without-mpi] [--tests]
 
-Tries everything the way the build uses it, and prints one line for each, its fields separated by tabs:
+Tests each dependency the way the build uses it, and prints one line for each, with tab-separated fields:
 
   found    THING  WHERE
   missing  THING  WHY  HELP  DEBIAN-PACKAGES  FEDORA-PACKAGES
 
-No packages are named where none would help, as when a variable is wrong. The exit code is 1 if anything is missing.
+The package fields are missing if no package would help, for instance if a variable is wrong. The exit code is 1 if anything is missing.
 
-  --without-mpi   leave out MPI and libclang (cargo build --locked --no-default-features)
-  --tests         add what the test suite needs
+  --without-mpi   skip MPI and libclang (cargo build --locked --no-default-features)
+  --tests         also probe the dependencies of the test suite
 END
 }
 
@@ -29,29 +29,29 @@ for argument in "$@"; do
     esac
 done
 
-# Errors of the compiler are quoted below: in English.
+# Compiler errors are quoted below, in English.
 export LC_ALL=C
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 
 # --- Tools ---
 
-# One compiler flag per line, to be used by `builds`.
+# Compiler flags for `builds`, one per line.
 flags=$work/flags
 
-# words TEXT: its words, one per line, with quotes and backslashes read as a shell does. Fails on a quote that is not closed.
+# words TEXT: its words, one per line, split like a shell. Fails on an unclosed quote.
 words() { printf '%s\n' "$1" | xargs printf '%s\n' 2>"$work/log"; }
 
-# keep_flags TEXT: sets the flags to those in TEXT that the crates take over, -I, -L and -l. Fails as `words` does.
+# keep_flags TEXT: sets the flags to the -I, -L and -l flags in TEXT, which are those that the crates use. Fails like `words`.
 keep_flags() {
     words "$1" >"$work/words" || return
     grep '^-[ILl].' "$work/words" >"$flags" || true
 }
 
-# pkg_config ARGUMENT...: prints flags; fails where pkg-config or the library is missing.
+# pkg_config ARGUMENT...: prints flags; fails if pkg-config or the library is missing.
 pkg_config() { "${PKG_CONFIG:-pkg-config}" "$@" >"$work/flags-found" 2>"$work/log" && sed 's/ *$//' "$work/flags-found"; }
 
-# builds CODE: whether this C program compiles and links with the flags. If not, `why` has the first error.
+# builds CODE: whether the C program compiles and links with the flags; if not, sets `why` to the first error.
 builds() {
     printf '%s\n' "$1" >"$work/probe.c"
     set --
@@ -66,7 +66,7 @@ first_error() {
         sed -e 's/^.*fatal error: //' -e 's/^.*: \(undefined reference\)/\1/' -e 's/^[^ ]*ld: //' -e "s|$work/||g" | tr '\t' ' '
 }
 
-# --- The probes. Each sets `where`, or fails and sets `why`; and `help`, should it fail, where packages are no remedy. ---
+# --- Probes. Each sets `where`, or fails and sets `why`, and `help` if no package would help. ---
 
 probe_compiler() {
     : >"$flags"
@@ -74,7 +74,7 @@ probe_compiler() {
 int main(void) { return puts("") < 0; }' && where=$(command -v cc)
 }
 
-# As openblas-src links: what pkg-config says, or plain -lopenblas. The names are those that the program and ndarray call.
+# Like openblas-src: the flags of pkg-config, or -lopenblas. The functions are those that the program and ndarray call.
 probe_openblas() {
     where=-lopenblas
     if found=$(pkg_config --libs openblas); then where="pkg-config openblas: $found"; else found=-lopenblas; fi
@@ -89,7 +89,7 @@ int main(void) { return !used[0]; }' && return
     return 1
 }
 
-# What ndarray-linalg, in the tests, calls of the same library.
+# LAPACK in the same library, called by ndarray-linalg in the tests.
 probe_lapack() {
     keep_flags "$(pkg_config --libs openblas || echo -lopenblas)"
     where=OpenBLAS
@@ -97,7 +97,7 @@ probe_lapack() {
 int main(void) { dgesvd_(); return 0; }'
 }
 
-# As hdf5-metno-sys looks: HDF5_DIR and nothing else if it is set, then pkg-config, then the usual places.
+# Like hdf5-metno-sys: only HDF5_DIR if it is set, else pkg-config, else the standard directories.
 probe_hdf5() {
     where=
     if [ -n "${HDF5_DIR+set}" ]; then
@@ -125,7 +125,7 @@ probe_hdf5() {
 int main(void) { return H5open() < 0 || H5DSis_scale(0) < 0; }' || { why="$where: $why"; return 1; }
 }
 
-# As build-probe-mpi looks: MPI_PKG_CONFIG, CRAY_MPICH_DIR, the words of `$MPICC -show`, pkg-config.
+# Like build-probe-mpi: MPI_PKG_CONFIG, CRAY_MPICH_DIR, the output of `$MPICC -show`, pkg-config.
 probe_mpi() {
     wrapper=${MPICC-mpicc}
     cray=${CRAY_MPICH_DIR-}/lib/pkgconfig/mpich.pc
@@ -154,14 +154,14 @@ on a Cray, whose cc has no -show, unset MPICC and load the module cray-mpich (CR
         why="there is no mpicc, and pkg-config knows neither mpich nor ompi"
         return 1
     fi
-    keep_flags "$found" || { why="$where: a quote is not closed in: $found"; return 1; }
+    keep_flags "$found" || { why="$where: unclosed quote in: $found"; return 1; }
     builds '#include <mpi.h>
 int main(void) { int major, minor; return MPI_Get_version(&major, &minor); }' || { why="$where: $why"; return 1; }
     [ -z "$wrapper" ] || "$wrapper" -c "$work/probe.c" -o "$work/probe.o" 2>"$work/log" || { why="$wrapper: $(first_error)"; return 1; }
 }
 
-# As clang-sys looks: LIBCLANG_PATH and nothing else if it is set, then llvm-config, library paths and the usual places; of several the one
-# with the highest version. Then parses with it, as bindgen does, because the headers of clang are in another package.
+# Like clang-sys: only LIBCLANG_PATH if it is set, else llvm-config, library paths and the standard directories; of several the highest
+# version. Then parses a file with it like bindgen, because the headers of clang are in a separate package.
 probe_libclang() {
     if [ -n "${LIBCLANG_PATH+set}" ]; then
         help="set LIBCLANG_PATH to the directory that holds libclang.so, or unset it"
@@ -195,7 +195,7 @@ int main(int count, char **arguments) {
     return 1
 }
 
-# Each libclang that clang-sys would consider: its version and its path.
+# Version and path of each libclang that clang-sys would consider.
 libclangs() {
     if [ -n "${LIBCLANG_PATH+set}" ]; then
         set -- "$LIBCLANG_PATH" "$LIBCLANG_PATH"/libclang*.so*
@@ -229,7 +229,7 @@ probe_mpirun() {
     return 1
 }
 
-# What the tests change results files with.
+# The tests rewrite results files with them.
 probe_hdf5_tools() {
     where=$(command -v h5repack) && command -v nccopy >/dev/null && return
     why="no such command: h5repack or nccopy"

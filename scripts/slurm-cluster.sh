@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# A Slurm cluster of one node on this machine, for tests: no systemd, and all of its state in one directory.
+# A Slurm cluster of one node on this machine, for tests; without systemd, with all state in one directory.
 set -euo pipefail
 
 usage() {
     cat <<'END'
 Usage: scripts/slurm-cluster.sh start DIR    start munged, slurmctld and slurmd with all of their state in DIR
-       scripts/slurm-cluster.sh stop DIR     cancel its jobs, end the daemons, remove DIR
+       scripts/slurm-cluster.sh stop DIR     cancel its jobs, stop the daemons, remove DIR
 
-For tests on Debian and Ubuntu, as root: installs the packages slurm-wlm and munge where they are missing. The node has four
-processors, whatever the machine has, so that several jobs run at once. A requeued job starts again after seconds (on a real
-cluster: two minutes, see cred_expire in slurm.conf(5)). Nothing outside of DIR is changed, and a cluster that the
-machine belongs to is not touched: the ports are others.
+For tests on Debian and Ubuntu, as root: installs the packages slurm-wlm and munge if missing. The node has four CPUs, whatever the
+machine has, so that several jobs run concurrently. A requeued job restarts after seconds (on a real cluster after two minutes, see
+cred_expire in slurm.conf(5)). Changes nothing outside of DIR; uses non-standard ports so as not to disturb a cluster to which the
+machine belongs.
 
 Example:
   scripts/slurm-cluster.sh start /tmp/cluster
@@ -33,7 +33,7 @@ esac
 directory=$(cd "$2" && pwd)
 export SLURM_CONF=$directory/slurm.conf
 
-# within SECONDS COMMAND...: tries the command until it succeeds; fails when it has not in time.
+# within SECONDS COMMAND...: retries the command until it succeeds; fails on timeout.
 within() {
     local end=$((SECONDS + $1))
     until "${@:2}" >"$directory/try.log" 2>&1; do
@@ -46,10 +46,10 @@ install_slurm() {
     local tool missing=no
     for tool in slurmctld slurmd munged sbatch; do command -v "$tool" >/dev/null || missing=yes; done
     [[ $missing == yes ]] || return 0
-    command -v apt-get >/dev/null || give_up "no Slurm found (slurmctld, slurmd, sbatch) and no apt-get to install it with"
+    command -v apt-get >/dev/null || give_up "Slurm (slurmctld, slurmd, sbatch) is missing, and there is no apt-get to install it"
     say "installing slurm-wlm and munge with apt-get"
     local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq)
-    "${apt[@]}" update </dev/null || say "apt-get update failed; trying with the lists that are there"
+    "${apt[@]}" update </dev/null || say "apt-get update failed; continuing with the existing package lists"
     "${apt[@]}" install -y --no-install-recommends slurm-wlm slurm-wlm-basic-plugins munge </dev/null >"$directory/apt.log" 2>&1 ||
         { cat "$directory/apt.log" >&2; give_up "apt-get could not install Slurm"; }
 }
@@ -67,7 +67,7 @@ SlurmdPort=26818
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-# cred_expire is also how long a requeued job waits before it starts again.
+# cred_expire is also the delay before a requeued job restarts.
 AuthInfo=socket=$directory/munge.socket,cred_expire=5
 StateSaveLocation=$directory/state
 SlurmdSpoolDir=$directory/spool
@@ -75,7 +75,7 @@ SlurmctldPidFile=$directory/slurmctld.pid
 SlurmdPidFile=$directory/slurmd.pid
 SlurmctldLogFile=$directory/log/slurmctld.log
 SlurmdLogFile=$directory/log/slurmd.log
-# Neither control groups nor a process tracker of the kernel: both can be missing in a container.
+# No cgroups and no kernel process tracker: both may be missing in a container.
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
@@ -88,7 +88,7 @@ JobRequeue=1
 KillWait=5
 ReturnToService=2
 MpiDefault=none
-# CPUs is not what the machine has: Slurm is to believe it all the same.
+# Accept a number of CPUs that differs from the machine.
 SlurmdParameters=config_overrides
 NodeName=$host NodeAddr=127.0.0.1 CPUs=4 RealMemory=$memory State=UNKNOWN
 PartitionName=work Nodes=$host Default=YES MaxTime=INFINITE DefMemPerCPU=500 PriorityTier=1 State=UP
@@ -96,18 +96,18 @@ PartitionName=urgent Nodes=$host MaxTime=INFINITE DefMemPerCPU=500 PriorityTier=
 END
 }
 
-# daemon NAME COMMAND...: starts one in the background; its process id goes to NAME.pid for stop.
+# daemon NAME COMMAND...: starts it in the background and writes its process ID to NAME.started.
 daemon() {
     setsid "${@:2}" </dev/null >"$directory/log/$1.out" 2>&1 &
     echo $! >"$directory/$1.started"
 }
 
 start() {
-    [[ $(id -u) == 0 ]] || give_up "only root can start slurmd"
-    [[ ! -e $directory/slurm.conf ]] || give_up "$directory holds a cluster already: stop it first"
-    # Stopping removes the directory.
+    [[ $(id -u) == 0 ]] || give_up "slurmd needs root"
+    [[ ! -e $directory/slurm.conf ]] || give_up "$directory already has a cluster: stop it first"
+    # stop removes the directory.
     [[ -z $(ls -A "$directory") ]] || give_up "$directory is not empty"
-    [[ $directory != *[[:space:]]* ]] || give_up "slurm.conf cannot hold a path with spaces: $directory"
+    [[ $directory != *[[:space:]]* ]] || give_up "slurm.conf does not support a path with spaces: $directory"
     install_slurm
     configure
     chmod 755 "$directory"
@@ -127,7 +127,7 @@ node_is_idle() { [[ $(sinfo --noheader --partition=work --format=%T) == idle ]];
 give_up_with() {
     tail -n 20 "$directory/log/$1".* >&2 || true
     stop_daemons
-    give_up "$1 does not come up, see above and $directory/log"
+    give_up "$1 does not start, see above and $directory/log"
 }
 
 stop_daemons() {
@@ -141,15 +141,15 @@ stop_daemons() {
     done
 }
 
-# A process that has ended but that nobody has waited for yet, as in a container without an init, does not run either.
+# A zombie, as in a container without init, is not running either.
 not_running() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:[[:space:]]*Z' "/proc/$1/status"; }
 no_jobs() { [[ -z $(squeue --noheader) ]]; }
 
 stop() {
-    [[ -e $directory/slurm.conf ]] || give_up "$directory holds no cluster"
+    [[ -e $directory/slurm.conf ]] || give_up "$directory has no cluster"
     if scontrol ping >/dev/null 2>&1; then
         scancel --user=root 2>/dev/null || true
-        within 15 no_jobs || say "jobs are left; ending the daemons all the same"
+        within 15 no_jobs || say "some jobs are still running; stopping the daemons anyway"
     fi
     stop_daemons
     rm -rf "$directory"

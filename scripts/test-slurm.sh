@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The batch scripts of slurm/ under a real Slurm.
+# Tests the batch scripts of slurm/ under a real Slurm.
 set -euo pipefail
 
 usage() {
@@ -7,16 +7,15 @@ usage() {
 Usage: scripts/test-slurm.sh
 
 Starts a Slurm cluster of one node on this machine (see scripts/slurm-cluster.sh --help; root on Debian or Ubuntu) and submits
-  - jobs started in ways that cannot work, which have to be refused;
-  - a job with the head that `plan --sbatch` prints, under srun --mpi=pmix;
-  - an array of shards of which one has finished when the others are told to stop: these alone have to go back into the queue and
-    finish, and then the job that merges all has to run;
-  - a job that is cancelled, which has to stay cancelled;
-  - a job that is preempted by another one and whose time limit is too short: it has to be signalled, go back into the queue both
-    times, and finish.
-Every file has to hold the same as that of a run that was not interrupted. Takes about three minutes.
-The program is built with cargo, unless ADVSTEP names one. If ADVSTEP_MPICH names one that was built with MPICH (scripts/test-mpich.sh
-leaves target/mpich/release/advstep-hpc), that is started with srun --mpi=pmi2 as well.
+  - jobs with a wrong launcher, which must be refused;
+  - a job with the header printed by `plan --sbatch`, under srun --mpi=pmix;
+  - an array of shards of which one has finished when the others are told to stop: only these must be requeued and finish, and then the
+    merge job must run;
+  - a cancelled job, which must stay cancelled;
+  - a job that is preempted and has too short a time limit: it must be signalled and requeued both times, and finish.
+All results must equal those of an uninterrupted run. Takes about three minutes.
+Builds the program with cargo, unless ADVSTEP is set to one. If ADVSTEP_MPICH is set to a program built with MPICH (scripts/test-mpich.sh
+builds target/mpich/release/advstep-hpc), tests it with srun --mpi=pmi2 too.
 END
 }
 
@@ -53,10 +52,10 @@ fail() {
     failures=$((failures + 1))
 }
 
-# same FILE REFERENCE LOG: FILE holds the same science as REFERENCE.
-same() { "$ADVSTEP" compare "$1" "$2" >compare.log 2>&1 || { cat "$3" >>compare.log 2>&1; fail "$1 is not what an uninterrupted run gives" compare.log; }; }
+# same FILE REFERENCE LOG: checks that FILE has the same results as REFERENCE.
+same() { "$ADVSTEP" compare "$1" "$2" >compare.log 2>&1 || { cat "$3" >>compare.log 2>&1; fail "$1 differs from an uninterrupted run" compare.log; }; }
 
-# wait_for SECONDS JOB: until the job is in the queue no more.
+# wait_for SECONDS JOB: waits until the job has left the queue.
 wait_for() {
     local end=$((SECONDS + $1))
     while [[ -n $(squeue --noheader --job="$2" 2>/dev/null) ]]; do
@@ -65,14 +64,14 @@ wait_for() {
     done
 }
 
-# state JOB: such as COMPLETED.
+# state JOB: its state, such as COMPLETED.
 state() { scontrol show job "$1" | grep -o 'JobState=[A-Z_]*' | head -n 1 | cut -d= -f2; }
 restarts() { scontrol show job "$1" | grep -o 'Restarts=[0-9]*' | cut -d= -f2; }
 
 # shellcheck disable=SC2054 # the commas are within the arguments
 small=(--depths 1,2 --dims 5,20 --widths 10,20,300 --networks 5 --inputs 7)
 
-# --- Started in ways that cannot work ---
+# --- Wrong launchers ---
 
 say "two tasks that do not see each other"
 sbatch --quiet --wait --ntasks=2 --output=alone.log --wrap "'$ADVSTEP' ${small[*]} --out alone.h5" && fail "a lone task is not refused" alone.log
@@ -80,10 +79,10 @@ grep -q "SLURM_NTASKS is 2 but this process is alone" alone.log || fail "the ref
 sbatch --quiet --wait --ntasks=2 --output=srun.log --wrap "srun '$ADVSTEP' ${small[*]} --out alone.h5" && fail "plain srun is not refused" srun.log
 [[ ! -e alone.h5 ]] || fail "a task that is alone has written a file"
 
-# --- A head that `plan` made ---
+# --- The header printed by `plan` ---
 
 "$ADVSTEP" run "${small[@]}" --quiet --out small.h5
-say "a job with the head that plan prints, started with srun --mpi=pmix"
+say "a job with the header printed by plan, started with srun --mpi=pmix"
 {
     "$ADVSTEP" plan "${small[@]}" --ranks 3 --threads 1 --memory 400MiB --sbatch
     grep -v -e '^#SBATCH' -e '^#!' "$root/slurm/advstep.sbatch"
@@ -100,10 +99,10 @@ if [[ -n ${ADVSTEP_MPICH:-} ]]; then
     same mpich.h5 small.h5 mpich.log
     grep -q "on 3 ranks with 1 thread" mpich.log || fail "the job does not have three ranks" mpich.log
 else
-    say "NOT RUN: srun --mpi=pmi2 (ADVSTEP_MPICH names no program built with MPICH)"
+    say "NOT RUN: srun --mpi=pmi2 (ADVSTEP_MPICH is not set)"
 fi
 
-# --- How long things take ---
+# --- Calibration ---
 
 within() { local end=$((SECONDS + $1)); until "${@:2}"; do ((SECONDS < end)) || return 1; sleep 0.2; done; }
 at_work() { [[ -s $1.journal ]]; }
@@ -112,7 +111,7 @@ requeued() { (($(restarts "$1") >= ${2:-1})); }
 completed() { [[ $(state "$1") == COMPLETED ]]; }
 
 unit=(--depths 2 --dims 20 --widths 1000 --inputs 100 --threads 1)
-# The shortest of several times: while the machine is busy with something else, a job would come out too short for when it is not.
+# The minimum over rounds: other load would make the jobs too short.
 shortest=
 for ((round = 0; round < 5; round++)); do
     started=$(date +%s%N)
@@ -120,12 +119,12 @@ for ((round = 0; round < 5; round++)); do
     passed=$(($(date +%s%N) - started))
     ((${shortest:-passed} < passed)) || shortest=$passed
 done
-# networks SECONDS: how many take that long, at least, on one core.
+# networks SECONDS: the number of networks that take at least that long on one core.
 networks() { echo $((100 * $1 * 1000000000 / shortest)); }
 
-# --- An array and its merge: the first task has finished when the others are told to stop ---
+# --- An array and its merge; the first task has finished when the others are told to stop ---
 
-# Shards of 8 s or more: the signal finds two of them at work.
+# Shards of at least 8 s, so that two are running at the signal.
 parts=("${unit[@]}" --networks "$(networks 24)")
 say "an array of three shards, two of them requeued, and its merge"
 array=$(sbatch --parsable --array=1-3%1 --cpus-per-task=1 --mem-per-cpu=300 "$root/slurm/array.sbatch" 3 array "${parts[@]}")
@@ -133,9 +132,9 @@ merge=$(sbatch --parsable --dependency="afterok:$array" --kill-on-invalid-dep=ye
 "$ADVSTEP" run "${parts[@]}" --quiet --out whole.h5 &
 reference=$!
 within 60 completed "${array}_1" || fail "the first task does not finish" "advstep-array-${array}_1.log"
-# Fails for the task that has finished, and does it for the others.
+# Fails for the finished task, but applies to the others.
 scontrol update "JobId=$array" ArrayTaskThrottle=3 >update.log 2>&1 || true
-# Signalled as --signal=B:USR1 does it. The last task to start has the number of the array for its own.
+# As --signal=B:USR1 does. The last task to start has the job ID of the array.
 for task in 2 3; do
     within 30 at_work "array.$task-of-3.shard" || fail "task $task does not start" "advstep-array-${array}_$task.log"
     scancel --signal=USR1 --batch "${array}_$task"
@@ -144,18 +143,18 @@ for task in 2 3; do within 20 requeued "${array}_$task" || fail "task $task is n
 wait_for 120 "$array"
 wait_for 60 "$merge"
 wait "$reference"
-[[ $(grep -c "starts on" "advstep-array-${array}_1.log") == 1 ]] || fail "the finished task has started again" "advstep-array-${array}_1.log"
+[[ $(grep -c "starts on" "advstep-array-${array}_1.log") == 1 ]] || fail "the finished task was restarted" "advstep-array-${array}_1.log"
 for task in 2 3; do
     log=advstep-array-${array}_$task.log
     grep -q "exit code 75" "$log" || fail "task $task was not stopped by the signal" "$log"
-    grep -q "networks recovered" "$log" || fail "task $task has not gone on where it was" "$log"
+    grep -q "networks recovered" "$log" || fail "task $task has not resumed" "$log"
 done
 [[ $(state "$merge") == COMPLETED ]] || fail "the merge ends as $(state "$merge")" merge.log
 same array.h5 whole.h5 merge.log
 
 # --- Cancelled ---
 
-say "a job that is cancelled"
+say "a cancelled job"
 cancelled=$(sbatch --parsable --ntasks=2 --mem-per-cpu=400 --output=cancelled.log "$root/slurm/advstep.sbatch" \
     "${unit[@]}" --networks "$(networks 100)" --out cancelled.h5)
 within 30 at_work cancelled.h5 || fail "the job does not start" cancelled.log
@@ -166,7 +165,7 @@ wait_for 30 "$cancelled"
 
 # --- Preempted, then signalled before its time limit; requeued both times, and finished ---
 
-# Long enough that the signal, which comes 5 to 35 s after the start, finds two ranks at work on any machine.
+# Long enough for two ranks to be running at the signal, 5 to 35 s after the start.
 long=("${unit[@]}" --networks "$(networks 100)")
 say "a job of 50 s or more on two ranks, with 25 s before its signal"
 limited=$(sbatch --parsable --ntasks=2 --mem-per-cpu=400 --time=1 --signal=B:USR1@25 --output=limited.log \
@@ -179,12 +178,12 @@ sbatch --quiet --partition=urgent --ntasks=4 --mem-per-cpu=100 --output=urgent.l
 within 20 requeued "$limited" || fail "the job was not preempted" limited.log
 grep -q "exit code 75" limited.log && say "(preemption let the job stop on purpose)"
 within 120 requeued "$limited" 2 || fail "the job is not requeued before its time is over" limited.log
-# Enough has been seen: on a busy machine it would be requeued again and again.
+# On a busy machine it would otherwise be requeued again and again.
 scontrol update "JobId=$limited" TimeLimit=10
 wait_for 300 "$limited"
 wait "$reference"
 [[ $(state "$limited") == COMPLETED ]] || fail "the job with a short limit ends as $(state "$limited")" limited.log
-grep -q "networks recovered" limited.log || fail "the job has not gone on where it was" limited.log
+grep -q "networks recovered" limited.log || fail "the job has not resumed" limited.log
 grep -q "exit code 75" limited.log || fail "the job was not stopped by the signal" limited.log
 same limited.h5 long.h5 limited.log
 say "finished after $(restarts "$limited") restarts"

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Ranks on two hosts that share no network but a cable: network namespaces of this machine.
+# Runs ranks on two simulated hosts, which are network namespaces connected by a virtual cable.
 set -euo pipefail
 
 usage() {
     cat <<'END'
 Usage: scripts/test-two-hosts.sh
 
-Makes two hosts of this machine, each with a network and a host name of its own (ip netns, a veth pair, unshare --uts), starts the
-program on both with the mpirun of Open MPI 4, whose messages then go through TCP, and compares the results with those of a plain run.
-Needs root, iproute2 and Open MPI 4. The program is built with cargo, unless ADVSTEP names one.
+Simulates two hosts with separate networks and host names (ip netns, a veth pair, unshare --uts), runs the program on both with the mpirun
+of Open MPI 4, which then communicates over TCP, and compares the results with those of a plain run.
+Needs root, iproute2 and Open MPI 4. Builds the program with cargo, unless ADVSTEP is set to one.
 END
 }
 
@@ -21,8 +21,8 @@ esac
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 say() { echo "test-two-hosts: $*"; }
 give_up() { echo "test-two-hosts: $*" >&2; exit 1; }
-[[ $(id -u) == 0 ]] || give_up "only root can make network namespaces"
-command -v ip >/dev/null || give_up "no ip found; install iproute2"
+[[ $(id -u) == 0 ]] || give_up "creating network namespaces needs root"
+command -v ip >/dev/null || give_up "ip is missing: install iproute2"
 
 source scripts/common.sh
 find_program
@@ -43,7 +43,7 @@ ip -n "${hosts[0]}" link set "v$$a" up
 ip -n "${hosts[1]}" link set "v$$b" up
 for host in "${hosts[@]}"; do ip -n "$host" link set lo up; done
 
-# What ssh is to a cluster: agent ADDRESS COMMAND... runs the command there.
+# The replacement for ssh: agent ADDRESS COMMAND... runs the command on that host.
 cat >"$work/agent" <<END
 #!/usr/bin/env bash
 case \$1 in 10.77.0.1) host=${hosts[0]} ;; 10.77.0.2) host=${hosts[1]} ;; *) exit 1 ;; esac
@@ -59,7 +59,7 @@ ranks() {
     local command=(mpirun --oversubscribe --mca plm rsh --mca plm_rsh_agent "$work/agent"
         --mca btl tcp,self --mca btl_tcp_if_include 10.77.0.0/24 --mca oob_tcp_if_include 10.77.0.0/24
         --host 10.77.0.1:2,10.77.0.2:2 -n 4 "$@")
-    # Quoted for the shell that the agent starts there.
+    # Quoted for the shell that the agent starts.
     "$work/agent" 10.77.0.1 "${command[*]@Q}"
 }
 names=$(ranks hostname | sort -u | paste -sd ' ')

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Set-up, then the whole test suite.
+# Sets everything up and runs the whole test suite.
 set -euo pipefail
 
 usage() {
     cat <<'END'
 Usage: scripts/test.sh [ARGUMENTS OF cargo test]
 
-Installs what is missing (see scripts/setup.sh --help), makes a Python environment with h5py and xarray in target/venv, builds the
-program without MPI, and runs all tests of the program with MPI; some of them start mpirun and Python.
+Installs missing dependencies (see scripts/setup.sh --help), creates a Python environment with h5py and xarray in target/venv, builds the
+program without MPI, then runs all tests of the program with MPI; some of them start mpirun and Python.
 
 Examples:
   scripts/test.sh                  everything
@@ -25,10 +25,10 @@ scripts/setup.sh --tests
 source scripts/common.sh
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 
-# The copy of the requirements is made last, so an environment that was left half-made is made again.
+# The requirements are copied last, so that an incomplete environment is created again.
 venv=$target/venv
 if ! cmp -s scripts/requirements-test.txt "$venv/requirements-test.txt"; then
-    say "making the Python environment $venv"
+    say "creating the Python environment $venv"
     rm -rf "$venv"
     python3 -m venv "$venv"
     "$venv/bin/python" -m pip install --quiet --requirement scripts/requirements-test.txt
@@ -36,7 +36,7 @@ if ! cmp -s scripts/requirements-test.txt "$venv/requirements-test.txt"; then
 fi
 export ADVSTEP_PYTHON=$venv/bin/python
 
-# First, because both builds leave their program in the same place, and the one with MPI is to stay.
+# First, because both builds write the same file and the one with MPI is to remain.
 say "building without MPI"
 cargo build --release --locked --no-default-features
 "$target/release/advstep-hpc" --version

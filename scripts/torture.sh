@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Runs that are killed and resumed until they are done, compared with a run that nobody touched.
+# Kills and resumes runs until they finish, and compares their results with an undisturbed run.
 set -euo pipefail
 
 usage() {
     cat <<'END'
 Usage: scripts/torture.sh [RUNS [SEED]]
 
-Runs a small experiment RUNS times (default 50). Each is killed with SIGKILL at random moments, a single rank under mpirun or the whole
-job, and started again with other ranks and threads until it is done. Prints for each whether its results file holds the same science as
-that of an undisturbed run, and at the end how many survived. The exit code is 0 if all did. Takes some minutes on two cores.
+Runs a small experiment RUNS times (default 50). Each run is killed with SIGKILL at random times, either one rank under mpirun or the whole
+job, and resumed with other numbers of ranks and threads until it finishes. Prints for each run whether its results equal those of an
+undisturbed run, and a total at the end. The exit code is 0 if all are equal. Takes some minutes on two cores.
 
 Examples:
   scripts/torture.sh

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::{Audit, Measured, Network, Options, Setting, file, memory, statements, table};
-use crate::error::BadInput;
+use crate::error::{BadInput, Failed};
 use crate::files::{Existing, Target, place};
 use crate::job::journal::REVISION;
 use crate::job::resources::{PROCESS, THREAD};
@@ -94,8 +94,9 @@ impl Job {
             self.wanted.iter().map(|wanted| wanted.iter().map(|&(index, _)| (index, Vec::new())).collect()).collect();
         for task in store.tasks() {
             let numbers = store.get(task).and_then(|result| self.numbers(task, result));
-            let mut numbers =
-                &numbers.ok_or_else(|| anyhow::anyhow!("a result of the audit is damaged: report this as a bug"))?[..];
+            let mut numbers = &numbers
+                .ok_or_else(|| Failed::bug("a result of the audit is damaged", "it does not have the numbers of its statements"))?
+                [..];
             for (index, columns) in self.columns(task) {
                 let (row, rest) = numbers.split_at(columns);
                 numbers = rest;

@@ -349,7 +349,7 @@ pub struct ExperimentArgs {
     pub networks: Option<f64>,
     #[command(flatten)]
     pub law: LawArgs,
-    /// Matmul of layers of finite width: see the method documentation [presets: auto]
+    /// How layers of finite width are multiplied: with explicit weights or implicitly [presets: auto]
     #[arg(long, value_enum)]
     pub engine: Option<EngineChoice>,
 }

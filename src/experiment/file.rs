@@ -130,14 +130,15 @@ mod tests {
 
     /// The error of `text`, read from a file called `my.toml`.
     fn error(text: &str) -> String {
-        Options::from_toml(text, "my.toml").unwrap_err().to_string()
+        let error = Options::from_toml(text, "my.toml").unwrap_err();
+        format!("{error}\nhelp: {}", error.remedy)
     }
 
     #[test]
     fn unknown_keys_name_the_near_miss_and_the_line() {
         assert_eq!(
             error("dims = [1]\nwidhts = [3]\n"),
-            "my.toml line 2 holds `widhts` (an experiment has no such key) write `widths` if that is meant"
+            "my.toml line 2 holds `widhts`: an experiment has no such key\nhelp: write `widths` if that is meant"
         );
         assert!(error("netwroks = 3").contains("write `networks`"));
         assert!(error("extra-widths = 3").contains("write `extra_widths`"));
@@ -148,9 +149,9 @@ mod tests {
     #[test]
     fn broken_toml_names_the_line_and_what_was_expected() {
         let unclosed = error("dims = [1]\nwidths = [3\n");
-        assert!(unclosed.starts_with("my.toml line 2 is not TOML (") && unclosed.contains("expected `]`"), "{unclosed}");
-        assert!(error("dims = [1]\ndims = [2]").contains("my.toml line 2 is not TOML (duplicate key"));
-        assert!(error("dims [1]").starts_with("my.toml line 1 is not TOML ("));
+        assert!(unclosed.starts_with("my.toml line 2 is not TOML: ") && unclosed.contains("expected `]`"), "{unclosed}");
+        assert!(error("dims = [1]\ndims = [2]").contains("my.toml line 2 is not TOML: duplicate key"));
+        assert!(error("dims [1]").starts_with("my.toml line 1 is not TOML: "));
     }
 
     #[test]
@@ -167,8 +168,8 @@ mod tests {
             ("\nextra_widths = [1]", "extra_widths", "a table of lists by depth"),
         ] {
             let error = error(text);
-            assert!(error.starts_with(&format!("my.toml line 2 holds a wrong value for {key} (")), "{error}");
-            assert!(error.contains(&format!(") give {form}")), "{error}");
+            assert!(error.starts_with(&format!("my.toml line 2 holds a wrong value for {key}: ")), "{error}");
+            assert!(error.contains(&format!("\nhelp: give {form}")), "{error}");
         }
     }
 

@@ -139,7 +139,7 @@ mod tests {
     fn results_that_have_no_place_are_errors() {
         let mut store = Store::new(&groups(&[2, 3]));
         store.insert(task(0, 0), vec![]).unwrap();
-        assert!(store.insert(task(0, 0), vec![]).unwrap_err().to_string().contains("twice"));
+        assert!(format!("{:#}", store.insert(task(0, 0), vec![]).unwrap_err()).contains("the task was run twice"));
         for (group, index) in [(0, 2), (2, 0), (usize::MAX, 0), (0, usize::MAX)] {
             assert!(store.insert(task(group, index), vec![]).is_err());
         }

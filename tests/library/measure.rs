@@ -400,7 +400,7 @@ fn forms_that_cannot_be_run_are_refused_with_what_to_do() {
         assert!(error.what.starts_with("the width inf cannot go together with"), "{error}");
     }
     assert!(refusal("activation = 'tanh'\nsearch = 'exact'").contains("search exact"));
-    assert!(refusal("directions = ['descent']\nengine = 'implicit'").contains("give engine auto or dense"));
+    assert!(refusal("directions = ['descent']\nengine = 'implicit'").contains("direction descent and engine implicit"));
     assert!(refusal("directions = []").contains("directions is empty"));
     assert!(refusal("inputs_law = 'cube'").contains("no law of inputs `cube`"));
     assert!(refusal("inputs_law = 'file:/no/such/file.npy'").contains("cannot take inputs from"));

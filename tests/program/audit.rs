@@ -1,5 +1,5 @@
-//! The audit as a whole: the same numbers on any ranks and threads, a file that h5py reads, singular values by LAPACK, the exact law of |f|, and
-//! documents that name every statement.
+//! The audit end to end: the same numbers on any number of ranks and threads, a file that h5py reads, singular values from LAPACK, the exact
+//! distribution of |f|, and documents that name every statement.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +12,7 @@ use advstep_hpc::stats::interval;
 use ndarray_linalg::SVD;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-/// An audit of every statement at four settings of two activations, done in a second or two.
+/// An audit of every statement at four settings with two activations; takes 1 to 2 s.
 const SMALL: [&str; 9] = ["audit", "--dims", "12,20", "--widths", "8,60", "--networks", "6", "--gamma", "0.3,0.1"];
 
 /// Runs it on `ranks` ranks into `directory`/`name`.
@@ -44,7 +44,7 @@ fn ranks_do_not_change_an_audit() {
     }
 }
 
-/// The file, the tables and the figures: Python makes the entries of Lemma 8 again from the networks' numbers.
+/// File, tables and figures; Python recomputes the entries of Lemma 8 from the measured values.
 #[test]
 fn python_reads_the_file_and_judges_the_same() {
     let directory = tempfile::tempdir().unwrap();
@@ -77,7 +77,7 @@ fn a_list_names_every_statement_and_writes_nothing() {
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
-/// Every statement has a paragraph, which begins with its name.
+/// Every statement has a paragraph that starts with its name.
 #[test]
 fn the_document_explains_every_statement() {
     let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/audit.md")).unwrap();

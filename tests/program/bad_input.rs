@@ -140,7 +140,7 @@ const REFUSED_BEFORE_PLANNING: &[Case] = &[
     ("plot taken.h5 --out taken.h5", "cannot write taken.h5: taken.h5 is not a directory\nhelp: "),
 ];
 
-/// Refused by what comes after: the plan, and the reader of results files.
+/// Refused by the plan and the reader of results files.
 const REFUSED_BY_PLAN_AND_READER: &[Case] = &[
     ("--widths 1e6 --depths 3 --memory 1GiB", "memory"),
     ("plan --widths 1e6 --depths 3 --memory 1GiB", "memory"),
@@ -154,7 +154,7 @@ const REFUSED_BY_PLAN_AND_READER: &[Case] = &[
     ("plot foreign.h5 --out pictures", "foreign.h5"),
 ];
 
-/// The files that cases name.
+/// Creates the files that the cases use.
 fn populate(directory: &Path) {
     let grid = "depths = [1]\ndims = [2]\n";
     for (name, text) in [
@@ -183,7 +183,7 @@ fn populate(directory: &Path) {
     foreign.new_dataset_builder().with_data(&[1.0, 2.0]).create("somebody_elses").unwrap();
 }
 
-/// Every path below `directory`, with the bytes of the files.
+/// Every path below `directory`, with the contents of files.
 fn contents(directory: &Path) -> BTreeMap<String, Option<Vec<u8>>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(directory).unwrap() {
@@ -215,13 +215,13 @@ fn flaw(message: &str, output: &Output) -> Option<String> {
     (!has_two_lines(&stderr) || !stderr.contains(message)).then(|| format!("stderr: {stderr}"))
 }
 
-/// Whether `stderr` is `error: what: why` and `help: remedy`, with no empty part, full stop or remedy in parentheses.
+/// Whether `stderr` is `error: what: why` and `help: remedy`, with no empty part and no final full stop.
 fn has_two_lines(stderr: &str) -> bool {
     let lines = stderr.strip_suffix('\n').and_then(|text| text.split_once('\n'));
     let Some((error, help)) = lines.filter(|(_, help)| !help.contains('\n')) else { return false };
     let (Some(error), Some(remedy)) = (error.strip_prefix("error: "), help.strip_prefix("help: ")) else { return false };
     let Some((what, why)) = error.split_once(": ") else { return false };
-    [what, why, remedy].iter().all(|part| !part.trim().is_empty() && !part.ends_with(['.', ':', ' ']))
+    !what.is_empty() && [why, remedy].iter().all(|part| !part.trim().is_empty() && !part.ends_with(['.', ':', ' ']))
 }
 
 fn assert_all_refused(cases: &[Case]) {

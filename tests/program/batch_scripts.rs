@@ -1,5 +1,4 @@
-//! The scripts of `slurm/` with a program, a `scontrol` and a `squeue` of `tests/fakes/`: what becomes of a job in each case.
-//! `scripts/test-slurm.sh` runs them under Slurm.
+//! The batch scripts of `slurm/` with a fake program, `scontrol` and `squeue` (`tests/fakes/`). `scripts/test-slurm.sh` runs them under Slurm.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,28 +8,28 @@ use std::process::Command;
 use crate::jobs::{finish, stderr};
 use tempfile::TempDir;
 
-/// What is set up for one start of a script.
+/// The setup of one run of a script.
 #[derive(Default)]
 struct Start<'a> {
-    /// What the launcher ends with.
+    /// Exit code of the launcher.
     code: i32,
-    /// What `advstep-hpc status` ends with.
+    /// Exit code of `advstep-hpc status`.
     state: i32,
     /// A signal that Slurm sends to the script while the program runs.
     stop: &'a str,
     /// A signal that kills the launcher.
     death: &'a str,
-    /// What `scontrol` ends with; `None`: there is none.
+    /// Exit code of `scontrol`; `None`: not installed.
     scontrol: Option<i32>,
-    /// State and reason of the job, as `squeue` has them.
+    /// State and reason of the job, as printed by `squeue`.
     squeue: &'a str,
     restarts: usize,
     arguments: &'a [&'a str],
-    /// Number of the task; `None`: no array.
+    /// Array task ID; `None`: not an array job.
     task: Option<usize>,
 }
 
-/// What became of the job.
+/// The outcome of the job.
 struct Outcome {
     code: i32,
     /// Arguments of `scontrol`.
@@ -84,7 +83,7 @@ impl Start<'_> {
         }
     }
 
-    /// The outcome for a job of either script: its code, and whether it was put back into the queue.
+    /// The exit code of each script, and whether the job was requeued.
     fn outcomes(&self) -> [(i32, bool); 2] {
         let single = Start { task: None, ..*self }.run("advstep.sbatch");
         let array = [&["16", "stem"], self.arguments].concat();
@@ -97,7 +96,7 @@ impl Start<'_> {
     }
 }
 
-/// A job that is submitted for the first time, under Slurm.
+/// The first start of a job.
 fn start(code: i32, state: i32) -> Start<'static> {
     Start { code, state, scontrol: Some(0), ..Start::default() }
 }
@@ -139,7 +138,7 @@ fn a_job_that_was_told_to_stop_goes_back_into_the_queue() {
     }
 }
 
-/// It used to be waited for for ever.
+/// The script used to wait for ever.
 #[test]
 fn a_launcher_that_dies_of_a_signal_ends_the_job() {
     for (death, code) in [("USR1", 138), ("TERM", 143)] {
@@ -157,7 +156,7 @@ fn a_job_that_cannot_be_requeued_ends_with_75() {
     }
 }
 
-/// A job that the user has cancelled used to come back.
+/// Cancelled jobs used to be requeued.
 #[test]
 fn a_job_that_slurm_is_ending_is_left_to_slurm() {
     for (code, state) in [(75, 75), (1, 75), (143, 1)] {
@@ -167,7 +166,7 @@ fn a_job_that_slurm_is_ending_is_left_to_slurm() {
     }
 }
 
-/// The file that is there may be the one that was to be replaced.
+/// The existing file may be the one to be replaced.
 #[test]
 fn a_failure_is_not_hidden_by_the_file_that_it_was_to_replace() {
     for option in ["--overwrite", "--fresh"] {

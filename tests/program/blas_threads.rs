@@ -1,4 +1,4 @@
-//! The program computes on its own threads only: those that OpenBLAS starts while it is loaded are gone, and stay away.
+//! The threads that OpenBLAS starts at load time have ended and are not restarted.
 
 use std::process::Command;
 use std::thread;
@@ -8,13 +8,12 @@ use advstep_hpc::linalg::matmul::times_transposed;
 use advstep_hpc::machine::{blas, prepare};
 use ndarray::Array2;
 
-/// How many threads OpenBLAS is asked to compute with; it starts no more than there are cores.
+/// Requested number of OpenBLAS threads; it starts at most one per core.
 const BLAS_THREADS: &str = "4";
 
-/// Threads of this process other than the main thread and the one that asks. One that has ended stays in /proc for a moment, hence for up
-/// to a second they are given time to vanish.
+/// Threads of this process other than the main thread and the caller. Ended threads stay in /proc for a moment, so polls for up to 1 s.
 fn other_threads() -> Vec<String> {
-    // SAFETY: the call has no conditions.
+    // SAFETY: no preconditions.
     let known = [std::process::id().to_string(), unsafe { libc::gettid() }.to_string()];
     let mut others = Vec::new();
     for _ in 0..1000 {
@@ -28,7 +27,7 @@ fn other_threads() -> Vec<String> {
     others
 }
 
-/// x·xᵀ by BLAS (f64, so there is no kernel of our own) has the right numbers: x is a column of 1, 2, … times a row of ones.
+/// x·xᵀ computed by BLAS (f64, which has no kernel of our own) is correct; x is a column of 1, 2, … times a row of ones.
 fn multiply(size: usize) {
     let x = Array2::from_shape_fn((size, size), |(row, _)| (row + 1) as f64);
     let mut product = Array2::zeros((size, size));
@@ -38,7 +37,7 @@ fn multiply(size: usize) {
 
 #[test]
 fn no_thread_of_openblas_is_left() {
-    // The number is read while the library is loaded, so that takes a process of its own.
+    // The variable is read at load time, so in a process of its own.
     if std::env::var("OPENBLAS_NUM_THREADS").as_deref() != Ok(BLAS_THREADS) {
         let mut again = Command::new(std::env::current_exe().unwrap());
         again.args(["--exact", "blas_threads::no_thread_of_openblas_is_left", "--test-threads", "1"]);
@@ -49,7 +48,7 @@ fn no_thread_of_openblas_is_left() {
     assert!(!has_threads || std::fs::read_dir("/proc/self/task").unwrap().count() > 2, "there is nothing to end");
     prepare().unwrap();
     assert_eq!(other_threads(), [""; 0], "at the start");
-    // Large enough that BLAS would share the work out if it might.
+    // Large enough for BLAS to use several threads if allowed.
     thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| multiply(400));

@@ -1,6 +1,6 @@
-//! Results files that other programs have changed: refused, with how to read them all the same; and read then, if every value is sound.
+//! Results files rewritten by other programs: refused with a pointer to `--unsealed`, and read with it if every value is sound.
 //!
-//! The programs are the real ones: h5py and xarray in the Python that `ADVSTEP_PYTHON` names, `h5repack` (package hdf5-tools) and `nccopy`
+//! Uses the real programs: h5py and xarray of the Python in `ADVSTEP_PYTHON`, `h5repack` (package hdf5-tools) and `nccopy`
 //! (package netcdf-bin).
 
 use std::fs;
@@ -34,12 +34,12 @@ fn in_python(path: &Path, change: &str) {
     tool(&python, "what scripts/requirements-test.txt lists", &[script, path.to_str().unwrap(), change]);
 }
 
-/// Copies a file by a program that may change its form.
+/// Copies a file with a program that may change its form.
 fn copied(program: &str, package: &str, options: &[&str], from: &Path, to: &Path) {
     tool(program, package, &[options, &[from.to_str().unwrap(), to.to_str().unwrap()]].concat());
 }
 
-/// Results of every kind, made by the program but for those that no quick run leaves.
+/// Results of every kind, from the program except for those that no quick run produces.
 fn originals(directory: &Path) -> Vec<PathBuf> {
     let runs = [
         ("plain", "--depths 1,2 --dims 5,20 --widths 10,30"),
@@ -67,7 +67,7 @@ fn originals(directory: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Checks that a changed file is refused, and read with `--unsealed` as what it was.
+/// Checks that a changed file is refused, and read unchanged with `--unsealed`.
 fn check_changed(original: &Path, changed: &Path, how: &str) {
     let (first, other) = (original.to_str().unwrap(), changed.to_str().unwrap());
     let commands: [&[&str]; 2] = [&["show", other], &["compare", first, other]];
@@ -89,7 +89,7 @@ fn check_changed(original: &Path, changed: &Path, how: &str) {
         let rows = String::from_utf8(output.stdout).unwrap();
         let rows: Vec<serde_json::Map<String, serde_json::Value>> =
             rows.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        // Without its provenance a file does not say how long it took.
+        // Without provenance the times are unknown.
         let without_seconds = |mut row: serde_json::Map<String, serde_json::Value>| {
             let seconds = row.remove("seconds").unwrap();
             assert_eq!(seconds.is_null(), file == other && !has_provenance, "{how}: {seconds}");
@@ -177,7 +177,7 @@ fn values_that_were_changed_are_found_out() {
         ("the_experiment", "is found within the bound of 19"),
         ("the_format", "its format is `advstep-hpc network`"),
         ("the_version", "its format version is 9"),
-        ("negative_completeness", "its attribute `complete` is -1, which is out of its range"),
+        ("negative_completeness", "its attribute `complete` is -1, which is out of range"),
         ("two_seeds", "its attribute `seed` has 2 elements"),
         ("a_number_for_a_text", "its attribute `format` is not a string"),
         ("a_link", "`/value_std` is a link into another file"),
@@ -205,7 +205,7 @@ fn unsealed_changes_nothing_for_other_files() {
     let export: Vec<&str> = export.split(' ').chain([net.to_str().unwrap()]).collect();
     assert!(advstep(&export).status.success());
     assert!(stderr(&show(&net)).contains("its format is `advstep-hpc network`"), "{}", stderr(&show(&net)));
-    // Files that differ are told apart.
+    // Differences are detected.
     let other = directory.path().join("other.h5");
     results::write(&other, Existing::Replace, &synthetic(&experiment(), 2)).unwrap();
     let output = advstep(&["compare", "--unsealed", sound.to_str().unwrap(), other.to_str().unwrap()]);

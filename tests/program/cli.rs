@@ -1,4 +1,4 @@
-//! The program as a shell sees it: help, version, completions, man pages, closed pipes.
+//! The command line interface: help, version, completions, man pages, closed pipes.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -63,7 +63,7 @@ fn man_pages_are_written_for_every_command() {
     assert!(std::fs::read_to_string(man1.join("advstep-hpc-run.1")).unwrap().contains("widths"));
 }
 
-/// A results file of two cells, made by the program.
+/// Runs the program for a results file of two cells.
 fn results(directory: &Path, name: &str, seed: u64) -> String {
     let file = directory.join(name);
     stdout_of(&format!(
@@ -100,13 +100,13 @@ fn a_closed_pipe_is_no_failure_of_any_command_that_prints() {
         format!("audit --dims 10 --widths 20 --networks 20 --statements lemma-8 --threads 1 --quiet --out {place}/e.h5"),
     ];
     for arguments in commands {
-        // Closed before the program starts, so that it is noticed however little is printed.
+        // Closed before the program starts, so that it matters however little is printed.
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let output = advstep(&arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{arguments}: {output:?}");
     }
-    // A run says on stderr how far it is.
+    // A run prints progress on stderr.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let output = advstep(&format!("run {small} --out {place}/f.h5")).stdout(writer).stderr(Stdio::piped()).output().unwrap();

@@ -1,4 +1,4 @@
-//! `--engine`: which one a cell gets, what it is called in the plan and the file, and cells that do not fit.
+//! `--engine`: the engine of each cell, its name in plan and file, and cells that do not fit.
 
 use std::process::{Command, Output};
 
@@ -29,7 +29,7 @@ fn the_choice_is_a_function_of_the_experiment_alone() {
                 assert_eq!((engine, search), (EngineName::Limit, SearchName::Path));
                 continue;
             }
-            // Narrow networks are drawn in full, wide deep ones never; traces need weights.
+            // Narrow networks are dense, wide deep ones implicit; tracing needs weights.
             assert!(cell.width >= 100 || cell.depth == 1 || engine == EngineName::Dense, "{cell}");
             assert!(cell.depth == 1 || cell.width < 30_000 || engine == EngineName::Implicit, "{cell}");
             assert!(search != SearchName::Trace || engine == EngineName::Dense, "{cell}");
@@ -114,7 +114,7 @@ fn what_cannot_be_is_refused_with_what_to_do() {
 fn the_memory_that_is_asked_for_works_and_less_does_not() {
     for (cells, threads) in [
         ("--depths 1 --dims 10 --widths 10", 1),
-        // The cell that takes the most is neither the first nor the last that does not fit.
+        // The largest cell is neither the first nor the last that does not fit.
         ("--depths 1,3 --dims 10,500 --widths 100,1e5,inf --inputs 20", 3),
         ("--depths 2 --dims 2000 --widths 3000 --engine dense", 2),
         ("--depths 1 --dims 3000 --widths 1e6 --engine implicit", 1),

@@ -1,4 +1,4 @@
-//! An exported network: evaluated by an independent NumPy script, and the same network that `run` measured.
+//! An exported network: evaluated by an independent NumPy script, and equal to the one that `run` measured.
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,7 +1,7 @@
 //! Faults of the machine: a clock that jumps, another host name, a full or read-only disk, an impatient user.
 //!
-//! Disks are small `tmpfs` mounted in a namespace of the test's own, by `unshare` of util-linux; a system that does not let it make
-//! namespaces fails these tests. The clock, and a disk that is full for a moment, are made by `tests/shims`, loaded before the C library.
+//! Disks are small tmpfs mounted in a private namespace (`unshare` of util-linux); without permission to create namespaces these tests fail.
+//! The clock and transient disk errors come from `tests/shims`, preloaded before the C library.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -13,10 +13,10 @@ use crate::jobs::{PROGRAM, finish, job, shim, stderr, with_default_signals};
 use advstep_hpc::machine::now_utc;
 use advstep_hpc::results::{self, first_difference};
 
-/// Runs `script` in bash, with the program and its arguments as `"$@"` and `DIR`, the directory of `place`, in namespaces of its own.
+/// Runs `script` in bash in private namespaces, with the program and its arguments as `"$@"` and the directory of `place` as `DIR`.
 fn in_namespaces(place: &Place, script: &str, options: &[&str]) -> Output {
     let mut command = Command::new("unshare");
-    // SAFETY: has no arguments and cannot fail.
+    // SAFETY: no arguments, cannot fail.
     if unsafe { libc::geteuid() } != 0 {
         command.arg("--map-root-user");
     }
@@ -48,7 +48,7 @@ fn a_wall_clock_that_jumps_does_not_matter() {
         let output = finish(&mut command);
         (output.status.code(), stderr(&output))
     };
-    // The times of stops and snapshots are minutes away, whatever the wall clock says in between.
+    // Stop and snapshot are due in minutes, whatever the wall clock does.
     let far = ["--threads", "1", "--max-hours", "1", "--grace", "100", "--snapshot", "10min"];
     let (code, messages) = run(&place, &far, Some("stop:rank=0:unit=20"));
     assert!(code == Some(75) && messages.contains("stopping (SIGUSR1)"), "{messages}");
@@ -58,7 +58,7 @@ fn a_wall_clock_that_jumps_does_not_matter() {
     let year = &now_utc()[..4];
     assert!(!provenance.started.starts_with(year) && !provenance.ended.starts_with(year), "the clock did not jump: {provenance:?}");
     place.assert_finished();
-    // And they come all the same.
+    // And they do occur.
     let place = Place::new();
     let (code, messages) = run(&place, &["--max-hours", "1e-9", "--grace", "0"], None);
     assert!(code == Some(75) && messages.contains("stopping (--max-hours)"), "{messages}");
@@ -119,7 +119,7 @@ fn a_full_disk_that_gets_room_again_is_only_a_delay() {
     place.assert_finished();
 }
 
-/// NFS after a restart of the server: the journal is opened again, and nothing of it is lost.
+/// NFS after a server restart: the journal is reopened without loss.
 #[test]
 fn a_stale_file_handle_is_opened_again() {
     let shims = tempfile::tempdir().unwrap();
@@ -135,12 +135,12 @@ fn a_stale_file_handle_is_opened_again() {
     }
 }
 
-/// A terminal that is closed stops a run as SIGTERM does, unless the user has said otherwise (nohup).
+/// SIGHUP stops a run like SIGTERM, unless it is ignored (nohup).
 #[test]
 fn a_hangup_stops_a_run_unless_it_is_ignored() {
     let place = Place::new();
     for ignored in [true, false] {
-        // The one that is to stop would take minutes, however late the signal comes.
+        // The run to stop would take minutes, so the signal is in time.
         let networks = if ignored { "4000" } else { "400000" };
         let long = ["--networks", networks, "--threads", "1", "--quiet", "--overwrite"];
         let arguments = [&SMALL[..6], &long, &["--out", place.out.to_str().unwrap()]].concat();
@@ -153,14 +153,14 @@ fn a_hangup_stops_a_run_unless_it_is_ignored() {
         }
         let signals: &[i32] = if ignored { &[libc::SIGHUP, libc::SIGINT] } else { &[libc::SIGHUP] };
         for &signal in signals {
-            // SAFETY: a process that was started here and not waited for.
+            // SAFETY: our child, not waited for yet.
             assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
         }
         assert_eq!(child.wait().unwrap().code(), Some(if ignored { 0 } else { 75 }));
     }
 }
 
-/// OpenBLAS would wait for ever for a buffer that it cannot map.
+/// OpenBLAS would retry for ever to map its buffer.
 #[test]
 fn a_limit_of_the_address_space_is_kept_or_refused() {
     let limited = |mebibytes: usize| {
@@ -179,7 +179,7 @@ fn a_limit_of_the_address_space_is_kept_or_refused() {
     assert!(code == Some(2) && messages.contains("ulimit -v"), "{messages}");
 }
 
-/// Whichever write of the results file it is that fails, of some 190: there is no file with a hole in it. (Every third, to save time.)
+/// No failing write of the results file, of about 190, leaves a file with a hole. (Tests every third.)
 #[test]
 fn no_write_of_the_results_fails_unnoticed() {
     let shims = tempfile::tempdir().unwrap();
@@ -193,7 +193,7 @@ fn no_write_of_the_results_fails_unnoticed() {
         let messages = stderr(&output);
         if output.status.success() {
             assert_eq!(first_difference(&place.out, &whole.out).unwrap(), None, "write {write}: {messages}");
-            // The last write is the seal; behind it nothing fails.
+            // The last write is the seal.
             break;
         }
         failed += 1;
@@ -235,7 +235,7 @@ fn results_go_where_a_link_leads() {
     let (code, messages) = place.run(None, &["--seed", "3"]);
     assert!(code == 2 && messages.contains("the file exists"), "{messages}");
     place.assert_finished();
-    // What an earlier run has left is moved aside where it is, not the link.
+    // --fresh moves the target of the link aside, not the link.
     assert_eq!(place.run(None, &["--fresh"]).0, 0);
     assert_eq!(fs::read_link(&place.out).unwrap(), target);
     assert!(elsewhere.path().join("results.h5.old-1").exists() && !target.is_symlink());
@@ -246,15 +246,15 @@ fn results_go_where_a_link_leads() {
 fn a_second_sigint_ends_the_process_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("slow.h5");
-    // Networks of many seconds, and a grace that is longer: what ends the process is the second signal.
+    // Networks take many seconds and the grace is longer, so only the second signal can end the process.
     let slow = ["--depths", "3", "--dims", "10", "--widths", "1e3", "--networks", "200", "--engine", "dense", "--search", "exact"];
     let mut command = job(None, &[&slow[..], &["--threads", "1", "--grace", "1h", "--out", out.to_str().unwrap()]].concat());
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut messages = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    // SAFETY: sends a signal to a process that was started here and not waited for yet.
+    // SAFETY: our child, not waited for yet.
     let interrupt = || assert_eq!(unsafe { libc::kill(child.id() as i32, libc::SIGINT) }, 0);
     messages.by_ref().find(|line| line.contains("on 1 rank with 1 thread")).expect("it says what it runs");
-    // Until the first network has begun: one that has not would be dropped, and the process end by itself.
+    // Until the first network is running: otherwise the process would end by itself.
     std::thread::sleep(std::time::Duration::from_secs(2));
     interrupt();
     messages.by_ref().find(|line| line.contains("stopping (SIGINT)")).expect("it says that it stops");

@@ -1,5 +1,5 @@
-//! HDF5 files that are not complete in themselves: links into other files, arrays whose numbers are elsewhere, groups that hold themselves.
-//! They are refused by name, as results (with a right seal) and as inputs, and nothing that they point at is read.
+//! HDF5 files that are not self-contained: external links, external storage, cycles of groups. They are refused by name, as results (with a
+//! valid seal) and as inputs, and their targets are not read.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -16,7 +16,7 @@ fn advstep(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_advstep-hpc")).args(arguments).output().unwrap()
 }
 
-/// A results file that was changed by `change` and has a right seal all the same.
+/// A results file modified by `change`, with a valid seal.
 fn changed(path: &Path, change: impl FnOnce(&Group)) {
     results::write(path, Existing::Replace, &synthetic(&experiment(), 1)).unwrap();
     let file = File::open_rw(path).unwrap();
@@ -25,7 +25,7 @@ fn changed(path: &Path, change: impl FnOnce(&Group)) {
     seal::seal(path).unwrap();
 }
 
-/// Puts an array of the type and shape of `step` in its place, made as `build` says.
+/// Replaces `step` by an array of the same type and shape, created by `build`.
 fn replace_step(file: &Group, build: impl FnOnce(&Group, Vec<usize>)) {
     let shape = file.dataset("step").unwrap().shape();
     file.unlink("step").unwrap();
@@ -48,11 +48,11 @@ fn results_that_point_elsewhere_are_refused_by_name() {
             "a link into another file",
             Box::new(|file| replace_step(file, |file, _| file.link_external(elsewhere, "/step", "step").unwrap())),
         ),
-        ("`/provenance/up`", "another name", Box::new(|file| file.link_hard("/", "provenance/up").unwrap())),
-        ("`/twice`", "another name", Box::new(|file| file.link_hard("/step", "twice").unwrap())),
+        ("`/provenance/up`", "second name of an object", Box::new(|file| file.link_hard("/", "provenance/up").unwrap())),
+        ("`/twice`", "second name of an object", Box::new(|file| file.link_hard("/step", "twice").unwrap())),
         (
             "`/a/b/a`",
-            "another name",
+            "second name of an object",
             Box::new(|file| {
                 file.create_group("a/b").unwrap();
                 file.link_hard("/a", "a/b/a").unwrap();
@@ -85,7 +85,7 @@ fn results_that_point_elsewhere_are_refused_by_name() {
         changed(&path, change);
         let refused = results::read(&path).unwrap_err().to_string();
         assert!(refused.contains(name) && refused.contains(what), "{name}, {what}: {refused}");
-        // A walk through a group that holds itself would not end.
+        // A walk through a cycle would not end.
         let refused = first_difference(&path, &other).unwrap_err().to_string();
         assert!(refused.contains(name) && refused.contains(what), "{name}, {what}: {refused}");
         for arguments in [vec!["show", path.to_str().unwrap()], vec!["compare", elsewhere, path.to_str().unwrap()]] {

@@ -1,5 +1,4 @@
-//! The program with other forms of the model: several directions, a bias unit and inputs from a file, through file, table, figures, shards and
-//! interruptions.
+//! Model variants (several directions, bias unit, inputs from a file) through results file, table, figures, shards and interruptions.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +11,7 @@ use tempfile::TempDir;
 const FORM: &str =
     "--depths 1,2 --widths 10,300 --networks 5 --inputs 7 --activation tanh --bias --direction gradient,universal,descent --quiet";
 
-/// A directory with rows of 9 numbers in `rows.npy`.
+/// A directory with `rows.npy`, an inputs file of 9 columns.
 fn place() -> TempDir {
     let directory = TempDir::new().unwrap();
     write_rows(directory.path(), 1.0);
@@ -24,7 +23,7 @@ fn write_rows(directory: &Path, shift: f64) {
     ndarray_npy::write_npy(directory.join("rows.npy"), &rows).unwrap();
 }
 
-/// Runs the form on `ranks` ranks with `options` into `out`; returns the exit code and the messages.
+/// Runs the variant on `ranks` ranks with `options` into `out`; returns exit code and messages.
 fn run(directory: &Path, ranks: Option<usize>, options: &[&str], out: &Path, fault: Option<&str>) -> (i32, String) {
     let law = format!("file:{}", directory.join("rows.npy").display());
     let words: Vec<&str> = FORM.split(' ').collect();
@@ -45,7 +44,7 @@ fn several_directions_go_through_file_table_and_figures() {
     assert_eq!(file.dataset("step").unwrap().shape(), [4, 5, 3, 7]);
     assert_eq!(file.dataset("cell_index").unwrap().shape(), [2, 1, 2]);
     assert_eq!(file.dataset("direction").unwrap().read_raw::<i64>().unwrap(), [0, 2, 4]);
-    // The statistics of a direction are those of its samples.
+    // Statistics per direction match its samples.
     let distance = file.dataset("distance_mean").unwrap().read_raw::<f64>().unwrap();
     for (cell, results) in read.cells.iter().enumerate() {
         for direction in 0..3 {
@@ -94,7 +93,7 @@ fn ranks_shards_and_interruptions_give_the_same_science() {
 
     let stopped = at("stopped.h5");
     assert_eq!(run(directory.path(), None, &["--threads", "1"], &stopped, Some("stop:rank=0:unit=5")).0, 75);
-    // With other rows under the same name it is another experiment.
+    // Other rows under the same name are another experiment.
     write_rows(directory.path(), 2.0);
     let (code, message) = run(directory.path(), None, &[], &stopped, None);
     assert!(code == 2 && message.contains("inputs_law"), "{message}");
@@ -102,7 +101,7 @@ fn ranks_shards_and_interruptions_give_the_same_science() {
     assert_eq!(run(directory.path(), None, &["--threads", "2"], &stopped, None).0, 0);
     assert_eq!(first_difference(&plain, &stopped).unwrap(), None);
 
-    // The stored experiment runs again with its file, and is shown without.
+    // The stored experiment needs the file to run, but not to be shown.
     let toml = at("again.toml");
     std::fs::write(&toml, results::read(&plain).unwrap().experiment.to_toml()).unwrap();
     let config = ["--config", toml.to_str().unwrap(), "--quiet", "--out"];

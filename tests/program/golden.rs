@@ -1,16 +1,16 @@
-//! A golden run: the numbers of a small experiment, as they were when somebody last looked at them.
+//! A golden run: the reviewed results of a small experiment.
 //!
-//! Digits are compared, not bytes, because processors without fused multiply-adds, and BLAS kernels in f64, round otherwise. After a change that is meant to change results:
-//! `ADVSTEP_REWRITE_GOLDEN=1 cargo test --release --test program golden`, and look at the difference.
+//! Compared to a tolerance, because CPUs without FMA and BLAS kernels in f64 round differently. After an intended change of results run
+//! `ADVSTEP_REWRITE_GOLDEN=1 cargo test --release --test program golden` and review the diff.
 
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-/// Relative difference allowed: f32 products in another order, and steps that amplify them.
+/// Relative tolerance: rounding of f32 matmuls, amplified by the steps.
 const TOLERANCE: f64 = 2e-4;
-/// The same for the work of a search, where a rounding error can ask for one more point.
+/// Tolerance of the work of a search, where rounding can add a point.
 const WORK_TOLERANCE: f64 = 0.05;
 
 fn show_small_run() -> String {

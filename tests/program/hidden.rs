@@ -1,5 +1,5 @@
-//! The program with hidden layers of different widths: ranks, shards, interruptions, table, lines and figures; and equal layers, which are no
-//! other networks than those of depths and widths.
+//! Hidden layers of different widths: ranks, shards, interruptions, table, lines and figures; equal layers give the same networks as depths
+//! and widths.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 /// 30 units in 6 cells, traced and scanned.
 const LAYERS: &str = "--hidden 60,20,40 --hidden 300,10 --hidden 30,30 --dims 5,20 --networks 5 --inputs 7 --quiet";
 
-/// Runs `words` with `options` on `ranks` ranks into `out`; returns the exit code and the messages.
+/// Runs `words` with `options` on `ranks` ranks into `out`; returns exit code and messages.
 fn run(words: &str, ranks: Option<usize>, options: &[&str], out: &Path, fault: Option<&str>) -> (i32, String) {
     let words: Vec<&str> = words.split(' ').collect();
     outcome(ranks, &[&words[..], &["--out", out.to_str().unwrap()], options].concat(), fault)
@@ -43,13 +43,13 @@ fn ranks_shards_and_interruptions_give_the_same_science() {
     assert_eq!(run(LAYERS, ranks, &["--threads", "1"], &stopped, None).0, 0);
     assert_eq!(first_difference(&plain, &stopped).unwrap(), None);
 
-    // The stored experiment runs again.
+    // The stored experiment can be run.
     let toml = at("again.toml");
     std::fs::write(&toml, results::read(&plain).unwrap().experiment.to_toml()).unwrap();
     stdout_of(&["--config", toml.to_str().unwrap(), "--quiet", "--out", at("again.h5").to_str().unwrap()]);
     assert_eq!(first_difference(&plain, &at("again.h5")).unwrap(), None);
 
-    // With other widths of the same label, every sample is another.
+    // Other widths with the same label give different samples.
     let other = at("other.h5");
     assert_eq!(run(&LAYERS.replace("60,20,40", "60,20,50"), None, &[], &other, None).0, 0);
     let samples = |path: &Path| results::read(path).unwrap().cells.swap_remove(5).records.swap_remove(0).samples;
@@ -88,7 +88,7 @@ fn equal_layers_are_the_networks_of_depths_and_widths() {
     assert_eq!(run(&format!("--hidden 300,300 --hidden 30,30 {common}"), None, &[], &at("equal.h5"), None).0, 0);
     assert_eq!(first_difference(&at("grid.h5"), &at("equal.h5")).unwrap(), None);
 
-    // Beside others, in an experiment that is no grid, they have the same samples to the bit.
+    // In an experiment that is not a grid the samples are bitwise the same.
     assert_eq!(run(LAYERS, None, &[], &at("layers.h5"), None).0, 0);
     let of_cell = |results: &Results| -> Vec<String> {
         let equal = results.cells.iter().filter(|cell| (cell.cell.depth, cell.cell.width) == (2, 30));

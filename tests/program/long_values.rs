@@ -10,7 +10,7 @@ fn advstep(directory: &Path, arguments: &str) -> Output {
     command.args(arguments.split_whitespace()).current_dir(directory).output().unwrap()
 }
 
-/// What it prints, after success.
+/// Standard output after success.
 fn printed(directory: &Path, arguments: &str) -> String {
     let output = advstep(directory, arguments);
     assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
@@ -69,7 +69,7 @@ fn a_refused_journal_of_long_lists_says_where_they_differ() {
     let (code, error) = run(list(20_000, 40_000), None);
     assert_eq!(code, Some(2), "{error}");
     assert!(error.len() < 1000 && error.contains("19999, 30000]") && error.contains("19999, 40000]"), "{error}");
-    // The number of cells differs too, and is as short.
+    // The number of cells differs too, and stays short.
     let (code, error) = run(list(10_000, 40_000), None);
     assert!(code == Some(2) && error.len() < 1000, "{} bytes: {error}", error.len());
 }
@@ -87,7 +87,7 @@ fn a_config_may_come_through_a_pipe_and_may_not_be_endless() {
     let endless = shell("\"$ADVSTEP\" plan --config <(yes '# and so on')");
     assert_eq!(endless.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&endless.stderr).contains("it is longer than 16.0 MiB"), "{endless:?}");
-    // What a message repeats of a file is cut.
+    // Excerpts of a file in messages are truncated.
     let long = shell("\"$ADVSTEP\" plan --config <(head -c 1000000 /dev/zero | tr '\\0' x; echo ' = 3')");
     assert!(long.status.code() == Some(2) && long.stderr.len() < 1000, "{} bytes", long.stderr.len());
 }

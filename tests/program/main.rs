@@ -1,4 +1,4 @@
-//! Tests that start programs: ours, plainly and under `mpirun`, and those that read and write our files.
+//! Tests that start programs: ours, plain and under `mpirun`, and others that read and write our files.
 
 #[path = "../common/mod.rs"]
 mod common;

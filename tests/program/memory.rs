@@ -1,4 +1,4 @@
-//! `--memory`: a network that does not fit is made again from its streams at every pass, with the same bytes out.
+//! `--memory`: a network that does not fit is regenerated from its streams at every pass, with bitwise the same results.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,11 +12,11 @@ use advstep_hpc::model::{Cell, Direction, EngineChoice, Precision, SearchChoice}
 use advstep_hpc::plan::{self, memory};
 use advstep_hpc::results::first_difference;
 
-/// Runs `command`, which has to succeed, and returns the most resident bytes that its process had.
+/// Runs `command`, which must succeed; returns its peak resident memory in bytes.
 fn peak_bytes(command: &mut Command) -> u64 {
     #[allow(clippy::zombie_processes, reason = "wait4 waits for it")]
     let child = command.spawn().unwrap();
-    // SAFETY: wait4 fills the structures it is given; the child is waited for here only.
+    // SAFETY: wait4 fills the given structures; the child is waited for only here.
     unsafe {
         let (mut status, mut usage) = (0, std::mem::zeroed::<libc::rusage>());
         assert_eq!(libc::wait4(child.id() as i32, &mut status, 0, &mut usage), child.id() as i32);
@@ -25,7 +25,7 @@ fn peak_bytes(command: &mut Command) -> u64 {
     }
 }
 
-/// Runs one network of (L=1, d=500, k=10⁶); returns its peak resident bytes.
+/// Runs one network of (L=1, d=500, k=10⁶); returns its peak resident memory in bytes.
 fn run(memory: &str, out: &Path) -> u64 {
     let options =
         ["--depths", "1", "--dims", "500", "--widths", "1e6", "--networks", "1", "--inputs", "64", "--threads", "1", "--quiet"];
@@ -56,12 +56,12 @@ fn a_deep_network_runs_within_a_small_budget_with_the_same_bytes() {
         assert!(status.success());
         out
     };
-    // 72 MB of weights do not fit beside the rest into 180 MiB.
+    // 72 MB of weights and the rest do not fit into 180 MiB.
     assert_eq!(first_difference(&run("180MiB", "lean.h5"), &run("2GiB", "rich.h5")).unwrap(), None);
 }
 
-/// Peak resident bytes of one run of a cell, what the plan said, and what it says of units one after the other, which is what happens when
-/// one thread is kept waiting by the rest of the machine.
+/// Peak resident bytes of one run of a cell, the prediction of the plan, and its prediction for sequential tasks, which is what happens if
+/// a thread is delayed by other load.
 fn measured_and_predicted(cell: &Cell, networks: usize, inputs: usize, threads: usize, options: &[&str]) -> (u64, u64, u64) {
     let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_advstep-hpc"));
@@ -77,7 +77,7 @@ fn measured_and_predicted(cell: &Cell, networks: usize, inputs: usize, threads: 
     (peak, process + threads.min(networks) as u64 * unit, process + unit)
 }
 
-/// What the plan says: bytes of a rank besides its units, and of a unit when there is plenty of memory.
+/// The prediction: bytes of a rank besides its tasks, and of a task with ample memory.
 fn prediction(cell: &Cell, networks: usize, inputs: usize, threads: usize, options: &[&str]) -> (u64, u64) {
     let precision = if options.contains(&"f64") { Precision::F64 } else { Precision::F32 };
     let directions = if options.contains(&"sign") { vec![Direction::Sign] } else { vec![Direction::Gradient] };
@@ -114,7 +114,7 @@ fn predicted_memory_is_a_tight_upper_bound() {
         (cell(1, 500, 12_000), 2, 100, 1, &["--engine", "implicit", "--direction", "sign"]),
         (cell(1, 50_000, 1000), 2, 100, 1, &[]),
         (cell(1, 2000, 50), 2, 1000, 1, &["--engine", "implicit", "--precision", "f64"]),
-        // More breakpoints than are listed.
+        // More breakpoints than the list holds.
         (cell(1, 10, 1_000_000), 2, 10, 1, &[]),
         (cell(2, 100, 3000), 2, 100, 1, &[]),
         (cell(2, 100, 3000), 2, 100, 2, &["--precision", "f64"]),
@@ -126,7 +126,7 @@ fn predicted_memory_is_a_tight_upper_bound() {
         (Cell::of_layers(10, &[10_000, 10_000, 30]), 2, 100, 2, &[]),
         (Cell::of_layers(50, &[600, 20, 900]), 2, 4, 2, &["--search", "exact"]),
         (Cell::of_layers(10, &[300_000, 20]), 2, 100, 1, &[]),
-        // Large arrays that stay from one network to the next.
+        // Large buffers cached from one network to the next.
         (cell(2, 400, 100_000), 5, 30, 1, &["--precision", "f64"]),
         (cell(2, 50, 5000), 1, 2, 1, &["--search", "exact"]),
     ];
@@ -150,7 +150,7 @@ fn predicted_memory_is_a_tight_upper_bound() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Starts what is behind it, waits, and tells the most resident memory that it had, in KiB.
+/// Runs its arguments as a command and prints its peak resident memory in KiB.
 #[cfg(feature = "mpi")]
 const WATCH: &str = "import os, resource, subprocess, sys\n\
                      code = subprocess.call(sys.argv[1:])\n\
@@ -159,7 +159,7 @@ const WATCH: &str = "import os, resource, subprocess, sys\n\
                      os.write(2, f'peak of rank {rank}: {peak}\\n'.encode())\n\
                      sys.exit(code)";
 
-/// Under a real `mpirun`, with no more `--memory` than the plan asks for: every rank stays below it, rank 0, which gathers, too.
+/// Under a real `mpirun`, with the minimum `--memory` of the plan: every rank stays below it, including rank 0, which gathers.
 /// `cargo test --release --test program memory -- --nocapture` prints the table.
 #[cfg(feature = "mpi")]
 #[test]

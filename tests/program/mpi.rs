@@ -1,4 +1,4 @@
-//! The program under a real `mpirun`: the same science on any number of ranks and threads, and failures that end the whole job.
+//! The program under a real `mpirun`: the same results on any number of ranks and threads; failures end the whole job with one error.
 #![cfg(feature = "mpi")]
 
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::jobs::{PROGRAM, finish, job, launcher, stderr};
 use advstep_hpc::results::shard;
 use advstep_hpc::results::{self, first_difference};
 
-/// An experiment of 120 units in 12 cells, done in no time.
+/// 120 networks in 12 cells; takes well below 1 s.
 const SMALL: [&str; 10] = ["--depths", "1,2", "--dims", "5,20", "--widths", "10,20,300", "--networks", "10", "--inputs", "7"];
 
 /// A results file of the small experiment, in a directory of its own.
@@ -20,7 +20,7 @@ struct Small {
 }
 
 impl Small {
-    /// Runs it on `ranks` ranks, with `options` besides its own.
+    /// Runs it on `ranks` ranks with additional `options`.
     fn run(ranks: Option<usize>, options: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("small.h5");
@@ -30,7 +30,7 @@ impl Small {
         Self { path, _directory: directory }
     }
 
-    /// The first thing in which the science of two files differs.
+    /// The first difference between the results of two files.
     fn differs_from(&self, other: &Small) -> Option<String> {
         first_difference(&self.path, &other.path).unwrap()
     }
@@ -95,7 +95,7 @@ fn quiet_is_quiet() {
     assert_eq!((stderr(&output).as_str(), output.stdout.len()), ("", 0));
 }
 
-/// A job with a fault, which must fail, name the rank and leave no file.
+/// Runs a job with an injected fault; it must fail and leave no file.
 fn run_with_fault(ranks: Option<usize>, fault: &str) -> (Option<i32>, String) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("fault.h5");
@@ -188,7 +188,7 @@ fn the_provenance_has_the_threads_of_every_rank() {
     assert_eq!((provenance.ranks, provenance.threads, provenance.threads_by_rank.as_str()), (3, 2, "rank 0: 1, ranks 1-2: 2"));
 }
 
-/// Ranks on one node share its cores and memory, also if their launcher does not say in the environment how many they are (MVAPICH2).
+/// Ranks on one node share its cores and memory, also if the environment does not have their number (MVAPICH2).
 #[test]
 fn ranks_on_a_node_share_its_cores() {
     let directory = tempfile::tempdir().unwrap();
@@ -215,27 +215,27 @@ fn slurm_tasks_that_do_not_see_each_other_are_refused() {
 const LONG: [&str; 12] =
     ["--depths", "2", "--dims", "20", "--widths", "300", "--networks", "3000", "--inputs", "100", "--threads", "1"];
 
-/// Starts the long experiment, sends `signal` to what `target` finds, and returns the exit code of `mpirun` and all messages.
+/// Starts the long experiment and sends `signal` to the process that `target` finds; returns the exit code of `mpirun` and all messages.
 fn interrupt(directory: &std::path::Path, signal: i32, target: impl Fn(u32) -> u32) -> (Option<i32>, String) {
     let out = directory.join("long.h5");
     let length = || std::fs::metadata(directory.join("long.h5.journal")).map_or(0, |found| found.len());
     let before = length();
     let mut command = job(Some(3), &[&LONG[..], &["--out", out.to_str().unwrap()]].concat());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // Records reach the journal, which may be that of an earlier start, only when all ranks are at work.
+    // Results reach the journal, perhaps that of an earlier start, once all ranks are running.
     let begun = Instant::now();
     while length() < before + 4000 {
         assert!(begun.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none());
         sleep(Duration::from_millis(20));
     }
-    // SAFETY: sends a signal to a process that was started here.
+    // SAFETY: a process that was started here.
     assert_eq!(unsafe { libc::kill(target(child.id()) as i32, signal) }, 0);
     let output = child.wait_with_output().unwrap();
-    // MPICH's launcher complains on its standard output.
+    // MPICH's launcher reports errors on standard output.
     (output.status.code(), stderr(&output) + &String::from_utf8_lossy(&output.stdout))
 }
 
-/// A rank that `mpirun` has started, itself or through a helper of its own, not rank 0.
+/// A rank started by `mpirun`, directly or through a helper; not rank 0.
 fn last_rank(mpirun: u32) -> u32 {
     let is_ours = |rank: &u32| std::fs::read_to_string(format!("/proc/{rank}/comm")).is_ok_and(|name| name.trim() == "advstep-hpc");
     descendants(mpirun).into_iter().filter(is_ours).max().expect("mpirun has started ranks")
@@ -262,7 +262,7 @@ fn a_signal_to_mpirun_or_to_one_rank_stops_all_ranks_with_75() {
     }
 }
 
-/// Open MPI gives the ranks one second and ends with 1 whatever they do; MPICH ends with 0 although they end with 75. What is on disk tells.
+/// Open MPI gives the ranks 1 s and exits with 1 whatever they do; MPICH exits with 0 although they exit with 75. The files tell.
 #[test]
 fn what_mpirun_was_told_to_stop_goes_on() {
     for signal in [libc::SIGTERM, libc::SIGINT] {
@@ -273,7 +273,7 @@ fn what_mpirun_was_told_to_stop_goes_on() {
         let status = finish(&mut job(None, &[&["status"], &LONG[..], &["--out", out.to_str().unwrap()]].concat()));
         assert_eq!(status.status.code(), Some(75), "{}", stderr(&status));
         let (code, messages) = interrupt(directory.path(), libc::SIGUSR1, |mpirun| mpirun);
-        // (The code that mpirun makes of the ranks' 75 is another test.)
+        // (The exit code of mpirun is tested elsewhere.)
         let taken = messages.lines().find_map(|line| line.strip_prefix("advstep-hpc: ")?.split_once(" of 3000 networks recovered"));
         assert!(taken.is_some_and(|(count, _)| count.parse::<usize>().unwrap() > 0), "{code:?}: {messages}");
         assert!(messages.contains("re-run to resume"), "{code:?}: {messages}");
@@ -297,7 +297,7 @@ fn usage_and_help_are_printed_once() {
 fn a_rank_that_is_killed_ends_the_job_and_the_next_start_goes_on() {
     let directory = tempfile::tempdir().unwrap();
     let (code, messages) = interrupt(directory.path(), libc::SIGKILL, last_rank);
-    // Open MPI names the signal; under MPICH it is as often a surviving rank that complains first.
+    // Open MPI names the signal; under MPICH a surviving rank may report first.
     let named = messages.contains("signal 9") || std::env::var_os("ADVSTEP_MPIRUN").is_some();
     assert!(code.is_some_and(|code| code != 0) && named, "{code:?}: {messages}");
     let (code, messages) = interrupt(directory.path(), libc::SIGUSR1, |mpirun| mpirun);

@@ -19,7 +19,7 @@ use advstep_hpc::plan::plan;
 use advstep_hpc::record::UnitRecord;
 use advstep_hpc::search::{NotFinite, Start, descent, march, one_layer, scan, trace};
 
-/// The experiment whose f32 run found all of its steps, among them NaN: 87.5 % in f64. No option can ask for it any more.
+/// An experiment that once reported all steps as found in f32, some of them NaN; in f64 87.5 % are found. The options no longer permit it.
 fn beyond_f32() -> Experiment {
     Experiment { gain: 2.5e10, bound: 1e9, seed: 1, ..crate::common::experiment(Cell::new(4, 10, 200), 1, 40) }
 }
@@ -68,7 +68,7 @@ fn an_overflow_along_a_line_is_an_error_of_the_network() {
         Experiment { activation: Activation::Gelu, gain: 1e11, ..scan.clone() },
         // Squares overflow in the implicit engine, long before values do.
         Experiment { engine: EngineChoice::Implicit, gain: 1e6, bound: 1e8, ..scan.clone() },
-        // Layers above the first give what is not a number from infinite ones.
+        // Upper layers turn infinities into NaN.
         Experiment { gain: 1e14, bound: 20.0, engine: EngineChoice::Dense, ..scan.clone() },
         // Already at the inputs: f and its gradient.
         Experiment { gain: 1e30, bound: 20.0, ..scan.clone() },
@@ -85,7 +85,7 @@ fn an_overflow_along_a_line_is_an_error_of_the_network() {
 
 #[test]
 fn a_direction_and_a_descent_out_of_range_are_errors_too() {
-    // The gradient without activations grows by √2 a layer more than that with them.
+    // Without activations the gradient grows by an extra factor √2 per layer.
     let cell = Cell::new(300, 5, 20);
     let universal = Experiment { gain: 2.0, directions: vec![Direction::Universal], ..crate::common::experiment(cell, 1, 5) };
     for engine in [EngineChoice::Dense, EngineChoice::Implicit] {
@@ -114,7 +114,7 @@ fn networks_within_the_range_are_measured() {
     }
 }
 
-/// A network whose numbers are all `number`, with two neurons a layer.
+/// A network of two neurons per layer that evaluates to `number` everywhere.
 struct Broken {
     psi: Activation,
     depth: usize,
@@ -209,7 +209,7 @@ fn an_export_out_of_range_leaves_no_file() {
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
-/// Set in the processes that the next tests start, which are this test binary again: the output of the run.
+/// Set in child processes, which are this test binary again: the output file of their run.
 const CHILD: &str = "ADVSTEP_TEST_OUT_OF_RANGE";
 
 #[test]
@@ -230,7 +230,7 @@ fn a_run_out_of_range_ends_with_1_and_says_which_network() {
     assert!(!out.exists());
 }
 
-/// Runs `experiment` in two ranks, which are `test` of this binary again; returns the exit code and the error lines.
+/// Runs `experiment` on two ranks, each a child process running `test`; returns the exit code and the lines of errors.
 #[cfg(feature = "mpi")]
 fn on_two_ranks(test: &str, experiment: Experiment) -> (Option<i32>, Vec<String>) {
     if let Some(out) = std::env::var_os(CHILD) {

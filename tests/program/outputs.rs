@@ -1,5 +1,4 @@
-//! Files that a command leaves: one writer at a time, nothing replaced unasked, on every file system and under every name; and finished runs
-//! that are started again.
+//! Output files: one writer at a time, no overwriting by default, any file system and file name; and finished runs that are re-run.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -16,7 +15,7 @@ use advstep_hpc::files::{Existing, Target, seal};
 use advstep_hpc::results;
 use tempfile::TempDir;
 
-/// A run of two seconds or more on one thread.
+/// A run of at least 2 s on one thread.
 const LONG: [&str; 12] =
     ["--depths", "2", "--dims", "20", "--widths", "300", "--networks", "400", "--inputs", "100", "--threads", "1"];
 
@@ -28,7 +27,7 @@ fn words<'a>(words: &[&'a str], paths: &[&'a Path]) -> Vec<&'a OsStr> {
     words.iter().map(|&word| OsStr::new(word)).chain(paths.iter().map(|path| path.as_os_str())).collect()
 }
 
-/// Starts the long run into `out`, and returns when its journal is there.
+/// Starts the long run into `out` and waits for its journal.
 fn start_long(out: &Path, options: &[&str]) -> Child {
     let arguments = [&LONG[..], options, &["--out", out.to_str().unwrap()]].concat();
     let mut child = job(None, &arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -53,7 +52,7 @@ fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-// --- Finished runs, started again ---
+// --- Finished runs, re-run ---
 
 #[test]
 fn a_finished_run_started_again_succeeds_and_touches_nothing() {
@@ -77,7 +76,7 @@ fn a_finished_run_started_again_succeeds_and_touches_nothing() {
         assert!(code == 2 && messages.contains("the file exists"), "{messages}");
     }
     assert!(state() == before);
-    // With --overwrite it is computed again.
+    // With --overwrite it is recomputed.
     assert_eq!(place.run(None, &["--overwrite"]).0, 0);
     assert_ne!(state().1, before.1);
     place.assert_finished();
@@ -143,7 +142,7 @@ fn status_tells_what_is_on_disk() {
     assert_eq!(place.run(None, &["--quiet"]).0, 0);
     assert_eq!((status(&[]), of_file(), status(&["--seed", "9"])), (0, 0, 1));
     assert_eq!(status(&["--threads", "7", "--quiet", "--memory", "1GiB", "--max-hours", "3"]), 0);
-    // A crash just before the journal was removed; and a run that is to replace the file.
+    // A crash just before the journal is removed; and a run that replaces the file.
     fs::copy(stopped.journal(), place.journal()).unwrap();
     assert_eq!((status(&[]), of_file(), status(&["--overwrite"])), (0, 0, 75));
     assert_eq!(status(&["--widths", "0"]), 2);
@@ -155,7 +154,7 @@ fn status_tells_what_is_on_disk() {
 
 // --- One writer at a time ---
 
-/// Whoever comes second is refused with 2, by whatever name it calls the file, and the first is not disturbed.
+/// The second writer is refused with 2, under any name of the file, and the first is not disturbed.
 #[test]
 fn a_second_writer_is_refused_and_disturbs_nothing() {
     let directory = TempDir::new().unwrap();
@@ -193,7 +192,7 @@ fn a_second_writer_is_refused_and_disturbs_nothing() {
         words(&tables, &[&out]),
         words(&["merge", "--out"], &[&link, &shard]),
     ];
-    // A lock is waited for a little: a process that is stopped cannot end meanwhile.
+    // The others wait for the lock for 5 s, so stop the holder meanwhile.
     let paused = Paused::new(&first);
     let start = |arguments: &Vec<&OsStr>| {
         let mut command = Command::new(PROGRAM);
@@ -213,13 +212,13 @@ fn a_second_writer_is_refused_and_disturbs_nothing() {
     assert_eq!(names(directory.path()), ["1-of-1.shard", "link.h5", "long.h5"]);
 }
 
-/// A process that is stopped until this is dropped.
+/// Keeps a process stopped until dropped.
 struct Paused(i32);
 
 impl Paused {
     fn new(child: &Child) -> Self {
         let process = child.id() as i32;
-        // SAFETY: a process that was started here and not waited for.
+        // SAFETY: our child, not waited for yet.
         assert_eq!(unsafe { libc::kill(process, libc::SIGSTOP) }, 0);
         Self(process)
     }
@@ -243,7 +242,7 @@ fn of_two_runs_started_together_one_is_refused_with_2() {
         let winner = if codes[0] == 0 { 1 } else { 2 };
         assert_eq!(results::read(&place.out).unwrap().experiment.seed, winner);
         assert_eq!(place.names(), ["small.h5"]);
-        // The same experiment twice: both succeed, and one of them has computed it.
+        // The same experiment twice: both succeed, and one of them computes it.
         let place = Place::new();
         let start = || place.command(None, &[]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let outputs = [start(), start()].map(|child| child.wait_with_output().unwrap());
@@ -277,7 +276,7 @@ fn a_killed_export_leaves_nothing_that_stays() {
         let mut child = job(None, &large).stdin(Stdio::null()).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
         let is_half_written = || names(directory.path()).iter().any(|name| name.starts_with(".net.h5.tmp-"));
         wait_until(&mut child, is_half_written);
-        // SAFETY: a process that was started here and not waited for.
+        // SAFETY: our child, not waited for yet.
         assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
         assert!(!child.wait().unwrap().success());
         assert_eq!(!names(directory.path()).is_empty(), signal == libc::SIGKILL, "signal {signal}: {:?}", names(directory.path()));
@@ -319,7 +318,7 @@ fn a_file_system_without_locks_is_no_obstacle() {
     }
 }
 
-/// A name of a directory or file that is no UTF-8, and one that is almost as long as they can be.
+/// Names that are not UTF-8, and one of almost maximal length.
 #[test]
 fn every_name_can_be_written_and_read() {
     let directory = TempDir::new().unwrap();
@@ -360,7 +359,7 @@ fn a_name_that_is_too_long_is_refused_before_the_work() {
         assert_eq!(output.status.code(), Some(2), "{length}: {}", stderr(&output));
     }
     assert!(names(directory.path()).is_empty());
-    // An export has no journal beside it.
+    // An export has no journal.
     let out = directory.path().join("x".repeat(252) + ".h5");
     let output = program(&words(&["export", "--depth", "1", "--dim", "5", "--width", "5", "--out"], &[&out]));
     assert!(output.status.success(), "{}", stderr(&output));

@@ -1,5 +1,4 @@
-//! The results file in the hands of those who will use it: h5py, xarray (h5netcdf and netCDF4) and the examples of
-//! `docs/file-format.md`, run by a real Python.
+//! Results files read by h5py and xarray (h5netcdf and netCDF4), and the examples of `docs/file-format.md`, in a real Python.
 
 use std::fs;
 use std::process::Command;
@@ -15,7 +14,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 #[test]
 fn python_reads_the_file_and_gets_the_same_statistics() {
-    // One after the other: a Python that starts while another test writes a file would inherit its lock.
+    // Sequential: HDF5 opens files without O_CLOEXEC, so a Python started while another writes would inherit its lock.
     check_in_python(&experiment(), &["--doc", &format!("{ROOT}/docs/file-format.md")]);
     check_in_python(&differing_layers(), &[]);
 }
@@ -40,7 +39,7 @@ fn check_in_python(experiment: &Experiment, options: &[&str]) {
     assert!(text.contains("results file: ok"), "{text}");
 }
 
-/// Every array, with its axes and unit, has its line in the document.
+/// The document has a line for every array with its axes and unit.
 #[test]
 fn the_document_lists_every_array() {
     let document = fs::read_to_string(format!("{ROOT}/docs/file-format.md")).unwrap();

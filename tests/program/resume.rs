@@ -1,4 +1,4 @@
-//! Runs that are interrupted go on, with the same science in the end; runs that must not go on are refused, and nothing is touched.
+//! Interrupted runs resume with the same results; journals of other runs are refused and left untouched.
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +23,7 @@ fn a_stopped_run_goes_on_under_other_ranks_and_threads() {
         let place = Place::stopped_at(unit);
         let (code, messages) = place.run(ranks, options);
         assert_eq!(code, 0, "{messages}");
-        // The unit that runs when the signal comes ends within the grace, and no other begins.
+        // The network running at the signal finishes within the grace, and no other starts.
         assert_eq!(taken_over(&messages), unit, "{messages}");
         place.assert_finished();
     }
@@ -39,7 +39,7 @@ fn a_failed_run_keeps_what_it_has() {
     place.assert_finished();
 }
 
-/// Networks so small that it would cost more than they do to keep them all: what a killed run has not kept is computed again.
+/// Networks cheaper than journalling them: those that a killed run has not saved are recomputed.
 #[test]
 fn networks_that_were_not_kept_are_computed_again() {
     let tiny = ["--depths", "1", "--dims", "3", "--widths", "5,10", "--networks", "20000", "--inputs", "2", "--quiet", "--out"];
@@ -106,7 +106,7 @@ fn damage_costs_its_records_and_is_reported() {
     }
 }
 
-/// Records that are there twice, and appended in another order, are no damage.
+/// Duplicate and reordered results are not damage.
 #[test]
 fn a_journal_may_repeat_itself() {
     let place = Place::stopped_at(25);
@@ -141,7 +141,7 @@ fn what_must_not_go_on_is_refused_and_nothing_is_touched() {
     for options in [&[][..], &["--fresh"], &["--overwrite"]] {
         let (code, messages) = place.run(None, options);
         assert_eq!(code, 2, "{messages}");
-        let holder = format!("another command is writing it at this moment: process {} on ", std::process::id());
+        let holder = format!("another command is writing it: process {} on ", std::process::id());
         assert!(messages.contains(&holder), "{messages}");
     }
     assert_eq!(place.contents(), before_locked);
@@ -174,7 +174,7 @@ fn fresh_moves_aside_and_starts_over() {
     place.assert_finished();
 }
 
-/// A crash after the results file is in place and before its journal is removed: the run is finished.
+/// A crash between renaming the results file and removing the journal: the run is finished.
 #[test]
 fn a_journal_beside_its_finished_file_does_no_harm() {
     let place = Place::stopped_at(59);
@@ -221,7 +221,7 @@ fn a_stop_leaves_the_cells_that_are_finished_in_a_partial_file() {
     place.assert_finished();
 }
 
-/// A batch system kills what takes longer than the grace: a snapshot that nobody asked for is not begun then.
+/// A snapshot that may take longer than the grace is not started: a batch system would kill it.
 #[test]
 fn a_stop_without_grace_leaves_the_journal_only() {
     let place = Place::new();
@@ -230,7 +230,7 @@ fn a_stop_without_grace_leaves_the_journal_only() {
     assert_eq!(place.names(), ["small.h5.journal"]);
 }
 
-/// A snapshot that cannot be written is said once, and nothing else is said to work again.
+/// A snapshot that cannot be written is reported once, and no other write is reported to work again.
 #[test]
 fn trouble_with_the_snapshot_is_not_trouble_with_the_journal() {
     let place = Place::new();
@@ -261,18 +261,18 @@ fn max_hours_stop_a_run() {
 
 #[test]
 fn a_time_without_work_before_the_grace_is_refused() {
-    // With 75 the next start would do nothing either, and so on for ever.
+    // With 75 a batch script would requeue for ever.
     for (hours, grace) in [("1e-9", "30s"), ("0.0083", "30s"), ("0.5", "30min"), ("1", "2h")] {
         let place = Place::new();
         let (code, messages) = place.run(None, &["--max-hours", hours, "--grace", grace]);
         assert_eq!(code, 2, "{messages}");
-        assert!(messages.contains("is part of that time") && messages.contains("a shorter --grace"), "{messages}");
+        assert!(messages.contains("leaves no time to work") && messages.contains("a shorter --grace"), "{messages}");
         assert!(!place.out.exists() && !advstep_hpc::job::journal::path_of(&place.out).exists());
     }
     assert_eq!(Place::new().run(None, &["--max-hours", "0.6", "--grace", "30min"]).0, 0);
 }
 
-/// No file may grow beyond this many KiB: what a full disk does, for one process.
+/// Runs with a file size limit in KiB, which acts as a full disk for one process.
 fn limited(place: &Place, kib: usize, options: &[&str]) -> (i32, String) {
     let script = format!("ulimit -f {kib}; exec \"$@\"");
     let mut command = Command::new("bash");
@@ -298,7 +298,7 @@ fn a_disk_that_is_full_loses_nothing_that_was_written() {
     place.assert_finished();
 }
 
-/// The journal fits and the results file does not.
+/// The journal fits, the results file does not.
 #[test]
 fn results_that_do_not_fit_are_in_the_journal() {
     let place = Place::new();
@@ -311,7 +311,7 @@ fn results_that_do_not_fit_are_in_the_journal() {
     place.assert_finished();
 }
 
-/// Starts a run of a second or two and calls `meanwhile` once its journal is there.
+/// Starts a run of 1 to 2 s and calls `meanwhile` once its journal exists.
 fn interfere(out: &Path, meanwhile: impl FnOnce()) -> (i32, String) {
     let long = ["--depths", "2", "--dims", "20", "--widths", "300", "--networks", "100", "--inputs", "100", "--threads", "1"];
     let mut command = job(None, &[&long[..], &["--grace", "2", "--out", out.to_str().unwrap()]].concat());

@@ -1,4 +1,4 @@
-//! `scripts/run.sh` in a directory of its own, with the program of these tests and a cargo that builds nothing.
+//! `scripts/run.sh` in a temporary directory, with the program under test and a fake cargo.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The smallest experiment there is, without `--out`.
+/// A minimal experiment, without `--out`.
 const SMALL: [&str; 11] = ["--depths", "1", "--dims", "5", "--widths", "10", "--networks", "4", "--inputs", "3", "--quiet"];
 
 struct Place(TempDir);
@@ -32,7 +32,7 @@ impl Place {
         self.0.path().join(name)
     }
 
-    /// Runs the script here; returns exit code and messages.
+    /// Runs the script; returns exit code and messages.
     fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let mut command = Command::new(Path::new(ROOT).join("scripts/run.sh"));
         command.args(arguments).current_dir(self.0.path());
@@ -42,7 +42,7 @@ impl Place {
     }
 }
 
-/// The script used to draw a results file that a shard does not make.
+/// The script used to plot a results file that a shard does not write.
 #[test]
 fn a_shard_is_run_and_not_drawn() {
     let place = Place::new();

@@ -1,4 +1,4 @@
-//! What `scripts/setup.sh` and the build say of libraries that are missing, or that a variable hides: before any crate is compiled, and by name.
+//! `scripts/setup.sh` and the build name libraries that are missing, or hidden by a variable, before any crate is compiled.
 #![cfg(feature = "mpi")]
 
 use std::ffi::OsString;
@@ -12,11 +12,11 @@ use tempfile::TempDir;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const SETUP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/setup.sh");
 
-/// Variables by which libraries are found: the tests begin without them.
+/// Variables that affect how libraries are found; the tests start without them.
 const VARIABLES: [&str; 7] =
     ["CRAY_MPICH_DIR", "HDF5_DIR", "LIBCLANG_PATH", "LIBRARY_PATH", "MPICC", "MPI_PKG_CONFIG", "PKG_CONFIG_PATH"];
 
-/// Without the library's own variables, so that those of the developer do not matter.
+/// A command without the developer's settings of [`VARIABLES`].
 fn command(program: impl Into<OsString>) -> Command {
     let mut command = Command::new(program.into());
     VARIABLES.iter().for_each(|name| _ = command.env_remove(name));
@@ -27,13 +27,13 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-/// What `setup.sh --check` finds with these variables set: its exit code and all that it prints.
+/// Runs `setup.sh --check` with these variables; returns its exit code and output.
 fn check(variables: &[(&str, &str)]) -> (i32, String) {
     let output = command(SETUP).args(["--check", "--tests"]).envs(variables.iter().copied()).output().unwrap();
     (output.status.code().unwrap(), text(&output))
 }
 
-/// Checks that `thing`, and nothing else, is missing with these variables set, and that all of `words` are said of it.
+/// Checks that with these variables only `thing` is missing, and that the message has all of `words`.
 fn assert_missing(thing: &str, variables: &[(&str, &str)], words: &[&str]) {
     let (code, text) = check(variables);
     assert_eq!(code, 1, "{variables:?}: {text}");
@@ -42,14 +42,14 @@ fn assert_missing(thing: &str, variables: &[(&str, &str)], words: &[&str]) {
     words.iter().for_each(|word| assert!(text.contains(word), "{variables:?}: `{word}` is not in {text}"));
 }
 
-/// A link called `name` in `directory` to the command `fake` of `tests/fakes/`.
+/// Links `name` in `directory` to the command `fake` of `tests/fakes/`.
 fn link_fake(fake: &str, directory: &Path, name: &str) -> String {
     let path = directory.join(name);
     symlink(Path::new(ROOT).join("tests/fakes").join(fake), &path).unwrap();
     path.to_str().unwrap().to_owned()
 }
 
-/// A directory to be the whole `PATH`: links to all commands that the scripts use and that are there, but for `without`.
+/// A directory to use as `PATH`: links to all installed commands that the scripts use, except `without`.
 fn commands_without(without: &[&str]) -> TempDir {
     let directory = TempDir::new().unwrap();
     let used = "bash sh env cat cut dirname grep head id mktemp printf rm sed sort tail tr xargs cc gcc as ld mpicc pkg-config python3 mpirun rustc cargo";
@@ -70,7 +70,7 @@ fn all_is_found_where_the_tests_were_built() {
     }
 }
 
-/// Each of these used to be taken at its word, or not to be looked at.
+/// Each of these used to be trusted, or ignored.
 #[test]
 fn a_variable_that_names_no_library_is_named() {
     let unset = "or unset it";
@@ -84,7 +84,7 @@ fn a_variable_that_names_no_library_is_named() {
     assert_missing("MPI", &[("MPICC", "mpicc -O2")], &["MPICC=mpicc -O2: no such command", "without options"]);
 }
 
-/// A Cray's compiler, which is its own wrapper.
+/// A Cray compiler, which is its own wrapper.
 #[test]
 fn a_wrapper_that_shows_no_flags_is_named() {
     assert_missing("MPI", &[("MPICC", "cc")], &["cc -show: ", "MPI_PKG_CONFIG", "CRAY_MPICH_DIR"]);
@@ -93,12 +93,12 @@ fn a_wrapper_that_shows_no_flags_is_named() {
     assert_missing("MPI", &[("MPICC", &silent), ("SHOWN", "")], &["silent -show: mpi.h: No such file"]);
 }
 
-/// The directories that a compiler wrapper names with `-I` and `-L`.
+/// The `-I` and `-L` directories of a compiler wrapper.
 fn directories(show: &str, flag: &str) -> Vec<String> {
     show.split_whitespace().filter_map(|word| Some(word.strip_prefix(flag)?.to_owned())).collect()
 }
 
-/// Intel MPI prints its paths in quotes, and they may have spaces in them.
+/// Intel MPI quotes its paths, which may contain spaces.
 #[test]
 fn quoted_paths_of_a_wrapper_are_understood() {
     let show = String::from_utf8(Command::new("mpicc").arg("-show").output().unwrap().stdout).unwrap();
@@ -118,7 +118,7 @@ fn quoted_paths_of_a_wrapper_are_understood() {
     let (code, text) = check(&[("MPICC", &wrapper), ("SHOWN", &shown)]);
     assert!(code == 0 && text.contains("quoting mpicc -show"), "{text}");
     let open = shown.replacen("\" ", " ", 1);
-    assert_missing("MPI", &[("MPICC", &wrapper), ("SHOWN", &open)], &["a quote is not closed"]);
+    assert_missing("MPI", &[("MPICC", &wrapper), ("SHOWN", &open)], &["unclosed quote"]);
 }
 
 /// A library of the right name is not enough: the program calls CBLAS, the tests LAPACK.
@@ -158,7 +158,7 @@ fn commands_that_are_missing_are_named_with_their_packages() {
     assert!(text.contains("setup: error: no Rust ") && text.contains("found none"), "{text}");
 }
 
-/// As root, with an apt-get that does nothing: what it is told to install, and what is said when that was not enough.
+/// As root with a fake apt-get: the packages it is given, and the message if they do not help.
 #[test]
 fn missing_packages_are_installed_and_looked_for_again() {
     let path = commands_without(&["mpicc", "pkg-config"]);
@@ -170,12 +170,12 @@ fn missing_packages_are_installed_and_looked_for_again() {
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     let calls = fs::read_to_string(path.path().join("calls")).unwrap();
     assert!(calls.contains("install -y --no-install-recommends libopenmpi-dev openmpi-bin\n"), "{calls}");
-    assert!(text(&output).contains("missing MPI: not usable although their packages are installed"), "{}", text(&output));
+    assert!(text(&output).contains("missing MPI: not usable although the packages are installed"), "{}", text(&output));
 
-    // No package mends a wrong variable.
+    // No package fixes a wrong variable.
     let output = command(SETUP).envs([("LIBCLANG_PATH", "/nonexistent"), ("PATH", "/usr/bin:/bin")]).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
-    assert!(text(&output).contains("missing libclang: no package would help"), "{}", text(&output));
+    assert!(text(&output).contains("missing libclang: no package provides them"), "{}", text(&output));
 }
 
 #[test]
@@ -217,7 +217,7 @@ impl BuildScript {
         Self { directory }
     }
 
-    /// What it tells cargo in the package at `root`, with these variables set.
+    /// Its output for cargo in the package at `root`, with these variables.
     fn run(&self, root: &Path, variables: &[(&str, &str)]) -> String {
         let mut command = command(self.directory.path().join("build"));
         command
@@ -243,7 +243,7 @@ fn the_build_finds_what_setup_finds() {
             .map(str::to_owned)
             .collect::<Vec<_>>()
     };
-    // Twice: the second time it remembers.
+    // Twice: the second run is cached.
     for _ in 0..2 {
         assert_eq!(complaints(&[]), Vec::<String>::new());
     }
@@ -277,7 +277,7 @@ fn the_packaged_crate_has_what_the_build_needs() {
     }
 }
 
-/// `cargo install` ignores the lock file unless it is told not to; the other commands may change it.
+/// `cargo install` ignores the lock file without --locked; other commands may change it.
 #[test]
 fn documents_and_scripts_use_the_lock_file() {
     let places = ["docs", "scripts", "slurm", "examples", ".ci"].map(|place| Path::new(ROOT).join(place));

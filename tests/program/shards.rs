@@ -1,11 +1,11 @@
-//! Shards that run apart from each other, and their union: the same science as one run, and refusals by name.
+//! Independent shards and their merge: the same results as one run; wrong sets of shards are refused by name.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use advstep_hpc::results::first_difference;
 
-/// An experiment of 60 units in 12 cells, done in no time.
+/// 60 networks in 12 cells; takes well below 1 s.
 const SMALL: [&str; 10] = ["--depths", "1,2", "--dims", "5,20", "--widths", "10,20,300", "--networks", "5", "--inputs", "7"];
 
 fn program(arguments: &[&str]) -> Output {
@@ -18,7 +18,7 @@ fn succeed(arguments: &[&str]) {
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Runs shard `number` of `count` of the small experiment with `options` besides, into the file `name`.
+/// Runs shard `number` of `count` of the small experiment with additional `options` into the file `name`.
 fn shard(directory: &Path, number: usize, count: usize, name: &str, options: &[&str]) -> PathBuf {
     let path = directory.join(name);
     let (shard, out) = (format!("{number}/{count}"), path.to_str().unwrap());
@@ -26,7 +26,7 @@ fn shard(directory: &Path, number: usize, count: usize, name: &str, options: &[&
     path
 }
 
-/// Merges `shards`, and returns the exit code, the messages, and whether there is a file.
+/// Merges `shards`; returns exit code, messages, and whether the file exists.
 fn merge(shards: &[&PathBuf], out: &Path) -> (Option<i32>, String, bool) {
     let mut arguments = vec!["merge", "--quiet", "--out", out.to_str().unwrap()];
     arguments.extend(shards.iter().map(|path| path.to_str().unwrap()));
@@ -39,7 +39,7 @@ fn merged_shards_hold_the_science_of_one_run() {
     let directory = tempfile::tempdir().unwrap();
     let plain = directory.path().join("plain.h5");
     succeed(&[&SMALL[..], &["--quiet", "--threads", "2", "--out", plain.to_str().unwrap()]].concat());
-    // More shards than units leaves some of them empty.
+    // More shards than networks: some are empty.
     for count in [1, 3, 70] {
         let names: Vec<PathBuf> = (1..=count)
             .map(|number| {

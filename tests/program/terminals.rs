@@ -1,4 +1,4 @@
-//! Nobody reads what the program says: the reader has gone, does not read, or its disk is full. No computation ends by that.
+//! Output that cannot be written (closed pipe, blocked reader, full disk) does not end a computation.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
@@ -10,7 +10,7 @@ use crate::jobs::{PROGRAM, finish, job};
 use advstep_hpc::results;
 use tempfile::TempDir;
 
-/// The writing end of a pipe whose reader has gone.
+/// The write end of a pipe whose read end is closed.
 fn closed_pipe() -> OwnedFd {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -21,7 +21,7 @@ fn full_disk() -> OwnedFd {
     OpenOptions::new().write(true).open("/dev/full").unwrap().into()
 }
 
-/// The exit code of `command` with this standard error stream; with backtraces asked for, too, because a panic would print one.
+/// The exit code of `command` with this standard error stream, also with backtraces enabled, because a panic would print one.
 fn code_with(command: &mut Command, stderr: fn() -> OwnedFd, backtrace: &str) -> Option<i32> {
     command.env("RUST_BACKTRACE", backtrace).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr());
     command.status().unwrap().code()
@@ -57,7 +57,7 @@ fn an_audit_ends_as_it_would_have() {
     }
 }
 
-/// The streams are not there at all: `>&- 2>&-`. What is opened next gets their numbers.
+/// Closed streams, `>&- 2>&-`: the next files opened get their descriptors.
 #[test]
 fn closed_streams_are_no_failure() {
     let place = Place::new();
@@ -70,7 +70,7 @@ fn closed_streams_are_no_failure() {
     place.assert_finished();
 }
 
-/// A reader that is there and does not read: the pipe is full from the start.
+/// A reader that does not read: the pipe is full from the start.
 #[test]
 fn a_reader_that_sleeps_is_not_waited_for() {
     let (mut reader, writer) = std::io::pipe().unwrap();
@@ -92,7 +92,7 @@ fn a_reader_that_sleeps_is_not_waited_for() {
     place.assert_finished();
 }
 
-/// A failure while other threads are inside BLAS: the process ends with its code, not by a signal. (Exit handlers would unmap BLAS's buffers.)
+/// A failure while other threads are in BLAS ends the process with its exit code, not a signal. (Exit handlers would unmap BLAS buffers.)
 #[test]
 fn a_failure_does_not_crash_threads_at_work() {
     for _ in 0..8 {

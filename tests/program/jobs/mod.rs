@@ -1,4 +1,4 @@
-//! The program as a process: started plainly or under `mpirun`, and never waited for in vain.
+//! Starts the program, plain or under `mpirun`, with a timeout.
 #![allow(dead_code)]
 
 pub mod place;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_advstep-hpc");
 
-/// Far longer than any of these jobs takes: only a job that hangs gets here.
+/// Timeout: far longer than any of these jobs takes.
 const HANGS: Duration = Duration::from_secs(120);
 
 /// The launcher of the MPI library that the program is linked to, with its options: `mpirun --oversubscribe`, which is Open MPI's,
@@ -26,7 +26,7 @@ pub fn launcher() -> Command {
     launcher
 }
 
-/// The program on `ranks` ranks; started plainly when there are none.
+/// The program on `ranks` ranks; without a launcher if `None`.
 pub fn job(ranks: Option<usize>, arguments: &[&str]) -> Command {
     let mut command = match ranks {
         Some(ranks) => {
@@ -42,12 +42,11 @@ pub fn job(ranks: Option<usize>, arguments: &[&str]) -> Command {
     command
 }
 
-/// Lets the command be interrupted and hung up, as a terminal would start it: test runs in the background (nohup, `&`) ignore these signals,
-/// and a process inherits that.
+/// Resets SIGINT and SIGHUP to their defaults: a test run in the background (nohup, `&`) ignores them, and children inherit that.
 pub fn with_default_signals(command: &mut Command) -> &mut Command {
     let reset = || {
         for signal in [libc::SIGINT, libc::SIGHUP] {
-            // SAFETY: may be called between fork and exec.
+            // SAFETY: async-signal-safe, as required between fork and exec.
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }
         Ok(())
@@ -56,7 +55,7 @@ pub fn with_default_signals(command: &mut Command) -> &mut Command {
     unsafe { command.pre_exec(reset) }
 }
 
-/// Runs a command to its end, and fails the test if it has none.
+/// Runs a command to completion; fails the test on a timeout.
 pub fn finish(command: &mut Command) -> Output {
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("mpirun is installed");
@@ -75,7 +74,7 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Runs the program to its end, with this fault injected; returns the exit code and the messages.
+/// Runs the program to completion with an injected fault; returns exit code and messages.
 pub fn outcome(ranks: Option<usize>, arguments: &[&str], fault: Option<&str>) -> (i32, String) {
     let mut command = job(ranks, arguments);
     fault.iter().for_each(|fault| _ = command.env("ADVSTEP_FAULT", fault));
@@ -83,14 +82,14 @@ pub fn outcome(ranks: Option<usize>, arguments: &[&str], fault: Option<&str>) ->
     (output.status.code().unwrap(), stderr(&output))
 }
 
-/// What the program prints, which has to succeed.
+/// Standard output of the program, which must succeed.
 pub fn stdout_of(arguments: &[&str]) -> String {
     let output = finish(&mut job(None, arguments));
     assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The shared object of `tests/shims/NAME.c`.
+/// Compiles `tests/shims/NAME.c` to a shared object.
 pub fn shim(directory: &Path, name: &str) -> PathBuf {
     let shim = directory.join(name);
     let source = format!("{}/tests/shims/{name}.c", env!("CARGO_MANIFEST_DIR"));

@@ -1,4 +1,4 @@
-//! A small experiment in a directory of its own: run, stopped, gone on with.
+//! A small experiment in a temporary directory: run, stopped, resumed.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,10 +9,10 @@ use tempfile::TempDir;
 
 use super::{finish, job, stderr};
 
-/// 60 units in 12 cells, done in no time.
+/// 60 networks in 12 cells; takes well below 1 s.
 pub const SMALL: [&str; 10] = ["--depths", "1,2", "--dims", "5,20", "--widths", "10,20,300", "--networks", "5", "--inputs", "7"];
 
-/// A directory with the results file of an experiment in it, or to be.
+/// A directory for the results file of the experiment.
 pub struct Place {
     pub directory: TempDir,
     pub out: PathBuf,
@@ -33,7 +33,7 @@ impl Place {
         self.directory.path().join("small.partial.h5")
     }
 
-    /// The command that runs the small experiment here.
+    /// The command that runs the experiment.
     pub fn command(&self, ranks: Option<usize>, options: &[&str]) -> Command {
         job(ranks, &[&SMALL[..], &["--out", self.out.to_str().unwrap()], options].concat())
     }
@@ -44,7 +44,7 @@ impl Place {
         (output.status.code().unwrap(), stderr(&output))
     }
 
-    /// Runs it on one thread until it stops itself at its unit `unit`.
+    /// Runs it on one thread until it stops at task `unit`.
     pub fn stopped_at(unit: usize) -> Self {
         let place = Self::new();
         let output = finish(place.command(None, &["--threads", "1"]).env("ADVSTEP_FAULT", format!("stop:rank=0:unit={unit}")));
@@ -67,7 +67,7 @@ impl Place {
         self.contents().into_iter().map(|(name, _)| name).collect()
     }
 
-    /// Checks that the run is finished and has the science of one that was not interrupted.
+    /// Checks that the run is finished with the results of an uninterrupted run.
     pub fn assert_finished(&self) {
         let whole = Place::new();
         assert_eq!(whole.run(None, &["--quiet"]).0, 0);
@@ -76,7 +76,7 @@ impl Place {
     }
 }
 
-/// The number in front of ` of 60 networks recovered`.
+/// N of the message `N of 60 networks recovered`.
 pub fn taken_over(messages: &str) -> usize {
     let line = messages.lines().find(|line| line.contains("of 60 networks recovered")).expect(messages);
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
