@@ -40,7 +40,7 @@ struct Tally {
     hung: usize,
 }
 
-/// Starts the experiment; without mpirun if `ranks` is 0.
+/// Starts the experiment; without mpirun if `ranks` is `None`.
 fn start(out: &Path, ranks: Option<usize>, threads: usize) -> Child {
     let mut command = match ranks {
         Some(ranks) => {

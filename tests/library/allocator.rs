@@ -1,5 +1,5 @@
-//! Memory that a thread keeps between networks: it holds what was written, is zero where it should be, and is never more than was used.
-//! One test, because it looks at the memory of its process.
+//! Buffers cached between networks: contents are preserved, `calloc` memory is zero, and the cache never exceeds the peak use. A single test, because it
+//! reads the memory use of its process.
 
 use std::hint::black_box;
 
@@ -9,7 +9,7 @@ use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
 const MIB: usize = 1 << 20;
 
-/// Resident bytes of this process.
+/// RSS of this process in bytes.
 fn resident() -> usize {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
     pages.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 4096
@@ -33,7 +33,7 @@ fn a_thread_keeps_what_it_frees_and_no_more_than_it_used() {
     near(160 * MIB);
     drop((a, b));
     near(160 * MIB);
-    // Into what is kept: the smaller one shrinks a kept array, and the two together are again the most that there may be.
+    // Reuse: the smaller request shrinks a cached buffer, and both together reach the limit again.
     let (c, d) = (touched(50 * MIB), touched(110 * MIB));
     near(160 * MIB);
     drop(d);
@@ -49,7 +49,7 @@ fn a_thread_keeps_what_it_frees_and_no_more_than_it_used() {
     near(0);
     drop(touched(80 * MIB));
     near(0);
-    // What another thread allocated can be freed here, and the other way round.
+    // Buffers may be freed by another thread than the one that allocated them.
     let keeps = KeepLarge::new();
     drop(std::thread::spawn(|| touched(70 * MIB)).join().unwrap());
     near(0);
@@ -59,7 +59,7 @@ fn a_thread_keeps_what_it_frees_and_no_more_than_it_used() {
     drop(keeps);
 }
 
-/// Arrays that grow, shrink, come and go in an order of the generator: each holds its own numbers, new ones are zero.
+/// Buffers grown, shrunk, created and freed in random order keep their contents; new ones are zero.
 fn arrays_keep_their_contents_in_any_order() {
     let _keeps = KeepLarge::new();
     let mut generator = SplitMix64::seed_from_u64(5);
@@ -68,7 +68,7 @@ fn arrays_keep_their_contents_in_any_order() {
         assert!(array.iter().step_by(509).chain(array.last()).all(|number| number == tag));
     };
     for tag in 1..200 {
-        // 16 to 63 MiB: large and not.
+        // 16 to 63 MiB: below and above the caching threshold.
         let len = (16 + generator.next_u64() as usize % 48) * MIB / 8;
         match generator.next_u64() % 4 {
             0 | 1 if arrays.len() < 6 => {
