@@ -441,7 +441,7 @@ fn overlaps_are_numbers_of_neurons_that_are_on_at_both() {
         });
         agree("overlaps", neurons, &expected, || {
             let (mut masks, mut overlaps) = (Masks::default(), before.clone());
-            // What an earlier block has left must not show.
+            // Stale contents of an earlier block must not matter.
             masks.reset(70, 300);
             (0..70).for_each(|input| {
                 masks.read_out(input, &[1.0; 300], &[1.0; 300]);
