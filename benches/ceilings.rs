@@ -1,8 +1,8 @@
-//! What this machine can do at most: matrix products, normals and memory traffic, on one core and on all.
+//! Hardware ceilings: sgemm, Gaussian fill and memory bandwidth, on one core and on all.
 //!
-//! `cargo bench --bench ceilings [-- --threads T]` prints one line of JSON. Products are sgemm of 2048³, a matrix on each thread as in the
-//! program: by the program's kernel, rows with rows and rows with columns, and through BLAS; the ceiling is the best of them. The fill is of 16 KiB, which stay in the first cache; memory traffic is the triad
-//! a = b + 3c on arrays of 64 MiB, counting 12 bytes an element.
+//! `cargo bench --bench ceilings [-- --threads T]` prints one line of JSON, in flop/s, normals/s and B/s. sgemm is 2048³, one matrix per thread as in
+//! the program, with the program's kernel (A·Bᵀ and A·B) and BLAS; the ceiling is the fastest. The fill writes 16 KiB, which stay in L1. Bandwidth is
+//! the STREAM triad a = b + 3c on 64 MiB arrays, counting 12 B per element.
 
 mod common;
 
@@ -24,7 +24,7 @@ const FILL: usize = 4096;
 const FILLS: usize = 2000;
 const TRIAD: usize = 16 << 20;
 
-/// A way to multiply two matrices into a third.
+/// An implementation of sgemm.
 type Multiply = fn(ArrayView2<f32>, ArrayView2<f32>, ArrayViewMut2<f32>);
 
 const PRODUCTS: [(&str, Multiply); 3] = [

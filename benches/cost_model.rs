@@ -1,11 +1,10 @@
-//! The cost model against measurement, on the cells of preset `paper` and on infinite width.
+//! The cost model against measurements, on the cells of preset `paper` and at infinite width.
 //!
-//! `cargo bench --bench cost_model [-- [FROM] TO] [--networks N] [--dims D,D…] [--unit-times FILE]` measures networks of every cell that
-//! is predicted to take FROM (0) to TO (4) seconds a network, with the engine that `--engine auto` takes and, near the crossover, with the
-//! other one too; appends what it measures to FILE (`benches/results/unit_times.jsonl`); and prints predicted and measured seconds, and how
-//! far their ratios go. Measured seconds are processor time of one thread, the mean over the networks in FILE; it takes as many as last for a
-//! second, N (1) at least, and three of short ones. What FILE has is not measured again: so a run can be broken off, and gone on with.
-//! All cells together take two hours and 22 GiB.
+//! `cargo bench --bench cost_model [-- [FROM] TO] [--networks N] [--dims D,D…] [--unit-times FILE]` measures every cell predicted to take FROM (0) to
+//! TO (4) s per network, with the engine of `--engine auto` and, near the crossover, also with the other one; appends to FILE
+//! (`benches/results/unit_times.jsonl`); and prints predicted and measured seconds with the spread of their ratio. Measured seconds are CPU time of
+//! one thread, averaged over the networks in FILE: at least N (1), at least one second in total, and three for short ones. Cells already in FILE
+//! are not measured again, so an interrupted run can be resumed. All cells take two hours and 22 GiB.
 
 mod common;
 #[path = "common/unit_times.rs"]
@@ -27,13 +26,13 @@ use advstep_hpc::plan::{CellPlan, plan};
 use unit_times::Measured;
 
 const RESOURCES: Resources = Resources { threads: 1, memory: 1 << 45 };
-/// Seconds that a cell is measured for, at least.
+/// Shortest measurement of a cell, in seconds.
 const MEASURED: f64 = 1.0;
-/// Most networks of a cell.
+/// Most networks per cell.
 const NETWORKS: usize = 500;
-/// Cells up to this many seconds are measured with three networks at least.
+/// Cells up to this many seconds per network are measured with at least three networks.
 const LONG: f64 = 4.0;
-/// What the model promises.
+/// Advertised relative accuracy of the model.
 const WITHIN: f64 = 0.4;
 
 /// The cells of preset `paper`, and infinite width.
@@ -44,7 +43,7 @@ fn experiment(engine: EngineChoice) -> anyhow::Result<Experiment> {
     Ok(Options { widths: Some(widths), engine: Some(engine), ..Options::default() }.overlay(paper).validate()?)
 }
 
-/// Networks `first`, `first` + 1, … of a cell, `networks` of them.
+/// Measures `networks` networks of a cell from `first` on.
 fn measured(workspace: &Workspace, experiment: &Experiment, cell: &CellPlan, first: usize, networks: usize) -> Measured {
     let (mut seconds, mut points) = (0.0, 0.0);
     for network in first..first + networks {
@@ -56,7 +55,7 @@ fn measured(workspace: &Workspace, experiment: &Experiment, cell: &CellPlan, fir
     Measured::new(cell, first, networks, seconds, points)
 }
 
-/// Measures networks of a cell until `lines`, and the file, have enough of them.
+/// Measures networks of a cell until `lines` and the file hold enough of them.
 fn complete(
     lines: &mut Vec<Measured>,
     file: &std::path::Path,
@@ -67,7 +66,7 @@ fn complete(
     let fewest = if cell.cost.seconds < LONG { fewest.max(3) } else { fewest };
     let enough = ((MEASURED / cell.cost.seconds) as usize).clamp(fewest, NETWORKS.max(fewest));
     let known = unit_times::mean(lines, cell).map_or(0, |mean| mean.networks);
-    // Short networks share a line; how single ones differ is seen in long ones.
+    // Short networks share a line; scatter is estimated from long ones.
     let at_once = if cell.cost.seconds < MEASURED / 10.0 { enough.saturating_sub(known).max(1) } else { 1 };
     let workspace = Workspace::default();
     if known < enough && cell.cost.seconds < LONG {
@@ -82,7 +81,7 @@ fn complete(
     Ok(())
 }
 
-/// Where both engines are measured.
+/// Cells for which both engines are measured.
 fn is_near_crossover(cell: Cell) -> bool {
     cell.depth == 2 && (1000..=10_000).contains(&cell.width)
 }

@@ -1,8 +1,8 @@
-//! Our seconds per network for one cell, as the program runs it: same plan, all threads, a network a thread.
+//! Seconds per network for one cell, run as the program does: same plan, all threads, one network per thread.
 //!
-//! `cargo bench --bench end_to_end -- DEPTH DIM WIDTH [--networks N] [--inputs I] [--threads T] [--seed S] [--engine E]` prints one line
-//! of JSON with the keys of the peers in `benches/peers/`, the least work of the method (flops of matrix products, normals, and bytes), and a
-//! profile: seconds of one thread for each stage of a network. A whole network on each thread warms up before.
+//! `cargo bench --bench end_to_end -- DEPTH DIM WIDTH [--networks N] [--inputs I] [--threads T] [--seed S] [--engine E]` prints one line of JSON with
+//! the keys of the peers in `benches/peers/`, the minimal work of the method (matmul flops, normals, bytes), and a profile in thread-seconds per
+//! stage. One network per thread runs first as warm-up.
 
 mod common;
 #[path = "common/profile.rs"]
@@ -22,7 +22,7 @@ use advstep_hpc::network::implicit::FirstLayer;
 use advstep_hpc::plan::CellPlan;
 use advstep_hpc::record::UnitRecord;
 
-/// All networks of the experiment, shared out among the threads, and the seconds they took.
+/// Runs all networks of the experiment on the threads; returns them with the seconds taken.
 fn run(experiment: &Experiment, plan: &CellPlan, threads: usize) -> (Vec<UnitRecord>, f64) {
     let (next, records) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let start = Instant::now();
@@ -44,7 +44,7 @@ fn run(experiment: &Experiment, plan: &CellPlan, threads: usize) -> (Vec<UnitRec
     (records.into_inner().expect("no thread panics"), start.elapsed().as_secs_f64())
 }
 
-/// Mean and its standard error of one number a network.
+/// Mean and standard error over networks.
 fn mean_and_error(of_networks: &[f64]) -> (f64, f64) {
     let count = of_networks.len() as f64;
     let mean = of_networks.iter().sum::<f64>() / count;
@@ -52,10 +52,9 @@ fn mean_and_error(of_networks: &[f64]) -> (f64, f64) {
     (mean, (square / count).sqrt())
 }
 
-/// Flops, normals and bytes of a network that the dense method cannot do without, at `points` evaluations an input: three products
-/// with the first layer (z, gradient, u), two with each one above and one more for each point, but for the gradient at the last layer, which
-/// is additions by tables, each counted as two flops; every weight drawn once; and what is kept between passes (weights above the first layer, z and u)
-/// written and read once.
+/// Minimal flops, normals and bytes per network of the dense method at `points` evaluations per input: three matmuls with the first layer (z,
+/// gradient, u), two with each upper layer and one more per point, except for the gradient at the last layer (table additions, counted as two flops
+/// each); every weight drawn once; stored data (weights above the first layer, z and u) written and read once.
 fn least_dense_work(cell: Cell, inputs: f64, points: f64) -> [f64; 3] {
     let (dim, width) = (cell.dim as f64, cell.width as f64);
     let above = width * width * (cell.depth as f64 - 1.0);
@@ -66,8 +65,8 @@ fn least_dense_work(cell: Cell, inputs: f64, points: f64) -> [f64; 3] {
     [flops, cell.weights(), 8.0 * (above + 2.0 * inputs * width)]
 }
 
-/// The same for the implicit method: every image drawn once, and the first layer if it is drawn. Flops and numbers of vectors depend on the rounds
-/// of the search and are `counted`; vectors that the last cache of the machine holds for all threads at once need not go through memory.
+/// The same for the implicit method: every image drawn once, and the first layer if it is drawn. Flops and vector elements depend on the search and
+/// are `counted`; vectors that fit the last-level cache for all threads cause no memory traffic.
 fn least_implicit_work(cell: Cell, inputs: f64, points: f64, counted: [f64; 2], threads: usize) -> [f64; 3] {
     let (dim, width) = (cell.dim as f64, cell.width as f64);
     let directions = (2.0 + points) * inputs * width * (cell.depth as f64 - 1.0);
@@ -80,7 +79,7 @@ fn least_implicit_work(cell: Cell, inputs: f64, points: f64, counted: [f64; 2], 
     [flops, first + directions, if is_in_cache { 0.0 } else { 4.0 * vector_numbers }]
 }
 
-/// Bytes of the last cache of the first processor; 0 where the system does not tell.
+/// Size of the last-level cache of CPU 0 in bytes; 0 if unknown.
 fn last_cache_bytes() -> f64 {
     let size = |level: usize| std::fs::read_to_string(format!("/sys/devices/system/cpu/cpu0/cache/index{level}/size")).ok();
     let kibibytes = (0..5).rev().find_map(size).and_then(|size| size.trim().strip_suffix('K')?.parse::<f64>().ok());

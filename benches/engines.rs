@@ -1,7 +1,7 @@
-//! The implicit engine beside the dense one: seconds of one network by width, and how exact its algebra is.
+//! The implicit engine against the dense one: seconds per network by width, and the accuracy of its linear algebra.
 //!
-//! `cargo bench --bench engines` prints both tables. Seconds are processor time of one thread, one after the other in one process, so that
-//! a busy machine does not spoil their ratio. The dense engine keeps its weights where they fit 12 GiB.
+//! `cargo bench --bench engines` prints both tables. Seconds are CPU time of one thread, measured in turn in one process so that the ratio is robust
+//! on a busy machine. The dense engine stores its weights if they fit 12 GiB.
 
 use advstep_hpc::experiment::options::Options;
 use advstep_hpc::job::Resources;
@@ -18,7 +18,7 @@ use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-/// Seconds of one network, the least of a few where it is fast, and the bytes it is planned with.
+/// Seconds of one network (minimum over repeats if short), and its planned bytes.
 fn seconds(depth: usize, dim: usize, width: usize, engine: EngineChoice) -> anyhow::Result<(f64, u64)> {
     let list = |value: usize| Some(vec![value as f64]);
     let options = Options { depths: list(depth), dims: list(dim), widths: list(width), engine: Some(engine), ..Options::default() };
@@ -60,7 +60,7 @@ fn gaussian<T: Real>(rows: usize, columns: usize, seed: u64) -> Array2<T> {
     Array2::from_shape_simple_fn((rows, columns), || numbers.next().expect("the generator does not end"))
 }
 
-/// max |⟨y, A x⟩ − ⟨Aᵀ y, x⟩| / (‖y‖ ‖A x‖ + ‖Aᵀ y‖ ‖x‖) over all pairs of rows.
+/// Adjoint test: max |⟨y, A x⟩ − ⟨Aᵀ y, x⟩| / (‖y‖ ‖A x‖ + ‖Aᵀ y‖ ‖x‖) over all pairs of rows.
 fn worst_pair<T: Real>(x: &Array2<T>, ax: &Array2<T>, y: &Array2<T>, aty: &Array2<T>) -> f64 {
     let [x, ax, y, aty] = [x, ax, y, aty].map(|matrix| matrix.mapv(T::to_f64));
     let norms = |matrix: &Array2<f64>| matrix.rows().into_iter().map(|row| row.dot(&row).sqrt()).collect::<Vec<_>>();
@@ -70,7 +70,7 @@ fn worst_pair<T: Real>(x: &Array2<T>, ax: &Array2<T>, y: &Array2<T>, aty: &Array
     off.indexed_iter().map(|((i, j), off)| off.abs() / size(i, j)).fold(0.0, f64::max)
 }
 
-/// What a layer is asked: activations forward, masks backward, points along lines ever closer together.
+/// A typical sequence of products: activations forward, masks backward, points on lines ever closer together.
 fn residual<T: Real>(width: usize) -> (f64, (usize, usize)) {
     let fresh = |side: Side, direction: usize, chunk: usize, out: &mut [T]| {
         let seed = (chunk as u64) << 32 | (direction as u64) << 1 | u64::from(side == Side::Times);

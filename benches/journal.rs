@@ -1,9 +1,8 @@
-//! What journalling costs a job of 64 ranks, for small units and whole presets.
+//! Cost of journalling for a job of 64 ranks, for small units and whole presets.
 //!
-//! `cargo bench --bench journal` measures units on one thread. Then it does what rank 0's main thread does while 64 ranks of one thread
-//! finish such units: some seconds long, at that rate, it notes units in a journal and tends it. Apart from that it measures what it costs to
-//! take a record in: to decode it and to put it in its place. Both are processor time of the thread, so that waiting for the disk,
-//! during which the workers go on, does not count; that is printed beside it.
+//! `cargo bench --bench journal` measures units on one thread, then plays rank 0's main thread while 64 single-threaded ranks finish such units: for a
+//! few seconds it journals units at that rate. Separately it measures decoding and storing a record. Both are CPU time of the thread; waiting for the
+//! disk, during which workers continue, is printed separately.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -22,24 +21,24 @@ use advstep_hpc::record::{UnitRecord, codec};
 
 const RANKS: usize = 64;
 const RESOURCES: Resources = Resources { threads: 1, memory: 1 << 45 };
-/// Seconds that each journal is written.
+/// Seconds per journal.
 const SECONDS: f64 = 4.0;
-/// Between two looks at the clock, as in a run.
+/// Polling interval, as in a run.
 const NAP: Duration = Duration::from_millis(5);
-/// Records in memory; units are noted again and again.
+/// Records in memory, journalled repeatedly.
 const RECORDS: usize = 20_000;
 
-/// What rank 0's main thread does for units that are finished.
+/// Costs of rank 0's main thread per finished unit.
 struct Costs {
-    /// Processor seconds per record received: to check it and put it in its place.
+    /// CPU seconds to decode and store a record.
     taken_in: f64,
-    /// Units noted, and those of them that were in the journal at the end.
+    /// Units journalled, and those on disk at the end.
     units: usize,
     kept: usize,
-    /// Processor seconds, and seconds passed, of the journal.
+    /// CPU and wall seconds of the journal.
     processor: f64,
     passed: f64,
-    /// Seconds that all this took.
+    /// Wall seconds in total.
     elapsed: f64,
 }
 

@@ -1,7 +1,7 @@
-//! Every kernel at every SIMD level, in seconds of its own thread: what other programs do meanwhile does not count.
+//! Every kernel at every SIMD level, in CPU time of the thread, so that other load does not count.
 //!
-//! `cargo bench --bench kernels [-- FILTER]` prints time and throughput; an element is a normal or a neuron, of matrix products a flop. Rows
-//! are of 256 neurons, a block of a layer, and stay in the first cache.
+//! `cargo bench --bench kernels [-- FILTER]` prints time and throughput; an element is a normal or a neuron, for matmuls a flop. Rows have 256
+//! neurons, one block of a layer, and stay in L1.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -26,7 +26,7 @@ use rand_distr::{Distribution, StandardNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
-/// Processor time of this thread.
+/// CPU time of this thread.
 struct ThreadTime;
 
 impl Measurement for ThreadTime {
@@ -68,7 +68,7 @@ fn normals(seed: u64, sigma: f32, len: usize) -> Vec<f32> {
     out
 }
 
-/// Benches `work` at every level; one call handles `elements` elements.
+/// Benchmarks `work` at every level; one call processes `elements` elements.
 fn at_all_levels(criterion: &mut Criterion<ThreadTime>, name: &str, elements: usize, mut work: impl FnMut()) {
     let mut group = criterion.benchmark_group(name);
     group.throughput(Throughput::Elements(elements as u64));
@@ -121,8 +121,8 @@ fn smooth_activations(criterion: &mut Criterion<ThreadTime>) {
     }
 }
 
-/// Products with a block of weights that is in cache, 100 inputs, d = 500, at every level and through BLAS; and 100 vectors of 10⁵ numbers
-/// through a matrix that is never stored, which is CholeskyQR of the vectors, their images and the normals in them.
+/// Matmuls with a cached block of weights (100 inputs, d = 500) at every level and with BLAS; and 100 vectors of length 10⁵ times an implicit Gaussian
+/// matrix: CholeskyQR of the vectors, their images, and the normals in them.
 fn products(criterion: &mut Criterion<ThreadTime>) {
     const INPUTS: usize = 100;
     const DIM: usize = 500;
@@ -178,8 +178,8 @@ fn products(criterion: &mut Criterion<ThreadTime>) {
 }
 
 fn lines(criterion: &mut Criterion<ThreadTime>) {
-    // Forty rows of normals, u being a tenth of z as at d = 100; the first window ends at 2.25: some 5 % of the neurons have a breakpoint
-    // in it. One row over and over would let the branch predictor learn it.
+    // u is a tenth of z, as at d = 100, so that about 5 % of the neurons have a breakpoint below 2.25. Forty rows, because the branch predictor
+    // would learn a single one.
     const ROWS: usize = 40;
     let len = ROWS * BLOCK_ROWS;
     let (a, z, u) = (normals(2, 1.0, len), normals(3, 1.0, len), normals(4, 0.07, len));

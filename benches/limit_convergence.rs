@@ -1,10 +1,9 @@
-//! Infinite width: how fine the paths have to be sampled, and how fast networks of finite width approach the limit.
+//! Infinite width: the sampling resolution that paths need, and the convergence of finite networks to the limit.
 //!
-//! `cargo bench --bench limit_convergence` prints two tables. The first, for grids of more and more points in a typical step (each halved so
-//! often that the brackets are alike): the share of paths that cross zero on the plain grid too late or not at all, because a pair
-//! of crossings lies between two grid points, and the law that refinement makes of them, which must not depend on the grid. The second:
-//! fraction, mean step, mean ‖∇f‖ and variance of ‖∇f‖² of networks of width k minus those of the limit, with standard errors, and the same
-//! times k. The mean step is over the inputs found within a bound of 5, so that single late crossings do not drown it.
+//! `cargo bench --bench limit_convergence` prints two tables. First, for finer and finer grids (bisected to equal brackets): the fraction of paths that
+//! cross zero too late or not at all on the plain grid, because two crossings fall between grid points, and the refined distribution, which must not
+//! depend on the grid. Second: fraction switched, mean step, mean ‖∇f‖ and variance of ‖∇f‖² at width k minus the limit, with standard errors, and
+//! the same times k. The mean step is over inputs switched within a bound of 5, because a few late crossings would dominate it.
 
 use advstep_hpc::infinite::grid::Grid;
 use advstep_hpc::infinite::path::Path;
@@ -21,7 +20,7 @@ use rand_xoshiro::rand_core::SeedableRng;
 
 const PATHS: usize = 40_000;
 const LIMIT_DRAWS: usize = 200_000;
-/// Largest angle of the paths of the first table.
+/// Largest angle of paths in the first table.
 const END: f64 = 1.5;
 const INPUTS: usize = 4;
 const BOUND: f64 = 5.0;
@@ -67,7 +66,7 @@ fn resolutions() {
                 let normal: f64 = StandardNormal.sample(&mut random);
                 let chi = degrees.sample(&mut random).sqrt();
                 let mut path = Path::sample(&grid, normal.abs(), chi, END, &mut random);
-                // The left end of the interval of the first sign change on the grid.
+                // Left end of the first grid interval with a sign change.
                 let values: Vec<(f64, f64)> = std::iter::once((0.0, normal.abs())).chain(path.values()).collect();
                 let bracket = values.windows(2).find(|pair| pair[1].1 <= 0.0).map_or(f64::INFINITY, |pair| pair[0].0);
                 let crossing = path.first_crossing(&mut random).filter(|&angle| angle <= END);
@@ -88,12 +87,12 @@ fn resolutions() {
     }
 }
 
-/// Fraction, mean step of those found, mean ‖∇f‖, and variance of ‖∇f‖² around its mean, which is 2^(−L) at every width.
+/// Fraction switched, mean step, mean ‖∇f‖, and variance of ‖∇f‖² around its mean, which is 2^(−L) at every width.
 fn statistics(networks: &[Vec<Sample>], depth: usize) -> [Mean; 4] {
     let mean =
         |of: &dyn Fn(&Sample) -> f64| Mean::of(networks.iter().map(|all| all.iter().map(of).sum::<f64>() / all.len() as f64));
     let fraction = mean(&|sample| f64::from(sample.status.is_found()));
-    // A ratio of means: its error is that of the residuals.
+    // A ratio of means: its standard error is that of the residuals.
     let found = networks.iter().flatten().filter(|sample| sample.status.is_found());
     let step = Mean::of(found.map(|sample| sample.step)).mean;
     let residual = |all: &Vec<Sample>| {

@@ -1,14 +1,12 @@
-//! How the program scales: strong scaling over 1 and 2 ranks measured, more ranks simulated, cost growth in k, d, L and inputs measured.
+//! Scaling: strong scaling measured on 1 and 2 ranks and simulated beyond; cost growth in k, d, L and inputs measured.
 //!
 //! `cargo bench --bench scaling [-- [--json FILE] [--unit-times FILE]]` prints tables and writes them as JSON.
 //!
-//! The simulation deals the units as the program does (`plan::assign`, by predicted cost) and lets each rank work them off, a thread a
-//! rank, at the unit times in the file that `cargo bench --bench cost_model` appends to (`--unit-times FILE`). A cell that is not there is
-//! measured here, if its units are short, or has the model's time, times what measured units took against their prediction; how many cells
-//! have it is printed. Single units scatter by as much as measured ones do. A rank sends what it has finished every 0.1 s. Rank 0 takes
-//! message after message: [`MESSAGE`] seconds each (assumed: MPI over a network) and the measured time to take in a record. After the
-//! last record comes the end of the run ([`end_of_run`]). The share of rank 0 that the journal takes, at the measured time a record and
-//! within its allowance, is printed beside.
+//! The simulation assigns units as the program does (by predicted cost) and runs them on single-threaded ranks with the unit times in the file of
+//! `cargo bench --bench cost_model` (`--unit-times FILE`). A missing cell is measured here if its units are short; otherwise it gets the model's time,
+//! scaled by the median ratio of measured to predicted times, and the number of such cells is printed. Single units scatter as measured ones do. A
+//! rank sends its results every 0.1 s; rank 0 handles messages serially, at [`MESSAGE`] seconds each (assumed: MPI over a network) plus the measured
+//! time per record. Then follows the end of the run ([`end_of_run`]). The load of rank 0 from journalling is printed separately.
 
 mod common;
 #[path = "common/end_of_run.rs"]
@@ -38,31 +36,31 @@ use advstep_hpc::record::{Sample, Status, codec};
 use serde_json::{Value, json};
 use unit_times::Measured;
 
-/// Assumed seconds of rank 0 for a message, besides its records.
+/// Assumed seconds of rank 0 per message, besides its records.
 const MESSAGE: f64 = 2e-5;
-/// Seconds between two messages of a rank.
+/// Seconds between messages of a rank.
 const MESSAGE_AGE: f64 = 0.1;
-/// Ranks on a node of the predicted machine.
+/// Ranks per node of the simulated machine.
 const RANKS_PER_NODE: usize = 64;
-/// Units that the file of unit times does not have are measured here if they are predicted to take no longer than this.
+/// Units missing from the file are measured here if predicted to take at most this many seconds.
 const LONGEST_MEASURED: f64 = 0.3;
-/// Units of a cell tell their scatter from this many on, measured one by one; the file tells it if it has this many such cells.
+/// Individually measured units per cell, and cells, needed to estimate the scatter from the file.
 const SCATTERED: usize = 3;
 const SCATTERED_CELLS: usize = 20;
-/// Shards that the end of a run is divided into, beside that of the whole.
+/// Shards for which the end of a run is predicted as well.
 const SHARDS: usize = 16;
 
-/// How the program is started: as one process, or under mpirun; a thread a rank.
+/// How the program is started, with one thread per rank.
 #[derive(Clone, Copy)]
 enum Start {
     Alone,
-    /// This many ranks.
+    /// mpirun with this many ranks.
     Ranks(usize),
-    /// So many processes at once that know nothing of one another, each with its part of the networks: what the machine allows.
+    /// Independent concurrent processes, each with its part of the networks: the limit set by the machine.
     Apart(usize),
 }
 
-/// Wall seconds of one run of the program on `networks` networks, from start to end.
+/// Wall seconds of one run of the program on `networks` networks.
 fn run_program(start: Start, cell: &str, networks: usize) -> f64 {
     let program = env!("CARGO_BIN_EXE_advstep-hpc");
     let (processes, share) = match start {
@@ -92,7 +90,7 @@ fn run_program(start: Start, cell: &str, networks: usize) -> f64 {
     seconds
 }
 
-/// Two ranks against one, and two processes that know nothing of one another, on compute-bound cells, in turn; start-up; a small cell.
+/// One rank, two ranks and two independent processes, in turn, on compute-bound cells; start-up time; a small cell.
 fn strong_scaling() -> Value {
     const TINY: &str = "--depths 1 --dims 10 --widths 10 --inputs 1";
     let starts = [Start::Ranks(1), Start::Ranks(2), Start::Apart(2)];
@@ -124,7 +122,7 @@ fn strong_scaling() -> Value {
     json!({ "cells": cells, "begin_one": begin[0], "begin_two": begin[1], "start_up": start_up, "small_cell": small })
 }
 
-/// Seconds of one thread for a network of `cell`.
+/// Thread-seconds per network of `cell`.
 fn seconds_per_network(cell: Cell, networks: usize, inputs: usize) -> f64 {
     let experiment = common::experiment(cell, networks, inputs, 2020, EngineChoice::Auto);
     let plan = common::plan_of(&experiment, 1);
@@ -132,7 +130,7 @@ fn seconds_per_network(cell: Cell, networks: usize, inputs: usize) -> f64 {
     common::median(seconds.collect())
 }
 
-/// Processor seconds of rank 0 per record of the experiment: to receive it, and to write it to the journal.
+/// CPU seconds of rank 0 per record: to decode and store it, and to journal it.
 fn record_seconds(experiment: &Experiment) -> (f64, f64) {
     const RECORDS: usize = 5000;
     let resources = Resources { threads: 1, memory: 1 << 45 };
@@ -160,7 +158,7 @@ fn record_seconds(experiment: &Experiment) -> (f64, f64) {
     (taken_in, written)
 }
 
-/// A fixed number in (0, 1) for each index.
+/// A deterministic number in (0, 1) per index.
 fn scatter(index: u64) -> f64 {
     let mut z = index.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -168,17 +166,17 @@ fn scatter(index: u64) -> f64 {
     ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// What a network of each cell of the plan takes.
+/// Seconds per network of each cell of the plan.
 struct UnitTimes {
-    /// By the cost model, which deals the units.
+    /// By the cost model, which determines the assignment.
     predicted: Vec<f64>,
     actual: Vec<f64>,
-    /// How many cells have their time from the file, and from the cost model; it was measured here for the others.
+    /// Cells with times from the file and from the cost model; the others were measured here.
     from_file: usize,
     by_model: usize,
-    /// Revisions of the program that measured what is in the file.
+    /// Program revisions of the measurements in the file.
     revisions: BTreeSet<String>,
-    /// Relative half-width of the scatter of units, and how many cells it was measured in.
+    /// Relative half-width of the scatter of units, and the cells it comes from.
     spread: f64,
     spread_cells: usize,
     /// The longest, and whether it was measured.
@@ -186,8 +184,7 @@ struct UnitTimes {
     longest_is_measured: bool,
 }
 
-/// The times of `lines`; measured here for short units of which they have none; and else the model's, times the median ratio of what was
-/// measured to what was predicted.
+/// Times from `lines`; short units without any are measured here, others get the model's time scaled by the median ratio of measured to predicted.
 fn unit_times(experiment: &Experiment, plan: &Plan, lines: &[Measured]) -> UnitTimes {
     let predicted: Vec<f64> = plan.cells.iter().map(|cell| cell.cost.seconds).collect();
     let from_file: Vec<Option<f64>> =
@@ -238,14 +235,14 @@ fn unit_times(experiment: &Experiment, plan: &Plan, lines: &[Measured]) -> UnitT
     }
 }
 
-/// Processor seconds of one network.
+/// CPU seconds of one network.
 fn unit_seconds(experiment: &Experiment, cell: &CellPlan, network: usize) -> f64 {
     let begun = thread_time();
     measure(experiment, &cell.run, Unit { cell: 0, network }).unwrap();
     (thread_time() - begun).as_secs_f64()
 }
 
-/// Runs the experiment on paper: (seconds until rank 0 has the last record, seconds of the busiest rank's work, seconds that rank 0 spends on messages).
+/// Simulates the experiment: (seconds until rank 0 has the last record, work of the busiest rank in s, message time of rank 0 in s).
 fn simulate(times: &UnitTimes, networks: usize, ranks: usize, taken_in: f64) -> (f64, f64, f64) {
     let mut messages: Vec<(f64, usize)> = Vec::new();
     let mut busiest: f64 = 0.0;
@@ -273,7 +270,7 @@ fn simulate(times: &UnitTimes, networks: usize, ranks: usize, taken_in: f64) -> 
     (end.max(busiest), busiest, messages.iter().map(|(_, records)| cost(*records)).sum())
 }
 
-/// Efficiency, rank 0 and memory on 64, 1,024 and 65,536 ranks, at the unit times in the file `measured` and others.
+/// Efficiency, load of rank 0 and memory on 64, 1,024 and 65,536 ranks, with the unit times of file `measured`.
 fn prediction(measured: &str) -> Value {
     let memory = 32 << 30;
     let experiment = Preset::Paper.options().validate().expect("the preset is valid");
@@ -336,10 +333,10 @@ fn prediction(measured: &str) -> Value {
             "end_of_run": end_of_run, "shards": SHARDS })
 }
 
-/// The value on the axis, the cell, and its inputs.
+/// (value on the axis, cell, inputs).
 type Point = (f64, Cell, usize);
 
-/// One network's seconds as one of k, d, L and inputs grows.
+/// Seconds per network against k, d, L and inputs.
 fn growth() -> Value {
     let cell = Cell::new;
     let series: [(&str, &str, Vec<Point>); 5] = [
@@ -366,7 +363,7 @@ fn growth() -> Value {
     rows.collect()
 }
 
-/// The name of the processor, where the system tells it.
+/// CPU model name, if known.
 fn processor() -> Option<String> {
     let info = std::fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = info.lines().find(|line| line.starts_with("model name"))?;

@@ -1,7 +1,7 @@
-//! Where tracing ends and scanning begins: what a scan misses, and what tracing costs, by depth, dim and width.
+//! Trace against scan: inputs that a scan misses, and the cost of tracing, by depth, dim and width.
 //!
-//! `cargo bench --bench search_threshold` prints the table behind `plan::WIDEST_TRACED`. A scan misses an input when tracing finds a
-//! smaller step: an earlier pair of crossings fell between two points of its grid. (Steps are compared in f64, at a relative 1e-3.)
+//! `cargo bench --bench search_threshold` prints the table behind `method::WIDEST_TRACED`. A scan misses an input if tracing finds a smaller step,
+//! because two crossings fell between grid points. Steps are compared in f64 with relative tolerance 10⁻³.
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use advstep_hpc::record::Sample;
 const BOUND: f64 = 20.0;
 const INPUTS: usize = 100;
 
-/// All samples of the networks, and seconds a network.
+/// All samples, and seconds per network.
 fn run(cell: Cell, networks: usize, search: SearchName) -> (Vec<Sample>, f64) {
     let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
     let start = Instant::now();

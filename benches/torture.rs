@@ -1,6 +1,6 @@
-//! Runs that are killed at random moments, and resumed with other ranks and threads until they are done: `scripts/torture.sh`.
+//! Kills runs at random moments and resumes them with other ranks and threads until they are done: `scripts/torture.sh`.
 //!
-//! Every run ends with a results file whose science is compared with that of a run nobody touched. Arguments: number of runs, seed.
+//! The results file of each run is compared with that of an undisturbed run. Arguments: number of runs, seed.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -15,15 +15,15 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_advstep-hpc");
 const EXPERIMENT: [&str; 10] = ["--depths", "1,2,3", "--dims", "10", "--widths", "30,200", "--networks", "60", "--inputs", "50"];
-/// After this many kills a run is left alone.
+/// Kills per run, at most.
 const MOST_KILLS: usize = 5;
-/// Far longer than any start takes.
+/// Timeout of one start.
 const HANGS: Duration = Duration::from_secs(60);
 
-/// How long `mpirun` may take to end a job of which a rank was killed.
+/// Timeout for `mpirun` to abort a job after a rank was killed.
 const PROMPTLY: Duration = Duration::from_secs(10);
 
-/// What is killed with SIGKILL.
+/// Target of SIGKILL.
 #[derive(Clone, Copy)]
 enum Target {
     OneRank,
@@ -40,7 +40,7 @@ struct Tally {
     hung: usize,
 }
 
-/// Starts the experiment; plainly if there are no ranks.
+/// Starts the experiment; without mpirun if `ranks` is `None`.
 fn start(out: &Path, ranks: Option<usize>, threads: usize) -> Child {
     let mut command = match ranks {
         Some(ranks) => {
@@ -56,7 +56,7 @@ fn start(out: &Path, ranks: Option<usize>, threads: usize) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).process_group(0).spawn().expect("it starts")
 }
 
-/// The ranks that `mpirun` has started.
+/// Process ids of the ranks started by `mpirun`.
 fn ranks_of(mpirun: u32) -> Vec<u32> {
     let Ok(tasks) = fs::read_dir(format!("/proc/{mpirun}/task")) else { return Vec::new() };
     let children = tasks.flatten().map(|task| fs::read_to_string(task.path().join("children")).unwrap_or_default());
@@ -66,11 +66,11 @@ fn ranks_of(mpirun: u32) -> Vec<u32> {
 }
 
 fn kill(process: u32) {
-    // SAFETY: sends a signal to a process that was started here; it may have ended.
+    // SAFETY: signals a child process, which may have ended.
     unsafe { libc::kill(process as i32, libc::SIGKILL) };
 }
 
-/// Waits for the end; `None` if `patience` is over before.
+/// Waits for the process; `None` after `patience`.
 fn wait(child: &mut Child, patience: Duration) -> Option<i32> {
     let started = Instant::now();
     loop {
@@ -84,7 +84,7 @@ fn wait(child: &mut Child, patience: Duration) -> Option<i32> {
     }
 }
 
-/// Kills, and sees that the whole job is gone. Returns whether `mpirun` had to be killed after one of its ranks.
+/// Kills, and waits until the whole job is gone. Returns whether `mpirun` itself had to be killed after one of its ranks.
 fn strike(child: &mut Child, target: Target, parallel: bool, rng: &mut impl Rng) -> bool {
     let ranks = if parallel { ranks_of(child.id()) } else { Vec::new() };
     match (target, ranks.is_empty()) {
@@ -102,7 +102,7 @@ fn strike(child: &mut Child, target: Target, parallel: bool, rng: &mut impl Rng)
     true
 }
 
-/// One run, until it is done: whether its file is that of `reference`.
+/// Repeats one run until it is done; returns whether its file equals `reference`.
 fn run(directory: &Path, reference: &Path, tally: &mut Tally, rng: &mut impl Rng) -> Result<String, String> {
     let out = directory.join("out.h5");
     let mut kills = String::new();
@@ -120,7 +120,7 @@ fn run(directory: &Path, reference: &Path, tally: &mut Tally, rng: &mut impl Rng
         tally.resumed += usize::from(log.contains("taken over"));
         tally.damaged += usize::from(log.contains("damaged") || log.contains("cut off"));
         match ended {
-            // A start that finds the file of a job that was killed after its very last act.
+            // The previous start was killed after writing the results file.
             Some(2) if log.contains("the file exists") && out.exists() => break,
             Some(0) => break,
             Some(code) => return Err(format!("exit code {code}: {log}")),

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Smallest steps at real images: scikit-learn's bundled digits (1797 images of 8 × 8 pixels) as inputs of random networks.
+# Smallest steps at real images: the digits bundled with scikit-learn (1797 images of 8 × 8 pixels) as inputs of random networks.
 set -euo pipefail
 
 usage() {
     cat <<'TEXT'
 Usage: examples/digits.sh [DIRECTORY]
 
-Writes the digits of scikit-learn to DIRECTORY/digits.npy, runs random networks on them along three directions, and draws the figures.
-DIRECTORY defaults to results/digits; what is in it from an earlier call is replaced. On a fresh machine scripts/setup.sh installs what
-advstep-hpc is built from, it is built, and scikit-learn goes into a Python environment DIRECTORY/venv.
+Writes scikit-learn's digits to DIRECTORY/digits.npy, runs random networks on them in three directions, and draws the figures. DIRECTORY
+defaults to results/digits; earlier output is replaced. On a fresh machine the script runs scripts/setup.sh, builds advstep-hpc, and installs
+scikit-learn into the virtual environment DIRECTORY/venv.
 
-  ADVSTEP_HPC      a program that is built already
-  ADVSTEP_PYTHON   the Python to use, python3 by default; with scikit-learn in it no environment is made
+  ADVSTEP_HPC      an existing advstep-hpc binary
+  ADVSTEP_PYTHON   the Python to use (default python3); if it has scikit-learn, no environment is created
 TEXT
 }
 
@@ -27,9 +27,9 @@ mkdir -p "$out"
 python=${ADVSTEP_PYTHON:-python3}
 if ! "$python" -c 'import sklearn' >"$out/python.log" 2>&1; then
     venv=$out/venv
-    # The copy of the requirements is made last, so an environment that was left half-made is made again.
+    # The requirements are copied last, so an incomplete environment is rebuilt.
     if ! cmp -s "$here/examples/requirements.txt" "$venv/requirements.txt"; then
-        say "making the Python environment $venv with scikit-learn"
+        say "creating the Python environment $venv with scikit-learn"
         rm -rf "$venv"
         if ! { "$python" -m venv "$venv" && "$venv/bin/python" -m pip install --quiet --requirement "$here/examples/requirements.txt"; } \
             >"$out/python.log" 2>&1; then

@@ -1,9 +1,8 @@
-//! The end of a run: what rank 0 does, alone, between the last record and the end of the program.
+//! The end of a run: the serial work of rank 0 between the last record and exit.
 //!
-//! Of a whole experiment: records into cells, statistics, the file (compressed, summed, synced, renamed), the table. Of a shard: its journal is closed.
-//! Processor seconds are measured on experiments of few samples, of few samples in each of many cells, and of many in one, and go linearly beyond;
-//! the samples are those of real small networks. Bytes go to the disk at the rate at which a file is written and synced here, in the
-//! current directory.
+//! For an experiment: cells, statistics, the file (compressed, checksummed, synced, renamed) and the table; for a shard, closing its journal. CPU seconds are
+//! measured on experiments with few samples, few samples in many cells, and many samples in one cell, and extrapolated linearly; samples come from
+//! real small networks. Disk bandwidth is that of writing and syncing a file in the current directory.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -31,37 +30,37 @@ use crate::common;
 
 const ROUNDS: usize = 3;
 const INPUTS: usize = 100;
-/// Networks of the one cell that tells seconds a sample.
+/// Networks of the cell that determines seconds per sample.
 const NETWORKS: usize = 20_000;
-/// Networks of each cell of preset `paper` in the experiment that checks the others.
+/// Networks per cell of preset `paper` in the validation experiment.
 const CHECKED: usize = 20;
-/// Bytes of the file that tells the rate of the disk.
+/// Size of the file that measures disk bandwidth.
 const DISK_FILE: usize = 64 << 20;
 
-/// What a file takes of rank 0.
+/// Cost model of a file on rank 0.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Part {
-    /// Processor seconds of a sample, and of a cell.
+    /// CPU seconds per sample and per cell.
     sample: f64,
     cell: f64,
-    /// Seconds besides, with those that the disk takes for the smallest file.
+    /// Fixed seconds, including disk latency.
     fixed: f64,
-    /// Bytes of the file a sample.
+    /// File bytes per sample.
     bytes: f64,
 }
 
-/// How long the end of a run takes.
+/// Duration of the end of a run.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct EndOfRun {
     /// Of a whole experiment.
     pub whole: Part,
     /// Of a shard.
     pub shard: Part,
-    /// Bytes a second that are written and synced.
+    /// Disk bandwidth, written and synced, in B/s.
     pub disk: f64,
     /// Most samples measured.
     pub samples: usize,
-    /// Seconds that another experiment took, over those that these numbers give it.
+    /// Measured over predicted seconds of the validation experiment.
     pub check: f64,
 }
 
@@ -105,7 +104,7 @@ pub fn end_of_run() -> EndOfRun {
     EndOfRun { check: checked.whole.elapsed / end.seconds(&whole, checked.cells, checked.samples), ..end }
 }
 
-/// Samples of 10,000 networks, which have as many digits as those of any, and do not repeat.
+/// Samples of 10,000 networks: realistic entropy, no repeats.
 fn samples_of_small_networks() -> Vec<Sample> {
     let cells = [(1, 10, 30), (1, 30, 100), (2, 10, 10), (2, 30, 10)].map(|(depth, dim, width)| Cell::new(depth, dim, width));
     let samples = cells.into_iter().flat_map(|cell| {
@@ -117,7 +116,7 @@ fn samples_of_small_networks() -> Vec<Sample> {
     samples.collect()
 }
 
-/// Bytes a second of a file that is written and synced.
+/// Disk bandwidth of a written and synced file, in B/s.
 fn disk_rate() -> f64 {
     let directory = TempDir::new_in(".").expect("the current directory can be written in");
     let bytes: Vec<u8> = (0..DISK_FILE).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u8).collect();
@@ -130,7 +129,7 @@ fn disk_rate() -> f64 {
     common::median(rounds.collect())
 }
 
-/// What the end of a run took.
+/// A measured end of a run.
 #[derive(Clone, Copy)]
 struct Took {
     elapsed: f64,
@@ -139,7 +138,7 @@ struct Took {
 }
 
 impl Took {
-    /// What `work` takes to write the file at `path`.
+    /// Measures `work`, which writes the file at `path`.
     fn of(path: &Path, work: impl FnOnce()) -> Self {
         let (begun, processor) = (Instant::now(), thread_time());
         work();
@@ -161,7 +160,7 @@ struct Ended {
     shard: Took,
 }
 
-/// Ends a run of `experiment`, and one of its shard 1 of 1, with samples from `pool` in turn; medians.
+/// Medians for ending a run of `experiment` and of its shard 1/1, with samples cycled from `pool`.
 fn ended(experiment: &Experiment, pool: &[Sample]) -> Ended {
     let run = |shard| {
         let resources = Resources { threads: 1, memory: 1 << 45 };
@@ -181,7 +180,7 @@ fn ended(experiment: &Experiment, pool: &[Sample]) -> Ended {
     }
 }
 
-/// All results of `run`, as rank 0 has them at the end, with samples from `pool`.
+/// All records of `experiment`, as rank 0 holds them at the end.
 fn store(experiment: &Experiment, run: &Run, pool: &[Sample]) -> Store {
     let mut samples = pool.iter().cycle();
     let mut store = Store::new(run.groups());

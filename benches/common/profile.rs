@@ -1,4 +1,4 @@
-//! Where the time of a network goes: an engine that times each of its calls.
+//! Profile of a network: an engine wrapper that times each call.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -17,19 +17,19 @@ use advstep_hpc::network::{Differentiated, Engine, LayerWeights, LineBlock, Line
 use advstep_hpc::random::NetworkStreams;
 use ndarray::{Array2, ArrayView2};
 
-/// Processor seconds of one thread for a network.
+/// CPU seconds per network, by stage.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Profile {
-    /// Inputs and, where they are stored, weights.
+    /// Inputs and stored weights.
     pub build: Duration,
     /// f and ∇f.
     pub gradient: Duration,
-    /// The first layer's derivatives along the lines.
+    /// First-layer derivatives along the lines.
     pub directions: Duration,
-    /// f at points of the lines, or passes over the neurons.
+    /// f at line points, or passes over the neurons.
     pub search: Duration,
     pub whole: Duration,
-    /// Floating-point operations in matrix products, and numbers of vectors that the implicit engine moved.
+    /// Matmul flops, and vector elements moved by the implicit engine.
     pub flops: f64,
     pub vector_numbers: f64,
 }

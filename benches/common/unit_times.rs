@@ -1,8 +1,8 @@
-//! Measured times of units, in a file of JSON lines: `cost_model` appends to it, `scaling` takes its times from it.
+//! Measured unit times in a JSON-lines file, written by `cost_model` and read by `scaling`.
 //!
-//! A line holds some consecutive networks of one cell of preset `paper`; lines of one cell add up.
+//! A line covers consecutive networks of one cell of preset `paper`; lines of a cell add up.
 
-// Every bench compiles this file and uses its own part of it.
+// Every benchmark compiles this file and uses a part of it.
 #![allow(dead_code)]
 
 use std::fs::{self, OpenOptions};
@@ -17,34 +17,34 @@ use anyhow::Context;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
-/// Where the measured times are.
+/// The default file.
 pub const FILE: &str = "benches/results/unit_times.jsonl";
 
-/// Networks `first` to `first + networks - 1` of a cell, measured on one thread.
+/// Networks `first` .. `first + networks` of a cell, measured on one thread.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     pub depth: usize,
     pub dim: usize,
-    /// In the file a number or `"inf"`.
+    /// A number or `"inf"`.
     #[serde(serialize_with = "write_width", deserialize_with = "read_width")]
     pub width: usize,
     pub engine: String,
     pub search: String,
     /// SIMD level of the kernels.
     pub simd: String,
-    /// Of the program: commit, with `-dirty` when the sources differed from it.
+    /// Program commit, with `-dirty` if sources were modified.
     #[serde(default = "unknown")]
     pub revision: String,
     pub first: usize,
     pub networks: usize,
-    /// Processor seconds of one thread for all these networks together.
+    /// CPU seconds of all these networks.
     pub seconds: f64,
-    /// Sum over the networks of the mean evaluations a line.
+    /// Sum over networks of the mean evaluations per line.
     pub points: f64,
 }
 
 impl Measured {
-    /// What was measured here and now of a cell that was run as `plan` says.
+    /// A new measurement of a cell run as in `plan`.
     pub fn new(plan: &CellPlan, first: usize, networks: usize, seconds: f64, points: f64) -> Self {
         let Cell { depth, dim, width, .. } = plan.run.cell;
         Self {
@@ -66,7 +66,7 @@ impl Measured {
         Cell::new(self.depth, self.dim, self.width)
     }
 
-    /// Whether the cell, the engine and the search are those of `plan`, and the level that of this process.
+    /// Whether cell, engine and search match `plan`, and the SIMD level this process.
     pub fn is_of(&self, plan: &CellPlan) -> bool {
         self.cell() == plan.run.cell
             && self.engine == plan.run.method.engine.name()
@@ -75,17 +75,17 @@ impl Measured {
     }
 }
 
-/// What the lines of one cell add up to.
+/// Means over the lines of a cell.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mean {
     pub networks: usize,
-    /// Processor seconds of a network.
+    /// CPU seconds per network.
     pub seconds: f64,
-    /// Evaluations a line.
+    /// Evaluations per line.
     pub points: f64,
 }
 
-/// The mean over all networks of `lines` that were run as `plan` says, at the level of this process; `None` if there are none.
+/// The mean over matching networks of `lines` ([`Line`]s run as in `plan` at this SIMD level); `None` if there are none.
 pub fn mean(lines: &[Measured], plan: &CellPlan) -> Option<Mean> {
     let of_plan = || lines.iter().filter(|line| line.is_of(plan));
     let networks: usize = of_plan().map(|line| line.networks).sum();
@@ -97,7 +97,7 @@ pub fn mean(lines: &[Measured], plan: &CellPlan) -> Option<Mean> {
     })
 }
 
-/// The lines of the file at `path`; none if there is no file.
+/// The lines of the file at `path`; empty if it does not exist.
 pub fn read(path: &Path) -> anyhow::Result<Vec<Measured>> {
     let text = match fs::read_to_string(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -110,7 +110,7 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<Measured>> {
     parsed.collect()
 }
 
-/// Appends a line to the file at `path`, which is made if there is none.
+/// Appends a line to the file at `path`, creating it if necessary.
 pub fn append(path: &Path, measured: &Measured) -> anyhow::Result<()> {
     let line = serde_json::to_string(measured)? + "\n";
     let written = OpenOptions::new().create(true).append(true).open(path).and_then(|mut file| file.write_all(line.as_bytes()));

@@ -1,25 +1,25 @@
-//! From the numbers of the networks to an [`Entry`]: what an estimate, its interval, the margin and a verdict are, for each form of claim.
+//! Measurements → [`Entry`]: estimate, interval, margin and verdict for each form of claim.
 //!
 //! **With probability at least 1 − γ, X ≤ b** ([`Claim::at_most`]; [`Claim::at_least`] is the mirror image). The estimate is the quantile of X at
 //! 1 − γ, with a distribution-free interval; the margin is b over it. The verdict comes from the number of networks with X > b, of N: let
 //! [p₋, p₊] be the Clopper–Pearson interval of the failure probability at 95 %. The statement *holds* if p₊ ≤ γ, *fails* if p₋ > γ, and is *not
-//! testable* with so few networks if neither.
+//! testable* with this number of networks otherwise.
 //!
-//! **Always** ([`Claim::always_at_most`]): one network that exceeds the bound, by more than rounding, refutes it; without one it *holds*.
+//! **Always** ([`Claim::always_at_most`]): *fails* if one network exceeds the bound by more than rounding, else *holds*.
 //!
-//! **A supremum** ([`Claim::supremum_at_most`]) is known between what a search found and what a bound on it allows: it *fails* by the first,
-//! *holds* by the second, and *holds as far as searched* if the first is all there is.
+//! **A supremum** ([`Claim::supremum_at_most`]) has a lower bound from a search and possibly a certified upper bound: it *fails* by the former,
+//! *holds* by the latter, and otherwise *holds as far as searched*.
 //!
 //! **A probability is at most b** ([`Claim::probability_at_most`]): *holds* if the Clopper–Pearson interval is below b, *fails* if it is above.
 //!
-//! **An exponent is at most (at least, exactly) e** ([`Claim::exponent`]): O, Ω and Õ name no constant, so it is the growth with d or k that is
-//! tested: *fails* if the interval of the measured exponent excludes what is claimed by more than [`TOLERANCE`], which is for finite sizes, and
-//! *holds* if not.
+//! **An exponent is at most (at least, exactly) e** ([`Claim::exponent`]): O, Ω and Õ have unspecified constants, so the growth with d or k is
+//! tested. *Fails* if the interval of the measured exponent excludes the claim by more than [`TOLERANCE`], an allowance for finite sizes, else
+//! *holds*.
 //!
-//! **A number of which the paper claims no bound** ([`Claim::named`]), such as a constant that it does not name, is *measured*, with its interval.
+//! **A quantity without a stated bound** ([`Claim::named`]), such as an unspecified constant, is *measured*, with its interval.
 //!
-//! Where a condition of the statement on d, k or γ is not met ([`Claim::assuming`]) the same is measured, and the verdict says that it is
-//! outside the hypotheses. A bound that nothing can violate (a norm is at least −1) makes a statement *not testable*.
+//! If a condition on d, k or γ is not met ([`Claim::assuming`]), the verdict is marked as outside the hypotheses. A bound that cannot be violated (a
+//! norm is at least −1) makes a statement *not testable*.
 
 use super::entry::{Outcome, Scope, Verdict};
 use super::{Entry, Estimate, Measured};
@@ -27,13 +27,13 @@ use crate::stats::exponent;
 use crate::stats::exponent::Point;
 use crate::stats::interval;
 
-/// A number above a bound that holds always counts as rounding up to this fraction of it.
+/// Relative excess over an unconditional bound that counts as rounding.
 const ROUNDING: f64 = 1e-9;
 
-/// How far a measured exponent may be from the claimed one.
+/// Allowed distance of a measured exponent from the claimed one.
 pub const TOLERANCE: f64 = 0.05;
 
-/// An entry in the making.
+/// Builder of an [`Entry`].
 #[derive(Debug, Clone)]
 pub struct Claim {
     statement: &'static str,
@@ -48,7 +48,7 @@ pub struct Claim {
     empty: Option<String>,
 }
 
-/// What is claimed of an exponent.
+/// The claim on an exponent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Exponent {
     AtMost(f64),
@@ -73,8 +73,8 @@ impl Claim {
         }
     }
 
-    /// A claim on several settings of one activation together, those of `points`. `all` must not be empty. The networks counted are those
-    /// that tell the exponent or, where none do, those of all points.
+    /// A claim over several settings of one activation, `points`; `all` must not be empty. Counts the networks that determine the exponent or,
+    /// if there is none, those of all points.
     pub fn across(all: &[Measured], points: &[Point], gamma: f64, quantity: impl Into<String>) -> Self {
         let count = |points: &mut dyn Iterator<Item = &Point>| points.map(|point| point.sample.len()).sum();
         let networks = match count(&mut exponent::comparable(points)) {
@@ -84,33 +84,33 @@ impl Claim {
         Self { scope: Scope::Across(all[0].setting.activation), networks, ..Self::of(&all[0], gamma, quantity) }
     }
 
-    /// Which part of the statement this is, where it has several.
+    /// The part of a statement with several.
     pub fn part(mut self, part: impl Into<String>) -> Self {
         self.part = part.into();
         self
     }
 
-    /// A condition of the statement: whether it is `met` here, and what it `asks`, e.g. `k ≥ 10 log³ d log 1/γ = 2880`.
-    pub fn assuming(mut self, met: bool, asks: impl Into<String>) -> Self {
+    /// A condition of the statement, e.g. `k ≥ 10 log³ d log 1/γ = 2880`, and whether it is `met` here.
+    pub fn assuming(mut self, met: bool, condition: impl Into<String>) -> Self {
         if !met {
-            self.unmet.push(asks.into());
+            self.unmet.push(condition.into());
         }
         self
     }
 
-    /// A condition with a constant that the paper does not name, e.g. `k ≥ C log 2/γ`: a failure says no more than that the constant is larger.
-    pub fn assuming_unnamed(mut self, asks: impl Into<String>) -> Self {
-        self.unnamed = Some(format!("{}, C not named", asks.into()));
+    /// A condition with an unspecified constant, e.g. `k ≥ C log 2/γ`: a failure only shows that the constant is larger.
+    pub fn assuming_unnamed(mut self, condition: impl Into<String>) -> Self {
+        self.unnamed = Some(format!("{}, C not specified", condition.into()));
         self
     }
 
-    /// Something the reader should know.
+    /// A remark.
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.note = note.into();
         self
     }
 
-    /// Whether the bound says nothing here, because no network could violate it, and `why`. What was measured is told all the same.
+    /// Marks the bound as vacuous here, and `why`. The measurement is still reported.
     pub fn empty_if(mut self, empty: bool, why: impl Into<String>) -> Self {
         if empty {
             self.empty.get_or_insert(why.into());
@@ -118,7 +118,7 @@ impl Claim {
         self
     }
 
-    /// With probability at least 1 − γ, X ≤ `bound`; `x` has the X of every network.
+    /// With probability at least 1 − γ, X ≤ `bound`; `x` holds X per network.
     pub fn at_most(self, x: &[f64], bound: f64) -> Entry {
         let claim = self.only_where_defined(bound);
         let estimate = interval::quantile(x, 1.0 - claim.gamma);
@@ -126,9 +126,9 @@ impl Claim {
         claim.often_enough(estimate, bound, margin(bound, estimate.value), (failures, x.len() as u64))
     }
 
-    /// With probability at least 1 − γ, X ≥ `bound`, for an X that is never negative.
+    /// With probability at least 1 − γ, X ≥ `bound`, for X ≥ 0.
     pub fn at_least(self, x: &[f64], bound: f64) -> Entry {
-        // A bound with a root of a negative number is not defined.
+        // NaN: the bound has a root of a negative number.
         if bound.is_nan() || bound <= 0.0 {
             let bound_is = if bound.is_nan() { "is not defined".to_string() } else { format!("is {bound:.3}, not above 0") };
             let estimate = interval::quantile(x, self.gamma);
@@ -140,13 +140,13 @@ impl Claim {
         self.often_enough(estimate, bound, estimate.value / bound, (failures, x.len() as u64))
     }
 
-    /// A bound with a root of a negative number is none.
+    /// A NaN bound (a root of a negative number) is vacuous.
     fn only_where_defined(self, bound: f64) -> Self {
         self.empty_if(bound.is_nan(), "the bound is not defined: it says nothing")
     }
 
-    /// With probability at least 1 − γ, both X ≤ `at_most` and Y ≥ `at_least` in one network; `x` and `y` have theirs. The number that is
-    /// compared with 1 is the larger one of X/`at_most` and `at_least`/Y. A lower bound that is not above 0, or not defined, is always kept.
+    /// With probability at least 1 − γ, X ≤ `at_most` and Y ≥ `at_least` in the same network. The tested quantity, with bound 1, is the larger of
+    /// X/`at_most` and `at_least`/Y. A lower bound that is ≤ 0 or NaN is vacuous.
     pub fn both(self, (x, at_most): (&[f64], f64), (y, at_least): (&[f64], f64)) -> Entry {
         let is_void = at_least.is_nan() || at_least <= 0.0;
         let claim = if is_void { self.note("its lower bound says nothing") } else { self };
@@ -167,7 +167,7 @@ impl Claim {
         self.entry(bound, estimate, margin, Some(failures), outcome, why)
     }
 
-    /// X ≤ `bound` in every network, up to rounding. The estimate is the largest X, without an interval.
+    /// X ≤ `bound` in every network, up to rounding. The estimate is the maximum, without an interval.
     pub fn always_at_most(self, x: &[f64], bound: f64) -> Entry {
         let largest = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let failures = x.iter().filter(|&&x| !is_at_most(x, bound + ROUNDING * bound.abs())).count() as u64;
@@ -176,8 +176,8 @@ impl Claim {
         self.entry(bound, estimate, margin(bound, largest), Some((failures, x.len() as u64)), outcome, String::new())
     }
 
-    /// With probability at least 1 − γ, sup ≤ `bound`: the supremum of each network is at least `found`, and at most `at_most` if that is given.
-    /// The estimate is of what was found.
+    /// With probability at least 1 − γ, sup ≤ `bound`, given a lower bound `found` per network and possibly an upper bound `at_most`. The estimate
+    /// is that of `found`.
     pub fn supremum_at_most(self, found: &[f64], at_most: Option<&[f64]>, bound: f64) -> Entry {
         let claim = self.only_where_defined(bound);
         let gamma = claim.gamma;
@@ -196,7 +196,7 @@ impl Claim {
         claim.entry(bound, estimate, margin(bound, estimate.value), Some(failures), outcome, why)
     }
 
-    /// The probability of which there were `hits` in `trials`, independent, is at most `bound`.
+    /// A probability with `hits` in `trials` independent trials is at most `bound`.
     pub fn probability_at_most(self, hits: u64, trials: u64, bound: f64) -> Entry {
         let claim = self.empty_if(bound >= 1.0, format!("the bound is {bound:.3}, not below 1: it says nothing"));
         let estimate = interval::probability(hits, trials);
@@ -226,12 +226,12 @@ impl Claim {
         self.entry(bound, estimate, f64::NAN, None, outcome, String::new())
     }
 
-    /// A number of which the paper claims no bound, such as a constant that it does not name.
+    /// A quantity without a stated bound, such as an unspecified constant.
     pub fn named(self, estimate: Estimate) -> Entry {
         self.entry(f64::NAN, estimate, f64::NAN, None, Outcome::Measured, String::new())
     }
 
-    /// Nothing can be said, because of `why`.
+    /// Not testable, because of `why`.
     pub fn not_testable(self, bound: f64, why: impl Into<String>) -> Entry {
         self.entry(bound, Estimate::NONE, f64::NAN, None, Outcome::NotTestable, why.into())
     }
@@ -250,13 +250,13 @@ impl Claim {
         let (outcome, why) = empty.map_or((outcome, why), |why| (Outcome::NotTestable, why));
         unmet.extend(unnamed.filter(|_| outcome == Outcome::Fails));
         let verdict = Verdict { outcome, outside: !unmet.is_empty() };
-        let asks = if unmet.is_empty() { String::new() } else { format!("asks for {}", unmet.join(" and ")) };
-        let why = [why, asks, note].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
+        let requires = if unmet.is_empty() { String::new() } else { format!("requires {}", unmet.join(" and ")) };
+        let why = [why, requires, note].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
         Entry { statement, part, scope, gamma, quantity, bound, estimate, failures, networks, margin, verdict, why }
     }
 }
 
-/// Whether a failure probability of which there were (failures, trials) is at most γ.
+/// Whether the failure probability is at most γ, given (failures, trials).
 fn outcome_of((failures, trials): (u64, u64), gamma: f64) -> Outcome {
     let probability = interval::probability(failures, trials);
     match () {
@@ -274,7 +274,7 @@ fn too_few((failures, trials): (u64, u64), gamma: f64) -> String {
     }
 }
 
-/// How many times `measured` fits into an upper bound: ∞ if it is 0 or less, as often as one likes.
+/// bound ÷ measured; ∞ if `measured` ≤ 0 ≤ `bound`.
 fn margin(bound: f64, measured: f64) -> f64 {
     match measured <= 0.0 {
         true if bound >= 0.0 => f64::INFINITY,
@@ -283,7 +283,7 @@ fn margin(bound: f64, measured: f64) -> f64 {
     }
 }
 
-/// Whether `x` ≤ `bound`; never for what is not a number.
+/// x ≤ bound; false for NaN.
 fn is_at_most(x: f64, bound: f64) -> bool {
     x <= bound
 }
@@ -406,11 +406,14 @@ mod tests {
     #[test]
     fn unmet_conditions_are_told() {
         let entry = claim(0.1).assuming(true, "d ≥ 1").assuming(false, "k ≥ 1000").note("so it is").at_most(&sample(), 97.0);
-        assert_eq!((verdict(&entry), entry.why.as_str()), ((Outcome::Holds, true), "asks for k ≥ 1000; so it is"));
+        assert_eq!((verdict(&entry), entry.why.as_str()), ((Outcome::Holds, true), "requires k ≥ 1000; so it is"));
         assert_eq!(entry.verdict.label(), "holds, outside its hypotheses");
         let unnamed = |bound: f64| claim(0.1).assuming_unnamed("k ≥ C").at_most(&sample(), bound);
         assert_eq!((verdict(&unnamed(97.0)), unnamed(97.0).why.as_str()), ((Outcome::Holds, false), ""));
-        assert_eq!((verdict(&unnamed(50.0)), unnamed(50.0).why.as_str()), ((Outcome::Fails, true), "asks for k ≥ C, C not named"));
+        assert_eq!(
+            (verdict(&unnamed(50.0)), unnamed(50.0).why.as_str()),
+            ((Outcome::Fails, true), "requires k ≥ C, C not specified")
+        );
         let empty = claim(0.1).empty_if(true, "it says nothing").at_most(&sample(), 97.0);
         assert_eq!((verdict(&empty).0, empty.margin.is_nan()), (Outcome::NotTestable, true));
     }

@@ -1,22 +1,22 @@
-//! What an audit says of one statement (or one part of it) at one setting.
+//! The result of an audit for one statement, or a part of it, at one setting.
 
 use super::{Regime, Setting};
 use crate::stats::Estimate;
 
-/// Whether the measurement bears a statement out.
+/// Whether the measurement supports a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Holds,
-    /// The statement is on a supremum which was searched from below only: nothing was found that contradicts it.
+    /// A supremum with a lower bound from search only, which does not contradict the statement.
     HoldsAsSearched,
     Fails,
-    /// The paper claims nothing that could be broken here, such as a constant that it does not name: the number is for the reader.
+    /// No stated bound, for example an unspecified constant.
     Measured,
-    /// Nothing can be said here, and [`Entry::why`] says why.
+    /// Not testable; [`Entry::why`] has the reason.
     NotTestable,
 }
 
-/// An outcome, and whether it was had where the statement says nothing, because a condition on d or k is not met.
+/// An outcome, and whether it is outside the hypotheses of the statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
     pub outcome: Outcome,
@@ -24,14 +24,14 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// The verdict of this [`label`](Self::label).
+    /// The inverse of [`label`](Self::label).
     pub fn parse(label: &str) -> Option<Self> {
         let outcomes = [Outcome::Holds, Outcome::HoldsAsSearched, Outcome::Fails, Outcome::Measured, Outcome::NotTestable];
         let verdicts = outcomes.into_iter().flat_map(|outcome| [false, true].map(|outside| Verdict { outcome, outside }));
         verdicts.into_iter().find(|verdict| verdict.label() == label)
     }
 
-    /// The words in tables and files.
+    /// The label in tables and files.
     pub fn label(self) -> &'static str {
         match (self.outcome, self.outside) {
             (Outcome::Holds, false) => "holds",
@@ -46,7 +46,7 @@ impl Verdict {
     }
 }
 
-/// Which settings an entry is about.
+/// The settings of an entry.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Scope {
     One(Setting),
@@ -54,29 +54,28 @@ pub enum Scope {
     Across(crate::model::Activation),
 }
 
-/// One line of the audit.
+/// One row of the audit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     /// [`Statement::id`](super::Statement::id).
     pub statement: &'static str,
-    /// Which part of the statement, e.g. `R = 4`; empty if it has one.
+    /// The part of the statement, e.g. `R = 4`; empty if it has a single one.
     pub part: String,
     pub scope: Scope,
     pub gamma: f64,
-    /// What was estimated, in words and symbols, e.g. `‖W‖, quantile 1 − γ`.
+    /// The quantity estimated, e.g. `‖W‖, quantile 1 − γ`.
     pub quantity: String,
-    /// As printed in the paper, at γ; NaN where it is not defined or the paper does not name it.
+    /// As printed in the paper, at γ; NaN if undefined or not stated.
     pub bound: f64,
     pub estimate: Estimate,
-    /// Networks (or neurons, where the statement is on one neuron) in which the bound was not kept, of how many.
+    /// (violations, trials), over networks, or neurons for statements on one neuron.
     pub failures: Option<(u64, u64)>,
-    /// Networks that it is made of.
+    /// Networks measured.
     pub networks: usize,
-    /// How many times the measured number fits into the bound (or the bound into it, for a lower bound): above 1 there is a margin. NaN if
-    /// there is no bound.
+    /// bound ÷ measured, inverted for lower bounds: violated below 1. NaN without a bound.
     pub margin: f64,
     pub verdict: Verdict,
-    /// The conditions that are not met, or why nothing can be said, or what the reader should know; may be empty.
+    /// Unmet conditions, the reason for *not testable*, and remarks; may be empty.
     pub why: String,
 }
 

@@ -1,4 +1,4 @@
-//! An audit ↔ an HDF5 file, written aside and sealed as results files are. `docs/audit.md` lists what is in it.
+//! An audit ↔ an HDF5 file, written atomically and sealed like results files; contents in `docs/audit.md`.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use crate::measure::SCIENCE_VERSION;
 use crate::model::Activation;
 use crate::provenance::Provenance;
 
-/// Goes up with every change after which an older reader would fail or be wrong.
+/// Bump when an older reader would fail or misread a file.
 const VERSION: u32 = 2;
 const REMEDY: &str = "give a file that `advstep-hpc audit` wrote";
 const UNSEALED_REMEDY: &str = "give it as `advstep-hpc audit` wrote it, or --unsealed to read it after a check of every value";
@@ -94,7 +94,7 @@ fn write_measured(group: &Group, measured: &Measured) -> anyhow::Result<()> {
     set_text(&dataset, "activation", setting.activation.name())
 }
 
-/// What the array of a setting is called.
+/// Name of a setting's array.
 fn name_of(setting: Setting) -> String {
     format!("{}-d{}-k{}", setting.activation.name(), setting.dim, setting.width)
 }
@@ -110,15 +110,16 @@ fn numbers<T: H5Type>(group: &Group, name: &str, values: impl Iterator<Item = T>
     Ok(())
 }
 
-/// Whether `path` is the file of an audit of these options by this version of the science.
+/// Whether `path` holds an audit of these options by this science version.
 pub fn is_of(path: &Path, options: &Options) -> bool {
     read(path, false).is_ok_and(|audit| audit.options == *options)
 }
 
-/// Reads the audit at `path`; with `unsealed` also one that has lost its seal to another program.
+/// Reads the audit at `path`; with `unsealed` also one whose seal was lost when another program rewrote it. Memory use is bounded by a multiple of
+/// the file size.
 ///
 /// # Errors
-/// [`BadInput`] whatever is wrong with the file. The memory taken is bounded by a multiple of the size of the file.
+/// [`BadInput`] for any defect of the file.
 pub fn read(path: &Path, unsealed: bool) -> Result<Audit, BadInput> {
     let refused = |why, remedy: &str| BadInput::new(format!("cannot read the audit {}", path.display()), why, remedy);
     let form = match seal::flaw(path).map_err(|error| refused(error.to_string(), REMEDY))? {
@@ -131,10 +132,10 @@ pub fn read(path: &Path, unsealed: bool) -> Result<Audit, BadInput> {
     read_file(path, form).map_err(|why| refused(why, REMEDY))
 }
 
-/// Why a file is refused, in a few words.
+/// Why a file is refused.
 type Why = String;
 
-/// An open file, and how strictly it is read.
+/// An open file, and the accepted form of attributes.
 struct Source {
     bytes: u64,
     form: Form,

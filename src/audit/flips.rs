@@ -1,8 +1,8 @@
-//! How often neurons change their sign: the two probabilities of Lemma 6, counted over neurons, and what they are exactly.
+//! Sign changes of neurons: the two probabilities of Lemma 6, counted over neurons and in closed form.
 
 use ndarray::{ArrayView1, ArrayView2};
 
-/// Counts of neurons in which an event happened.
+/// Number of neurons with an event, of how many.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Count {
     pub happened: u64,
@@ -25,20 +25,20 @@ pub fn flips_nearby(weights: ArrayView2<f64>, x: ArrayView1<f64>, delta: ArrayVi
     Count { happened: happened as u64, of: moved.len() as u64 }
 }
 
-/// P(sign(w·x) ≠ sign(w·(x + δ))) for Gaussian w: the angle between x and x + δ, over π.
+/// P(sign(w·x) ≠ sign(w·(x + δ))) for Gaussian w: ∠(x, x + δ)/π.
 pub fn flip_probability(x: ArrayView1<f64>, delta: ArrayView1<f64>) -> f64 {
     let y = &x + &delta;
     let cosine = x.dot(&y) / (x.dot(&x) * y.dot(&y)).sqrt();
     cosine.clamp(-1.0, 1.0).acos() / std::f64::consts::PI
 }
 
-/// The largest such probability over ‖δ‖ ≤ R at ‖x‖ = √d: asin(R/√d)/π, for δ at a right angle to x + δ; 1 from R = √d on.
+/// Its maximum over ‖δ‖ ≤ R at ‖x‖ = √d: asin(R/√d)/π, for δ ⊥ x + δ; 1 for R ≥ √d.
 pub fn largest_flip_probability(radius: f64, dim: usize) -> f64 {
     let sine = radius / (dim as f64).sqrt();
     if sine < 1.0 { sine.asin() / std::f64::consts::PI } else { 1.0 }
 }
 
-/// The δ of norm R < √d that makes it so: in the plane of x and `beside` (not parallel to x).
+/// The maximising δ of norm R < √d, in the plane of x and `beside` (not parallel to x).
 pub fn worst_move(x: ArrayView1<f64>, beside: ArrayView1<f64>, radius: f64) -> ndarray::Array1<f64> {
     let norm = x.dot(&x).sqrt();
     let sine = (radius / norm).min(1.0);

@@ -1,10 +1,10 @@
-//! The growth of a measured number with d and with k, for statements that name an order and no constant.
+//! Growth with d and k, for statements that give an order without constants.
 
 use super::claim::Exponent;
 use super::{Claim, Entry, Measured};
 use crate::stats::exponent::{self, Point};
 
-/// Two entries: the exponents of column `column`, by its `statistic` over the networks, in d (at equal k) and in k (at equal d).
+/// Two entries: the exponents in d (at equal k) and in k (at equal d) of `statistic` over networks of column `column`.
 pub fn entries(
     all: &[Measured],
     gamma: f64,

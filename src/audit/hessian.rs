@@ -7,14 +7,14 @@ use super::Network;
 use super::lanczos::extremes;
 use super::network::norm;
 
-/// Relative change below which a Lanczos process ends.
+/// Relative tolerance of the Lanczos iteration.
 const TOLERANCE: f64 = 1e-7;
-/// Products with the Hessian between two moves of the point in [`norm_in_ball`].
+/// Hessian-vector products between moves of the point in [`norm_in_ball`].
 const POWER_STEPS: usize = 3;
-/// Step of the difference quotient that stands for ψ'''.
+/// Step of the difference quotient for ψ'''.
 const STEP: f64 = 1e-4;
 
-/// ‖∇²f‖_op where the pre-activations are `z`, from the vector `start` (not 0).
+/// ‖∇²f‖_op at pre-activations `z` (length k), from start vector `start` (length d, not 0).
 pub fn operator_norm(network: &Network, z: ArrayView1<f64>, start: ArrayView1<f64>) -> f64 {
     let curvature = curvature(network, z);
     extremes(start, TOLERANCE, |v| times(network, &curvature, v)).norm()
@@ -37,7 +37,7 @@ pub fn norm_in_ball(network: &Network, radius: f64, start: ArrayView1<f64>, step
         let here = curvature(network, there.view());
         for _ in 0..POWER_STEPS {
             let next = times(network, &here, v.view());
-            // Far out ψ'' may be 0 in every neuron.
+            // Far out ψ'' may underflow to 0 in every neuron.
             if norm(next.view()) > 0.0 {
                 v = scaled_to(next.view(), 1.0);
             }
@@ -66,7 +66,7 @@ fn times(network: &Network, curvature: &Array1<f64>, v: ArrayView1<f64>) -> Arra
     network.backward((curvature * &network.forward(v)).view())
 }
 
-/// `vector` scaled to norm `length`; 0 stays 0.
+/// `vector` scaled to norm `length`; zero stays zero.
 pub fn scaled_to(vector: ArrayView1<f64>, length: f64) -> Array1<f64> {
     let size = norm(vector);
     if size > 0.0 { &vector * (length / size) } else { vector.to_owned() }

@@ -1,5 +1,5 @@
-//! An audit as a job: groups are settings, tasks are networks. A network is built once and measured by every statement that wants it; entries
-//! are made on rank 0 when all is there. Nothing but the provenance depends on ranks and threads.
+//! An audit as a job: groups are settings, tasks are networks. Each network is built once and measured by every statement that uses it; rank 0
+//! makes the entries at the end. Only provenance depends on ranks and threads.
 
 use std::path::{Path, PathBuf};
 
@@ -15,21 +15,21 @@ use crate::machine::blas;
 use crate::measure::SCIENCE_VERSION;
 use crate::provenance::{Provenance, program_revision};
 
-/// Operations a second of one thread, for what progress and predictions go by.
+/// Assumed flop/s of one thread, for predictions and progress.
 const OPERATIONS: f64 = 3e9;
 
-/// An audit to make.
+/// An audit to run.
 pub struct Job {
     options: Options,
     groups: Vec<Group>,
-    /// For each setting, the statements that apply, each with how many networks it wants.
+    /// Per setting: (statement, number of networks) of the applicable statements.
     wanted: Vec<Vec<(usize, usize)>>,
-    /// Bytes that networks may hold together.
+    /// Bytes available to networks.
     memory: u64,
     outputs: Outputs,
 }
 
-/// What to leave besides the file of the audit.
+/// Outputs besides the audit file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Outputs {
     /// The tables in Markdown.
@@ -40,11 +40,11 @@ pub struct Outputs {
 
 impl Job {
     /// # Errors
-    /// An audit that does not fit the memory.
+    /// If the audit does not fit `resources.memory`.
     pub fn new(options: Options, outputs: Outputs, resources: Resources) -> Result<Self, BadInput> {
         let wanted: Vec<Vec<(usize, usize)>> = options.settings.iter().map(|setting| wanted(setting, &options)).collect();
         let group = |(setting, wanted): (&Setting, &Vec<(usize, usize)>)| {
-            // Of building a network: a weight takes about as long as ten operations.
+            // Drawing a weight costs about ten flops.
             let building = 10.0 * setting.d() * setting.k();
             let measuring = wanted
                 .iter()
@@ -68,7 +68,7 @@ impl Job {
         Ok(Self { memory: resources.memory - process, options, groups, wanted, outputs })
     }
 
-    /// What the statements that want network `index` of setting `group` measure on it, one after another.
+    /// (statement, number of columns) of the statements that measure the network of `task`, in order.
     fn columns(&self, task: Task) -> impl Iterator<Item = (usize, usize)> {
         let setting = &self.options.settings[task.group];
         let wanting = self.wanted[task.group].iter().filter(move |&&(_, networks)| task.index < networks);
@@ -80,16 +80,16 @@ impl Job {
         self.columns(task).flat_map(|(index, _)| statements::ALL[index].measure(&network)).collect()
     }
 
-    /// The numbers of `result`, if there are as many as the statements measure.
+    /// Decodes `result`; `None` if it has the wrong length.
     fn numbers(&self, task: Task, result: &[u8]) -> Option<Vec<f64>> {
         let (words, []) = result.as_chunks::<8>() else { return None };
         let expected: usize = self.columns(task).map(|(_, columns)| columns).sum();
         (words.len() == expected).then(|| words.iter().map(|word| f64::from_le_bytes(*word)).collect())
     }
 
-    /// Puts the results in order and lets the statements judge.
+    /// Sorts the results by statement and makes the entries.
     fn conclude(&self, store: &Store) -> anyhow::Result<Audit> {
-        // For each setting, the rows of each statement.
+        // Per setting, the rows of each statement.
         let mut rows: Vec<Vec<(usize, Vec<Vec<f64>>)>> =
             self.wanted.iter().map(|wanted| wanted.iter().map(|&(index, _)| (index, Vec::new())).collect()).collect();
         for task in store.tasks() {
@@ -116,13 +116,13 @@ impl Job {
     }
 }
 
-/// The statements that apply to a setting, each with how many networks it wants.
+/// (statement, number of networks) of the statements that apply to a setting.
 fn wanted(setting: &Setting, options: &Options) -> Vec<(usize, usize)> {
     let applying = options.statements().filter(|(_, statement)| statement.applies(setting));
     applying.map(|(index, statement)| (index, statement.networks(setting, options.networks).min(options.networks))).collect()
 }
 
-/// Bytes of what is measured, on rank 0: as results, and then as columns of the statements.
+/// Bytes of all measurements on rank 0, as encoded results and as columns.
 fn record_bytes(options: &Options, wanted: &[Vec<(usize, usize)>]) -> u64 {
     let of_setting = |(setting, wanted): (&Setting, &Vec<(usize, usize)>)| -> usize {
         let row = |&(index, networks): &(usize, usize)| networks * (80 + 16 * statements::ALL[index].columns(setting).len());
@@ -208,7 +208,7 @@ struct Finished {
 impl Product for Finished {
     fn write(&self, out: &Target, others: &[Target], existing: Existing) -> anyhow::Result<()> {
         if let [markdown] = others {
-            // It may be there from a try that failed later on.
+            // A failed earlier attempt may have left it.
             place::write_bytes(markdown.path(), Existing::Replace, table::markdown(&self.audit).as_bytes())?;
         }
         file::write(out.path(), existing, &self.audit, &self.provenance)
@@ -219,7 +219,7 @@ impl Product for Finished {
     }
 }
 
-/// Audits on this thread, without journal and file.
+/// Runs an audit on this thread, without journal or file.
 pub fn audit(options: &Options) -> Audit {
     let job =
         Job::new(options.clone(), Outputs::default(), Resources { threads: 1, memory: u64::MAX }).expect("memory is unlimited");

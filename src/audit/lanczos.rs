@@ -1,4 +1,4 @@
-//! The extreme eigenvalues of a symmetric operator that is known by its products (Lanczos 1950, with full reorthogonalisation).
+//! Extreme eigenvalues of a symmetric operator, matrix-free (Lanczos 1950, with full reorthogonalisation).
 
 use ndarray::{Array1, ArrayView1};
 
@@ -9,7 +9,7 @@ use super::network::norm;
 pub struct Extremes {
     pub low: f64,
     pub high: f64,
-    /// Products that were taken.
+    /// Operator applications.
     pub products: usize,
 }
 
@@ -20,9 +20,8 @@ impl Extremes {
     }
 }
 
-/// The extreme eigenvalues of the operator with the products `apply`, from the vector `start` (not 0). The process ends when neither has moved by
-/// more than `tolerance` times the norm over three steps, or when the space is exhausted, at the exact values. Values lie inside the true
-/// ones: an upper bound they are not.
+/// Extreme eigenvalues of the operator `apply`, from start vector `start` (not 0). Stops when neither has moved by more than `tolerance` times the
+/// norm over three steps, or when the Krylov space is exhausted. Ritz values lie inside the spectrum, so they do not bound it.
 pub fn extremes(start: ArrayView1<f64>, tolerance: f64, mut apply: impl FnMut(ArrayView1<f64>) -> Array1<f64>) -> Extremes {
     let n = start.len();
     let mut basis: Vec<Array1<f64>> = vec![&start / norm(start)];
@@ -32,7 +31,7 @@ pub fn extremes(start: ArrayView1<f64>, tolerance: f64, mut apply: impl FnMut(Ar
         let last = basis.last().expect("the start is there");
         let mut next = apply(last.view());
         diagonal.push(last.dot(&next));
-        // Twice is enough (Kahan and Parlett).
+        // Twice is enough (Kahan & Parlett).
         for _ in 0..2 {
             for vector in &basis {
                 let along = vector.dot(&next);
@@ -56,7 +55,7 @@ pub fn extremes(start: ArrayView1<f64>, tolerance: f64, mut apply: impl FnMut(Ar
     }
 }
 
-/// The smallest and largest eigenvalue of the symmetric tridiagonal matrix, by bisection on the number of negative pivots (Sturm).
+/// Extreme eigenvalues of a symmetric tridiagonal matrix, by bisection on the Sturm count.
 fn ends(diagonal: &[f64], beside: &[f64]) -> (f64, f64) {
     let n = diagonal.len();
     let off = |i: usize| beside.get(i).map_or(0.0, |b| b.abs());

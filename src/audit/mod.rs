@@ -1,9 +1,9 @@
-//! The paper's statements about two-layer networks, measured: each one's bound as printed, what it is on random networks, a verdict.
+//! The audit: the paper's statements about two-layer networks tested on random networks, with the bound as printed, the measured value, and a
+//! verdict.
 //!
-//! A [`Statement`] is one file in [`statements`]. At every [`Setting`] (d, k, ψ) the audit builds networks ([`network`]), one input each, and
-//! hands every network to all statements that apply; what they measure is a few numbers a network. From the numbers of all networks
-//! a statement makes [`Entry`]s at each γ, with the help of [`claim`], which fixes once for all what an estimate, its interval and a
-//! verdict are. [`job`] makes a job of it; [`file`](mod@file), [`table`] and [`figures`] are what is left.
+//! A [`Statement`] is one file in [`statements`]. At every [`Setting`] (d, k, ψ) the audit builds networks ([`network`]) with one input each; every
+//! applicable statement measures a few numbers on each. From those of all networks it makes [`Entry`]s at each γ through [`claim`], which
+//! defines estimates, intervals and verdicts. [`job`] distributes the work; [`file`](mod@file), [`table`] and [`figures`] are the output.
 //!
 //! Logarithms are natural, as in the paper.
 
@@ -34,7 +34,7 @@ pub use entry::{Entry, Outcome, Verdict};
 pub use network::Network;
 pub use options::Options;
 
-/// What a network is drawn from: the dimension of its inputs, its width and its activation.
+/// The distribution of a network: input dimension, width and activation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Setting {
     /// d.
@@ -43,6 +43,15 @@ pub struct Setting {
     pub width: usize,
     /// ψ.
     pub activation: Activation,
+}
+
+/// Bounds on a supremum.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bracket {
+    /// Attained: a lower bound.
+    pub found: f64,
+    /// Certified upper bound.
+    pub at_most: f64,
 }
 
 impl Setting {
@@ -56,7 +65,7 @@ impl Setting {
         self.width as f64
     }
 
-    /// Where k stands against d at failure probability γ.
+    /// The width regime at failure probability γ.
     pub fn regime(&self, gamma: f64) -> Regime {
         let (d, k, log_d) = (self.d(), self.k(), self.d().ln());
         let case_1 = k >= d * log_d.powi(2);
@@ -71,12 +80,12 @@ impl Setting {
     }
 }
 
-/// The regimes of width of the paper (p. 2), its ≳ and ≲ read with constant 1.
+/// The paper's width regimes (p. 2), with constants 1 in its ≳ and ≲.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Regime {
-    /// k ≪ d, here k ≤ d/10: where Daniely and Schacham work.
+    /// k ≪ d, here k ≤ d/10: the regime of Daniely & Schacham (2020).
     Undercomplete,
-    /// None of the others: wider than k ≪ d, narrower than Case 1, and below the log⁶(d) log(1/γ) of Case 2.
+    /// None of the others.
     Between,
     /// Case 1: k ≥ d log² d.
     Case1,
@@ -87,7 +96,7 @@ pub enum Regime {
 }
 
 impl Regime {
-    /// The mark in tables and files.
+    /// The label in tables and files.
     pub fn label(self) -> &'static str {
         match self {
             Regime::Undercomplete => "k ≪ d",
@@ -99,60 +108,59 @@ impl Regime {
     }
 }
 
-/// One statement of the paper. Its implementation is one file; [`statements::ALL`] lists it.
+/// One statement of the paper, implemented in one file and listed in [`statements::ALL`].
 pub trait Statement: Sync {
     /// The name on the command line and in files, e.g. `lemma-8`.
     fn id(&self) -> &'static str;
 
-    /// Where it stands, e.g. `Lemma 8, p. 21`.
+    /// Its place in the paper, e.g. `Lemma 8, p. 21`.
     fn citation(&self) -> &'static str;
 
-    /// What it says, in one line.
+    /// The statement in one line.
     fn claim(&self) -> &'static str;
 
-    /// Whether it is about networks of this setting at all (a statement on smooth ψ is not about ReLU). Where a condition on the sizes of d
-    /// and k is not met a statement does apply, and its entries say so ([`Claim::assuming`]).
+    /// Whether it concerns networks of this setting (one on smooth ψ does not concern ReLU). Unmet conditions on d and k do not matter here:
+    /// entries report them ([`Claim::assuming`]).
     fn applies(&self, _setting: &Setting) -> bool {
         true
     }
 
-    /// How many networks to measure when `asked` for so many; fewer where one takes long. At most `asked`.
+    /// Networks to measure of `asked`; fewer for expensive measurements.
     fn networks(&self, _setting: &Setting, asked: usize) -> usize {
         asked
     }
 
-    /// Floating-point operations of [`measure`](Statement::measure), about: the work is shared out by them.
+    /// Approximate flops of [`measure`](Statement::measure), for load balancing.
     fn cost(&self, setting: &Setting) -> f64;
 
-    /// Names of the numbers that [`measure`](Statement::measure) returns.
+    /// Names of the values returned by [`measure`](Statement::measure).
     fn columns(&self, setting: &Setting) -> Vec<String>;
 
-    /// Measures one network: one number for each column. A pure function of the network; random numbers are those of
-    /// [`Network::generator`].
+    /// Measures one network: one value per column. A pure function of the network; random numbers come from [`Network::generator`].
     fn measure(&self, network: &Network) -> Vec<f64>;
 
     /// The entries at one setting and γ.
     fn judge(&self, measured: &Measured, gamma: f64) -> Vec<Entry>;
 
-    /// The entries that need several settings, such as an exponent in d; `all` are those of one activation, by dim, then width.
+    /// The entries over several settings, such as an exponent in d; `all` has one activation, sorted by dim, then width.
     fn across(&self, _all: &[Measured], _gamma: f64) -> Vec<Entry> {
         Vec::new()
     }
 }
 
-/// What a statement has measured at one setting.
+/// The measurements of a statement at one setting.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
     /// [`Statement::id`].
     pub statement: &'static str,
     pub setting: Setting,
     pub columns: Vec<String>,
-    /// One a network, in network order; each has a number for each column.
+    /// networks × columns, in network order.
     pub rows: Vec<Vec<f64>>,
 }
 
 impl Measured {
-    /// Number `index` of every network.
+    /// Column `index`, over networks.
     pub fn column(&self, index: usize) -> Vec<f64> {
         self.rows.iter().map(|row| row[index]).collect()
     }
@@ -162,14 +170,14 @@ impl Measured {
 #[derive(Debug, Clone)]
 pub struct Audit {
     pub options: Options,
-    /// By statement, then activation, then dim, then width.
+    /// By statement, activation, dim, width.
     pub measured: Vec<Measured>,
-    /// By statement, then activation, then γ, then setting; those of several settings last.
+    /// By statement, activation, γ, setting; entries over several settings last.
     pub entries: Vec<Entry>,
 }
 
 impl Audit {
-    /// Lets the statements judge what was `measured`, which is in order.
+    /// Makes the entries of `measured`, which is sorted.
     fn of(options: Options, measured: Vec<Measured>) -> Self {
         let mut entries = Vec::new();
         for own in measured.chunk_by(|a, b| (a.statement, a.setting.activation) == (b.statement, b.setting.activation)) {
@@ -182,7 +190,7 @@ impl Audit {
         Self { options, measured, entries }
     }
 
-    /// The first difference between what was audited and measured, in words; `None` if there is none. Floats are compared by their bits.
+    /// Describes the first difference in options or measurements; `None` if there is none. Floats are compared by bits.
     pub fn difference(&self, other: &Audit) -> Option<String> {
         if let Some((key, a, b)) = differing(&self.options.to_table(), &other.options.to_table()) {
             let (a, b) = values_apart(a, b);

@@ -1,6 +1,6 @@
-//! A two-layer network that is held in memory, with one input: f(x) = (1/√k) Σ_ℓ a_ℓ ψ(w_ℓ·x), equation (1).
+//! A two-layer network in memory, with one input: f(x) = (1/√k) Σ_ℓ a_ℓ ψ(w_ℓ·x), equation (1).
 //!
-//! Its numbers are those that `run` has for the first input of the network with the same seed, d, k and index, in f64.
+//! Weights and input equal those of `run` for the first input of the network with the same seed, d, k and index, evaluated in f64.
 
 use std::cell::OnceCell;
 
@@ -20,7 +20,7 @@ use crate::random::{BLOCK_ROWS, NetworkStreams, block_rows, blocks};
 /// One network and its input.
 pub struct Network {
     pub setting: Setting,
-    /// W, k × d: a row a neuron, iid N(0, 1/d).
+    /// W, k × d, one row per neuron, iid N(0, 1/d).
     pub w: Array2<f64>,
     /// a, length k: ±1.
     pub a: Array1<f64>,
@@ -56,7 +56,7 @@ impl Network {
         Self::of(setting, Array2::from_shape_vec((width, dim), w).expect("k rows of d numbers"), Array1::from(a), x, streams)
     }
 
-    /// A network of given numbers, whose generators are those of `streams`.
+    /// A network from given W, a and x, with the generators of `streams`.
     pub fn of(setting: Setting, w: Array2<f64>, a: Array1<f64>, x: Array1<f64>, streams: NetworkStreams) -> Self {
         let z = w.dot(&x);
         Self {
@@ -87,13 +87,13 @@ impl Network {
         self.w.t().dot(&scaled)
     }
 
-    /// f where the pre-activations are `z`.
+    /// f at pre-activations `z` (length k).
     pub fn value(&self, z: ArrayView1<f64>) -> f64 {
         let activation = self.activation();
         self.scale() * self.a.iter().zip(z).map(|(a, z)| a * activation.value(*z)).sum::<f64>()
     }
 
-    /// ∇f where the pre-activations are `z`, length d.
+    /// ∇f (length d) at pre-activations `z` (length k).
     pub fn gradient(&self, z: ArrayView1<f64>) -> Array1<f64> {
         let activation = self.activation();
         self.backward(z.mapv(|z| activation.derivative(z)).view())
@@ -109,8 +109,7 @@ impl Network {
         self.gradient_at_input.get_or_init(|| self.gradient(self.z.view()))
     }
 
-    /// ‖W‖, the largest singular value: the root of the largest eigenvalue of the smaller one of WᵀW and WWᵀ, by Lanczos to 10 digits; computed
-    /// once.
+    /// ‖W‖, the largest singular value: Lanczos on the smaller of WᵀW and WWᵀ, to 10 digits; computed once.
     pub fn operator_norm(&self) -> f64 {
         const TOLERANCE: f64 = 1e-10;
         *self.operator_norm.get_or_init(|| {
@@ -121,7 +120,7 @@ impl Network {
         })
     }
 
-    /// What `measure` finds of the variation of ∇f; computed once.
+    /// The variation of ∇f by `measure`; computed once.
     pub fn variations(&self, measure: impl FnOnce() -> Variations) -> &Variations {
         self.variations.get_or_init(measure)
     }
@@ -131,16 +130,16 @@ impl Network {
         1.0 / self.setting.k().sqrt()
     }
 
-    /// Random numbers for a measurement of this network. Every `purpose` has its own: statements use the numbers that [`Purpose`] gives them.
+    /// The generator for measurements of this network, independent for each `purpose`.
     pub fn generator(&self, purpose: Purpose) -> Xoshiro256PlusPlus {
         self.streams.audit(purpose as usize)
     }
 }
 
-/// What the random numbers of an audit are for.
+/// The use of an audit's random numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// The first vector of a Lanczos process.
+    /// Lanczos start vectors.
     Lanczos = 0,
     /// Random points of a ball.
     Ball = 1,

@@ -1,4 +1,4 @@
-//! What to audit: validated options.
+//! Validated options of an audit.
 
 use toml::{Table, Value};
 
@@ -8,7 +8,7 @@ use crate::model::Activation;
 use crate::stats::distinct;
 use crate::text::short;
 
-/// Dimensions, widths, activations and γ audited unless others are asked for: every regime that networks of this size reach.
+/// Default dims, widths, activations and γ: every regime reachable at these sizes.
 pub const DIMS: [usize; 3] = [50, 150, 500];
 pub const WIDTHS: [usize; 3] = [50, 1000, 10_000];
 pub const ACTIVATIONS: [Activation; 2] = [Activation::Relu, Activation::Tanh];
@@ -16,27 +16,27 @@ pub const GAMMAS: [f64; 1] = [0.1];
 pub const NETWORKS: usize = 100;
 pub const SEED: u64 = 2020;
 
-/// Most weights of a network: 1 GiB of f64.
+/// Largest network, in weights: 1 GiB of f64.
 const MAX_WEIGHTS: f64 = (1u64 << 27) as f64;
 const MAX_NETWORKS: f64 = 1e6;
-/// Least γ.
+/// Smallest γ.
 const LEAST_GAMMA: f64 = 1e-12;
 
-/// What to audit, and nothing about how: this decides every number of an audit.
+/// Everything that determines the numbers of an audit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// By activation, then dim, then width; distinct.
+    /// By activation, dim, width; distinct.
     pub settings: Vec<Setting>,
-    /// Failure probabilities from 10⁻¹² to below 1, distinct, falling.
+    /// Failure probabilities in [10⁻¹², 1), descending, distinct.
     pub gammas: Vec<f64>,
-    /// Networks at each setting, ≥ 2.
+    /// Networks per setting, ≥ 2.
     pub networks: usize,
     /// Indices into [`statements::ALL`], ascending.
     pub statements: Vec<usize>,
     pub seed: u64,
 }
 
-/// What was typed; `None` is the default.
+/// The options as typed; `None` is the default.
 #[derive(Debug, Clone, Default)]
 pub struct Typed {
     pub dims: Option<Vec<f64>>,
@@ -50,7 +50,7 @@ pub struct Typed {
 
 impl Typed {
     /// # Errors
-    /// Any value that is out of range, and a statement that is not known.
+    /// A value out of range, or an unknown statement.
     pub fn validate(self) -> Result<Options, BadInput> {
         let dims = sizes(self.dims, &DIMS, "dim", "log d has to be positive", 2.0)?;
         let widths = sizes(self.widths, &WIDTHS, "width", "a network needs neurons", 1.0)?;
@@ -103,7 +103,7 @@ impl Typed {
 }
 
 impl Options {
-    /// As TOML: everything that decides the numbers of the audit.
+    /// The options as TOML.
     pub fn to_table(&self) -> Table {
         let integer = |number: usize| Value::from(i64::try_from(number).unwrap_or(i64::MAX));
         let setting = |setting: &Setting| {
@@ -120,7 +120,7 @@ impl Options {
         ])
     }
 
-    /// The options in a table of [`to_table`](Self::to_table).
+    /// The inverse of [`to_table`](Self::to_table).
     pub fn from_table(table: &Table) -> Option<Self> {
         let list = |key: &str| table.get(key)?.as_array();
         let whole = |value: &Value| usize::try_from(value.as_integer()?).ok();
@@ -164,7 +164,7 @@ fn sizes(typed: Option<Vec<f64>>, default: &[usize], noun: &str, why: &str, leas
     Ok(distinct(sizes))
 }
 
-/// `number` as a whole number from `least` to `most`.
+/// `number` as an integer from `least` to `most`.
 fn whole(number: f64, noun: &str, why: &str, least: f64, most: f64) -> Result<usize, BadInput> {
     if (least..=most).contains(&number) && number.fract() == 0.0 {
         return Ok(number as usize);

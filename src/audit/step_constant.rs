@@ -1,40 +1,38 @@
-//! The constant of Theorems 1 and 2: how large C must be for the step |η| = C √log(1/γ)/‖∇f(x)‖² to flip the sign of f with
-//! probability 1 − γ.
+//! The constant of Theorems 1 and 2: the smallest C for which the step |η| = C √log(1/γ)/‖∇f(x)‖² flips the sign of f with probability 1 − γ.
 //!
-//! A step is measured by its *drop* c = |η| ‖∇f‖², by which f would fall if it were linear; so C = c/√log(1/γ). The theorems speak
-//! of the sign at that very step, and a longer one may flip it back: what is kept of a line are the drops at which the sign
-//! changes.
+//! A step is parametrised by its *drop* c = |η| ‖∇f‖², the decrease of f if it were linear, so C = c/√log(1/γ). The theorems are about the sign at
+//! exactly that step, and a longer one may flip it back, so all drops at which the sign changes are recorded.
 
 use super::network::norm;
 use super::{Estimate, Network};
 use crate::stats::interval::probability;
 
-/// Drops are searched from the smallest to the largest, on a grid that is geometric until neighbours lie at a distance of [`LONGEST`] in
-/// space, which changes a pre-activation by about as much, or by [`FINEST`]. Two changes of sign between neighbours are not seen.
+/// The grid of drops: geometric until neighbours are [`LONGEST`] apart in input space, about the resulting change of a pre-activation, then
+/// uniform, with at least [`FINEST`]. Two sign changes between neighbours are missed.
 const SMALLEST: f64 = 0.01;
 pub const LARGEST: f64 = 200.0;
 const RATIO: f64 = 1.04;
 const LONGEST: f64 = 1.0;
 const FINEST: f64 = 0.01;
-/// Halvings of the stretch between two points of the grid.
+/// Bisections of a grid interval.
 const HALVINGS: usize = 30;
 
-/// Changes of sign kept for a line: the first ones. Lines of ReLU networks have few; those of a sine go on for ever, and have left the
-/// mesoscopic scale long before. An even number, so that beyond the last of them a line counts as not flipped.
+/// Sign changes recorded per line. ReLU lines have few; with ψ = sin they never end, but later ones are beyond the mesoscopic scale. Even, so that
+/// beyond the last one a line counts as not flipped.
 pub const CHANGES: usize = 16;
 
-/// The line of one network.
+/// Sign changes along the line of one network.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Line {
     /// ‖∇f(x)‖.
     pub gradient_norm: f64,
-    /// Drops at which the sign of f changes, ascending; ∞ where there are no more.
+    /// Drops at which the sign of f changes, ascending, padded with ∞.
     pub changes: [f64; CHANGES],
 }
 
 impl Line {
-    /// The line from x against (or, where f < 0, along) the gradient. The sign has changed where it is not that of f(x), also where f is 0.
-    /// Without a direction (f = 0 or ∇f = 0) nothing ever changes.
+    /// The line from x against the gradient, or along it if f < 0. f = 0 counts as changed; without a direction (f(x) = 0 or ∇f(x) = 0) the sign
+    /// never changes.
     pub fn of(network: &Network) -> Self {
         let value = network.value(network.z.view());
         let gradient = network.gradient(network.z.view());
@@ -62,14 +60,14 @@ impl Line {
         line
     }
 
-    /// Whether the step of `drop` flips the sign; `None` beyond what is known of the line.
+    /// Whether the step of `drop` flips the sign; `None` beyond the recorded range.
     pub fn is_flipped_at(&self, drop: f64) -> Option<bool> {
         let is_known = drop <= self.changes[CHANGES - 1].min(LARGEST);
         is_known.then(|| self.changes.iter().filter(|change| **change <= drop).count() % 2 == 1)
     }
 }
 
-/// The point between `low` and `high` from which on `has_changed`, by bisection.
+/// The point in [`low`, `high`] where `has_changed` becomes true, by bisection.
 fn change_between(mut low: f64, mut high: f64, has_changed: impl Fn(f64) -> bool) -> f64 {
     for _ in 0..HALVINGS {
         let middle = 0.5 * (low + high);
@@ -81,14 +79,14 @@ fn change_between(mut low: f64, mut high: f64, has_changed: impl Fn(f64) -> bool
     high
 }
 
-/// The smallest drop at which a share 1 − γ of `lines` is flipped; ∞ if there is none. The interval has the smallest drops at which
-/// the upper and the lower end of the Clopper–Pearson interval of that share reach 1 − γ (95 % where no line flips back).
+/// The smallest drop at which a fraction 1 − γ of `lines` is flipped; ∞ if there is none. The interval ends at the smallest drops where the upper
+/// and lower Clopper–Pearson limits of that fraction reach 1 − γ (95 % if no line flips back).
 pub fn smallest_drop(lines: &[Line], gamma: f64) -> Estimate {
-    // A line is flipped by its first change of sign, back by its second, and so on.
+    // Odd sign changes flip a line, even ones flip it back.
     let changes = |line: &Line| line.changes.into_iter().zip([1, -1].into_iter().cycle()).filter(|(drop, _)| drop.is_finite());
     let mut events: Vec<(f64, i64)> = lines.iter().flat_map(|line| changes(line).collect::<Vec<_>>()).collect();
     events.sort_by(|a, b| a.0.total_cmp(&b.0));
-    // (drop, lines flipped from there on), beginning with no step.
+    // (drop, lines flipped from there on).
     let mut flipped = vec![(0.0, 0)];
     for at_once in events.chunk_by(|a, b| a.0 == b.0) {
         let before = flipped[flipped.len() - 1].1;
@@ -103,7 +101,7 @@ pub fn smallest_drop(lines: &[Line], gamma: f64) -> Estimate {
     Estimate { value: first(&|share| share.value + 1e-12), low: first(&|share| share.high), high: first(&|share| share.low) }
 }
 
-/// The smallest number from 0 to `most` that is `enough`, by bisection: so are all above it.
+/// The smallest number in 0..=`most` that is `enough` (a monotone predicate), by bisection.
 fn first_count(most: u64, enough: impl Fn(u64) -> bool) -> Option<u64> {
     if !enough(most) {
         return None;
@@ -119,7 +117,7 @@ fn first_count(most: u64, enough: impl Fn(u64) -> bool) -> Option<u64> {
     Some(high)
 }
 
-/// √log(1/γ), the factor of the theorems' step and of its length.
+/// √log(1/γ), the factor in the theorems' step and its length.
 pub fn root_log(gamma: f64) -> f64 {
     (1.0 / gamma).ln().sqrt()
 }

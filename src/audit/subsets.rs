@@ -1,36 +1,29 @@
-//! sup over sets S of at most m neurons of ‖(1/√k) Σ_{i∈S} a_i w_i‖, from below and from above.
+//! Bounds on sup over sets S of at most m neurons of ‖(1/√k) Σ_{i∈S} a_i w_i‖.
 //!
-//! It is the supremum over S and over unit vectors u of (1/√k) Σ_{i∈S} a_i w_i·u. For fixed u the best S has the m largest positive a_i w_i·u; for
-//! fixed S the best u is along the sum. Taking turns never goes down. The search starts from strong directions of W (found by a few steps of
-//! power iteration), from the sum over all neurons, and from minus all of them; what it reaches is a lower bound. From above: the sum over S is
-//! Wᵀ times a vector of norm at most √m, so the supremum is at most √(m/k) ‖W‖.
+//! This is the supremum over S and unit vectors u of (1/√k) Σ_{i∈S} a_i w_i·u. *Lower bound*: alternating maximisation, which is monotone. For
+//! fixed u the best S has the m largest positive a_i w_i·u; for fixed S the best u is along the sum. Starts: dominant directions of W (a few power
+//! iterations), the sum over all neurons, and their negatives. *Upper bound*: the sum over S is Wᵀ times a vector of norm at most √m, hence at most
+//! √(m/k) ‖W‖.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayViewMut1};
 use rand::distr::Distribution;
 
-use super::Network;
 use super::network::{Purpose, norm};
+use super::{Bracket, Network};
 use crate::random::normal::StandardNormal;
 
-/// Turns at most; the sums settle in fewer.
+/// Most alternations; usually fewer are needed.
 const TURNS: usize = 15;
-/// Random directions, made strong by so many steps of power iteration on WᵀW.
+/// Random starts, and their power iterations on WᵀW.
 const RANDOM: usize = 3;
 const POWER_STEPS: usize = 3;
 
-/// What is known of the supremum.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bracket {
-    pub found: f64,
-    pub at_most: f64,
-}
-
-/// Floating-point operations of [`supremum`], about.
+/// Approximate flops of [`supremum`].
 pub fn cost(d: f64, k: f64) -> f64 {
     4.0 * d * k * ((2 * RANDOM + 2) * (TURNS / 2 + POWER_STEPS)) as f64
 }
 
-/// The bracket for sets of at most `size` neurons.
+/// Bounds for sets of at most `size` neurons.
 pub fn supremum(network: &Network, size: usize) -> Bracket {
     let size = size.min(network.setting.width);
     let mut directions = starts(network);
@@ -52,7 +45,7 @@ pub fn supremum(network: &Network, size: usize) -> Bracket {
     Bracket { found, at_most: (size as f64).sqrt() * network.scale() * network.operator_norm() }
 }
 
-/// Directions to start from, one a row.
+/// Start directions, one per row.
 fn starts(network: &Network) -> Array2<f64> {
     let dim = network.setting.dim;
     let mut generator = network.generator(Purpose::Direction);
@@ -74,7 +67,7 @@ fn starts(network: &Network) -> Array2<f64> {
     starts
 }
 
-/// Turns w_i·u into a_i for the `size` largest positive a_i w_i·u, and into 0 for the others.
+/// Replaces w_i·u by a_i for the `size` largest positive a_i w_i·u, and by 0 for the others.
 fn choose(mut row: ArrayViewMut1<f64>, a: ArrayView1<f64>, size: usize) {
     let mut scores: Vec<(f64, usize)> = row.iter().zip(a).enumerate().map(|(i, (w, a))| (a * w, i)).collect();
     if size < scores.len() {
@@ -95,7 +88,7 @@ mod tests {
     use crate::audit::Setting;
     use crate::model::Activation;
 
-    /// The supremum by trying every set.
+    /// The supremum by enumeration.
     fn brute_force(network: &Network, size: usize) -> f64 {
         let width = network.setting.width;
         let sum = |set: u32| {

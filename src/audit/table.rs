@@ -1,4 +1,4 @@
-//! An audit for people: the table on a terminal, and the two tables of the documentation in Markdown.
+//! The tables of an audit: terminal, JSON, CSV, and Markdown for the documentation.
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
@@ -9,7 +9,7 @@ use super::{Entry, Regime, Setting, statements};
 use crate::model::Activation;
 use crate::stats::distinct;
 
-/// The statements that can be audited, one a line.
+/// The list of statements, one per line.
 pub fn list() -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(["STATEMENT", "WHERE", "WHAT IT SAYS"]);
@@ -21,7 +21,7 @@ pub fn list() -> String {
 
 const COLUMNS: [&str; 11] = ["statement", "part", "ψ", "d", "k", "regime", "γ", "bound", "measured [95 %]", "margin", "verdict"];
 
-/// The cells of an entry, in the order of [`COLUMNS`].
+/// An entry as table cells, in the order of [`COLUMNS`].
 fn row(entry: &Entry) -> [String; 11] {
     let (activation, dim, width) = match entry.scope {
         Scope::One(setting) => (setting.activation, setting.dim.to_string(), setting.width.to_string()),
@@ -58,7 +58,7 @@ fn measured(entry: &Entry) -> String {
     format!("{} [{}, {}]", number(estimate.value), number(estimate.low), number(estimate.high))
 }
 
-/// Three significant digits; `–` for no number.
+/// Three significant digits; `–` for NaN.
 pub fn number(value: f64) -> String {
     if value.is_nan() {
         return "–".to_string();
@@ -75,13 +75,13 @@ pub fn number(value: f64) -> String {
         let text = format!("{size:.2e}");
         return format!("{sign}{text}");
     }
-    // The exponent of the rounded number: 0.9999 is 1.00.
+    // The exponent after rounding: 0.9999 prints as 1.00.
     let exponent = format!("{size:.2e}").split_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0);
     let decimals = (2 - exponent).max(0) as usize;
     format!("{sign}{size:.decimals$}")
 }
 
-/// The table on a terminal: a line for each subject, activation and γ, which sums up its settings; with `full` a line an entry.
+/// The terminal table: one row per subject, activation and γ, summarising its settings; with `full` one row per entry.
 pub fn text(audit: &Audit, full: bool) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -92,7 +92,7 @@ pub fn text(audit: &Audit, full: bool) -> String {
             &[3, 4, 6, 7, 9]
         }
         false => {
-            table.set_header(["statement", "what was measured", "ψ", "γ", "settings", "measured", "margin", "verdict"]);
+            table.set_header(["statement", "quantity", "ψ", "γ", "settings", "measured", "margin", "verdict"]);
             table.add_rows(groups(&audit.entries, subject).iter().map(|group| sum_row(group)));
             &[3, 4]
         }
@@ -105,7 +105,7 @@ pub fn text(audit: &Audit, full: bool) -> String {
     format!("{}\n{}\n", trimmed(&table), tally(&audit.entries.iter().collect::<Vec<_>>()))
 }
 
-/// What a line of the table that sums up is about. Entries of several settings are apart from those of one.
+/// The key of a summary row. Entries over several settings have rows of their own.
 fn subject(entry: &Entry) -> (&'static str, &str, &str, &'static str, u64, bool) {
     let is_across = matches!(entry.scope, Scope::Across(_));
     (entry.statement, &entry.quantity, &entry.part, activation(entry).name(), entry.gamma.to_bits(), is_across)
@@ -124,7 +124,7 @@ fn groups<'a, K: PartialEq>(entries: &'a [Entry], key: impl Fn(&'a Entry) -> K) 
     groups.into_iter().map(|(_, group)| group).collect()
 }
 
-/// The cells of a line that sums up.
+/// The cells of a summary row.
 fn sum_row(group: &[&Entry]) -> [String; 8] {
     let first = group[0];
     let measured = if group.len() == 1 { measured(first) } else { range(group.iter().map(|entry| entry.estimate.value)) };
@@ -134,7 +134,7 @@ fn sum_row(group: &[&Entry]) -> [String; 8] {
     [statement, subject, activation(first).name().to_string(), first.gamma.to_string(), settings, measured, margin, verdicts(group)]
 }
 
-/// The range of those that are numbers.
+/// The range of the values that are not NaN.
 fn range(values: impl Iterator<Item = f64>) -> String {
     let values: Vec<f64> = values.filter(|value| !value.is_nan()).collect();
     let (low, high) =
@@ -157,12 +157,12 @@ fn trimmed(table: &Table) -> String {
     table.lines().map(|line| line.trim_end().to_string()).collect::<Vec<_>>().join("\n")
 }
 
-/// How many entries have which verdict, in a line.
+/// Counts of verdicts, in one line.
 fn tally(entries: &[&Entry]) -> String {
     format!("{} entries: {}", entries.len(), verdicts(entries))
 }
 
-/// The verdicts and how often each occurs.
+/// The verdicts with their counts.
 fn verdicts(entries: &[&Entry]) -> String {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for entry in entries {
@@ -176,7 +176,7 @@ fn verdicts(entries: &[&Entry]) -> String {
     counts.iter().map(|(label, count)| format!("{count} {label}")).collect::<Vec<_>>().join("; ")
 }
 
-/// A line of JSON or CSV. The names and their order are a contract with scripts.
+/// A line of JSON or CSV. Names and order are a stable interface.
 #[derive(Serialize)]
 struct Row<'a> {
     statement: &'a str,
@@ -226,21 +226,21 @@ impl<'a> Row<'a> {
     }
 }
 
-/// One object a line and an entry, in full precision; null where there is no number.
+/// One JSON object per line and entry, in full precision; null for missing values.
 pub fn json(audit: &Audit) -> anyhow::Result<String> {
     let line = |entry: &Entry| Ok(serde_json::to_string(&Row::of(entry))? + "\n");
     audit.entries.iter().map(line).collect()
 }
 
-/// One line an entry under a header, in full precision.
+/// CSV with a header and one line per entry, in full precision.
 pub fn csv(audit: &Audit) -> anyhow::Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     audit.entries.iter().try_for_each(|entry| writer.serialize(Row::of(entry)))?;
     Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
-/// The short table (a line a statement) and the full one (a line an entry), each between two comments by which `scripts/audit-tables.sh`
-/// finds them.
+/// The short table (one row per statement) and the full one (one row per entry), between the comment markers that `scripts/audit-tables.sh`
+/// looks for.
 pub fn markdown(audit: &Audit) -> String {
     let command = between("command", &format!("    {}\n", command(audit)));
     format!("{command}\n{}\n{}", between("short", &short(audit)), between("full", &full(audit)))
@@ -250,7 +250,7 @@ fn between(name: &str, table: &str) -> String {
     format!("<!-- audit {name} -->\n\n{table}\n<!-- audit {name} end -->\n")
 }
 
-/// What to type for the numbers of `audit`.
+/// The command that reproduces `audit`.
 fn command(audit: &Audit) -> String {
     let list = |numbers: Vec<String>| numbers.join(",");
     let sizes = |of: fn(&Setting) -> usize| {
@@ -276,7 +276,7 @@ fn full(audit: &Audit) -> String {
     lines.join("\n") + "\n\n" + &tally(&audit.entries.iter().collect::<Vec<_>>()) + "\n"
 }
 
-/// One line for each statement: the range of the margin, or of what was measured where there is no bound, and the verdicts.
+/// One row per statement: the range of the margin, or of the measured value if there is no bound, and the verdicts.
 fn short(audit: &Audit) -> String {
     let header = ["statement", "what it says", "margin", "verdicts"];
     let mut lines = vec![line(&header), line(&["---"; 4])];

@@ -1,14 +1,12 @@
-//! Both sides of sup_{‖δ‖ ≤ R} ‖∇f(x) − ∇f(x + δ)‖ (equation 9), the quantity of Propositions 2, 4 and 5.
+//! Bounds on sup_{‖δ‖ ≤ R} ‖∇f(x) − ∇f(x + δ)‖ (equation 9), the quantity of Propositions 2, 4 and 5.
 //!
-//! From below by ascent from many starts. With h = ∇f(x + δ) − ∇f(x), the gradient of ½‖h‖² in δ is ∇²f(x + δ)·h, and δ moves
-//! towards the point of the sphere of radius R in that direction (at small R this is the power method for ∇²f). For ReLU ψ'' is a
-//! point mass at 0, which is smeared over pre-activations that a move of length R changes, so that neurons near their kink count; h
-//! itself is always exact.
+//! *Lower bound*: ascent from many starts. With h = ∇f(x + δ) − ∇f(x), the gradient of ½‖h‖² in δ is ∇²f(x + δ)·h, and δ moves towards
+//! the point of the sphere of radius R in that direction (for small R, the power method for ∇²f). For ReLU ψ'' is a point mass at 0, smoothed over
+//! the range of pre-activations that a move of length R changes; h itself is exact.
 //!
-//! From above by arithmetic on this one network, which holds whatever δ is: h = (1/√k) Wᵀ(a ⊙ Δ) with Δ_ℓ = ψ'(w_ℓ·(x + δ)) −
-//! ψ'(w_ℓ·x), and a_ℓ = ±1.
-//! *Smooth ψ*: |Δ_ℓ| ≤ min(L |w_ℓ·δ|, 2 Lip ψ), so ‖h‖ ≤ ‖W‖ min(L ‖W‖ R/√k, 2 Lip ψ).
-//! *A kink*: only the neurons S with |z_ℓ| ≤ R‖w_ℓ‖ can flip, and T of them at once only if Σ_{ℓ∈T} z_ℓ² ≤ ‖W_S δ‖² ≤ ‖W_S‖² R² (as
+//! *Upper bound*, for every δ, computed for this network: h = (1/√k) Wᵀ(a ⊙ Δ) with Δ_ℓ = ψ'(w_ℓ·(x + δ)) − ψ'(w_ℓ·x), a_ℓ = ±1.
+//! Smooth ψ: |Δ_ℓ| ≤ min(L |w_ℓ·δ|, 2 Lip ψ), so ‖h‖ ≤ ‖W‖ min(L ‖W‖ R/√k, 2 Lip ψ).
+//! A kink: only the neurons S with |z_ℓ| ≤ R‖w_ℓ‖ can flip, and T of them at once only if Σ_{ℓ∈T} z_ℓ² ≤ ‖W_S δ‖² ≤ ‖W_S‖² R² (as
 //! below equation 41), so ‖h‖ ≤ J ‖W_S‖ √(m/k), m the number of smallest z_ℓ² of S that fit, J the jump of ψ'.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
@@ -17,11 +15,11 @@ use rand::distr::Distribution;
 use super::hessian::scaled_to;
 use super::lanczos::extremes;
 use super::network::{Purpose, norm};
-use super::{Network, Setting};
+use super::{Bracket, Network, Setting};
 use crate::model::Activation;
 use crate::random::normal::StandardNormal;
 
-/// How long to search: random starts at each radius, besides those that know the network, and ascent steps of each start.
+/// Search effort: random starts per radius (besides those derived from the network), and ascent steps per start.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
     pub starts: usize,
@@ -29,36 +27,27 @@ pub struct Effort {
 }
 
 impl Effort {
-    /// That of the statements. More steps find a few percent more.
+    /// The effort of the statements. More steps gain a few per cent.
     pub const AUDIT: Effort = Effort { starts: 2, steps: 10 };
 
-    /// Floating-point operations of [`brackets`] at `radii` radii, about.
+    /// Approximate flops of [`brackets`] at `radii` radii.
     pub fn cost(self, dim: f64, width: f64, radii: usize) -> f64 {
         let rows = (radii * (self.starts + KNOWN)) as f64;
         dim * width * (8.0 * rows * (self.steps + 1) as f64 + 2.0 * dim.min(width) * (radii + 1) as f64)
     }
 }
 
-/// What is known of the supremum at one radius.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bracket {
-    /// Reached by some δ.
-    pub found: f64,
-    /// Exceeded by none.
-    pub at_most: f64,
-}
-
-/// Starts at each radius that know the network.
+/// Starts per radius that are derived from the network.
 const KNOWN: usize = 5;
-/// A failed step halves the share of the way that the next goes, and narrows the smeared kink.
+/// A failed step halves the step fraction and narrows the smoothed kink by this factor.
 const NARROWER: f64 = 0.7;
-/// Relative change below which a Lanczos process ends.
+/// Relative tolerance of the Lanczos iteration.
 const TOLERANCE: f64 = 1e-10;
 
-/// What is known of the supremum at every radius that a statement asks for, as (radius, bracket), by radius.
+/// (radius, bounds) at every radius used by a statement, ascending.
 pub type Variations = Vec<(f64, Bracket)>;
 
-/// Radii that the statements share: of (6) and of Propositions 2, 4 and 5. One search serves all.
+/// The radii of (6) and Propositions 2, 4 and 5, which share one search.
 pub fn radii(setting: &Setting) -> Vec<f64> {
     let d = setting.d();
     let mut radii = vec![d.powf(-0.25), 1.0, d.powf(0.25), d.sqrt() / 2.0, d.sqrt()];
@@ -69,21 +58,21 @@ pub fn radii(setting: &Setting) -> Vec<f64> {
     radii
 }
 
-/// √k/log⁶ d, the radius of Proposition 5: far below 1 at every d that fits a computer.
+/// √k/log⁶ d, the radius of Proposition 5: far below 1 at every feasible d.
 pub fn small_width_radius(setting: &Setting) -> f64 {
     setting.k().sqrt() / setting.d().ln().powi(6)
 }
 
-/// The bracket at `radius`, one of [`radii`].
+/// The bounds at `radius`, one of [`radii`].
 pub fn at(network: &Network, radius: f64) -> Bracket {
     let all = network.variations(|| {
         let radii = radii(&network.setting);
         radii.iter().copied().zip(brackets(network, &radii, Effort::AUDIT)).collect()
     });
-    all.iter().find(|(other, _)| *other == radius).expect("statements ask for the radii that they share").1
+    all.iter().find(|(other, _)| *other == radius).expect("statements use the shared radii").1
 }
 
-/// The bracket at each of `radii`, which ascend.
+/// The bounds at each of `radii`, ascending.
 pub fn brackets(network: &Network, radii: &[f64], effort: Effort) -> Vec<Bracket> {
     let spectral = network.operator_norm() * (1.0 + 1e-9);
     let bound = |radius: f64| match network.activation().smoothness() {
@@ -94,20 +83,20 @@ pub fn brackets(network: &Network, radii: &[f64], effort: Effort) -> Vec<Bracket
     radii.iter().zip(found).map(|(&radius, found)| Bracket { found, at_most: bound(radius) }).collect()
 }
 
-/// One start, on its way.
+/// State of one ascent.
 struct Climber {
     /// Index into the radii.
     radius: usize,
-    /// Whether it stays on the rim of the ball, or may go inside.
+    /// Whether δ stays on the sphere or may enter the ball.
     on_rim: bool,
-    /// Width of the smeared kink.
+    /// Width of the smoothed kink.
     smear: f64,
-    /// Share of the way to the new direction that a step goes.
+    /// Fraction of the way to the new direction per step.
     share: f64,
     best: f64,
 }
 
-/// The largest ‖h‖ that was met at each radius. All starts at all radii climb together, so that a step is four matrix products.
+/// The largest ‖h‖ found at each radius. All starts at all radii advance together, so a step is four matmuls.
 fn found(network: &Network, radii: &[f64], effort: Effort) -> Vec<f64> {
     let (mut climbers, mut starts) = (Vec::new(), Vec::new());
     let mut generator = network.generator(Purpose::Ball);
@@ -163,7 +152,7 @@ fn found(network: &Network, radii: &[f64], effort: Effort) -> Vec<f64> {
     }
     let best_at =
         |index: usize| climbers.iter().filter(|climber| climber.radius == index).map(|climber| climber.best).fold(0.0, f64::max);
-    // A ball holds the smaller ones.
+    // Balls are nested.
     let mut best = 0.0_f64;
     (0..radii.len())
         .map(|index| {
@@ -202,14 +191,13 @@ fn uphill(network: &Network, moved: ArrayView2<f64>, h: ArrayView2<f64>, climber
     weight.dot(&network.w)
 }
 
-/// The direction that pushes the neurons with a_ℓ of sign `sign` and |z_ℓ| below `width` over their kinks: their changes of ∇f then
-/// add up.
+/// The direction that pushes the neurons with a_ℓ of sign `sign` and |z_ℓ| < `width` over their kinks, so that their changes of ∇f add up.
 fn over_kinks(network: &Network, width: f64, sign: f64) -> Array1<f64> {
     let push = |(z, a): (&f64, &f64)| if a * sign > 0.0 && z.abs() < width { -z.signum() } else { 0.0 };
     network.w.t().dot(&network.z.iter().zip(&network.a).map(push).collect::<Array1<f64>>())
 }
 
-/// The t at which flipping all neurons with |z_ℓ| < t takes a δ of norm R: there are m = √(2/π) k t of them, and m t²/3 = R².
+/// The t at which flipping all neurons with |z_ℓ| < t needs ‖δ‖ = R: there are m = √(2/π) k t of them, and m t²/3 = R².
 fn crowd_width(width: f64, radius: f64) -> f64 {
     let density = (2.0 / std::f64::consts::PI).sqrt();
     (3.0 * radius * radius / (density * width)).cbrt()
@@ -223,7 +211,7 @@ fn kink_bound(network: &Network, spectral: f64, radius: f64) -> f64 {
     let jump = 1.0 - network.activation().leak().unwrap_or(0.0);
     let mut can_flip: Vec<usize> =
         (0..network.z.len()).filter(|&l| network.z[l].abs() <= radius * norm(network.w.row(l))).collect();
-    // The norm of a large part of W is not worth its price: that of W bounds it.
+    // For a large submatrix ‖W‖ is a cheap bound.
     let spectral = match 2 * can_flip.len() <= network.z.len() {
         true => spectral_norm(network.w.select(Axis(0), &can_flip).view()),
         false => spectral,
@@ -237,13 +225,13 @@ fn kink_bound(network: &Network, spectral: f64, radius: f64) -> f64 {
     jump * spectral * (at_once as f64).sqrt() * network.scale()
 }
 
-/// The largest singular value, 0 of no rows: by Lanczos on the smaller Gram matrix, with the last digits (1e-9) rounded up.
+/// Upper bound on the largest singular value, 0 without rows: Lanczos on the smaller Gram matrix, plus a relative 10⁻⁹.
 fn spectral_norm(matrix: ArrayView2<f64>) -> f64 {
     let gram = if matrix.nrows() < matrix.ncols() { matrix.dot(&matrix.t()) } else { matrix.t().dot(&matrix) };
     if gram.is_empty() {
         return 0.0;
     }
-    // Nothing random: a fixed vector without symmetries.
+    // A fixed start vector without symmetries.
     let start = Array1::from_shape_fn(gram.nrows(), |i| 0.5 + (i as f64 * 0.754_877_666).fract());
     extremes(start.view(), TOLERANCE, |v| gram.dot(&v)).high.max(0.0).sqrt() * (1.0 + 1e-9)
 }

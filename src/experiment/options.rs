@@ -256,7 +256,7 @@ fn extra_widths(
             refuse("it is not one of the experiment's depths", "add it to `depths` or take it out of `extra_widths`")
         })?;
         if depth.to_string() != key {
-            // `2` and `2.0` would be two entries for one depth.
+            // `2` and `02` would be two entries for one depth.
             return Err(refuse("depths are written without sign and leading zeros", &format!("write it as {depth}")));
         }
         let mut added = WIDTH.widths(&format!("extra_widths at depth {key}"), Some(values))?;

@@ -1,6 +1,6 @@
 //! Cost model: normals, flops and predicted thread-seconds of one unit, per engine and search.
 //!
-//! Rates are those of one core of an AMD EPYC (Zen 5); `cargo bench --bench cost_model` prints predicted and measured seconds side by side.
+//! Rates are those of one core of the machine of `benches/results`; `cargo bench --bench cost_model` prints predicted and measured seconds.
 //! Predictions order the units, assign them to ranks and shards, and drive the progress bar; they are constants so that shards are the same
 //! on every machine. They do not choose the engine: see [`method`](crate::method).
 

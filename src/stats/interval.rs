@@ -28,7 +28,7 @@ pub fn quantile(sample: &[f64], level: f64) -> Estimate {
     sorted.sort_by(f64::total_cmp);
     let n = sorted.len();
     let below = Binomial::new(level, n as u64).expect("a level is a probability");
-    // P(X_(r) ≤ q) = P(Bin(n, level) ≥ r): the largest rank with P(X_(r) > q) ≤ SIDE and the smallest with P(X_(r) < q) ≤ SIDE.
+    // P(X_(r) ≤ q) = P(Bin(n, level) ≥ r): the largest rank with P(X_(r) > q) ≤ SIDE and the smallest with P(X_(r) ≤ q) ≤ SIDE.
     let low = last_rank(n, |rank| below.cdf(rank as u64 - 1) <= SIDE);
     let high = Some(last_rank(n, |rank| below.sf(rank as u64 - 1) > SIDE).unwrap_or(0) + 1).filter(|&rank| rank <= n);
     let at = |rank: usize| sorted[rank - 1];

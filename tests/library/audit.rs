@@ -1,4 +1,4 @@
-//! The estimators of the audit against cases with a known answer: LAPACK, finite differences, brute force, closed forms.
+//! The audit's estimators against LAPACK, finite differences, brute force and closed forms.
 
 use advstep_hpc::audit::hessian::{norm_in_ball, operator_norm, scaled_to};
 use advstep_hpc::audit::network::norm;
@@ -34,7 +34,7 @@ fn assert_near(measured: f64, expected: f64, relative: f64) {
     assert!((measured - expected).abs() <= relative * expected.abs(), "{measured} is not {expected}");
 }
 
-/// ∇²f written out by central differences of ∇f, and all of its eigenvalues by LAPACK.
+/// ∇²f by central differences of ∇f, and its eigenvalues by LAPACK.
 #[test]
 fn the_hessian_norm_is_that_of_the_explicit_hessian() {
     for (activation, dim, width) in [(Activation::Tanh, 6, 20), (Activation::Gelu, 25, 10), (Activation::Sine, 30, 200)] {
@@ -51,7 +51,7 @@ fn the_hessian_norm_is_that_of_the_explicit_hessian() {
     }
 }
 
-/// In two dimensions the ball can be searched point by point.
+/// In two dimensions the ball can be searched exhaustively.
 #[test]
 fn the_hessian_norm_in_a_ball_is_nearly_the_largest_of_a_grid() {
     for radius in [0.3, 1.0, 3.0] {
@@ -76,7 +76,7 @@ fn disk(radius: f64, rings: usize, angles: usize) -> impl Iterator<Item = Array1
     })
 }
 
-/// sup ‖∇f(x) − ∇f(x + δ)‖ over a fine grid of the disk lies between the two sides, and the lower side is nearly reached.
+/// sup ‖∇f(x) − ∇f(x + δ)‖ over a fine grid of the disk lies between the bounds, close to the lower one.
 #[test]
 fn brute_force_lies_within_the_bracket_of_the_gradient_variation() {
     let radii = [0.1, 0.5, 1.0, 2.0, 4.0];
@@ -106,7 +106,7 @@ fn the_variation_at_a_tiny_radius_is_the_hessian_norm() {
     assert!(bracket.found >= 0.999 * expected && bracket.found <= 1.001 * expected, "{bracket:?} against {expected}");
 }
 
-/// The change along v is that of the gradient, whatever the search makes of it.
+/// The change along v is the projected change of the gradient.
 #[test]
 fn the_change_along_a_direction_is_an_inner_product() {
     for activation in [Activation::Relu, Activation::Silu] {
@@ -161,7 +161,7 @@ fn flips_in_a_small_ball_are_a_beta_law() {
     }
 }
 
-/// And exactly so: a neuron is counted if and only if the shortest way to its kink is within ε.
+/// A neuron is counted if and only if its kink is within distance ε.
 #[test]
 fn a_flip_nearby_is_reached_along_the_weight_vector() {
     let network = network(Activation::Relu, 5, 400, 0);
@@ -196,7 +196,7 @@ fn on_a_linear_network_the_drop_that_flips_is_the_value() {
         values.push(value);
         lines.push(line);
     }
-    // So the smallest drop is a quantile of |f|, and its interval that of a quantile.
+    // So the smallest drop is a quantile of |f|, with the interval of a quantile.
     for gamma in [0.5, 0.1] {
         let (found, expected) = (smallest_drop(&lines, gamma), interval::quantile(&values, 1.0 - gamma));
         assert_near(found.value, expected.value, 1e-6);
@@ -232,14 +232,14 @@ fn flips_are_those_of_the_network_at_the_step() {
         }
     }
     assert!(flipped_back > 0, "no line crosses zero twice: the test would not see the difference");
-    // A sine crosses zero without end.
+    // A sine has infinitely many zeros.
     assert!(unknown.iter().all(|&(activation, drop)| activation == Activation::Sine && drop > 10.0), "{unknown:?}");
     assert!(!unknown.is_empty());
-    // Some cross it twice between two points of the grid.
+    // Some lines cross twice between grid points.
     assert!(missed <= 3, "{missed} of 300");
 }
 
-/// Three lines whose flips are known by eye: the smallest drop is of a step, not of a first crossing.
+/// Three lines with obvious flips: the smallest drop is that of a step, not of a first crossing.
 #[test]
 fn the_smallest_drop_counts_signs_and_not_crossings() {
     let line = |changes: &[f64]| {
@@ -255,7 +255,7 @@ fn the_smallest_drop_counts_signs_and_not_crossings() {
     assert_eq!(smallest_drop(&lines, 0.7).value, 0.5);
 }
 
-/// The same by its definition, for every drop at which a sign changes and every number of networks.
+/// The same by definition, for every drop at which a sign changes and every number of networks.
 fn smallest_drop_by_brute_force(lines: &[Line], gamma: f64) -> Estimate {
     let mut drops: Vec<f64> = lines.iter().flat_map(|line| line.changes).filter(|drop| drop.is_finite()).collect();
     drops.push(0.0);
@@ -295,7 +295,7 @@ fn the_smallest_drop_is_that_of_brute_force() {
     assert!(infinite > 100 && infinite < 1000, "{infinite}");
 }
 
-/// A hundred thousand lines take no time: the share is swept over their changes and not counted again at each.
+/// 10⁵ lines: the fraction is swept over the sign changes, not recounted at each.
 #[test]
 fn many_lines_are_swept_once() {
     let lines: Vec<Line> = (0..100_000)
@@ -311,7 +311,7 @@ fn many_lines_are_swept_once() {
     assert!((found.low - 89_814.0).abs() < 3.0 && (found.high - 90_186.0).abs() < 3.0, "{found:?}");
 }
 
-/// Where the network is 0 its sign is not that of f(x), whichever that was.
+/// f = 0 counts as a sign change, whatever the sign of f(x).
 #[test]
 fn a_neuron_that_is_switched_off_has_flipped() {
     let setting = Setting { dim: 3, width: 1, activation: Activation::Relu };

@@ -1,4 +1,4 @@
-//! Infinite width: the sampled law against closed forms, against its own covariance, against finer grids, and against wide networks.
+//! Infinite width: the sampled distribution against closed forms, its covariance, finer grids, and wide networks.
 
 use crate::common::experiment;
 use advstep_hpc::experiment::Experiment;
@@ -15,7 +15,7 @@ use rand_distr::{Distribution, StandardNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
-/// Standard errors a mean may be off: a false alarm of 6e-5 for each of the 100 or so comparisons below.
+/// Tolerance in standard errors: false-alarm probability 6e-5 for each of about 100 comparisons.
 const ERRORS: f64 = 4.0;
 
 fn generator(seed: u64) -> Xoshiro256PlusPlus {
@@ -132,12 +132,12 @@ fn paths_have_the_covariance_of_the_process() {
 
 #[test]
 fn the_step_does_not_depend_on_the_resolution() {
-    // A coarse grid that is refined often and a fine one that is refined little: missed double crossings, or refinements of the wrong law,
-    // would move the steps of the first.
+    // A coarse grid with many bisections against a fine grid with few: missed double crossings, or a wrong conditional distribution, would shift the
+    // steps of the former.
     for (depth, dim) in [(1, 10), (2, 3), (6, 10)] {
         let steps = |points, halvings, seed| -> Vec<f64> {
             let samples = draws(depth, dim, 1.0, 10_000, Resolution { points, halvings }, seed);
-            // Not found sorts last, so the fraction is compared, too.
+            // "Not found" sorts last, so the fraction is compared as well.
             samples.iter().map(|sample| if sample.step.is_nan() { f64::INFINITY } else { sample.step }).collect()
         };
         assert_same_law(&format!("η*, L={depth} d={dim}"), &steps(3, 10, 5), &steps(48, 5, 6));
@@ -146,7 +146,7 @@ fn the_step_does_not_depend_on_the_resolution() {
 
 #[test]
 fn the_covariance_of_the_grid_is_far_from_singular() {
-    // Pivots against the rounding of its entries, for grids of all sizes.
+    // Pivots against the rounding error of the entries, for grids of all sizes.
     for depth in [1, 2, 6] {
         for dim in [2, 10, 500, 1_000_000] {
             for bound in [0.01, 20.0, 1e9] {
@@ -189,7 +189,7 @@ fn run(experiment: &Experiment) -> Vec<Vec<Sample>> {
 
 #[test]
 fn wide_networks_follow_the_limit() {
-    // Standard errors are those of the networks' means, together with those of the limit's draws.
+    // Standard errors of the networks' means and of the limit's draws, combined.
     for (depth, dim, networks) in [(1, 10, 600), (2, 10, 600), (3, 30, 600)] {
         let wide = run(&experiment(Cell::new(depth, dim, 1000), networks, 8));
         let limit = draws(depth, dim, 1.0, 10_000, RESOLUTION, 7);
@@ -226,7 +226,7 @@ fn infinite_cells_are_planned_and_measured_as_such() {
     values.sort_by(f64::total_cmp);
     values.dedup();
     assert_eq!(values.len(), 100, "every input of every network is a draw of its own");
-    // The inputs of a network do not depend on how many there are.
+    // Inputs do not depend on their number.
     let fewer = run(&Experiment { inputs: 3, ..wanted });
     assert_eq!(format!("{:?}", fewer[1]), format!("{:?}", &samples[1][..3]));
 }

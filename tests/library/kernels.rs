@@ -1,4 +1,4 @@
-//! Every kernel at every level against a scalar twin written here from its definition, and all levels against each other to the bit.
+//! Every kernel at every level against a scalar reference implementation, and all levels against each other bit for bit.
 
 use advstep_hpc::kernels::gaussian::{LANES, Lanes};
 use advstep_hpc::kernels::gemm;
@@ -25,7 +25,7 @@ fn lanes(seed: u64) -> Lanes {
     Lanes::new(words)
 }
 
-/// Normals, with the corners of the masks sprinkled in: both zeros, the smallest numbers, equal neighbours.
+/// Normals with edge cases mixed in: ±0, subnormals, equal neighbours.
 fn numbers<T: Real>(seed: u64, len: usize) -> Vec<T> {
     let mut normals = vec![0.0; len];
     lanes(seed).fill(1.0, &mut normals);
@@ -69,7 +69,7 @@ fn fills_agree_to_the_bit() {
     }
 }
 
-/// `start` + `a`·`b`, entry by entry as the kernel promises them.
+/// `start` + `a`·`b`, with the documented order of operations.
 fn product_by_definition(a: ArrayView2<f32>, b: ArrayView2<f32>, start: Option<&Array2<f32>>) -> Array2<f32> {
     Array2::from_shape_fn((a.nrows(), b.ncols()), |(i, j)| {
         let stretch = |first: usize| {
@@ -85,16 +85,16 @@ fn product_by_definition(a: ArrayView2<f32>, b: ArrayView2<f32>, start: Option<&
 fn products_are_their_definition_at_every_level_in_every_layout() {
     let matrix =
         |seed, rows: usize, columns: usize| Array2::from_shape_vec((rows, columns), numbers::<f32>(seed, rows * columns)).unwrap();
-    // Around the sizes of tiles, groups and stretches; rows 4096 bytes apart; none at all.
+    // Around tile, group and KC sizes; rows 4096 B apart; empty.
     let small =
         [(1, 1, 1), (3, 5, 7), (12, 16, 32), (13, 17, 33), (31, 513, 25), (25, 30, 31), (2, 1030, 2), (5, 1024, 29), (100, 40, 50)];
-    // Lanes that stay in place, with a rest and over two stretches; more lanes than are packed at a time, for few rows and for many; more
-    // rows of the left matrix than of the right one.
+    // Unpacked lanes, with a remainder and over two KC blocks; more lanes than a packed block, for few rows and for many; more rows of A than columns of
+    // B.
     let large = [(2, 600, 75), (4, 40, 49), (9, 520, 230), (13, 513, 300), (20, 3, 5000), (140, 515, 290), (150, 530, 21)];
     let shapes = small.into_iter().chain(large);
     for (n, q, m) in shapes.chain([(0, 3, 2), (3, 0, 2), (3, 2, 0)]) {
         let (a, b, before) = (matrix(1, n, q), matrix(2, q, m), matrix(3, n, m));
-        // The same numbers in columns, and as parts of larger matrices.
+        // The same in column-major order, and as submatrices.
         let b_in_columns = Array2::from_shape_fn((q, m).f(), |at| b[at]);
         let mut wide_a = matrix(4, n, q + 5);
         wide_a.slice_mut(s![.., 2..q + 2]).assign(&a);
@@ -168,7 +168,7 @@ fn relu_kernels_are_their_definitions_at_every_level() {
     relu_kernels::<f64>();
 }
 
-/// A sum that left the range of its arithmetic is not to be taken for a neuron that is off.
+/// An overflowed sum (NaN) must not count as an inactive neuron.
 #[test]
 fn what_is_not_a_number_reaches_the_readout_at_every_level() {
     fn check<T: Real>() {
@@ -230,7 +230,7 @@ fn bits_of(points: &[Breakpoint]) -> Vec<[u64; 2]> {
 
 fn check_line_kernels<T: Real>(row: Row<T>, stretches: &[(f64, f64)]) {
     let len = row.z.len();
-    // What is in the list before stays there.
+    // Earlier entries of the list are kept.
     let before = Breakpoint { t: 7.0, jump: -7.0 };
     for &(start, end) in stretches {
         let mut expected = vec![before];
@@ -441,7 +441,7 @@ fn overlaps_are_numbers_of_neurons_that_are_on_at_both() {
         });
         agree("overlaps", neurons, &expected, || {
             let (mut masks, mut overlaps) = (Masks::default(), before.clone());
-            // What an earlier block has left must not show.
+            // Stale contents of an earlier block must not matter.
             masks.reset(70, 300);
             (0..70).for_each(|input| {
                 masks.read_out(input, &[1.0; 300], &[1.0; 300]);
@@ -469,7 +469,7 @@ fn masked_rows_are_the_sums_of_their_definition() {
             let a = numbers::<T>(4, neurons);
             let made = || {
                 let (mut masks, mut out) = (Masks::default(), start.clone());
-                // What an earlier block has left must not show.
+                // Stale contents of an earlier block must not matter.
                 masks.reset(9, 40);
                 masks.reset(inputs, neurons);
                 for (input, z) in z.rows().into_iter().enumerate() {
@@ -484,12 +484,12 @@ fn masked_rows_are_the_sums_of_their_definition() {
                 let expected = start[[input, column]].to_f64() + terms.clone().sum::<f64>();
                 let size = start[[input, column]].to_f64().abs() + terms.map(f64::abs).sum::<f64>();
                 let off = (sum.to_f64() - expected).abs();
-                // Products of the smallest numbers underflow.
+                // Products of subnormals underflow.
                 assert!(off <= 20.0 * T::EPSILON * size + 1e-36, "{inputs} × {neurons} × {columns}: {off} at {input}, {column}");
             }
             let bits = |out: &Array2<T>| bits(out.as_slice().unwrap());
             agree("masked rows", neurons, &bits(&first), || bits(&made()));
-            // Inputs do not see one another.
+            // Inputs are independent of each other.
             let mut alone = (Masks::default(), start.slice(s![..1, ..]).to_owned());
             alone.0.reset(1, neurons);
             alone.0.read_out(0, &a, z.row(0).to_slice().unwrap());

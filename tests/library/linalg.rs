@@ -1,6 +1,6 @@
-//! A matrix of which products are drawn must answer as one and the same matrix, whatever is asked, in whatever order.
+//! An implicit Gaussian matrix must be consistent with a single matrix for any sequence of products.
 //!
-//! Residuals are relative to the sizes of what is compared, with the bounds [`bound`].
+//! Residuals are relative to the operands, with the bounds [`bound`].
 
 use advstep_hpc::kernels::Real;
 use advstep_hpc::linalg::gaussian_matrix::{GaussianMatrix, Side};
@@ -41,7 +41,7 @@ fn norm(x: ndarray::ArrayView1<f64>) -> f64 {
     x.dot(&x).sqrt()
 }
 
-/// What was asked and answered, in f64.
+/// All queries and answers, in f64.
 #[derive(Default)]
 struct Log {
     right: Vec<(Array2<f64>, Array2<f64>)>,
@@ -99,13 +99,13 @@ fn check_interleaved<T: Real>(p: usize, q: usize) {
     let ax = log.times(&mut matrix, &x);
     let y = gaussian::<T>(9, p, 2);
     let aty = log.transpose_times(&mut matrix, &y);
-    // What a network asks: functions of the answers, all positive and far from orthogonal.
+    // Queries like a network's: functions of earlier answers, all positive and far from orthogonal.
     let forward = ax.slice(s![..6, ..]).mapv(|z| T::of_f64(z.max(0.0)));
     let backward = log.transpose_times(&mut matrix, &forward).mapv(|z| T::of_f64(z.max(0.0)));
     log.times(&mut matrix, &backward);
     log.times(&mut matrix, &gaussian::<T>(1, q, 3));
 
-    // Linear in x and in y: combinations of what was asked, with many and with few terms.
+    // Linearity: combinations of earlier queries, with many and with few terms.
     for (terms, seed) in [(12, 4), (2, 5)] {
         let mut mix = gaussian::<f64>(5, 12, seed);
         mix.slice_mut(s![.., terms..]).fill(0.0);
@@ -115,7 +115,7 @@ fn check_interleaved<T: Real>(p: usize, q: usize) {
         let combined = log.transpose_times(&mut matrix, &mix.dot(&wide(&y)).mapv(T::of_f64));
         assert!(worst_row(&combined, &mix.dot(&aty)) < bound::<T>(), "{}", worst_row(&combined, &mix.dot(&aty)));
     }
-    // Asked again: nothing new is drawn, and the answer is the same.
+    // A repeated query draws nothing and has the same answer.
     let ranks = matrix.ranks();
     let again = log.times(&mut matrix, &x);
     assert!(worst_row(&again, &ax) < bound::<T>());
@@ -155,7 +155,7 @@ fn check_nearly_parallel<T: Real>(p: usize, q: usize) {
         }
         log.transpose_times(&mut matrix, &gaussian::<T>(5, p, 14));
         assert!(log.worst_pair() < bound::<T>(), "{p} × {q}, together: {together}: {}", log.worst_pair());
-        // Only now the directions themselves.
+        // The directions themselves, last.
         let (ax, aw) = (log.times(&mut matrix, &x), log.times(&mut matrix, &w));
         let (mut asked, mut answers) = (Vec::new(), Vec::new());
         for (x, ax) in &log.right {
@@ -163,7 +163,7 @@ fn check_nearly_parallel<T: Real>(p: usize, q: usize) {
             answers.extend(ax.rows().into_iter().map(|row| row.to_owned()));
         }
         for (x_asked, answer) in asked.iter().zip(&answers).take(48) {
-            // x + δ w with the x, w and δ it came from, found again by its nearest line.
+            // x + δ w, matched to its x, w and δ by the nearest line.
             let (line, at) = (0..6)
                 .map(|line| {
                     let off = x_asked - &wide(&x).row(line);
@@ -188,7 +188,7 @@ fn nearly_parallel_queries_are_answered_by_one_matrix() {
     check_nearly_parallel::<f64>(500, 4000);
 }
 
-/// More queries than dimensions, from one side, the other, or both: the matrix is then known, and all answers are its products.
+/// More queries than dimensions, from either side or both: the matrix is then fully known, and answers are exact products.
 fn check_until_known<T: Real>(p: usize, q: usize, order: &[Side]) {
     let mut matrix = unknown::<T>(p, q, 9);
     let mut log = Log::default();

@@ -1,10 +1,10 @@
-//! What decides a byte of the results, the engine of a cell or the shard of a network calls no function of the system's math library: these
-//! differ by a last digit from one libc to the next, and shards run on different nodes would not fit together.
+//! Code that determines output bits, the engine of a cell or the shard of a network must not call the system's math library: its results differ in the
+//! last digit between libcs, and shards from different nodes would be inconsistent.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// All of these, with what is below them.
+/// The directories and files scanned.
 const SOURCES: [&str; 12] = [
     "model",
     "experiment",
@@ -20,14 +20,14 @@ const SOURCES: [&str; 12] = [
     "search",
 ];
 
-/// Methods of f32 and f64 that Rust takes from the system, or whose result it leaves open (`powi`). Square roots, rounding, remainders and
-/// fused multiply-adds are exact everywhere.
+/// Methods of f32 and f64 that call the system's library or have unspecified precision (`powi`). Square roots, rounding, remainders and FMA are exact
+/// everywhere.
 const SYSTEM: [&str; 27] = [
     "powf", "powi", "exp", "exp2", "exp_m1", "ln", "ln_1p", "log", "log2", "log10", "sin", "cos", "tan", "sin_cos", "asin", "acos",
     "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "hypot", "cbrt", "gamma",
 ];
 
-/// Crates whose numbers come from those functions.
+/// Crates that use those functions.
 const CRATES: [&str; 2] = ["rand_distr", "statrs"];
 
 fn sources(path: &Path, found: &mut Vec<PathBuf>) {
@@ -38,13 +38,13 @@ fn sources(path: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The code of a file: without comments and its module of tests, which comes last.
+/// The code of a file, without comments and the test module at its end.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let text = text.split_once("\n#[cfg(test)]\nmod tests").map_or(text, |(code, _)| code);
     text.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code)).enumerate()
 }
 
-/// The functions of the system that a line of code names, as methods or by their path.
+/// The system functions that a line of code calls, as methods or by path.
 fn of_system(line: &str) -> Vec<&str> {
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     let words = line.match_indices(is_name).map(|(at, _)| at).filter(|&at| !line[..at].ends_with(is_name));

@@ -1,4 +1,4 @@
-//! The model's other forms: activations, bias unit, laws of inputs and directions, each against what is known about it.
+//! Other activations, bias unit, input distributions and directions, each against known results.
 
 use crate::common::experiment;
 use crate::common::law::two_samples;
@@ -100,7 +100,7 @@ fn first_on_grid(naive: &Naive, x: &[f64], p: &[f64], sign: f64, end: f64, point
     (1..=points).find(|&point| sign * naive.value(&along(x, p, at(point))) <= 0.0).map(|point| (at(point - 1), at(point)))
 }
 
-/// Checks the certified steps of small networks against a grid, for any direction: returns how many were found.
+/// Checks certified steps of small networks against a grid, for any direction; returns the number found.
 fn check_certified(psi: Activation, cell: Cell, search: SearchName, direction: Direction, networks: usize) -> usize {
     let (mut found, inputs) = (0, 6);
     for network in 0..networks {
@@ -186,7 +186,7 @@ fn a_scan_agrees_with_the_march() {
     assert!(both > 500 && missed <= both / 50, "{both} agree, {missed} do not");
 }
 
-/// Mean over networks of the mean of `of` over inputs, and its standard error.
+/// Mean over networks of the mean of `of` over inputs, with its standard error.
 fn mean_and_error(networks: &[Vec<Sample>], of: impl Fn(&Sample) -> f64) -> (f64, f64) {
     let means: Vec<f64> = networks.iter().map(|samples| samples.iter().map(&of).sum::<f64>() / samples.len() as f64).collect();
     let mean = means.iter().sum::<f64>() / means.len() as f64;
@@ -282,12 +282,12 @@ fn directions_are_taken_on_the_same_networks_and_inputs() {
     assert!((mean(&ratios[2]) - 2.0_f64.sqrt()).abs() < 0.1, "universal: {}", mean(&ratios[2]));
     // ∇f is close to Gaussian: ⟨sign g, g⟩/(√d ‖g‖) → √(2/π).
     assert!((mean(&ratios[1]) - (std::f64::consts::PI / 2.0).sqrt()).abs() < 0.1, "sign: {}", mean(&ratios[1]));
-    // A random direction has a slope of ±‖∇f‖²/√d: most inputs stay what they are within 20 steps.
+    // A random direction has slope ±‖∇f‖²/√d: most inputs do not switch within a bound of 20.
     let found = ratios[3].iter().filter(|ratio| ratio.is_finite()).count();
     assert!(found < 280, "random: {found} of 400 found");
     let longer = ratios[3].iter().filter(|ratio| **ratio > 2.0).count();
     assert!(longer > 380, "random: {longer} of 400 longer than twice the gradient's");
-    // Where f is almost linear a descent goes as far as the straight step, or less, up to the interpolation.
+    // Where f is almost linear a descent is at most as long as the straight step, up to interpolation error.
     assert!(ratios[4].iter().all(|ratio| *ratio < 1.05), "descent: {:?}", ratios[4]);
     assert!(mean(&ratios[4]) > 0.9, "descent: {}", mean(&ratios[4]));
 }
@@ -404,7 +404,7 @@ fn forms_that_cannot_be_run_are_refused_with_what_to_do() {
     assert!(refusal("directions = []").contains("directions is empty"));
     assert!(refusal("inputs_law = 'cube'").contains("no law of inputs `cube`"));
     assert!(refusal("inputs_law = 'file:/no/such/file.npy'").contains("cannot take inputs from"));
-    // A stored experiment must not make anyone open a file.
+    // Reading a stored experiment must not open files.
     let stored = Experiment::from_toml("depths = [1]\ndims = [4]\nwidths = [1]\ninputs_law = 'file:/dev/zero'", "test");
     assert!(stored.unwrap_err().what.contains("not told apart"));
     let stored = "depths = [1]\ndims = [4]\nwidths = [1]\ninputs_law = 'file:/dev/zero#01234567'";

@@ -1,4 +1,4 @@
-//! Pictures of made-up summaries that resemble the truth: what is in them, what files come out, and the odd cases.
+//! Figures of synthetic but realistic summaries: their contents, the files written, and edge cases.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,7 +16,7 @@ use resvg::usvg;
 
 const NOTE: &str = "100 networks × 100 inputs per point, ±1 readout, gain 1, *η* ≤ 20";
 
-/// A summary like those of real runs: curves that level off with width and dim, more slowly with depth.
+/// A realistic summary: curves saturate with width and dim, more slowly with depth.
 fn summary(Cell { depth, dim, width, .. }: Cell) -> Summary {
     let (l, d, k) = (depth as f64, dim as f64, width as f64);
     let wiggle = ((l * 7919.0 + d * 104_729.0 + k * 1_299_709.0) % 1000.0) / 1000.0 - 0.5;
@@ -80,7 +80,7 @@ fn paper() -> Vec<(Cell, Summary)> {
     cells
 }
 
-/// Cells in which nothing was found at small dims and widths, the std is missing for some, and one was never run.
+/// Nothing found at small dims and widths, some stds missing, one cell not run.
 fn with_holes() -> Vec<(Cell, Summary)> {
     let mut cells = grid(&[1, 2], &[10, 50, 100], &[10, 100, 1000, 10_000]);
     for (cell, summary) in &mut cells {
@@ -96,7 +96,7 @@ fn with_holes() -> Vec<(Cell, Summary)> {
     cells
 }
 
-/// Cells in which no step was ever found.
+/// Cells without any step.
 fn nothing_found() -> Vec<(Cell, Summary)> {
     let mut cells = grid(&[6], &[1], &[1, 2]);
     for (_, summary) in &mut cells {
@@ -107,7 +107,7 @@ fn nothing_found() -> Vec<(Cell, Summary)> {
     cells
 }
 
-/// Every odd case by name.
+/// The edge cases, by name.
 fn odd_cases() -> Vec<(&'static str, Vec<(Cell, Summary)>)> {
     let many: Vec<usize> = (1..=40).map(|i| 5 * i).collect();
     let widths: Vec<usize> = (0..60).map(|i| (10f64 * 1.2f64.powi(i)) as usize).collect();
@@ -261,7 +261,7 @@ fn files_of_each_format_are_written_and_nothing_else() {
     let target = directory.path().join("a/b");
     let pictures = plot::draw(&grid(&[1], &[10, 100], &[10, 100]), NOTE);
     let formats = [Format::Pdf, Format::Svg, Format::Png, Format::Svg];
-    // The second time replaces the files of the first.
+    // The second run replaces the files of the first.
     for _ in 0..2 {
         let mut files = plot::write(&pictures, &target, &formats).unwrap();
         let mut found: Vec<_> = std::fs::read_dir(&target).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -276,7 +276,7 @@ fn files_of_each_format_are_written_and_nothing_else() {
     assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
     let big_endian = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
     let page = tree(&pictures[0]).size();
-    // usvg takes 96 dots an inch unless told otherwise; a PNG has 300.
+    // usvg defaults to 96 dpi; a PNG has 300.
     for (pixels, length) in [(big_endian(16), page.width()), (big_endian(20), page.height())] {
         assert!((pixels as f32 - length / 96.0 * 300.0).abs() < 5.0, "{pixels} {length}");
     }
@@ -299,7 +299,7 @@ fn text_is_drawn_without_fonts_on_the_machine() {
         let files = plot::write(pictures, &directory.path().join(name), &[Format::Png]).unwrap();
         std::fs::read(&files[0]).unwrap()
     };
-    // The program loads its own fonts only: were they missing, both pictures would be the same.
+    // Only the bundled fonts are loaded: without them both figures would be equal.
     assert!(png(&pictures, "words").len() > png(&wordless, "none").len() + 2000);
 }
 

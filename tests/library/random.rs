@@ -1,7 +1,7 @@
-//! Random streams: known answers, uniqueness of keys, and the law of the numbers.
+//! Random streams: known answers, uniqueness of keys, and statistical tests.
 //!
-//! Every statistical assertion has a fixed seed and a stated false-alarm rate, that is, the chance with which it would fail for a
-//! perfect generator under another seed. In all of this file together it is below 10⁻³.
+//! Statistical assertions have a fixed seed and a stated false-alarm rate: the probability of failure for a perfect generator under another seed. Over
+//! the whole file it is below 10⁻³.
 
 use std::ops::Range;
 
@@ -32,7 +32,7 @@ fn normals(cell: Cell, network: usize, layer: usize, block: usize) -> Vec<f32> {
 
 #[test]
 fn lanes_are_xoshiro_generators_through_box_muller() {
-    // An independent path: rand_xoshiro's scalar generator, and Box–Muller in f64 from the standard library.
+    // An independent implementation: rand_xoshiro's scalar generator, and Box–Muller in f64.
     let stream = NetworkKey::new(2026, CELL, 5).stream(Role::Weights { layer: 1 }, 7);
     let mut made = vec![0.0; 10 * STEP];
     stream.lanes().fill(1.0, &mut made);
@@ -52,7 +52,7 @@ fn lanes_are_xoshiro_generators_through_box_muller() {
 
 #[test]
 fn known_answers() {
-    // Golden bits: a change of the streams changes every result ever published with this program.
+    // Golden bits: changing the streams would change every published result.
     let mut weights = vec![0.0; 256 * 256];
     streams(CELL, 3).weight_block(1, 2, &mut weights);
     let mut input = vec![0.0; 256];
@@ -82,7 +82,7 @@ fn no_two_streams_of_the_presets_are_the_same() {
                     continue;
                 }
                 ids.extend((0..experiment.inputs).map(|input| key.stream(Role::Input, input).id()));
-                // Wide cells have millions of blocks a network, and every engine draws products: two networks of a cell must do.
+                // Wide cells have millions of blocks per network, so two networks per cell must do.
                 if network < 2 {
                     for (layer, transposed) in (1..=cell.depth).flat_map(|layer| [(layer, false), (layer, true)]) {
                         for direction in 0..500 {
@@ -102,7 +102,7 @@ fn no_two_streams_of_the_presets_are_the_same() {
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), streams, "{} streams collide", streams - ids.len());
-        // The presets share cells, and cells that they share have the same streams.
+        // Cells shared by presets have the same streams.
         ids.clear();
     }
 }

@@ -1,6 +1,6 @@
-//! Journals and TOML files that nobody wrote: whatever the bytes, an error or a sound value, and nothing else.
+//! Untrusted journals and TOML: arbitrary bytes give an error or a valid value, never a panic.
 //!
-//! `tests/corpus` holds what the random cases start from; a case that ever fails is to be added there.
+//! Random cases mutate the files in `tests/corpus`; add every failing case there.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -97,7 +97,7 @@ fn encoded(unit: Unit) -> Vec<u8> {
     codec::encode(&samples, seconds)
 }
 
-/// The results file that the journals are of.
+/// The results file that the journals belong to.
 fn target(directory: &Path) -> Target {
     Target::claim(&directory.join("x.h5"), "--out", &[]).unwrap()
 }
@@ -120,7 +120,7 @@ fn sound() -> (Header, Vec<u8>) {
     SOUND.get_or_init(make).clone()
 }
 
-/// Reads `bytes` as a journal. What is recovered is what was written, and the journal can be read again.
+/// Reads `bytes` as a journal: recovered records must be ones that were written, and the journal must be readable again.
 fn recover(directory: &Path, header: &Header, bytes: &[u8]) -> Option<usize> {
     let path = directory.join("x.h5.journal");
     fs::write(&path, bytes).unwrap();
@@ -164,7 +164,7 @@ fn journals_of_the_corpus_are_refused_or_read() {
     }
 }
 
-/// Reads `text` as an experiment: an error in the grammar of all errors, or an experiment that its own TOML gives again.
+/// Reads `text` as an experiment: a well-formed error, or an experiment that round-trips through its TOML.
 fn parse(text: &str) -> bool {
     match Experiment::from_toml(text, "fuzz.toml") {
         Ok(experiment) => {
@@ -185,7 +185,7 @@ fn toml_of_the_corpus_is_refused_or_read() {
 }
 
 proptest! {
-    // Failing cases go into the corpus by hand, not into files of proptest's own.
+    // Failing cases go into the corpus by hand, not into proptest's regression files.
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]

@@ -68,7 +68,7 @@ fn plans_tables_lines_and_figures_name_the_layers() {
     let file = out.to_str().unwrap();
     let table = stdout_of(&["show", file]);
     assert!(table.contains("hidden layers 30,30 or 300,10 or 60,20,40 (k: the widest)"), "{table}");
-    assert_eq!(table.lines().filter(|line| line.contains(" 300,10   ") && line.contains("scan")).count(), 4, "{table}");
+    assert_eq!(table.lines().filter(|line| line.contains(" 300,10  ") && line.contains("scan")).count(), 4, "{table}");
     let csv = stdout_of(&["show", file, "--format", "csv"]);
     assert!(csv.lines().next().unwrap().ends_with(",hidden"), "{csv}");
     assert_eq!(csv.matches(",\"60,20,40\"\n").count(), 4, "{csv}");

@@ -1,14 +1,13 @@
-//! Equation (24), how many neurons can change sign in a small ball, and the bound on sums over so many that follows it.
+//! Equation (24), the number of neurons that can change sign in a small ball, and the bound on sums over that many neurons.
 //!
-//! T_y has the neurons whose sign at y differs from that at x, ‖y − x‖ ≤ R = √k/log⁶ d. A neuron can be in T_y for some y only if
-//! |w_i·x| ≤ R ‖w_i‖: the number of these is an upper bound of sup |T_y|. From below, y is moved towards many kinks at once: along −Σ sign(z_i) w_i
-//! over the neurons nearest to their kinks, the nearest 1, 2, 4, ….
+//! T_y is the set of neurons whose sign at y differs from that at x, ‖y − x‖ ≤ R = √k/log⁶ d. *Upper bound* on sup |T_y|: a neuron can be in some
+//! T_y only if |w_i·x| ≤ R ‖w_i‖. *Lower bound*: y moves along −Σ sign(z_i) w_i over the 1, 2, 4, … neurons nearest to their kinks.
 //! The bound on sums is printed with probability 1 − γ/4, so that at failure probability γ the printed γ is 4γ.
 
 use ndarray::Array1;
 
 use crate::audit::network::norm;
-use crate::audit::subsets::{self, Bracket};
+use crate::audit::{Bracket, subsets};
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 use crate::model::Activation;
 
@@ -85,7 +84,7 @@ fn can_change(network: &Network, radius: f64) -> usize {
     network.w.rows().into_iter().zip(&network.z).filter(|(w, z)| z.abs() <= radius * norm(w.view())).count()
 }
 
-/// The most neurons found to have another sign somewhere at distance `radius` from x.
+/// The largest number of sign changes found at distance `radius` from x.
 fn most_changed(network: &Network, radius: f64) -> usize {
     let mut order: Vec<usize> = (0..network.setting.width).collect();
     order.sort_by(|&i, &j| network.z[i].abs().total_cmp(&network.z[j].abs()).then(i.cmp(&j)));

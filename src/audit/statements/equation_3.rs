@@ -1,4 +1,4 @@
-//! Equation (3), ‖∇f(x)‖ = Ω(1): that ‖∇f(x)‖ does not fall with d or with k.
+//! Equation (3), ‖∇f(x)‖ = Ω(1): ‖∇f(x)‖ does not decrease with d or k.
 
 use crate::audit::claim::Exponent;
 use crate::audit::network::norm;

@@ -1,9 +1,8 @@
-//! Equation (39): no sum over few neurons is long.
+//! Equation (39): sums over few neurons are short.
 //!
-//! Printed with probability 1 − γ/8, so that at failure probability γ the printed γ is 8γ. The supremum over sets is bracketed
-//! ([`subsets`]).
+//! Printed with probability 1 − γ/8, so at failure probability γ the printed γ is 8γ. [`subsets`] bounds the supremum over sets.
 
-use crate::audit::subsets::{self, Bracket};
+use crate::audit::{Bracket, subsets};
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 use crate::model::Activation;
 
@@ -22,7 +21,7 @@ impl Statement for Equation39 {
         "sup over |S| ≤ 4d of ‖Σ_S a_i w_i‖/√k ≤ 9 √(d/k) √(log 4k + log(1/γ)/d)"
     }
 
-    /// ψ plays no part; the statement is for ReLU.
+    /// Independent of ψ; stated for ReLU.
     fn applies(&self, setting: &Setting) -> bool {
         setting.activation == Activation::Relu
     }

@@ -13,7 +13,7 @@ use crate::stats::interval::{quantile, sample_quantile};
 
 pub struct Equation4;
 
-/// Products with the Hessian that a Lanczos process takes, about.
+/// Typical Hessian-vector products per Lanczos run.
 const PRODUCTS: f64 = 40.0;
 
 impl Statement for Equation4 {
@@ -60,15 +60,14 @@ impl Statement for Equation4 {
     }
 }
 
-/// The constant that Õ(1/√d) hides, at one setting.
+/// The constant in Õ(1/√d) at one setting.
 pub fn constant(measured: &Measured, gamma: f64, column: usize, quantity: &str) -> Entry {
     let scaled: Vec<f64> = measured.column(column).iter().map(|norm| norm * measured.setting.d().sqrt()).collect();
     Claim::of(measured, gamma, quantity).part("constant").named(quantile(&scaled, 1.0 - gamma))
 }
 
-/// The growth with d of the quantile at 1 − γ, which Õ(1/√d) wants at −1/2. Its derivation, a central limit of k terms for each
-/// direction and d directions, needs k ≥ d; with fewer neurons than dimensions the norm is that of k nearly orthogonal terms, of
-/// order 1/√k whatever d.
+/// The exponent in d of the 1 − γ quantile, −1/2 by Õ(1/√d). The derivation (a central limit of k terms in each of d directions) needs k ≥ d;
+/// with fewer neurons the norm is that of k nearly orthogonal terms, of order 1/√k for every d.
 pub fn exponents_in_dim(all: &[Measured], gamma: f64, column: usize, quantity: &str) -> Vec<Entry> {
     let is_wide = |measured: &&Measured| measured.setting.width >= measured.setting.dim;
     let (wide, narrow): (Vec<&Measured>, Vec<&Measured>) = all.iter().partition(is_wide);
@@ -92,7 +91,7 @@ pub fn exponents_in_dim(all: &[Measured], gamma: f64, column: usize, quantity: &
     parts.into_iter().filter(|(_, of)| !of.is_empty()).map(|(part, of)| entry(part, &of)).collect()
 }
 
-/// What a factor √log d adds to the exponent between the smallest and the largest d that tell it.
+/// The contribution of a factor √log d to the exponent between the smallest and largest usable d.
 fn of_logarithm(points: &[Point]) -> f64 {
     let sizes = || comparable(points).map(|point| point.size);
     let (smallest, largest) = (sizes().fold(f64::INFINITY, f64::min), sizes().fold(0.0, f64::max));

@@ -12,11 +12,11 @@ use crate::random::normal::StandardNormal;
 
 pub struct Equation5;
 
-/// Points of the rim from which the ascent starts, and its steps.
+/// Starting points on the sphere, and ascent steps.
 const STARTS: usize = 2;
 const STEPS: usize = 6;
 
-/// The balls, ascending: of the size of ‖x‖ = √d, and poly(d) with a larger power.
+/// The radii, ascending: ‖x‖ = √d, and a larger power for poly(d).
 const RADII: [Radius; 2] = [("‖δ‖ ≤ √d", f64::sqrt), ("‖δ‖ ≤ d", |d| d)];
 
 impl Statement for Equation5 {
@@ -51,7 +51,7 @@ impl Statement for Equation5 {
     fn measure(&self, network: &Network) -> Vec<f64> {
         let mut generator = network.generator(Purpose::Ball);
         let mut start = || -> Array1<f64> { StandardNormal.sample_iter(&mut generator).take(network.setting.dim).collect() };
-        // A ball holds the smaller ones, and x.
+        // Balls are nested and contain x.
         let mut largest = operator_norm(network, network.z.view(), start().view());
         let mut found = |radius: f64| {
             let norms = (0..STARTS).map(|_| norm_in_ball(network, radius, start().view(), STEPS));

@@ -1,23 +1,24 @@
-//! Equations (6) and (9): how far ∇f moves on the microscopic, mesoscopic and macroscopic scale.
+//! Equations (6) and (9): the variation of ∇f on the microscopic, mesoscopic and macroscopic scale.
 
+use crate::audit::Bracket;
 use crate::audit::claim::Exponent;
 use crate::audit::network::norm;
 use crate::audit::table::number;
-use crate::audit::variation::{Bracket, Effort, at};
+use crate::audit::variation::{Effort, at};
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 use crate::stats::exponent::{Point, exponent};
 use crate::stats::interval::{quantile, sample_quantile};
 
 pub struct Equation6;
 
-/// A radius in d, its name, and whether it is o(√d), where (6) says that f is nearly linear.
+/// A radius as a function of d, its name, and whether it is o(√d), where f is nearly linear by (6).
 struct Scale {
     name: &'static str,
     radius: fn(f64) -> f64,
     is_small: bool,
 }
 
-/// One radius for each scale of the paper (section 1.2), and R = 1, the length of an adversarial step.
+/// One radius per scale (the paper, section 1.2), and R = 1, the length of an adversarial step.
 const SCALES: [Scale; 4] = [
     Scale { name: "microscopic, R = d^(−1/4)", radius: |d| d.powf(-0.25), is_small: true },
     Scale { name: "mesoscopic, R = 1", radius: |_| 1.0, is_small: true },

@@ -1,7 +1,7 @@
 //! Lemma 1: |f(x)| is bounded, by Bernstein's inequality.
 //!
-//! The lemma takes any σ and c with E|ψ(X)|^q ≤ (q!/2) σ² c^(q−2) for all q ≥ 2, X ~ N(0, 1). The paper's own choice is what |ψ(z)| ≤ |z| gives,
-//! σ = c = 1 (σ = c = λ for a Lipschitz constant λ). The choice that is best for wide networks is σ² = E ψ(X)² with the least c that goes with it.
+//! The lemma holds for any σ and c with E|ψ(X)|^q ≤ (q!/2) σ² c^(q−2) for all q ≥ 2, X ~ N(0, 1). The paper uses |ψ(z)| ≤ |z|, which gives σ = c = 1
+//! (σ = c = λ for Lipschitz constant λ). The best choice for wide networks is σ² = E ψ(X)² with the smallest valid c.
 
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 use crate::model::Activation;
@@ -48,7 +48,7 @@ impl Statement for Lemma1 {
 
 /// The least c of σ² = E ψ(X)²: the supremum over q ≥ 3 of (2 E|ψ(X)|^q/(q! σ²))^(1/(q−2)).
 fn least_c(activation: Activation) -> f64 {
-    // |ψ(z)| ≤ λ|z| makes the terms fall like √(e/q) from some q on: 40 is far beyond the largest.
+    // By |ψ(z)| ≤ λ|z| the terms eventually decrease like √(e/q); the maximum is far below q = 40.
     let variance = activation.value_second_moment();
     let term = |q: u32| {
         let factorial: f64 = (1..=q).map(f64::from).product();

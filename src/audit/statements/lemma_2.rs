@@ -1,7 +1,7 @@
 //! Lemma 2: ‖∇f(x)‖ is bounded below.
 //!
-//! The lemma takes any σ' and c' with E|ψ'(X)|^(2q) ≤ (q!/2) σ'² c'^(q−2) for all q ≥ 2. The paper's own choice is what |ψ'| ≤ 1 gives, σ' = c' = 1;
-//! with a Lipschitz constant λ it is σ' = c' = λ².
+//! The lemma holds for any σ' and c' with E|ψ'(X)|^(2q) ≤ (q!/2) σ'² c'^(q−2) for all q ≥ 2. The paper uses |ψ'| ≤ 1, which gives σ' = c' = 1; for
+//! Lipschitz constant λ it is σ' = c' = λ².
 
 use crate::audit::network::norm;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};

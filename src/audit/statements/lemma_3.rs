@@ -1,10 +1,9 @@
-//! Lemma 3, the descent lemma: how far f along the gradient is from its linear prediction, against how much the gradient changes.
+//! Lemma 3, the descent lemma: the deviation of f along the gradient from its linear prediction, against the variation of the gradient.
 //!
-//! With u = ∇f(x)/‖∇f(x)‖ and a step to x + r u, r of either sign, so that η = r ‖∇f(x)‖, the left side is |f(x + r u) − f(x) − η|. The right side is
-//! |r| times the supremum of ‖∇f(x) − ∇f(x + δ)‖ over the ball ‖δ‖ ≤ |r|. The proof needs no more than the segment from 0 to r u, and the
-//! supremum over that is no more than the one over the ball: if the left side is no more than |r| times the supremum over the segment,
-//! the lemma holds. For a piecewise linear ψ the gradient along the segment has finitely many values, one after each breakpoint, and the supremum
-//! is exact; for a smooth ψ it is the largest of [`POINTS`] points, from below, or of more points where that is less than the left side.
+//! With u = ∇f(x)/‖∇f(x)‖ and a step to x + r u, r of either sign, η = r ‖∇f(x)‖, the left side is |f(x + r u) − f(x) − η|. The right side is |r|
+//! times the supremum of ‖∇f(x) − ∇f(x + δ)‖ over the ball ‖δ‖ ≤ |r|. The supremum over the segment from 0 to r u is smaller and suffices for the
+//! proof, so it is tested instead. For piecewise linear ψ the gradient takes finitely many values on the segment, one after each breakpoint, and the
+//! supremum is exact; for smooth ψ it is a lower bound from [`POINTS`] points, or more where that is below the left side.
 
 use ndarray::{Array1, Array2};
 
@@ -13,11 +12,11 @@ use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 
 pub struct Lemma3;
 
-/// Points of the segment at which the gradient of a smooth network is compared, and the most.
+/// Sample points on the segment for smooth ψ, and their maximum.
 const POINTS: usize = 8;
 const MOST_POINTS: usize = 8 * 8 * 8 * 8;
 
-/// Lengths |r| of the steps: of the microscopic, mesoscopic and macroscopic scale.
+/// Step lengths |r| on the microscopic, mesoscopic and macroscopic scale.
 fn radii(dim: usize) -> [f64; 3] {
     [0.1, 1.0, (dim as f64).sqrt()]
 }
@@ -46,12 +45,12 @@ impl Statement for Lemma3 {
         RADII.iter().flat_map(|radius| [format!("left side, {radius}"), format!("right side, {radius}")]).collect()
     }
 
-    /// For each radius the two sides, of the sign of r at which they are nearest to each other.
+    /// (left, right) per radius, for the sign of r with the smaller margin.
     fn measure(&self, network: &Network) -> Vec<f64> {
         let gradient = network.gradient_at_input();
         let length = norm(gradient.view());
         if length == 0.0 {
-            // The lemma divides by ‖∇f(x)‖: there is no such step.
+            // The lemma divides by ‖∇f(x)‖, so no such step exists.
             return vec![0.0; 2 * RADII.len()];
         }
         let u = network.forward((gradient / length).view());
@@ -67,10 +66,10 @@ impl Statement for Lemma3 {
                 points *= 8;
             }
         };
-        let room = |(left, right): (f64, f64)| if left > 0.0 { right / left } else { f64::INFINITY };
+        let margin = |(left, right): (f64, f64)| if left > 0.0 { right / left } else { f64::INFINITY };
         let nearest = |radius: f64| {
             let (forward, backward) = (sides(radius), sides(-radius));
-            if room(forward) <= room(backward) { forward } else { backward }
+            if margin(forward) <= margin(backward) { forward } else { backward }
         };
         radii(network.setting.dim).into_iter().map(nearest).flat_map(|(left, right)| [left, right]).collect()
     }
@@ -78,7 +77,7 @@ impl Statement for Lemma3 {
     fn judge(&self, measured: &Measured, gamma: f64) -> Vec<Entry> {
         let size = |row: &[f64]| row.iter().fold(1.0_f64, |size, side| size.max(side.abs()));
         let entry = |(index, radius): (usize, &&str)| {
-            // Where both sides are 0 up to the rounding of f there is nothing to compare.
+            // Both sides are 0 up to rounding of f.
             let ratio = |row: &Vec<f64>| match (row[2 * index], row[2 * index + 1]) {
                 (left, _) if left <= 1e-12 * size(row) => 0.0,
                 (left, right) => left / right,
@@ -90,8 +89,7 @@ impl Statement for Lemma3 {
     }
 }
 
-/// The supremum over t in [0, 1] of ‖∇f at z + t·v − ∇f at z‖: exact for a piecewise linear ψ, from below for a smooth one, at
-/// `points` points.
+/// sup over t in [0, 1] of ‖∇f(z + t·v) − ∇f(z)‖: exact for piecewise linear ψ, a lower bound from `points` points for smooth ψ.
 fn largest_change(network: &Network, v: &Array1<f64>, points: usize) -> f64 {
     match network.activation().leak() {
         Some(leak) => largest_change_by_breakpoints(network, v, leak),
@@ -119,7 +117,7 @@ fn largest_change_on_grid(network: &Network, v: &Array1<f64>, points: usize) -> 
     let activation = network.activation();
     let here = network.z.mapv(|z| activation.derivative(z));
     let mut largest = 0.0;
-    // A few points at a time, so that many take no more memory.
+    // In batches, to bound memory.
     for first in (1..=points).step_by(POINTS) {
         let mut changes = Array2::zeros((POINTS, network.setting.width));
         for (point, mut row) in (first..).zip(changes.rows_mut()) {

@@ -29,7 +29,7 @@ impl Statement for Lemma4 {
     fn measure(&self, network: &Network) -> Vec<f64> {
         let squares: f64 = network.z.iter().map(|&z| network.activation().derivative(z).powi(2)).sum();
         let root_mean_square = squares.sqrt() * network.scale();
-        // All neurons are off: 0 ≥ 0.
+        // All neurons inactive: 0 ≥ 0.
         if root_mean_square == 0.0 {
             return vec![f64::INFINITY];
         }

@@ -1,4 +1,4 @@
-//! Lemma 5: how far ∇f moves along one fixed direction, for smooth ψ.
+//! Lemma 5: the variation of ∇f along a fixed direction, for smooth ψ.
 
 use ndarray::Array1;
 use rand::distr::Distribution;
@@ -11,7 +11,7 @@ use crate::random::normal::StandardNormal;
 
 pub struct Lemma5;
 
-/// δ is random, so nearly orthogonal to x; v is along it or at a right angle. Other triples (x, δ, v) are not tried.
+/// δ is random, so nearly orthogonal to x; v is parallel or orthogonal to δ. Other (x, δ, v) are not tested.
 pub const PARTS: [&str; 2] = ["v parallel to δ", "v ⊥ δ"];
 
 /// R = d^(1/4).
@@ -19,7 +19,7 @@ pub fn radius(setting: &Setting) -> f64 {
     setting.d().powf(0.25)
 }
 
-/// ⟨∇f(x) − ∇f(x + δ), v⟩ for a δ of norm R that knows nothing of the network, and v along it and at a right angle.
+/// ⟨∇f(x) − ∇f(x + δ), v⟩ for δ of norm R independent of the network, and v parallel and orthogonal to it.
 pub fn measure(network: &Network) -> Vec<f64> {
     let mut generator = network.generator(Purpose::Direction);
     let mut random = || -> Array1<f64> { StandardNormal.sample_iter(&mut generator).take(network.setting.dim).collect() };
@@ -33,7 +33,7 @@ pub fn columns() -> Vec<String> {
     PARTS.iter().map(|part| format!("⟨∇f(x) − ∇f(x + δ), v⟩, {part}")).collect()
 }
 
-/// One entry for each angle.
+/// One entry per angle.
 pub fn judge(measured: &Measured, gamma: f64, bound: f64) -> Vec<Entry> {
     let entry = |(index, part): (usize, &&str)| {
         Claim::of(measured, gamma, "⟨∇f(x) − ∇f(x + δ), v⟩")

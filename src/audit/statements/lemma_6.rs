@@ -1,4 +1,4 @@
-//! Lemma 6: how likely one neuron changes its sign, (32) between x and x + δ, and (33) somewhere near x + δ.
+//! Lemma 6: the probability that a neuron changes sign, (32) between x and x + δ, and (33) somewhere near x + δ.
 
 use super::Radius;
 use ndarray::Array1;
@@ -43,7 +43,7 @@ impl Statement for Lemma6 {
         first.chain(EPSILONS.iter().map(|epsilon| format!("neurons that may flip nearby, ε = {epsilon}"))).collect()
     }
 
-    /// In (32) δ is the one that flips most likely, at a right angle to x + δ; in (33) it is −x/2, so that w·(x + δ) is smallest.
+    /// In (32) δ maximises the probability (δ ⊥ x + δ); in (33) δ = −x/2, which minimises |w·(x + δ)|.
     fn measure(&self, network: &Network) -> Vec<f64> {
         let (w, x) = (network.w.view(), network.x.view());
         let beside: Array1<f64> =

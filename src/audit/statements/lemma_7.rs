@@ -1,4 +1,4 @@
-//! Lemma 7: how far ∇f moves along one fixed direction, for ReLU.
+//! Lemma 7: the variation of ∇f along a fixed direction, for ReLU.
 
 use super::lemma_5::{self, radius};
 use crate::audit::{Entry, Measured, Network, Setting, Statement};

@@ -1,4 +1,4 @@
-//! Lemma 8: the operator norm of W, that is its largest singular value.
+//! Lemma 8: the operator norm of W, its largest singular value.
 
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 use crate::model::Activation;
@@ -18,7 +18,7 @@ impl Statement for Lemma8 {
         "‖W‖ ≤ 2 (1 + √(10 (k + log 1/γ)/d))"
     }
 
-    /// ψ plays no part; the lemma is for ReLU.
+    /// Independent of ψ; stated for ReLU.
     fn applies(&self, setting: &Setting) -> bool {
         setting.activation == Activation::Relu
     }

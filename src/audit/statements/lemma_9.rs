@@ -18,7 +18,7 @@ impl Statement for Lemma9 {
         "#{i : |w_i·x| ≤ 1/log³ d} ≤ 2 k/log³ d, for k ≥ 10 log³ d log 1/γ"
     }
 
-    /// ψ plays no part; the lemma is for ReLU.
+    /// Independent of ψ; stated for ReLU.
     fn applies(&self, setting: &Setting) -> bool {
         setting.activation == Activation::Relu
     }

@@ -1,5 +1,4 @@
-//! The statements, one file each. To add one: write a file beside this one whose type implements [`Statement`](super::Statement),
-//! name it here, and put it in [`ALL`].
+//! The statements, one file each. To add one, implement [`Statement`](super::Statement) in a new file here and add it to [`ALL`].
 
 mod equation_2;
 mod equation_24;
@@ -29,11 +28,10 @@ mod variations;
 
 use super::Statement;
 
-/// What a radius is called, and the radius as a function of d.
+/// A name, and the radius as a function of d.
 type Radius = (&'static str, fn(f64) -> f64);
 
-/// Every statement: theorems, the claims of section 1.2, lemmas, propositions, and the equations of their proofs. Names on the
-/// command line are the [`id`](Statement::id)s.
+/// All statements: theorems, the claims of section 1.2, lemmas, propositions, and equations in their proofs.
 pub const ALL: &[&dyn Statement] = &[
     &theorem_1::Theorem1,
     &theorem_2::Theorem2,
@@ -60,7 +58,7 @@ pub const ALL: &[&dyn Statement] = &[
     &equation_39::Equation39,
 ];
 
-/// The statement of this [`id`](Statement::id).
+/// The statement with this [`id`](Statement::id).
 pub fn find(id: &str) -> Option<&'static dyn Statement> {
     ALL.iter().copied().find(|statement| statement.id() == id)
 }
@@ -80,8 +78,8 @@ mod tests {
         assert_eq!(ids.len(), ALL.len());
     }
 
-    /// With one or two neurons all may be off, so that f, ∇f and every change are 0, and bounds may be negative or have no root: no number is
-    /// NaN for it, no verdict is had from one that is, and what is refuted is outside the hypotheses.
+    /// With one or two neurons all may be inactive, so f, ∇f and every change are 0, and bounds may be negative or undefined. No measurement may be
+    /// NaN, no verdict may rest on a NaN, and failures must be outside the hypotheses.
     #[test]
     fn the_smallest_networks_are_no_trouble() {
         let typed = Typed {

@@ -1,11 +1,11 @@
-//! Proposition 1: |f(x)| and ‖∇f(x)‖ for smooth ψ, with the constants written out, and (13), which simplifies them.
+//! Proposition 1: |f(x)| and ‖∇f(x)‖ for smooth ψ with explicit constants, and their simplification (13).
 
 use crate::audit::network::norm;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 
 pub struct Proposition1;
 
-/// The statement is on both numbers at once; what it implies for each of them alone is measured, too.
+/// The statement is joint; its consequence for each quantity alone is tested as well.
 pub const BOTH: &str = "both: worse of measured/bound";
 
 impl Statement for Proposition1 {

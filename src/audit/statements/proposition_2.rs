@@ -1,4 +1,4 @@
-//! Proposition 2: how far ∇f moves in a ball, for smooth ψ.
+//! Proposition 2: the variation of ∇f in a ball, for smooth ψ.
 
 use super::variations;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};

@@ -1,4 +1,4 @@
-//! Proposition 3: |f(x)| and ‖∇f(x)‖ for ReLU, with the constants written out, and (17), which simplifies them.
+//! Proposition 3: |f(x)| and ‖∇f(x)‖ for ReLU with explicit constants, and their simplification (17).
 
 use super::proposition_1::BOTH;
 use crate::audit::network::norm;

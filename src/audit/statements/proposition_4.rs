@@ -1,4 +1,4 @@
-//! Proposition 4: how far ∇f moves in a ball, for ReLU at large width.
+//! Proposition 4: the variation of ∇f in a ball, for ReLU at large width.
 
 use super::variations;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};

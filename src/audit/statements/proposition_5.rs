@@ -1,4 +1,4 @@
-//! Proposition 5: how far ∇f moves in a ball, for ReLU at small width.
+//! Proposition 5: the variation of ∇f in a ball, for ReLU at small width.
 
 use super::variations;
 use crate::audit::variation::{Effort, at, small_width_radius};

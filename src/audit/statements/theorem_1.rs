@@ -44,7 +44,7 @@ impl Statement for Theorem1 {
         let Some(smoothness) = setting.activation.smoothness() else { return entries };
         let c_psi = setting.activation.derivative_second_moment().sqrt();
         let root_log = root_log(gamma);
-        // The proof wants ‖∇f(x) − ∇f(x + δ)‖ ≤ c_ψ/4 for ‖δ‖ ≤ R, and has it from Proposition 2, which is for R ≥ 1.
+        // The proof needs ‖∇f(x) − ∇f(x + δ)‖ ≤ c_ψ/4 for ‖δ‖ ≤ R, from Proposition 2, which requires R ≥ 1.
         let radius = (64.0 / c_psi.powi(3) * root_log).max(1.0);
         let variation = proposition_2::bound(setting, gamma, radius, smoothness);
         let asks =

@@ -1,4 +1,4 @@
-//! Theorem 2: one gradient step flips the sign, for ReLU. The paper names none of its constants.
+//! Theorem 2: one gradient step flips the sign, for ReLU. The paper does not specify its constants.
 
 use super::theorem_steps as steps;
 use crate::audit::{Entry, Measured, Network, Setting, Statement};

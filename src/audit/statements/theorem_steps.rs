@@ -1,4 +1,4 @@
-//! What Theorems 1 and 2 share: the smallest constant of their step, and the length of that step.
+//! Shared by Theorems 1 and 2: the smallest constant of the step, and the step's length.
 
 use crate::audit::claim::Exponent;
 use crate::audit::step_constant::{CHANGES, LARGEST, Line, root_log, smallest_drop};
@@ -21,14 +21,14 @@ pub fn measure(network: &Network) -> Vec<f64> {
     std::iter::once(gradient_norm).chain(changes).collect()
 }
 
-/// The lines of the networks, from their numbers.
+/// The lines, from the measured columns.
 pub fn lines(measured: &Measured) -> Vec<Line> {
     let line = |row: &Vec<f64>| Line { gradient_norm: row[0], changes: std::array::from_fn(|i| row[1 + i]) };
     measured.rows.iter().map(line).collect()
 }
 
-/// The smallest constant of the step; the length of the step with it, in units of ‖x‖/√d = 1; and a constant of the length with which
-/// both halves of the theorem hold at once at that C, in a share 1 − γ of the networks: the length of the longest step that flips.
+/// The smallest constant of the step; the length of that step, with ‖x‖/√d = 1; and a constant of the length for which both parts of the
+/// theorem hold jointly at that C in a fraction 1 − γ of the networks: the length of the longest step that flips.
 pub fn judge(measured: &Measured, gamma: f64, lines: &[Line]) -> Vec<Entry> {
     let root_log = root_log(gamma);
     let drop = smallest_drop(lines, gamma);

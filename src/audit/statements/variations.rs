@@ -1,14 +1,15 @@
-//! What Propositions 2 and 4 share: the supremum of ‖∇f(x) − ∇f(x + δ)‖ at the same radii.
+//! Shared by Propositions 2 and 4: the supremum of ‖∇f(x) − ∇f(x + δ)‖ at the same radii.
 
-use crate::audit::variation::{Bracket, Effort, at};
+use crate::audit::Bracket;
+use crate::audit::variation::{Effort, at};
 use crate::audit::{Network, Setting};
 
-/// Enough to show that a probability is below 0.1.
+/// Networks needed to show a failure probability below 0.1.
 pub const NETWORKS: usize = 40;
 
 pub const QUANTITY: &str = "sup ‖∇f(x) − ∇f(x + δ)‖ found";
 
-/// From the shortest that the propositions allow, R = 1, over d^(1/4), to the longest that Proposition 4 does, √d/2.
+/// From R = 1, the smallest that the propositions allow, through d^(1/4) to √d/2, the largest of Proposition 4.
 pub fn radii(setting: &Setting) -> [f64; 3] {
     [1.0, setting.d().powf(0.25), setting.d().sqrt() / 2.0]
 }
@@ -20,7 +21,7 @@ pub fn cost(setting: &Setting) -> f64 {
     Effort::AUDIT.cost(setting.d(), setting.k(), 3)
 }
 
-/// Both sides of the bracket at each radius.
+/// Lower and upper bound at each radius.
 pub fn columns() -> Vec<String> {
     let pair = |part: &str| ["found", "at most"].map(|side| format!("sup ‖∇f(x) − ∇f(x + δ)‖ {side}, {part}"));
     PARTS.into_iter().flat_map(pair).collect()

@@ -1,5 +1,4 @@
-//! The measurements against closed forms, within standard errors computed from the means of networks (inputs of one network are
-//! correlated, so pooled samples would give errors that are too small).
+//! Measurements against closed forms, within standard errors over networks: inputs of a network are correlated, so pooled samples would understate them.
 
 use crate::common::experiment;
 use advstep_hpc::experiment::Experiment;
@@ -9,7 +8,7 @@ use advstep_hpc::model::{Cell, EngineChoice, Readout, Unit};
 use advstep_hpc::plan::plan;
 use advstep_hpc::record::Sample;
 
-/// Standard errors a mean may be off: false alarm 6e-5 for each of the 100 or so assertions below.
+/// Tolerance in standard errors: false-alarm probability 6e-5 for each of about 100 assertions.
 const ERRORS: f64 = 4.0;
 
 /// Mean over networks of the per-network mean of `of`, and its standard error.

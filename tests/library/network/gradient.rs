@@ -1,4 +1,4 @@
-//! f and ∇f of the dense engine: against nested loops, finite differences, the other precision and the other storage.
+//! f and ∇f of the dense engine against nested loops, finite differences, the other precision and the other storage choice.
 
 use crate::common::naive::{Naive, along, dot};
 use crate::common::stored;
@@ -13,7 +13,7 @@ use advstep_hpc::record::Sample;
 const CELLS: [(usize, usize, usize); 9] =
     [(1, 1, 1), (1, 3, 5), (1, 50, 300), (2, 1, 7), (2, 20, 257), (3, 10, 64), (4, 7, 33), (6, 10, 40), (6, 30, 300)];
 
-/// Hidden layers of different widths: narrowing, widening, over the edge of a block, and through a single neuron.
+/// Hidden layers of different widths: narrowing, widening, across a block boundary, and a single neuron.
 const LAYERS: [(usize, &[usize]); 6] =
     [(10, &[60, 20, 40]), (7, &[3, 300, 5]), (5, &[300, 2]), (1, &[4, 9]), (20, &[257, 1, 30]), (6, &[2, 3, 5, 258])];
 
@@ -55,7 +55,7 @@ fn gradient_agrees_with_finite_differences() {
                 let mut e = vec![0.0; cell.dim];
                 e[axis] = 1.0;
                 let difference = (naive.value(&along(x, &e, step)) - naive.value(&along(x, &e, -step))) / (2.0 * step);
-                // A central difference over 2e-7 is exact on a linear piece up to 1e-16/1e-7; a kink inside has chance 1e-6 an axis.
+                // A central difference over 2e-7 is exact on a linear piece up to 1e-16/1e-7; a kink inside has probability 1e-6 per axis.
                 assert!(
                     (difference - gradient[axis]).abs() < 1e-7 * (1.0 + norm),
                     "{cell}: {difference} against {}",
@@ -79,7 +79,7 @@ fn points_of_the_line_agree_with_nested_loops() {
             let x = along(&naive.inputs[point.input], &directions.row(point.input).to_vec(), point.t);
             assert_close(got, naive.value(&x), 1e-11, &format!("{point:?} at {cell}"));
         }
-        // Lines do not depend on those before.
+        // A stored line is replaced by the next one.
         let halved: Vec<LinePoint> = points.iter().map(|point| LinePoint { t: 0.5 * point.t, ..*point }).collect();
         assert_eq!(network.lines(&directions * 2.0).evaluate(&halved), values, "{cell}");
     }
@@ -100,7 +100,7 @@ fn both_precisions_evaluate_the_same_network() {
         }
         let difference = &single.gradient.mapv(f64::from) - &double.gradient;
         let largest = double.gradient.iter().map(|g| g.abs()).fold(0.0, f64::max);
-        // A pre-activation within rounding of 0 would switch a whole neuron; with these seeds there is none.
+        // A pre-activation within rounding of 0 would toggle a neuron; these seeds have none.
         assert!(difference.iter().all(|d| d.abs() <= 3e-6 * largest.max(1e-3)), "{cell}: gradients differ");
     }
 }

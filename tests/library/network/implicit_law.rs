@@ -1,7 +1,7 @@
-//! The implicit engine draws from the law of the dense one: its matrices entry by entry, its networks in what is measured of them.
+//! The implicit engine has the distribution of the dense one: entrywise for matrices, and for the measurements of networks.
 //!
-//! Seeds are fixed. Every p-value here would be below [`ALARM`] by chance once in a million; there are fewer than 1000 of them, so a right
-//! program would fail on fewer than one in a thousand seeds.
+//! Seeds are fixed. Each p-value is below [`ALARM`] by chance once in 10⁶; there are fewer than 1000, so a correct program fails for fewer than one in
+//! 1000 seeds.
 
 use crate::common::law::{one_sample, two_samples, two_sided};
 use advstep_hpc::linalg::gaussian_matrix::{GaussianMatrix, Side};
@@ -22,7 +22,7 @@ fn relu(x: &Array2<f64>) -> Array2<f64> {
     x.mapv(|x| x.max(0.0))
 }
 
-/// A way to learn a whole matrix; each asks for what depends on answers before.
+/// An adaptive sequence of queries that determines a matrix.
 type Order = fn(&mut GaussianMatrix<f64>) -> Array2<f64>;
 
 /// The p × q matrix, by its columns.
@@ -51,7 +51,7 @@ const ORDERS: [(&str, Order); 5] = [
         matrix.transpose_times(Array2::eye(P))
     }),
     ("the largest entry, again and again", |matrix| {
-        // Each query is chosen by the last answer: a rule that would show if a direction were not fresh.
+        // Each query depends on the previous answer, which would reveal reused random numbers.
         let mut y = Array2::zeros((1, P));
         y[[0, 0]] = 1.0;
         for _ in 0..3 {
@@ -107,13 +107,13 @@ fn recovered_entries_are_independent_normals() {
         }
         let z = (sum - pairs) / (2.0_f64 * pairs).sqrt();
         assert!(two_sided(z) > ALARM, "{name}: covariances off by {z} standard errors");
-        // Fourth moments of the whole: E‖A‖⁴ tells dependence that covariances do not see. ‖A‖²/σ² is chi-square with pq degrees.
+        // E‖A‖⁴ reveals dependence that covariances miss: ‖A‖²/σ² is chi-squared with pq degrees of freedom.
         let m = (P * Q) as f64;
         let squares: Vec<f64> = entries.rows().into_iter().map(|row| row.dot(&row) / 0.25).collect();
         let law = statrs::distribution::ChiSquared::new(m).unwrap();
         let p = one_sample(squares, |x| law.cdf(x));
         assert!(p > ALARM, "{name}: ‖A‖² has p = {p}");
-        // And its determinant-like companion: the largest eigenvalue share, tr (AᵀA)² against two fresh draws' law by moments.
+        // tr (AᵀA)², which is sensitive to the spectrum.
         let traces: Vec<f64> = entries
             .rows()
             .into_iter()
@@ -149,7 +149,7 @@ fn implicit(cell: Cell, networks: usize, search: SearchName, first: FirstLayer) 
 
 type Statistic = fn(&[Sample]) -> f64;
 
-/// What is compared of a network: one number each.
+/// The statistics compared, one number per network.
 const STATISTICS: [(&str, Statistic); 10] = [
     ("f", |s| s[0].value),
     ("‖∇f‖", |s| s[0].gradient_norm),
@@ -181,7 +181,7 @@ fn networks_have_the_law_of_dense_ones() {
         for first in [FirstLayer::Implicit, FirstLayer::Drawn] {
             let drawn = implicit(cell, NETWORKS, search, first);
             for (name, statistic) in STATISTICS {
-                // Rounded, so that what is one number up to rounding errors (η* = η̂ on lines without a corner) is one number.
+                // Rounded, so that values equal up to rounding errors (η* = η̂ on lines without a breakpoint) are ties.
                 let rounded = |samples: &Vec<Sample>| (statistic(samples) * 1e4).round();
                 let of = |networks: &[Vec<Sample>]| networks.iter().map(rounded).collect();
                 let p = two_samples(of(&reference), of(&drawn));
@@ -193,8 +193,8 @@ fn networks_have_the_law_of_dense_ones() {
 
 #[test]
 fn precisions_agree_on_one_network() {
-    // The same fresh numbers in both, so f and ∇f agree to rounding, and all of the line at depth 1. (Deeper, rounding decides in which
-    // order points of a line that lie close together become directions.)
+    // Both use the same random numbers, so f and ∇f agree to rounding, and at depth 1 the whole line. In deeper networks rounding decides the order in
+    // which nearby line points become directions.
     let layers = Cell::of_layers(20, &[2000, 300, 40]);
     for cell in [Cell::new(1, 900, 3000), Cell::new(3, 20, 2000), Cell::new(2, 300, 400), layers] {
         let streams = NetworkStreams::new(5, cell, 0, 1.0, Readout::Sign);

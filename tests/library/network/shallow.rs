@@ -1,7 +1,7 @@
-//! The implicit engine of one hidden layer: z, u, f and ∇f must be those of one weight matrix, and have the law of a dense network's.
+//! The shallow engine: z, u, f and ∇f must be consistent with one weight matrix and have the distribution of the dense engine.
 //!
-//! Seeds are fixed. A p-value is below [`ALARM`] by chance once in a million; there are fewer than 200, so a right program would
-//! fail on fewer than one in five thousand seeds.
+//! Seeds are fixed. A p-value is below [`ALARM`] by chance once in 10⁶; there are fewer than 200, so a correct program fails for fewer than one in 5000
+//! seeds.
 
 use crate::common::law::two_samples;
 use advstep_hpc::experiment::options::Options;
@@ -36,7 +36,7 @@ fn line<T: Real>(network: &mut impl Lines<T>, n: usize) -> (Array2<f64>, Array2<
     (z, u, a)
 }
 
-/// Inputs on the sphere, some of them equal, opposite or nearly equal to others.
+/// Inputs on the sphere, some equal, opposite or nearly equal to others.
 fn awkward_inputs<T: Real>(streams: NetworkStreams, cell: Cell, n: usize) -> Array2<T> {
     let mut x = sphere_inputs::<T>(streams, cell, n);
     let first = x.row(0).to_owned();
@@ -47,7 +47,7 @@ fn awkward_inputs<T: Real>(streams: NetworkStreams, cell: Cell, n: usize) -> Arr
     x
 }
 
-/// Largest difference of two matrices beside the size of the second one's numbers.
+/// Largest difference of two matrices, relative to the size of the second one's entries.
 fn difference(a: &Array2<f64>, b: &Array2<f64>) -> f64 {
     let size = (b.iter().map(|b| b * b).sum::<f64>() / b.len() as f64).sqrt();
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / size.max(1e-30)
@@ -142,7 +142,7 @@ fn spread(values: impl Iterator<Item = f64> + Clone) -> f64 {
     (values.map(|x| (x - mean) * (x - mean)).sum::<f64>() / n).sqrt()
 }
 
-/// What is compared of a network: one number each.
+/// The statistics compared, one number per network.
 const STATISTICS: [(&str, Statistic); 8] = [
     ("f", |s| s[0].value),
     ("‖∇f‖", |s| s[3].gradient_norm),
@@ -177,7 +177,7 @@ fn networks_have_the_law_of_dense_ones() {
             };
             let (dense, shallow): (Vec<_>, Vec<_>) = (0..NETWORKS).map(|network| (dense(network), shallow(network))).unzip();
             for (name, statistic) in STATISTICS {
-                // Rounded, so that what is one number up to rounding errors is one number.
+                // Rounded, so that values equal up to rounding errors are ties.
                 let of = |networks: &[Vec<Sample>]| networks.iter().map(|s| (statistic(s) * 1e4).round()).collect();
                 let p = two_samples(of(&dense), of(&shallow));
                 assert!(p > ALARM, "{cell}, {readout:?}: {name} has p = {p}");

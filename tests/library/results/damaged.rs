@@ -1,5 +1,4 @@
-//! A results file with any bits wrong or cut off: it is refused, or what is read is unharmed. Nothing panics, hangs, or takes memory that
-//! the file does not justify.
+//! Damaged or truncated results files are refused or read correctly, without panics, hangs or excessive memory.
 //!
 //! The HDF5 library was not made for such files: without the seal of `results::seal`, version 1.10 crashed or hung on 7 of these 1200. So
 //! each is read by a process of its own, with limits on its time and memory. This file holds one test only, because that process is a
@@ -15,13 +14,13 @@ use advstep_hpc::results;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-/// What the process that reads a file ends with.
+/// Exit codes of the reading process.
 const UNHARMED: i32 = 0;
 const REFUSED: i32 = 2;
 const HARMED: i32 = 3;
 const OTHER_ERROR: i32 = 4;
 
-/// Far more than reading takes.
+/// Timeout and memory limit, far above what reading needs.
 const SECONDS: u32 = 20;
 const BYTES: u64 = 1 << 30;
 
@@ -78,7 +77,7 @@ fn damaged_files_are_refused_or_read_unharmed() {
                 format!("bit {bit} of byte {at} flipped")
             }
             800..1000 => {
-                // The first kilobytes are structure, where a byte does most.
+                // The first kilobytes hold the file structure, where damage matters most.
                 let (at, value) = (at % 4096, rng.random());
                 bytes[at] = value;
                 format!("byte {at} set to {value}")
@@ -102,6 +101,6 @@ fn damaged_files_are_refused_or_read_unharmed() {
     }
     println!("{unharmed} read unharmed, {refused} refused, {} otherwise", wrong.len());
     assert!(wrong.is_empty(), "{} of 1200:\n{}", wrong.len(), wrong.join("\n"));
-    // A byte may be set to what it was.
+    // A byte may be set to its old value.
     assert!(unharmed < 20, "{unharmed}");
 }

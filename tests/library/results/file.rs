@@ -1,5 +1,4 @@
-//! The results file: what is written is what is read; what is not ours, not whole or not in range is refused; and two files
-//! of the same science compare equal whatever their provenance.
+//! The results file: round trip; foreign, incomplete and out-of-range files are refused; files that differ only in provenance compare equal.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,7 +34,7 @@ fn assert_same(a: &Results, b: &Results) {
     }
 }
 
-/// Changes a file as a library would, and seals it anew.
+/// Modifies a file through the HDF5 library and reseals it.
 fn edit(path: &Path, change: &dyn Fn(&hdf5::File)) {
     let file = advstep_hpc::files::hdf5::open_rw(path).unwrap();
     change(&file);
@@ -115,7 +114,7 @@ fn one_cell_one_network_one_input() {
     assert_same(&results, &results::read(&written(&directory, "one.h5", &results)).unwrap());
 }
 
-/// More inputs than a chunk holds, so that a cell is made of several chunks.
+/// More inputs than fit a chunk, so that a cell has several chunks.
 #[test]
 fn cells_larger_than_a_chunk() {
     let directory = TempDir::new().unwrap();
@@ -167,7 +166,7 @@ fn partial_results_come_back_and_say_so() {
     assert_eq!(first_difference(&path, &written(&directory, "whole.h5", &whole)).unwrap(), None);
 }
 
-/// Neither a whole file with a cell missing nor a partial one with half a cell passes.
+/// A complete file with a cell missing and a partial one with half a cell are refused.
 #[test]
 fn partial_results_are_checked() {
     let directory = TempDir::new().unwrap();
@@ -221,7 +220,7 @@ fn truncated_files_are_refused() {
     }
 }
 
-/// Changes one thing in a good file and expects the reader to name it.
+/// Corrupts one thing in a valid file and expects the reader to name it.
 #[test]
 fn values_out_of_range_are_refused() {
     let directory = TempDir::new().unwrap();
@@ -332,7 +331,7 @@ fn the_first_difference_is_named() {
         change(&mut other);
         first_difference(&a, &written(&directory, "b.h5", &other)).unwrap().expect("a difference")
     };
-    // −0 in place of 0 is a difference of one bit, and of no statistic.
+    // −0 for 0 differs in one bit but in no statistic.
     let dead = results.cells[0].records.iter().position(|r| r.samples.iter().any(|s| s.value == 0.0)).unwrap();
     let flip = |r: &mut Results| r.cells[0].records[dead].samples.iter_mut().filter(|s| s.value == 0.0).for_each(|s| s.value = 0.0);
     let text = difference(&flip);

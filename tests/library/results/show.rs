@@ -1,4 +1,4 @@
-//! `show`: JSON and CSV carry every number of a cell in full, the table stays readable.
+//! `show`: JSON and CSV have full precision, the table fits a terminal.
 
 use crate::common::synthetic::{experiment, synthetic};
 use advstep_hpc::experiment::Experiment;
@@ -6,7 +6,7 @@ use advstep_hpc::model::INFINITE_WIDTH;
 use advstep_hpc::results::show::{Format, show};
 use serde_json::Value;
 
-/// The contract with scripts.
+/// The keys that scripts rely on.
 const KEYS: &str = "depth dim width gain networks inputs fraction fraction_std_networks dead step_mean step_std step_std_networks \
                     step_q05 step_q50 step_q95 grad_mean grad_std grad_std_networks value_mean value_std evaluations engine search \
                     seconds activation direction distance_mean distance_std fraction_se step_se distance_se grad_se value_se";
@@ -17,7 +17,7 @@ fn shown(format: Format) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// The number under `key`, to the last bit, which serde_json's own parser does not give.
+/// The number under `key`, exactly; serde_json's parser may be off in the last bit.
 fn number(line: &str, key: &str) -> Option<f64> {
     let start = line.find(&format!("\"{key}\":")).unwrap() + key.len() + 3;
     line[start..].split([',', '}']).next().unwrap().parse().ok()

@@ -1,4 +1,4 @@
-//! The depth conjecture in `show` and `plot`: results whose failures are known, and what is read off them.
+//! The depth conjecture in `show` and `plot`, on results with known failures.
 
 use crate::common::synthetic::{experiment, synthetic};
 use advstep_hpc::experiment::Experiment;
@@ -79,7 +79,7 @@ fn the_picture_has_both_estimates_of_every_depth() {
     assert_eq!(svg.matches("<tspan>?</tspan>").count(), 8);
     assert!(!svg.contains("NaN") && !svg.contains("inf"));
 
-    // With too few depths or sizes there is nothing to say.
+    // Too few depths or sizes for an estimate.
     let few = synthetic(&experiment(), 1);
     let files = plot::plot(&few, directory.path(), &[Format::Svg]).unwrap();
     assert!(!files.iter().any(|file| file.ends_with("depth_conjecture.svg")));

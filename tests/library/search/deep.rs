@@ -1,4 +1,4 @@
-//! Tracing and scanning of deep networks against an exhaustive grid over the naive network.
+//! Trace and scan of deep networks against a fine grid over a naive implementation.
 
 use crate::common::naive::{Naive, along};
 use crate::common::stored;
@@ -12,7 +12,7 @@ use advstep_hpc::search::scan::NARROW;
 const BOUND: f64 = 20.0;
 const GRID: usize = 2000;
 
-/// φ of each input as a closure-free value: the naive network, the inputs and the signed directions.
+/// φ of each input: the naive network, the inputs and the signed directions.
 struct Lines {
     naive: Naive,
     directions: Vec<Vec<f64>>,
@@ -40,11 +40,11 @@ impl Lines {
     }
 }
 
-// Not d = 1: there every line runs through 0, where φ is exactly 0 and need not change its sign.
+// Not d = 1, where every line passes through 0 and φ is exactly 0 there without a sign change.
 const CELLS: [(usize, usize, usize); 8] =
     [(2, 2, 2), (2, 3, 10), (2, 10, 30), (3, 2, 5), (3, 10, 20), (4, 5, 30), (5, 10, 12), (6, 10, 30)];
 
-/// Those, and some whose hidden layers differ in width.
+/// The same, plus networks whose hidden layers differ in width.
 fn cells() -> impl Iterator<Item = Cell> {
     let equal = CELLS.into_iter().map(|(depth, dim, width)| Cell::new(depth, dim, width));
     let layers: [(usize, &[usize]); 3] = [(10, &[30, 10, 20]), (5, &[4, 12]), (3, &[20, 5, 3, 9])];
@@ -88,7 +88,7 @@ fn tracing_finds_the_first_crossing_of_an_exhaustive_grid() {
 #[test]
 fn scanning_brackets_a_crossing_and_misses_few_earlier_ones() {
     let (mut found, mut missed) = (0, 0);
-    // Of the steps that the scan found: those farther than 1e-4 from a sign change. None is farther than a bracket is wide.
+    // Scanned steps farther than 1e-4 from a sign change; none may be farther than the bracket width.
     let (mut scanned_steps, mut rough) = (0, 0);
     for cell in cells().chain([Cell::new(2, 50, 300), Cell::new(3, 20, 200), Cell::of_layers(20, &[200, 50, 100])]) {
         for network in 0..10 {

@@ -1,4 +1,4 @@
-//! The exact search at depth 1 against brute force over all breakpoints, on thousands of small networks.
+//! The exact line search against brute force over all breakpoints, on thousands of small networks.
 
 use crate::common::stored;
 use advstep_hpc::kernels::Real;
@@ -24,7 +24,7 @@ impl Line {
         self.z.iter().zip(&self.u).zip(&self.a).map(|((z, u), a)| a * (z + t * u).max(0.0)).sum()
     }
 
-    /// The first t in (0, 20] where φ is 0, by a walk along all breakpoints, from `value` and `slope` at 0.
+    /// The first zero of φ in (0, 20], walking all breakpoints from `value` and `slope` at 0.
     fn first_crossing(&self, mut value: f64, mut slope: f64) -> Option<f64> {
         let neurons = self.z.iter().zip(&self.u).zip(&self.a);
         let corner = |((z, u), a): ((&f64, &f64), &f64)| (-z / u, a * u.abs());
@@ -47,7 +47,7 @@ impl Line {
         corners.push(0.0);
         corners.push(bound);
         corners.sort_by(f64::total_cmp);
-        // φ is exactly 0 where all neurons are off and where the line meets the origin: there it is 0 or rounding noise here.
+        // φ is exactly 0 where all neurons are inactive and at the origin; here it is 0 or rounding noise.
         let zero = 1e-13 * self.phi(0.0);
         let values: Vec<f64> = corners.iter().map(|&t| self.phi(t) - zero).collect();
         let mut crossings = Vec::new();
@@ -62,7 +62,7 @@ impl Line {
     }
 }
 
-/// The lines of all live inputs of one network, and what the search says of them.
+/// The lines of all live inputs of a network, with the search results.
 fn searched<T: Real>(cell: Cell, network: usize, inputs: usize, bound: f64) -> Vec<(Line, Outcome)> {
     let mut engine = stored::<T>(31, cell, network, inputs);
     let (result, mut network) = engine.differentiate();
@@ -132,7 +132,7 @@ fn the_step_is_the_first_crossing_of_brute_force() {
     }
     assert!(tally.lines > 40_000, "{} lines", tally.lines);
     assert!(tally.found > 20_000, "{} found", tally.found);
-    // Lines that cross again after the first time: the search must not report the later one.
+    // Lines with several crossings: the search must report the first.
     assert!(tally.double > 500 && tally.triple > 50, "{} double and {} triple crossings", tally.double, tally.triple);
 }
 
@@ -167,7 +167,7 @@ fn phi_changes_sign_at_the_step_and_nowhere_before() {
     }
 }
 
-/// A network of one hidden layer along one given line.
+/// An engine with a given line.
 struct Given(Line);
 
 impl Lines<f64> for Given {
@@ -191,7 +191,7 @@ impl Lines<f64> for Given {
     }
 }
 
-/// A number in [0, 1) that looks random.
+/// A pseudo-random number in [0, 1).
 fn fraction(index: u64) -> f64 {
     let word = (index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     ((word ^ (word >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 11) as f64 / (1_u64 << 53) as f64
@@ -205,8 +205,8 @@ fn start(width: usize, value: f64, decline: f64) -> Start {
 
 #[test]
 fn more_breakpoints_than_are_listed_take_one_pass_if_the_root_is_where_it_is_predicted() {
-    // φ falls from 1 at rate 0.9 and is bent by 60,000 breakpoints in (0, 3), whose jumps add up to 3 · `bend`.
-    // `predicted` is told of the root; the first window goes to twice that, at most to 20, the second to 20.
+    // φ falls from 1 at rate 0.9, bent by 60,000 breakpoints in (0, 3) whose jumps add up to 3 · `bend`. The first window extends to twice
+    // `predicted`, at most to 20, the second to 20.
     let count = 60_000;
     for (bend, root, predicted, passes) in [
         (0.0, 1.1..1.12, 1.11, 1),
@@ -220,7 +220,7 @@ fn more_breakpoints_than_are_listed_take_one_pass_if_the_root_is_where_it_is_pre
         let mut line = Line { z: vec![2.0, 1.0], u: vec![-0.9, 1e-9], a: vec![1.0, -1.0] };
         for index in 0..count {
             let (t, slope) = (3.0 * fraction(index), 3.0 * (0.5 + fraction(index + 500_000)) / count as f64);
-            // On and falling, or off and rising: in both cases a says which way the slope jumps.
+            // Active falling or inactive rising; the sign of a is that of the slope's jump.
             let side = if index % 2 == 0 { 1.0 } else { -1.0 };
             let jump = if fraction(index + 900_000) < 0.5 + 0.5 * bend { 1.0 } else { -1.0 };
             line.z.push(side * slope * t);
@@ -228,7 +228,7 @@ fn more_breakpoints_than_are_listed_take_one_pass_if_the_root_is_where_it_is_pre
             line.a.push(jump);
         }
         let (value, slope) = (line.phi(0.0), (line.phi(1e-7) - line.phi(0.0)) / 1e-7);
-        // What is on at 0 has moved φ(0) and φ'(0).
+        // Compensates the active neurons' contribution to φ(0) and φ'(0).
         line.z.extend([(1.0 - value).abs(), 1e-6]);
         line.u.extend([0.0, (-0.9 - slope).abs()]);
         line.a.extend([(1.0 - value).signum(), (-0.9 - slope).signum()]);
@@ -244,9 +244,8 @@ fn more_breakpoints_than_are_listed_take_one_pass_if_the_root_is_where_it_is_pre
 
 #[test]
 fn crowded_breakpoints_are_told_apart() {
-    // Tens of thousands of neurons with breakpoints in an interval of width `spread` at t = 1, and one that brings φ(0) to 1: φ falls at
-    // rate 0.01, and between the crowd's jumps up and down it crosses 0 somewhere inside or never. The step is predicted beside the crowd or
-    // in the middle of it.
+    // Tens of thousands of breakpoints in an interval of width `spread` at t = 1, and one neuron that sets φ(0) = 1: φ falls at rate 0.01 and, with
+    // the crowd's jumps, crosses 0 somewhere in the interval or never. The predicted step is beside the crowd or inside it.
     let mut found = 0;
     for (spread, decline) in [(0.5, 0.9), (1e-3, 0.9), (1e-7, 0.9), (1e-3, 1.0), (1e-7, 1.0), (1e-11, 1.0)] {
         for seed in 0..20_u64 {
@@ -256,7 +255,7 @@ fn crowded_breakpoints_are_told_apart() {
             for index in 0..count {
                 let t = 1.0 + spread * (fraction(index, 1) - 0.5);
                 let slope = fraction(index, 2);
-                // Off and rising: it comes on at t, up or down.
+                // Inactive and rising: it turns on at t, with either sign.
                 line.z.push(-slope * t);
                 line.u.push(slope);
                 line.a.push(if fraction(index, 3) < 0.5 { 1.0 } else { -1.0 } / (count as f64).sqrt() * 30.0);
@@ -280,7 +279,7 @@ fn crowded_breakpoints_are_told_apart() {
 
 #[test]
 fn one_dimension_has_a_closed_form_in_every_precision_and_search() {
-    // The line runs through the origin, where f is exactly 0: η* = η̂.
+    // The line passes through the origin, where f is exactly 0: η* = η̂.
     for (depth, width) in [(1, 1), (1, 100), (2, 30), (3, 300)] {
         let cell = Cell::new(depth, 1, width);
         for search in [SearchName::Line, SearchName::Trace, SearchName::Scan] {
