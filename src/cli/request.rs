@@ -107,7 +107,7 @@ impl StatusArgs {
                 let mut run = self.run.request()?;
                 // The checksum of an inputs file is part of the experiment.
                 inputs_file::load(&mut run.experiment.inputs_law)?;
-                Ok(StatusRequest::Run(run))
+                Ok(StatusRequest::Run(Box::new(run)))
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::results::{head, shard};
 /// The run whose status to print.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StatusRequest {
-    Run(RunRequest),
+    Run(Box<RunRequest>),
     File(PathBuf),
 }
 
@@ -23,7 +23,8 @@ pub enum StatusRequest {
 pub fn execute(request: &StatusRequest) -> anyhow::Result<()> {
     let (out, status) = match request {
         StatusRequest::File(file) => (file, of_file(file)),
-        StatusRequest::Run(RunRequest { experiment, shard, settings, .. }) => {
+        StatusRequest::Run(run) => {
+            let RunRequest { experiment, shard, settings, .. } = &**run;
             (&settings.out, of_run(&settings.out, experiment, *shard, settings.overwrite || settings.fresh))
         }
     };

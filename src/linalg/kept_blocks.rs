@@ -22,7 +22,7 @@ impl<T: Real> KeptBlocks<T> {
     }
 
     /// Blocks that are there.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         if self.numbers.is_empty() { 0 } else { self.numbers.len().div_ceil(self.inputs * BLOCK_ROWS) }
     }
 
@@ -38,7 +38,7 @@ impl<T: Real> KeptBlocks<T> {
     /// # Safety
     /// As for [`filled`](super::matmul::filled).
     pub unsafe fn push(&mut self, fill: impl FnOnce(ArrayViewMut2<T>)) -> ArrayView2<'_, T> {
-        let block = self.len();
+        let block = self.count();
         assert!(block < blocks(self.width), "a block of the layer");
         if self.numbers.capacity() == 0 {
             self.numbers = self.workspace.buffer(self.inputs * self.width);

@@ -335,7 +335,7 @@ impl<'a, T: Real> ShallowDifferentiated<'a, T> {
         let mut u = KeptBlocks::new(n, network.neurons(), &network.workspace);
         if network.keeps_line {
             count_vectors(2 * n, network.neurons());
-            for block in 0..z.len() {
+            for block in 0..z.count() {
                 let z = z.block(block);
                 network.block.draw(block, z.ncols());
                 // SAFETY: every number is written, and read only after that.
