@@ -109,7 +109,7 @@ fn margins(entries: &[&Entry], activation: Activation, note: &str) -> Option<Pic
     kinds.sort_by_key(|entry| look(entry).0);
     kinds.dedup_by_key(|entry| look(entry).0);
     let legend = kinds.iter().map(|entry| layout::Entry::marker(look(entry).1.to_string(), marker(entry))).collect();
-    let title = "Margin of the paper's bounds: bound ÷ measured value";
+    let title = "Margin of the paper's bounds: bound over measured value";
     let page = Page { title, note, contents: (labels + size.0 + 14.0, size.1 + 34.0), legend: Some(Legend { entries: legend }) };
     let svg = page.draw(|canvas, (x, y)| {
         let frame = Frame { corner: (x + labels + 6.0, y + 4.0), size };

@@ -29,6 +29,9 @@ struct Pool<T> {
 impl<T> Pool<T> {
     /// The smallest free vector with at least `capacity`, unless its excess would raise the peak; counts it, or a new one, as live.
     fn take(&mut self, capacity: usize) -> Option<Vec<T>> {
+        if capacity == 0 {
+            return None;
+        }
         let fits = |numbers: &Vec<T>| {
             let size = numbers.capacity();
             size >= capacity && (size == capacity || self.live + size <= self.peak)
@@ -181,6 +184,7 @@ mod tests {
         assert!(again.is_recycled() && again.as_ptr() == place && again.is_empty());
         assert!(!other.is_recycled());
         drop((again, other));
+        assert_eq!(workspace.buffer(0).capacity(), 0);
         workspace.release();
         assert!(!workspace.buffer(100).is_recycled());
     }

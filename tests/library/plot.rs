@@ -310,7 +310,8 @@ fn a_directory_that_cannot_be_made_is_bad_input() {
     for directory in [file.path(), &file.path().join("below")] {
         let error = plot::write(&pictures, directory, &[Format::Svg]).unwrap_err();
         assert_eq!(advstep_hpc::error::exit_code(&error), 2, "{error}");
-        assert!(error.to_string().contains("--out"), "{error}");
+        let report = advstep_hpc::error::report(&error, "");
+        assert!(report.contains("--out"), "{report}");
     }
 }
 

@@ -44,6 +44,36 @@ fn ranks_do_not_change_an_audit() {
     }
 }
 
+/// A kill, a stop and a fault on the way, each time with other ranks and threads: the file is that of an audit in one go.
+#[test]
+fn a_killed_and_a_stopped_audit_resume_to_the_same_bytes() {
+    let directory = tempfile::tempdir().unwrap();
+    let whole = small(None, directory.path(), "whole.h5", &["--threads", "2"]);
+    let out = directory.path().join("audit.h5");
+    let journal = directory.path().join("audit.h5.journal");
+    let start = |ranks, threads: &str, fault: Option<&str>| {
+        let mut command = job(ranks, &[&SMALL[..], &["--threads", threads, "--out", out.to_str().unwrap()]].concat());
+        let output = finish(command.envs(fault.map(|fault| ("ADVSTEP_FAULT", fault))));
+        (output.status.code(), stderr(&output))
+    };
+    let resumed = |messages: &str| messages.lines().find(|line| line.contains("recovered")).map(str::to_string);
+
+    let (code, messages) = start(None, "1", Some("kill:rank=0:unit=150"));
+    assert!(code.is_none() && journal.exists() && !out.exists(), "{code:?}: {messages}");
+    let (code, messages) = start(None, "2", Some("stop:rank=0:unit=60"));
+    assert!(code == Some(75) && resumed(&messages).is_some() && journal.exists() && !out.exists(), "{code:?}: {messages}");
+    let (code, messages) = start(None, "1", Some("panic:rank=0:unit=40"));
+    assert!(code == Some(1) && resumed(&messages).is_some() && !out.exists(), "{code:?}: {messages}");
+    let ranks = if cfg!(feature = "mpi") { Some(2) } else { None };
+    let (code, messages) = start(ranks, "1", None);
+    assert!(code == Some(0) && resumed(&messages).is_some() && !journal.exists(), "{code:?}: {messages}");
+    assert_eq!(first_difference(&whole, &out).unwrap(), None);
+    // Once more: it is already complete.
+    let before = std::fs::metadata(&out).unwrap().modified().unwrap();
+    assert_eq!(start(None, "1", None).0, Some(0));
+    assert_eq!(std::fs::metadata(&out).unwrap().modified().unwrap(), before);
+}
+
 /// File, tables and figures; Python recomputes the entries of Lemma 8 from the measured values.
 #[test]
 fn python_reads_the_file_and_judges_the_same() {

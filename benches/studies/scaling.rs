@@ -8,10 +8,10 @@
 //! rank sends its results every 0.1 s; rank 0 handles messages serially, at [`MESSAGE`] seconds each (assumed: MPI over a network) plus the measured
 //! time per record. Then follows the end of the run ([`end_of_run`]). The load of rank 0 from journalling is printed separately.
 
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "common/end_of_run.rs"]
 mod end_of_run;
-#[path = "common/unit_times.rs"]
+#[path = "../common/unit_times.rs"]
 mod unit_times;
 
 use std::collections::BTreeSet;
