@@ -44,7 +44,7 @@ fn ranks_do_not_change_an_audit() {
     }
 }
 
-/// A kill, a stop and a fault on the way, each time with other ranks and threads: the file is that of an audit in one go.
+/// A stop, a kill and a panic on the way, each time with other ranks and threads: the file is that of an audit in one go.
 #[test]
 fn a_killed_and_a_stopped_audit_resume_to_the_same_bytes() {
     let directory = tempfile::tempdir().unwrap();
@@ -58,11 +58,11 @@ fn a_killed_and_a_stopped_audit_resume_to_the_same_bytes() {
     };
     let resumed = |messages: &str| messages.lines().find(|line| line.contains("recovered")).map(str::to_string);
 
-    let (code, messages) = start(None, "1", Some("kill:rank=0:unit=150"));
-    assert!(code.is_none() && journal.exists() && !out.exists(), "{code:?}: {messages}");
-    let (code, messages) = start(None, "2", Some("stop:rank=0:unit=60"));
-    assert!(code == Some(75) && resumed(&messages).is_some() && journal.exists() && !out.exists(), "{code:?}: {messages}");
-    let (code, messages) = start(None, "1", Some("panic:rank=0:unit=40"));
+    let (code, messages) = start(None, "1", Some("stop:rank=0:unit=15"));
+    assert!(code == Some(75) && journal.exists() && !out.exists(), "{code:?}: {messages}");
+    let (code, messages) = start(None, "2", Some("kill:rank=0:unit=10"));
+    assert!(code.is_none() && resumed(&messages).is_some() && journal.exists() && !out.exists(), "{code:?}: {messages}");
+    let (code, messages) = start(None, "1", Some("panic:rank=0:unit=5"));
     assert!(code == Some(1) && resumed(&messages).is_some() && !out.exists(), "{code:?}: {messages}");
     let ranks = if cfg!(feature = "mpi") { Some(2) } else { None };
     let (code, messages) = start(ranks, "1", None);

@@ -12,17 +12,34 @@ use advstep_hpc::model::{Cell, Direction, EngineChoice, Precision, SearchChoice}
 use advstep_hpc::plan::{self, memory};
 use advstep_hpc::results::first_difference;
 
+/// Runs its arguments as a command and prints its peak resident memory in KiB. Python, because the peak of a child is at least the memory of
+/// the process that it was forked from, which for these tests is large.
+const WATCH: &str = "import os, resource, subprocess, sys\n\
+                     code = subprocess.call(sys.argv[1:])\n\
+                     rank = os.environ.get('OMPI_COMM_WORLD_RANK') or os.environ.get('PMI_RANK', 0)\n\
+                     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss\n\
+                     os.write(2, f'peak of rank {rank}: {peak}\\n'.encode())\n\
+                     sys.exit(code)";
+
+fn python() -> String {
+    std::env::var("ADVSTEP_PYTHON").unwrap_or_else(|_| "python3".to_string())
+}
+
+/// The ranks and peaks, in bytes, that [`WATCH`] has printed.
+fn peaks(messages: &str) -> Vec<(usize, u64)> {
+    let lines = messages.lines().filter_map(|line| line.strip_prefix("peak of rank ")?.split_once(": "));
+    let mut peaks: Vec<_> = lines.map(|(rank, kib)| (rank.parse().unwrap(), kib.parse::<u64>().unwrap() << 10)).collect();
+    peaks.sort();
+    peaks
+}
+
 /// Runs `command`, which must succeed; returns its peak resident memory in bytes.
 fn peak_bytes(command: &mut Command) -> u64 {
-    #[allow(clippy::zombie_processes, reason = "wait4 waits for it")]
-    let child = command.spawn().unwrap();
-    // SAFETY: wait4 fills the given structures; the child is waited for only here.
-    unsafe {
-        let (mut status, mut usage) = (0, std::mem::zeroed::<libc::rusage>());
-        assert_eq!(libc::wait4(child.id() as i32, &mut status, 0, &mut usage), child.id() as i32);
-        assert_eq!(status, 0);
-        usage.ru_maxrss as u64 * 1024
-    }
+    let mut watched = Command::new(python());
+    let output = watched.args(["-c", WATCH]).arg(command.get_program()).args(command.get_args()).output().unwrap();
+    let messages = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{messages}");
+    peaks(&messages)[0].1
 }
 
 /// Runs one network of (L=1, d=500, k=10⁶); returns its peak resident memory in bytes.
@@ -150,15 +167,6 @@ fn predicted_memory_is_a_tight_upper_bound() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Runs its arguments as a command and prints its peak resident memory in KiB.
-#[cfg(feature = "mpi")]
-const WATCH: &str = "import os, resource, subprocess, sys\n\
-                     code = subprocess.call(sys.argv[1:])\n\
-                     rank = os.environ.get('OMPI_COMM_WORLD_RANK') or os.environ['PMI_RANK']\n\
-                     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss\n\
-                     os.write(2, f'peak of rank {rank}: {peak}\\n'.encode())\n\
-                     sys.exit(code)";
-
 /// Under a real `mpirun`, with the minimum `--memory` of the plan: every rank stays below it, including rank 0, which gathers.
 /// `cargo test --release --test program memory -- --nocapture` prints the table.
 #[cfg(feature = "mpi")]
@@ -171,7 +179,7 @@ fn every_rank_of_a_job_keeps_to_its_memory() {
         (3, cell(1, 500, 30_000), 6, 100, 1),
         (2, cell(2, 100, 3000), 4, 100, 2),
     ];
-    let python = std::env::var("ADVSTEP_PYTHON").unwrap_or_else(|_| "python3".to_string());
+    let python = python();
     println!("ranks {:>20} networks inputs threads  --memory  measured, by rank  MiB", "(L, d, k)");
     for (ranks, cell, networks, inputs, threads) in cases {
         let (process, unit) = prediction(&cell, networks, inputs, threads, &[]);
@@ -195,12 +203,7 @@ fn every_rank_of_a_job_keeps_to_its_memory() {
         let output = finish(&mut watched);
         assert!(output.status.success(), "{}", stderr(&output));
         let messages = stderr(&output);
-        let mut peaks: Vec<(usize, u64)> = messages
-            .lines()
-            .filter_map(|line| line.strip_prefix("peak of rank ")?.split_once(": "))
-            .map(|(rank, kib)| (rank.parse().unwrap(), kib.parse::<u64>().unwrap() << 10))
-            .collect();
-        peaks.sort();
+        let peaks = peaks(&messages);
         assert_eq!(peaks.len(), ranks, "{messages}");
         let mib = |bytes: u64| bytes >> 20;
         let measured: Vec<u64> = peaks.iter().map(|(_, peak)| mib(*peak)).collect();
