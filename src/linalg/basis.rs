@@ -34,15 +34,15 @@ const ENOUGH: f64 = 10.0;
 /// Most vectors that are orthonormalised together: more are projected off one another, which takes fewer flops.
 const AT_ONCE: usize = 128;
 /// Vectors that are kept together, so that products with few vectors at a time are rare.
-const SEGMENT: usize = 256;
+const SLAB: usize = 256;
 
 /// Orthonormal vectors of length `dim`, in the order in which they came.
 pub struct Basis<T> {
     dim: usize,
     rank: usize,
-    /// Each has room for [`SEGMENT`] vectors, and is full if another follows it. Room that is not used takes no memory: what an array
+    /// Each has room for [`SLAB`] vectors, and is full if another follows it. Room that is not used takes no memory: what an array
     /// before it has left there is given back.
-    segments: Vec<Buffer<T>>,
+    slabs: Vec<Buffer<T>>,
     workspace: Workspace<T>,
 }
 
@@ -56,7 +56,7 @@ pub struct Coordinates {
 
 impl<T: Real> Basis<T> {
     pub fn new(dim: usize, workspace: &Workspace<T>) -> Self {
-        Self { dim, rank: 0, segments: Vec::new(), workspace: workspace.clone() }
+        Self { dim, rank: 0, slabs: Vec::new(), workspace: workspace.clone() }
     }
 
     /// Where its memory is from.
@@ -81,10 +81,10 @@ impl<T: Real> Basis<T> {
 
     /// The vectors from number `first` on, in matrices of (their numbers) × dim.
     pub fn vectors_from(&self, first: usize) -> impl Iterator<Item = (Range<usize>, ArrayView2<'_, T>)> {
-        self.segments.iter().enumerate().skip(first / SEGMENT).map(move |(index, segment)| {
-            let start = first.max(index * SEGMENT);
-            let end = index * SEGMENT + segment.len() / self.dim;
-            let rows = &segment[(start - index * SEGMENT) * self.dim..];
+        self.slabs.iter().enumerate().skip(first / SLAB).map(move |(index, slab)| {
+            let start = first.max(index * SLAB);
+            let end = index * SLAB + slab.len() / self.dim;
+            let rows = &slab[(start - index * SLAB) * self.dim..];
             (start..end, ArrayView2::from_shape((end - start, self.dim), rows).expect("rows of one length"))
         })
     }
@@ -117,7 +117,7 @@ impl<T: Real> Basis<T> {
         let n = x.nrows();
         let at_once = n.div_ceil(n.div_ceil(AT_ONCE).max(1));
         let known = (self.rank > 0 || at_once < n).then(|| norms(x));
-        let (mut coefficients, mut gram) = self.take_off(0, None, x.view_mut(), at_once.min(n));
+        let (mut coefficients, mut gram) = self.project_off(0, None, x.view_mut(), at_once.min(n));
         let length = known.unwrap_or_else(|| gram.diag().iter().map(|square| square.sqrt()).collect());
         // Rows that are still to be taken in.
         let mut rows: Vec<usize> = (0..n).collect();
@@ -128,9 +128,10 @@ impl<T: Real> Basis<T> {
             if kept.is_empty() {
                 rows = later;
                 if !rows.is_empty() {
-                    gram =
-                        in_place(x, &rows, &self.workspace.clone(), |x| self.take_off(self.rank, None, x, at_once.min(rows.len())))
-                            .1;
+                    gram = in_place(x, &rows, &self.workspace.clone(), |x| {
+                        self.project_off(self.rank, None, x, at_once.min(rows.len()))
+                    })
+                    .1;
                 }
                 continue;
             }
@@ -144,7 +145,8 @@ impl<T: Real> Basis<T> {
             let scale: Vec<f64> = selected.iter().map(|&row| rest[row]).collect();
             let shrunk: Vec<f64> = selected.iter().zip(&block).map(|(&row, &vector)| rest[row] / length[vector]).collect();
             let before = self.rank;
-            let (on_block, on_basis) = in_place(x, &block, &self.workspace.clone(), |x| self.take_in(x, factor, &scale, &shrunk));
+            let (on_block, on_basis) =
+                in_place(x, &block, &self.workspace.clone(), |x| self.orthonormalise(x, factor, &scale, &shrunk));
             let mut share = Array2::zeros((n, block.len()));
             for (place, &row) in block.iter().enumerate() {
                 share.row_mut(row).assign(&on_block.row(place));
@@ -156,7 +158,7 @@ impl<T: Real> Basis<T> {
             if !rows.is_empty() {
                 let on_block;
                 (on_block, gram) =
-                    in_place(x, &rows, &self.workspace.clone(), |x| self.take_off(before, None, x, at_once.min(rows.len())));
+                    in_place(x, &rows, &self.workspace.clone(), |x| self.project_off(before, None, x, at_once.min(rows.len())));
                 for (&row, part) in rows.iter().zip(on_block.rows()) {
                     share.row_mut(row).assign(&part);
                 }
@@ -171,7 +173,7 @@ impl<T: Real> Basis<T> {
     /// `scale`, which are the parts `shrunk` of what they were before they were projected, and `factor` is the Cholesky factor of the Gram
     /// matrix of the rows scaled to length 1. Returns the old rows in the new ones, and, if more than one pass was made, the part of the
     /// old rows that still was in the basis.
-    fn take_in(
+    fn orthonormalise(
         &mut self,
         mut block: ArrayViewMut2<T>,
         factor: Array2<f64>,
@@ -191,7 +193,7 @@ impl<T: Real> Basis<T> {
         }
         let mut on_basis = Array2::zeros((block.nrows(), self.rank));
         for pass in 2..=MAX_PASSES {
-            let (part, gram) = self.take_off(0, Some(&to_unit), block.view_mut(), on_block.nrows());
+            let (part, gram) = self.project_off(0, Some(&to_unit), block.view_mut(), on_block.nrows());
             on_basis += &on_block.dot(&part);
             let factor = select(gram.view(), 0.0, block.nrows()).factor;
             if factor.nrows() < block.nrows() {
@@ -215,7 +217,7 @@ impl<T: Real> Basis<T> {
     /// Multiplies `x` by `by`, which is lower triangular, from the left, if there is such a matrix; then takes the part of its rows in the span of the vectors from
     /// number `first` on off them, and returns it as coefficients, n × (rank − `first`), with the Gram matrix of what is left of the first
     /// `count` rows (its lower triangle). Two passes over `x` and the vectors, in chunks of columns.
-    fn take_off(
+    fn project_off(
         &self,
         first: usize,
         by: Option<&Array2<f64>>,
@@ -258,24 +260,24 @@ impl<T: Real> Basis<T> {
         let by = by.mapv(T::of_f64);
         let mut taken = 0;
         while taken < by.nrows() {
-            let is_new = self.rank == self.segments.len() * SEGMENT;
+            let is_new = self.rank == self.slabs.len() * SLAB;
             if is_new {
-                self.segments.push(self.workspace.buffer(SEGMENT.min(self.dim - self.rank) * self.dim));
+                self.slabs.push(self.workspace.buffer(SLAB.min(self.dim - self.rank) * self.dim));
             }
-            let count = (by.nrows() - taken).min(self.segments.len() * SEGMENT - self.rank);
-            let segment = self.segments.last_mut().expect("one was just pushed");
-            let memory = &mut segment.spare_capacity_mut()[..count * self.dim];
+            let count = (by.nrows() - taken).min(self.slabs.len() * SLAB - self.rank);
+            let slab = self.slabs.last_mut().expect("one was just pushed");
+            let memory = &mut slab.spare_capacity_mut()[..count * self.dim];
             // SAFETY: the products below write every number and read none.
             let mut rows = unsafe { uninitialised((count, self.dim), memory) };
             for columns in chunks(self.dim) {
                 let x = block.slice(s![..taken + count, columns.clone()]);
                 lower_times(by.slice(s![taken..taken + count, ..taken + count]), x, rows.slice_mut(s![.., columns]));
             }
-            let length = segment.len() + count * self.dim;
+            let length = slab.len() + count * self.dim;
             // SAFETY: these numbers have just been written.
-            unsafe { segment.set_len(length) };
-            if is_new && !segment.is_recycled() {
-                pages::give_back(segment.spare_capacity_mut());
+            unsafe { slab.set_len(length) };
+            if is_new && !slab.is_recycled() {
+                pages::discard(slab.spare_capacity_mut());
             }
             self.rank += count;
             taken += count;

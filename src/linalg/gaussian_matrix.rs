@@ -27,7 +27,7 @@ use super::basis::{Basis, Coordinates};
 use crate::kernels::Real;
 use crate::linalg::matmul::{add_times, count_vectors, inner_products, times, zeros};
 use crate::linalg::workspace::Workspace;
-use crate::random::PRODUCT_ROWS;
+use crate::random::IMAGE_CHUNK;
 
 /// Which way the matrix is multiplied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,7 +38,7 @@ pub enum Side {
     TransposeTimes,
 }
 
-/// Writes N(0, σ²) numbers: those of a side, of a direction of it, and of one chunk of [`PRODUCT_ROWS`] entries of its image (the last
+/// Writes N(0, σ²) numbers: those of a side, of a direction of it, and of one chunk of [`IMAGE_CHUNK`] entries of its image (the last
 /// chunk may be shorter). Must give the same numbers whenever it is asked, and independent ones for each (side, direction, chunk).
 pub type Fresh<T> = Box<dyn FnMut(Side, usize, usize, &mut [T]) + Send>;
 
@@ -181,9 +181,9 @@ fn for_each_chunk<T: Real>(
     draw: &mut Draw<T>,
     mut visit: impl FnMut(Range<usize>, Range<usize>, ArrayView2<T>),
 ) {
-    let mut numbers = zeros((DRAWN_AT_ONCE.min(count), PRODUCT_ROWS.min(length)));
-    for chunk in 0..length.div_ceil(PRODUCT_ROWS) {
-        let rows = chunk * PRODUCT_ROWS..length.min((chunk + 1) * PRODUCT_ROWS);
+    let mut numbers = zeros((DRAWN_AT_ONCE.min(count), IMAGE_CHUNK.min(length)));
+    for chunk in 0..length.div_ceil(IMAGE_CHUNK) {
+        let rows = chunk * IMAGE_CHUNK..length.min((chunk + 1) * IMAGE_CHUNK);
         for first in (0..count).step_by(DRAWN_AT_ONCE) {
             let directions = first..count.min(first + DRAWN_AT_ONCE);
             let mut numbers = numbers.slice_mut(s![..directions.len(), ..rows.len()]);

@@ -59,17 +59,17 @@ pub fn with_transposed<T: Real>(x: ArrayView2<T>, w: ArrayView2<T>) -> Array2<T>
 
 /// `out` = `x`·`w`ᵀ, with `x` n × q, `w` m × q and `out` n × m, all row-major.
 pub fn times_transposed<T: Real>(x: ArrayView2<T>, w: ArrayView2<T>, out: ArrayViewMut2<T>) {
-    product(x, w.reversed_axes(), false, out);
+    matmul(x, w.reversed_axes(), false, out);
 }
 
 /// `out` += `y`·`w`, with `y` n × m, `w` m × q and `out` n × q, all row-major.
 pub fn add_times<T: Real>(y: ArrayView2<T>, w: ArrayView2<T>, out: ArrayViewMut2<T>) {
-    product(y, w, true, out);
+    matmul(y, w, true, out);
 }
 
 /// `out` = `y`·`w`, with `y` n × m, `w` m × q and `out` n × q, all row-major.
 pub fn times<T: Real>(y: ArrayView2<T>, w: ArrayView2<T>, out: ArrayViewMut2<T>) {
-    product(y, w, false, out);
+    matmul(y, w, false, out);
 }
 
 /// Columns that one product sums over in [`inner_products`], in the arithmetic of the vectors.
@@ -154,11 +154,11 @@ pub fn count_rank_loss() {
     WORK.set(Work { rank_losses: WORK.get().rank_losses + 1, ..WORK.get() });
 }
 
-fn product<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, keep: bool, mut out: ArrayViewMut2<T>) {
+fn matmul<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, keep: bool, mut out: ArrayViewMut2<T>) {
     WORK.set(Work { flops: WORK.get().flops + 2.0 * a.len() as f64 * b.ncols() as f64, ..WORK.get() });
     // For products that others ask of BLAS, too.
     blas::set_one_thread();
-    if T::product(a, b, keep, out.view_mut()) {
+    if T::matmul(a, b, keep, out.view_mut()) {
         return;
     }
     // An axis of length 1 may have any stride.

@@ -182,7 +182,7 @@ impl<T: Real> Implicit<T> {
 fn matrix<T: Real>(streams: NetworkStreams, cell: Cell, layer: usize, workspace: &Workspace<T>) -> GaussianMatrix<T> {
     let mut scratch = Vec::new();
     let fresh = move |side: Side, direction: usize, chunk: usize, out: &mut [T]| {
-        T::fill_with(out, &mut scratch, |out| streams.product(layer, side == Side::TransposeTimes, direction, chunk, out));
+        T::fill_with(out, &mut scratch, |out| streams.image(layer, side == Side::TransposeTimes, direction, chunk, out));
     };
     GaussianMatrix::new(cell.width_of(layer), cell.fan_in(layer), Box::new(fresh), workspace)
 }

@@ -80,7 +80,7 @@ struct Gradients<T> {
     independent: Vec<usize>,
     inverse: Array2<f64>,
     /// H, (independent masks) × d.
-    beyond: Array2<T>,
+    orthogonal: Array2<T>,
     /// Yᵀg, n × n.
     projections: Array2<f64>,
 }
@@ -255,16 +255,16 @@ impl<T: Real> Shallow<T> {
     }
 
     /// H for these masks: N(0, 1/d) numbers, orthogonal to the inputs.
-    fn beyond(&self, masks: usize) -> Array2<T> {
-        let mut beyond = zeros((masks, self.cell.dim));
+    fn orthogonal_part(&self, masks: usize) -> Array2<T> {
+        let mut orthogonal = zeros((masks, self.cell.dim));
         let mut scratch = Vec::new();
-        for (index, mut row) in beyond.rows_mut().into_iter().enumerate() {
+        for (index, mut row) in orthogonal.rows_mut().into_iter().enumerate() {
             let row = row.as_slice_mut().expect("rows are contiguous");
-            T::fill_with(row, &mut scratch, |out| self.block.streams.along(Space::Beyond, index, out));
+            T::fill_with(row, &mut scratch, |out| self.block.streams.along(Space::Orthogonal, index, out));
         }
-        let on_inputs = self.basis.inner_products_with(beyond.view());
-        self.basis.add_combinations(&-on_inputs, beyond.view_mut());
-        beyond
+        let on_inputs = self.basis.inner_products_with(orthogonal.view());
+        self.basis.add_combinations(&-on_inputs, orthogonal.view_mut());
+        orthogonal
     }
 
     /// x, n × d.
@@ -300,16 +300,16 @@ impl<T: Real> Shallow<T> {
 
         let distance = NEARLY_DEPENDENT * T::EPSILON.sqrt();
         let Pivoted { rows: independent, factor, coefficients } = pivoted(gram.view(), distance, self.neurons());
-        let beyond = self.beyond(independent.len());
+        let orthogonal = self.orthogonal_part(independent.len());
         let mut gradient = zeros((n, self.cell.dim));
         let (on_inputs, projections) = sums.view().split_at(Axis(1), rank);
         self.basis.add_combinations(&on_inputs.to_owned(), gradient.view_mut());
-        add_times(by_rows(coefficients.view()).view(), beyond.view(), gradient.view_mut());
+        add_times(by_rows(coefficients.view()).view(), orthogonal.view(), gradient.view_mut());
         let scale = self.scale();
         gradient.mapv_inplace(|g| g * T::of_f64(scale));
         value.iter_mut().for_each(|value| *value *= scale);
         let inverse = inverse(&factor);
-        let gradients = Gradients { independent, inverse, beyond, projections: projections.to_owned() };
+        let gradients = Gradients { independent, inverse, orthogonal, projections: projections.to_owned() };
         (ValueAndGradient { value, gradient }, ShallowDifferentiated { network: self, gradients, z: z_blocks })
     }
 }
@@ -320,13 +320,13 @@ impl<'a, T: Real> ShallowDifferentiated<'a, T> {
     pub fn lines(self, directions: Array2<T>) -> ShallowLines<'a, T> {
         let Self { network, gradients, z } = self;
         assert_eq!(directions.dim(), network.inputs.dim());
-        let Gradients { independent, inverse, beyond, projections } = gradients;
+        let Gradients { independent, inverse, orthogonal, projections } = gradients;
         let (n, rank) = network.coordinates.matrix.dim();
         let coefficients = network.basis.extend(&mut { directions }).coefficients;
         let on_gradients = coefficients.slice(s![.., rank..]);
         let mut known = Array2::zeros((independent.len(), on_gradients.ncols()));
         for (numbers, vectors) in network.basis.vectors_from(rank) {
-            known.slice_mut(s![.., numbers.start - rank..numbers.end - rank]).assign(&inner_products(beyond.view(), vectors));
+            known.slice_mut(s![.., numbers.start - rank..numbers.end - rank]).assign(&inner_products(orthogonal.view(), vectors));
         }
         let drawn = projections.select(Axis(0), &independent);
         let on_masks = inverse.t().dot(&(known - inverse.dot(&drawn.slice(s![.., ..on_gradients.ncols()]))));

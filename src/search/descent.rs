@@ -63,7 +63,7 @@ pub fn smallest_steps<T: Real>(
         }
         let ValueAndGradient { value, gradient: there } = network.value_and_gradient_at(x.select(Axis(0), &active).view());
         for (row, (&walk, length)) in active.iter().zip(lengths).enumerate() {
-            walks[walk].take_in(value[row], length, bound)?;
+            walks[walk].update(value[row], length, bound)?;
             gradient.row_mut(walk).assign(&there.row(row));
             if bias {
                 gradient.row_mut(walk).iter_mut().next_back().into_iter().for_each(|g| *g = T::zero());
@@ -78,7 +78,7 @@ impl Walk {
     }
 
     /// Takes in f after a step of this length.
-    fn take_in(&mut self, f: f64, length: f64, bound: f64) -> Result<(), NotFinite> {
+    fn update(&mut self, f: f64, length: f64, bound: f64) -> Result<(), NotFinite> {
         NotFinite::check("the length of a step of the descent", self.line.input, length)?;
         NotFinite::check("f on the way of the descent", self.line.input, f)?;
         let value = self.line.sign * f;

@@ -12,7 +12,7 @@
 
 use crate::kernels::Real;
 use crate::kernels::activation::{curvature_mass, value_and_slope_at};
-use crate::kernels::line::Row;
+use crate::kernels::line::LineRow;
 use crate::network::Lines;
 use crate::record::Status;
 
@@ -43,7 +43,7 @@ pub fn smallest_steps<T: Real>(
             for (march, line) in marches.iter_mut().zip(lines).filter(|(march, _)| march.result.is_none()) {
                 let z = block.z.row(line.input).to_slice().expect("rows are contiguous");
                 let u = block.u.row(line.input).to_slice().expect("rows are contiguous");
-                let row = Row { z, u, a: block.readout, sign: line.sign };
+                let row = LineRow { z, u, a: block.readout, sign: line.sign };
                 let (value, slope) = value_and_slope_at(psi, row, march.t);
                 march.value += scale * value;
                 march.slope += scale * slope;

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 
 use crate::kernels::Real;
 use crate::kernels::activation::linear_value_and_slope;
-use crate::kernels::line::{Bin, Breakpoint, Row, Window, bin_breakpoints, find_breakpoints, value_slope_and_breakpoints};
+use crate::kernels::line::{Bin, Breakpoint, LineRow, Window, bin_breakpoints, find_breakpoints, value_slope_and_breakpoints};
 use crate::network::Lines;
 use crate::record::Status;
 
@@ -73,7 +73,7 @@ pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start], bou
             for search in &mut searches {
                 let z = block.z.row(search.input).to_slice().expect("rows are contiguous");
                 let u = block.u.row(search.input).to_slice().expect("rows are contiguous");
-                search.visit(Row { z, u, a: block.readout, sign: search.sign });
+                search.visit(LineRow { z, u, a: block.readout, sign: search.sign });
             }
         });
         for search in &mut searches {
@@ -84,7 +84,7 @@ pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start], bou
 
 /// φ·√k to the right of a point, up to the next breakpoint.
 #[derive(Debug, Clone, Copy)]
-struct Piece {
+struct Segment {
     t: f64,
     value: f64,
     slope: f64,
@@ -94,7 +94,7 @@ struct Piece {
 struct OpenBin {
     bin: usize,
     count: f64,
-    start: Piece,
+    start: Segment,
     end: f64,
     /// φ·√k of this size or below counts as 0.
     zero: f64,
@@ -109,7 +109,7 @@ struct Summed {
     /// The bins that could hold the first root and have not been looked into, in order.
     open: VecDeque<OpenBin>,
     /// φ·√k at the end of the window, or of the first bin that ends at φ ≤ 0.
-    end: Piece,
+    end: Segment,
     has_root: bool,
 }
 
@@ -121,7 +121,7 @@ impl Summed {
     }
 
     /// Leaves the room to another list.
-    fn forget_list(&mut self) {
+    fn drop_list(&mut self) {
         (self.listed, self.listed_part) = (Vec::new(), Part::NONE);
     }
 }
@@ -171,7 +171,7 @@ fn keep_from(points: &mut Vec<Breakpoint>, first: usize, is_kept: impl Fn(&Break
 /// A window whose breakpoints are being found.
 struct Binning {
     window: Window,
-    start: Piece,
+    start: Segment,
     bins: Vec<Bin>,
     /// All breakpoints found so far in this part of the window, and some others.
     listed: Vec<Breakpoint>,
@@ -179,32 +179,32 @@ struct Binning {
     /// How many of the listed, the first ones, are in the bins.
     binned: usize,
     /// Breakpoints that may be listed.
-    room: usize,
+    capacity: usize,
     /// Where the root is expected.
     predicted: f64,
 }
 
 impl Binning {
-    fn new(start: Piece, end: f64, search: &LineSearch) -> Self {
+    fn new(start: Segment, end: f64, search: &LineSearch) -> Self {
         Self {
             window: Window { start: start.t, end, bins: search.bins },
             start,
             bins: vec![Bin::default(); search.bins],
-            listed: Vec::with_capacity(search.room),
+            listed: Vec::with_capacity(search.capacity),
             listed_part: Part { start: start.t, end },
             binned: 0,
-            room: search.room,
+            capacity: search.capacity,
             predicted: search.predicted,
         }
     }
 
     /// Finds the breakpoints of a row; in the first pass also what it adds to φ(0) and φ'(0).
-    fn visit<T: Real>(&mut self, mut row: Row<T>, is_first: bool) {
+    fn visit<T: Real>(&mut self, mut row: LineRow<T>, is_first: bool) {
         while !row.z.is_empty() {
-            if self.listed.len() == self.room {
-                self.make_room();
+            if self.listed.len() == self.capacity {
+                self.spill();
             }
-            let (neurons, rest) = row.split_at(row.z.len().min(self.room - self.listed.len()));
+            let (neurons, rest) = row.split_at(row.z.len().min(self.capacity - self.listed.len()));
             if is_first {
                 let (value, slope) = value_slope_and_breakpoints(neurons, self.window.end, &mut self.listed);
                 self.start.value += value;
@@ -222,9 +222,9 @@ impl Binning {
     }
 
     /// Puts the breakpoints into the bins, and keeps listed those around the predicted step that leave half of the room.
-    fn make_room(&mut self) {
+    fn spill(&mut self) {
         self.bin_listed();
-        while self.listed.len() > self.room / 2 {
+        while self.listed.len() > self.capacity / 2 {
             let Part { start, end } = self.listed_part;
             let towards = |edge: f64| self.predicted + NARROWING * (edge - self.predicted);
             let is_inside = self.listed_part.contains(self.predicted) && end - start > NARROWEST * self.window.end;
@@ -255,7 +255,7 @@ impl Gathering {
         Self { window, open, is_open, part, breakpoints: Vec::with_capacity(count as usize) }
     }
 
-    fn visit<T: Real>(&mut self, row: Row<T>) {
+    fn visit<T: Real>(&mut self, row: LineRow<T>) {
         let before = self.breakpoints.len();
         find_breakpoints(row, (self.part.start, self.part.end), &mut self.breakpoints);
         keep_from(&mut self.breakpoints, before, |point| self.is_open[self.window.bin(point.t)]);
@@ -287,7 +287,7 @@ struct LineSearch {
     bound: f64,
     bins: usize,
     /// Breakpoints that may be listed.
-    room: usize,
+    capacity: usize,
     /// The window at hand, inside of the crowded bin of the one before it, and so on.
     windows: Vec<Summed>,
     /// Sum of the magnitudes that were added up so far: the scale of rounding errors.
@@ -306,14 +306,14 @@ impl LineSearch {
             leak,
             bound,
             bins: bins(width),
-            room: width.clamp(1, MAX_LISTED),
+            capacity: width.clamp(1, MAX_LISTED),
             windows: Vec::new(),
             magnitude: 0.0,
             predicted: line.predicted_step().min(bound),
             task: Task::Done(Outcome::none(0)),
             passes: 0,
         };
-        let start = Piece { t: 0.0, value: 0.0, slope: 0.0 };
+        let start = Segment { t: 0.0, value: 0.0, slope: 0.0 };
         search.task = Task::Bin(Binning::new(start, (FIRST_WINDOW * line.predicted_step()).min(bound), &search));
         search
     }
@@ -330,13 +330,13 @@ impl LineSearch {
     }
 
     /// Feeds the neurons of one block to the task at hand.
-    fn visit<T: Real>(&mut self, row: Row<T>) {
-        let row = Row { sign: (1.0 - self.leak) * row.sign, ..row };
+    fn visit<T: Real>(&mut self, row: LineRow<T>) {
+        let row = LineRow { sign: (1.0 - self.leak) * row.sign, ..row };
         match &mut self.task {
             Task::Bin(binning) => {
                 binning.visit(row, self.passes == 0);
                 if self.passes == 0 && self.leak != 0.0 {
-                    let (value, slope) = linear_value_and_slope(Row { sign: self.leak * self.sign, ..row });
+                    let (value, slope) = linear_value_and_slope(LineRow { sign: self.leak * self.sign, ..row });
                     binning.start.value += value;
                     binning.start.slope += slope;
                 }
@@ -356,9 +356,9 @@ impl LineSearch {
                 // The magnitude is the sum of all others.
                 NotFinite::check_at(PHI, self.input, summed.window.end, self.magnitude + summed.end.value)?;
                 self.windows.push(summed);
-                self.look_into_next(max_gathered)
+                self.next_task(max_gathered)
             }
-            Task::Gather(gathering) => self.conclude(gathering, max_gathered),
+            Task::Gather(gathering) => self.finish_gathering(gathering, max_gathered),
             done @ Task::Done(_) => done,
         };
         if self.is_done() {
@@ -372,44 +372,44 @@ impl LineSearch {
         binning.bin_listed();
         let Binning { window, start, bins, listed, listed_part, .. } = binning;
         let mut summed = Summed { window, listed, listed_part, open: VecDeque::new(), end: start, has_root: false };
-        let Piece { t: origin, value, slope } = start;
+        let Segment { t: origin, value, slope } = start;
         let (mut jump, mut jump_size, mut moment) = (0.0, 0.0, 0.0);
         let before = self.magnitude.max(value);
         for (index, bin) in bins.iter().enumerate() {
-            let piece = summed.end;
+            let segment = summed.end;
             let end = window.edge(index + 1);
-            let lowest_slope = piece.slope + bin.falling;
-            let lower_bound = piece.value + (end - piece.t) * lowest_slope.min(0.0);
+            let lowest_slope = segment.slope + bin.falling;
+            let lower_bound = segment.value + (end - segment.t) * lowest_slope.min(0.0);
             jump += bin.jump;
             jump_size += bin.jump - 2.0 * bin.falling;
             moment += bin.moment;
             let offset = end - origin;
-            summed.end = Piece { t: end, value: value + (slope + jump) * offset - moment, slope: slope + jump };
+            summed.end = Segment { t: end, value: value + (slope + jump) * offset - moment, slope: slope + jump };
             self.magnitude = before + (slope.abs() + jump_size) * offset;
             let zero = ZERO * self.magnitude;
             summed.has_root = summed.end.value <= zero;
             if summed.has_root || lower_bound <= ROUNDING * self.magnitude {
-                summed.open.push_back(OpenBin { bin: index, count: bin.count, start: piece, end, zero });
+                summed.open.push_back(OpenBin { bin: index, count: bin.count, start: segment, end, zero });
             }
             if summed.has_root {
                 break;
             }
         }
         if !summed.open.iter().any(|open| summed.lists(open)) {
-            summed.forget_list();
+            summed.drop_list();
         }
         summed
     }
 
     /// The next open bins, or the next window.
-    fn look_into_next(&mut self, max_gathered: u64) -> Task {
+    fn next_task(&mut self, max_gathered: u64) -> Task {
         let Some(summed) = self.windows.last_mut() else { return Task::Done(Outcome::none(self.passes)) };
-        let Some(first) = summed.open.front() else { return self.leave_window(max_gathered) };
+        let Some(first) = summed.open.front() else { return self.finish_window(max_gathered) };
         let first_is_listed = summed.lists(first);
         let is_crowded = !first_is_listed && first.count > max_gathered as f64;
         if is_crowded && first.end - first.start.t > NARROWEST * first.end {
             let first = summed.open.pop_front().expect("it was there just now");
-            summed.forget_list();
+            summed.drop_list();
             return Task::Bin(Binning::new(first.start, first.end, self));
         }
         // The next open bins that there is room for, as long as they are all listed or all are not.
@@ -427,19 +427,19 @@ impl LineSearch {
             return Task::Gather(gathering);
         }
         gathering.select(&summed.listed);
-        self.conclude(gathering, max_gathered)
+        self.finish_gathering(gathering, max_gathered)
     }
 
     /// What comes after bins whose breakpoints are gathered.
-    fn conclude(&mut self, gathering: Gathering, max_gathered: u64) -> Task {
+    fn finish_gathering(&mut self, gathering: Gathering, max_gathered: u64) -> Task {
         match gathering.walk() {
             Some(step) => self.found(step),
-            None => self.look_into_next(max_gathered),
+            None => self.next_task(max_gathered),
         }
     }
 
     /// What comes after a window whose open bins are all looked into.
-    fn leave_window(&mut self, max_gathered: u64) -> Task {
+    fn finish_window(&mut self, max_gathered: u64) -> Task {
         let Summed { end, has_root, .. } = self.windows.pop().expect("only a window is left");
         if has_root {
             // φ ≤ 0 at the last edge by a rounding error that the walk did not repeat: the edge is the root to rounding.
@@ -447,7 +447,7 @@ impl LineSearch {
         }
         match self.windows.is_empty() && end.t < self.bound {
             true => Task::Bin(Binning::new(end, self.bound, self)),
-            false => self.look_into_next(max_gathered),
+            false => self.next_task(max_gathered),
         }
     }
 
@@ -459,20 +459,20 @@ impl LineSearch {
 
 /// The first root of φ in an open bin with these `breakpoints` (ascending).
 fn first_root(open: &OpenBin, breakpoints: &[Breakpoint]) -> Option<f64> {
-    let mut piece = open.start;
-    if piece.value <= open.zero {
-        return Some(piece.t);
+    let mut segment = open.start;
+    if segment.value <= open.zero {
+        return Some(segment.t);
     }
     let corners = breakpoints.iter().map(|point| (point.t, point.jump)).chain([(open.end, 0.0)]);
     for (t, jump) in corners {
-        let value = piece.value + piece.slope * (t - piece.t);
+        let value = segment.value + segment.slope * (t - segment.t);
         if value <= 0.0 {
-            return Some((piece.t - piece.value / piece.slope).clamp(piece.t, t));
+            return Some((segment.t - segment.value / segment.slope).clamp(segment.t, t));
         }
         if value <= open.zero {
             return Some(t);
         }
-        piece = Piece { t, value, slope: piece.slope + jump };
+        segment = Segment { t, value, slope: segment.slope + jump };
     }
     None
 }

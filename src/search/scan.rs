@@ -37,7 +37,7 @@ const LAST: f64 = 0.1;
 /// A dip is looked into until its two sides together are narrower than this multiple of η̂, or of t where the grid is wider.
 const NARROWEST_DIP: f64 = 0.1;
 /// Points go beyond the predicted root by this fraction of its distance to the nearest point, so that they change the sign.
-const BEYOND: f64 = 0.03;
+const OVERSHOOT: f64 = 0.03;
 /// |φ| below this fraction of φ(0) may be a rounding error.
 const FLAT: f64 = 1e-6;
 /// Points of an interpolation.
@@ -58,7 +58,7 @@ pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start], bou
         let mut values = network.evaluate(&points).into_iter();
         for scan in &mut scans {
             let count = scan.next.len();
-            scan.take_in(values.by_ref().take(count))?;
+            scan.receive(values.by_ref().take(count))?;
         }
         let left = scans.iter().filter(|scan| !scan.next.is_empty()).count();
         if left as f64 <= LAST * lines.len() as f64 {
@@ -70,7 +70,7 @@ pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start], bou
 
 /// A point of the line and φ there.
 #[derive(Debug, Clone, Copy)]
-struct Point {
+struct Node {
     t: f64,
     phi: f64,
 }
@@ -80,9 +80,9 @@ struct Scan {
     line: Start,
     bound: f64,
     /// The points seen with φ > 0, ascending; t = 0 is the first.
-    positive: Vec<Point>,
+    positive: Vec<Node>,
     /// The points seen with φ ≤ 0, ascending.
-    beyond: Vec<Point>,
+    nonpositive: Vec<Node>,
     /// Points to evaluate next, ascending; empty when the scan is over.
     next: Vec<f64>,
     evaluations: u32,
@@ -90,25 +90,25 @@ struct Scan {
 
 impl Scan {
     fn new(line: &Start, bound: f64) -> Self {
-        let positive = vec![Point { t: 0.0, phi: line.value }];
-        let mut scan = Self { line: *line, bound, positive, beyond: Vec::new(), next: Vec::new(), evaluations: 0 };
+        let positive = vec![Node { t: 0.0, phi: line.value }];
+        let mut scan = Self { line: *line, bound, positive, nonpositive: Vec::new(), next: Vec::new(), evaluations: 0 };
         scan.next = scan.grid(ROUND_POINTS);
         scan
     }
 
     /// The first point seen with φ ≤ 0.
-    fn right(&self) -> Option<Point> {
-        self.beyond.first().copied()
+    fn right(&self) -> Option<Node> {
+        self.nonpositive.first().copied()
     }
 
     /// The points with φ > 0 before any with φ ≤ 0, ascending.
-    fn before(&self) -> &[Point] {
+    fn before(&self) -> &[Node] {
         let count = self.right().map_or(self.positive.len(), |right| self.positive.partition_point(|point| point.t < right.t));
         &self.positive[..count]
     }
 
     /// The last of them.
-    fn left(&self) -> Point {
+    fn left(&self) -> Node {
         *self.before().last().expect("t = 0 is one of them")
     }
 
@@ -143,20 +143,20 @@ impl Scan {
     }
 
     /// Takes in f at the points of `next`, and decides the points after them.
-    fn take_in(&mut self, values: impl Iterator<Item = f64>) -> Result<(), NotFinite> {
+    fn receive(&mut self, values: impl Iterator<Item = f64>) -> Result<(), NotFinite> {
         let old_width = self.right().map(|right| right.t - self.left().t);
         for (t, f) in std::mem::take(&mut self.next).into_iter().zip(values) {
             self.evaluations += 1;
             NotFinite::check_at(PHI, self.line.input, t, f)?;
-            let point = Point { t, phi: self.line.sign * f };
-            let points = if point.phi > 0.0 { &mut self.positive } else { &mut self.beyond };
+            let point = Node { t, phi: self.line.sign * f };
+            let points = if point.phi > 0.0 { &mut self.positive } else { &mut self.nonpositive };
             let place = points.partition_point(|other| other.t < t);
             points.insert(place, point);
         }
         let dips = self.dips();
         self.next = match self.right() {
             _ if !dips.is_empty() => dips,
-            Some(right) => self.inside_bracket(right, old_width),
+            Some(right) => self.refine_bracket(right, old_width),
             None => self.ahead(),
         };
         Ok(())
@@ -192,14 +192,14 @@ impl Scan {
         let left = self.left();
         let root = self.predicted_root().filter(|&root| root > left.t);
         match (root, grid.first()) {
-            (Some(root), Some(&first)) if root < first => vec![(root + BEYOND * (root - left.t)).min(first)],
+            (Some(root), Some(&first)) if root < first => vec![(root + OVERSHOOT * (root - left.t)).min(first)],
             (Some(root), Some(&first)) if grid.last().is_some_and(|&last| root < last) => vec![first],
             _ => grid,
         }
     }
 
     /// The point that closes the bracket further, if it is not yet narrow enough.
-    fn inside_bracket(&self, right: Point, old_width: Option<f64>) -> Vec<f64> {
+    fn refine_bracket(&self, right: Node, old_width: Option<f64>) -> Vec<f64> {
         let left = self.left();
         let width = right.t - left.t;
         let linear = interpolated_root(left, right);
@@ -213,8 +213,8 @@ impl Scan {
         }
         let smallest = 0.3 * TOLERANCE * right.t;
         let next = match root - left.t < right.t - root {
-            true => root + (BEYOND * (root - left.t)).max(smallest),
-            false => root - (BEYOND * (right.t - root)).max(smallest),
+            true => root + (OVERSHOOT * (root - left.t)).max(smallest),
+            false => root - (OVERSHOOT * (right.t - root)).max(smallest),
         };
         let is_inside = next > left.t && next < right.t;
         vec![if is_inside { next } else { 0.5 * (left.t + right.t) }]
@@ -227,7 +227,7 @@ impl Scan {
     }
 
     /// Whether φ is 0 to rounding: so it is where all neurons of a layer are off, and such a point says nothing about the slope before it.
-    fn is_flat(&self, point: &Point) -> bool {
+    fn is_flat(&self, point: &Node) -> bool {
         point.phi.abs() < FLAT * self.line.value
     }
 
@@ -235,7 +235,7 @@ impl Scan {
     /// order; φ'(0), where it is negative, counts as one more if t = 0 is among them.
     fn predicted_root(&self) -> Option<f64> {
         let before = self.before();
-        let after: Vec<Point> = self.beyond.iter().filter(|point| !self.is_flat(point)).take(NODES / 2).copied().collect();
+        let after: Vec<Node> = self.nonpositive.iter().filter(|point| !self.is_flat(point)).take(NODES / 2).copied().collect();
         let nodes = [&before[before.len().saturating_sub(NODES - after.len())..], &after].concat();
         let is_falling = nodes.is_sorted_by(|a, b| a.phi > b.phi);
         let slope_at_zero = (self.line.slope < 0.0).then(|| 1.0 / self.line.slope);
@@ -251,13 +251,13 @@ impl Scan {
 }
 
 /// The root of the line through two points with φ > 0 ≥ φ.
-fn interpolated_root(left: Point, right: Point) -> f64 {
+fn interpolated_root(left: Node, right: Node) -> f64 {
     (left.t + (right.t - left.t) * left.phi / (left.phi - right.phi)).clamp(left.t, right.t)
 }
 
 /// t at φ = 0 on the polynomial t(φ) through `nodes` (falling φ), with this slope dt/dφ at t = 0 if that is one of them: Newton's divided
 /// differences.
-fn inverse_interpolation(mut nodes: Vec<Point>, slope_at_zero: Option<f64>) -> f64 {
+fn inverse_interpolation(mut nodes: Vec<Node>, slope_at_zero: Option<f64>) -> f64 {
     if nodes[0].t == 0.0 && slope_at_zero.is_some() {
         nodes.insert(0, nodes[0]);
     }
@@ -283,10 +283,10 @@ mod tests {
     #[test]
     fn inverse_interpolation_is_exact_for_its_polynomials() {
         let t = |phi: f64| 2.0 - 3.0 * phi + 0.5 * phi * phi - 0.25 * phi * phi * phi;
-        let nodes = |phis: &[f64]| -> Vec<Point> { phis.iter().map(|&phi| Point { t: t(phi), phi }).collect() };
+        let nodes = |phis: &[f64]| -> Vec<Node> { phis.iter().map(|&phi| Node { t: t(phi), phi }).collect() };
         assert!((inverse_interpolation(nodes(&[1.0, 0.4, 0.1, -0.3]), None) - 2.0).abs() < 1e-12);
         // The same through t = 0 with its slope: shifted so that φ = 1 lies at 0.
-        let shifted = nodes(&[1.0, 0.5, 0.2]).iter().map(|point| Point { t: point.t - t(1.0), ..*point }).collect();
+        let shifted = nodes(&[1.0, 0.5, 0.2]).iter().map(|point| Node { t: point.t - t(1.0), ..*point }).collect();
         let slope = -3.0 + 1.0 - 0.75;
         assert!((inverse_interpolation(shifted, Some(slope)) - (2.0 - t(1.0))).abs() < 1e-12);
     }

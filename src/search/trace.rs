@@ -10,7 +10,7 @@
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip, s};
 
 use crate::kernels::Real;
-use crate::kernels::piece::{self, Piece, padded};
+use crate::kernels::linear_piece::{self, Piece, padded};
 use crate::linalg::matmul::times;
 use crate::network::{LayerWeights, Lines};
 use crate::record::Status;
@@ -193,7 +193,7 @@ impl Tracer {
         let (below, above) = self.layers.split_at_mut(upper);
         let weights = self.weights[upper - 1].as_slice().expect("contiguous");
         let (alpha, beta) = above[0].pair_mut(line);
-        piece::product(weights, below[upper - 1].piece(line), alpha, beta);
+        linear_piece::propagate(weights, below[upper - 1].piece(line), alpha, beta);
     }
 
     /// The same on several lines.
@@ -226,7 +226,7 @@ impl Tracer {
         if regions == 0 {
             layer.set_masks(line, self.leak);
         }
-        *flip = piece::next_flip(layer.piece(line), now);
+        *flip = linear_piece::next_flip(layer.piece(line), now);
     }
 
     /// Moves a line through regions until it is finished, which is what is returned, or a flip below the last layer makes products
@@ -266,7 +266,7 @@ impl Tracer {
     /// The first t in [now, end] with φ(t) ≤ 0 in the current region.
     fn root(&self, line: usize, end: f64) -> Result<Option<f64>, NotFinite> {
         let top = self.layers.last().expect("there is a layer").piece(line);
-        let (value, slope) = piece::value_and_slope(&self.readout, top);
+        let (value, slope) = linear_piece::value_and_slope(&self.readout, top);
         let Line { input, sign, now, .. } = self.lines[line];
         let (value, slope) = (sign * value, sign * slope);
         let phi = value + slope * now;
