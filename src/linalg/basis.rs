@@ -125,12 +125,12 @@ impl<T: Real> Basis<T> {
         let mut rows: Vec<usize> = (0..n).collect();
         while !rows.is_empty() && !self.is_full() {
             let later = rows.split_off(at_once.min(rows.len()));
-            let rest: Vec<f64> = gram.diag().iter().map(|square| square.sqrt()).collect();
-            let kept: Vec<usize> = (0..rows.len()).filter(|&row| rest[row] > NOISE * T::EPSILON * length[rows[row]]).collect();
+            let residual: Vec<f64> = gram.diag().iter().map(|square| square.sqrt()).collect();
+            let kept: Vec<usize> = (0..rows.len()).filter(|&row| residual[row] > NOISE * T::EPSILON * length[rows[row]]).collect();
             if kept.is_empty() {
                 rows = later;
                 if !rows.is_empty() {
-                    gram = in_place(x, &rows, &self.workspace.clone(), |x| {
+                    gram = on_rows(x, &rows, &self.workspace.clone(), |x| {
                         self.project_off(self.rank, None, x, at_once.min(rows.len()))
                     })
                     .1;
@@ -138,17 +138,17 @@ impl<T: Real> Basis<T> {
                 continue;
             }
             gram = gram.select(Axis(0), &kept).select(Axis(1), &kept);
-            gram.indexed_iter_mut().for_each(|((i, j), product)| *product /= rest[kept[i]] * rest[kept[j]]);
+            gram.indexed_iter_mut().for_each(|((i, j), product)| *product /= residual[kept[i]] * residual[kept[j]]);
             let Selection { rows: selected, factor } = select(gram.view(), Self::distance(), self.dim - self.rank);
             let selected: Vec<usize> = selected.into_iter().map(|place| kept[place]).collect();
-            let waiting = kept.into_iter().filter(|row| !selected.contains(row)).map(|row| rows[row]);
-            let (waiting, block): (Vec<usize>, Vec<usize>) = (waiting.collect(), selected.iter().map(|&row| rows[row]).collect());
+            let deferred = kept.into_iter().filter(|row| !selected.contains(row)).map(|row| rows[row]);
+            let (deferred, block): (Vec<usize>, Vec<usize>) = (deferred.collect(), selected.iter().map(|&row| rows[row]).collect());
 
-            let scale: Vec<f64> = selected.iter().map(|&row| rest[row]).collect();
-            let shrunk: Vec<f64> = selected.iter().zip(&block).map(|(&row, &vector)| rest[row] / length[vector]).collect();
+            let scale: Vec<f64> = selected.iter().map(|&row| residual[row]).collect();
+            let shrunk: Vec<f64> = selected.iter().zip(&block).map(|(&row, &vector)| residual[row] / length[vector]).collect();
             let before = self.rank;
             let (on_block, on_basis) =
-                in_place(x, &block, &self.workspace.clone(), |x| self.orthonormalise(x, factor, &scale, &shrunk));
+                on_rows(x, &block, &self.workspace.clone(), |x| self.orthonormalise(x, factor, &scale, &shrunk));
             let mut share = Array2::zeros((n, block.len()));
             for (place, &row) in block.iter().enumerate() {
                 share.row_mut(row).assign(&on_block.row(place));
@@ -156,11 +156,11 @@ impl<T: Real> Basis<T> {
                     coefficients.row_mut(row).scaled_add(1.0, &correction.row(place));
                 }
             }
-            rows = [waiting, later].concat();
+            rows = [deferred, later].concat();
             if !rows.is_empty() {
                 let on_block;
                 (on_block, gram) =
-                    in_place(x, &rows, &self.workspace.clone(), |x| self.project_off(before, None, x, at_once.min(rows.len())));
+                    on_rows(x, &rows, &self.workspace.clone(), |x| self.project_off(before, None, x, at_once.min(rows.len())));
                 for (&row, part) in rows.iter().zip(on_block.rows()) {
                     share.row_mut(row).assign(&part);
                 }
@@ -187,9 +187,9 @@ impl<T: Real> Basis<T> {
         let mut to_unit = inverse(&factor);
         // Rounding errors of the Gram matrix and of the projection, amplified by the inverse of the factor.
         let error = |(row, shrunk): (ndarray::ArrayView1<f64>, &f64)| row.dot(&row) + row.dot(&row).sqrt() / shrunk;
-        let worst = to_unit.rows().into_iter().zip(shrunk).map(error).fold(0.0, f64::max);
+        let error_bound = to_unit.rows().into_iter().zip(shrunk).map(error).fold(0.0, f64::max);
         to_unit.columns_mut().into_iter().zip(scale).for_each(|(mut column, scale)| column /= *scale);
-        if worst <= ENOUGH {
+        if error_bound <= ENOUGH {
             self.append(&to_unit, block.view());
             return (on_block, None);
         }
@@ -289,12 +289,7 @@ impl<T: Real> Basis<T> {
 }
 
 /// Calls `work` on the given rows of `x` (ascending) as one matrix, copied there and back unless contiguous.
-fn in_place<T: Real, R>(
-    x: &mut Array2<T>,
-    rows: &[usize],
-    workspace: &Workspace<T>,
-    work: impl FnOnce(ArrayViewMut2<T>) -> R,
-) -> R {
+fn on_rows<T: Real, R>(x: &mut Array2<T>, rows: &[usize], workspace: &Workspace<T>, work: impl FnOnce(ArrayViewMut2<T>) -> R) -> R {
     let (first, last) = (rows[0], rows[rows.len() - 1]);
     if last - first + 1 == rows.len() {
         return work(x.slice_mut(s![first..=last, ..]));

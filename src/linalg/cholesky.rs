@@ -23,15 +23,15 @@ pub fn select(gram: ArrayView2<f64>, distance: f64, most: usize) -> Selection {
         if place == most {
             break;
         }
-        let mut left = gram[[candidate, candidate]];
+        let mut residual = gram[[candidate, candidate]];
         for (column, &row) in rows.iter().enumerate() {
             let known: f64 = (0..column).map(|j| factor[[place, j]] * factor[[column, j]]).sum();
             let entry = (gram[[candidate, row]] - known) / factor[[column, column]];
             factor[[place, column]] = entry;
-            left -= entry * entry;
+            residual -= entry * entry;
         }
-        if left > distance * distance * gram[[candidate, candidate]] {
-            factor[[place, place]] = left.sqrt();
+        if residual > distance * distance * gram[[candidate, candidate]] {
+            factor[[place, place]] = residual.sqrt();
             rows.push(candidate);
         }
     }
@@ -56,10 +56,10 @@ pub struct Pivoted {
 pub fn pivoted(gram: ArrayView2<f64>, distance: f64, most: usize) -> Pivoted {
     let n = gram.nrows();
     let mut rows: Vec<usize> = Vec::with_capacity(n);
-    let mut left = gram.diag().to_owned();
+    let mut residual = gram.diag().to_owned();
     let mut coefficients: Array2<f64> = Array2::zeros((n, most.min(n)));
     while rows.len() < most.min(n) {
-        let share = |&row: &usize| if gram[[row, row]] > 0.0 { left[row] / gram[[row, row]] } else { 0.0 };
+        let share = |&row: &usize| if gram[[row, row]] > 0.0 { residual[row] / gram[[row, row]] } else { 0.0 };
         let others = (0..n).filter(|row| !rows.contains(row));
         // `max_by` returns the last maximum: reversed, ties go to the first.
         let Some(next) = others.rev().max_by(|a, b| share(a).total_cmp(&share(b))) else { break };
@@ -68,7 +68,7 @@ pub fn pivoted(gram: ArrayView2<f64>, distance: f64, most: usize) -> Pivoted {
         }
         let place = rows.len();
         rows.push(next);
-        let length = left[next].sqrt();
+        let length = residual[next].sqrt();
         let pivot = coefficients.row(next).to_owned();
         for (row, mut own) in coefficients.rows_mut().into_iter().enumerate() {
             own[place] = match rows.iter().position(|&taken| taken == row) {
@@ -79,7 +79,7 @@ pub fn pivoted(gram: ArrayView2<f64>, distance: f64, most: usize) -> Pivoted {
                     (gram[[row.max(next), row.min(next)]] - known) / length
                 }
             };
-            left[row] -= own[place] * own[place];
+            residual[row] -= own[place] * own[place];
         }
     }
     let coefficients = coefficients.slice_move(s![.., ..rows.len()]);

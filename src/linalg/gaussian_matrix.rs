@@ -78,7 +78,7 @@ impl<T: Real> GaussianMatrix<T> {
         multiply(&mut self.left, &self.right, y, Side::TransposeTimes, &mut self.fresh)
     }
 
-    /// Numbers of known directions (r, s).
+    /// Number of known directions on each side, (r, s).
     pub fn ranks(&self) -> (usize, usize) {
         (self.right.directions.rank(), self.left.directions.rank())
     }
@@ -94,15 +94,15 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
     let before = own.directions.rank();
     let Coordinates { coefficients, overflowed } = own.directions.extend(&mut x);
     let shape = (x.nrows(), other.directions.dim());
-    let lose_overflowed = |mut answer: Array2<T>| {
-        overflowed.iter().for_each(|&row| answer.row_mut(row).fill(T::of_f64(f64::NAN)));
-        answer
+    let nan_if_overflowed = |mut image: Array2<T>| {
+        overflowed.iter().for_each(|&row| image.row_mut(row).fill(T::of_f64(f64::NAN)));
+        image
     };
     if own.directions.rank() == 0 {
-        return lose_overflowed(zeros(shape));
+        return nan_if_overflowed(zeros(shape));
     }
     // `extend` has clobbered x: reuse its memory if the size fits.
-    let mut answer = if x.ncols() == shape.1 {
+    let mut image = if x.ncols() == shape.1 {
         x
     } else {
         let workspace = own.directions.workspace();
@@ -114,13 +114,13 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
     on_other.slice_mut(s![..before, ..own.on_other.ncols()]).assign(&own.on_other);
     own.on_other = on_other;
 
-    // Writes x and the answer; the coefficients on the other side read the new directions and those of the other side, and update
-    // the answer.
-    count_vectors(answer.nrows(), own.directions.dim());
-    count_vectors(answer.nrows(), others.dim());
+    // Writes x and the image; the coefficients on the other side read the new directions and those of the other side, and update
+    // the image.
+    count_vectors(image.nrows(), own.directions.dim());
+    count_vectors(image.nrows(), others.dim());
     if others.rank() > 0 {
         count_vectors(rank - before, own.directions.dim());
-        count_vectors(2 * answer.nrows() + others.rank(), others.dim());
+        count_vectors(2 * image.nrows() + others.rank(), others.dim());
     }
 
     // Cᵀv: only the drawn part of C contributes, as v is orthogonal to the directions in the rest.
@@ -133,14 +133,14 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
         });
     }
     let as_drawn = coefficients.mapv(T::of_f64);
-    for_each_chunk(rank, answer.ncols(), &mut |d, c, out| fresh(side, d, c, out), |drawn, rows, chunk| {
+    for_each_chunk(rank, image.ncols(), &mut |d, c, out| fresh(side, d, c, out), |drawn, rows, chunk| {
         let part = as_drawn.slice(s![.., drawn.clone()]);
         if drawn.start == 0 {
-            times(part, chunk, answer.slice_mut(s![.., rows.clone()]));
+            times(part, chunk, image.slice_mut(s![.., rows.clone()]));
         } else {
             // Leading rows have zero coefficients on directions that later rows added.
             let above = part.rows().into_iter().take_while(|row| row.iter().all(|c| *c == T::zero())).count();
-            add_times(part.slice(s![above.., ..]), chunk, answer.slice_mut(s![above.., rows.clone()]));
+            add_times(part.slice(s![above.., ..]), chunk, image.slice_mut(s![above.., rows.clone()]));
         }
         // −Pᵀ g of the new directions.
         let new = drawn.start.max(before)..drawn.end;
@@ -152,8 +152,8 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
             }
         }
     });
-    others.add_combinations(&coefficients.dot(&own.on_other), answer.view_mut());
-    lose_overflowed(answer)
+    others.add_combinations(&coefficients.dot(&own.on_other), image.view_mut());
+    nan_if_overflowed(image)
 }
 
 /// Images of the rows of `x` if `other` spans the whole space, so that the matrix is fully determined: A x = P Cᵀ x. `draw`
@@ -165,9 +165,9 @@ fn multiply_known<T: Real>(own: &Known<T>, other: &Known<T>, x: ArrayView2<T>, d
         let mut part = on_other.slice_mut(s![.., drawn]);
         part += &inner_products(x.slice(s![.., rows]), chunk);
     });
-    let mut answer = zeros((x.nrows(), other.directions.dim()));
-    other.directions.add_combinations(&on_other, answer.view_mut());
-    answer
+    let mut image = zeros((x.nrows(), other.directions.dim()));
+    other.directions.add_combinations(&on_other, image.view_mut());
+    image
 }
 
 /// Directions drawn and multiplied at a time, so that a chunk of them stays in cache.

@@ -160,7 +160,7 @@ pub fn count_rank_loss() {
 
 fn matmul<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, keep: bool, mut out: ArrayViewMut2<T>) {
     WORK.set(Work { flops: WORK.get().flops + 2.0 * a.len() as f64 * b.ncols() as f64, ..WORK.get() });
-    // Also covers BLAS calls elsewhere on this thread.
+    // For tests and benches, which do not call `use_one_blas_thread`.
     blas::set_one_thread();
     if T::matmul(a, b, keep, out.view_mut()) {
         return;

@@ -30,7 +30,7 @@ pub fn descent<T: Real>(value: &[f64], mut gradient: Array2<T>) -> Array2<T> {
 }
 
 /// Sets the last column, the bias coordinate, to 0.
-pub fn leave_bias_alone<T: Real>(directions: &mut Array2<T>) {
+pub fn zero_bias<T: Real>(directions: &mut Array2<T>) {
     let last = directions.ncols() - 1;
     directions.column_mut(last).fill(T::zero());
 }
@@ -66,7 +66,7 @@ pub fn steps<T: Real>(
 fn universal<T: Real>(network: &mut impl Differentiated<T>, gradient: &Array2<T>, bias: bool) -> Array2<T> {
     let mut linear = network.linear_gradient();
     if bias {
-        leave_bias_alone(&mut linear);
+        zero_bias(&mut linear);
     }
     let linear = linear.row(0);
     let mut steps = Array2::from_elem(gradient.dim(), T::zero());

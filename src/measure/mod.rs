@@ -97,8 +97,8 @@ pub fn measure_in(workspace: &Workspace, experiment: &Experiment, run: &CellRun,
     let streams = NetworkStreams::new(seed, run.cell, unit.network, gain, readout);
     let samples = match (run.method.engine, precision) {
         (EngineName::Limit, _) => infinite::samples(streams, run.cell, inputs, gain, bound),
-        (_, Precision::F32) => of_network(experiment, run, streams, &workspace.single),
-        (_, Precision::F64) => of_network(experiment, run, streams, &workspace.double),
+        (_, Precision::F32) => finite_width_samples(experiment, run, streams, &workspace.single),
+        (_, Precision::F64) => finite_width_samples(experiment, run, streams, &workspace.double),
     };
     let out_of_range = |why| OutOfRange::new(run.cell, unit.network, precision, why);
     let samples = samples.map_err(|error| out_of_range(error.to_string()))?;
@@ -118,7 +118,7 @@ pub fn check_samples(samples: &[Sample], experiment: &Experiment) -> Result<(), 
 }
 
 /// The samples of a network of finite width.
-fn of_network<T: Real>(
+fn finite_width_samples<T: Real>(
     experiment: &Experiment,
     run: &CellRun,
     streams: NetworkStreams,
@@ -182,10 +182,10 @@ fn samples_along_gradient<T: Real, L: Lines<T>>(
 ) -> Result<Vec<Sample>, NotFinite> {
     let norm = norms(&gradient);
     check_values(&value, &norm)?;
-    let mut samples = blank(&value, &norm);
+    let mut samples = unsearched(&value, &norm);
     let lines = starts(&value, &norm, norm.iter().map(|norm| -norm * norm).collect());
     let directions = directions::descent(&value, gradient);
-    fill(&mut samples, &lines, directions, psi, search, bound, network)?;
+    search_along(&mut samples, &lines, directions, psi, search, bound, network)?;
     Ok(samples)
 }
 
@@ -202,25 +202,25 @@ pub fn samples_along<T: Real>(engine: &mut impl Engine<T>, settings: &Settings) 
     let inputs = directions.contains(&Direction::Descent).then(|| engine.inputs().to_owned());
     let (ValueAndGradient { value, mut gradient }, mut network) = engine.differentiate();
     if bias {
-        directions::leave_bias_alone(&mut gradient);
+        directions::zero_bias(&mut gradient);
     }
     let norm = norms(&gradient);
     check_values(&value, &norm)?;
     let mut all = Vec::with_capacity(directions.len() * value.len());
     for &direction in directions {
-        let mut samples = blank(&value, &norm);
+        let mut samples = unsearched(&value, &norm);
         if let (Direction::Descent, Some(inputs)) = (direction, &inputs) {
             let lines = starts(&value, &norm, norm.iter().map(|norm| -norm * norm).collect());
             let outcomes = match gradient.ncols() {
                 1 if psi.is_piecewise_linear() => lines.iter().map(|line| through_the_origin(line, bound)).collect(),
                 _ => descent::smallest_steps(&mut network, inputs.view(), &gradient, &lines, bias, bound)?,
             };
-            put(&mut samples, &lines, outcomes);
+            store(&mut samples, &lines, outcomes);
         } else {
             let steps = directions::steps(&mut network, direction, &value, &gradient, &norm, bias, streams);
             let lines = starts(&value, &norm, directions::slopes(&value, &gradient, &steps));
             lines.iter().try_for_each(|line| NotFinite::check("the slope of f along p", line.input, line.slope))?;
-            fill(&mut samples, &lines, steps, psi, search, bound, |directions| network.lines(directions))?;
+            search_along(&mut samples, &lines, steps, psi, search, bound, |directions| network.lines(directions))?;
         }
         all.extend(samples);
     }
@@ -235,13 +235,13 @@ fn check_values(value: &[f64], norm: &[f64]) -> Result<(), NotFinite> {
 }
 
 /// Samples without a search result, marked dead.
-fn blank(value: &[f64], norm: &[f64]) -> Vec<Sample> {
+fn unsearched(value: &[f64], norm: &[f64]) -> Vec<Sample> {
     let dead = Sample { step: f64::NAN, gradient_norm: 0.0, value: 0.0, status: Status::Dead, evaluations: 0 };
     value.iter().zip(norm).map(|(&value, &gradient_norm)| Sample { value, gradient_norm, ..dead }).collect()
 }
 
 /// Searches `lines`, with `directions` p, n × d, and stores the results in `samples`. `network` turns directions into lines.
-fn fill<T: Real, L: Lines<T>>(
+fn search_along<T: Real, L: Lines<T>>(
     samples: &mut [Sample],
     lines: &[Start],
     directions: Array2<T>,
@@ -257,11 +257,11 @@ fn fill<T: Real, L: Lines<T>>(
     } else {
         smallest_steps(&mut network(directions), lines, search, bound)?
     };
-    put(samples, lines, outcomes);
+    store(samples, lines, outcomes);
     Ok(())
 }
 
-fn put(samples: &mut [Sample], lines: &[Start], outcomes: Vec<Outcome>) {
+fn store(samples: &mut [Sample], lines: &[Start], outcomes: Vec<Outcome>) {
     for (line, outcome) in lines.iter().zip(outcomes) {
         let Outcome { step, status, evaluations } = outcome;
         samples[line.input] = Sample { step, status, evaluations, ..samples[line.input] };

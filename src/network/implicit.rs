@@ -270,7 +270,7 @@ impl<T: Real> Lines<T> for ImplicitLines<'_, T> {
 
     fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64> {
         let Implicit { psi, hidden, readout, scale, workspace, .. } = &mut *self.network;
-        let order = first_points_first(points);
+        let order = round_robin(points);
         let mut h = workspace.matrix((points.len(), self.z.ncols()));
         for (&index, mut h) in order.iter().zip(h.rows_mut()) {
             let point = points[index];
@@ -298,7 +298,7 @@ impl<T: Real> Lines<T> for ImplicitLines<'_, T> {
 /// Indices of `points` in round-robin order: the first point of every line, then the second, and so on. Points of one line are
 /// nearly parallel, which costs extra rounds of orthonormalisation if they fall into one block (see
 /// [`basis`](crate::linalg::basis)).
-fn first_points_first(points: &[LinePoint]) -> Vec<usize> {
+fn round_robin(points: &[LinePoint]) -> Vec<usize> {
     let mut place = 0;
     let places: Vec<usize> = (0..points.len())
         .map(|index| {

@@ -120,13 +120,13 @@ struct Lower<T> {
 }
 
 /// Converts to the precision of the vectors, row-major.
-fn by_rows<T: Real>(matrix: ArrayView2<f64>) -> Array2<T> {
+fn in_precision<T: Real>(matrix: ArrayView2<f64>) -> Array2<T> {
     Array2::from_shape_vec(matrix.dim(), matrix.iter().map(|x| T::of_f64(*x)).collect()).expect("same size")
 }
 
 impl<T: Real> Lower<T> {
     fn new(matrix: ArrayView2<f64>) -> Self {
-        let matrix: Array2<T> = by_rows(matrix);
+        let matrix: Array2<T> = in_precision(matrix);
         let reach = |rows: &Range<usize>| {
             let last = |row: ArrayView1<T>| row.iter().rposition(|x| *x != T::zero()).map_or(0, |last| last + 1);
             matrix.slice(s![rows.clone(), ..]).rows().into_iter().map(last).max().unwrap_or(0)
@@ -311,7 +311,7 @@ impl<T: Real> Shallow<T> {
         let mut gradient = zeros((n, self.cell.dim));
         let (on_inputs, projections) = sums.view().split_at(Axis(1), rank);
         self.basis.add_combinations(&on_inputs.to_owned(), gradient.view_mut());
-        add_times(by_rows(coefficients.view()).view(), orthogonal.view(), gradient.view_mut());
+        add_times(in_precision(coefficients.view()).view(), orthogonal.view(), gradient.view_mut());
         let scale = self.scale();
         gradient.mapv_inplace(|g| g * T::of_f64(scale));
         value.iter_mut().for_each(|value| *value *= scale);
@@ -337,8 +337,10 @@ impl<'a, T: Real> ShallowDifferentiated<'a, T> {
         }
         let drawn = projections.select(Axis(0), &independent);
         let on_masks = inverse.t().dot(&(known - inverse.dot(&drawn.slice(s![.., ..on_gradients.ncols()]))));
-        let line =
-            Derivatives { coordinates: Lower::new(coefficients.view()), on_masks: by_rows(on_gradients.dot(&on_masks.t()).view()) };
+        let line = Derivatives {
+            coordinates: Lower::new(coefficients.view()),
+            on_masks: in_precision(on_gradients.dot(&on_masks.t()).view()),
+        };
         let mut u = KeptBlocks::new(n, network.neurons(), &network.workspace);
         if network.keeps_line {
             count_vectors(2 * n, network.neurons());
