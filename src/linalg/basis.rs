@@ -3,7 +3,7 @@
 //! Block Gram–Schmidt: a block is projected off the basis and orthonormalised by the Cholesky factor of its Gram matrix
 //! (CholeskyQR). Both steps are repeated ("twice is enough") unless the residual norms and the factor show that one pass is
 //! accurate. CholeskyQR squares condition numbers, so each round takes only vectors that are well separated
-//! ([`DISTANCE`](Basis::distance)); nearly parallel ones are deferred, projected off the new vectors, and considered again in the
+//! ([`distance`](Basis::distance)); nearly parallel ones are deferred, projected off the new vectors, and considered again in the
 //! next round. A residual at the level of rounding errors is dropped. Sums over the long axis and all small matrices are in f64,
 //! the former per chunk ([`inner_products`]).
 //!

@@ -14,7 +14,7 @@ pub struct Selection {
 }
 
 /// Selects, in order, each vector whose component orthogonal to those selected so far is longer than `distance` × its length, at
-/// most `most`. `gram` is the Gram matrix, n × n, of which the lower triangle is read.
+/// most `most`. `gram` is the Gram matrix, n × n; only its lower triangle is read.
 pub fn select(gram: ArrayView2<f64>, distance: f64, most: usize) -> Selection {
     let mut rows: Vec<usize> = Vec::with_capacity(gram.nrows());
     let mut factor: Array2<f64> = Array2::zeros(gram.dim());
@@ -50,7 +50,7 @@ pub struct Pivoted {
     pub coefficients: Array2<f64>,
 }
 
-/// Pivoted Cholesky factorisation of the Gram matrix `gram`, n × n, of which the lower triangle is read. The next pivot is the
+/// Pivoted Cholesky factorisation of the Gram matrix `gram`, n × n; only its lower triangle is read. The next pivot is the
 /// vector farthest from the span of the pivots so far, relative to its length; stops when all are within `distance` of it, or
 /// after `most` pivots. The residuals of the other vectors are dropped.
 pub fn pivoted(gram: ArrayView2<f64>, distance: f64, most: usize) -> Pivoted {

@@ -1,4 +1,4 @@
-//! An implicit Gaussian matrix: instead of its entries its products are drawn, exactly in joint law.
+//! An implicit Gaussian matrix: its products are drawn instead of its entries, exactly in joint law.
 //!
 //! Let A be p × q with iid N(0, σ²) entries. Suppose A Q = B is known for orthonormal Q (q × r), and Aᵀ P = C for orthonormal P
 //! (p × s). Conditionally on these, A has the law of

@@ -2,8 +2,8 @@
 //!
 //! f32 products use our own [`gemm`](crate::kernels::gemm), which matches the best BLAS at 100 inputs and is faster at few,
 //! whichever kernels BLAS selects; the rest goes to BLAS. ndarray silently bypasses BLAS for a matrix without a unit-stride axis;
-//! a debug assertion
-//! excludes that.
+//! a debug
+//! assertion excludes that.
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;
@@ -98,7 +98,7 @@ pub fn add_inner_products<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, mut sum: 
     sum.zip_mut_with(&part, |sum, part| *sum += part.to_f64());
 }
 
-/// `gram` += `a`·`a`ᵀ for one chunk (syrk): `a` n × c, `gram` n × n, of which the lower triangle is valid.
+/// `gram` += `a`·`a`ᵀ for one chunk (syrk): `a` n × c, `gram` n × n, lower triangle only.
 pub fn add_gram<T: Real>(a: ArrayView2<T>, mut gram: ArrayViewMut2<f64>) {
     for start in (0..a.nrows()).step_by(TRIANGLE_ROWS) {
         let end = a.nrows().min(start + TRIANGLE_ROWS);

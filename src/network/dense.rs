@@ -26,7 +26,7 @@ pub use super::weights::Storage;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
     pub weights: Storage,
-    /// At depth 1: the pre-activations of the inputs and their derivatives, n × k each. Deeper networks always keep them.
+    /// At depth 1: the pre-activations of the inputs and their derivatives along the lines, n × k each. Always kept if L > 1.
     pub line: Storage,
 }
 

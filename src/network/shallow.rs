@@ -1,15 +1,15 @@
 //! The shallow engine: one hidden ReLU layer, with W drawn only along the directions that matter.
 //!
-//! For steps along the gradient W (k × d) is multiplied only by vectors in the span of the inputs and of their gradients. Let the
-//! rows of Q be an orthonormal basis of the inputs, x_i = Σ_t L_it q_t. Then G = W Qᵀ (k × r) is iid N(0, 1/d) and is drawn in
-//! place of W:
+//! For steps along the gradient, W (k × d) is multiplied only by vectors in the span of the inputs and of their gradients. Let
+//! the rows of Q be an orthonormal basis of the inputs, x_i = Σ_t L_it q_t. Then G = W Qᵀ (k × r) is iid N(0, 1/d) and is drawn
+//! in place of W:
 //!
 //! ```text
 //! z_i = G L_i,    y_i = a ∘ 1[z_i > 0],    √k ∇f(x_i) = Σ_t (Gᵀ y_i)_t q_t + the component orthogonal to all inputs.
 //! ```
 //!
 //! The part of W orthogonal to Q is independent of G, hence of y. So the orthogonal components of the gradients are jointly
-//! Gaussian with covariance YᵀY/d in each coordinate, namely the rows of F H (I − QᵀQ) with F Fᵀ = YᵀY (n × n) and H (n × d) iid
+//! Gaussian with covariance YᵀY/d in each coordinate: the rows of F H (I − QᵀQ) with F Fᵀ = YᵀY (n × n) and H (n × d) iid
 //! N(0, 1/d). Let the rows of Θ be an orthonormal basis of the components of the directions p orthogonal to Q, p_i = A_i Q + R_i
 //! Θ. Conditionally on all this, with g (k × n) iid N(0, 1/d),
 //!

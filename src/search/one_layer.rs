@@ -38,7 +38,7 @@ const MAX_LISTED: usize = 20_000;
 /// Factor by which the listed part of a window shrinks towards the predicted step whenever the list is full. (From about 5·10⁵
 /// breakpoints it is narrower than two bins, and useless.)
 const NARROWING: f64 = 0.7;
-/// Width, relative to its end, below which a bin is not subdivided.
+/// Relative width below which bins are not subdivided and the listed part does not shrink further.
 const NARROWEST: f64 = 1e-9;
 /// φ counts as 0 below this fraction of that sum. (It is exactly 0 where all neurons are inactive and where the line meets the
 /// origin.)
