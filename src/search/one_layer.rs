@@ -40,8 +40,7 @@ const MAX_LISTED: usize = 20_000;
 const NARROWING: f64 = 0.7;
 /// Relative width below which bins are not subdivided and the listed part does not shrink further.
 const NARROWEST: f64 = 1e-9;
-/// φ counts as 0 below this fraction of that sum. (It is exactly 0 where all neurons are inactive and where the line meets the
-/// origin.)
+/// φ counts as 0 below this fraction of the sum of magnitudes. (It is exactly 0 where all neurons are inactive and at the origin.)
 const ZERO: f64 = 1e-14;
 
 /// Number of bins per window for `width` neurons.
@@ -106,9 +105,9 @@ struct OpenBin {
 /// A window with complete bin sums.
 struct Summed {
     window: Window,
-    /// Contains every breakpoint in `listed_part`, and possibly others.
+    /// Contains every breakpoint in `listed_interval`, and possibly others.
     listed: Vec<Breakpoint>,
-    listed_part: Part,
+    listed_interval: Interval,
     /// Bins that may contain the first root and have not been searched, ascending.
     open: VecDeque<OpenBin>,
     /// φ·√k at the end of the window, or of the first bin with φ ≤ 0 at its upper edge.
@@ -119,24 +118,24 @@ struct Summed {
 impl Summed {
     /// Whether every breakpoint of an open bin is listed.
     fn lists(&self, open: &OpenBin) -> bool {
-        let part = Part::of_bins(self.window, open.bin, open.bin);
-        self.listed_part.start <= part.start && part.end <= self.listed_part.end
+        let part = Interval::of_bins(self.window, open.bin, open.bin);
+        self.listed_interval.start <= part.start && part.end <= self.listed_interval.end
     }
 
     /// Frees the list.
     fn drop_list(&mut self) {
-        (self.listed, self.listed_part) = (Vec::new(), Part::NONE);
+        (self.listed, self.listed_interval) = (Vec::new(), Interval::NONE);
     }
 }
 
 /// The interval `start` ≤ t < `end`.
 #[derive(Debug, Clone, Copy)]
-struct Part {
+struct Interval {
     start: f64,
     end: f64,
 }
 
-impl Part {
+impl Interval {
     const NONE: Self = Self { start: 0.0, end: 0.0 };
 
     fn contains(self, t: f64) -> bool {
@@ -176,9 +175,9 @@ struct Binning {
     window: Window,
     start: Segment,
     bins: Vec<Bin>,
-    /// Contains every breakpoint found so far in `listed_part`, and possibly others.
+    /// Contains every breakpoint found so far in `listed_interval`, and possibly others.
     listed: Vec<Breakpoint>,
-    listed_part: Part,
+    listed_interval: Interval,
     /// Length of the prefix of `listed` that the bins already include.
     binned: usize,
     /// Maximum length of `listed`.
@@ -194,7 +193,7 @@ impl Binning {
             start,
             bins: vec![Bin::default(); search.bins],
             listed: Vec::with_capacity(search.capacity),
-            listed_part: Part { start: start.t, end },
+            listed_interval: Interval { start: start.t, end },
             binned: 0,
             capacity: search.capacity,
             predicted: search.predicted,
@@ -228,11 +227,11 @@ impl Binning {
     fn spill(&mut self) {
         self.bin_listed();
         while self.listed.len() > self.capacity / 2 {
-            let Part { start, end } = self.listed_part;
+            let Interval { start, end } = self.listed_interval;
             let towards = |edge: f64| self.predicted + NARROWING * (edge - self.predicted);
-            let is_inside = self.listed_part.contains(self.predicted) && end - start > NARROWEST * self.window.end;
-            self.listed_part = if is_inside { Part { start: towards(start), end: towards(end) } } else { Part::NONE };
-            keep_from(&mut self.listed, 0, |point| self.listed_part.contains(point.t));
+            let is_inside = self.listed_interval.contains(self.predicted) && end - start > NARROWEST * self.window.end;
+            self.listed_interval = if is_inside { Interval { start: towards(start), end: towards(end) } } else { Interval::NONE };
+            keep_from(&mut self.listed, 0, |point| self.listed_interval.contains(point.t));
         }
         self.binned = self.listed.len();
     }
@@ -244,7 +243,7 @@ struct Gathering {
     open: Vec<OpenBin>,
     is_open: Vec<bool>,
     /// Contains every open bin.
-    part: Part,
+    part: Interval,
     breakpoints: Vec<Breakpoint>,
 }
 
@@ -253,7 +252,7 @@ impl Gathering {
     fn new(window: Window, open: Vec<OpenBin>) -> Self {
         let mut is_open = vec![false; window.bins];
         open.iter().for_each(|open| is_open[open.bin] = true);
-        let part = Part::of_bins(window, open[0].bin, open[open.len() - 1].bin);
+        let part = Interval::of_bins(window, open[0].bin, open[open.len() - 1].bin);
         let count: f64 = open.iter().map(|open| open.count).sum();
         Self { window, open, is_open, part, breakpoints: Vec::with_capacity(count as usize) }
     }
@@ -376,8 +375,8 @@ impl LineSearch {
     /// Excludes bins that cannot contain the first root.
     fn exclude(&mut self, mut binning: Binning) -> Summed {
         binning.bin_listed();
-        let Binning { window, start, bins, listed, listed_part, .. } = binning;
-        let mut summed = Summed { window, listed, listed_part, open: VecDeque::new(), end: start, has_root: false };
+        let Binning { window, start, bins, listed, listed_interval, .. } = binning;
+        let mut summed = Summed { window, listed, listed_interval, open: VecDeque::new(), end: start, has_root: false };
         let Segment { t: origin, value, slope } = start;
         let (mut jump, mut jump_size, mut moment) = (0.0, 0.0, 0.0);
         let before = self.magnitude.max(value);
