@@ -7,9 +7,9 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use advstep_hpc::kernels::gaussian::{LANES, Lanes};
-use advstep_hpc::kernels::line::{self, Bin, Row, Window};
+use advstep_hpc::kernels::line::{self, Bin, LineRow, Window};
+use advstep_hpc::kernels::linear_piece::{self, Piece};
 use advstep_hpc::kernels::masks::Masks;
-use advstep_hpc::kernels::piece::{self, Piece};
 use advstep_hpc::kernels::{SimdLevel, activation, at_level, gemm, relu};
 use advstep_hpc::linalg::gaussian_matrix::GaussianMatrix;
 use advstep_hpc::linalg::matmul::work;
@@ -183,9 +183,9 @@ fn lines(criterion: &mut Criterion<ThreadTime>) {
     const ROWS: usize = 40;
     let len = ROWS * BLOCK_ROWS;
     let (a, z, u) = (normals(2, 1.0, len), normals(3, 1.0, len), normals(4, 0.07, len));
-    let rows: Vec<Row<f32>> = (0..ROWS)
+    let rows: Vec<LineRow<f32>> = (0..ROWS)
         .map(|row| row * BLOCK_ROWS..(row + 1) * BLOCK_ROWS)
-        .map(|row| Row { z: &z[row.clone()], u: &u[row.clone()], a: &a[row], sign: 1.0 })
+        .map(|row| LineRow { z: &z[row.clone()], u: &u[row.clone()], a: &a[row], sign: 1.0 })
         .collect();
     let window = Window { start: 0.0, end: 2.25, bins: 64 };
     let mut found = Vec::new();
@@ -207,8 +207,8 @@ fn lines(criterion: &mut Criterion<ThreadTime>) {
     let (alpha, beta) = (widen(&z[..BLOCK_ROWS]), widen(&u[..BLOCK_ROWS]));
     let mask: Vec<f64> = alpha.iter().map(|z| if *z > 0.0 { 1.0 } else { 0.0 }).collect();
     let piece = Piece { alpha: &alpha, beta: &beta, mask: &mask };
-    at_all_levels(criterion, "piece::next_flip", BLOCK_ROWS, || {
-        black_box(piece::next_flip(black_box(piece), 0.1));
+    at_all_levels(criterion, "linear_piece::next_flip", BLOCK_ROWS, || {
+        black_box(linear_piece::next_flip(black_box(piece), 0.1));
     });
 }
 

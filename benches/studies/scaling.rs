@@ -334,12 +334,12 @@ fn prediction(measured: &str) -> Value {
 }
 
 /// (value on the axis, cell, inputs).
-type Point = (f64, Cell, usize);
+type Datum = (f64, Cell, usize);
 
 /// Seconds per network against k, d, L and inputs.
 fn growth() -> Value {
     let cell = Cell::new;
-    let series: [(&str, &str, Vec<Point>); 5] = [
+    let series: [(&str, &str, Vec<Datum>); 5] = [
         ("k", "L = 1, d = 100", [100, 300, 1000, 3000, 10_000, 30_000, 100_000].map(|k| (k as f64, cell(1, 100, k), 100)).to_vec()),
         ("k", "L = 2, d = 100", [200, 400, 800, 1600, 3200].map(|k| (k as f64, cell(2, 100, k), 100)).to_vec()),
         ("d", "L = 1, k = 10000", [10, 30, 100, 300, 1000].map(|d| (d as f64, cell(1, d, 10_000), 100)).to_vec()),

@@ -24,7 +24,7 @@
 use super::entry::{Outcome, Scope, Verdict};
 use super::{Entry, Estimate, Measured};
 use crate::stats::exponent;
-use crate::stats::exponent::Point;
+use crate::stats::exponent::SizedSample;
 use crate::stats::interval;
 
 /// Relative excess over an unconditional bound that counts as rounding.
@@ -75,8 +75,8 @@ impl Claim {
 
     /// A claim over several settings of one activation, `points`; `all` must not be empty. Counts the networks that determine the exponent or,
     /// if there is none, those of all points.
-    pub fn across(all: &[Measured], points: &[Point], gamma: f64, quantity: impl Into<String>) -> Self {
-        let count = |points: &mut dyn Iterator<Item = &Point>| points.map(|point| point.sample.len()).sum();
+    pub fn across(all: &[Measured], points: &[SizedSample], gamma: f64, quantity: impl Into<String>) -> Self {
+        let count = |points: &mut dyn Iterator<Item = &SizedSample>| points.map(|point| point.sample.len()).sum();
         let networks = match count(&mut exponent::comparable(points)) {
             0 => count(&mut points.iter()),
             networks => networks,

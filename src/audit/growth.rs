@@ -2,7 +2,7 @@
 
 use super::claim::Exponent;
 use super::{Claim, Entry, Measured};
-use crate::stats::exponent::{self, Point};
+use crate::stats::exponent::{self, SizedSample};
 
 /// Two entries: the exponents in d (at equal k) and in k (at equal d) of `statistic` over networks of column `column`.
 pub fn entries(
@@ -15,9 +15,12 @@ pub fn entries(
 ) -> Vec<Entry> {
     let (dim, width) = (|measured: &Measured| measured.setting.dim, |measured: &Measured| measured.setting.width);
     let exponent = |group: fn(&Measured) -> usize, size: fn(&Measured) -> usize, name: &str| {
-        let point =
-            |measured: &Measured| Point { group: group(measured), size: size(measured) as f64, sample: measured.column(column) };
-        let points: Vec<Point> = all.iter().map(point).collect();
+        let point = |measured: &Measured| SizedSample {
+            group: group(measured),
+            size: size(measured) as f64,
+            sample: measured.column(column),
+        };
+        let points: Vec<SizedSample> = all.iter().map(point).collect();
         let claim = Claim::across(all, &points, gamma, quantity).part(format!("exponent in {name}"));
         claim.exponent(exponent::exponent(&points, &statistic), claimed)
     };

@@ -528,6 +528,17 @@ mod tests {
     }
 
     #[test]
+    fn help_has_no_doc_links() {
+        use clap::CommandFactory;
+        let mut command = Cli::command();
+        command.build();
+        let helps = std::iter::once(&command).chain(command.get_subcommands());
+        for help in helps.map(|command| command.clone().render_long_help().to_string()) {
+            assert!(!help.contains("](") && !help.contains("[`") && !help.contains("::"), "{help}");
+        }
+    }
+
+    #[test]
     fn no_subcommand_means_run() {
         for words in ["advstep-hpc --preset paper --widths 10,1e3", "advstep-hpc run --preset paper --widths 10,1e3"] {
             let args = run_args(words);

@@ -28,7 +28,7 @@ use crate::experiment::{Experiment, Shard, inputs_file};
 use crate::files::{Existing, check_input, check_not_input, check_output_dir};
 use crate::job::Settings;
 use crate::model::{EngineChoice, Unit};
-use crate::plot::Format;
+use crate::stats::distinct;
 use crate::text::short;
 
 /// Upper limit of --threads, to catch typos.
@@ -266,13 +266,6 @@ impl AuditArgs {
     }
 }
 
-/// Sorted and distinct.
-fn distinct(mut formats: Vec<Format>) -> Vec<Format> {
-    formats.sort_unstable();
-    formats.dedup();
-    formats
-}
-
 /// Whether existing files are replaced.
 fn existing(overwrite: bool) -> Existing {
     if overwrite { Existing::Replace } else { Existing::Refuse }
@@ -340,6 +333,7 @@ mod tests {
     use super::super::args::{Cli, Command};
     use super::*;
     use crate::model::{Cell, Readout};
+    use crate::plot::Format;
 
     fn command(words: &str) -> Command {
         Cli::try_parse_from(words.split_whitespace()).unwrap().into_command()

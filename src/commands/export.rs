@@ -162,7 +162,7 @@ fn gradients_and_steps<T: Real>(
     }
     let mut movable = result.gradient.clone();
     if bias {
-        directions::leave_bias_alone(&mut movable);
+        directions::zero_bias(&mut movable);
     }
     let norm: Vec<f64> = samples.iter().map(|sample| sample.gradient_norm).collect();
     let values: Vec<f64> = samples.iter().map(|sample| sample.value).collect();

@@ -16,7 +16,7 @@ const DIP: f64 = 6.0;
 
 /// A sampled point of the path.
 #[derive(Debug, Clone, Copy)]
-struct Point {
+struct PathPoint {
     angle: Angle,
     value: f64,
     /// Value minus its conditional mean given Z(0) and Z'(0).
@@ -29,7 +29,7 @@ pub struct Path<'a> {
     zeta: f64,
     chi: f64,
     /// Grid points and, between them, refinements; ascending.
-    points: Vec<Point>,
+    points: Vec<PathPoint>,
 }
 
 impl<'a> Path<'a> {
@@ -76,8 +76,8 @@ impl<'a> Path<'a> {
         None
     }
 
-    fn point(&self, angle: Angle, deviation: f64) -> Point {
-        Point { angle, value: angle.mean(self.zeta, self.chi) + deviation, deviation }
+    fn point(&self, angle: Angle, deviation: f64) -> PathPoint {
+        PathPoint { angle, value: angle.mean(self.zeta, self.chi) + deviation, deviation }
     }
 
     /// Angle and value at the left end of the interval ending at point `right`.

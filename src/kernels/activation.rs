@@ -3,7 +3,7 @@
 //! ReLU uses the vector loops of [`relu`]. Other ψ are evaluated in scalar f64, in loops compiled per ψ so that none branches on it; sums run in
 //! f64 in neuron order. libm dominates, memory traffic does not matter: tanh 0.11, erf 0.13, softplus 0.06, GELU 0.18 × 10⁹ neurons/s.
 
-use super::line::Row;
+use super::line::LineRow;
 use super::{Real, relu};
 use crate::model::Activation;
 use crate::model::activation::{Function, with_function};
@@ -88,9 +88,9 @@ pub fn apply_on_line<T: Real>(psi: Activation, z: &[T], u: &[T], t: T, out: &mut
 }
 
 /// s·Σ a ψ(z + t u) and its derivative in t, in f64.
-pub fn value_and_slope_at<T: Real>(psi: Activation, row: Row<T>, t: f64) -> (f64, f64) {
-    fn with<F: Function, T: Real>(row: Row<T>, t: f64) -> (f64, f64) {
-        let Row { z, u, a, sign } = row;
+pub fn value_and_slope_at<T: Real>(psi: Activation, row: LineRow<T>, t: f64) -> (f64, f64) {
+    fn with<F: Function, T: Real>(row: LineRow<T>, t: f64) -> (f64, f64) {
+        let LineRow { z, u, a, sign } = row;
         assert!(z.len() == u.len() && u.len() == a.len());
         let (mut values, mut slopes) = (0.0, 0.0);
         for ((z, u), a) in z.iter().zip(u).zip(a) {
@@ -105,12 +105,12 @@ pub fn value_and_slope_at<T: Real>(psi: Activation, row: Row<T>, t: f64) -> (f64
 }
 
 /// Σ |a| u², in f64. Times sup |ψ''| it bounds the second derivative along the line.
-pub fn curvature_mass<T: Real>(row: Row<T>) -> f64 {
+pub fn curvature_mass<T: Real>(row: LineRow<T>) -> f64 {
     row.u.iter().zip(row.a).map(|(u, a)| a.to_f64().abs() * u.to_f64() * u.to_f64()).sum()
 }
 
 /// (s Σ a z, s Σ a u), in f64: value and slope with the identity for ψ.
-pub fn linear_value_and_slope<T: Real>(row: Row<T>) -> (f64, f64) {
+pub fn linear_value_and_slope<T: Real>(row: LineRow<T>) -> (f64, f64) {
     let dot = |x: &[T]| row.a.iter().zip(x).map(|(a, x)| a.to_f64() * x.to_f64()).sum::<f64>();
     (row.sign * dot(row.z), row.sign * dot(row.u))
 }
@@ -143,7 +143,7 @@ mod tests {
             let there: Vec<f64> = z.iter().zip(&u).map(|(z, u)| z + 0.3 * u).collect();
             let expected: Vec<f64> = there.iter().map(|&z| psi.value(z)).collect();
             assert_eq!(on_line, expected);
-            let row = Row { z: &z[..], u: &u[..], a: &a[..], sign: -1.0 };
+            let row = LineRow { z: &z[..], u: &u[..], a: &a[..], sign: -1.0 };
             let (value, slope) = value_and_slope_at(psi, row, 0.3);
             let steep: Vec<f64> = there.iter().zip(&u).map(|(&z, u)| u * psi.derivative(z)).collect();
             assert!((value + dot(&a, &expected)).abs() < 1e-12 && (slope + dot(&a, &steep)).abs() < 1e-12);

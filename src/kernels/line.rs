@@ -28,7 +28,7 @@ const PREFETCH_DISTANCE: usize = 256;
 
 /// One input's pre-activations z, their derivatives u along the line, and the readout weights a; equal lengths.
 #[derive(Clone, Copy)]
-pub struct Row<'a, T> {
+pub struct LineRow<'a, T> {
     pub z: &'a [T],
     pub u: &'a [T],
     pub a: &'a [T],
@@ -36,7 +36,7 @@ pub struct Row<'a, T> {
     pub sign: f64,
 }
 
-impl<T> Row<'_, T> {
+impl<T> LineRow<'_, T> {
     /// Splits after `count` neurons.
     pub fn split_at(&self, count: usize) -> (Self, Self) {
         let ((z, z_rest), (u, u_rest), (a, a_rest)) = (self.z.split_at(count), self.u.split_at(count), self.a.split_at(count));
@@ -116,17 +116,17 @@ impl Sieve {
 }
 
 /// Appends to `found` the breakpoints of `row` with `interval.0` ≤ t < `interval.1`, in neuron order.
-pub fn find_breakpoints<T: Real>(row: Row<T>, interval: (f64, f64), found: &mut Vec<Breakpoint>) {
+pub fn find_breakpoints<T: Real>(row: LineRow<T>, interval: (f64, f64), found: &mut Vec<Breakpoint>) {
     find_at_level::<T, false>(row, interval, found);
 }
 
 /// Appends the breakpoints with 0 ≤ t < `end` and returns (φ(0), φ'(0⁺)) = (s Σ a ψ(z), s Σ_{z>0} a u), both in f64.
-pub fn value_slope_and_breakpoints<T: Real>(row: Row<T>, end: f64, found: &mut Vec<Breakpoint>) -> (f64, f64) {
+pub fn value_slope_and_breakpoints<T: Real>(row: LineRow<T>, end: f64, found: &mut Vec<Breakpoint>) -> (f64, f64) {
     find_at_level::<T, true>(row, (0.0, end), found)
 }
 
 #[inline]
-fn find_at_level<T: Real, const SUMS: bool>(row: Row<T>, interval: (f64, f64), found: &mut Vec<Breakpoint>) -> (f64, f64) {
+fn find_at_level<T: Real, const SUMS: bool>(row: LineRow<T>, interval: (f64, f64), found: &mut Vec<Breakpoint>) -> (f64, f64) {
     match super::level() {
         // SAFETY: the level is available.
         #[cfg(target_arch = "x86_64")]
@@ -141,21 +141,25 @@ fn find_at_level<T: Real, const SUMS: bool>(row: Row<T>, interval: (f64, f64), f
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,popcnt")]
-fn avx512<T: Real, const SUMS: bool>(row: Row<T>, interval: (f64, f64), found: &mut Vec<Breakpoint>) -> (f64, f64) {
+fn avx512<T: Real, const SUMS: bool>(row: LineRow<T>, interval: (f64, f64), found: &mut Vec<Breakpoint>) -> (f64, f64) {
     // SAFETY: the features are enabled here.
     unsafe { find::<T, __m512d, SUMS>(row, interval, found) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,popcnt")]
-fn avx2<T: Real, const SUMS: bool>(row: Row<T>, interval: (f64, f64), found: &mut Vec<Breakpoint>) -> (f64, f64) {
+fn avx2<T: Real, const SUMS: bool>(row: LineRow<T>, interval: (f64, f64), found: &mut Vec<Breakpoint>) -> (f64, f64) {
     // SAFETY: the features are enabled here.
     unsafe { find::<T, [__m256d; 2], SUMS>(row, interval, found) }
 }
 
 #[inline(always)]
-unsafe fn find<T: Real, V: Vector, const SUMS: bool>(row: Row<T>, interval: (f64, f64), found: &mut Vec<Breakpoint>) -> (f64, f64) {
-    let Row { z, u, a, .. } = row;
+unsafe fn find<T: Real, V: Vector, const SUMS: bool>(
+    row: LineRow<T>,
+    interval: (f64, f64),
+    found: &mut Vec<Breakpoint>,
+) -> (f64, f64) {
+    let LineRow { z, u, a, .. } = row;
     assert!(z.len() == u.len() && u.len() == a.len());
     let mut candidates = [0; GROUP + STEP];
     // SAFETY: the caller's CPU has the instructions of V.
@@ -246,8 +250,8 @@ impl<V: Vector> Pass<V> {
 
 /// Appends the breakpoints of candidates `neurons` that lie in the interval. Branch-free: candidates are written, then kept or overwritten.
 #[inline(always)]
-fn push_breakpoints<T: Real>(row: Row<T>, (start, end): (f64, f64), neurons: &[u32], found: &mut Vec<Breakpoint>) {
-    let Row { z, u, a, sign } = row;
+fn push_breakpoints<T: Real>(row: LineRow<T>, (start, end): (f64, f64), neurons: &[u32], found: &mut Vec<Breakpoint>) {
+    let LineRow { z, u, a, sign } = row;
     let before = found.len();
     found.reserve(neurons.len());
     let spare = &mut found.spare_capacity_mut()[..neurons.len()];

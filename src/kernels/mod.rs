@@ -12,7 +12,7 @@ pub mod gaussian;
 pub mod gemm;
 pub mod line;
 pub mod masks;
-pub mod piece;
+pub mod linear_piece;
 pub mod real;
 pub mod relu;
 mod vector;

@@ -25,7 +25,7 @@ pub trait Real:
     fn fill_with(out: &mut [Self], scratch: &mut Vec<f32>, fill: impl FnOnce(&mut [f32]));
     /// `out` = `a`·`b` (`out` += `a`·`b` if `keep`) by [`gemm::matmul`]; false, without computing anything, where BLAS is faster: in f64, and
     /// without FMA instructions.
-    fn product(a: ArrayView2<Self>, b: ArrayView2<Self>, keep: bool, out: ArrayViewMut2<Self>) -> bool;
+    fn matmul(a: ArrayView2<Self>, b: ArrayView2<Self>, keep: bool, out: ArrayViewMut2<Self>) -> bool;
 }
 
 impl Real for f32 {
@@ -46,7 +46,7 @@ impl Real for f32 {
     fn fill_with(out: &mut [f32], _scratch: &mut Vec<f32>, fill: impl FnOnce(&mut [f32])) {
         fill(out);
     }
-    fn product(a: ArrayView2<f32>, b: ArrayView2<f32>, keep: bool, out: ArrayViewMut2<f32>) -> bool {
+    fn matmul(a: ArrayView2<f32>, b: ArrayView2<f32>, keep: bool, out: ArrayViewMut2<f32>) -> bool {
         // The portable level emulates FMA.
         let is_fast = SimdLevel::best() != SimdLevel::Portable;
         if is_fast {
@@ -78,7 +78,7 @@ impl Real for f64 {
             *out = f64::from(*value);
         }
     }
-    fn product(_a: ArrayView2<f64>, _b: ArrayView2<f64>, _keep: bool, _out: ArrayViewMut2<f64>) -> bool {
+    fn matmul(_a: ArrayView2<f64>, _b: ArrayView2<f64>, _keep: bool, _out: ArrayViewMut2<f64>) -> bool {
         false
     }
 }

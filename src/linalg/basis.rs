@@ -1,13 +1,15 @@
-//! An orthonormal basis that grows by blocks of vectors, with matrix products only.
+//! An orthonormal basis that grows by blocks of vectors, using matrix products only.
 //!
-//! Block Gram–Schmidt: a block is projected off the basis and orthonormalised by the Cholesky factor of its Gram matrix (CholeskyQR), and
-//! all of that once more ("twice is enough") unless what the projection has left of the vectors, and the factor, show that one pass is
-//! accurate. CholeskyQR squares condition numbers, so a round takes only vectors that are well apart ([`DISTANCE`](Basis::distance));
-//! those nearly parallel to them wait, are projected off them, and have their turn in the next round. What is left of a vector once it is
-//! as small as rounding errors is dropped. Sums over the long axis run in f64 across chunks ([`inner_products`]); so do all small
-//! matrices. A pass over n vectors of length k beside r of the basis takes 4 n r k flops and, products with triangular matrices being made
-//! by a half and a little, some 2.7 n² k, in chunks of columns that stay in cache; with its images drawn, a first block of n = 100 and k = 10⁵,
-//! in new memory, goes at 76 GF/s where products in cache reach 220 (`cargo bench --bench kernels -- products`).
+//! Block Gram–Schmidt: a block is projected off the basis and orthonormalised by the Cholesky factor of its Gram matrix
+//! (CholeskyQR). Both steps are repeated ("twice is enough") unless the residual norms and the factor show that one pass is
+//! accurate. CholeskyQR squares condition numbers, so each round takes only vectors that are well separated
+//! ([`distance`](Basis::distance)); nearly parallel ones are deferred, projected off the new vectors, and considered again in the
+//! next round. A residual at the level of rounding errors is dropped. Sums over the long axis and all small matrices are in f64,
+//! the former per chunk ([`inner_products`]).
+//!
+//! For n vectors of length k and r basis vectors, a pass takes 4 n r k flops plus some 2.7 n² k, triangular products costing
+//! slightly more than half a full one, in chunks of columns that stay in cache. A first block of n = 100, k = 10⁵, including its
+//! images, runs at 76 GF/s in fresh memory; matmuls in cache reach 220 GF/s (`cargo bench --bench kernels -- products`).
 
 use std::ops::Range;
 
@@ -22,44 +24,44 @@ use crate::linalg::matmul::{
 };
 use crate::machine::pages;
 
-/// Parts of a vector shorter than this many rounding units of it are dropped.
+/// A residual shorter than this × ε × the length of the vector is rounding error and is dropped.
 const NOISE: f64 = 16.0;
-/// Passes after which a block that still is not orthonormal is taken as it is; two do, unless many vectors are nearly dependent.
+/// Passes after which a block is accepted as it is. Two suffice unless many vectors are nearly dependent.
 const MAX_PASSES: usize = 4;
-/// A Gram matrix this close to the identity is so to rounding after one more CholeskyQR.
+/// If the Gram matrix is this close to the identity, one more CholeskyQR makes the block orthonormal up to rounding.
 const ALMOST_ORTHONORMAL: f64 = 0.02;
-/// One pass is enough for a block whose estimated error after it is below this many rounding units.
+/// One pass suffices if the estimated error is below this × ε.
 const ENOUGH: f64 = 10.0;
 
-/// Most vectors that are orthonormalised together: more are projected off one another, which takes fewer flops.
+/// Maximum number of vectors orthonormalised together; larger sets are split and projected off one another, which takes fewer
+/// flops.
 const AT_ONCE: usize = 128;
-/// Vectors that are kept together, so that products with few vectors at a time are rare.
-const SEGMENT: usize = 256;
+/// Vectors per slab; large, so that matmuls with few vectors are rare.
+const SLAB: usize = 256;
 
-/// Orthonormal vectors of length `dim`, in the order in which they came.
+/// Orthonormal vectors of length `dim`, in order of insertion.
 pub struct Basis<T> {
     dim: usize,
     rank: usize,
-    /// Each has room for [`SEGMENT`] vectors, and is full if another follows it. Room that is not used takes no memory: what an array
-    /// before it has left there is given back.
-    segments: Vec<Buffer<T>>,
+    /// Each has capacity for [`SLAB`] vectors; all but the last are full. Pages of unused capacity are released to the system.
+    slabs: Vec<Buffer<T>>,
     workspace: Workspace<T>,
 }
 
-/// Vectors in terms of a basis.
+/// Coordinates of vectors in a basis.
 pub struct Coordinates {
     /// n × rank.
     pub coefficients: Array2<f64>,
-    /// The vectors whose squares overflow or are NaN: the basis leaves them out, and their coefficients are meaningless.
+    /// Rows whose squared norm overflows or is NaN; they are not in the basis and their coefficients are meaningless.
     pub overflowed: Vec<usize>,
 }
 
 impl<T: Real> Basis<T> {
     pub fn new(dim: usize, workspace: &Workspace<T>) -> Self {
-        Self { dim, rank: 0, segments: Vec::new(), workspace: workspace.clone() }
+        Self { dim, rank: 0, slabs: Vec::new(), workspace: workspace.clone() }
     }
 
-    /// Where its memory is from.
+    /// The workspace its memory comes from.
     pub fn workspace(&self) -> &Workspace<T> {
         &self.workspace
     }
@@ -79,12 +81,12 @@ impl<T: Real> Basis<T> {
         self.rank == self.dim
     }
 
-    /// The vectors from number `first` on, in matrices of (their numbers) × dim.
+    /// The vectors from index `first` on, slab by slab: (indices, vectors), indices × dim.
     pub fn vectors_from(&self, first: usize) -> impl Iterator<Item = (Range<usize>, ArrayView2<'_, T>)> {
-        self.segments.iter().enumerate().skip(first / SEGMENT).map(move |(index, segment)| {
-            let start = first.max(index * SEGMENT);
-            let end = index * SEGMENT + segment.len() / self.dim;
-            let rows = &segment[(start - index * SEGMENT) * self.dim..];
+        self.slabs.iter().enumerate().skip(first / SLAB).map(move |(index, slab)| {
+            let start = first.max(index * SLAB);
+            let end = index * SLAB + slab.len() / self.dim;
+            let rows = &slab[(start - index * SLAB) * self.dim..];
             (start..end, ArrayView2::from_shape((end - start, self.dim), rows).expect("rows of one length"))
         })
     }
@@ -98,7 +100,7 @@ impl<T: Real> Basis<T> {
         products
     }
 
-    /// `out` (n × dim) += combinations of the vectors with these coefficients, n × rank.
+    /// `out` (n × dim) += `coefficients` (n × rank) · vectors.
     pub fn add_combinations(&self, coefficients: &Array2<f64>, mut out: ArrayViewMut2<T>) {
         let coefficients = coefficients.mapv(T::of_f64);
         for (numbers, vectors) in self.vectors_from(0) {
@@ -106,45 +108,47 @@ impl<T: Real> Basis<T> {
         }
     }
 
-    /// Vectors closer than this (relative to their length) to the span of others of a block wait for the next round: with the fourth
-    /// root of the rounding unit the rounding errors of one CholeskyQR stay far below 1.
+    /// Relative distance from the span of its block below which a vector is deferred to the next round. At ε^(1/4) the rounding
+    /// errors of one CholeskyQR stay far below 1.
     fn distance() -> f64 {
         T::EPSILON.sqrt().sqrt()
     }
 
-    /// Makes the basis span the rows of `x` (n × dim) too, to rounding; returns them in the extended basis. Clobbers `x`.
+    /// Extends the basis to span the rows of `x` (n × dim) up to rounding; returns their coordinates. Clobbers `x`.
     pub fn extend(&mut self, x: &mut Array2<T>) -> Coordinates {
         let n = x.nrows();
         let at_once = n.div_ceil(n.div_ceil(AT_ONCE).max(1));
         let known = (self.rank > 0 || at_once < n).then(|| norms(x));
-        let (mut coefficients, mut gram) = self.take_off(0, None, x.view_mut(), at_once.min(n));
+        let (mut coefficients, mut gram) = self.project_off(0, None, x.view_mut(), at_once.min(n));
         let length = known.unwrap_or_else(|| gram.diag().iter().map(|square| square.sqrt()).collect());
-        // Rows that are still to be taken in.
+        // Rows not yet in the span.
         let mut rows: Vec<usize> = (0..n).collect();
         while !rows.is_empty() && !self.is_full() {
             let later = rows.split_off(at_once.min(rows.len()));
-            let rest: Vec<f64> = gram.diag().iter().map(|square| square.sqrt()).collect();
-            let kept: Vec<usize> = (0..rows.len()).filter(|&row| rest[row] > NOISE * T::EPSILON * length[rows[row]]).collect();
+            let residual: Vec<f64> = gram.diag().iter().map(|square| square.sqrt()).collect();
+            let kept: Vec<usize> = (0..rows.len()).filter(|&row| residual[row] > NOISE * T::EPSILON * length[rows[row]]).collect();
             if kept.is_empty() {
                 rows = later;
                 if !rows.is_empty() {
-                    gram =
-                        in_place(x, &rows, &self.workspace.clone(), |x| self.take_off(self.rank, None, x, at_once.min(rows.len())))
-                            .1;
+                    gram = on_rows(x, &rows, &self.workspace.clone(), |x| {
+                        self.project_off(self.rank, None, x, at_once.min(rows.len()))
+                    })
+                    .1;
                 }
                 continue;
             }
             gram = gram.select(Axis(0), &kept).select(Axis(1), &kept);
-            gram.indexed_iter_mut().for_each(|((i, j), product)| *product /= rest[kept[i]] * rest[kept[j]]);
+            gram.indexed_iter_mut().for_each(|((i, j), product)| *product /= residual[kept[i]] * residual[kept[j]]);
             let Selection { rows: selected, factor } = select(gram.view(), Self::distance(), self.dim - self.rank);
             let selected: Vec<usize> = selected.into_iter().map(|place| kept[place]).collect();
-            let waiting = kept.into_iter().filter(|row| !selected.contains(row)).map(|row| rows[row]);
-            let (waiting, block): (Vec<usize>, Vec<usize>) = (waiting.collect(), selected.iter().map(|&row| rows[row]).collect());
+            let deferred = kept.into_iter().filter(|row| !selected.contains(row)).map(|row| rows[row]);
+            let (deferred, block): (Vec<usize>, Vec<usize>) = (deferred.collect(), selected.iter().map(|&row| rows[row]).collect());
 
-            let scale: Vec<f64> = selected.iter().map(|&row| rest[row]).collect();
-            let shrunk: Vec<f64> = selected.iter().zip(&block).map(|(&row, &vector)| rest[row] / length[vector]).collect();
+            let scale: Vec<f64> = selected.iter().map(|&row| residual[row]).collect();
+            let shrunk: Vec<f64> = selected.iter().zip(&block).map(|(&row, &vector)| residual[row] / length[vector]).collect();
             let before = self.rank;
-            let (on_block, on_basis) = in_place(x, &block, &self.workspace.clone(), |x| self.take_in(x, factor, &scale, &shrunk));
+            let (on_block, on_basis) =
+                on_rows(x, &block, &self.workspace.clone(), |x| self.orthonormalise(x, factor, &scale, &shrunk));
             let mut share = Array2::zeros((n, block.len()));
             for (place, &row) in block.iter().enumerate() {
                 share.row_mut(row).assign(&on_block.row(place));
@@ -152,11 +156,11 @@ impl<T: Real> Basis<T> {
                     coefficients.row_mut(row).scaled_add(1.0, &correction.row(place));
                 }
             }
-            rows = [waiting, later].concat();
+            rows = [deferred, later].concat();
             if !rows.is_empty() {
                 let on_block;
                 (on_block, gram) =
-                    in_place(x, &rows, &self.workspace.clone(), |x| self.take_off(before, None, x, at_once.min(rows.len())));
+                    on_rows(x, &rows, &self.workspace.clone(), |x| self.project_off(before, None, x, at_once.min(rows.len())));
                 for (&row, part) in rows.iter().zip(on_block.rows()) {
                     share.row_mut(row).assign(&part);
                 }
@@ -167,11 +171,11 @@ impl<T: Real> Basis<T> {
         Coordinates { coefficients, overflowed }
     }
 
-    /// Takes in the rows of `block`, made orthonormal and orthogonal to the basis. They are nearly orthogonal to it, have the lengths
-    /// `scale`, which are the parts `shrunk` of what they were before they were projected, and `factor` is the Cholesky factor of the Gram
-    /// matrix of the rows scaled to length 1. Returns the old rows in the new ones, and, if more than one pass was made, the part of the
-    /// old rows that still was in the basis.
-    fn take_in(
+    /// Orthonormalises `block`, m × dim, against the basis and itself, and appends it. The rows have been projected off the basis
+    /// once; they have norms `scale`, a fraction `shrunk` of the norms before projection, and `factor` is the Cholesky factor of
+    /// the Gram matrix of the normalised rows. Returns the coordinates of the rows in the new vectors, m × m, and those in the
+    /// old basis if more than one pass was needed, m × rank.
+    fn orthonormalise(
         &mut self,
         mut block: ArrayViewMut2<T>,
         factor: Array2<f64>,
@@ -181,17 +185,17 @@ impl<T: Real> Basis<T> {
         let mut on_block = factor.clone();
         on_block.rows_mut().into_iter().zip(scale).for_each(|(mut row, scale)| row *= *scale);
         let mut to_unit = inverse(&factor);
-        // Rounding errors of the Gram matrix and of the projection, as they are after the division by the factor.
+        // Rounding errors of the Gram matrix and of the projection, amplified by the inverse of the factor.
         let error = |(row, shrunk): (ndarray::ArrayView1<f64>, &f64)| row.dot(&row) + row.dot(&row).sqrt() / shrunk;
-        let worst = to_unit.rows().into_iter().zip(shrunk).map(error).fold(0.0, f64::max);
+        let error_bound = to_unit.rows().into_iter().zip(shrunk).map(error).fold(0.0, f64::max);
         to_unit.columns_mut().into_iter().zip(scale).for_each(|(mut column, scale)| column /= *scale);
-        if worst <= ENOUGH {
+        if error_bound <= ENOUGH {
             self.append(&to_unit, block.view());
             return (on_block, None);
         }
         let mut on_basis = Array2::zeros((block.nrows(), self.rank));
         for pass in 2..=MAX_PASSES {
-            let (part, gram) = self.take_off(0, Some(&to_unit), block.view_mut(), on_block.nrows());
+            let (part, gram) = self.project_off(0, Some(&to_unit), block.view_mut(), on_block.nrows());
             on_basis += &on_block.dot(&part);
             let factor = select(gram.view(), 0.0, block.nrows()).factor;
             if factor.nrows() < block.nrows() {
@@ -212,17 +216,17 @@ impl<T: Real> Basis<T> {
         (on_block, Some(on_basis))
     }
 
-    /// Multiplies `x` by `by`, which is lower triangular, from the left, if there is such a matrix; then takes the part of its rows in the span of the vectors from
-    /// number `first` on off them, and returns it as coefficients, n × (rank − `first`), with the Gram matrix of what is left of the first
-    /// `count` rows (its lower triangle). Two passes over `x` and the vectors, in chunks of columns.
-    fn take_off(
+    /// Projects `x`, n × dim, off the vectors from index `first` on, after `x` ← `by`·`x` with a lower triangular `by` if given.
+    /// Returns the coefficients of the removed component, n × (rank − `first`), and the Gram matrix (lower triangle) of the first
+    /// `count` rows after projection. Two passes over `x` and the vectors, in chunks of columns.
+    fn project_off(
         &self,
         first: usize,
         by: Option<&Array2<f64>>,
         mut x: ArrayViewMut2<T>,
         count: usize,
     ) -> (Array2<f64>, Array2<f64>) {
-        // Read, written too if it is multiplied; read and written; and the vectors twice.
+        // First pass: x read, and written if multiplied; second pass: x read and written; the vectors read in both.
         count_vectors(x.nrows() * if by.is_some() { 4 } else { 3 } + 2 * (self.rank - first), self.dim);
         let by = by.map(|by| by.mapv(T::of_f64));
         let mut coefficients = Array2::zeros((x.nrows(), self.rank - first));
@@ -252,30 +256,31 @@ impl<T: Real> Basis<T> {
         (coefficients, gram)
     }
 
-    /// Takes in `by`·`block`, whose rows are orthonormal and orthogonal to the basis; `by` is lower triangular.
+    /// Appends the rows of `by`·`block`, which are orthonormal and orthogonal to the basis; `by` is lower triangular, m × m,
+    /// `block` m × dim.
     fn append(&mut self, by: &Array2<f64>, block: ArrayView2<T>) {
         count_vectors(2 * block.nrows(), self.dim);
         let by = by.mapv(T::of_f64);
         let mut taken = 0;
         while taken < by.nrows() {
-            let is_new = self.rank == self.segments.len() * SEGMENT;
+            let is_new = self.rank == self.slabs.len() * SLAB;
             if is_new {
-                self.segments.push(self.workspace.buffer(SEGMENT.min(self.dim - self.rank) * self.dim));
+                self.slabs.push(self.workspace.buffer(SLAB.min(self.dim - self.rank) * self.dim));
             }
-            let count = (by.nrows() - taken).min(self.segments.len() * SEGMENT - self.rank);
-            let segment = self.segments.last_mut().expect("one was just pushed");
-            let memory = &mut segment.spare_capacity_mut()[..count * self.dim];
-            // SAFETY: the products below write every number and read none.
+            let count = (by.nrows() - taken).min(self.slabs.len() * SLAB - self.rank);
+            let slab = self.slabs.last_mut().expect("one was just pushed");
+            let memory = &mut slab.spare_capacity_mut()[..count * self.dim];
+            // SAFETY: the products below write every entry and read none.
             let mut rows = unsafe { uninitialised((count, self.dim), memory) };
             for columns in chunks(self.dim) {
                 let x = block.slice(s![..taken + count, columns.clone()]);
                 lower_times(by.slice(s![taken..taken + count, ..taken + count]), x, rows.slice_mut(s![.., columns]));
             }
-            let length = segment.len() + count * self.dim;
-            // SAFETY: these numbers have just been written.
-            unsafe { segment.set_len(length) };
-            if is_new && !segment.is_recycled() {
-                pages::give_back(segment.spare_capacity_mut());
+            let length = slab.len() + count * self.dim;
+            // SAFETY: these entries have just been written.
+            unsafe { slab.set_len(length) };
+            if is_new && !slab.is_recycled() {
+                pages::discard(slab.spare_capacity_mut());
             }
             self.rank += count;
             taken += count;
@@ -283,13 +288,8 @@ impl<T: Real> Basis<T> {
     }
 }
 
-/// `work` on these rows of `x`, ascending, as one matrix; it may change them.
-fn in_place<T: Real, R>(
-    x: &mut Array2<T>,
-    rows: &[usize],
-    workspace: &Workspace<T>,
-    work: impl FnOnce(ArrayViewMut2<T>) -> R,
-) -> R {
+/// Calls `work` on the given rows of `x` (ascending) as one matrix, copied there and back unless contiguous.
+fn on_rows<T: Real, R>(x: &mut Array2<T>, rows: &[usize], workspace: &Workspace<T>, work: impl FnOnce(ArrayViewMut2<T>) -> R) -> R {
     let (first, last) = (rows[0], rows[rows.len() - 1]);
     if last - first + 1 == rows.len() {
         return work(x.slice_mut(s![first..=last, ..]));
@@ -306,7 +306,7 @@ fn in_place<T: Real, R>(
     result
 }
 
-/// The Euclidean norm of each row: chunks in the arithmetic of the vectors, their sum in f64.
+/// Row norms: chunks in the precision of the vectors, summed in f64.
 fn norms<T: Real>(x: &Array2<T>) -> Vec<f64> {
     let square = |part: ndarray::ArrayView1<T>| part.dot(&part).to_f64();
     let norm = |row: ndarray::ArrayView1<T>| row.axis_chunks_iter(Axis(0), CHUNK).map(square).sum::<f64>().sqrt();

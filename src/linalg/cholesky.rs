@@ -1,11 +1,11 @@
-//! Small dense matrices in f64: Cholesky factorisations that leave out nearly dependent rows, in order or with pivoting, and the inverse
-//! of a factor.
+//! Small dense matrices in f64: Cholesky factorisations that skip nearly dependent rows, in order or with pivoting, and
+//! triangular inverses.
 //!
-//! These are n × n for n vectors of length k ≫ n, so loops in f64 cost nothing beside the products of the vectors.
+//! Matrices are n × n for n vectors of length k ≫ n, so scalar loops are cheap beside the products of the vectors.
 
 use ndarray::{Array2, ArrayView2, Axis, s};
 
-/// The rows of a set of vectors that are well apart, and the Cholesky factor of their Gram matrix.
+/// A well-conditioned subset of a set of vectors, and the Cholesky factor of its Gram matrix.
 pub struct Selection {
     /// Indices of the selected vectors, ascending.
     pub rows: Vec<usize>,
@@ -13,8 +13,8 @@ pub struct Selection {
     pub factor: Array2<f64>,
 }
 
-/// Goes through the vectors with Gram matrix `gram` in order and selects each whose part orthogonal to those selected before it is
-/// longer than `distance` times the vector itself; selects at most `most`.
+/// Selects, in order, each vector whose component orthogonal to those selected so far is longer than `distance` × its length, at
+/// most `most`. `gram` is the Gram matrix, n × n; only its lower triangle is read.
 pub fn select(gram: ArrayView2<f64>, distance: f64, most: usize) -> Selection {
     let mut rows: Vec<usize> = Vec::with_capacity(gram.nrows());
     let mut factor: Array2<f64> = Array2::zeros(gram.dim());
@@ -23,15 +23,15 @@ pub fn select(gram: ArrayView2<f64>, distance: f64, most: usize) -> Selection {
         if place == most {
             break;
         }
-        let mut left = gram[[candidate, candidate]];
+        let mut residual = gram[[candidate, candidate]];
         for (column, &row) in rows.iter().enumerate() {
             let known: f64 = (0..column).map(|j| factor[[place, j]] * factor[[column, j]]).sum();
             let entry = (gram[[candidate, row]] - known) / factor[[column, column]];
             factor[[place, column]] = entry;
-            left -= entry * entry;
+            residual -= entry * entry;
         }
-        if left > distance * distance * gram[[candidate, candidate]] {
-            factor[[place, place]] = left.sqrt();
+        if residual > distance * distance * gram[[candidate, candidate]] {
+            factor[[place, place]] = residual.sqrt();
             rows.push(candidate);
         }
     }
@@ -40,35 +40,35 @@ pub fn select(gram: ArrayView2<f64>, distance: f64, most: usize) -> Selection {
     Selection { rows, factor }
 }
 
-/// Vectors in terms of a few of them that are independent.
+/// A pivoted Cholesky factorisation of a Gram matrix.
 pub struct Pivoted {
-    /// Indices of the independent vectors, in the order of the rows of `factor`.
+    /// Indices of the pivots, in the order of the rows of `factor`.
     pub rows: Vec<usize>,
-    /// Lower triangular L with L·Lᵀ = Gram matrix of the independent vectors, in this order.
+    /// Lower triangular L with L·Lᵀ = Gram matrix of the pivots, in this order.
     pub factor: Array2<f64>,
-    /// All vectors in the orthonormal ones that the independent ones become: (vectors) × (independent).
+    /// All vectors in the orthonormal basis obtained from the pivots, n × (pivots).
     pub coefficients: Array2<f64>,
 }
 
-/// Cholesky factorisation with pivoting of the Gram matrix `gram`, of which the lower triangle is read: takes the vector that is farthest from the span
-/// of those taken before, relative to its length, until all are within `distance` of it or `most` are taken. What is left of the others is
-/// dropped.
+/// Pivoted Cholesky factorisation of the Gram matrix `gram`, n × n; only its lower triangle is read. The next pivot is the
+/// vector farthest from the span of the pivots so far, relative to its length; stops when all are within `distance` of it, or
+/// after `most` pivots. The residuals of the other vectors are dropped.
 pub fn pivoted(gram: ArrayView2<f64>, distance: f64, most: usize) -> Pivoted {
     let n = gram.nrows();
     let mut rows: Vec<usize> = Vec::with_capacity(n);
-    let mut left = gram.diag().to_owned();
+    let mut residual = gram.diag().to_owned();
     let mut coefficients: Array2<f64> = Array2::zeros((n, most.min(n)));
     while rows.len() < most.min(n) {
-        let share = |&row: &usize| if gram[[row, row]] > 0.0 { left[row] / gram[[row, row]] } else { 0.0 };
+        let share = |&row: &usize| if gram[[row, row]] > 0.0 { residual[row] / gram[[row, row]] } else { 0.0 };
         let others = (0..n).filter(|row| !rows.contains(row));
-        // The first of equals.
+        // `max_by` returns the last maximum: reversed, ties go to the first.
         let Some(next) = others.rev().max_by(|a, b| share(a).total_cmp(&share(b))) else { break };
         if share(&next) <= distance * distance {
             break;
         }
         let place = rows.len();
         rows.push(next);
-        let length = left[next].sqrt();
+        let length = residual[next].sqrt();
         let pivot = coefficients.row(next).to_owned();
         for (row, mut own) in coefficients.rows_mut().into_iter().enumerate() {
             own[place] = match rows.iter().position(|&taken| taken == row) {
@@ -79,14 +79,14 @@ pub fn pivoted(gram: ArrayView2<f64>, distance: f64, most: usize) -> Pivoted {
                     (gram[[row.max(next), row.min(next)]] - known) / length
                 }
             };
-            left[row] -= own[place] * own[place];
+            residual[row] -= own[place] * own[place];
         }
     }
     let coefficients = coefficients.slice_move(s![.., ..rows.len()]);
     Pivoted { factor: coefficients.select(Axis(0), &rows), rows, coefficients }
 }
 
-/// The inverse of a lower triangular matrix without zeros on its diagonal.
+/// Inverse of a nonsingular lower triangular matrix.
 pub fn inverse(lower: &Array2<f64>) -> Array2<f64> {
     let n = lower.nrows();
     let mut inverse = Array2::zeros((n, n));
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn pivots_are_independent_and_span_the_rest() {
-        // 6 vectors in a space of 3 dimensions, one of them 0 and two of them parallel.
+        // 6 vectors in 3 dimensions: one is 0, two are parallel.
         let vectors =
             array![[1.0, 2.0, 0.0], [0.0, 0.0, 0.0], [2.0, 4.0, 0.0], [0.0, 1.0, 1e-3], [1.0, 3.0, 1e-3], [0.0, 0.0, 3.0]];
         let gram = vectors.dot(&vectors.t());

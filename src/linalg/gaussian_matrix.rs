@@ -1,23 +1,23 @@
-//! A Gaussian matrix that is only ever multiplied: its products are drawn in place of its entries, exactly in joint law.
+//! An implicit Gaussian matrix: its products are drawn instead of its entries, exactly in joint law.
 //!
-//! Let A be p × q with iid N(0, σ²) entries. Say A Q = B is known for orthonormal Q (q × r), and Aᵀ P = C for orthonormal P (p × s). Given
-//! that, A has the law of
+//! Let A be p × q with iid N(0, σ²) entries. Suppose A Q = B is known for orthonormal Q (q × r), and Aᵀ P = C for orthonormal P
+//! (p × s). Conditionally on these, A has the law of
 //!
 //! ```text
-//! B Qᵀ + P Cᵀ (I − Q Qᵀ) + (I − P Pᵀ) Ã (I − Q Qᵀ),    Ã a fresh copy of A,
+//! B Qᵀ + P Cᵀ (I − Q Qᵀ) + (I − P Pᵀ) Ã (I − Q Qᵀ),    Ã an independent copy of A,
 //! ```
 //!
-//! whatever rule chose Q and P, as long as each new direction depends on what was known before it only (Bolthausen's conditioning; as
-//! an algorithm: Lu, "Householder Dice", arXiv 2101.07464). So for a new direction v ⊥ Q
+//! however Q and P were chosen, provided each new direction depends only on what was known before it (Bolthausen's conditioning;
+//! as an algorithm: Lu, "Householder Dice", arXiv 2101.07464). So for a new unit vector v ⊥ Q
 //!
 //! ```text
 //! A v = P Cᵀ v + g − P Pᵀ g,    g = Ã v ~ N(0, σ² I),
 //! ```
 //!
-//! and products with Aᵀ are the mirror image. Such an image is g plus a combination of the directions P, so that it need not be kept
-//! either: the numbers g are a function of their stream, made again at every product, in chunks of rows that stay in cache while they are
-//! multiplied, and the coefficients are a small matrix. Memory: r·q + s·p numbers, the directions. Time: O((p + q)·n·(r + s)) for n
-//! products, all of it in matrix products, and the drawing of r·p + s·q normals.
+//! and likewise for products with Aᵀ. Such an image is g plus a combination of the directions P, so it need not be stored: g is a
+//! function of its stream and is regenerated for every product, in chunks of rows that stay in cache, and the coefficients form a
+//! small matrix. Memory: the directions, r·q + s·p entries. Time: O((p + q)·n·(r + s)) flops for n products, all in matmuls, plus
+//! r·p + s·q normals, regenerated in every product.
 
 use std::ops::Range;
 
@@ -27,9 +27,9 @@ use super::basis::{Basis, Coordinates};
 use crate::kernels::Real;
 use crate::linalg::matmul::{add_times, count_vectors, inner_products, times, zeros};
 use crate::linalg::workspace::Workspace;
-use crate::random::PRODUCT_ROWS;
+use crate::random::IMAGE_CHUNK;
 
-/// Which way the matrix is multiplied.
+/// A product with the matrix or with its transpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
     /// A x.
@@ -38,31 +38,31 @@ pub enum Side {
     TransposeTimes,
 }
 
-/// Writes N(0, σ²) numbers: those of a side, of a direction of it, and of one chunk of [`PRODUCT_ROWS`] entries of its image (the last
-/// chunk may be shorter). Must give the same numbers whenever it is asked, and independent ones for each (side, direction, chunk).
+/// Fills a slice with the iid N(0, σ²) numbers g of (side, direction, chunk): one chunk of [`IMAGE_CHUNK`] entries (the last may
+/// be shorter) of the image of a direction. Must be deterministic, and independent across keys.
 pub type Fresh<T> = Box<dyn FnMut(Side, usize, usize, &mut [T]) + Send>;
 
-/// The numbers of one side.
+/// [`Fresh`] for a fixed side: (direction, chunk, out).
 type Draw<'a, T> = dyn FnMut(usize, usize, &mut [T]) + 'a;
 
-/// A p × q matrix of iid N(0, σ²). Vectors are rows of row-major arrays.
+/// A p × q matrix with iid N(0, σ²) entries. Vectors are rows of row-major arrays.
 pub struct GaussianMatrix<T> {
     fresh: Fresh<T>,
-    /// Q, and what B = A Q is made of.
+    /// Q, and the representation of B = A Q.
     right: Known<T>,
-    /// P, and what C = Aᵀ P is made of.
+    /// P, and the representation of C = Aᵀ P.
     left: Known<T>,
 }
 
-/// Orthonormal directions and what their images are made of: each has drawn numbers, and a combination of the other side's directions.
+/// Orthonormal directions and their images. An image is a drawn vector g plus a combination of the other side's directions.
 struct Known<T> {
     directions: Basis<T>,
-    /// The combinations, (directions of this side) × (directions of the other side at the last product; later ones have no part in them).
+    /// Coefficients of these combinations: (directions of this side) × (directions of the other side at the last product).
     on_other: Array2<f64>,
 }
 
 impl<T: Real> GaussianMatrix<T> {
-    /// A matrix of `rows` × `columns` of which nothing is known yet.
+    /// A `rows` × `columns` matrix before any product.
     pub fn new(rows: usize, columns: usize, fresh: Fresh<T>, workspace: &Workspace<T>) -> Self {
         let known = |dim| Known { directions: Basis::new(dim, workspace), on_other: Array2::zeros((0, 0)) };
         Self { fresh, right: known(columns), left: known(rows) }
@@ -78,14 +78,14 @@ impl<T: Real> GaussianMatrix<T> {
         multiply(&mut self.left, &self.right, y, Side::TransposeTimes, &mut self.fresh)
     }
 
-    /// Numbers of directions known, (r, s).
+    /// Number of known directions on each side, (r, s).
     pub fn ranks(&self) -> (usize, usize) {
         (self.right.directions.rank(), self.left.directions.rank())
     }
 }
 
-/// The images of the rows of `x` under the matrix whose known side is `own`; `other` is that of its transpose. NaN for rows whose squares
-/// overflow.
+/// Images of the rows of `x`, n × q, under the matrix with known directions `own`, `other` being those of its transpose: n × p.
+/// NaN for rows whose squared norm overflows. Clobbers `x` or reuses its memory.
 fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, side: Side, fresh: &mut Fresh<T>) -> Array2<T> {
     let transposed = if side == Side::Times { Side::TransposeTimes } else { Side::Times };
     if other.directions.is_full() {
@@ -94,15 +94,15 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
     let before = own.directions.rank();
     let Coordinates { coefficients, overflowed } = own.directions.extend(&mut x);
     let shape = (x.nrows(), other.directions.dim());
-    let lose_overflowed = |mut answer: Array2<T>| {
-        overflowed.iter().for_each(|&row| answer.row_mut(row).fill(T::of_f64(f64::NAN)));
-        answer
+    let nan_if_overflowed = |mut image: Array2<T>| {
+        overflowed.iter().for_each(|&row| image.row_mut(row).fill(T::of_f64(f64::NAN)));
+        image
     };
     if own.directions.rank() == 0 {
-        return lose_overflowed(zeros(shape));
+        return nan_if_overflowed(zeros(shape));
     }
-    // `extend` has clobbered x: the answer takes its memory if it fits.
-    let mut answer = if x.ncols() == shape.1 {
+    // `extend` has clobbered x: reuse its memory if the size fits.
+    let mut image = if x.ncols() == shape.1 {
         x
     } else {
         let workspace = own.directions.workspace();
@@ -114,16 +114,16 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
     on_other.slice_mut(s![..before, ..own.on_other.ncols()]).assign(&own.on_other);
     own.on_other = on_other;
 
-    // What is asked is written, the answer too; what the two sides have in one another reads the new directions, those of the other
-    // side, and the answer, which is written again.
-    count_vectors(answer.nrows(), own.directions.dim());
-    count_vectors(answer.nrows(), others.dim());
+    // Writes x and the image; the coefficients on the other side read the new directions and those of the other side, and update
+    // the image.
+    count_vectors(image.nrows(), own.directions.dim());
+    count_vectors(image.nrows(), others.dim());
     if others.rank() > 0 {
         count_vectors(rank - before, own.directions.dim());
-        count_vectors(2 * answer.nrows() + others.rank(), others.dim());
+        count_vectors(2 * image.nrows() + others.rank(), others.dim());
     }
 
-    // ⟨C, v⟩: a new direction is orthogonal to those that the rest of C is made of.
+    // Cᵀv: only the drawn part of C contributes, as v is orthogonal to the directions in the rest.
     if before < rank {
         for_each_chunk(others.rank(), own.directions.dim(), &mut |d, c, out| fresh(transposed, d, c, out), |drawn, rows, chunk| {
             for (new, vectors) in own.directions.vectors_from(before) {
@@ -133,16 +133,16 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
         });
     }
     let as_drawn = coefficients.mapv(T::of_f64);
-    for_each_chunk(rank, answer.ncols(), &mut |d, c, out| fresh(side, d, c, out), |drawn, rows, chunk| {
+    for_each_chunk(rank, image.ncols(), &mut |d, c, out| fresh(side, d, c, out), |drawn, rows, chunk| {
         let part = as_drawn.slice(s![.., drawn.clone()]);
         if drawn.start == 0 {
-            times(part, chunk, answer.slice_mut(s![.., rows.clone()]));
+            times(part, chunk, image.slice_mut(s![.., rows.clone()]));
         } else {
-            // The first rows know nothing of directions that later ones brought.
+            // Leading rows have zero coefficients on directions that later rows added.
             let above = part.rows().into_iter().take_while(|row| row.iter().all(|c| *c == T::zero())).count();
-            add_times(part.slice(s![above.., ..]), chunk, answer.slice_mut(s![above.., rows.clone()]));
+            add_times(part.slice(s![above.., ..]), chunk, image.slice_mut(s![above.., rows.clone()]));
         }
-        // g − P Pᵀ g of those that are new.
+        // −Pᵀ g of the new directions.
         let new = drawn.start.max(before)..drawn.end;
         if !new.is_empty() {
             let chunk = chunk.slice(s![new.start - drawn.start.., ..]);
@@ -152,12 +152,12 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
             }
         }
     });
-    others.add_combinations(&coefficients.dot(&own.on_other), answer.view_mut());
-    lose_overflowed(answer)
+    others.add_combinations(&coefficients.dot(&own.on_other), image.view_mut());
+    nan_if_overflowed(image)
 }
 
-/// The images of the rows of `x` under a matrix of which everything is known, because `other` spans the whole space: A x = P ⟨C, x⟩. `draw`
-/// gives the drawn numbers of C.
+/// Images of the rows of `x` if `other` spans the whole space, so that the matrix is fully determined: A x = P Cᵀ x. `draw`
+/// regenerates the drawn part of C.
 fn multiply_known<T: Real>(own: &Known<T>, other: &Known<T>, x: ArrayView2<T>, draw: &mut Draw<T>) -> Array2<T> {
     let on_own = own.directions.inner_products_with(x);
     let mut on_other = on_own.slice(s![.., ..other.on_other.ncols()]).dot(&other.on_other.t());
@@ -165,25 +165,25 @@ fn multiply_known<T: Real>(own: &Known<T>, other: &Known<T>, x: ArrayView2<T>, d
         let mut part = on_other.slice_mut(s![.., drawn]);
         part += &inner_products(x.slice(s![.., rows]), chunk);
     });
-    let mut answer = zeros((x.nrows(), other.directions.dim()));
-    other.directions.add_combinations(&on_other, answer.view_mut());
-    answer
+    let mut image = zeros((x.nrows(), other.directions.dim()));
+    other.directions.add_combinations(&on_other, image.view_mut());
+    image
 }
 
-/// Directions whose numbers are drawn and multiplied at a time, so that they stay in cache.
+/// Directions drawn and multiplied at a time, so that a chunk of them stays in cache.
 const DRAWN_AT_ONCE: usize = 64;
 
-/// Calls `visit` with the drawn numbers of the first `count` directions, chunk by chunk of their `length` entries and
-/// [`DRAWN_AT_ONCE`] directions at a time: (directions) × (rows of the chunk).
+/// Regenerates the drawn vectors (length `length`) of the first `count` directions. Calls `visit`(directions, rows, g) for each
+/// chunk of rows and each group of [`DRAWN_AT_ONCE`] directions; g is directions × rows.
 fn for_each_chunk<T: Real>(
     count: usize,
     length: usize,
     draw: &mut Draw<T>,
     mut visit: impl FnMut(Range<usize>, Range<usize>, ArrayView2<T>),
 ) {
-    let mut numbers = zeros((DRAWN_AT_ONCE.min(count), PRODUCT_ROWS.min(length)));
-    for chunk in 0..length.div_ceil(PRODUCT_ROWS) {
-        let rows = chunk * PRODUCT_ROWS..length.min((chunk + 1) * PRODUCT_ROWS);
+    let mut numbers = zeros((DRAWN_AT_ONCE.min(count), IMAGE_CHUNK.min(length)));
+    for chunk in 0..length.div_ceil(IMAGE_CHUNK) {
+        let rows = chunk * IMAGE_CHUNK..length.min((chunk + 1) * IMAGE_CHUNK);
         for first in (0..count).step_by(DRAWN_AT_ONCE) {
             let directions = first..count.min(first + DRAWN_AT_ONCE);
             let mut numbers = numbers.slice_mut(s![..directions.len(), ..rows.len()]);

@@ -1,4 +1,4 @@
-//! Pre-activations of the first layer at all inputs, block after block of neurons, in one array.
+//! First-layer pre-activations of all inputs, stored block by block of neurons in one buffer.
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -7,7 +7,7 @@ use super::workspace::{Buffer, Workspace};
 use crate::kernels::Real;
 use crate::random::{BLOCK_ROWS, block_rows, blocks};
 
-/// The first blocks of an n × k matrix, k neurons.
+/// The leading blocks of an n × k matrix, filled in order.
 pub struct KeptBlocks<T> {
     inputs: usize,
     width: usize,
@@ -16,12 +16,12 @@ pub struct KeptBlocks<T> {
 }
 
 impl<T: Real> KeptBlocks<T> {
-    /// No blocks yet, and no memory.
+    /// No blocks; memory is allocated by the first [`push`](Self::push).
     pub fn new(inputs: usize, width: usize, workspace: &Workspace<T>) -> Self {
         Self { inputs, width, workspace: workspace.clone(), numbers: workspace.buffer(0) }
     }
 
-    /// Blocks that are there.
+    /// Number of blocks.
     pub fn count(&self) -> usize {
         if self.numbers.is_empty() { 0 } else { self.numbers.len().div_ceil(self.inputs * BLOCK_ROWS) }
     }
@@ -30,10 +30,10 @@ impl<T: Real> KeptBlocks<T> {
     pub fn block(&self, block: usize) -> ArrayView2<'_, T> {
         let neurons = block_rows(self.width, block);
         let numbers = &self.numbers[neurons.start * self.inputs..neurons.end * self.inputs];
-        ArrayView2::from_shape((self.inputs, neurons.len()), numbers).expect("as many numbers")
+        ArrayView2::from_shape((self.inputs, neurons.len()), numbers).expect("same size")
     }
 
-    /// Appends the next block, n × neurons, which `fill` fills, and returns it.
+    /// Appends the next block, n × neurons, written by `fill`, and returns it.
     ///
     /// # Safety
     /// As for [`filled`](super::matmul::filled).
@@ -45,7 +45,7 @@ impl<T: Real> KeptBlocks<T> {
         }
         let neurons = block_rows(self.width, block).len();
         let memory = &mut self.numbers.spare_capacity_mut()[..self.inputs * neurons];
-        // SAFETY: as the caller says.
+        // SAFETY: guaranteed by the caller.
         unsafe {
             fill(uninitialised((self.inputs, neurons), memory));
             let length = self.numbers.len() + self.inputs * neurons;

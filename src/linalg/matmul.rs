@@ -1,8 +1,8 @@
-//! Matrix products, and the matrices they fill; on one thread: parallelism is over units.
+//! Matrix products and matrix allocation. Single-threaded: parallelism is over units.
 //!
-//! Products in f32 are made by the kernel [`gemm`](crate::kernels::gemm), which is as fast as the best BLAS with 100 inputs and faster with
-//! few, whatever kernels BLAS has been given; others go through BLAS. ndarray leaves BLAS silently for a matrix without a unit-stride axis;
-//! the assertions keep such a matrix out.
+//! f32 products use our own [`gemm`](crate::kernels::gemm), which matches the best BLAS at 100 inputs and is faster at few,
+//! whichever kernels BLAS selects; the rest goes to BLAS. For a matrix without a unit-stride axis ndarray silently bypasses BLAS; a
+//! debug assertion excludes that.
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;
@@ -15,36 +15,36 @@ use crate::kernels::Real;
 use crate::kernels::masks::{self, Masks};
 use crate::machine::{blas, pages};
 
-/// A matrix of zeros, in large pages if it is large.
+/// A zero matrix; on huge pages if large.
 pub fn zeros<T: Real>(shape: (usize, usize)) -> Array2<T> {
     let mut matrix = Array2::from_elem(shape, T::zero());
     pages::prefer_large(matrix.as_slice_mut().expect("a new matrix is contiguous"));
     matrix
 }
 
-/// Uninitialised `memory` as a matrix, for a product to write.
+/// Views uninitialised `memory` as a row-major matrix to be written by a matmul.
 ///
 /// # Safety
-/// Every number must be written before it is read. A product that does not add to its result never reads it: neither do our kernels, nor
+/// Every entry must be written before it is read. Matmuls that overwrite their output do not read it: neither our kernels, nor
 /// BLAS with β = 0, nor ndarray.
 ///
 /// # Panics
-/// `memory` of another length than the matrix.
+/// If the length of `memory` does not match `shape`.
 pub unsafe fn uninitialised<T: Real>(shape: (usize, usize), memory: &mut [MaybeUninit<T>]) -> ArrayViewMut2<'_, T> {
     let matrix = ArrayViewMut2::from_shape(shape, memory).expect("the matrix fills the memory");
-    // SAFETY: f32 or f64, and the caller writes before reading.
+    // SAFETY: T is f32 or f64, and the caller writes before reading.
     unsafe { matrix.assume_init() }
 }
 
-/// A matrix written by `fill`, in large pages if it is large: saves the zeros that would be overwritten.
+/// A matrix written by `fill`, without zeroing it first; on huge pages if large.
 ///
 /// # Safety
-/// As for [`uninitialised`]; `fill` must write every number.
+/// As for [`uninitialised`]; `fill` must write every entry.
 pub unsafe fn filled<T: Real>(shape: (usize, usize), fill: impl FnOnce(ArrayViewMut2<T>)) -> Array2<T> {
     let mut matrix = Array2::uninit(shape);
     let memory = matrix.as_slice_mut().expect("a new matrix is contiguous");
     pages::prefer_large(memory);
-    // SAFETY: as the caller says.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         fill(uninitialised(shape, memory));
         matrix.assume_init()
@@ -53,34 +53,35 @@ pub unsafe fn filled<T: Real>(shape: (usize, usize), fill: impl FnOnce(ArrayView
 
 /// `x`·`w`ᵀ, n × m, with `x` n × q and `w` m × q, row-major.
 pub fn with_transposed<T: Real>(x: ArrayView2<T>, w: ArrayView2<T>) -> Array2<T> {
-    // SAFETY: a product writes every number of its result, and reads none.
+    // SAFETY: `times_transposed` writes every entry of `out` and reads none.
     unsafe { filled((x.nrows(), w.nrows()), |out| times_transposed(x, w, out)) }
 }
 
 /// `out` = `x`·`w`ᵀ, with `x` n × q, `w` m × q and `out` n × m, all row-major.
 pub fn times_transposed<T: Real>(x: ArrayView2<T>, w: ArrayView2<T>, out: ArrayViewMut2<T>) {
-    product(x, w.reversed_axes(), false, out);
+    matmul(x, w.reversed_axes(), false, out);
 }
 
 /// `out` += `y`·`w`, with `y` n × m, `w` m × q and `out` n × q, all row-major.
 pub fn add_times<T: Real>(y: ArrayView2<T>, w: ArrayView2<T>, out: ArrayViewMut2<T>) {
-    product(y, w, true, out);
+    matmul(y, w, true, out);
 }
 
 /// `out` = `y`·`w`, with `y` n × m, `w` m × q and `out` n × q, all row-major.
 pub fn times<T: Real>(y: ArrayView2<T>, w: ArrayView2<T>, out: ArrayViewMut2<T>) {
-    product(y, w, false, out);
+    matmul(y, w, false, out);
 }
 
-/// Columns that one product sums over in [`inner_products`], in the arithmetic of the vectors.
+/// Columns per partial sum in [`inner_products`], accumulated in the precision of the vectors.
 pub const CHUNK: usize = 1024;
 
-/// The columns of vectors of length `length`, chunk by chunk.
+/// The column ranges of [`CHUNK`] columns (the last may be shorter) of vectors of length `length`.
 pub fn chunks(length: usize) -> impl Iterator<Item = Range<usize>> {
     (0..length).step_by(CHUNK).map(move |start| start..length.min(start + CHUNK))
 }
 
-/// `a`·`b`ᵀ, with `a` n × k and `b` m × k for long k: chunks of [`CHUNK`] columns in the arithmetic of the vectors, their sum in f64.
+/// `a`·`b`ᵀ, n × m, with `a` n × k and `b` m × k for large k: chunks of [`CHUNK`] columns in the precision of the vectors, summed
+/// in f64.
 pub fn inner_products<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>) -> Array2<f64> {
     let mut sum = Array2::zeros((a.nrows(), b.nrows()));
     for columns in chunks(a.ncols()) {
@@ -96,7 +97,7 @@ pub fn add_inner_products<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, mut sum: 
     sum.zip_mut_with(&part, |sum, part| *sum += part.to_f64());
 }
 
-/// `gram` += `a`·`a`ᵀ for one chunk, the lower triangle alone: `a` n × c, `gram` n × n.
+/// `gram` += `a`·`a`ᵀ for one chunk (syrk): `a` n × c, `gram` n × n, lower triangle only.
 pub fn add_gram<T: Real>(a: ArrayView2<T>, mut gram: ArrayViewMut2<f64>) {
     for start in (0..a.nrows()).step_by(TRIANGLE_ROWS) {
         let end = a.nrows().min(start + TRIANGLE_ROWS);
@@ -104,7 +105,7 @@ pub fn add_gram<T: Real>(a: ArrayView2<T>, mut gram: ArrayViewMut2<f64>) {
     }
 }
 
-/// `out` = `lower`·`x`, with `lower` the last n rows of a lower triangular matrix, n × m, `x` m × c and `out` n × c.
+/// `out` = `lower`·`x` (trmm), with `lower` the last n rows of an m × m lower triangular matrix, `x` m × c and `out` n × c.
 pub fn lower_times<T: Real>(lower: ArrayView2<T>, x: ArrayView2<T>, mut out: ArrayViewMut2<T>) {
     let above = lower.ncols() - lower.nrows();
     for start in (0..lower.nrows()).step_by(TRIANGLE_ROWS) {
@@ -113,10 +114,11 @@ pub fn lower_times<T: Real>(lower: ArrayView2<T>, x: ArrayView2<T>, mut out: Arr
     }
 }
 
-/// Rows of a triangular matrix that are taken together, up to the last one's diagonal entry.
+/// Rows per GEMM in triangular products; each GEMM ends at the diagonal entry of its last row.
 pub const TRIANGLE_ROWS: usize = 32;
 
-/// `out` (inputs × q) += Σ_j m_ij a_j v_j: the rows v_j of `rows`, neurons × q, with the readout weights `a` of the neurons that are on.
+/// `out`_i += Σ_j m_ij a_j v_j, with masks m (inputs × neurons), readout weights `a`, v_j the rows of `rows` (neurons × q), `out`
+/// inputs × q.
 pub fn add_masked_rows<T: Real>(masks: &mut Masks, a: &[T], rows: ArrayView2<T>, out: ArrayViewMut2<T>) {
     let flops = 2.0 * masks::additions(out.nrows(), rows.nrows(), rows.ncols());
     WORK.set(Work { flops: WORK.get().flops + flops, ..WORK.get() });
@@ -127,38 +129,39 @@ thread_local! {
     static WORK: Cell<Work> = const { Cell::new(Work { flops: 0.0, vector_numbers: 0.0, rank_losses: 0 }) };
 }
 
-/// What products have cost.
+/// Operation counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Work {
-    /// Floating-point operations in matrix products; an addition of a product by tables counts as two, because it takes an instruction as a
-    /// multiplication with an addition does. Overlaps of masks, which are counted in integers, are not in it.
+    /// Flops in matrix products. An addition in a lookup-table product counts as two, as it takes one instruction, like an FMA.
+    /// Mask overlaps, counted in integers, are excluded.
     pub flops: f64,
-    /// Numbers of long vectors that the implicit engine has read or written: each once a pass that needs the whole of the pass before it.
+    /// Entries of long vectors (length d or k) read or written by the implicit and shallow engines, once per pass over the
+    /// vector.
     pub vector_numbers: f64,
-    /// Blocks of a [basis](super::basis) that were appended though rounding had made their vectors dependent.
+    /// Blocks appended to a [basis](super::basis) although they had become numerically rank-deficient.
     pub rank_losses: u64,
 }
 
-/// The work of this thread so far.
+/// Operation counts of this thread so far.
 pub fn work() -> Work {
     WORK.get()
 }
 
-/// Counts vectors that a pass reads or writes.
+/// Counts `count` vectors of length `length` read or written.
 pub fn count_vectors(count: usize, length: usize) {
     WORK.set(Work { vector_numbers: WORK.get().vector_numbers + count as f64 * length as f64, ..WORK.get() });
 }
 
-/// Counts a block whose vectors have become dependent.
+/// Counts a rank-deficient block.
 pub fn count_rank_loss() {
     WORK.set(Work { rank_losses: WORK.get().rank_losses + 1, ..WORK.get() });
 }
 
-fn product<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, keep: bool, mut out: ArrayViewMut2<T>) {
+fn matmul<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, keep: bool, mut out: ArrayViewMut2<T>) {
     WORK.set(Work { flops: WORK.get().flops + 2.0 * a.len() as f64 * b.ncols() as f64, ..WORK.get() });
-    // For products that others ask of BLAS, too.
+    // For tests and benches, which do not call `use_one_blas_thread`.
     blas::set_one_thread();
-    if T::product(a, b, keep, out.view_mut()) {
+    if T::matmul(a, b, keep, out.view_mut()) {
         return;
     }
     // An axis of length 1 may have any stride.

@@ -1,5 +1,5 @@
-//! Linear algebra on the kernels: matrix products, orthonormal bases, factors of small matrices, and Gaussian matrices that are only ever
-//! multiplied.
+//! Linear algebra on top of the kernels: matrix products, orthonormal bases, small Cholesky factors, and implicit Gaussian
+//! matrices.
 
 pub mod basis;
 pub mod cholesky;

@@ -1,9 +1,9 @@
-//! Large buffers that the networks of one cell use in turn, on one thread.
+//! Large buffers reused by successive networks of one cell, on one thread.
 //!
-//! The kernel zeroes every page that it maps, at a few GB/s, and glibc maps arrays of 32 MiB and more afresh each time: without a workspace
-//! that is 12 % of the time of wide networks. The networks of a cell need buffers of the same sizes, so free ones are kept for the next
-//! request; whoever moves to another cell [releases](Workspace::release) them. Live and free buffers together never exceed the peak of the
-//! live ones.
+//! The kernel zeroes every page it maps, at a few GB/s, and glibc maps arrays of 32 MiB and more afresh each time: without reuse
+//! that takes 12 % of the time of wide networks. Networks of one cell need buffers of the same sizes, so freed ones are kept for
+//! the next request; [`release`](Workspace::release) frees them before the next cell. Live and free buffers together never exceed
+//! the peak of the live ones.
 
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
@@ -19,7 +19,7 @@ pub struct Workspace<T> {
     pool: Rc<RefCell<Pool<T>>>,
 }
 
-/// Sizes are capacities.
+/// Sizes are capacities, in elements.
 struct Pool<T> {
     free: Vec<Vec<T>>,
     live: usize,
@@ -27,7 +27,8 @@ struct Pool<T> {
 }
 
 impl<T> Pool<T> {
-    /// The smallest free vector with at least `capacity`, unless its excess would raise the peak; counts it, or a new one, as live.
+    /// Takes the smallest free vector of at least `capacity` whose excess does not raise the peak. `None` if there is none; the
+    /// caller then allocates `capacity`, which counts as live already.
     fn take(&mut self, capacity: usize) -> Option<Vec<T>> {
         if capacity == 0 {
             return None;
@@ -53,7 +54,7 @@ impl<T> Pool<T> {
         self.trim();
     }
 
-    /// Frees the largest free vectors until the peak is kept.
+    /// Frees the largest free vectors until live + free ≤ peak.
     fn trim(&mut self) {
         let mut size = self.live + self.free.iter().map(Vec::capacity).sum::<usize>();
         while size > self.peak
@@ -77,7 +78,7 @@ impl<T> Default for Workspace<T> {
 }
 
 impl<T: Real> Workspace<T> {
-    /// An empty buffer for `capacity` numbers or more.
+    /// An empty buffer with at least this capacity (elements).
     pub fn buffer(&self, capacity: usize) -> Buffer<T> {
         let recycled = self.pool.borrow_mut().take(capacity);
         let is_recycled = recycled.is_some();
@@ -90,7 +91,7 @@ impl<T: Real> Workspace<T> {
         Buffer { numbers, is_recycled, workspace: self.clone() }
     }
 
-    /// A matrix of unspecified numbers.
+    /// A matrix with unspecified contents.
     pub fn matrix(&self, shape: (usize, usize)) -> Array2<T> {
         let length = shape.0 * shape.1;
         let recycled = self.pool.borrow_mut().take(length);
@@ -105,7 +106,7 @@ impl<T: Real> Workspace<T> {
                 numbers
             },
         );
-        Array2::from_shape_vec(shape, numbers).expect("as many numbers")
+        Array2::from_shape_vec(shape, numbers).expect("same size")
     }
 
     /// A copy of `matrix`.
@@ -115,12 +116,12 @@ impl<T: Real> Workspace<T> {
         copy
     }
 
-    /// Returns the memory of a matrix, wherever it is from.
+    /// Adds the memory of a matrix to the free buffers; it need not come from this workspace.
     pub fn recycle(&self, matrix: Array2<T>) {
         self.pool.borrow_mut().put(matrix.into_raw_vec_and_offset().0);
     }
 
-    /// Frees all buffers that are not in use.
+    /// Frees all unused buffers.
     pub fn release(&self) {
         let mut pool = self.pool.borrow_mut();
         pool.free.clear();
@@ -128,7 +129,7 @@ impl<T: Real> Workspace<T> {
     }
 }
 
-/// A vector whose memory goes back to its workspace.
+/// A vector that returns its memory to the workspace when dropped.
 pub struct Buffer<T> {
     numbers: Vec<T>,
     is_recycled: bool,
@@ -136,7 +137,7 @@ pub struct Buffer<T> {
 }
 
 impl<T> Buffer<T> {
-    /// Whether its memory has been used before.
+    /// Whether its memory was used before, so that its pages are mapped.
     pub fn is_recycled(&self) -> bool {
         self.is_recycled
     }
@@ -166,7 +167,7 @@ impl<T> Drop for Buffer<T> {
 mod tests {
     use super::*;
 
-    /// Live and free numbers, and their peak.
+    /// (live, free, peak).
     fn sizes(workspace: &Workspace<f32>) -> (usize, usize, usize) {
         let pool = workspace.pool.borrow();
         (pool.live, pool.free.iter().map(Vec::capacity).sum(), pool.peak)
@@ -195,16 +196,16 @@ mod tests {
         let (a, b) = (workspace.matrix((10, 10)), workspace.matrix((5, 10)));
         workspace.recycle(a);
         assert_eq!(sizes(&workspace), (50, 100, 150));
-        // The excess of the free one would fit: it is taken.
+        // The excess of the free vector does not raise the peak: reused.
         let c = workspace.matrix((9, 10));
         assert_eq!(sizes(&workspace), (150, 0, 150));
         workspace.recycle(c);
-        // A larger one: the free one goes.
+        // The free vector is too small: freed.
         let d = workspace.matrix((11, 10));
         assert_eq!(sizes(&workspace), (160, 0, 160));
         [b, d].into_iter().for_each(|matrix| workspace.recycle(matrix));
         assert_eq!(sizes(&workspace), (0, 160, 160));
-        // Memory from elsewhere does not raise it.
+        // Foreign memory does not raise the peak.
         workspace.recycle(Array2::zeros((3, 3)));
         assert_eq!(sizes(&workspace), (0, 59, 160));
     }

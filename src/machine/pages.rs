@@ -20,7 +20,7 @@ pub fn prefer_large<T>(array: &mut [T]) {
 }
 
 /// Releases the pages of an unused `buffer` to the system until they are touched. A hint: it may have no effect.
-pub fn give_back<T>(buffer: &mut [MaybeUninit<T>]) {
+pub fn discard<T>(buffer: &mut [MaybeUninit<T>]) {
     let start = buffer.as_mut_ptr().addr();
     let first = start.next_multiple_of(HUGE_PAGE);
     let bytes = (start + size_of_val(buffer)).saturating_sub(first) / HUGE_PAGE * HUGE_PAGE;

@@ -1,16 +1,16 @@
-//! The directions p in which steps are taken, all of the length ‖∇f(x)‖, so that η means the same distance along each.
+//! Step directions p, all of length ‖∇f(x)‖, so that η corresponds to the same distance along each.
 //!
-//! With s = sign f(x), g = ∇f(x) without the coordinate of a bias unit:
+//! With s = sign f(x) and g = ∇f(x) without the bias coordinate:
 //!
 //! | direction | p | source |
 //! |---|---|---|
 //! | gradient | −s g | the paper's step |
 //! | sign | −s ‖g‖ sign(g)/‖sign(g)‖ | the fast gradient sign method, Goodfellow et al. (2015) |
-//! | universal | −s ‖g‖ σ v/‖v‖, v the gradient of the network without activations, σ = sign⟨v, g⟩ | the paper, section 1.1: v = Σ a_l w_l |
+//! | universal | −s ‖g‖ σ v/‖v‖, v the gradient of the network with ψ = identity, σ = sign⟨v, g⟩ | the paper, section 1.1: v = Σ a_l w_l |
 //! | random | ‖g‖ e, e uniform on the unit sphere | a control |
 //!
-//! At depth 2 and more v = W₁ᵀ … W_Lᵀ a: what is left of the gradient when every ψ' is 1. It does not depend on the input; σ, which makes
-//! the step go down at first, hardly ever is −1 in wide shallow networks.
+//! At depth 2 and more v = W₁ᵀ … W_Lᵀ a, the gradient with every ψ' replaced by 1; it is the same for all inputs. σ makes the
+//! step a descent direction initially and is rarely −1 in wide shallow networks.
 
 use ndarray::{Array1, Array2, ArrayView1};
 
@@ -29,13 +29,13 @@ pub fn descent<T: Real>(value: &[f64], mut gradient: Array2<T>) -> Array2<T> {
     gradient
 }
 
-/// Sets the last column to 0: that of the bias unit.
-pub fn leave_bias_alone<T: Real>(directions: &mut Array2<T>) {
+/// Sets the last column, the bias coordinate, to 0.
+pub fn zero_bias<T: Real>(directions: &mut Array2<T>) {
     let last = directions.ncols() - 1;
     directions.column_mut(last).fill(T::zero());
 }
 
-/// p for each input, n × d; of inputs whose gradient is 0, 0. `gradient` and its `norm` are those of g.
+/// p for each input, n × d; 0 where the gradient is 0. `gradient` is g, n × d, and `norm` ‖g‖.
 pub fn steps<T: Real>(
     network: &mut impl Differentiated<T>,
     direction: Direction,
@@ -47,7 +47,7 @@ pub fn steps<T: Real>(
 ) -> Array2<T> {
     let mut steps = match direction {
         Direction::Gradient => return descent(value, gradient.clone()),
-        Direction::Descent => unreachable!("a descent is no line"),
+        Direction::Descent => unreachable!("a descent is not a line"),
         Direction::Sign => gradient.mapv(|g| T::of_f64(if g == T::zero() { 0.0 } else { g.to_f64().signum() })),
         Direction::Universal => universal(network, gradient, bias),
         Direction::Random => random(gradient.dim(), streams, bias),
@@ -62,11 +62,11 @@ pub fn steps<T: Real>(
     steps
 }
 
-/// The universal direction with the sign of its product with each gradient, n × d.
+/// σ v for each gradient, n × d, not normalised.
 fn universal<T: Real>(network: &mut impl Differentiated<T>, gradient: &Array2<T>, bias: bool) -> Array2<T> {
     let mut linear = network.linear_gradient();
     if bias {
-        leave_bias_alone(&mut linear);
+        zero_bias(&mut linear);
     }
     let linear = linear.row(0);
     let mut steps = Array2::from_elem(gradient.dim(), T::zero());
@@ -79,7 +79,7 @@ fn universal<T: Real>(network: &mut impl Differentiated<T>, gradient: &Array2<T>
     steps
 }
 
-/// Uniform on the unit sphere, or on that of all coordinates but the bias unit's; n × d.
+/// Uniform on the unit sphere, excluding the bias coordinate if there is one; n × d.
 fn random<T: Real>((inputs, dim): (usize, usize), streams: NetworkStreams, bias: bool) -> Array2<T> {
     let mut numbers = vec![0.0_f32; dim - usize::from(bias)];
     let mut steps = Array2::from_elem((inputs, dim), T::zero());

@@ -1,4 +1,4 @@
-//! One network × its inputs → one [`UnitRecord`]. This is the science: it knows nothing of MPI, files or terminals.
+//! Measures one network on its inputs: the science, independent of MPI, files and terminals.
 
 pub mod directions;
 
@@ -23,15 +23,15 @@ use crate::search::{NotFinite, Outcome, Start, descent, march, one_layer, scan, 
 
 /// Bump whenever any output bit of any experiment changes. Runs resume within one version only.
 ///
-/// 9: engine and search follow the frozen rule of [`method`](crate::method) instead of predicted times, and therefore change in some cells
-/// near the break-even of two engines. No cell of a preset is affected.
+/// 9: engine and search follow the frozen rule of [`method`](crate::method) instead of predicted times, and therefore change in
+/// some cells near the break-even of two engines. No cell of a preset is affected.
 pub const SCIENCE_VERSION: u32 = 9;
 
-/// A network that cannot be measured: its numbers leave the range of its precision.
+/// A network cannot be measured because a value overflows in the chosen precision.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{}: {why}", self.what())]
 pub struct OutOfRange {
-    /// As displayed.
+    /// The cell, formatted.
     cell: String,
     network: usize,
     why: String,
@@ -55,16 +55,16 @@ impl From<OutOfRange> for Failed {
     }
 }
 
-/// How the networks of a cell are run.
+/// How the networks of a cell are measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CellRun {
     pub cell: Cell,
     pub method: Method,
-    /// What a network keeps in memory between passes. Changes no result; means nothing at infinite width.
+    /// What a network keeps between passes. Does not affect results; unused at infinite width.
     pub keep: Keep,
 }
 
-/// Buffers that the networks of one cell use in turn, in either precision.
+/// Buffers reused by successive networks of one cell, in both precisions.
 #[derive(Clone, Default)]
 pub struct Workspace {
     single: workspace::Workspace<f32>,
@@ -72,7 +72,7 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Frees the buffers: the next network is of another cell.
+    /// Frees the buffers; call when moving to another cell.
     pub fn release(&self) {
         self.single.release();
         self.double.release();
@@ -82,12 +82,12 @@ impl Workspace {
 /// Measures one network on all its inputs.
 ///
 /// # Errors
-/// A number on the way that is not finite, and a record that the reader of files would refuse.
+/// If an intermediate value is not finite, or a sample would be rejected by [`check_sample`].
 pub fn measure(experiment: &Experiment, run: &CellRun, unit: Unit) -> Result<UnitRecord, OutOfRange> {
     measure_in(&Workspace::default(), experiment, run, unit)
 }
 
-/// [`measure`] with the buffers of `workspace`.
+/// [`measure`] with buffers from `workspace`.
 ///
 /// # Errors
 /// As for [`measure`].
@@ -97,8 +97,8 @@ pub fn measure_in(workspace: &Workspace, experiment: &Experiment, run: &CellRun,
     let streams = NetworkStreams::new(seed, run.cell, unit.network, gain, readout);
     let samples = match (run.method.engine, precision) {
         (EngineName::Limit, _) => infinite::samples(streams, run.cell, inputs, gain, bound),
-        (_, Precision::F32) => of_network(experiment, run, streams, &workspace.single),
-        (_, Precision::F64) => of_network(experiment, run, streams, &workspace.double),
+        (_, Precision::F32) => finite_width_samples(experiment, run, streams, &workspace.single),
+        (_, Precision::F64) => finite_width_samples(experiment, run, streams, &workspace.double),
     };
     let out_of_range = |why| OutOfRange::new(run.cell, unit.network, precision, why);
     let samples = samples.map_err(|error| out_of_range(error.to_string()))?;
@@ -106,7 +106,10 @@ pub fn measure_in(workspace: &Workspace, experiment: &Experiment, run: &CellRun,
     Ok(UnitRecord { unit, samples, seconds: start.elapsed().as_secs_f64() })
 }
 
-/// Refuses samples that the reader of files would refuse.
+/// Checks samples as the reader of results files does.
+///
+/// # Errors
+/// The first invalid sample, as a message.
 pub fn check_samples(samples: &[Sample], experiment: &Experiment) -> Result<(), String> {
     let check = |(index, sample)| {
         check_sample(sample, experiment.bound).map_err(|why| format!("input {}: {why}", index % experiment.inputs))
@@ -115,7 +118,7 @@ pub fn check_samples(samples: &[Sample], experiment: &Experiment) -> Result<(), 
 }
 
 /// The samples of a network of finite width.
-fn of_network<T: Real>(
+fn finite_width_samples<T: Real>(
     experiment: &Experiment,
     run: &CellRun,
     streams: NetworkStreams,
@@ -138,33 +141,33 @@ fn of_network<T: Real>(
     }
 }
 
-/// How the lines of a network are chosen and searched.
+/// Directions and search for the lines of a network.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings<'a> {
     /// At least one.
     pub directions: &'a [Direction],
-    /// Whether the last coordinate of an input is a bias unit, which steps leave alone.
+    /// Whether the last input coordinate is a bias unit, which steps do not change.
     pub bias: bool,
-    /// Of random directions.
+    /// Streams for random directions.
     pub streams: NetworkStreams,
     pub search: SearchName,
     pub bound: f64,
 }
 
-/// f, ‖∇f‖ and η* along the gradient at every input of `engine`, which has no bias unit.
+/// f, ‖∇f‖ and η* along the gradient at every input of `engine`, without a bias unit.
 ///
 /// # Errors
-/// A number that is not finite.
+/// If an intermediate value is not finite.
 pub fn samples<T: Real>(engine: &mut impl Engine<T>, search: SearchName, bound: f64) -> Result<Vec<Sample>, NotFinite> {
     let psi = engine.activation();
     let (result, mut network) = engine.differentiate();
     samples_along_gradient(result, psi, search, bound, |directions| network.lines(directions))
 }
 
-/// The same for the shallow engine.
+/// As [`samples`], for the shallow engine.
 ///
 /// # Errors
-/// A number that is not finite.
+/// If an intermediate value is not finite.
 pub fn shallow_samples<T: Real>(engine: &mut Shallow<T>, search: SearchName, bound: f64) -> Result<Vec<Sample>, NotFinite> {
     let (result, network) = engine.differentiate();
     samples_along_gradient(result, Activation::Relu, search, bound, |directions| network.lines(directions))
@@ -179,17 +182,17 @@ fn samples_along_gradient<T: Real, L: Lines<T>>(
 ) -> Result<Vec<Sample>, NotFinite> {
     let norm = norms(&gradient);
     check_values(&value, &norm)?;
-    let mut samples = blank(&value, &norm);
+    let mut samples = unsearched(&value, &norm);
     let lines = starts(&value, &norm, norm.iter().map(|norm| -norm * norm).collect());
     let directions = directions::descent(&value, gradient);
-    fill(&mut samples, &lines, directions, psi, search, bound, network)?;
+    search_along(&mut samples, &lines, directions, psi, search, bound, network)?;
     Ok(samples)
 }
 
-/// f, ‖P∇f‖ and η* at every input of `engine`, direction after direction, each for all inputs; P takes out the coordinate of a bias unit.
+/// f, ‖P∇f‖ and η* at every input of `engine` for every direction, direction-major; P projects out the bias coordinate.
 ///
 /// # Errors
-/// A number that is not finite.
+/// If an intermediate value is not finite.
 pub fn samples_along<T: Real>(engine: &mut impl Engine<T>, settings: &Settings) -> Result<Vec<Sample>, NotFinite> {
     let Settings { directions, bias, search, bound, streams } = *settings;
     if directions == [Direction::Gradient] && !bias {
@@ -199,25 +202,25 @@ pub fn samples_along<T: Real>(engine: &mut impl Engine<T>, settings: &Settings) 
     let inputs = directions.contains(&Direction::Descent).then(|| engine.inputs().to_owned());
     let (ValueAndGradient { value, mut gradient }, mut network) = engine.differentiate();
     if bias {
-        directions::leave_bias_alone(&mut gradient);
+        directions::zero_bias(&mut gradient);
     }
     let norm = norms(&gradient);
     check_values(&value, &norm)?;
     let mut all = Vec::with_capacity(directions.len() * value.len());
     for &direction in directions {
-        let mut samples = blank(&value, &norm);
+        let mut samples = unsearched(&value, &norm);
         if let (Direction::Descent, Some(inputs)) = (direction, &inputs) {
             let lines = starts(&value, &norm, norm.iter().map(|norm| -norm * norm).collect());
             let outcomes = match gradient.ncols() {
                 1 if psi.is_piecewise_linear() => lines.iter().map(|line| through_the_origin(line, bound)).collect(),
                 _ => descent::smallest_steps(&mut network, inputs.view(), &gradient, &lines, bias, bound)?,
             };
-            put(&mut samples, &lines, outcomes);
+            store(&mut samples, &lines, outcomes);
         } else {
             let steps = directions::steps(&mut network, direction, &value, &gradient, &norm, bias, streams);
             let lines = starts(&value, &norm, directions::slopes(&value, &gradient, &steps));
             lines.iter().try_for_each(|line| NotFinite::check("the slope of f along p", line.input, line.slope))?;
-            fill(&mut samples, &lines, steps, psi, search, bound, |directions| network.lines(directions))?;
+            search_along(&mut samples, &lines, steps, psi, search, bound, |directions| network.lines(directions))?;
         }
         all.extend(samples);
     }
@@ -231,14 +234,14 @@ fn check_values(value: &[f64], norm: &[f64]) -> Result<(), NotFinite> {
     })
 }
 
-/// The samples before any search.
-fn blank(value: &[f64], norm: &[f64]) -> Vec<Sample> {
+/// Samples without a search result, marked dead.
+fn unsearched(value: &[f64], norm: &[f64]) -> Vec<Sample> {
     let dead = Sample { step: f64::NAN, gradient_norm: 0.0, value: 0.0, status: Status::Dead, evaluations: 0 };
     value.iter().zip(norm).map(|(&value, &gradient_norm)| Sample { value, gradient_norm, ..dead }).collect()
 }
 
-/// Searches the lines along `directions`, n × d, of the network that `network` lays them through; writes what is found to `samples`.
-fn fill<T: Real, L: Lines<T>>(
+/// Searches `lines`, with `directions` p, n × d, and stores the results in `samples`. `network` turns directions into lines.
+fn search_along<T: Real, L: Lines<T>>(
     samples: &mut [Sample],
     lines: &[Start],
     directions: Array2<T>,
@@ -254,23 +257,23 @@ fn fill<T: Real, L: Lines<T>>(
     } else {
         smallest_steps(&mut network(directions), lines, search, bound)?
     };
-    put(samples, lines, outcomes);
+    store(samples, lines, outcomes);
     Ok(())
 }
 
-fn put(samples: &mut [Sample], lines: &[Start], outcomes: Vec<Outcome>) {
+fn store(samples: &mut [Sample], lines: &[Start], outcomes: Vec<Outcome>) {
     for (line, outcome) in lines.iter().zip(outcomes) {
         let Outcome { step, status, evaluations } = outcome;
         samples[line.input] = Sample { step, status, evaluations, ..samples[line.input] };
     }
 }
 
-/// ‖∇f‖ of each row, summed in f64.
+/// Row norms, accumulated in f64.
 fn norms<T: Real>(gradient: &Array2<T>) -> Vec<f64> {
     gradient.rows().into_iter().map(|row| row.iter().map(|g| g.to_f64() * g.to_f64()).sum::<f64>().sqrt()).collect()
 }
 
-/// The lines of the inputs that are not dead, with these φ'(0).
+/// The lines through all inputs with f ≠ 0 and ∇f ≠ 0; `slope` is φ'(0) for every input.
 fn starts(value: &[f64], norm: &[f64], slope: Vec<f64>) -> Vec<Start> {
     let alive = (0..value.len()).filter(|&input| value[input] != 0.0 && norm[input] > 0.0);
     let start = |input: usize| Start {
@@ -294,8 +297,8 @@ fn smallest_steps<T: Real>(
         SearchName::Scan => return scan::smallest_steps(network, lines, bound),
         SearchName::March => march::smallest_steps(network, lines, bound)?,
         SearchName::Trace => trace::smallest_steps(network, lines, bound)?,
-        SearchName::Path => unreachable!("an infinitely wide network has no engine: limit::samples draws its steps"),
-        SearchName::Descent => unreachable!("a descent has no lines"),
+        SearchName::Path => unreachable!("infinite width is sampled by infinite::samples"),
+        SearchName::Descent => unreachable!("a descent is not a line search"),
     };
     let given_up: Vec<Start> =
         lines.iter().zip(&certified).filter(|(_, outcome)| outcome.is_none()).map(|(line, _)| *line).collect();
@@ -305,5 +308,5 @@ fn smallest_steps<T: Real>(
     }
     .into_iter();
     let outcomes = certified.into_iter();
-    Ok(outcomes.map(|outcome| outcome.unwrap_or_else(|| scanned.next().expect("one for each line given up"))).collect())
+    Ok(outcomes.map(|outcome| outcome.unwrap_or_else(|| scanned.next().expect("one per abandoned line"))).collect())
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum EngineChoice {
-    /// Per cell, by the frozen rule of [`method`](crate::method).
+    /// Chosen per cell by a fixed, machine-independent rule.
     Auto,
     /// Draws and multiplies every weight.
     Dense,

@@ -1,11 +1,11 @@
-//! The dense engine: every weight is drawn, every product is a GEMM.
+//! The dense engine: all weights are drawn, all products are matmuls.
 //!
-//! A pass over a layer goes block by block ([`BLOCK_ROWS`](crate::random::BLOCK_ROWS) neurons): the block's weights are at hand (stored,
-//! or made again from their stream), one GEMM gives the pre-activations of all inputs, and ψ, ψ' and readout run over them while they
-//! are in cache. On the last layer the same visit also multiplies the masked readout back through the block, for ReLU by tables
-//! ([`masks`](crate::kernels::masks); with few inputs they cost more than a product, but so no input depends on how many there are), so that
-//! at depth 1 one pass over the weights gives f and ∇f. The GEMM shapes depend on the cell and the number of inputs only, so the stored and
-//! the regenerated path give the same bits through BLAS too.
+//! A pass visits a layer in blocks of [`BLOCK_ROWS`] neurons. The block's weights are read from memory or regenerated from their
+//! stream, one GEMM computes the pre-activations of all inputs, and ψ, ψ' and readout are applied while these are in cache. In
+//! the last layer the masked readout is multiplied back through the block in the same visit, so at depth 1 f and ∇f take one pass
+//! over the weights. For ReLU that product uses lookup tables ([`masks`](crate::kernels::masks)) even for few inputs, where a
+//! GEMM is faster, so that no sample depends on the number of inputs. GEMM shapes depend on the cell and the number of inputs
+//! only: stored and regenerated weights give the same bits, through BLAS too.
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
@@ -22,15 +22,15 @@ use crate::random::{BLOCK_ROWS, NetworkStreams, block_rows, blocks};
 
 pub use super::weights::Storage;
 
-/// What a dense engine keeps between passes. Changes time and memory, no result.
+/// What the dense engine keeps between passes. Affects time and memory, not results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
     pub weights: Storage,
-    /// At depth 1: the pre-activations of the inputs and their derivatives, n × k each. Deeper networks always keep them.
+    /// At depth 1: the pre-activations of the inputs and their derivatives along the lines, n × k each. Always kept if L > 1.
     pub line: Storage,
 }
 
-/// One network with weights drawn in full, and its inputs.
+/// One network with explicit weights, and its inputs.
 pub struct Dense<T> {
     cell: Cell,
     psi: Activation,
@@ -70,12 +70,13 @@ impl<T: Real> Dense<T> {
         }
     }
 
-    /// The whole weight matrix of `layer` (1-based), k_l × fan-in.
+    /// The weight matrix of `layer` (1-based), k_l × fan-in.
     pub fn matrix(&mut self, layer: usize) -> Array2<T> {
         self.weights.matrix(layer)
     }
 
-    /// W·below of hidden layer `layer`, and what `end` makes of each row of a block of it: n × k_l from n × fan-in.
+    /// Pre-activations of hidden layer `layer` from the activations `below`: n × k_l from n × fan-in. Applies `end` to each row
+    /// of a block while it is in cache.
     fn layer(&mut self, layer: usize, below: ArrayView2<T>, end: impl Fn(&mut [T])) -> Array2<T> {
         let width = self.cell.width_of(layer);
         let mut h = zeros((below.nrows(), width));
@@ -89,13 +90,13 @@ impl<T: Real> Dense<T> {
         h
     }
 
-    /// ψ(W·below) of hidden layer `layer` ≥ 2: n × k_l from n × k_(l−1).
+    /// Activations of hidden layer `layer` ≥ 2: n × k_l from n × k_(l−1).
     fn hidden_layer(&mut self, layer: usize, below: ArrayView2<T>) -> Array2<T> {
         let psi = self.psi;
         self.layer(layer, below, |row| activation::apply(psi, row))
     }
 
-    /// The same with what its gradient needs.
+    /// As [`hidden_layer`](Self::hidden_layer), with what the backward pass needs.
     fn hidden_layer_for_gradient(&mut self, layer: usize, below: ArrayView2<T>) -> Hidden<T> {
         match self.psi {
             Activation::Relu => Hidden { h: self.hidden_layer(layer, below), z: None },
@@ -103,7 +104,7 @@ impl<T: Real> Dense<T> {
         }
     }
 
-    /// The first hidden layer at `x`, with what its gradient needs; appends W₁x to `line`. For depths of 2 and more.
+    /// The first hidden layer at `x`, n × d, with what the backward pass needs; appends W₁x to `line`. For L ≥ 2.
     fn first_layer(&mut self, x: ArrayView2<T>, mut line: Option<&mut KeptBlocks<T>>) -> Hidden<T> {
         let (psi, width) = (self.psi, self.cell.width_of(1));
         let mut h = zeros((x.nrows(), width));
@@ -131,8 +132,8 @@ impl<T: Real> Dense<T> {
         Hidden { h, z: kept }
     }
 
-    /// The last layer over the activations (or inputs) `below` it, n × fan-in: f, and its gradient in `below`. Appends its pre-activations
-    /// to `line`.
+    /// The last layer: f and ∂f/∂`below`, where `below` are the activations (inputs at depth 1) beneath it, n × fan-in. Appends
+    /// the pre-activations to `line`.
     fn last_layer(&mut self, below: ArrayView2<T>, mut line: Option<&mut KeptBlocks<T>>) -> ValueAndGradient<T> {
         let psi = self.psi;
         let depth = self.cell.depth;
@@ -174,7 +175,7 @@ impl<T: Real> Dense<T> {
         ValueAndGradient { value, gradient }
     }
 
-    /// f and ∇f at `x`, n × d; appends W₁x to `line`.
+    /// Forward and backward pass: f and ∇f at `x`, n × d. Appends W₁x to `line`.
     fn pass(&mut self, x: ArrayView2<T>, line: Option<&mut KeptBlocks<T>>) -> ValueAndGradient<T> {
         let depth = self.cell.depth;
         if depth == 1 {
@@ -182,21 +183,21 @@ impl<T: Real> Dense<T> {
         }
         let mut layers = vec![self.first_layer(x, line)];
         for layer in 2..depth {
-            let below = layers.pop().expect("there is one below");
+            let below = layers.pop().expect("a layer below");
             let hidden = self.hidden_layer_for_gradient(layer, below.h.view());
             layers.push(below.without_values());
             layers.push(hidden);
         }
         let ValueAndGradient { value, mut gradient } = self.last_layer(layers[depth - 2].h.view(), None);
         for layer in (1..depth).rev() {
-            let hidden = layers.pop().expect("one for each layer");
+            let hidden = layers.pop().expect("one per layer");
             hidden.scale_gradient(self.psi, &mut gradient);
             gradient = self.backward(layer, gradient.view());
         }
         ValueAndGradient { value, gradient }
     }
 
-    /// Carries the gradient in the pre-activations of `layer` down to what is below it: n × fan-in from n × k_l.
+    /// Back-propagates a gradient through the weights of `layer`: n × fan-in from n × k_l.
     fn backward(&mut self, layer: usize, gradient: ArrayView2<T>) -> Array2<T> {
         let mut below = zeros((gradient.nrows(), self.cell.fan_in(layer)));
         let width = self.cell.width_of(layer);
@@ -207,7 +208,7 @@ impl<T: Real> Dense<T> {
         below
     }
 
-    /// f from the activations (or inputs) below the last layer, one value a row.
+    /// f from the activations (inputs at depth 1) below the last layer, one value per row.
     fn last_layer_value(&mut self, below: ArrayView2<T>) -> Vec<f64> {
         let (psi, depth) = (self.psi, self.cell.depth);
         let width = self.cell.width_of(depth);
@@ -239,18 +240,18 @@ impl<T: Real> Dense<T> {
     }
 }
 
-/// Appends `x`·`w`ᵀ to `kept`, and returns it.
+/// Appends `x`·`w`ᵀ to `kept` and returns it.
 fn add_transposed<'a, T: Real>(kept: &'a mut KeptBlocks<T>, x: ArrayView2<T>, w: ArrayView2<T>) -> ArrayView2<'a, T> {
-    // SAFETY: a product writes every number of its result, and reads none.
+    // SAFETY: `times_transposed` writes every entry of `out` and reads none.
     unsafe { kept.push(|out| times_transposed(x, w, out)) }
 }
 
-/// Workspace for the pre-activations of `inputs` inputs in the largest block of a layer of `width` neurons.
+/// Buffer for the pre-activations of one block of a layer with `width` neurons.
 fn block_buffer<T: Real>(inputs: usize, width: usize) -> Vec<T> {
     vec![T::zero(); inputs * width.min(BLOCK_ROWS)]
 }
 
-/// The start of `buffer` as an array, inputs × neurons, of undefined content.
+/// The start of `buffer` as an inputs × neurons matrix; contents unspecified.
 fn block_of<T: Real>(buffer: &mut [T], inputs: usize, neurons: usize) -> ArrayViewMut2<'_, T> {
     ArrayViewMut2::from_shape((inputs, neurons), &mut buffer[..inputs * neurons]).expect("the slice has this size")
 }

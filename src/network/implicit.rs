@@ -1,9 +1,9 @@
-//! The implicit engine: weight matrices that are never stored, nor drawn entry by entry.
+//! The implicit engine: weight matrices are neither stored nor drawn entry by entry.
 //!
-//! The matrix of a layer above the first is a [`GaussianMatrix`]: its products with the vectors that are asked for are drawn in place of
-//! its entries, exactly in joint law, at a cost that is linear in k. A network asks for the same products in the same order on every
-//! machine: first all inputs forward, then their gradients backward, then points of the lines. So what it draws is a function of its streams
-//! alone. The first layer is drawn as it is where d is small (d numbers a neuron cost less than n products), and implicit where d is large.
+//! Each layer above the first is a [`GaussianMatrix`]: instead of its entries, its products with the requested vectors are drawn,
+//! exactly in joint law, at a cost linear in k. The sequence of products is the same on every machine: all inputs forward, their
+//! gradients backward, then points on the lines. So results are a function of the network's streams alone. The first layer is
+//! drawn explicitly for small d, where d normals per neuron cost less than n products, and implicitly for large d.
 
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, s};
 
@@ -18,19 +18,19 @@ use crate::model::Activation;
 use crate::model::Cell;
 use crate::random::{NetworkStreams, block_rows, blocks};
 
-/// How the first layer is multiplied.
+/// How products with the first layer are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirstLayer {
-    /// Its rows are drawn, at every pass again.
+    /// Rows of W₁ are drawn, and regenerated in every pass.
     Drawn,
-    /// Its products are drawn.
+    /// Products with W₁ are drawn.
     Implicit,
 }
 
 impl FirstLayer {
-    /// Which way is cheaper for `inputs` inputs: three passes of d normals and 6·n·d flops a neuron, or products whose number does not
-    /// depend on d. At depth 1, where nothing else holds vectors of a number for each neuron, those of wide networks are drawn, which takes
-    /// next to no memory. A function of the cell and the experiment alone.
+    /// The cheaper one for `inputs` inputs. Drawn rows cost three passes of d normals and 6·n·d flops per neuron; the cost of
+    /// implicit products does not depend on d. At depth 1 no other layer needs vectors of length k, so wide networks draw rows up
+    /// to a larger d to save memory. Depends on the cell and the number of inputs only.
     pub fn of(cell: Cell, inputs: usize) -> Self {
         let is_wide = cell.depth == 1 && cell.width_of(1).saturating_mul(inputs) > MOST_NUMBERS;
         let least = if is_wide { DRAWN_BELOW_WIDE } else { DRAWN_BELOW };
@@ -38,19 +38,19 @@ impl FirstLayer {
     }
 }
 
-/// The first layer is drawn up to this many dimensions an input …
+/// Rows of the first layer are drawn up to this d/n …
 const DRAWN_BELOW: usize = 3;
-/// … and, at depth 1, up to this many if a batch of vectors has more than [`MOST_NUMBERS`] numbers.
+/// … or up to this one at depth 1 if n·k exceeds [`MOST_NUMBERS`].
 const DRAWN_BELOW_WIDE: usize = 8;
 const MOST_NUMBERS: usize = 20_000_000;
 
-/// W₁ in one of the two ways.
+/// W₁, see [`FirstLayer`].
 enum First<T> {
     Drawn(Weights<T>),
     Implicit(GaussianMatrix<T>),
 }
 
-/// One network of which products are drawn, and its inputs.
+/// One network with implicit weights, and its inputs.
 pub struct Implicit<T> {
     cell: Cell,
     psi: Activation,
@@ -72,7 +72,7 @@ impl<T: Real> Implicit<T> {
         Self::with_first_layer(streams, cell, inputs, FirstLayer::of(cell, inputs))
     }
 
-    /// The same with the first layer in a given way.
+    /// As [`new`](Self::new), with a given treatment of the first layer.
     pub fn with_first_layer(streams: NetworkStreams, cell: Cell, inputs: usize, first: FirstLayer) -> Self {
         Self::build(streams, cell, Activation::Relu, sphere_inputs(streams, cell, inputs), first, &Workspace::default())
     }
@@ -178,11 +178,11 @@ impl<T: Real> Implicit<T> {
     }
 }
 
-/// The matrix of `layer`, of which nothing is known.
+/// The implicit weight matrix of `layer` (1-based), before any product.
 fn matrix<T: Real>(streams: NetworkStreams, cell: Cell, layer: usize, workspace: &Workspace<T>) -> GaussianMatrix<T> {
     let mut scratch = Vec::new();
     let fresh = move |side: Side, direction: usize, chunk: usize, out: &mut [T]| {
-        T::fill_with(out, &mut scratch, |out| streams.product(layer, side == Side::TransposeTimes, direction, chunk, out));
+        T::fill_with(out, &mut scratch, |out| streams.image(layer, side == Side::TransposeTimes, direction, chunk, out));
     };
     GaussianMatrix::new(cell.width_of(layer), cell.fan_in(layer), Box::new(fresh), workspace)
 }
@@ -270,7 +270,7 @@ impl<T: Real> Lines<T> for ImplicitLines<'_, T> {
 
     fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64> {
         let Implicit { psi, hidden, readout, scale, workspace, .. } = &mut *self.network;
-        let order = first_points_first(points);
+        let order = round_robin(points);
         let mut h = workspace.matrix((points.len(), self.z.ncols()));
         for (&index, mut h) in order.iter().zip(h.rows_mut()) {
             let point = points[index];
@@ -284,7 +284,7 @@ impl<T: Real> Lines<T> for ImplicitLines<'_, T> {
         }
         for matrix in hidden {
             h = matrix.times(h);
-            activation::apply(*psi, h.as_slice_mut().expect("a product is contiguous"));
+            activation::apply(*psi, h.as_slice_mut().expect("new matrices are contiguous"));
         }
         let mut values = vec![0.0; points.len()];
         for (index, value) in order.into_iter().zip(readouts(*psi, readout, h.view(), *scale)) {
@@ -295,9 +295,10 @@ impl<T: Real> Lines<T> for ImplicitLines<'_, T> {
     }
 }
 
-/// Indices of `points` such that the first points of all lines come first, then the second ones, and so on: points of one line are
-/// nearly parallel, and cost less if they are far apart (see [`basis`](crate::linalg::basis)).
-fn first_points_first(points: &[LinePoint]) -> Vec<usize> {
+/// Indices of `points` in round-robin order: the first point of every line, then the second, and so on. Points of one line are
+/// nearly parallel, which costs extra rounds of orthonormalisation if they fall into one block (see
+/// [`basis`](crate::linalg::basis)).
+fn round_robin(points: &[LinePoint]) -> Vec<usize> {
     let mut place = 0;
     let places: Vec<usize> = (0..points.len())
         .map(|index| {
@@ -310,7 +311,7 @@ fn first_points_first(points: &[LinePoint]) -> Vec<usize> {
     order
 }
 
-/// f from the activations of the last layer, one value a row.
+/// f from the activations `h` of the last layer, n × k_L; one value per row.
 fn readouts<T: Real>(psi: Activation, readout: &[T], h: ArrayView2<T>, scale: f64) -> Vec<f64> {
     let sum = |h: ArrayView1<T>| activation::readout_of_values(psi, readout, h.to_slice().expect("rows are contiguous"));
     h.rows().into_iter().map(|h| sum(h) * scale).collect()

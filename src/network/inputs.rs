@@ -1,4 +1,4 @@
-//! The inputs of a network, drawn from its streams.
+//! Inputs of a network, drawn from its streams or taken from a file.
 
 use ndarray::Array2;
 
@@ -7,7 +7,10 @@ use crate::linalg::matmul::zeros;
 use crate::model::{Cell, InputsLaw};
 use crate::random::NetworkStreams;
 
-/// The first `count` inputs of a network under `law`, n × d. A file must have been read.
+/// The first `count` inputs of a network under `law`, n × d. With `bias` the last coordinate is 1.
+///
+/// # Panics
+/// If `law` is a file that has not been read.
 pub fn inputs<T: Real>(law: &InputsLaw, streams: NetworkStreams, cell: Cell, count: usize, bias: bool) -> Array2<T> {
     if *law == InputsLaw::Sphere && !bias {
         return sphere_inputs(streams, cell, count);
@@ -20,7 +23,7 @@ pub fn inputs<T: Real>(law: &InputsLaw, streams: NetworkStreams, cell: Cell, cou
             InputsLaw::Gaussian => streams.gaussian_input(index, &mut numbers),
             InputsLaw::Hypercube => streams.hypercube_input(index, &mut numbers),
             InputsLaw::File(file) => {
-                let rows = file.rows.as_ref().expect("a file of inputs is read before any work");
+                let rows = file.rows.as_ref().expect("inputs files are read before any unit runs");
                 numbers.copy_from_slice(rows.row(streams.row_of_input(index, rows.nrows())).to_slice().expect("contiguous"));
             }
         }

@@ -1,7 +1,8 @@
-//! One random network, f(x) = (1/√k) Σ_j a_j h_L[j], with a batch of inputs: values, gradients, and f along lines through the inputs.
-//! k is the width of the layer in question where layers differ: of the last one, L, in 1/√k.
+//! One random network f(x) = (1/√k) Σ_j a_j h_L[j] with a batch of inputs: values, gradients, and f along lines through the
+//! inputs. If hidden layers differ in width, k is that of the layer in question (in 1/√k: the last, L).
 //!
-//! Engines differ in how they multiply with the weights; searches see only the trait [`Engine`].
+//! Engines differ in how they compute products with the weights. A gradient pass turns an [`Engine`] into a [`Differentiated`]
+//! one, and given directions that becomes [`Lines`], all that a line search sees.
 
 pub mod dense;
 pub mod implicit;
@@ -26,7 +27,7 @@ pub struct ValueAndGradient<T> {
     pub gradient: Array2<T>,
 }
 
-/// A hidden layer at n points, on the way to a gradient.
+/// A hidden layer at n points, kept for the backward pass.
 struct Hidden<T> {
     /// ψ(z), n × k.
     h: Array2<T>,
@@ -35,7 +36,7 @@ struct Hidden<T> {
 }
 
 impl<T: Real> Hidden<T> {
-    /// Of pre-activations `z`.
+    /// Applies ψ to the pre-activations `z`, n × k.
     fn of(psi: Activation, z: Array2<T>) -> Self {
         let kept = (psi != Activation::Relu).then(|| z.clone());
         let mut h = z;
@@ -43,7 +44,7 @@ impl<T: Real> Hidden<T> {
         Self { h, z: kept }
     }
 
-    /// Without ψ(z) if the gradient does not need it.
+    /// Drops ψ(z) unless the backward pass needs it (ReLU).
     fn without_values(mut self) -> Self {
         if self.z.is_some() {
             self.h = zeros((0, 0));
@@ -61,7 +62,7 @@ impl<T: Real> Hidden<T> {
     }
 }
 
-/// The first hidden layer along the lines x + t·p, for one block of its neurons.
+/// A block of first-layer neurons along the lines x + t·p.
 pub struct LineBlock<'a, T> {
     pub neurons: Range<usize>,
     /// Readout weights of these neurons at depth 1, where the first layer is the last; else empty.
@@ -79,7 +80,7 @@ pub struct LinePoint {
     pub t: f64,
 }
 
-/// A network at its inputs, with weights that can be multiplied by any vector.
+/// A network and its inputs, before any pass.
 pub trait Engine<T: Real> {
     /// ψ of every layer.
     fn activation(&self) -> Activation;
@@ -87,19 +88,19 @@ pub trait Engine<T: Real> {
     /// x, n × d.
     fn inputs(&self) -> ArrayView2<'_, T>;
 
-    /// f(x) and ∇f(x) at all inputs, and the engine as that pass leaves it.
+    /// Computes f(x) and ∇f(x) at all inputs; the returned engine reuses intermediate results of that pass.
     fn differentiate(&mut self) -> (ValueAndGradient<T>, impl Differentiated<T>);
 }
 
-/// An engine after the pass that gives f and ∇f at its inputs.
+/// An engine after its gradient pass.
 pub trait Differentiated<T: Real> {
     /// The lines x + t·p through the inputs; `directions` are p, n × d.
     fn lines(&mut self, directions: Array2<T>) -> impl Lines<T>;
 
-    /// f and ∇f at any points `x`, m × d.
+    /// f and ∇f at arbitrary points `x`, m × d.
     fn value_and_gradient_at(&mut self, x: ArrayView2<T>) -> ValueAndGradient<T>;
 
-    /// The gradient of the network without its activations, (1/√k) W₁ᵀ … W_Lᵀ a, 1 × d; at depth 1 the paper's Σ a_l w_l (section 1.1).
+    /// Gradient of the network with ψ = identity, (1/√k) W₁ᵀ … W_Lᵀ a, 1 × d; at depth 1 the paper's Σ a_l w_l (section 1.1).
     fn linear_gradient(&mut self) -> Array2<T>;
 }
 
@@ -114,13 +115,13 @@ pub trait Lines<T: Real> {
     /// ψ of every layer.
     fn activation(&self) -> Activation;
 
-    /// Calls `visit` for each block of neurons of the first layer, in ascending order.
+    /// Calls `visit` on each block of first-layer neurons, in ascending order.
     fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<T>));
 
     /// f at points of the lines, in the order of `points`.
     fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64>;
 
-    /// W_2..W_L one at a time, and the readout, for searches that need weights as they are; `None` from an engine that never draws them.
+    /// W_2..W_L and the readout, for searches that need explicit weights; `None` if the engine never draws them.
     fn weights(&mut self) -> Option<&mut dyn LayerWeights<T>> {
         None
     }

@@ -1,24 +1,27 @@
-//! The shallow engine: ReLU networks with one hidden layer, in the few directions of W that matter.
+//! The shallow engine: one hidden ReLU layer, with W drawn only along the directions that matter.
 //!
-//! Along the gradients W (k × d) is multiplied with vectors of two spaces only, that of the inputs and that of their gradients. Let the rows
-//! of Q be an orthonormal basis of the first, x_i = Σ_t L_it q_t. Then G = W Qᵀ (k × r) is iid N(0, 1/d) and is drawn in place of W:
+//! For steps along the gradient, W (k × d) is multiplied only by vectors in the span of the inputs and of their gradients. Let
+//! the rows of Q be an orthonormal basis of the inputs, x_i = Σ_t L_it q_t. Then G = W Qᵀ (k × r) is iid N(0, 1/d) and is drawn
+//! in place of W:
 //!
 //! ```text
-//! z_i = G L_i,    y_i = a ∘ 1[z_i > 0],    √k ∇f(x_i) = Σ_t (Gᵀ y_i)_t q_t + the part orthogonal to all inputs.
+//! z_i = G L_i,    y_i = a ∘ 1[z_i > 0],    √k ∇f(x_i) = Σ_t (Gᵀ y_i)_t q_t + the component orthogonal to all inputs.
 //! ```
 //!
-//! What is left of W, orthogonal to Q, is independent of G and thereby of y. So the orthogonal parts of the gradients are jointly Gaussian
-//! with covariance YᵀY/d in each coordinate: F H, with F Fᵀ = YᵀY (n × n) and iid N(0, 1/d) numbers H (n × d) projected off Q. Let the rows
-//! of Θ be an orthonormal basis of what the directions p have beyond Q, p_i = A_i Q + R_i Θ. Given all that, with g (k × n) iid N(0, 1/d),
+//! The part of W orthogonal to Q is independent of G, hence of y. So the orthogonal components of the gradients are jointly
+//! Gaussian with covariance YᵀY/d in each coordinate: the rows of F H (I − QᵀQ) with F Fᵀ = YᵀY (n × n) and H (n × d) iid
+//! N(0, 1/d). Let the rows of Θ be an orthonormal basis of the components of the directions p orthogonal to Q, p_i = A_i Q + R_i
+//! Θ. Conditionally on all this, with g (k × n) iid N(0, 1/d),
 //!
 //! ```text
 //! W Θᵀ = g + Y F⁻ᵀ (H Θᵀ − F⁻¹ Yᵀ g),    u_i = W p_i = G A_i + W Θᵀ R_i
 //! ```
 //!
-//! (Bolthausen's conditioning, see [`gaussian_matrix`](crate::linalg::gaussian_matrix)). Gᵀ Y and gᵀ Y are products with masks, and where readouts are ±1
-//! YᵀY counts the neurons that are on at both of two inputs (see [`Masks`]).
-//! Passes over the neurons go block by block, with all of a block in cache; each makes G and g again from their stream. F is a Cholesky factor
-//! with pivoting: the masks that are left when all of them are nearly in the span of those taken (there are n − k at least) count as in it.
+//! (Bolthausen's conditioning, see [`gaussian_matrix`](crate::linalg::gaussian_matrix)). Gᵀ Y and gᵀ Y are products with masks;
+//! for readouts ±1, (YᵀY)_ij counts the neurons active at both i and j (see [`Masks`]).
+//!
+//! Passes run over blocks of neurons that fit in cache and regenerate G and g from their streams. F is a pivoted Cholesky factor;
+//! it stops when the remaining masks are numerically in the span of the pivots (at least n − k of them are).
 
 use std::ops::Range;
 
@@ -38,7 +41,7 @@ use crate::model::{Activation, Cell, Readout};
 use crate::network::{LineBlock, LinePoint, Lines, ValueAndGradient};
 use crate::random::{NetworkStreams, Space, block_rows, blocks};
 
-/// Masks closer than this, times the root of the rounding unit, to the span of others (relative to their length) count as in it.
+/// A mask vector whose relative distance from the span of the pivots is below this × √ε counts as dependent.
 const NEARLY_DEPENDENT: f64 = 4.0;
 
 /// One network and its inputs.
@@ -55,7 +58,7 @@ pub struct Shallow<T> {
     workspace: Workspace<T>,
 }
 
-/// A network after the pass for the gradients.
+/// A network after its gradient pass.
 pub struct ShallowDifferentiated<'a, T> {
     network: &'a mut Shallow<T>,
     gradients: Gradients<T>,
@@ -66,7 +69,7 @@ pub struct ShallowDifferentiated<'a, T> {
 /// The lines along the gradients.
 pub struct ShallowLines<'a, T> {
     network: &'a mut Shallow<T>,
-    /// The inputs with independent masks, in the order of F.
+    /// Inputs with linearly independent masks, in pivot order.
     independent: Vec<usize>,
     line: Derivatives<T>,
     /// z and u; all blocks or none.
@@ -74,13 +77,13 @@ pub struct ShallowLines<'a, T> {
     u: KeptBlocks<T>,
 }
 
-/// What the pass for the gradients leaves behind.
+/// Results of the gradient pass that the lines are conditioned on.
 struct Gradients<T> {
-    /// The inputs with independent masks, in the order of F, and F⁻¹ of these.
+    /// Inputs with linearly independent masks, in pivot order, and F⁻¹ of these.
     independent: Vec<usize>,
     inverse: Array2<f64>,
-    /// H, (independent masks) × d.
-    beyond: Array2<T>,
+    /// H (I − QᵀQ), (independent masks) × d.
+    orthogonal: Array2<T>,
     /// Yᵀg, n × n.
     projections: Array2<f64>,
 }
@@ -93,7 +96,7 @@ struct Derivatives<T> {
     on_masks: Array2<T>,
 }
 
-/// Draws a block of neurons, and works on it while it is in cache.
+/// One block of neurons: its random numbers and scratch, all in cache.
 struct Block<T> {
     streams: NetworkStreams,
     /// r + n.
@@ -101,29 +104,29 @@ struct Block<T> {
     /// [G g], neurons × (r + n).
     weights: Vec<T>,
     readout: Vec<T>,
-    /// Masked readouts, y of some inputs.
+    /// Masked readouts y, (some inputs) × neurons.
     masked: Vec<T>,
     masks: Masks,
-    /// [Gᵀy gᵀy] of the block, inputs × (r + n), in the pass for the gradients.
+    /// [Gᵀy gᵀy] of the block during the gradient pass, n × (r + n).
     part: Array2<T>,
     scratch: Vec<f32>,
 }
 
-/// A matrix whose rows end early: lower triangular, perhaps beside a part that is full.
+/// A matrix with trailing zeros in its rows: lower triangular, or a full block beside a lower triangular one.
 struct Lower<T> {
     matrix: Array2<T>,
-    /// Rows that are taken together, and their columns up to the last one that is not 0.
+    /// Row ranges of [`TRIANGLE_ROWS`], each with the number of columns up to its last nonzero.
     stripes: Vec<(Range<usize>, usize)>,
 }
 
-/// Row after row, in the arithmetic of the vectors.
-fn by_rows<T: Real>(matrix: ArrayView2<f64>) -> Array2<T> {
-    Array2::from_shape_vec(matrix.dim(), matrix.iter().map(|x| T::of_f64(*x)).collect()).expect("as many numbers")
+/// Converts to the precision of the vectors, row-major.
+fn in_precision<T: Real>(matrix: ArrayView2<f64>) -> Array2<T> {
+    Array2::from_shape_vec(matrix.dim(), matrix.iter().map(|x| T::of_f64(*x)).collect()).expect("same size")
 }
 
 impl<T: Real> Lower<T> {
     fn new(matrix: ArrayView2<f64>) -> Self {
-        let matrix: Array2<T> = by_rows(matrix);
+        let matrix: Array2<T> = in_precision(matrix);
         let reach = |rows: &Range<usize>| {
             let last = |row: ArrayView1<T>| row.iter().rposition(|x| *x != T::zero()).map_or(0, |last| last + 1);
             matrix.slice(s![rows.clone(), ..]).rows().into_iter().map(last).max().unwrap_or(0)
@@ -134,7 +137,7 @@ impl<T: Real> Lower<T> {
         Self { matrix, stripes }
     }
 
-    /// `out` = this matrix · `w`ᵀ, n × m, which is not read; `w` m × r.
+    /// `out` = self·`w`ᵀ, with `w` m × r and `out` n × m, which is not read.
     fn times_transposed(&self, w: ArrayView2<T>, mut out: ArrayViewMut2<T>) {
         for (rows, reach) in &self.stripes {
             let part = self.matrix.slice(s![rows.clone(), ..*reach]);
@@ -142,14 +145,14 @@ impl<T: Real> Lower<T> {
         }
     }
 
-    /// This matrix · `w`ᵀ, n × m; `w` m × r.
+    /// self·`w`ᵀ, n × m; `w` m × r.
     fn with_transposed(&self, w: ArrayView2<T>) -> Array2<T> {
-        // SAFETY: every row is in a stripe, and a product writes every number of its result and reads none.
+        // SAFETY: the stripes cover every row, and `times_transposed` writes every entry and reads none.
         unsafe { filled((self.matrix.nrows(), w.nrows()), |out| self.times_transposed(w, out)) }
     }
 }
 
-/// y of these inputs from their pre-activations `z`, n × neurons; written to `buffer`.
+/// Masked readouts y of `inputs` from the pre-activations `z` of all inputs, n × neurons; stored in `buffer`.
 fn masked<'a, T: Real>(
     readout: &[T],
     z: ArrayView2<T>,
@@ -179,7 +182,7 @@ impl<T: Real> Block<T> {
         }
     }
 
-    /// Draws [G g] and the readout weights of the `neurons` neurons of block `block`.
+    /// Draws [G g] and the readout weights of block `block`, which has `neurons` neurons.
     fn draw(&mut self, block: usize, neurons: usize) {
         self.draw_readout(block, neurons);
         self.weights.resize(neurons * self.directions, T::zero());
@@ -191,14 +194,14 @@ impl<T: Real> Block<T> {
         T::fill_with(&mut self.readout, &mut self.scratch, |out| self.streams.readout_block(block, out));
     }
 
-    /// The first `directions` columns of [G g], as drawn last.
+    /// The first `directions` columns of [G g] of the block drawn last.
     fn weights(&self, directions: usize) -> ArrayView2<'_, T> {
         let weights = ArrayView2::from_shape((self.readout.len(), self.directions), &self.weights);
-        weights.expect("a row for each neuron").slice_move(s![.., ..directions])
+        weights.expect("one row per neuron").slice_move(s![.., ..directions])
     }
 
-    /// Adds what the inputs' pre-activations `z`, n × neurons, give in this block: √k f to `value`, the lower triangle of YᵀY to `gram`, and
-    /// [Gᵀy gᵀy] of each y to `sums`, n × (r + n).
+    /// Accumulates the block's contributions, from its pre-activations `z`, n × neurons: √k f in `value`, the lower triangle of
+    /// YᵀY in `gram`, and [Gᵀy gᵀy] of each y in `sums`, n × (r + n).
     fn add_products(&mut self, z: ArrayView2<T>, value: &mut [f64], gram: ArrayViewMut2<f64>, mut sums: ArrayViewMut2<f64>) {
         let Self { streams, directions, weights, readout, masked: buffer, masks, part, .. } = self;
         masks.reset(z.nrows(), readout.len());
@@ -209,13 +212,14 @@ impl<T: Real> Block<T> {
             Readout::Sign => masks.add_overlaps(gram),
             Readout::Gaussian => add_gram(masked(readout, z, 0..z.nrows(), buffer), gram),
         }
-        let weights = ArrayView2::from_shape((readout.len(), *directions), weights).expect("a row for each neuron");
+        let weights = ArrayView2::from_shape((readout.len(), *directions), weights).expect("one row per neuron");
         part.fill(T::zero());
         add_masked_rows(masks, readout, weights, part.view_mut());
         sums.zip_mut_with(part, |sum, part| *sum += part.to_f64());
     }
 
-    /// Writes u of the block, n × neurons, from its z; `independent` are the inputs whose masks have a part in it. Reads nothing of `u`.
+    /// Computes `u` of the block from its `z`, both n × neurons; `independent` are the inputs whose masks y_j enter. Does not
+    /// read `u`.
     fn derivatives(&mut self, line: &Derivatives<T>, independent: &[usize], z: ArrayView2<T>, mut u: ArrayViewMut2<T>) {
         let Derivatives { coordinates, on_masks } = line;
         coordinates.times_transposed(self.weights(coordinates.matrix.ncols()), u.view_mut());
@@ -225,8 +229,11 @@ impl<T: Real> Block<T> {
 }
 
 impl<T: Real> Shallow<T> {
-    /// The network of `streams` at `inputs`, n × d with d ≥ 2n. `line` says whether z and u are kept between passes: that changes time and
-    /// memory, no result.
+    /// The network of `streams` at `inputs`, n × d. `line`: whether z and u are kept between passes, which affects time and
+    /// memory, not results.
+    ///
+    /// # Panics
+    /// If depth > 1 or d < 2n.
     pub fn new(streams: NetworkStreams, cell: Cell, inputs: Array2<T>, line: Storage, workspace: &Workspace<T>) -> Self {
         assert!(cell.depth == 1 && cell.dim >= 2 * inputs.nrows(), "one hidden layer, and d ≥ 2n");
         let mut basis = Basis::new(cell.dim, workspace);
@@ -244,7 +251,7 @@ impl<T: Real> Shallow<T> {
         }
     }
 
-    /// Neurons, k.
+    /// k.
     fn neurons(&self) -> usize {
         self.cell.width_of(1)
     }
@@ -254,17 +261,17 @@ impl<T: Real> Shallow<T> {
         1.0 / (self.neurons() as f64).sqrt()
     }
 
-    /// H for these masks: N(0, 1/d) numbers, orthogonal to the inputs.
-    fn beyond(&self, masks: usize) -> Array2<T> {
-        let mut beyond = zeros((masks, self.cell.dim));
+    /// H (I − QᵀQ) with H `masks` × d iid N(0, 1/d).
+    fn orthogonal_part(&self, masks: usize) -> Array2<T> {
+        let mut orthogonal = zeros((masks, self.cell.dim));
         let mut scratch = Vec::new();
-        for (index, mut row) in beyond.rows_mut().into_iter().enumerate() {
+        for (index, mut row) in orthogonal.rows_mut().into_iter().enumerate() {
             let row = row.as_slice_mut().expect("rows are contiguous");
-            T::fill_with(row, &mut scratch, |out| self.block.streams.along(Space::Beyond, index, out));
+            T::fill_with(row, &mut scratch, |out| self.block.streams.along(Space::Orthogonal, index, out));
         }
-        let on_inputs = self.basis.inner_products_with(beyond.view());
-        self.basis.add_combinations(&-on_inputs, beyond.view_mut());
-        beyond
+        let on_inputs = self.basis.inner_products_with(orthogonal.view());
+        self.basis.add_combinations(&-on_inputs, orthogonal.view_mut());
+        orthogonal
     }
 
     /// x, n × d.
@@ -272,12 +279,12 @@ impl<T: Real> Shallow<T> {
         self.inputs.view()
     }
 
-    /// f(x) and ∇f(x) at all inputs, and the network as that pass leaves it.
+    /// Computes f(x) and ∇f(x) at all inputs; the returned network is conditioned on them.
     pub fn differentiate(&mut self) -> (ValueAndGradient<T>, ShallowDifferentiated<'_, T>) {
         let (n, rank) = self.coordinates.matrix.dim();
         let mut value = vec![0.0; n];
         let directions = rank + n;
-        // [Gᵀy gᵀy] for each y.
+        // [Gᵀy gᵀy] per input, and YᵀY.
         let (mut sums, mut gram) = (Array2::<f64>::zeros((n, directions)), Array2::zeros((n, n)));
         let mut z_blocks = KeptBlocks::new(n, self.neurons(), &self.workspace);
         count_vectors(if self.keeps_line { n } else { 0 }, self.neurons());
@@ -288,7 +295,7 @@ impl<T: Real> Shallow<T> {
             let w = self.block.weights(rank);
             let made;
             let z = if self.keeps_line {
-                // SAFETY: the product writes every number of its result and reads none.
+                // SAFETY: `times_transposed` writes every entry of `out` and reads none.
                 unsafe { z_blocks.push(|out| self.coordinates.times_transposed(w, out)) }
             } else {
                 made = self.coordinates.with_transposed(w);
@@ -300,45 +307,47 @@ impl<T: Real> Shallow<T> {
 
         let distance = NEARLY_DEPENDENT * T::EPSILON.sqrt();
         let Pivoted { rows: independent, factor, coefficients } = pivoted(gram.view(), distance, self.neurons());
-        let beyond = self.beyond(independent.len());
+        let orthogonal = self.orthogonal_part(independent.len());
         let mut gradient = zeros((n, self.cell.dim));
         let (on_inputs, projections) = sums.view().split_at(Axis(1), rank);
         self.basis.add_combinations(&on_inputs.to_owned(), gradient.view_mut());
-        add_times(by_rows(coefficients.view()).view(), beyond.view(), gradient.view_mut());
+        add_times(in_precision(coefficients.view()).view(), orthogonal.view(), gradient.view_mut());
         let scale = self.scale();
         gradient.mapv_inplace(|g| g * T::of_f64(scale));
         value.iter_mut().for_each(|value| *value *= scale);
         let inverse = inverse(&factor);
-        let gradients = Gradients { independent, inverse, beyond, projections: projections.to_owned() };
+        let gradients = Gradients { independent, inverse, orthogonal, projections: projections.to_owned() };
         (ValueAndGradient { value, gradient }, ShallowDifferentiated { network: self, gradients, z: z_blocks })
     }
 }
 
 impl<'a, T: Real> ShallowDifferentiated<'a, T> {
-    /// The lines x + t·p; `directions` are p, n × d, each a combination of all inputs and gradients. They are final: given them, W is drawn
-    /// in their span, so that other directions would need another conditioning.
+    /// The lines x + t·p; `directions` are p, n × d, each in the span of inputs and gradients. Consumes self: this draws W along
+    /// the directions, and any others would have to be conditioned on that.
     pub fn lines(self, directions: Array2<T>) -> ShallowLines<'a, T> {
         let Self { network, gradients, z } = self;
         assert_eq!(directions.dim(), network.inputs.dim());
-        let Gradients { independent, inverse, beyond, projections } = gradients;
+        let Gradients { independent, inverse, orthogonal, projections } = gradients;
         let (n, rank) = network.coordinates.matrix.dim();
         let coefficients = network.basis.extend(&mut { directions }).coefficients;
         let on_gradients = coefficients.slice(s![.., rank..]);
         let mut known = Array2::zeros((independent.len(), on_gradients.ncols()));
         for (numbers, vectors) in network.basis.vectors_from(rank) {
-            known.slice_mut(s![.., numbers.start - rank..numbers.end - rank]).assign(&inner_products(beyond.view(), vectors));
+            known.slice_mut(s![.., numbers.start - rank..numbers.end - rank]).assign(&inner_products(orthogonal.view(), vectors));
         }
         let drawn = projections.select(Axis(0), &independent);
         let on_masks = inverse.t().dot(&(known - inverse.dot(&drawn.slice(s![.., ..on_gradients.ncols()]))));
-        let line =
-            Derivatives { coordinates: Lower::new(coefficients.view()), on_masks: by_rows(on_gradients.dot(&on_masks.t()).view()) };
+        let line = Derivatives {
+            coordinates: Lower::new(coefficients.view()),
+            on_masks: in_precision(on_gradients.dot(&on_masks.t()).view()),
+        };
         let mut u = KeptBlocks::new(n, network.neurons(), &network.workspace);
         if network.keeps_line {
             count_vectors(2 * n, network.neurons());
             for block in 0..z.count() {
                 let z = z.block(block);
                 network.block.draw(block, z.ncols());
-                // SAFETY: every number is written, and read only after that.
+                // SAFETY: `derivatives` writes every entry of `out` before it reads any.
                 unsafe { u.push(|out| network.block.derivatives(&line, &independent, z, out)) };
             }
         }
@@ -374,7 +383,7 @@ impl<T: Real> Lines<T> for ShallowLines<'_, T> {
             }
             drawn.draw(block, neurons.len());
             let z = coordinates.with_transposed(drawn.weights(rank));
-            // SAFETY: every number is written, and read only after that.
+            // SAFETY: `derivatives` writes every entry of `out` before it reads any.
             let u = unsafe { filled(z.dim(), |out| drawn.derivatives(line, independent, z.view(), out)) };
             visit(LineBlock { neurons, readout: &drawn.readout, z: z.view(), u: u.view() });
         }

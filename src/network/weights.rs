@@ -1,4 +1,4 @@
-//! The weight matrices of a dense network, block by block: kept in memory, or made again from their streams at every pass.
+//! Weight matrices of a dense network in blocks of rows, stored or regenerated from their streams in every pass.
 
 use ndarray::{Array2, ArrayView2};
 
@@ -8,18 +8,18 @@ use crate::linalg::workspace::{Buffer, Workspace};
 use crate::model::Cell;
 use crate::random::{NetworkStreams, block_rows, blocks};
 
-/// Whether weight matrices are kept between passes. Changes time and memory, no result.
+/// Whether data is kept between passes or regenerated. Affects time and memory, not results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Storage {
     Stored,
     Regenerated,
 }
 
-/// The weights and readout of one network.
+/// Weights and readout of one network.
 pub struct Weights<T> {
     streams: NetworkStreams,
     cell: Cell,
-    /// The matrices of layers 1..L where they are stored, else empty.
+    /// Matrices of layers 1..L if stored, else empty.
     matrices: Vec<Buffer<T>>,
     block: Vec<T>,
     scratch: Vec<f32>,
@@ -51,7 +51,7 @@ impl<T: Real> Weights<T> {
         numbers
     }
 
-    /// Writes all entries of the matrix of `layer`, row after row.
+    /// Fills `entries` with the matrix of `layer`, row-major.
     fn draw(&mut self, layer: usize, entries: &mut [T]) {
         let (width, fan_in) = self.shape(layer);
         for block in 0..blocks(width) {
@@ -61,17 +61,17 @@ impl<T: Real> Weights<T> {
         }
     }
 
-    /// The whole matrix of `layer` (1-based), k_l × fan-in.
+    /// The matrix of `layer` (1-based), k_l × fan-in.
     pub fn matrix(&mut self, layer: usize) -> Array2<T> {
         let shape = self.shape(layer);
         if let Some(stored) = self.matrices.get(layer - 1) {
-            return Array2::from_shape_vec(shape, stored.to_vec()).expect("the matrix is stored whole");
+            return Array2::from_shape_vec(shape, stored.to_vec()).expect("all entries are stored");
         }
         // SAFETY: `draw` writes every entry and reads none.
         unsafe { filled(shape, |mut matrix| self.draw(layer, matrix.as_slice_mut().expect("rows are contiguous"))) }
     }
 
-    /// The rows of block `block` of the matrix of `layer` (1-based).
+    /// Block `block` of the matrix of `layer` (1-based), at most [`BLOCK_ROWS`](crate::random::BLOCK_ROWS) × fan-in.
     pub fn rows(&mut self, layer: usize, block: usize) -> ArrayView2<'_, T> {
         let rows = block_rows(self.cell.width_of(layer), block);
         if let Some(stored) = self.matrices.get(layer - 1) {
@@ -82,7 +82,7 @@ impl<T: Real> Weights<T> {
         let shape = (rows.len(), self.cell.fan_in(layer));
         self.block.resize(shape.0 * shape.1, T::zero());
         T::fill_with(&mut self.block, &mut self.scratch, |out| self.streams.weight_block(layer, block, out));
-        ArrayView2::from_shape(shape, &self.block).expect("the block has just been given this size")
+        ArrayView2::from_shape(shape, &self.block).expect("the block was just resized")
     }
 
     /// Fills `out` with the readout weights of block `block`.

@@ -5,7 +5,7 @@ use super::axis::{LinearAxis, LogAxis, number_label};
 use super::canvas::{Anchor, Canvas, Stroke, TextStyle};
 use super::frame::{Frame, widest};
 use super::layout::{Entry, Grid, Legend, Page, columns};
-use super::series::{self, Point, Quantity, Series};
+use super::series::{self, CurvePoint, Quantity, Series};
 use super::style::{self, CurveStyle};
 use super::text;
 use crate::model::Cell;
@@ -82,7 +82,7 @@ pub fn step_and_gradient(cells: &[(Cell, Summary)], depth: usize, note: &str) ->
     Picture { name: format!("figure{}_depth{depth}", depth + 1), svg: picture.draw(&title, &note) }
 }
 
-fn points<'a>(series: impl Iterator<Item = &'a Series>) -> impl Iterator<Item = &'a Point> {
+fn points<'a>(series: impl Iterator<Item = &'a Series>) -> impl Iterator<Item = &'a CurvePoint> {
     series.flat_map(Series::points)
 }
 
@@ -139,8 +139,8 @@ impl LinePicture<'_> {
             canvas.line((frame.x(0.0), y), (frame.x(1.0), y), style::GRID);
         }
         let place = |shift: f64| {
-            let x = move |point: &Point| frame.x(self.x.position(point.width as f64)) + shift;
-            move |point: &Point, value: f64| (x(point), frame.y(panel.y.position(value)))
+            let x = move |point: &CurvePoint| frame.x(self.x.position(point.width as f64)) + shift;
+            move |point: &CurvePoint, value: f64| (x(point), frame.y(panel.y.position(value)))
         };
         for (i, series) in panel.series.iter().enumerate() {
             canvas.group("band", |canvas| draw_band(canvas, series, self.curve(series), place(self.shift(i, panel, frame))));
@@ -200,7 +200,7 @@ impl LinePicture<'_> {
 }
 
 /// A filled band, or an error bar where neighbouring points have none.
-fn draw_band(canvas: &mut Canvas, series: &Series, curve: CurveStyle, place: impl Fn(&Point, f64) -> (f64, f64)) {
+fn draw_band(canvas: &mut Canvas, series: &Series, curve: CurveStyle, place: impl Fn(&CurvePoint, f64) -> (f64, f64)) {
     for run in series.runs.iter().flat_map(|run| run.split(|point| point.band.is_none())).filter(|run| !run.is_empty()) {
         let lower: Vec<(f64, f64)> = run.iter().map(|point| place(point, point.extent().0)).collect();
         let upper: Vec<(f64, f64)> = run.iter().map(|point| place(point, point.extent().1)).collect();
@@ -219,7 +219,7 @@ fn draw_band(canvas: &mut Canvas, series: &Series, curve: CurveStyle, place: imp
     }
 }
 
-fn draw_curve(canvas: &mut Canvas, series: &Series, curve: CurveStyle, place: impl Fn(&Point, f64) -> (f64, f64)) {
+fn draw_curve(canvas: &mut Canvas, series: &Series, curve: CurveStyle, place: impl Fn(&CurvePoint, f64) -> (f64, f64)) {
     for run in &series.runs {
         let line: Vec<(f64, f64)> = run.iter().map(|point| place(point, point.mean)).collect();
         if line.len() > 1 {

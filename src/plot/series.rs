@@ -36,14 +36,14 @@ impl Quantity {
 
 /// A point of a curve. `mean` is finite.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Point {
+pub struct CurvePoint {
     pub width: usize,
     pub mean: f64,
     /// mean ± 1 std, clipped to possible values; `None` without a std.
     pub band: Option<(f64, f64)>,
 }
 
-impl Point {
+impl CurvePoint {
     /// The lowest and highest value drawn.
     pub fn extent(&self) -> (f64, f64) {
         self.band.unwrap_or((self.mean, self.mean))
@@ -55,13 +55,13 @@ impl Point {
 pub struct Series {
     pub dim: usize,
     /// Runs of adjacent points, separated by widths without a value.
-    pub runs: Vec<Vec<Point>>,
+    pub runs: Vec<Vec<CurvePoint>>,
     /// The point at infinite width.
-    pub limit: Option<Point>,
+    pub limit: Option<CurvePoint>,
 }
 
 impl Series {
-    pub fn points(&self) -> impl Iterator<Item = &Point> {
+    pub fn points(&self) -> impl Iterator<Item = &CurvePoint> {
         self.runs.iter().flatten().chain(&self.limit)
     }
 }
@@ -74,7 +74,7 @@ pub fn series(cells: &[(Cell, Summary)], depth: usize, quantity: Quantity) -> Ve
         .map(|dim| {
             let mut column: Vec<&(Cell, Summary)> = here.iter().filter(|(cell, _)| cell.dim == dim).copied().collect();
             column.sort_by_key(|(cell, _)| cell.width);
-            let mut points: Vec<Option<Point>> =
+            let mut points: Vec<Option<CurvePoint>> =
                 column.iter().map(|(cell, summary)| point(cell.width, quantity, summary)).collect();
             let last_is_infinite = column.last().is_some_and(|(cell, _)| cell.width == INFINITE_WIDTH);
             let mut limit = if last_is_infinite { points.pop().flatten() } else { None };
@@ -88,11 +88,11 @@ pub fn series(cells: &[(Cell, Summary)], depth: usize, quantity: Quantity) -> Ve
         .collect()
 }
 
-fn point(width: usize, quantity: Quantity, summary: &Summary) -> Option<Point> {
+fn point(width: usize, quantity: Quantity, summary: &Summary) -> Option<CurvePoint> {
     let (mean, std) = quantity.of(summary);
     let clip = |value: f64| value.clamp(0.0, quantity.ceiling());
     let band = std.is_finite().then(|| (clip(mean - std), clip(mean + std)));
-    mean.is_finite().then_some(Point { width, mean, band })
+    mean.is_finite().then_some(CurvePoint { width, mean, band })
 }
 
 pub fn depths(cells: &[(Cell, Summary)]) -> Vec<usize> {

@@ -18,7 +18,7 @@ use stream::{NetworkKey, Role};
 pub const BLOCK_ROWS: usize = 256;
 
 /// Entries of a drawn matrix–vector product per stream, processed together in cache.
-pub const PRODUCT_ROWS: usize = 4096;
+pub const IMAGE_CHUNK: usize = 4096;
 
 /// The neurons of block `block` in a layer of `width` neurons.
 pub fn block_rows(width: usize, block: usize) -> std::ops::Range<usize> {
@@ -37,7 +37,7 @@ pub enum Space {
     /// Orthonormal basis of the inputs and of their gradients' components orthogonal to them; the block is a block of neurons.
     Basis,
     /// Components of combinations of neurons orthogonal to the inputs, in all d coordinates; the block is the combination.
-    Beyond,
+    Orthogonal,
 }
 
 /// The random numbers of one network.
@@ -73,10 +73,10 @@ impl NetworkStreams {
         self.key.stream(Role::Weights { layer }, block).lanes().fill(self.sigma(layer), out);
     }
 
-    /// Fills `out` with iid N(0, σ²), σ² the weight variance of `layer` (1-based): chunk `chunk` (of [`PRODUCT_ROWS`] entries) of the part of
+    /// Fills `out` with iid N(0, σ²), σ² the weight variance of `layer` (1-based): chunk `chunk` (of [`IMAGE_CHUNK`] entries) of the part of
     /// W·v or Wᵀ·v that is independent of earlier products, v being direction `direction`.
-    pub fn product(&self, layer: usize, transposed: bool, direction: usize, chunk: usize, out: &mut [f32]) {
-        self.key.stream(Role::Product { layer, transposed, direction }, chunk).lanes().fill(self.sigma(layer), out);
+    pub fn image(&self, layer: usize, transposed: bool, direction: usize, chunk: usize, out: &mut [f32]) {
+        self.key.stream(Role::Image { layer, transposed, direction }, chunk).lanes().fill(self.sigma(layer), out);
     }
 
     /// Fills `out` with iid N(0, 1/d): first-layer weights along directions of `space`, row-major (neurons of block `block`) × directions, or the

@@ -22,7 +22,7 @@ pub enum Role {
     Input,
     /// The independent part of the product of a layer's matrix (1-based), or of its transpose, with a direction; the block is a chunk of
     /// entries.
-    Product { layer: usize, transposed: bool, direction: usize },
+    Image { layer: usize, transposed: bool, direction: usize },
     /// First-layer weights along directions of a subspace; for the block see [`Space`].
     Along { space: Space },
     /// Random choices of an audit; the block is their purpose.
@@ -43,7 +43,7 @@ impl Role {
             Role::Along { space } => 6 + space as u64,
             Role::Audit => 16,
             Role::Weights { layer } => 1 << 32 | layer as u64,
-            Role::Product { layer, transposed, direction } => {
+            Role::Image { layer, transposed, direction } => {
                 (2 + u64::from(transposed)) << 62 | (direction as u64) << 16 | layer as u64
             }
         }

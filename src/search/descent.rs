@@ -1,9 +1,9 @@
-//! Gradient descent with small steps, as in Daniely & Schacham (2020): how far does it go until the sign is lost?
+//! Gradient descent with small steps until the sign of f flips, as in Daniely & Schacham (2020).
 //!
-//! From x₀ = x, x_{j+1} = x_j − s·τ·∇f(x_j) with τ = η̂/[`STEPS`], so that a linear f is lost after [`STEPS`] steps. It ends when s·f ≤ 0; the
-//! crossing is interpolated linearly in the last step. The *distance* is the length of the path. Reported as its step is distance/‖∇f(x)‖,
-//! so that here as for straight lines distance = step·‖∇f(x)‖ and steps are bounded alike. It is given up as not found when that
-//! passes the bound, at a zero gradient, and after [`BUDGET`] steps.
+//! From x₀ = x, x_{j+1} = x_j − s·τ·∇f(x_j) with τ = η̂/[`STEPS`], so that a linear f reaches 0 after [`STEPS`] steps. The
+//! descent ends when s·f ≤ 0; the crossing is interpolated linearly within the last step. The *distance* is the path length. The
+//! reported step is distance/‖∇f(x)‖, so that distance = step·‖∇f(x)‖ and the bound means the same as for straight lines. The
+//! result is "not found" if the step exceeds the bound, if the gradient vanishes, or after [`BUDGET`] steps.
 
 use ndarray::{Array2, ArrayView2, Axis};
 
@@ -13,15 +13,15 @@ use crate::record::Status;
 
 use super::{NotFinite, Outcome, Start};
 
-/// Steps in which a linear f would be lost.
+/// Number of steps after which a linear f reaches 0.
 pub const STEPS: f64 = 16.0;
-/// Most steps.
+/// Maximum number of steps.
 pub const BUDGET: u32 = 320;
 
-/// One descent.
+/// The descent from one input.
 struct Walk {
     line: Start,
-    /// φ where the walk is.
+    /// s·f at the current point.
     value: f64,
     /// Length of the path so far.
     distance: f64,
@@ -29,11 +29,11 @@ struct Walk {
     outcome: Option<Outcome>,
 }
 
-/// The descents from the inputs of `lines`; `inputs` and `gradient` are x and ∇f at all inputs, n × d. With `bias` the last coordinate, in which `gradient` is 0,
-/// stays as it is.
+/// Runs the descents from the inputs of `lines`; `inputs` and `gradient` are x and ∇f at all inputs, n × d. With `bias` the last
+/// coordinate is held fixed; the caller has set it to 0 in `gradient`.
 ///
 /// # Errors
-/// f or the length of a step that is not finite.
+/// If f or the length of a step is not finite.
 pub fn smallest_steps<T: Real>(
     network: &mut impl Differentiated<T>,
     inputs: ArrayView2<T>,
@@ -63,7 +63,7 @@ pub fn smallest_steps<T: Real>(
         }
         let ValueAndGradient { value, gradient: there } = network.value_and_gradient_at(x.select(Axis(0), &active).view());
         for (row, (&walk, length)) in active.iter().zip(lengths).enumerate() {
-            walks[walk].take_in(value[row], length, bound)?;
+            walks[walk].update(value[row], length, bound)?;
             gradient.row_mut(walk).assign(&there.row(row));
             if bias {
                 gradient.row_mut(walk).iter_mut().next_back().into_iter().for_each(|g| *g = T::zero());
@@ -77,8 +77,11 @@ impl Walk {
         Self { line: *line, value: line.value, distance: 0.0, steps: 0, outcome: None }
     }
 
-    /// Takes in f after a step of this length.
-    fn take_in(&mut self, f: f64, length: f64, bound: f64) -> Result<(), NotFinite> {
+    /// Updates the walk after a step of this length that led to the value `f`.
+    ///
+    /// # Errors
+    /// If `f` or `length` is not finite.
+    fn update(&mut self, f: f64, length: f64, bound: f64) -> Result<(), NotFinite> {
         NotFinite::check("the length of a step of the descent", self.line.input, length)?;
         NotFinite::check("f on the way of the descent", self.line.input, f)?;
         let value = self.line.sign * f;

@@ -1,32 +1,33 @@
-//! Smallest step for one hidden layer of a smooth ψ, with a certificate: marching by steps that cannot jump over a root.
+//! Certified smallest step for one hidden layer and smooth ψ: marching with steps too short to skip a root.
 //!
-//! With z = W x and u = W p, φ(t) = (s/√k) Σ a_j ψ(z_j + t u_j), so |φ''| ≤ M = sup|ψ''|·(1/√k) Σ |a_j| u_j² everywhere on the line. From a
-//! point with φ > 0 there is no root within
+//! With z = W x and u = W p, φ(t) = (s/√k) Σ a_j ψ(z_j + t u_j), so |φ''| ≤ M = sup|ψ''|·(1/√k) Σ |a_j| u_j² everywhere on the
+//! line. From a point with φ > 0 there is no root within
 //!
 //! ```text
 //! h = 2φ / (√(φ'² + 2Mφ) − φ'),    the root of φ + φ' h − M h²/2,
 //! ```
 //!
-//! and if φ' < 0 and φ'² ≥ 2Mφ there is one within 2φ / (√(φ'² − 2Mφ) − φ'). So t moves on by h until these two agree to [`TOLERANCE`]:
-//! quadratically near a root, as Newton's method does. A step is a pass over the neurons, in f64, of all lines that are not done.
+//! and if φ' < 0 and φ'² ≥ 2Mφ there is one within 2φ / (√(φ'² − 2Mφ) − φ'). So t advances by h until the two bounds agree to
+//! [`TOLERANCE`]; convergence near a simple root is quadratic, as for Newton's method. Each step is one pass over the neurons, in
+//! f64, for all unfinished lines.
 
 use crate::kernels::Real;
 use crate::kernels::activation::{curvature_mass, value_and_slope_at};
-use crate::kernels::line::Row;
+use crate::kernels::line::LineRow;
 use crate::network::Lines;
 use crate::record::Status;
 
 use super::{NotFinite, Outcome, PHI, Start};
 
-/// Relative width of the bracket at which a march ends.
+/// Relative bracket width at which a march ends.
 pub const TOLERANCE: f64 = 1e-9;
-/// Passes after which a march is given up.
+/// Maximum number of passes; then the march is abandoned.
 const MAX_PASSES: u32 = 2000;
 
-/// The smallest step on each of `lines`, for an engine of depth 1 and a smooth ψ, or `None` where the march was given up.
+/// The smallest step on each of `lines`, for depth 1 and a smooth ψ; `None` where the march was abandoned.
 ///
 /// # Errors
-/// φ, φ' or the bound of φ'' that is not finite.
+/// If φ, φ' or the bound on |φ''| is not finite.
 pub fn smallest_steps<T: Real>(
     network: &mut impl Lines<T>,
     lines: &[Start],
@@ -43,7 +44,7 @@ pub fn smallest_steps<T: Real>(
             for (march, line) in marches.iter_mut().zip(lines).filter(|(march, _)| march.result.is_none()) {
                 let z = block.z.row(line.input).to_slice().expect("rows are contiguous");
                 let u = block.u.row(line.input).to_slice().expect("rows are contiguous");
-                let row = Row { z, u, a: block.readout, sign: line.sign };
+                let row = LineRow { z, u, a: block.readout, sign: line.sign };
                 let (value, slope) = value_and_slope_at(psi, row, march.t);
                 march.value += scale * value;
                 march.slope += scale * slope;
@@ -57,14 +58,14 @@ pub fn smallest_steps<T: Real>(
             march.end_pass(bound);
         }
     }
-    Ok(marches.into_iter().map(|march| march.result.expect("the loop ends when all are there")).collect())
+    Ok(marches.into_iter().map(|march| march.result.expect("the loop ends when every march has a result")).collect())
 }
 
 /// The march on one line.
 #[derive(Default)]
 struct March {
     t: f64,
-    /// φ and φ' at t, summed up block by block.
+    /// φ and φ' at t, accumulated block by block.
     value: f64,
     slope: f64,
     /// M.
@@ -74,14 +75,14 @@ struct March {
 }
 
 impl March {
-    /// Draws the conclusion of a pass over all neurons.
+    /// Updates the state after a full pass over the neurons.
     fn end_pass(&mut self, bound: f64) {
         let Self { t, curvature, .. } = *self;
         let (value, slope) = (std::mem::take(&mut self.value), std::mem::take(&mut self.slope));
         self.passes += 1;
         let found = |step| Outcome { step, status: Status::FoundExact, evaluations: self.passes };
         if value <= 0.0 {
-            // The march cannot pass a root: φ is 0 here to rounding. At t = 0 the sums of the engine had φ > 0 by their rounding.
+            // The march cannot pass a root, so φ is 0 up to rounding. At t = 0, φ > 0 in the engine's sums was a rounding error.
             self.result = Some((t > 0.0).then(|| found(t)));
             return;
         }
@@ -99,7 +100,7 @@ impl March {
     }
 }
 
-/// The smallest h > 0 with φ + φ' h − M h²/2 = 0; NaN if there is none.
+/// The smallest h > 0 with φ + φ' h − M h²/2 = 0, for M of either sign; NaN if there is none.
 fn root_distance(value: f64, slope: f64, curvature: f64) -> f64 {
     let root = (slope * slope + 2.0 * curvature * value).sqrt();
     if slope <= 0.0 { 2.0 * value / (root - slope) } else { (slope + root) / curvature }

@@ -1,62 +1,65 @@
-//! Exact smallest step for one hidden layer, with a certificate, in a few passes over the neurons.
+//! Certified exact smallest step for one hidden layer, in a few passes over the neurons.
 //!
-//! With z = W x and u = W p, φ(t)·√k = s Σ a_j ψ(z_j + t u_j) is piecewise linear with slope jumps w_j = s a_j |u_j| at the breakpoints
-//! t_j = −z_j/u_j. One pass lists the breakpoints of a window, which are sorted into bins with Σ w, Σ w t and Σ min(w, 0) of each. Prefix
-//! sums then give φ exactly at every bin edge, and (slope at the edge) + Σ min(w, 0) bounds the slope inside the bin from below, so that
-//! bins which cannot hold a root are excluded with certainty. The breakpoints of the bins that could are sorted and walked in order. The
-//! list is bounded: where there are more, it keeps those around the predicted step, the bins are what is kept of the others, and only if
-//! the root may be there a second pass gathers those of the bins that could hold it (a bin with very many becomes a window of its own
-//! instead). If the window holds no root the search goes on with the next. The passes are fed block by block, all sums run in f64 in
-//! neuron order, and no other evaluation of the network is needed.
+//! With z = W x and u = W p, φ(t)·√k = s Σ a_j ψ(z_j + t u_j) is piecewise linear with slope jumps w_j = s a_j |u_j| at the
+//! breakpoints t_j = −z_j/u_j. One pass lists the breakpoints in a window and sums them into bins: Σ w, Σ w t and Σ min(w, 0).
+//! Prefix sums give φ exactly at every bin edge, and (slope at the edge) + Σ min(w, 0) is a lower bound on the slope inside the
+//! bin, so bins that cannot contain a root are excluded with certainty. The breakpoints of the remaining bins are sorted and
+//! walked in order.
+//!
+//! The list has a fixed capacity. When it is full, it keeps the breakpoints around the predicted step, and the others survive in
+//! the bins only. If one of their bins may contain the root, a second pass gathers its breakpoints (or, if there are too many,
+//! subdivides it as a window of its own). If the window has no root, the search continues with the next window. Neurons are
+//! streamed block by block and all sums run in f64 in neuron order; the network is not evaluated otherwise.
 
 use std::collections::VecDeque;
 
 use crate::kernels::Real;
 use crate::kernels::activation::linear_value_and_slope;
-use crate::kernels::line::{Bin, Breakpoint, Row, Window, bin_breakpoints, find_breakpoints, value_slope_and_breakpoints};
+use crate::kernels::line::{Bin, Breakpoint, LineRow, Window, bin_breakpoints, find_breakpoints, value_slope_and_breakpoints};
 use crate::network::Lines;
 use crate::record::Status;
 
 use super::{NotFinite, Outcome, PHI, Start};
 
-/// The first window ends at this multiple of the predicted step; the second at the bound.
+/// End of the first window in units of the predicted step; the second ends at the bound.
 const FIRST_WINDOW: f64 = 2.0;
-/// Neurons for each bin, and limits of the number of bins.
+/// Neurons per bin, and limits on the number of bins.
 const NEURONS_PER_BIN: usize = 16;
 const MIN_BINS: usize = 8;
 const MAX_BINS: usize = 64;
-/// A bin is excluded only if its lower bound is above this fraction of the magnitudes summed to get it.
+/// A bin is excluded only if its lower bound exceeds this fraction of the sum of magnitudes it was computed from.
 const ROUNDING: f64 = 1e-12;
-/// Breakpoints that the lines may gather at once, a line; a bin with more than there is room for is cut into bins of its own, as
-/// long as these can tell breakpoints apart.
+/// Breakpoints gathered per line and pass; unfinished lines share the budget of finished ones. A bin with more is subdivided,
+/// unless it is too narrow ([`NARROWEST`]).
 const MAX_GATHERED: u64 = 8192;
-/// Breakpoints that a line may list, of 16 bytes. (Lists that are apart by a power of two would evict one another from the cache.)
+/// Capacity of the breakpoint list of a line, 16 B each. Not a power of two, so that lists do not compete for the same cache
+/// sets.
 const MAX_LISTED: usize = 20_000;
-/// What is left of the part of a window whose breakpoints are listed, each time that they become too many. (With half a million breakpoints
-/// or more it is narrower than the two bins at the predicted step, and of no use.)
+/// Factor by which the listed part of a window shrinks towards the predicted step whenever the list is full. (From about 5·10⁵
+/// breakpoints it is narrower than two bins, and useless.)
 const NARROWING: f64 = 0.7;
-/// Narrowest window, relative to its end, that is cut into bins again.
+/// Relative width below which bins are not subdivided and the listed part does not shrink further.
 const NARROWEST: f64 = 1e-9;
-/// φ counts as 0 below this fraction of them. (It is exactly 0 where all neurons are off, or where the line meets the origin.)
+/// φ counts as 0 below this fraction of the sum of magnitudes. (It is exactly 0 where all neurons are inactive and at the origin.)
 const ZERO: f64 = 1e-14;
 
-/// Number of bins of a window at `width` neurons.
+/// Number of bins per window for `width` neurons.
 pub fn bins(width: usize) -> usize {
     (width / NEURONS_PER_BIN).clamp(MIN_BINS, MAX_BINS)
 }
 
-/// Most bytes that the search on one line holds at `width` neurons: bins, a list, and what is gathered, which may grow to twice its size.
+/// Upper bound on the memory of the search on one line, in bytes: bins, list, and gathered breakpoints, whose vector may double.
 pub fn line_bytes(width: usize) -> f64 {
     let breakpoints = width.min(MAX_LISTED) + 2 * width.min(MAX_GATHERED as usize);
     (2 * bins(width) * size_of::<Bin>() + breakpoints * size_of::<Breakpoint>()) as f64
 }
 
-/// The smallest step on each of `lines`, for an engine of depth 1 and a piecewise linear ψ.
+/// The smallest step on each of `lines`, for depth 1 and a piecewise linear ψ.
 ///
-/// With leak α, ψ(z) = (1 − α) max(z, 0) + αz: the jumps of the slope are those of ReLU times 1 − α, and a linear part is added.
+/// With leak α, ψ(z) = (1 − α) max(z, 0) + αz: slope jumps are those of ReLU times 1 − α, plus a linear term.
 ///
 /// # Errors
-/// Sums over the neurons that are not finite.
+/// If a sum over the neurons is not finite.
 pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start], bound: f64) -> Result<Vec<Outcome>, NotFinite> {
     assert_eq!(network.depth(), 1, "the exact line search is for one hidden layer");
     let leak = network.activation().leak().expect("the exact line search is for a piecewise linear ψ");
@@ -67,13 +70,12 @@ pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start], bou
         if active == 0 {
             return Ok(searches.into_iter().map(LineSearch::outcome).collect());
         }
-        // What the lines that are done do not need, the others share.
         let max_gathered = MAX_GATHERED * lines.len() as u64 / active;
         network.visit_first_layer(&mut |block| {
             for search in &mut searches {
                 let z = block.z.row(search.input).to_slice().expect("rows are contiguous");
                 let u = block.u.row(search.input).to_slice().expect("rows are contiguous");
-                search.visit(Row { z, u, a: block.readout, sign: search.sign });
+                search.visit(LineRow { z, u, a: block.readout, sign: search.sign });
             }
         });
         for search in &mut searches {
@@ -82,82 +84,82 @@ pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start], bou
     }
 }
 
-/// φ·√k to the right of a point, up to the next breakpoint.
+/// φ·√k on a linear segment: value at its left end `t`, and slope up to the next breakpoint.
 #[derive(Debug, Clone, Copy)]
-struct Piece {
+struct Segment {
     t: f64,
     value: f64,
     slope: f64,
 }
 
-/// A bin that could hold the first root, and φ at its lower edge.
+/// A bin that may contain the first root.
 struct OpenBin {
     bin: usize,
     count: f64,
-    start: Piece,
+    start: Segment,
     end: f64,
-    /// φ·√k of this size or below counts as 0.
+    /// φ·√k ≤ this counts as 0.
     zero: f64,
 }
 
-/// A window whose bins are summed up.
+/// A window with complete bin sums.
 struct Summed {
     window: Window,
-    /// All breakpoints of the window in this part of it, and some others.
+    /// Contains every breakpoint in `listed_interval`, and possibly others.
     listed: Vec<Breakpoint>,
-    listed_part: Part,
-    /// The bins that could hold the first root and have not been looked into, in order.
+    listed_interval: Interval,
+    /// Bins that may contain the first root and have not been searched, ascending.
     open: VecDeque<OpenBin>,
-    /// φ·√k at the end of the window, or of the first bin that ends at φ ≤ 0.
-    end: Piece,
+    /// φ·√k at the end of the window, or of the first bin with φ ≤ 0 at its upper edge.
+    end: Segment,
     has_root: bool,
 }
 
 impl Summed {
-    /// Whether all breakpoints of an open bin are listed.
+    /// Whether every breakpoint of an open bin is listed.
     fn lists(&self, open: &OpenBin) -> bool {
-        let part = Part::of_bins(self.window, open.bin, open.bin);
-        self.listed_part.start <= part.start && part.end <= self.listed_part.end
+        let part = Interval::of_bins(self.window, open.bin, open.bin);
+        self.listed_interval.start <= part.start && part.end <= self.listed_interval.end
     }
 
-    /// Leaves the room to another list.
-    fn forget_list(&mut self) {
-        (self.listed, self.listed_part) = (Vec::new(), Part::NONE);
+    /// Frees the list.
+    fn drop_list(&mut self) {
+        (self.listed, self.listed_interval) = (Vec::new(), Interval::NONE);
     }
 }
 
-/// The t with `start` ≤ t < `end`.
+/// The interval `start` ≤ t < `end`.
 #[derive(Debug, Clone, Copy)]
-struct Part {
+struct Interval {
     start: f64,
     end: f64,
 }
 
-impl Part {
+impl Interval {
     const NONE: Self = Self { start: 0.0, end: 0.0 };
 
     fn contains(self, t: f64) -> bool {
         (self.start <= t) & (t < self.end)
     }
 
-    /// What certainly holds the breakpoints of bins `first` to `last` of `window`.
+    /// An interval that contains all breakpoints of bins `first` to `last` of `window`.
     fn of_bins(window: Window, first: usize, last: usize) -> Self {
-        // A thousandth of a bin to each side, because bins are found by a rounded product.
+        // Bin indices are rounded: allow a thousandth of a bin on each side.
         let margin = 1e-3 * (window.end - window.start) / window.bins as f64;
         Self { start: (window.edge(first) - margin).max(window.start), end: (window.edge(last + 1) + margin).min(window.end) }
     }
 }
 
-/// What the next pass over the neurons is for.
+/// Purpose of the next pass over the neurons.
 enum Task {
-    /// Sum up the bins of a window that starts with this piece; in the first pass also φ(0) and φ'(0).
+    /// Sum the bins of a window; in the first pass also φ(0) and φ'(0).
     Bin(Binning),
-    /// Collect the breakpoints of these bins of the innermost window.
+    /// Collect the breakpoints of some bins of the innermost window.
     Gather(Gathering),
     Done(Outcome),
 }
 
-/// Drops the points from place `first` on that are not to be kept, without a branch that depends on them.
+/// Like `retain` for the points from index `first`, without data-dependent branches.
 fn keep_from(points: &mut Vec<Breakpoint>, first: usize, is_kept: impl Fn(&Breakpoint) -> bool) {
     let mut kept = first;
     for index in first..points.len() {
@@ -168,43 +170,43 @@ fn keep_from(points: &mut Vec<Breakpoint>, first: usize, is_kept: impl Fn(&Break
     points.truncate(kept);
 }
 
-/// A window whose breakpoints are being found.
+/// A window whose bins are being summed.
 struct Binning {
     window: Window,
-    start: Piece,
+    start: Segment,
     bins: Vec<Bin>,
-    /// All breakpoints found so far in this part of the window, and some others.
+    /// Contains every breakpoint found so far in `listed_interval`, and possibly others.
     listed: Vec<Breakpoint>,
-    listed_part: Part,
-    /// How many of the listed, the first ones, are in the bins.
+    listed_interval: Interval,
+    /// Length of the prefix of `listed` that the bins already include.
     binned: usize,
-    /// Breakpoints that may be listed.
-    room: usize,
-    /// Where the root is expected.
+    /// Maximum length of `listed`.
+    capacity: usize,
+    /// Predicted step.
     predicted: f64,
 }
 
 impl Binning {
-    fn new(start: Piece, end: f64, search: &LineSearch) -> Self {
+    fn new(start: Segment, end: f64, search: &LineSearch) -> Self {
         Self {
             window: Window { start: start.t, end, bins: search.bins },
             start,
             bins: vec![Bin::default(); search.bins],
-            listed: Vec::with_capacity(search.room),
-            listed_part: Part { start: start.t, end },
+            listed: Vec::with_capacity(search.capacity),
+            listed_interval: Interval { start: start.t, end },
             binned: 0,
-            room: search.room,
+            capacity: search.capacity,
             predicted: search.predicted,
         }
     }
 
-    /// Finds the breakpoints of a row; in the first pass also what it adds to φ(0) and φ'(0).
-    fn visit<T: Real>(&mut self, mut row: Row<T>, is_first: bool) {
+    /// Lists the breakpoints of a row; in the first pass also accumulates φ(0) and φ'(0).
+    fn visit<T: Real>(&mut self, mut row: LineRow<T>, is_first: bool) {
         while !row.z.is_empty() {
-            if self.listed.len() == self.room {
-                self.make_room();
+            if self.listed.len() == self.capacity {
+                self.spill();
             }
-            let (neurons, rest) = row.split_at(row.z.len().min(self.room - self.listed.len()));
+            let (neurons, rest) = row.split_at(row.z.len().min(self.capacity - self.listed.len()));
             if is_first {
                 let (value, slope) = value_slope_and_breakpoints(neurons, self.window.end, &mut self.listed);
                 self.start.value += value;
@@ -221,47 +223,47 @@ impl Binning {
         self.binned = self.listed.len();
     }
 
-    /// Puts the breakpoints into the bins, and keeps listed those around the predicted step that leave half of the room.
-    fn make_room(&mut self) {
+    /// Adds the list to the bins and shrinks it to at most half its capacity, keeping the breakpoints around the predicted step.
+    fn spill(&mut self) {
         self.bin_listed();
-        while self.listed.len() > self.room / 2 {
-            let Part { start, end } = self.listed_part;
+        while self.listed.len() > self.capacity / 2 {
+            let Interval { start, end } = self.listed_interval;
             let towards = |edge: f64| self.predicted + NARROWING * (edge - self.predicted);
-            let is_inside = self.listed_part.contains(self.predicted) && end - start > NARROWEST * self.window.end;
-            self.listed_part = if is_inside { Part { start: towards(start), end: towards(end) } } else { Part::NONE };
-            keep_from(&mut self.listed, 0, |point| self.listed_part.contains(point.t));
+            let is_inside = self.listed_interval.contains(self.predicted) && end - start > NARROWEST * self.window.end;
+            self.listed_interval = if is_inside { Interval { start: towards(start), end: towards(end) } } else { Interval::NONE };
+            keep_from(&mut self.listed, 0, |point| self.listed_interval.contains(point.t));
         }
         self.binned = self.listed.len();
     }
 }
 
-/// Bins whose breakpoints are being collected.
+/// Open bins whose breakpoints are being collected.
 struct Gathering {
     window: Window,
     open: Vec<OpenBin>,
     is_open: Vec<bool>,
-    /// Holds every breakpoint of an open bin.
-    part: Part,
+    /// Contains every open bin.
+    part: Interval,
     breakpoints: Vec<Breakpoint>,
 }
 
 impl Gathering {
-    /// For bins of `window`, at least one.
+    /// `open`: bins of `window`, ascending, at least one.
     fn new(window: Window, open: Vec<OpenBin>) -> Self {
         let mut is_open = vec![false; window.bins];
         open.iter().for_each(|open| is_open[open.bin] = true);
-        let part = Part::of_bins(window, open[0].bin, open[open.len() - 1].bin);
+        let part = Interval::of_bins(window, open[0].bin, open[open.len() - 1].bin);
         let count: f64 = open.iter().map(|open| open.count).sum();
         Self { window, open, is_open, part, breakpoints: Vec::with_capacity(count as usize) }
     }
 
-    fn visit<T: Real>(&mut self, row: Row<T>) {
+    fn visit<T: Real>(&mut self, row: LineRow<T>) {
         let before = self.breakpoints.len();
         find_breakpoints(row, (self.part.start, self.part.end), &mut self.breakpoints);
         keep_from(&mut self.breakpoints, before, |point| self.is_open[self.window.bin(point.t)]);
     }
 
-    /// The breakpoints of the open bins out of `listed`, which has all in their part of the window.
+    /// Copies the breakpoints of the open bins from `listed`, which must contain all of them.
     fn select(&mut self, listed: &[Breakpoint]) {
         self.breakpoints.extend(listed.iter().filter(|point| self.is_open[self.window.bin(point.t)]));
     }
@@ -278,7 +280,7 @@ impl Gathering {
     }
 }
 
-/// The search on one line.
+/// Search state of one line.
 struct LineSearch {
     input: usize,
     sign: f64,
@@ -286,13 +288,13 @@ struct LineSearch {
     leak: f64,
     bound: f64,
     bins: usize,
-    /// Breakpoints that may be listed.
-    room: usize,
-    /// The window at hand, inside of the crowded bin of the one before it, and so on.
+    /// Maximum length of the breakpoint list.
+    capacity: usize,
+    /// Stack of windows; each subdivides a bin of the one before it.
     windows: Vec<Summed>,
-    /// Sum of the magnitudes that were added up so far: the scale of rounding errors.
+    /// Sum of the magnitudes of all terms so far, the scale of rounding errors.
     magnitude: f64,
-    /// η̂, the answer where φ(0) itself is 0 to rounding.
+    /// η̂, the result if φ(0) itself is 0 up to rounding.
     predicted: f64,
     task: Task,
     passes: u32,
@@ -306,14 +308,14 @@ impl LineSearch {
             leak,
             bound,
             bins: bins(width),
-            room: width.clamp(1, MAX_LISTED),
+            capacity: width.clamp(1, MAX_LISTED),
             windows: Vec::new(),
             magnitude: 0.0,
             predicted: line.predicted_step().min(bound),
             task: Task::Done(Outcome::none(0)),
             passes: 0,
         };
-        let start = Piece { t: 0.0, value: 0.0, slope: 0.0 };
+        let start = Segment { t: 0.0, value: 0.0, slope: 0.0 };
         search.task = Task::Bin(Binning::new(start, (FIRST_WINDOW * line.predicted_step()).min(bound), &search));
         search
     }
@@ -325,18 +327,18 @@ impl LineSearch {
     fn outcome(self) -> Outcome {
         match self.task {
             Task::Done(outcome) => outcome,
-            _ => unreachable!("the passes go on until every search is done"),
+            _ => unreachable!("passes end when every search is done"),
         }
     }
 
-    /// Feeds the neurons of one block to the task at hand.
-    fn visit<T: Real>(&mut self, row: Row<T>) {
-        let row = Row { sign: (1.0 - self.leak) * row.sign, ..row };
+    /// Feeds one block of neurons to the current task.
+    fn visit<T: Real>(&mut self, row: LineRow<T>) {
+        let row = LineRow { sign: (1.0 - self.leak) * row.sign, ..row };
         match &mut self.task {
             Task::Bin(binning) => {
                 binning.visit(row, self.passes == 0);
                 if self.passes == 0 && self.leak != 0.0 {
-                    let (value, slope) = linear_value_and_slope(Row { sign: self.leak * self.sign, ..row });
+                    let (value, slope) = linear_value_and_slope(LineRow { sign: self.leak * self.sign, ..row });
                     binning.start.value += value;
                     binning.start.slope += slope;
                 }
@@ -346,19 +348,22 @@ impl LineSearch {
         }
     }
 
-    /// Draws the conclusion of a pass over all neurons; the next may gather `max_gathered` breakpoints.
+    /// Updates the state after a full pass over the neurons; the next may gather `max_gathered` breakpoints.
+    ///
+    /// # Errors
+    /// If a sum over the neurons is not finite.
     fn end_pass(&mut self, max_gathered: u64) -> Result<(), NotFinite> {
         let task = std::mem::replace(&mut self.task, Task::Done(Outcome::none(0)));
         self.passes += u32::from(!matches!(task, Task::Done(_)));
         self.task = match task {
             Task::Bin(binning) => {
                 let summed = self.exclude(binning);
-                // The magnitude is the sum of all others.
+                // Not finite if any term is not.
                 NotFinite::check_at(PHI, self.input, summed.window.end, self.magnitude + summed.end.value)?;
                 self.windows.push(summed);
-                self.look_into_next(max_gathered)
+                self.next_task(max_gathered)
             }
-            Task::Gather(gathering) => self.conclude(gathering, max_gathered),
+            Task::Gather(gathering) => self.finish_gathering(gathering, max_gathered),
             done @ Task::Done(_) => done,
         };
         if self.is_done() {
@@ -367,52 +372,52 @@ impl LineSearch {
         Ok(())
     }
 
-    /// Excludes the bins that cannot hold the first root.
+    /// Excludes bins that cannot contain the first root.
     fn exclude(&mut self, mut binning: Binning) -> Summed {
         binning.bin_listed();
-        let Binning { window, start, bins, listed, listed_part, .. } = binning;
-        let mut summed = Summed { window, listed, listed_part, open: VecDeque::new(), end: start, has_root: false };
-        let Piece { t: origin, value, slope } = start;
+        let Binning { window, start, bins, listed, listed_interval, .. } = binning;
+        let mut summed = Summed { window, listed, listed_interval, open: VecDeque::new(), end: start, has_root: false };
+        let Segment { t: origin, value, slope } = start;
         let (mut jump, mut jump_size, mut moment) = (0.0, 0.0, 0.0);
         let before = self.magnitude.max(value);
         for (index, bin) in bins.iter().enumerate() {
-            let piece = summed.end;
+            let segment = summed.end;
             let end = window.edge(index + 1);
-            let lowest_slope = piece.slope + bin.falling;
-            let lower_bound = piece.value + (end - piece.t) * lowest_slope.min(0.0);
+            let lowest_slope = segment.slope + bin.falling;
+            let lower_bound = segment.value + (end - segment.t) * lowest_slope.min(0.0);
             jump += bin.jump;
             jump_size += bin.jump - 2.0 * bin.falling;
             moment += bin.moment;
             let offset = end - origin;
-            summed.end = Piece { t: end, value: value + (slope + jump) * offset - moment, slope: slope + jump };
+            summed.end = Segment { t: end, value: value + (slope + jump) * offset - moment, slope: slope + jump };
             self.magnitude = before + (slope.abs() + jump_size) * offset;
             let zero = ZERO * self.magnitude;
             summed.has_root = summed.end.value <= zero;
             if summed.has_root || lower_bound <= ROUNDING * self.magnitude {
-                summed.open.push_back(OpenBin { bin: index, count: bin.count, start: piece, end, zero });
+                summed.open.push_back(OpenBin { bin: index, count: bin.count, start: segment, end, zero });
             }
             if summed.has_root {
                 break;
             }
         }
         if !summed.open.iter().any(|open| summed.lists(open)) {
-            summed.forget_list();
+            summed.drop_list();
         }
         summed
     }
 
-    /// The next open bins, or the next window.
-    fn look_into_next(&mut self, max_gathered: u64) -> Task {
+    /// Continues with the next open bins, or the next window.
+    fn next_task(&mut self, max_gathered: u64) -> Task {
         let Some(summed) = self.windows.last_mut() else { return Task::Done(Outcome::none(self.passes)) };
-        let Some(first) = summed.open.front() else { return self.leave_window(max_gathered) };
+        let Some(first) = summed.open.front() else { return self.finish_window(max_gathered) };
         let first_is_listed = summed.lists(first);
         let is_crowded = !first_is_listed && first.count > max_gathered as f64;
         if is_crowded && first.end - first.start.t > NARROWEST * first.end {
-            let first = summed.open.pop_front().expect("it was there just now");
-            summed.forget_list();
+            let first = summed.open.pop_front().expect("front is some");
+            summed.drop_list();
             return Task::Bin(Binning::new(first.start, first.end, self));
         }
-        // The next open bins that there is room for, as long as they are all listed or all are not.
+        // As many open bins as the budget allows, either all listed or none.
         let (mut taken, mut count) = (0, 0.0);
         for open in &summed.open {
             count += open.count;
@@ -427,27 +432,27 @@ impl LineSearch {
             return Task::Gather(gathering);
         }
         gathering.select(&summed.listed);
-        self.conclude(gathering, max_gathered)
+        self.finish_gathering(gathering, max_gathered)
     }
 
-    /// What comes after bins whose breakpoints are gathered.
-    fn conclude(&mut self, gathering: Gathering, max_gathered: u64) -> Task {
+    /// Searches bins whose breakpoints are complete; continues if they have no root.
+    fn finish_gathering(&mut self, gathering: Gathering, max_gathered: u64) -> Task {
         match gathering.walk() {
             Some(step) => self.found(step),
-            None => self.look_into_next(max_gathered),
+            None => self.next_task(max_gathered),
         }
     }
 
-    /// What comes after a window whose open bins are all looked into.
-    fn leave_window(&mut self, max_gathered: u64) -> Task {
-        let Summed { end, has_root, .. } = self.windows.pop().expect("only a window is left");
+    /// Continues after a window whose open bins have no root.
+    fn finish_window(&mut self, max_gathered: u64) -> Task {
+        let Summed { end, has_root, .. } = self.windows.pop().expect("called with a window");
         if has_root {
-            // φ ≤ 0 at the last edge by a rounding error that the walk did not repeat: the edge is the root to rounding.
+            // φ ≤ 0 at the last edge by a rounding error absent from the walk: the edge is the root up to rounding.
             return self.found(end.t);
         }
         match self.windows.is_empty() && end.t < self.bound {
             true => Task::Bin(Binning::new(end, self.bound, self)),
-            false => self.look_into_next(max_gathered),
+            false => self.next_task(max_gathered),
         }
     }
 
@@ -459,20 +464,20 @@ impl LineSearch {
 
 /// The first root of φ in an open bin with these `breakpoints` (ascending).
 fn first_root(open: &OpenBin, breakpoints: &[Breakpoint]) -> Option<f64> {
-    let mut piece = open.start;
-    if piece.value <= open.zero {
-        return Some(piece.t);
+    let mut segment = open.start;
+    if segment.value <= open.zero {
+        return Some(segment.t);
     }
     let corners = breakpoints.iter().map(|point| (point.t, point.jump)).chain([(open.end, 0.0)]);
     for (t, jump) in corners {
-        let value = piece.value + piece.slope * (t - piece.t);
+        let value = segment.value + segment.slope * (t - segment.t);
         if value <= 0.0 {
-            return Some((piece.t - piece.value / piece.slope).clamp(piece.t, t));
+            return Some((segment.t - segment.value / segment.slope).clamp(segment.t, t));
         }
         if value <= open.zero {
             return Some(t);
         }
-        piece = Piece { t, value, slope: piece.slope + jump };
+        segment = Segment { t, value, slope: segment.slope + jump };
     }
     None
 }

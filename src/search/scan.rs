@@ -1,13 +1,13 @@
-//! Verified scan: bracket the first sign change of φ on a grid, then close the bracket superlinearly.
+//! Verified scan: bracket the first sign change of φ on a grid, then shrink the bracket superlinearly.
 //!
-//! The grid has spacing η̂/2 at first (η̂ is the linear prediction; η*/η̂ lies mostly in [1, 1.8]) and widens in proportion to t, so that
-//! every bracket is preceded by verification points that show φ > 0. Where three neighbouring points before it form a dip that could reach
-//! below 0, points are put between them. An evaluation costs a pass over the network, so from the second round on a point goes where φ(0),
-//! φ'(0) and the points so far say that the root is (inverse interpolation of up to four of them), a little beyond it on the side that
-//! closes the bracket, and never farther on than the grid. The last few lines take more points at once, and so fewer rounds. The search
-//! ends when the bracket is narrower than [`TOLERANCE`], or narrower than [`NARROW`] with the linear and the higher interpolation in it
-//! agreeing to [`AGREEMENT`]; the step is the interpolated root. A pair of crossings between two verification points is missed;
-//! `cargo bench --bench search_threshold` measures how often.
+//! The grid spacing is η̂/2 at first (η̂ is the linear prediction; η*/η̂ mostly lies in [1, 1.8]) and then grows in proportion to
+//! t, so every bracket is preceded by verification points with φ > 0. Where three neighbouring points form a dip that could reach
+//! below 0, points are inserted. Each evaluation is a pass over the network. So, from the second round on, a point is placed
+//! where φ(0), φ'(0) and the points so far predict the root (inverse interpolation with up to four nodes), slightly overshooting
+//! so that the bracket closes from both sides, and never beyond the next grid point. When few lines are left, each gets more
+//! points per round, hence fewer rounds. A scan ends when the bracket is narrower than [`TOLERANCE`], or narrower than [`NARROW`]
+//! with linear and higher-order interpolation agreeing to [`AGREEMENT`]; the step is the interpolated root. Two crossings between
+//! adjacent verification points are missed; `cargo bench --bench search_threshold` measures how often.
 
 use crate::kernels::Real;
 use crate::network::{LinePoint, Lines};
@@ -15,9 +15,9 @@ use crate::record::Status;
 
 use super::{NotFinite, Outcome, PHI, Start};
 
-/// Relative width of a bracket that needs no further point.
+/// Relative bracket width at which a scan ends.
 pub const TOLERANCE: f64 = 4e-5;
-/// Relative width below which a bracket will do if interpolations agree, so that a step is never farther than this from a sign change …
+/// Relative bracket width at which a scan ends if the interpolants agree; a step is never farther than this from a sign change …
 pub const NARROW: f64 = 1e-2;
 /// … to this relative distance.
 pub const AGREEMENT: f64 = 1e-5;
@@ -25,28 +25,30 @@ pub const AGREEMENT: f64 = 1e-5;
 const SPACING: f64 = 0.5;
 /// … and this multiple of t.
 const WIDENING: f64 = 0.25;
-/// Most points of a line in one round, besides points in dips …
+/// Maximum number of points per line and round, not counting points in dips …
 pub const ROUND_POINTS: usize = 2;
-/// … and in a round of the last lines: such a round takes as long as it takes to read the weights, or what stands for them, however few its
-/// points are.
+/// … and in rounds with few lines left, whose time is that of reading the weights (or regenerating their products) however few
+/// points there are.
 const LAST_POINTS: usize = 4;
-/// In a bracket these are the usual next point, its mirror image at the predicted root, and two at this part of its distance from the root.
+/// Extra points in a bracket: the next point mirrored at the predicted root, and two at this fraction of its distance from the
+/// root.
 const CLOSER: f64 = 0.1;
-/// The last lines are those that are left when they are no more than this part of all.
+/// Extra points are added once at most this fraction of the lines is unfinished.
 const LAST: f64 = 0.1;
-/// A dip is looked into until its two sides together are narrower than this multiple of η̂, or of t where the grid is wider.
+/// A dip is refined until it is narrower than this multiple of η̂; where the grid is wider, in proportion to its spacing.
 const NARROWEST_DIP: f64 = 0.1;
-/// Points go beyond the predicted root by this fraction of its distance to the nearest point, so that they change the sign.
-const BEYOND: f64 = 0.03;
-/// |φ| below this fraction of φ(0) may be a rounding error.
+/// Points overshoot the predicted root by this fraction of its distance to the nearest evaluated point, to land on the other
+/// side.
+const OVERSHOOT: f64 = 0.03;
+/// |φ| below this fraction of φ(0) is indistinguishable from 0.
 const FLAT: f64 = 1e-6;
-/// Points of an interpolation.
+/// Interpolation nodes.
 const NODES: usize = 4;
 
 /// The smallest step on each of `lines`.
 ///
 /// # Errors
-/// f that is not finite at a point of a line.
+/// If f is not finite at an evaluated point.
 pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start], bound: f64) -> Result<Vec<Outcome>, NotFinite> {
     let mut scans: Vec<Scan> = lines.iter().map(|line| Scan::new(line, bound)).collect();
     loop {
@@ -58,7 +60,7 @@ pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start], bou
         let mut values = network.evaluate(&points).into_iter();
         for scan in &mut scans {
             let count = scan.next.len();
-            scan.take_in(values.by_ref().take(count))?;
+            scan.receive(values.by_ref().take(count))?;
         }
         let left = scans.iter().filter(|scan| !scan.next.is_empty()).count();
         if left as f64 <= LAST * lines.len() as f64 {
@@ -68,9 +70,9 @@ pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start], bou
     Ok(scans.into_iter().map(Scan::outcome).collect())
 }
 
-/// A point of the line and φ there.
+/// φ at one t.
 #[derive(Debug, Clone, Copy)]
-struct Point {
+struct Node {
     t: f64,
     phi: f64,
 }
@@ -79,40 +81,40 @@ struct Point {
 struct Scan {
     line: Start,
     bound: f64,
-    /// The points seen with φ > 0, ascending; t = 0 is the first.
-    positive: Vec<Point>,
-    /// The points seen with φ ≤ 0, ascending.
-    beyond: Vec<Point>,
-    /// Points to evaluate next, ascending; empty when the scan is over.
+    /// Evaluated points with φ > 0, ascending from t = 0.
+    positive: Vec<Node>,
+    /// Evaluated points with φ ≤ 0, ascending.
+    nonpositive: Vec<Node>,
+    /// Points to evaluate next, ascending; empty when the scan is finished.
     next: Vec<f64>,
     evaluations: u32,
 }
 
 impl Scan {
     fn new(line: &Start, bound: f64) -> Self {
-        let positive = vec![Point { t: 0.0, phi: line.value }];
-        let mut scan = Self { line: *line, bound, positive, beyond: Vec::new(), next: Vec::new(), evaluations: 0 };
+        let positive = vec![Node { t: 0.0, phi: line.value }];
+        let mut scan = Self { line: *line, bound, positive, nonpositive: Vec::new(), next: Vec::new(), evaluations: 0 };
         scan.next = scan.grid(ROUND_POINTS);
         scan
     }
 
-    /// The first point seen with φ ≤ 0.
-    fn right(&self) -> Option<Point> {
-        self.beyond.first().copied()
+    /// Right end of the bracket: the first point with φ ≤ 0.
+    fn right(&self) -> Option<Node> {
+        self.nonpositive.first().copied()
     }
 
-    /// The points with φ > 0 before any with φ ≤ 0, ascending.
-    fn before(&self) -> &[Point] {
+    /// Points with φ > 0 to the left of [`right`](Self::right), ascending.
+    fn before(&self) -> &[Node] {
         let count = self.right().map_or(self.positive.len(), |right| self.positive.partition_point(|point| point.t < right.t));
         &self.positive[..count]
     }
 
-    /// The last of them.
-    fn left(&self) -> Point {
-        *self.before().last().expect("t = 0 is one of them")
+    /// Left end of the bracket: the last of these.
+    fn left(&self) -> Node {
+        *self.before().last().expect("φ(0) > 0")
     }
 
-    /// The next `count` points of the grid.
+    /// The next `count` grid points.
     fn grid(&self, count: usize) -> Vec<f64> {
         let mut t = self.left().t;
         let mut points = Vec::with_capacity(count);
@@ -123,12 +125,13 @@ impl Scan {
         points
     }
 
-    /// Spacing of the grid at `t`.
+    /// Grid spacing at `t`.
     fn spacing(&self, t: f64) -> f64 {
         (SPACING * self.line.predicted_step()).max(WIDENING * t)
     }
 
-    /// Points inside dips that could reach below 0: where φ is lower than on both sides, and going on at half the slope it would get there.
+    /// Points inside dips that could reach 0: three neighbours whose middle value is the lowest, and at most half the larger drop
+    /// to it.
     fn dips(&self) -> Vec<f64> {
         let mut points = Vec::new();
         for dip in self.before().windows(3) {
@@ -142,33 +145,36 @@ impl Scan {
         points
     }
 
-    /// Takes in f at the points of `next`, and decides the points after them.
-    fn take_in(&mut self, values: impl Iterator<Item = f64>) -> Result<(), NotFinite> {
+    /// Processes f at the points of `next` and chooses the following ones.
+    ///
+    /// # Errors
+    /// If a value is not finite.
+    fn receive(&mut self, values: impl Iterator<Item = f64>) -> Result<(), NotFinite> {
         let old_width = self.right().map(|right| right.t - self.left().t);
         for (t, f) in std::mem::take(&mut self.next).into_iter().zip(values) {
             self.evaluations += 1;
             NotFinite::check_at(PHI, self.line.input, t, f)?;
-            let point = Point { t, phi: self.line.sign * f };
-            let points = if point.phi > 0.0 { &mut self.positive } else { &mut self.beyond };
+            let point = Node { t, phi: self.line.sign * f };
+            let points = if point.phi > 0.0 { &mut self.positive } else { &mut self.nonpositive };
             let place = points.partition_point(|other| other.t < t);
             points.insert(place, point);
         }
         let dips = self.dips();
         self.next = match self.right() {
             _ if !dips.is_empty() => dips,
-            Some(right) => self.inside_bracket(right, old_width),
+            Some(right) => self.refine_bracket(right, old_width),
             None => self.ahead(),
         };
         Ok(())
     }
 
-    /// More points for the next round: farther on along the grid or, in a bracket, on both sides of the predicted root, which makes the next
-    /// bracket the narrower the better the prediction is.
+    /// Adds points to the next round: further grid points or, in a bracket, points on both sides of the predicted root, so that
+    /// an accurate prediction gives a narrow bracket.
     fn add_points(&mut self) {
         let Some(&last) = self.next.last() else { return };
         let left = self.left();
         if let Some(right) = self.right() {
-            // Points of a dip lie before the bracket.
+            // The next points refine a dip, left of the bracket.
             if last < left.t {
                 return;
             }
@@ -186,20 +192,20 @@ impl Scan {
         }
     }
 
-    /// Points farther on, while no φ ≤ 0 has been seen.
+    /// Next points while there is no bracket.
     fn ahead(&self) -> Vec<f64> {
         let grid = self.grid(ROUND_POINTS);
         let left = self.left();
         let root = self.predicted_root().filter(|&root| root > left.t);
         match (root, grid.first()) {
-            (Some(root), Some(&first)) if root < first => vec![(root + BEYOND * (root - left.t)).min(first)],
+            (Some(root), Some(&first)) if root < first => vec![(root + OVERSHOOT * (root - left.t)).min(first)],
             (Some(root), Some(&first)) if grid.last().is_some_and(|&last| root < last) => vec![first],
             _ => grid,
         }
     }
 
-    /// The point that closes the bracket further, if it is not yet narrow enough.
-    fn inside_bracket(&self, right: Point, old_width: Option<f64>) -> Vec<f64> {
+    /// The next point inside the bracket; none if that is narrow enough.
+    fn refine_bracket(&self, right: Node, old_width: Option<f64>) -> Vec<f64> {
         let left = self.left();
         let width = right.t - left.t;
         let linear = interpolated_root(left, right);
@@ -213,29 +219,30 @@ impl Scan {
         }
         let smallest = 0.3 * TOLERANCE * right.t;
         let next = match root - left.t < right.t - root {
-            true => root + (BEYOND * (root - left.t)).max(smallest),
-            false => root - (BEYOND * (right.t - root)).max(smallest),
+            true => root + (OVERSHOOT * (root - left.t)).max(smallest),
+            false => root - (OVERSHOOT * (right.t - root)).max(smallest),
         };
         let is_inside = next > left.t && next < right.t;
         vec![if is_inside { next } else { 0.5 * (left.t + right.t) }]
     }
 
-    /// The root in the bracket.
+    /// Estimate of the root inside the bracket.
     fn root(&self) -> f64 {
         let (left, right) = (self.left(), self.right().expect("there is a bracket"));
         self.predicted_root().filter(|&root| root > left.t && root < right.t).unwrap_or_else(|| interpolated_root(left, right))
     }
 
-    /// Whether φ is 0 to rounding: so it is where all neurons of a layer are off, and such a point says nothing about the slope before it.
-    fn is_flat(&self, point: &Point) -> bool {
+    /// Whether φ is 0 up to rounding, as where all neurons of a layer are inactive. Such a point says nothing about the slope
+    /// before it.
+    fn is_flat(&self, point: &Node) -> bool {
         point.phi.abs() < FLAT * self.line.value
     }
 
-    /// The root of φ by inverse interpolation: t as a polynomial of φ through the points nearest to the root, which must be in falling
-    /// order; φ'(0), where it is negative, counts as one more if t = 0 is among them.
+    /// The root by inverse interpolation: t as a polynomial in φ through the nodes nearest to the root. `None` unless φ falls
+    /// along them. If t = 0 is a node, φ'(0) < 0 is interpolated too.
     fn predicted_root(&self) -> Option<f64> {
         let before = self.before();
-        let after: Vec<Point> = self.beyond.iter().filter(|point| !self.is_flat(point)).take(NODES / 2).copied().collect();
+        let after: Vec<Node> = self.nonpositive.iter().filter(|point| !self.is_flat(point)).take(NODES / 2).copied().collect();
         let nodes = [&before[before.len().saturating_sub(NODES - after.len())..], &after].concat();
         let is_falling = nodes.is_sorted_by(|a, b| a.phi > b.phi);
         let slope_at_zero = (self.line.slope < 0.0).then(|| 1.0 / self.line.slope);
@@ -250,14 +257,14 @@ impl Scan {
     }
 }
 
-/// The root of the line through two points with φ > 0 ≥ φ.
-fn interpolated_root(left: Point, right: Point) -> f64 {
+/// Root of the secant through `left` (φ > 0) and `right` (φ ≤ 0).
+fn interpolated_root(left: Node, right: Node) -> f64 {
     (left.t + (right.t - left.t) * left.phi / (left.phi - right.phi)).clamp(left.t, right.t)
 }
 
-/// t at φ = 0 on the polynomial t(φ) through `nodes` (falling φ), with this slope dt/dφ at t = 0 if that is one of them: Newton's divided
-/// differences.
-fn inverse_interpolation(mut nodes: Vec<Point>, slope_at_zero: Option<f64>) -> f64 {
+/// t(0) of the polynomial t(φ) through `nodes` (falling φ), by Newton's divided differences; with slope dt/dφ at the node t = 0,
+/// if that is one and a slope is given.
+fn inverse_interpolation(mut nodes: Vec<Node>, slope_at_zero: Option<f64>) -> f64 {
     if nodes[0].t == 0.0 && slope_at_zero.is_some() {
         nodes.insert(0, nodes[0]);
     }
@@ -272,7 +279,7 @@ fn inverse_interpolation(mut nodes: Vec<Point>, slope_at_zero: Option<f64>) -> f
             };
         }
     }
-    // Horner's scheme for Newton's form at φ = 0.
+    // Horner's scheme for the Newton form at φ = 0.
     differences.iter().zip(&nodes).rev().fold(0.0, |sum, (difference, point)| difference - point.phi * sum)
 }
 
@@ -283,10 +290,10 @@ mod tests {
     #[test]
     fn inverse_interpolation_is_exact_for_its_polynomials() {
         let t = |phi: f64| 2.0 - 3.0 * phi + 0.5 * phi * phi - 0.25 * phi * phi * phi;
-        let nodes = |phis: &[f64]| -> Vec<Point> { phis.iter().map(|&phi| Point { t: t(phi), phi }).collect() };
+        let nodes = |phis: &[f64]| -> Vec<Node> { phis.iter().map(|&phi| Node { t: t(phi), phi }).collect() };
         assert!((inverse_interpolation(nodes(&[1.0, 0.4, 0.1, -0.3]), None) - 2.0).abs() < 1e-12);
-        // The same through t = 0 with its slope: shifted so that φ = 1 lies at 0.
-        let shifted = nodes(&[1.0, 0.5, 0.2]).iter().map(|point| Point { t: point.t - t(1.0), ..*point }).collect();
+        // With the slope at t = 0: shifted so that φ = 1 lies there.
+        let shifted = nodes(&[1.0, 0.5, 0.2]).iter().map(|point| Node { t: point.t - t(1.0), ..*point }).collect();
         let slope = -3.0 + 1.0 - 0.75;
         assert!((inverse_interpolation(shifted, Some(slope)) - (2.0 - t(1.0))).abs() < 1e-12);
     }

@@ -1,39 +1,39 @@
-//! Exact smallest step for deep networks, by tracing the linear pieces of the line one after the other.
+//! Exact smallest step for deep networks, by tracing the line through its linear regions in order.
 //!
-//! Inside a linear region every pre-activation is α + β t. Given the masks of all layers these pairs follow from the first layer by two
-//! columns a layer, [α; β] ← W (mask ∘ [α; β]). The next neuron to leave its mask, over all layers, ends the region; if the piece of
-//! φ has its root before that, the root is η*. A flip in layer l leaves the layers up to l as they are, and a flip in the last layer
-//! needs no product at all. Wide networks are traced on all lines in lockstep, so that each step is a GEMM a layer; narrow ones line after
-//! line, in the first cache. The number of regions grows like L·k, so tracing is for small k. It runs in f64 whatever the precision of
-//! the network.
+//! Inside a linear region every pre-activation is α + β t. Given the masks of all layers, these pairs follow from the first layer
+//! by a product with two columns per layer, [α; β] ← W (mask ∘ [α; β]). The region ends at the earliest mask flip over all
+//! layers; if the linear piece of φ has its root before that, the root is η*. A flip in layer l leaves the pre-activations of
+//! layers ≤ l unchanged, so a flip in the last layer needs no product at all. Lines of wide networks are traced in lockstep, with
+//! one GEMM per layer and step; those of narrow networks one at a time, with weights in L1. The number of regions grows like L·k,
+//! so tracing is for small k. It runs in f64 at either precision of the network.
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip, s};
 
 use crate::kernels::Real;
-use crate::kernels::piece::{self, Piece, padded};
+use crate::kernels::linear_piece::{self, Piece, padded};
 use crate::linalg::matmul::times;
 use crate::network::{LayerWeights, Lines};
 use crate::record::Status;
 
 use super::{NotFinite, Outcome, PHI, Start};
 
-/// Regions after which a trace is given up, as a multiple of the number of neurons; `cargo bench --bench search_threshold` prints how
-/// many they need.
+/// Maximum number of regions per neuron; then the trace is abandoned. `cargo bench --bench search_threshold` prints how many are
+/// typical.
 const MAX_REGIONS_PER_NEURON: usize = 100;
 
-/// The widest layers that are multiplied one line at a time.
+/// Maximum width (neurons) for tracing line by line.
 const NARROW: usize = 32;
 
-/// Whether a network with hidden layers of these widths is narrow: its lines are traced one after the other.
+/// Whether a network with hidden layers of these widths is traced line by line rather than in lockstep.
 pub fn is_narrow(mut widths: impl Iterator<Item = usize>) -> bool {
     widths.all(|width| width <= NARROW)
 }
 
-/// The smallest step on each of `lines`, or `None` where tracing was given up: for all lines of a network whose weights
-/// are never drawn, or whose ψ is not piecewise linear.
+/// The smallest step on each of `lines`; `None` where the trace was abandoned, and on every line if the engine has no explicit
+/// weights or ψ is not piecewise linear.
 ///
 /// # Errors
-/// φ that is not finite where a region begins.
+/// If φ is not finite at the start of a region.
 pub fn smallest_steps<T: Real>(
     network: &mut impl Lines<T>,
     lines: &[Start],
@@ -60,12 +60,12 @@ pub fn smallest_steps<T: Real>(
     Ok(tracer.lines.into_iter().map(|line| line.outcome).collect())
 }
 
-/// One layer on all lines, each in its current region: z = α + β t and ψ', as rows of `stride` numbers.
+/// One layer on all lines, each in its current region: z = α + β t and ψ', one zero-padded row of `stride` entries per line.
 struct Layer {
     stride: usize,
     alpha: Vec<f64>,
     beta: Vec<f64>,
-    /// 1 for neurons that are on, the leak (0 for ReLU) for those that are off.
+    /// 1 for active neurons, the leak (0 for ReLU) for inactive ones.
     mask: Vec<f64>,
 }
 
@@ -81,13 +81,13 @@ impl Layer {
         Piece { alpha: &self.alpha[row.clone()], beta: &self.beta[row.clone()], mask: &self.mask[row] }
     }
 
-    /// α and β of a line.
+    /// Rows α and β of a line.
     fn pair_mut(&mut self, line: usize) -> (&mut [f64], &mut [f64]) {
         let row = line * self.stride..(line + 1) * self.stride;
         (&mut self.alpha[row.clone()], &mut self.beta[row])
     }
 
-    /// The masks of a line at t = 0.
+    /// Sets the masks of a line at t = 0.
     fn set_masks(&mut self, line: usize, leak: f64) {
         let row = line * self.stride..(line + 1) * self.stride;
         for (mask, alpha) in self.mask[row.clone()].iter_mut().zip(&self.alpha[row]) {
@@ -96,18 +96,18 @@ impl Layer {
     }
 }
 
-/// One line on its way.
+/// Trace state of one line.
 struct Line {
     input: usize,
     /// s = sign f(x).
     sign: f64,
-    /// Where it is.
+    /// t at the start of the current region.
     now: f64,
-    /// Regions seen so far.
+    /// Regions visited.
     regions: u32,
-    /// The lowest layer (index into `layers`) whose pre-activations are out of date.
+    /// Lowest layer (index into `layers`) with stale pre-activations.
     stale_from: usize,
-    /// What is known once it is finished; `None` then says that it was given up.
+    /// Result; `None` while unfinished or if abandoned.
     outcome: Option<Outcome>,
 }
 
@@ -117,24 +117,24 @@ struct Tracer {
     is_narrow: bool,
     /// ψ'(z) at z < 0.
     leak: f64,
-    /// Wᵀ of layers 2..L, fan-in × the stride of the layer.
+    /// Wᵀ of layers 2..L, fan-in × stride.
     weights: Vec<Array2<f64>>,
-    /// a/√k_L, as long as the stride of the last layer; for each line it would differ by the sign s only.
+    /// a/√k_L, padded to the stride of the last layer.
     readout: Vec<f64>,
     /// Layers 1..L.
     layers: Vec<Layer>,
     lines: Vec<Line>,
-    /// The next flip in each layer on each line, with its neuron; lines × layers.
+    /// Next flip (t, neuron) per line and layer; lines × layers.
     flips: Vec<(f64, usize)>,
-    /// Operands and results of GEMMs.
+    /// Masked [α; β] of the stale lines, and their product with Wᵀ.
     pairs: Vec<f64>,
     products: Vec<f64>,
-    /// The lines a GEMM is for.
+    /// Lines to propagate through the current layer.
     stale: Vec<usize>,
 }
 
 impl Tracer {
-    /// All lines at t = 0, with pre-activations in the first layer only.
+    /// All lines at t = 0, with first-layer pre-activations only.
     fn new<T: Real>(network: &mut impl Lines<T>, starts: &[Start], bound: f64) -> Option<Self> {
         let depth = network.depth();
         let leak = network.activation().leak()?;
@@ -173,7 +173,7 @@ impl Tracer {
         Some(tracer)
     }
 
-    /// Brings the stale layers of `lines` up to date.
+    /// Recomputes the stale layers of `lines`.
     fn propagate(&mut self, lines: &[usize]) {
         for upper in 1..self.layers.len() {
             let mut stale = std::mem::take(&mut self.stale);
@@ -188,15 +188,15 @@ impl Tracer {
         }
     }
 
-    /// [α; β] of layer `upper` on a line, from those of the layer below it.
+    /// Propagates [α; β] of one line to layer `upper` from the layer below.
     fn multiply_one(&mut self, line: usize, upper: usize) {
         let (below, above) = self.layers.split_at_mut(upper);
         let weights = self.weights[upper - 1].as_slice().expect("contiguous");
         let (alpha, beta) = above[0].pair_mut(line);
-        piece::product(weights, below[upper - 1].piece(line), alpha, beta);
+        linear_piece::propagate(weights, below[upper - 1].piece(line), alpha, beta);
     }
 
-    /// The same on several lines.
+    /// Propagates [α; β] of several lines to layer `upper` with one GEMM.
     fn multiply_all(&mut self, lines: &[usize], upper: usize) {
         let weights = &self.weights[upper - 1];
         let (fan_in, stride) = weights.dim();
@@ -208,8 +208,8 @@ impl Tracer {
             }
         }
         self.products.resize(2 * lines.len() * stride, 0.0);
-        let pairs = ArrayView2::from_shape((2 * lines.len(), fan_in), &self.pairs).expect("two rows a line");
-        let products = ArrayViewMut2::from_shape((2 * lines.len(), stride), &mut self.products).expect("two rows a line");
+        let pairs = ArrayView2::from_shape((2 * lines.len(), fan_in), &self.pairs).expect("two rows per line");
+        let products = ArrayViewMut2::from_shape((2 * lines.len(), stride), &mut self.products).expect("two rows per line");
         times(pairs, weights.view(), products);
         for (&line, product) in lines.iter().zip(self.products.chunks_exact(2 * stride)) {
             let (alpha, beta) = self.layers[upper].pair_mut(line);
@@ -218,7 +218,7 @@ impl Tracer {
         }
     }
 
-    /// Finds the next flip of a layer on a line, after a change of its pre-activations or masks. The first masks are set here.
+    /// Updates the next flip of a layer after its pre-activations or masks changed; sets the masks in the first region.
     fn update(&mut self, line: usize, layer: usize) {
         let flip = &mut self.flips[line * self.layers.len() + layer];
         let Line { now, regions, .. } = self.lines[line];
@@ -226,11 +226,11 @@ impl Tracer {
         if regions == 0 {
             layer.set_masks(line, self.leak);
         }
-        *flip = piece::next_flip(layer.piece(line), now);
+        *flip = linear_piece::next_flip(layer.piece(line), now);
     }
 
-    /// Moves a line through regions until it is finished, which is what is returned, or a flip below the last layer makes products
-    /// necessary.
+    /// Advances a line through regions; returns true when it is finished, false when a flip below the last layer requires
+    /// re-propagation.
     fn advance(&mut self, index: usize) -> Result<bool, NotFinite> {
         let depth = self.layers.len();
         loop {
@@ -239,7 +239,7 @@ impl Tracer {
             let line = &mut self.lines[index];
             line.regions += 1;
             if let Some(step) = root {
-                // A root at 0 says that φ(0) > 0 does not survive the change of precision: there is nothing to certify.
+                // A root at 0 means that φ(0) > 0 does not hold in f64: leave the line to the scan.
                 let outcome = Outcome { step, status: Status::FoundExact, evaluations: line.regions };
                 line.outcome = (step > 0.0).then_some(outcome);
                 return Ok(true);
@@ -263,10 +263,10 @@ impl Tracer {
         }
     }
 
-    /// The first t in [now, end] with φ(t) ≤ 0 in the current region.
+    /// The first t in [now, end] with φ(t) ≤ 0, φ being linear there.
     fn root(&self, line: usize, end: f64) -> Result<Option<f64>, NotFinite> {
         let top = self.layers.last().expect("there is a layer").piece(line);
-        let (value, slope) = piece::value_and_slope(&self.readout, top);
+        let (value, slope) = linear_piece::value_and_slope(&self.readout, top);
         let Line { input, sign, now, .. } = self.lines[line];
         let (value, slope) = (sign * value, sign * slope);
         let phi = value + slope * now;
@@ -279,7 +279,7 @@ impl Tracer {
     }
 }
 
-/// The earliest of the flips of the layers, with the index of its layer.
+/// Layer index and (t, neuron) of the earliest flip.
 fn earliest(flips: &[(f64, usize)]) -> (usize, (f64, usize)) {
     let mut first = 0;
     for layer in 1..flips.len() {
@@ -288,7 +288,7 @@ fn earliest(flips: &[(f64, usize)]) -> (usize, (f64, usize)) {
     (first, flips[first])
 }
 
-/// Wᵀ in f64, with its rows padded.
+/// Wᵀ in f64 with zero-padded rows.
 fn padded_transpose<T: Real>(w: &Array2<T>) -> Array2<f64> {
     let mut transpose = Array2::zeros((w.ncols(), padded(w.nrows())));
     Zip::from(transpose.slice_mut(s![.., ..w.nrows()])).and(w.t()).for_each(|out, w| *out = w.to_f64());

@@ -6,7 +6,7 @@ use super::{Estimate, SIDE, distinct};
 
 /// A sample at one size, input of [`exponent`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct Point {
+pub struct SizedSample {
     /// The other size, such as k: each group has an intercept of its own, all share the slope.
     pub group: usize,
     /// The size, such as d.
@@ -22,29 +22,29 @@ pub struct Point {
 ///
 /// # Errors
 /// The reason, if no group has two sizes or a statistic is not positive and finite.
-pub fn exponent(points: &[Point], statistic: impl Fn(&[f64]) -> f64) -> Result<Estimate, &'static str> {
+pub fn exponent(points: &[SizedSample], statistic: impl Fn(&[f64]) -> f64) -> Result<Estimate, &'static str> {
     if comparable(points).next().is_none() {
         return Err("there are not two sizes to compare at d and k of 10 or more");
     }
-    let points: Vec<Point> = points.iter().filter(|point| is_large(point)).cloned().collect();
+    let points: Vec<SizedSample> = points.iter().filter(|point| is_large(point)).cloned().collect();
     slope_with_interval(&points, statistic).ok_or("the number is 0 or infinite at some size, and has no logarithm")
 }
 
 /// The points that [`exponent`] uses: size and group at least 10, with another such size in the group.
-pub fn comparable(points: &[Point]) -> impl Iterator<Item = &Point> {
+pub fn comparable(points: &[SizedSample]) -> impl Iterator<Item = &SizedSample> {
     points.iter().filter(|point| {
-        let is_other = |other: &&Point| is_large(other) && other.group == point.group && other.size != point.size;
+        let is_other = |other: &&SizedSample| is_large(other) && other.group == point.group && other.size != point.size;
         is_large(point) && points.iter().any(|other| is_other(&other))
     })
 }
 
-fn is_large(point: &Point) -> bool {
+fn is_large(point: &SizedSample) -> bool {
     const LEAST: usize = 10;
     point.group >= LEAST && point.size >= LEAST as f64
 }
 
-fn slope_with_interval(points: &[Point], statistic: impl Fn(&[f64]) -> f64) -> Option<Estimate> {
-    let slope_of = |sample: &mut dyn FnMut(&Point) -> Vec<f64>| {
+fn slope_with_interval(points: &[SizedSample], statistic: impl Fn(&[f64]) -> f64) -> Option<Estimate> {
+    let slope_of = |sample: &mut dyn FnMut(&SizedSample) -> Vec<f64>| {
         let logs: Vec<f64> = points.iter().map(|point| statistic(&sample(point)).ln()).collect();
         slope(points, &logs)
     };
@@ -58,7 +58,7 @@ fn slope_with_interval(points: &[Point], statistic: impl Fn(&[f64]) -> f64) -> O
 }
 
 /// The common slope of `logs` against the logarithms of the sizes.
-fn slope(points: &[Point], logs: &[f64]) -> Option<f64> {
+fn slope(points: &[SizedSample], logs: &[f64]) -> Option<f64> {
     let of_group = |group: usize| {
         let members = points.iter().zip(logs).filter(|(point, _)| point.group == group);
         members.map(|(point, log)| (point.size.ln(), *log)).collect()
@@ -82,7 +82,7 @@ mod tests {
         let mut generator = Xoshiro256PlusPlus::seed_from_u64(17);
         let mut exponential = || -((generator.next_u64() as f64 + 0.5) / 2_f64.powi(64)).ln();
         let covered = (0..200).filter(|_| {
-            let point = |size: f64, exponential: &mut dyn FnMut() -> f64| Point {
+            let point = |size: f64, exponential: &mut dyn FnMut() -> f64| SizedSample {
                 group: 10,
                 size,
                 sample: (0..100).map(|_| exponential() / size.sqrt()).collect(),
@@ -99,7 +99,7 @@ mod tests {
     fn exponents_of_power_laws_are_found() {
         let point = |group: usize, size: f64, factor: f64| {
             let sample = (0..50).map(|i| factor * size.powf(-0.5) * (1.0 + 0.01 * f64::from(i % 7))).collect();
-            Point { group, size, sample }
+            SizedSample { group, size, sample }
         };
         let points = [point(10, 10.0, 1.0), point(10, 100.0, 1.0), point(15, 20.0, 9.0), point(15, 50.0, 9.0)];
         let mean = |sample: &[f64]| sample.iter().sum::<f64>() / sample.len() as f64;

@@ -2,9 +2,9 @@
 
 use advstep_hpc::kernels::gaussian::{LANES, Lanes};
 use advstep_hpc::kernels::gemm;
-use advstep_hpc::kernels::line::{self, Bin, Breakpoint, Row, Window};
+use advstep_hpc::kernels::line::{self, Bin, Breakpoint, LineRow, Window};
+use advstep_hpc::kernels::linear_piece::{self, Piece, padded};
 use advstep_hpc::kernels::masks::Masks;
-use advstep_hpc::kernels::piece::{self, Piece, padded};
 use advstep_hpc::kernels::{Real, SimdLevel, at_level, relu};
 use advstep_hpc::measure;
 use advstep_hpc::model::SearchName;
@@ -188,7 +188,7 @@ fn what_is_not_a_number_reaches_the_readout_at_every_level() {
                     let mut masks = Masks::default();
                     masks.reset(1, len);
                     assert!(masks.read_out(0, &a, &z).is_nan());
-                    let row = Row { z: &z[..], u: &a[..], a: &a[..], sign: 1.0 };
+                    let row = LineRow { z: &z[..], u: &a[..], a: &a[..], sign: 1.0 };
                     assert!(line::value_slope_and_breakpoints(row, 1.0, &mut Vec::new()).0.is_nan());
                 });
             }
@@ -199,7 +199,7 @@ fn what_is_not_a_number_reaches_the_readout_at_every_level() {
 }
 
 /// The breakpoints of a row inside a window, in neuron order, by division in f64.
-fn breakpoints<T: Real>(row: Row<T>, (start, end): (f64, f64)) -> Vec<Breakpoint> {
+fn breakpoints<T: Real>(row: LineRow<T>, (start, end): (f64, f64)) -> Vec<Breakpoint> {
     let neurons = row.z.iter().zip(row.u).zip(row.a);
     let points = neurons.filter_map(|((z, u), a)| {
         let (z, u, a) = (z.to_f64(), u.to_f64(), a.to_f64());
@@ -228,7 +228,7 @@ fn bits_of(points: &[Breakpoint]) -> Vec<[u64; 2]> {
     points.iter().map(|point| [point.t.to_bits(), point.jump.to_bits()]).collect()
 }
 
-fn check_line_kernels<T: Real>(row: Row<T>, stretches: &[(f64, f64)]) {
+fn check_line_kernels<T: Real>(row: LineRow<T>, stretches: &[(f64, f64)]) {
     let len = row.z.len();
     // Earlier entries of the list are kept.
     let before = Breakpoint { t: 7.0, jump: -7.0 };
@@ -272,7 +272,7 @@ fn line_kernels<T: Real>() {
     let stretches = [(0.0, 0.8), (0.8, 20.0), (0.0, 1e-3), (0.0, 1e-42), (1e-44, 1e-42), (3.0, 3.0001), (0.0, 1e30)];
     for len in LENGTHS {
         let (z, u, a) = (numbers::<T>(4, len), numbers::<T>(5, len), numbers::<T>(6, len));
-        check_line_kernels(Row { z: &z, u: &u, a: &a, sign: -1.0 }, &stretches);
+        check_line_kernels(LineRow { z: &z, u: &u, a: &a, sign: -1.0 }, &stretches);
     }
 }
 
@@ -292,7 +292,7 @@ fn corners_of_lines<T: Real>(values: &[f64]) {
     let stretches: Vec<(f64, f64)> =
         ratios.flat_map(|t| [(0.0, t), (0.0, t.next_up()), (t, 2.0 * t), (t.next_up(), 2.0 * t)]).collect();
     for stretch in stretches.into_iter().filter(|(_, end)| end.is_finite()) {
-        let row = Row { z: &z, u: &u, a: &a, sign: 1.0 };
+        let row = LineRow { z: &z, u: &u, a: &a, sign: 1.0 };
         let expected = bits_of(&breakpoints(row, stretch));
         agree("find_breakpoints", z.len(), &expected, || {
             let mut found = Vec::new();
@@ -322,7 +322,7 @@ fn breakpoints_on_the_edges_of_a_stretch_are_kept_or_dropped_exactly() {
     let u: Vec<f32> = (1..500).map(|i| i as f32 * 0.37).collect();
     let z: Vec<f32> = u.iter().map(|u| -u).collect();
     let a = vec![1.0; u.len()];
-    let row = Row { z: &z, u: &u, a: &a, sign: 1.0 };
+    let row = LineRow { z: &z, u: &u, a: &a, sign: 1.0 };
     for (start, end, count) in [(0.0, 1.0, 0), (1.0, 2.0, 499), (1.0 - 1e-15, 1.0, 0), (1.0, 1.0 + 1e-15, 499)] {
         agree("find_breakpoints", u.len(), &count, || {
             let mut found = Vec::new();
@@ -335,7 +335,7 @@ fn breakpoints_on_the_edges_of_a_stretch_are_kept_or_dropped_exactly() {
 #[test]
 fn a_row_in_two_parts_is_the_row() {
     let (z, u, a) = (numbers::<f32>(4, 700), numbers::<f32>(5, 700), numbers::<f32>(6, 700));
-    let row = Row { z: &z, u: &u, a: &a, sign: -1.0 };
+    let row = LineRow { z: &z, u: &u, a: &a, sign: -1.0 };
     let mut whole = Vec::new();
     line::find_breakpoints(row, (0.0, 3.0), &mut whole);
     for count in [0, 1, 255, 256, 300, 700] {
@@ -369,7 +369,7 @@ fn the_next_flip_is_the_first_of_all_at_every_level() {
                 }
             }
             let piece = Piece { alpha: &alpha, beta: &beta, mask: &mask };
-            agree("next_flip", len, &first, || piece::next_flip(piece, now));
+            agree("next_flip", len, &first, || linear_piece::next_flip(piece, now));
         }
     }
 }
@@ -388,10 +388,10 @@ fn the_layer_above_a_piece_is_the_product_at_every_level() {
                 expected[1][neuron] += weight * (beta[below] * mask[below]);
             }
         }
-        agree("product", width, &expected, || {
+        agree("propagate", width, &expected, || {
             let mut above = [vec![1.0; padded(width)], vec![1.0; padded(width)]];
             let [alpha, beta] = &mut above;
-            piece::product(&weights, piece, alpha, beta);
+            linear_piece::propagate(&weights, piece, alpha, beta);
             above
         });
     }
@@ -404,12 +404,12 @@ fn value_and_slope_of_a_piece_are_their_sums_at_every_level() {
         let mut readout = numbers::<f64>(28, len);
         readout.resize(padded(len), 0.0);
         let piece = Piece { alpha: &alpha, beta: &beta, mask: &mask };
-        let both = at_level(SimdLevel::Portable, || piece::value_and_slope(&readout, piece));
+        let both = at_level(SimdLevel::Portable, || linear_piece::value_and_slope(&readout, piece));
         let on = || (0..len).filter(|&neuron| mask[neuron] == 1.0);
         let value: f64 = on().map(|neuron| readout[neuron] * alpha[neuron]).sum();
         let slope: f64 = on().map(|neuron| readout[neuron] * beta[neuron]).sum();
         assert!((both.0 - value).abs() < 1e-10 && (both.1 - slope).abs() < 1e-10, "{both:?} against {value} and {slope}");
-        agree("value_and_slope", len, &both, || piece::value_and_slope(&readout, piece));
+        agree("value_and_slope", len, &both, || linear_piece::value_and_slope(&readout, piece));
     }
 }
 

@@ -86,7 +86,7 @@ fn no_two_streams_of_the_presets_are_the_same() {
                 if network < 2 {
                     for (layer, transposed) in (1..=cell.depth).flat_map(|layer| [(layer, false), (layer, true)]) {
                         for direction in 0..500 {
-                            ids.extend((0..3).map(|chunk| key.stream(Role::Product { layer, transposed, direction }, chunk).id()));
+                            ids.extend((0..3).map(|chunk| key.stream(Role::Image { layer, transposed, direction }, chunk).id()));
                         }
                     }
                 } else if cell.width > 10_000 {

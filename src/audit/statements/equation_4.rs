@@ -8,7 +8,7 @@ use crate::audit::hessian::operator_norm;
 use crate::audit::network::Purpose;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 use crate::random::normal::StandardNormal;
-use crate::stats::exponent::{Point, comparable, exponent};
+use crate::stats::exponent::{SizedSample, comparable, exponent};
 use crate::stats::interval::{quantile, sample_quantile};
 
 pub struct Equation4;
@@ -72,12 +72,12 @@ pub fn exponents_in_dim(all: &[Measured], gamma: f64, column: usize, quantity: &
     let is_wide = |measured: &&Measured| measured.setting.width >= measured.setting.dim;
     let (wide, narrow): (Vec<&Measured>, Vec<&Measured>) = all.iter().partition(is_wide);
     let entry = |part: &str, of: &[&Measured]| {
-        let point = |measured: &&Measured| Point {
+        let point = |measured: &&Measured| SizedSample {
             group: measured.setting.width,
             size: measured.setting.d(),
             sample: measured.column(column),
         };
-        let points: Vec<Point> = of.iter().map(point).collect();
+        let points: Vec<SizedSample> = of.iter().map(point).collect();
         Claim::across(all, &points, gamma, format!("exponent of {quantity} in d"))
             .part(part)
             .assuming(part == "k ≥ d", "k ≥ d, for the central limit that it is derived from")
@@ -92,7 +92,7 @@ pub fn exponents_in_dim(all: &[Measured], gamma: f64, column: usize, quantity: &
 }
 
 /// The contribution of a factor √log d to the exponent between the smallest and largest usable d.
-fn of_logarithm(points: &[Point]) -> f64 {
+fn of_logarithm(points: &[SizedSample]) -> f64 {
     let sizes = || comparable(points).map(|point| point.size);
     let (smallest, largest) = (sizes().fold(f64::INFINITY, f64::min), sizes().fold(0.0, f64::max));
     if smallest > 1.0 && smallest < largest { 0.5 * (largest.ln() / smallest.ln()).ln() / (largest / smallest).ln() } else { 0.0 }

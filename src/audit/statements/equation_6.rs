@@ -6,7 +6,7 @@ use crate::audit::network::norm;
 use crate::audit::table::number;
 use crate::audit::variation::{Effort, at};
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
-use crate::stats::exponent::{Point, exponent};
+use crate::stats::exponent::{SizedSample, exponent};
 use crate::stats::interval::{quantile, sample_quantile};
 
 pub struct Equation6;
@@ -78,12 +78,12 @@ impl Statement for Equation6 {
 
     fn across(&self, all: &[Measured], gamma: f64) -> Vec<Entry> {
         let entry = |(index, scale): (usize, &Scale)| {
-            let point = |measured: &Measured| Point {
+            let point = |measured: &Measured| SizedSample {
                 group: measured.setting.width,
                 size: measured.setting.d(),
                 sample: measured.column(2 * index),
             };
-            let points: Vec<Point> = all.iter().map(point).collect();
+            let points: Vec<SizedSample> = all.iter().map(point).collect();
             let measured = exponent(&points, |sample| sample_quantile(sample, 1.0 - gamma));
             let claim = Claim::across(all, &points, gamma, "exponent in d of sup ‖∇f(x) − ∇f(x + δ)‖/‖∇f(x)‖ found")
                 .part(scale.name)

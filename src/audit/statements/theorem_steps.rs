@@ -3,7 +3,7 @@
 use crate::audit::claim::Exponent;
 use crate::audit::step_constant::{CHANGES, LARGEST, Line, root_log, smallest_drop};
 use crate::audit::{Claim, Entry, Estimate, Measured, Network, Setting};
-use crate::stats::exponent::{Point, exponent};
+use crate::stats::exponent::{SizedSample, exponent};
 use crate::stats::interval::{quantile, sample_quantile};
 
 /// The line is evaluated at about 500 points.
@@ -55,13 +55,13 @@ pub fn judge(measured: &Measured, gamma: f64, lines: &[Line]) -> Vec<Entry> {
 pub fn length_exponent(all: &[Measured], gamma: f64) -> Entry {
     let point = |measured: &Measured| {
         let length = |line: Line| line.changes[0] / line.gradient_norm / measured.setting.d().sqrt();
-        Point {
+        SizedSample {
             group: measured.setting.width,
             size: measured.setting.d(),
             sample: lines(measured).into_iter().map(length).collect(),
         }
     };
-    let points: Vec<Point> = all.iter().map(point).collect();
+    let points: Vec<SizedSample> = all.iter().map(point).collect();
     Claim::across(all, &points, gamma, "exponent of ‖η∇f(x)‖/‖x‖ in d")
         .part("shortest step that flips")
         .note("‖η∇f(x)‖ = O(‖x‖/√d) wants −1/2 or less")

@@ -76,7 +76,7 @@ fn recovered_entries_are_independent_normals() {
             let mut scratch = Vec::new();
             let fresh = move |side: Side, direction: usize, chunk: usize, out: &mut [f64]| {
                 scratch.resize(out.len(), 0.0);
-                streams.product(2, side == Side::TransposeTimes, direction, chunk, &mut scratch);
+                streams.image(2, side == Side::TransposeTimes, direction, chunk, &mut scratch);
                 for (out, fresh) in out.iter_mut().zip(&scratch) {
                     *out = f64::from(*fresh);
                 }

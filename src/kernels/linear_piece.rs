@@ -25,12 +25,12 @@ pub struct Piece<'a> {
 
 /// Propagates a piece through one layer: (`alpha`, `beta`) = W (mask ∘ α), W (mask ∘ β) of `below`. `weights` is Wᵀ, row-major fan-in ×
 /// `alpha.len()` (padded), without rows for the padding of `below`.
-pub fn product(weights: &[f64], below: Piece, alpha: &mut [f64], beta: &mut [f64]) {
-    dispatch!(product_body [] (weights: &[f64], below: Piece, alpha: &mut [f64], beta: &mut [f64]), weights, below, alpha, beta)
+pub fn propagate(weights: &[f64], below: Piece, alpha: &mut [f64], beta: &mut [f64]) {
+    dispatch!(propagate_body [] (weights: &[f64], below: Piece, alpha: &mut [f64], beta: &mut [f64]), weights, below, alpha, beta)
 }
 
 #[inline(always)]
-fn product_body(weights: &[f64], below: Piece, alpha: &mut [f64], beta: &mut [f64]) {
+fn propagate_body(weights: &[f64], below: Piece, alpha: &mut [f64], beta: &mut [f64]) {
     let (weights, rest) = weights.as_chunks::<LANES>();
     let (alphas, alpha_rest) = alpha.as_chunks_mut::<LANES>();
     let (betas, beta_rest) = beta.as_chunks_mut::<LANES>();
