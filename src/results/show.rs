@@ -255,15 +255,24 @@ fn thresholds(line: &Switching) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
     table.set_header(["L", "all switch from", "not all at", "networks failing (95 %)", "99 % switch from [95 %]"]);
-    let beyond = |size: f64| if size.is_finite() { format!("{size:.0}") } else { "∞".to_string() };
+    let (first, last) = (line.sizes[0], line.sizes[line.sizes.len() - 1]);
+    let name = |size: f64| match size {
+        0.0 => format!("≤ {first}"),
+        size if size.is_finite() => format!("{size:.0}"),
+        _ => format!("> {last}"),
+    };
+    let estimate = |Estimate { value, low, high }: Estimate| match value {
+        value if value <= first as f64 => format!("≤ {first} [to {}]", name(high)),
+        value if value.is_finite() => format!("{value:.0} [{}, {}]", name(low), name(high)),
+        _ => format!("beyond the grid [from {}]", name(low)),
+    };
     for threshold in &line.thresholds {
-        let Estimate { value, low, high } = threshold.most;
         table.add_row([
             threshold.depth.to_string(),
             threshold.all.map_or("–".to_string(), |size| size.to_string()),
             threshold.failing.map_or("–".to_string(), |size| size.to_string()),
             threshold.all.map_or("–".to_string(), |_| format!("< {:.2} %", 100.0 * threshold.unseen)),
-            format!("{} [{}, {}]", beyond(value), beyond(low), beyond(high)),
+            estimate(threshold.most),
         ]);
     }
     for column in table.column_iter_mut() {
