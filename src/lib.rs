@@ -2,10 +2,13 @@
 //!
 //! The modules are listed from the ground up; each imports from those above it in this list only (`tests/architecture.rs` checks).
 //! An [`experiment`] becomes cells and units; [`method`] says which engine and search a cell gets, [`plan`] what that costs. [`measure`]
-//! builds a [`network`] (or takes its law at [infinite](infinite) width) from [`random`] streams with the [`kernels`] and [`search`]es for the
+//! builds a [`network`] (or takes its law at [`infinite`] width) from [`random`] streams with the [`kernels`] and [`search`]es for the
 //! smallest step: the science, which knows nothing of MPI, files or terminals. [`job`] shares the units out over ranks and threads and
 //! gathers their records; [`results`] and [`plot`] are what is left on disk. [`audit`] measures the paper's statements on networks
 //! of the same streams, as a second client of [`job`]. [`commands`] has one file for each command, and [`cli`] fills their requests.
+
+// The documentation is for contributors, too: `cargo doc --document-private-items` follows these links.
+#![allow(rustdoc::private_intra_doc_links)]
 
 // Links the system BLAS: without a mention of the crate the linker drops it.
 extern crate openblas_src as _;

@@ -38,7 +38,7 @@ pub fn write(path: &Path, existing: Existing, fill: impl FnOnce(&Path) -> anyhow
     put(file, path, existing).with_context(|| format!("cannot rename the finished file to {}", path.display()))
 }
 
-/// [`write`] for given bytes.
+/// [`write`](fn@write) for given bytes.
 pub fn write_bytes(path: &Path, existing: Existing, bytes: &[u8]) -> anyhow::Result<()> {
     write(path, existing, |aside| Ok(fs::write(aside, bytes)?))
 }
@@ -69,7 +69,7 @@ pub fn create(path: &Path, bytes: &[u8]) -> io::Result<File> {
     }
 }
 
-/// Tries all steps of [`write`] on an empty file beside `path`, in an existing directory, and removes it.
+/// Tries all steps of [`write`](fn@write) on an empty file beside `path`, in an existing directory, and removes it.
 pub fn rehearse(path: &Path) -> io::Result<()> {
     let (rehearsal, _abandoned) = aside(path)?;
     // No process has the ID 0.

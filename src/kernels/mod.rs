@@ -1,7 +1,7 @@
 //! Hot loops with run-time SIMD dispatch. Instruction sets are named nowhere else.
 //!
 //! Results are bitwise the same at every [`SimdLevel`]. Most kernels are plain Rust over fixed-size lane arrays, compiled once per level: IEEE
-//! +, −, ×, ÷ and √ in a fixed order, no FMA. [`gemm`], [`line`] and the readout in [`masks`] are written with intrinsics; `gemm` always uses
+//! +, −, ×, ÷ and √ in a fixed order, no FMA. [`gemm`], [`line`](mod@line) and the readout in [`masks`] are written with intrinsics; `gemm` always uses
 //! FMA, the others never do.
 //!
 //! Module headers give throughput as portable / AVX2 / AVX-512, printed by `cargo bench --bench kernels` on one core of an AMD EPYC (Zen 5). The

@@ -1,4 +1,4 @@
-//! One random network f(x) = (1/√k) Σ_j a_j h_L[j] with a batch of inputs: values, gradients, and f along lines through the
+//! One random network f(x) = (1/√k) Σ_j a_j h_L\[j\] with a batch of inputs: values, gradients, and f along lines through the
 //! inputs. If hidden layers differ in width, k is that of the layer in question (in 1/√k: the last, L).
 //!
 //! Engines differ in how they compute products with the weights. A gradient pass turns an [`Engine`] into a [`Differentiated`]

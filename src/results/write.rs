@@ -34,7 +34,7 @@ pub fn write(path: &Path, existing: Existing, results: &Results) -> anyhow::Resu
     write_partial(path, existing, results)
 }
 
-/// As [`write`], for `results` that hold only some cells of the experiment, each complete.
+/// As [`write`](fn@write), for `results` that hold only some cells of the experiment, each complete.
 pub fn write_partial(path: &Path, existing: Existing, results: &Results) -> anyhow::Result<()> {
     let places = places(results)?;
     place::write(path, existing, |aside| {

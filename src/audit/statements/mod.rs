@@ -1,4 +1,4 @@
-//! The statements, one file each. To add one, implement [`Statement`](super::Statement) in a new file here and add it to [`ALL`].
+//! The statements, one file each. To add one, implement [`Statement`] in a new file here and add it to [`ALL`].
 
 mod equation_2;
 mod equation_24;
