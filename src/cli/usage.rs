@@ -49,9 +49,7 @@ pub fn bad_input(error: &Error, words: &[String]) -> BadInput {
             let similar = get(ContextKind::SuggestedSubcommand);
             BadInput::new(format!("unknown command `{unknown}`"), "advstep-hpc has no such command", suggestion(similar, &see))
         }
-        ErrorKind::MissingRequiredArgument => {
-            BadInput::new(format!("missing {argument}"), format!("{command} cannot do without"), see)
-        }
+        ErrorKind::MissingRequiredArgument => BadInput::new(format!("missing {argument}"), format!("required by {command}"), see),
         ErrorKind::ArgumentConflict => {
             conflict(&argument, &get(ContextKind::InvalidSubcommand).concat(), &get(ContextKind::PriorArg))
         }
@@ -146,11 +144,8 @@ mod tests {
             ("--preset papr", "invalid value `papr` for --preset: it is none of quick, paper, beyond, depth | write paper"),
             ("--readout xyz", "invalid value `xyz` for --readout: it is none of sign, gaussian | give one of these values"),
             ("rnu", "unknown command `rnu`: advstep-hpc has no such command | see advstep-hpc --help"),
-            ("show", "missing <FILE>: advstep-hpc show cannot do without | see advstep-hpc show --help"),
-            (
-                "export --depth 1 --width 2",
-                "missing --dim, --out: advstep-hpc export cannot do without | see advstep-hpc export --help",
-            ),
+            ("show", "missing <FILE>: required by advstep-hpc show | see advstep-hpc show --help"),
+            ("export --depth 1 --width 2", "missing --dim, --out: required by advstep-hpc export | see advstep-hpc export --help"),
             ("--networks 1 --networks 2", "--networks is given more than once: only one can apply | give it once"),
             ("--preset quick --config x", "--preset and --config cannot go together: one replaces the other | omit one of them"),
             ("run --plot svg", "`svg` cannot follow --plot: the value of this option needs an equals sign | write --plot=svg"),
