@@ -83,7 +83,9 @@ fn remedy<'e>(cause: &'e (dyn std::error::Error + 'static)) -> Option<&'e str> {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some("free disk space, or write to another disk"),
         ErrorKind::FileTooLarge => Some("raise the file size limit (ulimit -f), or write to another disk"),
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Some("give a path that you may write to"),
-        ErrorKind::AlreadyExists => Some("move that file away, or give another path"),
+        ErrorKind::AlreadyExists | ErrorKind::IsADirectory | ErrorKind::NotADirectory => {
+            Some("move that file or directory away, or give another path")
+        }
         _ => None,
     }
 }

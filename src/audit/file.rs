@@ -19,7 +19,7 @@ use crate::provenance::Provenance;
 /// Bump when an older reader would fail or misread a file.
 const VERSION: u32 = 2;
 const REMEDY: &str = "give a file that `advstep-hpc audit` wrote";
-const UNSEALED_REMEDY: &str = "give it as `advstep-hpc audit` wrote it, or --unsealed to read it after a check of every value";
+const UNSEALED_REMEDY: &str = "give it as advstep-hpc wrote it, or --unsealed to read it after a check of every value";
 
 /// Writes `audit` to `path`.
 pub fn write(path: &Path, existing: Existing, audit: &Audit, provenance: &Provenance) -> anyhow::Result<()> {

@@ -184,8 +184,13 @@ impl Client for Job {
         self.outputs.markdown.iter().map(|path| (path.clone(), "--markdown")).collect()
     }
 
+    fn write_others(&self, out: &Path, others: &[Target], existing: Existing) -> anyhow::Result<()> {
+        let [markdown] = others else { return Ok(()) };
+        place::write_bytes(markdown.path(), existing, table::markdown(&file::read(out, false)?).as_bytes())
+    }
+
     fn product(&self, store: &mut Store, provenance: Provenance) -> anyhow::Result<Option<Box<dyn Product>>> {
-        Ok(Some(Box::new(Finished { audit: self.conclude(store)?, provenance, outputs: self.outputs.clone() })))
+        Ok(Some(Box::new(Finished { audit: self.conclude(store)?, provenance, full: self.outputs.full })))
     }
 }
 
@@ -202,20 +207,16 @@ impl Worker for Measurer<'_> {
 struct Finished {
     audit: Audit,
     provenance: Provenance,
-    outputs: Outputs,
+    full: bool,
 }
 
 impl Product for Finished {
-    fn write(&self, out: &Target, others: &[Target], existing: Existing) -> anyhow::Result<()> {
-        if let [markdown] = others {
-            // A failed earlier attempt may have left it.
-            place::write_bytes(markdown.path(), Existing::Replace, table::markdown(&self.audit).as_bytes())?;
-        }
+    fn write(&self, out: &Target, existing: Existing) -> anyhow::Result<()> {
         file::write(out.path(), existing, &self.audit, &self.provenance)
     }
 
     fn text(&self, name: &str) -> String {
-        format!("{}\nThe audit is in {name}", table::text(&self.audit, self.outputs.full))
+        format!("{}\nThe audit is in {name}", table::text(&self.audit, self.full))
     }
 }
 

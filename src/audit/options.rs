@@ -145,11 +145,18 @@ impl Options {
     }
 }
 
+/// Jaro similarity from which a statement is suggested for an unknown one.
+const LIKE: f64 = 0.7;
+
 fn chosen(names: &[String]) -> Result<Vec<usize>, BadInput> {
     let index = |name: &String| {
         statements::ALL.iter().position(|statement| statement.id() == name.trim()).ok_or_else(|| {
             let ids: Vec<&str> = statements::ALL.iter().map(|statement| statement.id()).collect();
-            let near = ids.iter().map(|id| (strsim::jaro(id, name), *id)).max_by(|a, b| a.0.total_cmp(&b.0));
+            let near = ids
+                .iter()
+                .map(|id| (strsim::jaro(id, name), *id))
+                .filter(|(likeness, _)| *likeness > LIKE)
+                .max_by(|a, b| a.0.total_cmp(&b.0));
             let near = near.map_or_else(String::new, |(_, id)| format!("; did you mean {id}?"));
             let what = format!("there is no statement `{name}`");
             BadInput::new(what, "it is none of those that are listed", format!("see advstep-hpc audit --list{near}"))

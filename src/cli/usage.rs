@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, Error};
+use clap::{Command, CommandFactory, Error};
 
 use super::args::Cli;
 use crate::error::BadInput;
@@ -34,6 +34,9 @@ pub fn bad_input(error: &Error, words: &[String]) -> BadInput {
             BadInput::new(format!("unexpected value `{value}` for {argument}"), "it takes none", "omit the value")
         }
         ErrorKind::UnknownArgument => {
+            if let Some(option) = optional_value_before(&argument, words) {
+                return separate_value(&argument, &option);
+            }
             let why = match argument.starts_with('-') {
                 true => format!("{command} has no such option"),
                 false => format!("{command} takes no further argument"),
@@ -46,9 +49,7 @@ pub fn bad_input(error: &Error, words: &[String]) -> BadInput {
             let similar = get(ContextKind::SuggestedSubcommand);
             BadInput::new(format!("unknown command `{unknown}`"), "advstep-hpc has no such command", suggestion(similar, &see))
         }
-        ErrorKind::MissingRequiredArgument => {
-            BadInput::new(format!("missing {argument}"), format!("{command} cannot do without"), see)
-        }
+        ErrorKind::MissingRequiredArgument => BadInput::new(format!("missing {argument}"), format!("required by {command}"), see),
         ErrorKind::ArgumentConflict => {
             conflict(&argument, &get(ContextKind::InvalidSubcommand).concat(), &get(ContextKind::PriorArg))
         }
@@ -70,11 +71,28 @@ fn conflict(argument: &str, subcommand: &str, prior: &[String]) -> BadInput {
     if subcommand.is_empty() {
         return BadInput::new(format!("{argument} and {names} cannot go together"), "one replaces the other", "omit one of them");
     }
-    let what = format!("`{subcommand}` cannot follow {names}");
     if prior.iter().any(|argument| argument.contains("[=")) {
-        return BadInput::new(what, "the value of this option needs an equals sign", format!("write {names}={subcommand}"));
+        return separate_value(subcommand, &names);
     }
+    let what = format!("`{subcommand}` cannot follow {names}");
     BadInput::new(what, "a command comes before its options", format!("write advstep-hpc {subcommand} {names} …"))
+}
+
+/// A value given as a word of its own to an option that takes one only after an equals sign.
+fn separate_value(value: &str, option: &str) -> BadInput {
+    let what = format!("`{value}` cannot follow {option}");
+    BadInput::new(what, "the value of this option needs an equals sign", format!("write {option}={value}"))
+}
+
+/// The option just before `argument` if it is one that takes a value only after an equals sign.
+fn optional_value_before(argument: &str, words: &[String]) -> Option<String> {
+    let before = words.windows(2).find(|pair| pair[1] == argument)?[0].strip_prefix("--")?.to_string();
+    let commands = Cli::command();
+    let needs_equals = |command: &Command| {
+        command.get_arguments().any(|argument| argument.get_long() == Some(&before) && argument.is_require_equals_set())
+    };
+    let is_option = needs_equals(&commands) || commands.get_subcommands().any(needs_equals);
+    is_option.then(|| format!("--{before}"))
 }
 
 /// The command that the user meant, for a pointer to its help.
@@ -126,13 +144,11 @@ mod tests {
             ("--preset papr", "invalid value `papr` for --preset: it is none of quick, paper, beyond, depth | write paper"),
             ("--readout xyz", "invalid value `xyz` for --readout: it is none of sign, gaussian | give one of these values"),
             ("rnu", "unknown command `rnu`: advstep-hpc has no such command | see advstep-hpc --help"),
-            ("show", "missing <FILE>: advstep-hpc show cannot do without | see advstep-hpc show --help"),
-            (
-                "export --depth 1 --width 2",
-                "missing --dim, --out: advstep-hpc export cannot do without | see advstep-hpc export --help",
-            ),
+            ("show", "missing <FILE>: required by advstep-hpc show | see advstep-hpc show --help"),
+            ("export --depth 1 --width 2", "missing --dim, --out: required by advstep-hpc export | see advstep-hpc export --help"),
             ("--networks 1 --networks 2", "--networks is given more than once: only one can apply | give it once"),
             ("--preset quick --config x", "--preset and --config cannot go together: one replaces the other | omit one of them"),
+            ("run --plot svg", "`svg` cannot follow --plot: the value of this option needs an equals sign | write --plot=svg"),
             ("--plot svg", "`svg` cannot follow --plot: the value of this option needs an equals sign | write --plot=svg"),
             ("--seed 1 plan", "`plan` cannot follow --seed: a command comes before its options | write advstep-hpc plan --seed …"),
             ("--quiet=3", "unexpected value `3` for --quiet: it takes none | omit the value"),

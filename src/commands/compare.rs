@@ -1,10 +1,10 @@
 //! `compare`: whether two files hold the same results, bit for bit, apart from provenance and times.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::print;
 use crate::audit;
-use crate::error::Failed;
+use crate::error::{BadInput, Failed};
 use crate::files::format::{self, Format};
 use crate::results::{self, first_difference, first_differing_sample};
 
@@ -29,8 +29,12 @@ pub fn execute(request: &CompareRequest) -> anyhow::Result<()> {
 
 fn difference(request: &CompareRequest) -> anyhow::Result<Option<String>> {
     let CompareRequest { one, other, unsealed } = request;
-    let is_audit = |path: &Path| format::of(path) == Some(Format::Audit);
-    if is_audit(one) && is_audit(other) {
+    let [kind, other_kind] = [one, other].map(|path| format::of(path, *unsealed));
+    if kind.is_some() && other_kind.is_some() && kind != other_kind {
+        let what = format!("cannot compare {} and {}", one.display(), other.display());
+        return Err(BadInput::new(what, "they are files of different kinds", "give two results files or two audit files").into());
+    }
+    if kind.or(other_kind) == Some(Format::Audit) {
         let (a, b) = (audit::file::read(one, *unsealed)?, audit::file::read(other, *unsealed)?);
         return if *unsealed { Ok(a.difference(&b)) } else { first_difference(one, other) };
     }

@@ -38,7 +38,7 @@ pub fn directory_of(file: &Path) -> PathBuf {
 
 pub fn execute(request: &PlotRequest) -> anyhow::Result<()> {
     let PlotRequest { file, out, formats, unsealed, quiet } = request;
-    let pictures = match format::of(file) {
+    let pictures = match format::of(file, *unsealed) {
         Some(Format::Audit) => plot::write(&audit::figures::draw(&audit::file::read(file, *unsealed)?), out, formats)?,
         _ => {
             let results = if *unsealed { results::read_unsealed(file)? } else { results::read(file)? };

@@ -194,7 +194,7 @@ impl Worker for Measurer<'_> {
 }
 
 impl Product for Results {
-    fn write(&self, out: &Target, _others: &[Target], existing: Existing) -> anyhow::Result<()> {
+    fn write(&self, out: &Target, existing: Existing) -> anyhow::Result<()> {
         results::write(out.path(), existing, self)
     }
 

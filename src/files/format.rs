@@ -26,10 +26,34 @@ impl Format {
     }
 }
 
-/// The kind of the file at `path`; `None` if it is none of ours. A file without a valid seal is opened only if it has the HDF5 signature.
-pub fn of(path: &Path) -> Option<Format> {
-    let looks_sound = seal::flaw(path).is_ok_and(|flaw| flaw.is_none()) || hdf5::has_signature(path);
-    let file = looks_sound.then(|| hdf5::open(path).ok()).flatten()?;
+/// The kind of the file at `path`; `None` if it is none of ours. A file without a valid seal, which can crash the HDF5 library, is opened
+/// only if `unsealed`.
+pub fn of(path: &Path, unsealed: bool) -> Option<Format> {
+    let may_open = seal::flaw(path).is_ok_and(|flaw| flaw.is_none()) || unsealed && hdf5::has_signature(path);
+    let file = may_open.then(|| hdf5::open(path).ok()).flatten()?;
     let name = text(&file, "format", Form::Any).ok()?;
     Format::ALL.into_iter().find(|format| format.name() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::files::attribute::set_text;
+
+    #[test]
+    fn a_damaged_file_is_not_opened_unless_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.h5");
+        let file = hdf5::create(&path).unwrap();
+        set_text(&file, "format", Format::Audit.name()).unwrap();
+        file.close().unwrap();
+        seal::seal(&path).unwrap();
+        assert_eq!(of(&path, false), Some(Format::Audit));
+        let mut bytes = fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&path, bytes).unwrap();
+        assert_eq!([false, true].map(|unsealed| of(&path, unsealed)), [None, Some(Format::Audit)]);
+    }
 }

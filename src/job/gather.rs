@@ -45,8 +45,16 @@ pub fn send(comm: &dyn Comm, finished: &Finished, queue: &TaskQueue, stop: &Stop
                 if message.is_empty() {
                     begun = Instant::now();
                 }
-                let (task, result) = outcome?;
-                message::push(&mut message, task, &result);
+                match outcome {
+                    Ok((task, result)) => message::push(&mut message, task, &result),
+                    Err(failure) => {
+                        // Rank 0 saves these results before it ends the job.
+                        if !message.is_empty() {
+                            comm.send_to_root(&message)?;
+                        }
+                        return Err(failure);
+                    }
+                }
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => computing = false,

@@ -132,6 +132,11 @@ pub trait Client: Sync {
         Vec::new()
     }
 
+    /// Writes those of the [other outputs](Client::other_outputs) that are in `others`, from the finished file `out`.
+    fn write_others(&self, _out: &Path, _others: &[Target], _existing: Existing) -> anyhow::Result<()> {
+        Ok(())
+    }
+
     /// Path of the partial file beside `out`, for jobs that support one.
     fn snapshot_path(&self, _out: &Path) -> Option<PathBuf> {
         None
@@ -164,8 +169,7 @@ pub struct Nouns {
 
 /// The complete output, ready to be written.
 pub trait Product {
-    /// Writes `out` and the [other outputs](Client::other_outputs).
-    fn write(&self, out: &Target, others: &[Target], existing: Existing) -> anyhow::Result<()>;
+    fn write(&self, out: &Target, existing: Existing) -> anyhow::Result<()>;
 
     /// The text for standard output once it is written to `name`.
     fn text(&self, name: &str) -> String;

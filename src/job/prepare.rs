@@ -1,6 +1,7 @@
 //! From a client and its settings to a [`Job`]: everything that is checked or decided before the work.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::assign::share_of;
@@ -90,27 +91,30 @@ pub fn prepare<'c>(
 /// On rank 0: claims the output files and recovers the journal of an earlier start, for a job of `threads` worker threads in total. An
 /// error leaves all files unchanged.
 fn root_part(client: &dyn Client, settings: &Settings, threads: usize) -> anyhow::Result<Part> {
-    let snapshot_of = |out: &std::path::Path| client.snapshot_path(out);
     let target = Target::claim(&settings.out, "--out", &[journal::path_of])?;
-    let (journal, snapshot) = (journal::path_of(target.path()), snapshot_of(target.path()));
-    if settings.fresh {
-        let files = [Some(target.path()), Some(&journal), snapshot.as_deref()];
-        place::move_aside(&files.into_iter().flatten().collect::<Vec<_>>())?;
-    } else if !settings.overwrite && target.exists() {
-        if client.is_finished(target.path()) {
-            if !settings.quiet {
-                terminal::say(&format!("advstep-hpc: {} is already complete", settings.out.display()));
-            }
-            return Ok(Part::Nothing);
-        }
-        target.check_free(Existing::Refuse)?;
+    let (journal, snapshot) = (journal::path_of(target.path()), client.snapshot_path(target.path()));
+    let is_finished = !settings.fresh && !settings.overwrite && target.exists() && client.is_finished(target.path());
+    if !is_finished && !settings.fresh {
+        target.check_free(settings.existing())?;
     }
-    let claim = |(path, option): (std::path::PathBuf, &'static str)| {
+    let claim = |(path, option): (PathBuf, &'static str)| {
         let target = Target::claim(&path, option, &[])?;
         target.check_free(settings.existing())?;
         Ok::<_, BadInput>(target)
     };
-    let others = client.other_outputs().into_iter().map(claim).collect::<Result<_, _>>()?;
+    let is_wanted = |(path, _): &(PathBuf, &'static str)| !is_finished || !path.exists();
+    let others = client.other_outputs().into_iter().filter(is_wanted).map(claim).collect::<Result<Vec<_>, _>>()?;
+    if is_finished {
+        if !settings.quiet {
+            terminal::say(&format!("advstep-hpc: {} is already complete", settings.out.display()));
+        }
+        client.write_others(target.path(), &others, Existing::Refuse)?;
+        return Ok(Part::Nothing);
+    }
+    if settings.fresh {
+        let files = [Some(target.path()), Some(&journal), snapshot.as_deref()];
+        place::move_aside(&files.into_iter().flatten().collect::<Vec<_>>())?;
+    }
     let header = Header(client.identity());
     let mut store = Store::new(client.groups());
     let found = journal::find(&journal, &header)?;

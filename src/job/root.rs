@@ -203,14 +203,18 @@ impl<'j> Root<'j> {
             // The file is written: a closed pipe is not a failure.
             let _ = writeln!(stdout(), "{text}");
         }
-        Ok(())
+        let existing = self.job.settings.existing();
+        self.job.client.write_others(self.journal.target().path(), &self.others, existing).map_err(|error| {
+            let what = format!("the results are in {name}, but another output is missing");
+            Failed::new(what, error, "re-run to write it").into()
+        })
     }
 
     /// Writes the output file: the product, or the journal itself.
     fn write(&mut self, product: Option<&dyn Product>) -> anyhow::Result<()> {
         let existing = self.job.settings.existing();
         match product {
-            Some(product) => product.write(self.journal.target(), &self.others, existing),
+            Some(product) => product.write(self.journal.target(), existing),
             None => self.journal.close(&self.store, &self.job.provenance().to_toml(), existing),
         }
     }

@@ -81,14 +81,13 @@ impl<T: Real> Workspace<T> {
     /// An empty buffer with at least this capacity (elements).
     pub fn buffer(&self, capacity: usize) -> Buffer<T> {
         let recycled = self.pool.borrow_mut().take(capacity);
-        let is_recycled = recycled.is_some();
         let mut numbers = recycled.unwrap_or_else(|| {
             let mut numbers = Vec::with_capacity(capacity);
             pages::prefer_large(numbers.spare_capacity_mut());
             numbers
         });
         numbers.clear();
-        Buffer { numbers, is_recycled, workspace: self.clone() }
+        Buffer { numbers, workspace: self.clone() }
     }
 
     /// A matrix with unspecified contents.
@@ -132,15 +131,7 @@ impl<T: Real> Workspace<T> {
 /// A vector that returns its memory to the workspace when dropped.
 pub struct Buffer<T> {
     numbers: Vec<T>,
-    is_recycled: bool,
     workspace: Workspace<T>,
-}
-
-impl<T> Buffer<T> {
-    /// Whether its memory was used before, so that its pages are mapped.
-    pub fn is_recycled(&self) -> bool {
-        self.is_recycled
-    }
 }
 
 impl<T> Deref for Buffer<T> {
@@ -179,15 +170,14 @@ mod tests {
         let mut first = workspace.buffer(100);
         first.extend([1.0; 100]);
         let place = first.as_ptr();
-        assert!(!first.is_recycled());
         drop(first);
         let (again, other) = (workspace.buffer(100), workspace.buffer(101));
-        assert!(again.is_recycled() && again.as_ptr() == place && again.is_empty());
-        assert!(!other.is_recycled());
+        assert!(again.as_ptr() == place && again.is_empty());
+        assert!(other.as_ptr() != place);
         drop((again, other));
         assert_eq!(workspace.buffer(0).capacity(), 0);
         workspace.release();
-        assert!(!workspace.buffer(100).is_recycled());
+        assert_eq!(sizes(&workspace), (0, 0, 0));
     }
 
     #[test]

@@ -132,9 +132,9 @@ fn does_not_fit(experiment: &Experiment, resources: Resources) -> BadInput {
     let Leanest { cell, engine, bytes, seconds } = Leanest::largest(experiment);
     let (how, other) = match engine {
         EngineName::Dense if experiment.directions.contains(&Direction::Descent) => {
-            ("even with its weights made again at every pass", None)
+            ("even with its weights regenerated at every pass", None)
         }
-        EngineName::Dense => ("even with its weights made again at every pass", Some(("implicit", EngineChoice::Implicit))),
+        EngineName::Dense => ("even with its weights regenerated at every pass", Some(("implicit", EngineChoice::Implicit))),
         EngineName::Implicit | EngineName::Shallow => ("for the products with its weights", Some(("dense", EngineChoice::Dense))),
         EngineName::Limit => ("for its paths", None),
     };
@@ -148,7 +148,7 @@ fn does_not_fit(experiment: &Experiment, resources: Resources) -> BadInput {
     let process = memory::process_bytes(experiment, resources.threads);
     let least = least_memory(experiment, resources.threads).div_ceil(1 << 20);
     BadInput::new(
-        format!("cell {cell} does not fit into {} of memory a rank", ByteSize(resources.memory)),
+        format!("cell {cell} does not fit into {} of memory per rank", ByteSize(resources.memory)),
         format!("one network needs {} {how}, and the rank needs {} besides", ByteSize(bytes), ByteSize(process)),
         format!("give --memory {least}MiB or more, fewer --inputs{instead}{narrower}"),
     )

@@ -77,7 +77,7 @@ fn check_whole(shards: &[(&Path, ShardResults)]) -> Result<(), BadInput> {
         names.push(format!("and {} more", missing.len() - NAMED));
     }
     Err(BadInput::new(
-        "the shards given do not make a whole",
+        "the shards are incomplete",
         format!("of {count} shards these are missing: {}", names.join(", ")),
         format!("run them with --shard {}/{count} and so on, and give all files", hole.number()),
     ))
@@ -93,7 +93,7 @@ fn check_units(shards: &[(&Path, ShardResults)]) -> Result<(), BadInput> {
     let records: usize = shards.iter().map(|(_, shard)| shard.records.len()).sum();
     let units = experiment.cell_count().saturating_mul(experiment.networks);
     if units != records {
-        return refuse("the shards given do not make a whole".to_string(), format!("{records} networks of {units} are in them"));
+        return refuse("the shards are incomplete".to_string(), format!("they have {records} of {units} networks"));
     }
     let mut expected = plan::units_of_shards(experiment, shard.count());
     for (path, shard) in shards {
@@ -103,7 +103,7 @@ fn check_units(shards: &[(&Path, ShardResults)]) -> Result<(), BadInput> {
         found.sort_unstable();
         if found != *expected {
             let why = format!("it has {} networks, and {} has {} or others", found.len(), shard.shard, expected.len());
-            return refuse(format!("{} does not hold what it should", path.display()), why);
+            return refuse(format!("the networks of {} are not those of its shard", path.display()), why);
         }
     }
     Ok(())

@@ -15,6 +15,7 @@ use crate::experiment::Experiment;
 use crate::files::attribute::{Form, number, text};
 use crate::files::contained;
 use crate::files::{self, seal};
+use crate::job::journal::Header;
 use crate::model::Unit;
 use crate::model::{EngineName, Method, SearchName};
 use crate::provenance::Provenance;
@@ -30,6 +31,10 @@ const LARGEST_RATIO: u64 = 1100;
 pub fn read(path: &Path) -> anyhow::Result<Results> {
     let refused = |why, remedy: &str| BadInput::new(format!("cannot read results from {}", path.display()), why, remedy);
     let flaw = seal::flaw(path).map_err(|error| refused(error.to_string(), REMEDY))?;
+    if flaw.is_some() && Header::is_at(path) {
+        let remedy = "re-run its command to finish a journal, merge the files of all shards";
+        return Err(refused("it is a journal or the file of a shard".into(), remedy).into());
+    }
     if let Some(flaw) = flaw {
         let remedy = if files::hdf5::has_signature(path) { UNSEALED_REMEDY } else { REMEDY };
         return Err(refused(flaw.into(), remedy).into());
@@ -52,7 +57,7 @@ pub fn read_unsealed(path: &Path) -> anyhow::Result<Results> {
 }
 
 const REMEDY: &str = "give a file that `advstep-hpc run` wrote";
-const UNSEALED_REMEDY: &str = "give it as `advstep-hpc run` wrote it, or --unsealed to read it after a check of every value";
+const UNSEALED_REMEDY: &str = "give it as advstep-hpc wrote it, or --unsealed to read it after a check of every value";
 
 /// Why a file is refused.
 pub(super) type Why = String;

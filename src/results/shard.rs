@@ -1,17 +1,18 @@
-//! What a journal of an experiment says of its records, and the file of a finished shard: such a journal, closed.
+//! Journal headers and records of an experiment, and shard files. A shard file is the closed journal of its shard.
 //!
-//! `docs/file-format.md` has the layout of journals. The header of one of an experiment is TOML:
+//! `docs/file-format.md` has the layout of journals. The header of an experiment's journal is TOML:
 //!
 //! | key | value |
 //! |-----|-------|
-//! | `shard` | `i/n`, where it is of a shard |
+//! | `shard` | `i/n`; absent in the journal of a whole experiment |
 //! | `science_version` | [`SCIENCE_VERSION`] |
-//! | `revision` | version and commit of the program that began it |
-//! | `blas`, `blas_kernels` | products in f64 are theirs |
+//! | `revision` | version and commit of the program that created it |
+//! | `blas`, `blas_kernels` | library and kernels that compute f64 matmuls |
 //! | `methods` | engine and search of the cells in order, e.g. `24 × dense line, 60 × dense trace` |
 //! | `experiment` | the experiment as a table |
 //!
-//! Groups are cells, tasks are networks, and a result is what [`codec`] makes of its samples. A closed journal ends with its provenance.
+//! Groups are cells, tasks are networks, and a result is the samples of a network as encoded by [`codec`]. A closed journal ends with its
+//! provenance.
 
 use std::path::Path;
 

@@ -74,6 +74,54 @@ fn a_killed_and_a_stopped_audit_resume_to_the_same_bytes() {
     assert_eq!(std::fs::metadata(&out).unwrap().modified().unwrap(), before);
 }
 
+/// The tables are made from the audit file, so they may be asked for when it is complete.
+#[test]
+fn tables_asked_for_later_are_those_of_the_audit() {
+    let directory = tempfile::tempdir().unwrap();
+    let [first, later] = ["first.md", "later.md"].map(|name| directory.path().join(name));
+    let audit = |markdown: &Path| small(None, directory.path(), "audit.h5", &["--markdown", markdown.to_str().unwrap()]);
+    audit(&first);
+    audit(&later);
+    assert_eq!(std::fs::read(&first).unwrap(), std::fs::read(&later).unwrap());
+    std::fs::write(&later, "precious").unwrap();
+    audit(&later);
+    assert_eq!(std::fs::read(&later).unwrap(), b"precious");
+}
+
+#[test]
+fn nothing_is_moved_aside_for_an_audit_that_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = small(None, directory.path(), "audit.h5", &[]);
+    let below_a_file = path.join("tables.md");
+    let options = ["--fresh", "--out", path.to_str().unwrap(), "--markdown", below_a_file.to_str().unwrap()];
+    let output = finish(&mut job(None, &[&SMALL[..], &options].concat()));
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    let names: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["audit.h5"]);
+}
+
+#[test]
+fn an_audit_is_compared_with_an_audit_and_shown_as_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |options: &[&str]| {
+        let output = finish(job(None, options).current_dir(directory.path()));
+        (output.status.code(), stderr(&output))
+    };
+    small(None, directory.path(), "audit.h5", &[]);
+    let small_run = ["--depths", "1", "--dims", "2", "--widths", "3", "--networks", "2", "--inputs", "2", "--quiet", "--out"];
+    assert_eq!(run(&[&small_run[..], &["run.h5"]].concat()).0, Some(0));
+    assert_eq!(run(&[&small_run[..], &["run.shard", "--shard", "1/2"]].concat()).0, Some(0));
+    for (options, complaint) in [
+        (["compare", "audit.h5", "run.h5"], "cannot compare audit.h5 and run.h5: they are files of different kinds"),
+        (["compare", "audit.h5", "run.shard"], "cannot read the audit run.shard: "),
+        (["show", "run.shard", "--format=csv"], "cannot read results from run.shard: it is a journal or the file of a shard"),
+        (["show", "run.h5", "--full"], "--full does not apply to run.h5: it is not an audit file"),
+    ] {
+        let (code, messages) = run(&options);
+        assert!(code == Some(2) && messages.contains(complaint), "{options:?}: {code:?}: {messages}");
+    }
+}
+
 /// File, tables and figures; Python recomputes the entries of Lemma 8 from the measured values.
 #[test]
 fn python_reads_the_file_and_judges_the_same() {

@@ -122,7 +122,7 @@ fn prediction(cell: &Cell, networks: usize, inputs: usize, threads: usize, optio
 #[test]
 fn predicted_memory_is_a_tight_upper_bound() {
     let cell = Cell::new;
-    let cases: [(Cell, usize, usize, usize, &[&str]); 21] = [
+    let cases: [(Cell, usize, usize, usize, &[&str]); 22] = [
         (cell(1, 10, 10), 10, 100, 1, &[]),
         (cell(1, 10, 10), 30_000, 1, 2, &[]),
         (cell(1, 10, 10), 2000, 1000, 2, &[]),
@@ -145,6 +145,8 @@ fn predicted_memory_is_a_tight_upper_bound() {
         (Cell::of_layers(10, &[300_000, 20]), 2, 100, 1, &[]),
         // Large buffers cached from one network to the next.
         (cell(2, 400, 100_000), 5, 30, 1, &["--precision", "f64"]),
+        // Slabs that are full in one network and nearly empty in the next.
+        (cell(3, 100, 200_000), 4, 60, 1, &[]),
         (cell(2, 50, 5000), 1, 2, 1, &["--search", "exact"]),
     ];
     println!("{:>28} networks inputs threads  measured  predicted  MiB", "(L, d, k)");

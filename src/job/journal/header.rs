@@ -8,9 +8,11 @@
 //! | 4     | u32  | CRC-32 (IEEE) of the text |
 //! | n     |      | the text, TOML |
 
+use std::fs::File;
 use std::io::Read;
+use std::path::Path;
 
-use toml::Table;
+use toml::{Table, Value};
 
 use crate::text::{differing, values_apart};
 
@@ -40,6 +42,12 @@ impl Header {
         bytes.extend(crc32fast::hash(text.as_bytes()).to_le_bytes());
         bytes.extend(text.as_bytes());
         bytes
+    }
+
+    /// Whether the file at `path` starts like a journal.
+    pub fn is_at(path: &Path) -> bool {
+        let mut start = [0; MAGIC.len()];
+        File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == *MAGIC
     }
 
     /// Reads a header and nothing beyond it.
@@ -79,6 +87,9 @@ impl Header {
         let comparable = |header: &Header| Table::from_iter(header.0.clone().into_iter().filter(|(key, _)| key != REVISION));
         let (mine, others) = (comparable(self), comparable(other));
         let (key, mine, others) = differing(&mine, &others)?;
+        if matches!((mine, others), (Some(Value::Table(_)), None)) {
+            return Some(format!("it is the journal of an {key}, not of this job"));
+        }
         let (mine, others) = values_apart(mine, others);
         Some(format!("its {key} is {mine}, that of this run is {others}"))
     }
@@ -120,6 +131,13 @@ mod tests {
         assert_eq!(now(&SMALL.replace("= 7\nrev", "= 8\nrev")), "its science_version is 7, that of this run is 8");
         let many = SMALL.replace("300", &vec!["1000"; 100_000].join(","));
         assert!(now(&many).len() < 300, "{}", now(&many).len());
+    }
+
+    #[test]
+    fn a_journal_of_another_command_is_named_as_such() {
+        let audit = header(&SMALL.replace("[experiment]", "[audit]"));
+        assert_eq!(audit.difference(&header(SMALL)).unwrap(), "it is the journal of an audit, not of this job");
+        assert_eq!(header(SMALL).difference(&audit).unwrap(), "it is the journal of an experiment, not of this job");
     }
 
     #[test]
