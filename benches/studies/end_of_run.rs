@@ -199,7 +199,7 @@ fn end_of_whole(experiment: &Experiment, run: &Run, pool: &[Sample], path: &Path
     let target = Target::claim(path, "--out", &[]).expect("it can be written in");
     Took::of(path, move || {
         let product = run.product(&mut store, Provenance::default()).expect("everything is there").expect("a whole run has one");
-        product.write(&target, &[], Existing::Replace).expect("there is room");
+        product.write(&target, Existing::Replace).expect("there is room");
         black_box(product.text("end.h5"));
     })
 }
