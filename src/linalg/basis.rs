@@ -279,8 +279,8 @@ impl<T: Real> Basis<T> {
             let length = slab.len() + count * self.dim;
             // SAFETY: these entries have just been written.
             unsafe { slab.set_len(length) };
-            if is_new {
-                // Also of a recycled slab: the plan counts the vectors, not the slabs.
+            // The plan counts vectors, not slabs.
+            if is_new && !slab.is_same() {
                 pages::discard(slab.spare_capacity_mut());
             }
             self.rank += count;

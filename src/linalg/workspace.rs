@@ -21,46 +21,53 @@ pub struct Workspace<T> {
 
 /// Sizes are capacities, in elements.
 struct Pool<T> {
-    free: Vec<Vec<T>>,
+    /// With the number of the request that each last served.
+    free: Vec<(usize, Vec<T>)>,
+    /// Requests of this network so far.
+    requests: usize,
     live: usize,
     peak: usize,
 }
 
 impl<T> Pool<T> {
-    /// Takes the smallest free vector of at least `capacity` whose excess does not raise the peak. `None` if there is none; the
-    /// caller then allocates `capacity`, which counts as live already.
-    fn take(&mut self, capacity: usize) -> Option<Vec<T>> {
+    /// Takes the smallest free vector of at least `capacity` whose excess does not raise the peak, of equal ones that which served this
+    /// request of the last network. `None` if there is none; the caller then allocates `capacity`, which counts as live already. Also
+    /// returns the number of the request, and whether the vector has served it before.
+    fn take(&mut self, capacity: usize) -> (Option<Vec<T>>, usize, bool) {
         if capacity == 0 {
-            return None;
+            return (None, usize::MAX, false);
         }
+        let request = self.requests;
+        self.requests += 1;
         let fits = |numbers: &Vec<T>| {
             let size = numbers.capacity();
             size >= capacity && (size == capacity || self.live + size <= self.peak)
         };
-        let smallest =
-            self.free.iter().enumerate().filter(|(_, numbers)| fits(numbers)).min_by_key(|(_, numbers)| numbers.capacity());
-        let taken = smallest.map(|(at, _)| at).map(|at| self.free.swap_remove(at));
-        self.live += taken.as_ref().map_or(capacity, Vec::capacity);
+        let fitting = self.free.iter().enumerate().filter(|(_, (_, numbers))| fits(numbers));
+        let best = fitting.min_by_key(|(_, (served, numbers))| (numbers.capacity(), *served != request)).map(|(at, _)| at);
+        let taken = best.map(|at| self.free.swap_remove(at));
+        self.live += taken.as_ref().map_or(capacity, |(_, numbers)| numbers.capacity());
         self.peak = self.peak.max(self.live);
         self.trim();
-        taken
+        let is_same = taken.as_ref().is_some_and(|(served, _)| *served == request);
+        (taken.map(|(_, numbers)| numbers), request, is_same)
     }
 
-    fn put(&mut self, numbers: Vec<T>) {
+    fn put(&mut self, request: usize, numbers: Vec<T>) {
         self.live = self.live.saturating_sub(numbers.capacity());
         if numbers.capacity() > 0 {
-            self.free.push(numbers);
+            self.free.push((request, numbers));
         }
         self.trim();
     }
 
     /// Frees the largest free vectors until live + free ≤ peak.
     fn trim(&mut self) {
-        let mut size = self.live + self.free.iter().map(Vec::capacity).sum::<usize>();
+        let mut size = self.live + self.free.iter().map(|(_, numbers)| numbers.capacity()).sum::<usize>();
         while size > self.peak
-            && let Some(largest) = (0..self.free.len()).max_by_key(|&at| self.free[at].capacity())
+            && let Some(largest) = (0..self.free.len()).max_by_key(|&at| self.free[at].1.capacity())
         {
-            size -= self.free.swap_remove(largest).capacity();
+            size -= self.free.swap_remove(largest).1.capacity();
         }
     }
 }
@@ -73,27 +80,32 @@ impl<T> Clone for Workspace<T> {
 
 impl<T> Default for Workspace<T> {
     fn default() -> Self {
-        Self { pool: Rc::new(RefCell::new(Pool { free: Vec::new(), live: 0, peak: 0 })) }
+        Self { pool: Rc::new(RefCell::new(Pool { free: Vec::new(), requests: 0, live: 0, peak: 0 })) }
     }
 }
 
 impl<T: Real> Workspace<T> {
+    /// To be called before each network: its requests are matched with those of the network before.
+    pub fn begin_network(&self) {
+        self.pool.borrow_mut().requests = 0;
+    }
+
     /// An empty buffer with at least this capacity (elements).
     pub fn buffer(&self, capacity: usize) -> Buffer<T> {
-        let recycled = self.pool.borrow_mut().take(capacity);
+        let (recycled, request, is_same) = self.pool.borrow_mut().take(capacity);
         let mut numbers = recycled.unwrap_or_else(|| {
             let mut numbers = Vec::with_capacity(capacity);
             pages::prefer_large(numbers.spare_capacity_mut());
             numbers
         });
         numbers.clear();
-        Buffer { numbers, workspace: self.clone() }
+        Buffer { numbers, request, is_same, workspace: self.clone() }
     }
 
     /// A matrix with unspecified contents.
     pub fn matrix(&self, shape: (usize, usize)) -> Array2<T> {
         let length = shape.0 * shape.1;
-        let recycled = self.pool.borrow_mut().take(length);
+        let (recycled, ..) = self.pool.borrow_mut().take(length);
         let numbers = recycled.map_or_else(
             || {
                 let mut numbers = vec![T::zero(); length];
@@ -117,7 +129,7 @@ impl<T: Real> Workspace<T> {
 
     /// Adds the memory of a matrix to the free buffers; it need not come from this workspace.
     pub fn recycle(&self, matrix: Array2<T>) {
-        self.pool.borrow_mut().put(matrix.into_raw_vec_and_offset().0);
+        self.pool.borrow_mut().put(usize::MAX, matrix.into_raw_vec_and_offset().0);
     }
 
     /// Frees all unused buffers.
@@ -131,7 +143,16 @@ impl<T: Real> Workspace<T> {
 /// A vector that returns its memory to the workspace when dropped.
 pub struct Buffer<T> {
     numbers: Vec<T>,
+    request: usize,
+    is_same: bool,
     workspace: Workspace<T>,
+}
+
+impl<T> Buffer<T> {
+    /// Whether it served the same request of the last network, so that as many of its pages are mapped as are needed now.
+    pub fn is_same(&self) -> bool {
+        self.is_same
+    }
 }
 
 impl<T> Deref for Buffer<T> {
@@ -150,7 +171,7 @@ impl<T> DerefMut for Buffer<T> {
 
 impl<T> Drop for Buffer<T> {
     fn drop(&mut self) {
-        self.workspace.pool.borrow_mut().put(std::mem::take(&mut self.numbers));
+        self.workspace.pool.borrow_mut().put(self.request, std::mem::take(&mut self.numbers));
     }
 }
 
@@ -161,7 +182,7 @@ mod tests {
     /// (live, free, peak).
     fn sizes(workspace: &Workspace<f32>) -> (usize, usize, usize) {
         let pool = workspace.pool.borrow();
-        (pool.live, pool.free.iter().map(Vec::capacity).sum(), pool.peak)
+        (pool.live, pool.free.iter().map(|(_, numbers)| numbers.capacity()).sum(), pool.peak)
     }
 
     #[test]
@@ -178,6 +199,23 @@ mod tests {
         assert_eq!(workspace.buffer(0).capacity(), 0);
         workspace.release();
         assert_eq!(sizes(&workspace), (0, 0, 0));
+    }
+
+    #[test]
+    fn requests_get_the_buffers_that_served_them_before() {
+        let workspace = Workspace::<f32>::default();
+        workspace.begin_network();
+        let first = [workspace.buffer(50), workspace.buffer(50), workspace.buffer(50)];
+        let places = first.each_ref().map(|buffer| buffer.as_ptr());
+        let [a, b, c] = first;
+        drop((c, a, b));
+        workspace.begin_network();
+        let again = [workspace.buffer(50), workspace.buffer(50), workspace.buffer(50)];
+        assert_eq!(again.each_ref().map(|buffer| buffer.as_ptr()), places);
+        assert!(again.iter().all(Buffer::is_same));
+        drop(again);
+        // Without a new network these are further requests.
+        assert!(!workspace.buffer(50).is_same());
     }
 
     #[test]

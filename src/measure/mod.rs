@@ -72,6 +72,11 @@ pub struct Workspace {
 }
 
 impl Workspace {
+    fn begin_network(&self) {
+        self.single.begin_network();
+        self.double.begin_network();
+    }
+
     /// Frees the buffers; call when moving to another cell.
     pub fn release(&self) {
         self.single.release();
@@ -93,6 +98,7 @@ pub fn measure(experiment: &Experiment, run: &CellRun, unit: Unit) -> Result<Uni
 /// As for [`measure`].
 pub fn measure_in(workspace: &Workspace, experiment: &Experiment, run: &CellRun, unit: Unit) -> Result<UnitRecord, OutOfRange> {
     let start = Instant::now();
+    workspace.begin_network();
     let Experiment { seed, inputs, gain, readout, bound, precision, .. } = *experiment;
     let streams = NetworkStreams::new(seed, run.cell, unit.network, gain, readout);
     let samples = match (run.method.engine, precision) {
