@@ -117,7 +117,7 @@ fn run(directory: &Path, reference: &Path, tally: &mut Tally, rng: &mut impl Rng
         };
         let ended = wait(&mut child, patience);
         let log = fs::read_to_string(out.with_extension("log")).unwrap_or_default();
-        tally.resumed += usize::from(log.contains("taken over"));
+        tally.resumed += usize::from(log.contains(" recovered from "));
         tally.damaged += usize::from(log.contains("damaged") || log.contains("cut off"));
         match ended {
             // The previous start was killed after writing the results file.
@@ -170,7 +170,7 @@ fn main() {
         let _ = fs::remove_dir_all(&place);
     }
     println!(
-        "{} starts, {} kills of a single rank (r), {} of the whole job (j); {} starts took over finished networks, {} cut off or \
+        "{} starts, {} kills of a single rank (r), {} of the whole job (j); {} starts recovered finished networks, {} cut off or \
          skipped damage; {} times mpirun had not ended the job 10 s after one rank was killed; {:.0} s",
         tally.starts,
         tally.one_rank,
