@@ -1,7 +1,8 @@
 //! Opens HDF5 files at any path, without HDF5's file locks.
 //!
-//! A file is private until it is renamed into place and immutable after that, so HDF5's locks are unnecessary; they would fail on file
-//! systems without locks and be inherited by child processes. Library versions without the setting read `HDF5_USE_FILE_LOCKING`.
+//! A file is private until it is renamed into place and immutable after that, so HDF5's locks are unnecessary. They would
+//! fail on file systems without locks, and child processes would inherit them. Library versions without the setting read
+//! `HDF5_USE_FILE_LOCKING`.
 
 use std::io::Read;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Large buffers reused by successive networks of one cell, on one thread.
 //!
-//! The kernel zeroes every page it maps, at a few GB/s, and glibc maps arrays of 32 MiB and more afresh each time: without reuse
-//! that takes 12 % of the time of wide networks. Networks of one cell need buffers of the same sizes, so freed ones are kept for
+//! The kernel zeroes every page it maps, at a few GB/s, and glibc maps arrays of 32 MiB and more afresh each time, which
+//! costs wide networks a noticeable part of their time. Networks of one cell need buffers of the same sizes, so freed ones are kept for
 //! the next request; [`release`](Workspace::release) frees them before the next cell. Live and free buffers together never exceed
 //! the peak of the live ones.
 

@@ -314,7 +314,7 @@ struct Products {
     flops: f64,
     /// Elements of input and output vectors.
     numbers: f64,
-    /// Direction elements read in rounds of few points.
+    /// Elements of basis directions read in rounds with few points.
     read_again: f64,
     /// Σ m³ over products of m vectors.
     small: f64,
