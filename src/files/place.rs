@@ -88,10 +88,20 @@ fn aside(path: &Path) -> io::Result<(NamedTempFile, Abandoned)> {
     let mut name = prefix(path).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))?;
     name.push(std::process::id().to_string());
     let abandoned = Abandoned::on_signal(&directory.join(&name));
-    fs::create_dir_all(directory)?;
+    create_directory(directory)?;
     // An existing one was left by a dead process with the same ID.
     let open = |path: &Path| OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path);
     Ok((tempfile::Builder::new().prefix(&name).rand_bytes(0).make_in(directory, open)?, abandoned))
+}
+
+/// Creates `directory` and its parents unless it exists. `create_dir_all` fails with "exists" if another process removes it just after it was found
+/// to exist; here that is "not found".
+fn create_directory(directory: &Path) -> io::Result<()> {
+    match fs::create_dir_all(directory) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !directory.metadata()?.is_dir() => Err(error),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn put(file: NamedTempFile, path: &Path, existing: Existing) -> io::Result<()> {
