@@ -141,8 +141,8 @@ fn a_hangup_stops_a_run_unless_it_is_ignored() {
     let place = Place::new();
     for ignored in [true, false] {
         // The run to stop would take minutes, so the signal is in time.
-        let networks = if ignored { "4000" } else { "400000" };
-        let long = ["--networks", networks, "--threads", "1", "--quiet", "--overwrite"];
+        let networks = if ignored { "4000" } else { "100000" };
+        let long = ["--networks", networks, "--inputs", "7", "--threads", "1", "--quiet", "--overwrite"];
         let arguments = [&SMALL[..6], &long, &["--out", place.out.to_str().unwrap()]].concat();
         let trap = if ignored { "trap '' HUP INT" } else { "true" };
         let mut command = Command::new("bash");
