@@ -135,7 +135,7 @@ fn record_seconds(experiment: &Experiment) -> (f64, f64) {
     const RECORDS: usize = 5000;
     let resources = Resources { threads: 1, memory: 1 << 45 };
     let run = Run::new(Experiment { networks: RECORDS, ..experiment.clone() }, None, resources).expect("it fits");
-    let sample = Sample { step: 1.0, gradient_norm: 1.0, value: 1.0, status: Status::FoundExact, evaluations: 1 };
+    let sample = Sample::unsearched(1.0, 1.0, 1.0).flipping_at(1.0, Status::FoundExact);
     let result = codec::encode(&vec![sample; experiment.samples_of_network()], 0.0);
     let task = |network| Task { group: 0, index: network };
     let mut store = Store::new(run.groups());

@@ -85,8 +85,10 @@ Columns of the table, one line per cell (and direction):
   L, d, k          depth (hidden layers), input dimension, width
   direction        direction of the steps, if not only the gradient
   found %          inputs whose sign flips at a step of at most the bound
+  lost %           the same, counting also inputs at which f becomes 0 and does not flip; only where that happens
   η*               smallest step that flips the sign, over the found inputs: mean, std, quantiles
-  distance         distance moved, η*·‖p‖, over the found inputs
+  ‖δ‖, ‖δ‖/‖x‖     Euclidean distance to the flip (for descents the straight one), also relative to the input, over the found inputs
+  ratio            ‖δ‖ over that along the first direction, input by input, where both are found: median, 5 % and 95 % quantiles
   ‖∇f‖             gradient norm at the inputs
   dead             number of inputs with f = 0 or ∇f = 0; no step is searched there
   evals            work of the search per input; its unit depends on the search: passes over the neurons (line, march), linear

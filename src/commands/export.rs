@@ -141,8 +141,11 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, run: &
     if let Some(steps) = steps {
         write(file, "p", "direction of the step, a row an input", steps.view())?;
     }
-    let steps: Array1<f64> = samples.iter().map(|sample| sample.step).collect();
-    write(file, "step", "smallest step that switches the sign, NaN where none", steps.view())?;
+    let numbers = |of: fn(&Sample) -> f64| samples.iter().map(of).collect::<Array1<f64>>();
+    write(file, "step", "smallest step that flips the sign, NaN where none", numbers(|sample| sample.step).view())?;
+    let zero_steps = numbers(|sample| sample.zero_step);
+    write(file, "zero_step", "smallest step at which f is 0 without a flip there, NaN if none before the flip", zero_steps.view())?;
+    write(file, "distance", "Euclidean distance from x to the flip, NaN where none", numbers(|sample| sample.distance).view())?;
     let codes: Array1<u8> = samples.iter().map(|sample| sample.status as u8).collect();
     let status = write(file, "status", "what became of the search", codes.view())?;
     set_flags(&status, &Status::ALL.map(|status| (status as u8, status.name())))

@@ -96,7 +96,7 @@ fn aside(path: &Path) -> io::Result<(NamedTempFile, Abandoned)> {
 
 /// Creates `directory` and its parents unless it exists. `create_dir_all` fails with "exists" if another process removes it just after it was found
 /// to exist; here that is "not found".
-fn create_directory(directory: &Path) -> io::Result<()> {
+pub fn create_directory(directory: &Path) -> io::Result<()> {
     match fs::create_dir_all(directory) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !directory.metadata()?.is_dir() => Err(error),
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),

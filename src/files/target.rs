@@ -32,7 +32,7 @@ impl Target {
         let path = place::behind_links(name);
         let refuse = |error: io::Error| unwritable(name, option, &error);
         let directory = place::directory_of(&path);
-        fs::create_dir_all(directory).map_err(refuse)?;
+        place::create_directory(directory).map_err(refuse)?;
         check_length(name, &path, option, companions)?;
         let file_name = path.file_name().unwrap_or_default();
         let lock = Lock::take(path.with_file_name(place::hidden(file_name, ".lock", directory))).map_err(|error| match error {
@@ -86,7 +86,7 @@ impl Target {
     /// # Errors
     /// Those of the file system, or another process has claimed the file.
     pub fn keep(&mut self) -> anyhow::Result<()> {
-        fs::create_dir_all(place::directory_of(&self.path))?;
+        place::create_directory(place::directory_of(&self.path))?;
         self.lock.renew().map_err(|error| match error {
             LockError::Io(error) => anyhow::Error::from(error).context(format!("cannot lock {}", self.name.display())),
             LockError::Busy(holder) => anyhow::anyhow!("cannot lock {}: {holder} is writing it", self.name.display()),

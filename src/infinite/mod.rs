@@ -46,6 +46,8 @@ pub struct Limit {
     dim: f64,
     /// √c.
     scale: f64,
+    /// The correlation of f(x) and f(−x), κ(π).
+    opposite: f64,
     bound: f64,
     /// `None` at d = 1, where the line passes through the origin.
     grid: Option<(Grid, ChiSquared)>,
@@ -57,7 +59,8 @@ impl Limit {
         let grid = (dim > 1).then(|| {
             (Grid::new(depth, grid_angles(depth, dim, gain, bound, resolution.points), resolution), ChiSquared::new(dim - 1))
         });
-        Self { dim: dim as f64, scale: variance(depth, gain).sqrt(), bound, grid }
+        let opposite = kernel::excess(std::f64::consts::PI, depth).0 - 1.0;
+        Self { dim: dim as f64, scale: variance(depth, gain).sqrt(), opposite, bound, grid }
     }
 
     /// Draws one sample; `input` is named in errors.
@@ -70,14 +73,22 @@ impl Limit {
         let chi = self.grid.as_ref().map_or(0.0, |(_, degrees)| degrees.sample(random).sqrt());
         let value = self.scale * normal;
         let gradient_norm = self.scale * (libm::hypot(zeta, chi) / self.dim.sqrt());
-        let none = Sample { step: f64::NAN, gradient_norm, value, status: Status::NoneWithinBound, evaluations: 0 };
+        let none = Sample { status: Status::NoneWithinBound, ..Sample::unsearched(value, gradient_norm, self.dim.sqrt()) };
         if zeta == 0.0 {
             return Ok(Sample { status: Status::Dead, ..none });
         }
         let Some((grid, _)) = &self.grid else {
-            // f(x_t) = f(x)·(1 − t|f(x)|).
+            // f is linear up to the origin, f(x_t) = f(x)·(1 − t|f(x)|), and behind it goes on from 0 as f(−x), which is correlated with f(x).
             let step = 1.0 / (self.scale * zeta);
-            return Ok(if step <= self.bound { Sample { step, status: Status::FoundExact, ..none } } else { none });
+            if step > self.bound {
+                return Ok(none);
+            }
+            let independent: f64 = StandardNormal.sample(random);
+            let opposite = self.opposite * zeta + (1.0 - self.opposite * self.opposite).sqrt() * independent;
+            return Ok(match opposite < 0.0 {
+                true => none.flipping_at(step, Status::FoundExact),
+                false => Sample { zero_step: step, status: Status::Vanished, ..none },
+            });
         };
         let u = self.bound * self.scale / self.dim;
         let end = libm::atan2(u * chi, 1.0 - u * zeta);
@@ -90,7 +101,7 @@ impl Limit {
             Some(angle) => {
                 let (sin, cos) = libm::sincos(angle);
                 let step = self.dim / self.scale * sin / (chi * cos + zeta * sin);
-                Sample { step, status: Status::FoundScan, evaluations, ..none }
+                Sample { evaluations, ..none.flipping_at(step, Status::FoundScan) }
             }
         })
     }

@@ -4,7 +4,7 @@ pub mod directions;
 
 use std::time::Instant;
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2, s};
 
 use crate::error::Failed;
 use crate::experiment::Experiment;
@@ -16,16 +16,16 @@ use crate::network::dense::{Dense, Keep};
 use crate::network::implicit::Implicit;
 use crate::network::inputs::inputs;
 use crate::network::shallow::Shallow;
-use crate::network::{Differentiated, Engine, Lines, ValueAndGradient};
+use crate::network::{Differentiated, Engine, LinePoint, Lines, ValueAndGradient};
 use crate::random::NetworkStreams;
-use crate::record::{Sample, Status, UnitRecord, check_sample};
+use crate::record::{Sample, UnitRecord, check_sample};
 use crate::search::{NotFinite, Outcome, Start, descent, march, one_layer, scan, through_the_origin, trace};
 
 /// Bump whenever any output bit of any experiment changes. Runs resume within one version only.
 ///
-/// 9: engine and search follow the frozen rule of [`method`](crate::method) instead of predicted times, and therefore change in
-/// some cells near the break-even of two engines. No cell of a preset is affected.
-pub const SCIENCE_VERSION: u32 = 9;
+/// 10: a step is one that flips the sign. Where f becomes 0 and stays 0, which counted as a step until version 9, the search goes on behind the
+/// zeros, and the record has both. At d = 1 the sign behind the origin decides. Records have ‖δ‖ and ‖x‖ too.
+pub const SCIENCE_VERSION: u32 = 10;
 
 /// A network cannot be measured because a value overflows in the chosen precision.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -166,8 +166,9 @@ pub struct Settings<'a> {
 /// If an intermediate value is not finite.
 pub fn samples<T: Real>(engine: &mut impl Engine<T>, search: SearchName, bound: f64) -> Result<Vec<Sample>, NotFinite> {
     let psi = engine.activation();
+    let input_norms = norms(engine.inputs());
     let (result, mut network) = engine.differentiate();
-    samples_along_gradient(result, psi, search, bound, |directions| network.lines(directions))
+    samples_along_gradient(result, &input_norms, psi, search, bound, |directions| network.lines(directions))
 }
 
 /// As [`samples`], for the shallow engine.
@@ -175,23 +176,25 @@ pub fn samples<T: Real>(engine: &mut impl Engine<T>, search: SearchName, bound: 
 /// # Errors
 /// If an intermediate value is not finite.
 pub fn shallow_samples<T: Real>(engine: &mut Shallow<T>, search: SearchName, bound: f64) -> Result<Vec<Sample>, NotFinite> {
+    let input_norms = norms(engine.inputs());
     let (result, network) = engine.differentiate();
-    samples_along_gradient(result, Activation::Relu, search, bound, |directions| network.lines(directions))
+    samples_along_gradient(result, &input_norms, Activation::Relu, search, bound, |directions| network.lines(directions))
 }
 
 fn samples_along_gradient<T: Real, L: Lines<T>>(
     ValueAndGradient { value, gradient }: ValueAndGradient<T>,
+    input_norms: &[f64],
     psi: Activation,
     search: SearchName,
     bound: f64,
     network: impl FnOnce(Array2<T>) -> L,
 ) -> Result<Vec<Sample>, NotFinite> {
-    let norm = norms(&gradient);
+    let norm = norms(gradient.view());
     check_values(&value, &norm)?;
-    let mut samples = unsearched(&value, &norm);
-    let lines = starts(&value, &norm, norm.iter().map(|norm| -norm * norm).collect());
+    let mut samples = unsearched(&value, &norm, input_norms);
+    let lines = starts(&value, &norm, norm.iter().map(|norm| -norm * norm).collect(), bound);
     let directions = directions::descent(&value, gradient);
-    search_along(&mut samples, &lines, directions, psi, search, bound, network)?;
+    search_along(&mut samples, &lines, directions, psi, search, network)?;
     Ok(samples)
 }
 
@@ -206,27 +209,32 @@ pub fn samples_along<T: Real>(engine: &mut impl Engine<T>, settings: &Settings) 
     }
     let psi = engine.activation();
     let inputs = directions.contains(&Direction::Descent).then(|| engine.inputs().to_owned());
+    let mut input_norms = norms(engine.inputs());
+    if bias {
+        let without_bias = engine.inputs().ncols() - 1;
+        input_norms = norms(engine.inputs().slice_move(s![.., ..without_bias]));
+    }
     let (ValueAndGradient { value, mut gradient }, mut network) = engine.differentiate();
     if bias {
         directions::zero_bias(&mut gradient);
     }
-    let norm = norms(&gradient);
+    let norm = norms(gradient.view());
     check_values(&value, &norm)?;
     let mut all = Vec::with_capacity(directions.len() * value.len());
     for &direction in directions {
-        let mut samples = unsearched(&value, &norm);
-        if let (Direction::Descent, Some(inputs)) = (direction, &inputs) {
-            let lines = starts(&value, &norm, norm.iter().map(|norm| -norm * norm).collect());
-            let outcomes = match gradient.ncols() {
-                1 if psi.is_piecewise_linear() => lines.iter().map(|line| through_the_origin(line, bound)).collect(),
-                _ => descent::smallest_steps(&mut network, inputs.view(), &gradient, &lines, bias, bound)?,
-            };
-            store(&mut samples, &lines, outcomes);
+        let mut samples = unsearched(&value, &norm, &input_norms);
+        let is_on_a_line = gradient.ncols() == 1 && psi.is_piecewise_linear();
+        if let (Direction::Descent, Some(inputs), false) = (direction, &inputs, is_on_a_line) {
+            let lines = starts(&value, &norm, norm.iter().map(|norm| -norm * norm).collect(), bound);
+            let descended = descent::smallest_steps(&mut network, inputs.view(), &gradient, &lines, bias)?;
+            store(&mut samples, &lines, descended.into_iter().map(|descended| (descended.outcome, descended.distance)));
         } else {
+            // At d = 1 a descent follows the line of the gradient.
+            let direction = if direction == Direction::Descent { Direction::Gradient } else { direction };
             let steps = directions::steps(&mut network, direction, &value, &gradient, &norm, bias, streams);
-            let lines = starts(&value, &norm, directions::slopes(&value, &gradient, &steps));
+            let lines = starts(&value, &norm, directions::slopes(&value, &gradient, &steps), bound);
             lines.iter().try_for_each(|line| NotFinite::check("the slope of f along p", line.input, line.slope))?;
-            search_along(&mut samples, &lines, steps, psi, search, bound, |directions| network.lines(directions))?;
+            search_along(&mut samples, &lines, steps, psi, search, |directions| network.lines(directions))?;
         }
         all.extend(samples);
     }
@@ -241,9 +249,9 @@ fn check_values(value: &[f64], norm: &[f64]) -> Result<(), NotFinite> {
 }
 
 /// Samples without a search result, marked dead.
-fn unsearched(value: &[f64], norm: &[f64]) -> Vec<Sample> {
-    let dead = Sample { step: f64::NAN, gradient_norm: 0.0, value: 0.0, status: Status::Dead, evaluations: 0 };
-    value.iter().zip(norm).map(|(&value, &gradient_norm)| Sample { value, gradient_norm, ..dead }).collect()
+fn unsearched(value: &[f64], norm: &[f64], input_norms: &[f64]) -> Vec<Sample> {
+    let rows = value.iter().zip(norm).zip(input_norms);
+    rows.map(|((&value, &norm), &input_norm)| Sample::unsearched(value, norm, input_norm)).collect()
 }
 
 /// Searches `lines`, with `directions` p, n × d, and stores the results in `samples`. `network` turns directions into lines.
@@ -253,34 +261,44 @@ fn search_along<T: Real, L: Lines<T>>(
     directions: Array2<T>,
     psi: Activation,
     search: SearchName,
-    bound: f64,
     network: impl FnOnce(Array2<T>) -> L,
 ) -> Result<(), NotFinite> {
-    let outcomes = if directions.ncols() == 1 && psi.is_piecewise_linear() {
-        lines.iter().map(|line| through_the_origin(line, bound)).collect()
-    } else if lines.is_empty() {
-        Vec::new()
-    } else {
-        smallest_steps(&mut network(directions), lines, search, bound)?
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let is_through_the_origin = directions.ncols() == 1 && psi.is_piecewise_linear();
+    let mut network = network(directions);
+    let outcomes = match is_through_the_origin {
+        true => search_through_the_origin(&mut network, lines),
+        false => smallest_steps(&mut network, lines, search)?,
     };
-    store(samples, lines, outcomes);
+    let distances: Vec<f64> = lines.iter().zip(&outcomes).map(|(line, outcome)| outcome.step * line.decline.sqrt()).collect();
+    store(samples, lines, outcomes.into_iter().zip(distances));
     Ok(())
 }
 
-fn store(samples: &mut [Sample], lines: &[Start], outcomes: Vec<Outcome>) {
-    for (line, outcome) in lines.iter().zip(outcomes) {
-        let Outcome { step, status, evaluations } = outcome;
-        samples[line.input] = Sample { step, status, evaluations, ..samples[line.input] };
+/// [`through_the_origin`], with f(−x) evaluated at twice the step to the origin.
+fn search_through_the_origin<T: Real>(network: &mut impl Lines<T>, lines: &[Start]) -> Vec<Outcome> {
+    let twice = |line: &Start| LinePoint { input: line.input, t: 2.0 * line.value / -line.slope };
+    let points: Vec<LinePoint> = lines.iter().map(twice).collect();
+    through_the_origin(lines, &network.evaluate(&points))
+}
+
+/// Stores an outcome and a distance for each line.
+fn store(samples: &mut [Sample], lines: &[Start], results: impl Iterator<Item = (Outcome, f64)>) {
+    for (line, (outcome, distance)) in lines.iter().zip(results) {
+        let Outcome { step, zero_step, status, evaluations } = outcome;
+        samples[line.input] = Sample { step, zero_step, distance, status, evaluations, ..samples[line.input] };
     }
 }
 
 /// Row norms, accumulated in f64.
-fn norms<T: Real>(gradient: &Array2<T>) -> Vec<f64> {
-    gradient.rows().into_iter().map(|row| row.iter().map(|g| g.to_f64() * g.to_f64()).sum::<f64>().sqrt()).collect()
+fn norms<T: Real>(rows: ArrayView2<T>) -> Vec<f64> {
+    rows.rows().into_iter().map(|row| row.iter().map(|g| g.to_f64() * g.to_f64()).sum::<f64>().sqrt()).collect()
 }
 
 /// The lines through all inputs with f ≠ 0 and ∇f ≠ 0; `slope` is φ'(0) for every input.
-fn starts(value: &[f64], norm: &[f64], slope: Vec<f64>) -> Vec<Start> {
+fn starts(value: &[f64], norm: &[f64], slope: Vec<f64>, bound: f64) -> Vec<Start> {
     let alive = (0..value.len()).filter(|&input| value[input] != 0.0 && norm[input] > 0.0);
     let start = |input: usize| Start {
         input,
@@ -288,21 +306,17 @@ fn starts(value: &[f64], norm: &[f64], slope: Vec<f64>) -> Vec<Start> {
         value: value[input].abs(),
         decline: norm[input] * norm[input],
         slope: slope[input],
+        bound,
     };
     alive.map(start).collect()
 }
 
-fn smallest_steps<T: Real>(
-    network: &mut impl Lines<T>,
-    lines: &[Start],
-    search: SearchName,
-    bound: f64,
-) -> Result<Vec<Outcome>, NotFinite> {
+fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start], search: SearchName) -> Result<Vec<Outcome>, NotFinite> {
     let certified = match search {
-        SearchName::Line => return one_layer::smallest_steps(network, lines, bound),
-        SearchName::Scan => return scan::smallest_steps(network, lines, bound),
-        SearchName::March => march::smallest_steps(network, lines, bound)?,
-        SearchName::Trace => trace::smallest_steps(network, lines, bound)?,
+        SearchName::Line => return one_layer::smallest_steps(network, lines),
+        SearchName::Scan => return scan::smallest_steps(network, lines),
+        SearchName::March => march::smallest_steps(network, lines)?,
+        SearchName::Trace => trace::smallest_steps(network, lines)?,
         SearchName::Path => unreachable!("infinite width is sampled by infinite::samples"),
         SearchName::Descent => unreachable!("a descent is not a line search"),
     };
@@ -310,7 +324,7 @@ fn smallest_steps<T: Real>(
         lines.iter().zip(&certified).filter(|(_, outcome)| outcome.is_none()).map(|(line, _)| *line).collect();
     let mut scanned = match given_up.is_empty() {
         true => Vec::new(),
-        false => scan::smallest_steps(network, &given_up, bound)?,
+        false => scan::smallest_steps(network, &given_up)?,
     }
     .into_iter();
     let outcomes = certified.into_iter();

@@ -1,6 +1,6 @@
 //! Distributions of step and gradient norm over inputs, per depth: one panel per dim, one curve per width, infinite width dashed.
 //!
-//! Curves are empirical CDFs over all inputs (that of the step ends at the fraction switched): no binning, and less overlap than densities.
+//! Curves are empirical CDFs over all inputs (that of the step ends at the fraction that flips): no binning, and less overlap than densities.
 
 use super::Picture;
 use super::axis::{LinearAxis, number_label};
@@ -64,7 +64,7 @@ fn picture(cells: &[&CellResults], depth: usize, quantity: Quantity, note: &str)
 
     let layers = if depth == 1 { "one hidden layer".to_owned() } else { format!("*L* = {depth} hidden layers") };
     let (name, what, x_label, y_label) = match quantity {
-        Quantity::Step => ("step", "the smallest step", "step *η*", "share of inputs switched"),
+        Quantity::Step => ("step", "the smallest step", "step *η*", "share of inputs flipped"),
         Quantity::Gradient => ("gradient", "the norm of the gradient", "‖∇*f*(*x*)‖", "share of inputs"),
     };
     let picture = DistributionPicture {
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn inputs_without_a_step_are_beyond_every_step() {
-        let sample = |step| Sample { step, gradient_norm: 1.0, value: 1.0, status: crate::record::Status::Dead, evaluations: 0 };
+        let sample = |step| Sample { step, ..Sample::unsearched(1.0, 1.0, 1.0) };
         assert_eq!(Quantity::Step.of(&sample(f64::NAN)), f64::INFINITY);
         assert_eq!(Quantity::Step.of(&sample(2.0)), 2.0);
         let panel = |values| Panel { dim: 1, curves: vec![(1, values)], limit: None };

@@ -26,18 +26,21 @@ struct LinePicture<'a> {
     shared_y: bool,
     x: LogAxis,
     x_label: &'static str,
-    /// Dims of all panels, which index the colours.
-    dims: &'a [usize],
+    /// Keys of the curves of all panels, which index the colours, and their labels.
+    keys: &'a [usize],
+    labels: Vec<String>,
+    /// A value drawn across all panels, and its label.
+    reference: Option<(f64, &'static str)>,
 }
 
-/// Figure 1: the fraction switched, one panel per depth, all with the same axes.
+/// Figure 1: the fraction that flips, one panel per depth, all with the same axes.
 pub fn fraction(cells: &[(Cell, Summary)], note: &str) -> Picture {
     let depths = series::depths(cells);
     let curves: Vec<Vec<Series>> = depths.iter().map(|&depth| series::series(cells, depth, Quantity::Fraction)).collect();
     let lowest = points(curves.iter().flatten()).map(|point| point.extent().0).fold(1.0, f64::min);
     let panel = |(&depth, series)| Panel {
         title: format!("*L* = {depth}"),
-        y_label: "fraction switched",
+        y_label: "fraction flipped",
         y: LinearAxis::of_fractions(lowest),
         series,
     };
@@ -48,9 +51,11 @@ pub fn fraction(cells: &[(Cell, Summary)], note: &str) -> Picture {
         shared_y: true,
         x: LogAxis::of_sizes(&series::widths(cells)),
         x_label,
-        dims: &dims,
+        keys: &dims,
+        labels: dim_labels(&dims),
+        reference: None,
     };
-    let title = format!("Fraction of inputs whose sign is switched, for *L* hidden layers{of_width} and input dimension *d*");
+    let title = format!("Fraction of inputs whose sign flips, for *L* hidden layers{of_width} and input dimension *d*");
     let note = format!("mean ± 1 std over networks; {note}");
     Picture { name: "figure1_fraction".to_owned(), svg: picture.draw(&title, &note) }
 }
@@ -68,18 +73,87 @@ pub fn step_and_gradient(cells: &[(Cell, Summary)], depth: usize, note: &str) ->
     let (x_label, of_width) = series::width_names(cells);
     let picture = LinePicture {
         panels: vec![
-            panel("(a) smallest step that switches the sign", "step *η*", Quantity::Step),
+            panel("(a) smallest step that flips the sign", "step *η*", Quantity::Step),
             panel("(b) norm of the gradient", "‖∇*f*(*x*)‖", Quantity::Gradient),
         ],
         shared_y: false,
         x: LogAxis::of_sizes(&series::widths(&here)),
         x_label,
-        dims: &dims,
+        keys: &dims,
+        labels: dim_labels(&dims),
+        reference: None,
     };
     let layers = if depth == 1 { "one hidden layer".to_owned() } else { format!("*L* = {depth} hidden layers") };
     let title = format!("Smallest step and norm of the gradient, for {layers}{of_width} and input dimension *d*");
     let note = format!("mean ± 1 std over inputs; {note}");
     Picture { name: format!("figure{}_depth{depth}", depth + 1), svg: picture.draw(&title, &note) }
+}
+
+/// The distance to the flip, one panel per depth, all with the same axes.
+pub fn distance(cells: &[(Cell, Summary)], note: &str) -> Picture {
+    let depths = series::depths(cells);
+    let curves: Vec<Vec<Series>> = depths.iter().map(|&depth| series::series(cells, depth, Quantity::Distance)).collect();
+    let highest = points(curves.iter().flatten()).map(|point| point.extent().1).fold(1.0, f64::max);
+    let panel = |(&depth, series)| Panel {
+        title: format!("*L* = {depth}"),
+        y_label: "distance ‖*δ*‖",
+        y: LinearAxis::from_zero(highest),
+        series,
+    };
+    let dims = series::dims(cells);
+    let (x_label, of_width) = series::width_names(cells);
+    let picture = LinePicture {
+        panels: depths.iter().zip(curves).map(panel).collect(),
+        shared_y: true,
+        x: LogAxis::of_sizes(&series::widths(cells)),
+        x_label,
+        keys: &dims,
+        labels: dim_labels(&dims),
+        reference: Some((1.0, "‖*x*‖/√*d*")),
+    };
+    let title = format!("Distance to the flip of the sign, for *L* hidden layers{of_width} and input dimension *d*");
+    let note = format!("mean ± 1 std over inputs; {note}");
+    Picture { name: "distance".to_owned(), svg: picture.draw(&title, &note) }
+}
+
+/// Distances along the other directions over those along the first, one panel per depth, at the largest dim. `cells` by direction, `names` those of
+/// the directions.
+pub fn directions(cells: &[Vec<(Cell, Summary)>], names: &[&str], note: &str) -> Picture {
+    let all = &cells[0];
+    let depths = series::depths(all);
+    let dim = series::dims(all).last().copied().unwrap_or_default();
+    let mut curves: Vec<Vec<Series>> = depths.iter().map(|&depth| series::ratios(cells, depth, dim)).collect();
+    // A wide band would squeeze the rest.
+    let top = 2.0 * points(curves.iter().flatten()).map(|point| point.mean).fold(1.0, f64::max);
+    for point in curves.iter_mut().flatten().flat_map(|series| &mut series.runs).flatten() {
+        point.band = point.band.map(|(low, high)| (low, high.min(top)));
+    }
+    let highest = points(curves.iter().flatten()).map(|point| point.extent().1).fold(1.0, f64::max);
+    let panel = |(&depth, series)| Panel {
+        title: format!("*L* = {depth}"),
+        y_label: "ratio of distances",
+        y: LinearAxis::from_zero(highest),
+        series,
+    };
+    let keys: Vec<usize> = (1..cells.len()).collect();
+    let (x_label, of_width) = series::width_names(all);
+    let picture = LinePicture {
+        panels: depths.iter().zip(curves).map(panel).collect(),
+        shared_y: true,
+        x: LogAxis::of_sizes(&series::widths(all)),
+        x_label,
+        keys: &keys,
+        labels: names.iter().skip(1).map(|name| (*name).to_owned()).collect(),
+        reference: Some((1.0, "equal")),
+    };
+    let title =
+        format!("Distance to the flip over that along {}, for *L* hidden layers{of_width}, *d* = {}", names[0], number_label(dim));
+    let note = format!("median and 5–95 % of the ratios input by input, where both flip; {note}");
+    Picture { name: "directions_distance".to_owned(), svg: picture.draw(&title, &note) }
+}
+
+fn dim_labels(dims: &[usize]) -> Vec<String> {
+    dims.iter().map(|&dim| format!("*d* = {}", number_label(dim))).collect()
 }
 
 fn points<'a>(series: impl Iterator<Item = &'a Series>) -> impl Iterator<Item = &'a CurvePoint> {
@@ -98,11 +172,10 @@ fn panel_size(columns: usize) -> (f64, f64) {
 
 impl LinePicture<'_> {
     fn legend(&self) -> Vec<Entry> {
-        let entry = |(i, &dim): (usize, &usize)| {
-            Entry::with_band(format!("*d* = {}", number_label(dim)), CurveStyle::of(i, self.dims.len()))
-        };
+        let entry = |(i, label): (usize, &String)| Entry::with_band(label.clone(), CurveStyle::of(i, self.keys.len()));
+        let reference = self.reference.map(|(_, label)| Entry::dashed(label.to_owned(), style::BLACK));
         let limit = self.x.infinity().map(|_| Entry::dashed("*k* = ∞".to_owned(), style::GREY));
-        self.dims.iter().enumerate().map(entry).chain(limit).collect()
+        self.labels.iter().enumerate().map(entry).chain(limit).chain(reference).collect()
     }
 
     fn draw(&self, title: &str, note: &str) -> String {
@@ -137,6 +210,10 @@ impl LinePicture<'_> {
         for tick in &y_ticks {
             let y = frame.y(tick.position);
             canvas.line((frame.x(0.0), y), (frame.x(1.0), y), style::GRID);
+        }
+        if let Some((value, _)) = self.reference {
+            let y = frame.y(panel.y.position(value));
+            canvas.dashed(&[(frame.x(0.0), y), (frame.x(1.0), y)], Stroke { colour: style::BLACK, width: 0.75 });
         }
         let place = |shift: f64| {
             let x = move |point: &CurvePoint| frame.x(self.x.position(point.width as f64)) + shift;
@@ -185,8 +262,8 @@ impl LinePicture<'_> {
     }
 
     fn curve(&self, series: &Series) -> CurveStyle {
-        let index = self.dims.binary_search(&series.dim).unwrap_or_default();
-        CurveStyle::of(index, self.dims.len())
+        let index = self.keys.binary_search(&series.key).unwrap_or_default();
+        CurveStyle::of(index, self.keys.len())
     }
 
     /// Horizontal offset of series `index`: at a single width the points would coincide.

@@ -1,5 +1,5 @@
-//! Results → figures: Figure 1 (fraction switched), step and gradient norm per depth (Figures 2–7), the phase diagram, distributions of step and
-//! gradient norm, and the depth conjecture; one set per direction.
+//! Results → figures: Figure 1 (fraction that flips), step and gradient norm per depth (Figures 2–7), the distance, the phase diagram, distributions
+//! of step and gradient norm, and the depth conjecture; one set per direction, and one figure that compares directions.
 //!
 //! Figures are vector drawings in points (1/72 inch) at print size, drawn once as SVG; [`encode`] converts to PNG and PDF. [`draw`] needs summaries
 //! only, [`plot`] all samples; neither reads files.
@@ -82,6 +82,14 @@ pub fn plot(results: &Results, directory: &Path, formats: &[Format]) -> anyhow::
         let drawn = drawn.chain(switching::conjecture(&switching(cells), &note));
         pictures.extend(drawn.map(|picture| Picture { name: format!("{}{suffix}", picture.name), ..picture }));
     }
+    if directions.len() > 1 {
+        let summaries: Vec<(Cell, Vec<Summary>)> =
+            results.cells.iter().map(|cell| (cell.cell, cell.summaries(&results.experiment))).collect();
+        let along = |index: usize| summaries.iter().map(|(cell, summaries)| (*cell, summaries[index])).collect();
+        let by_direction: Vec<Vec<(Cell, Summary)>> = (0..directions.len()).map(along).collect();
+        let names: Vec<&str> = directions.iter().map(|direction| direction.name()).collect();
+        pictures.push(lines::directions(&by_direction, &names, &note));
+    }
     write(&pictures, directory, formats)
 }
 
@@ -93,7 +101,7 @@ pub fn draw(cells: &[(Cell, Summary)], note: &str) -> Vec<Picture> {
     }
     let mut pictures = vec![lines::fraction(cells, note)];
     pictures.extend(series::depths(cells).into_iter().map(|depth| lines::step_and_gradient(cells, depth, note)));
-    pictures.push(phase::diagram(cells, note));
+    pictures.extend([lines::distance(cells, note), phase::diagram(cells, note)]);
     pictures
 }
 

@@ -1,4 +1,4 @@
-//! The phase diagram: fraction switched over the (d, k) plane, one map per depth.
+//! The phase diagram: fraction that flips over the (d, k) plane, one map per depth.
 //!
 //! Dims and widths are categories, one map cell each; they are usually log-spaced.
 
@@ -71,7 +71,7 @@ pub fn diagram(cells: &[(Cell, Summary)], note: &str) -> Picture {
     let complete =
         cells.iter().filter(|(_, summary)| summary.fraction.is_finite()).count() == depths.len() * dims.len() * widths.len();
     let note = if complete { note.to_owned() } else { format!("{note}; grey: not run") };
-    let title = format!("Fraction of inputs whose sign is switched, over {width_name} and input dimension *d*");
+    let title = format!("Fraction of inputs whose sign flips, over {width_name} and input dimension *d*");
     let page = Page { title: &title, note: &note, contents, legend: None };
     let svg = page.draw(|canvas, (x, y)| {
         for (i, &depth) in depths.iter().enumerate() {
@@ -222,7 +222,7 @@ fn draw_scale(canvas: &mut Canvas, (left, top): (f64, f64), length: f64) {
         canvas.text(start, tick.label.as_deref().unwrap_or_default(), style::text(style::TICK_SIZE, Anchor::Start));
     }
     let x = left + BAR + style::TICK + 2.0 + text::length("0.0", style::TICK_SIZE) + 4.0 + style::LABEL_SIZE;
-    canvas.upward_text((x, top + length / 2.0), "fraction switched", style::text(style::LABEL_SIZE, Anchor::Middle));
+    canvas.upward_text((x, top + length / 2.0), "fraction flipped", style::text(style::LABEL_SIZE, Anchor::Middle));
 }
 
 #[cfg(test)]

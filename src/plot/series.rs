@@ -7,12 +7,14 @@ use crate::stats::distinct;
 /// A measured quantity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quantity {
-    /// Fraction of inputs switched, with the std over networks.
+    /// Fraction of inputs that flip, with the std over networks.
     Fraction,
     /// Smallest step η, with the std over the pooled samples.
     Step,
     /// ‖∇f(x)‖, with the std over the pooled samples.
     Gradient,
+    /// ‖δ‖₂, with the std over the pooled samples.
+    Distance,
 }
 
 impl Quantity {
@@ -22,6 +24,7 @@ impl Quantity {
             Quantity::Fraction => (summary.fraction, summary.fraction_std_networks),
             Quantity::Step => (summary.step_mean, summary.step_std),
             Quantity::Gradient => (summary.grad_mean, summary.grad_std),
+            Quantity::Distance => (summary.distance_mean, summary.distance_std),
         }
     }
 
@@ -29,7 +32,7 @@ impl Quantity {
     fn ceiling(self) -> f64 {
         match self {
             Quantity::Fraction => 1.0,
-            Quantity::Step | Quantity::Gradient => f64::INFINITY,
+            Quantity::Step | Quantity::Gradient | Quantity::Distance => f64::INFINITY,
         }
     }
 }
@@ -50,10 +53,11 @@ impl CurvePoint {
     }
 }
 
-/// One curve: the points of a dim, by ascending width.
+/// One curve: the points of a dim or of a direction, by ascending width.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
-    pub dim: usize,
+    /// The dim, or the index of the direction.
+    pub key: usize,
     /// Runs of adjacent points, separated by widths without a value.
     pub runs: Vec<Vec<CurvePoint>>,
     /// The point at infinite width.
@@ -82,10 +86,30 @@ pub fn series(cells: &[(Cell, Summary)], depth: usize, quantity: Quantity) -> Ve
                 // At k = ∞ inputs are independent, so a spread over "networks" is only sampling noise.
                 point.band = None;
             }
-            let runs = points.split(Option::is_none).map(|run| run.iter().flatten().copied().collect::<Vec<_>>());
-            Series { dim, runs: runs.filter(|run| !run.is_empty()).collect(), limit }
+            Series { key: dim, runs: runs(&points), limit }
         })
         .collect()
+}
+
+/// The runs of adjacent points between gaps.
+fn runs(points: &[Option<CurvePoint>]) -> Vec<Vec<CurvePoint>> {
+    let runs = points.split(Option::is_none).map(|run| run.iter().flatten().copied().collect::<Vec<_>>());
+    runs.filter(|run| !run.is_empty()).collect()
+}
+
+/// The distances along each direction but the first, over those along the first, at `depth` and `dim`: medians and the 5 % and 95 % quantiles.
+/// `cells` by direction; the key of a curve is the index of its direction.
+pub fn ratios(cells: &[Vec<(Cell, Summary)>], depth: usize, dim: usize) -> Vec<Series> {
+    let series = |(key, cells): (usize, &Vec<(Cell, Summary)>)| {
+        let mut column: Vec<&(Cell, Summary)> = cells.iter().filter(|(cell, _)| (cell.depth, cell.dim) == (depth, dim)).collect();
+        column.sort_by_key(|(cell, _)| cell.width);
+        let point = |(cell, summary): &&(Cell, Summary)| {
+            let band = Some((summary.ratio_q05, summary.ratio_q95));
+            summary.ratio_q50.is_finite().then_some(CurvePoint { width: cell.width, mean: summary.ratio_q50, band })
+        };
+        Series { key, runs: runs(&column.iter().map(point).collect::<Vec<_>>()), limit: None }
+    };
+    cells.iter().enumerate().skip(1).map(series).collect()
 }
 
 fn point(width: usize, quantity: Quantity, summary: &Summary) -> Option<CurvePoint> {
@@ -119,31 +143,9 @@ pub fn widths(cells: &[(Cell, Summary)]) -> Vec<usize> {
 mod tests {
     use super::*;
 
-    const NOTHING: Summary = Summary {
-        fraction: f64::NAN,
-        fraction_std_networks: f64::NAN,
-        fraction_se: f64::NAN,
-        step_se: f64::NAN,
-        distance_se: f64::NAN,
-        grad_se: f64::NAN,
-        value_se: f64::NAN,
-        dead: 0,
-        step_mean: f64::NAN,
-        step_std: f64::NAN,
-        step_std_networks: f64::NAN,
-        step_q05: f64::NAN,
-        step_q50: f64::NAN,
-        step_q95: f64::NAN,
-        distance_mean: f64::NAN,
-        distance_std: f64::NAN,
-        grad_mean: f64::NAN,
-        grad_std: f64::NAN,
-        grad_std_networks: f64::NAN,
-        value_mean: f64::NAN,
-        value_std: f64::NAN,
-        evaluations: f64::NAN,
-        seconds: f64::NAN,
-    };
+    fn nothing() -> Summary {
+        Summary::of(&[])
+    }
 
     fn cell(depth: usize, dim: usize, width: usize) -> Cell {
         Cell::new(depth, dim, width)
@@ -151,16 +153,16 @@ mod tests {
 
     #[test]
     fn series_are_sorted_and_taken_from_their_depth_only() {
-        let at = |depth, dim, width, step_mean| (cell(depth, dim, width), Summary { step_mean, step_std: 0.5, ..NOTHING });
+        let at = |depth, dim, width, step_mean| (cell(depth, dim, width), Summary { step_mean, step_std: 0.5, ..nothing() });
         let cells = [at(1, 50, 100, 3.0), at(2, 10, 100, 9.0), at(1, 10, 100, 2.0), at(1, 10, 10, 1.0)];
         let series = series(&cells, 1, Quantity::Step);
-        let means: Vec<(usize, Vec<f64>)> = series.iter().map(|s| (s.dim, s.points().map(|p| p.mean).collect())).collect();
+        let means: Vec<(usize, Vec<f64>)> = series.iter().map(|s| (s.key, s.points().map(|p| p.mean).collect())).collect();
         assert_eq!(means, [(10, vec![1.0, 2.0]), (50, vec![3.0])]);
     }
 
     #[test]
     fn a_cell_without_steps_breaks_its_curve() {
-        let at = |width, step_mean| (cell(1, 10, width), Summary { step_mean, step_std: 0.1, ..NOTHING });
+        let at = |width, step_mean| (cell(1, 10, width), Summary { step_mean, step_std: 0.1, ..nothing() });
         let cells = [at(1, f64::NAN), at(10, 1.0), at(100, f64::NAN), at(1000, 2.0), at(10_000, 3.0)];
         let series = series(&cells, 1, Quantity::Step);
         let lengths: Vec<usize> = series[0].runs.iter().map(Vec::len).collect();
@@ -169,7 +171,7 @@ mod tests {
 
     #[test]
     fn bands_are_clipped_to_possible_values() {
-        let summary = Summary { fraction: 0.9, fraction_std_networks: 0.2, grad_mean: 0.5, grad_std: 0.75, ..NOTHING };
+        let summary = Summary { fraction: 0.9, fraction_std_networks: 0.2, grad_mean: 0.5, grad_std: 0.75, ..nothing() };
         let cells = [(cell(1, 10, 10), summary)];
         let (low, high) = series(&cells, 1, Quantity::Fraction)[0].runs[0][0].extent();
         assert!((low - 0.7).abs() < 1e-12 && high == 1.0);
@@ -178,7 +180,7 @@ mod tests {
 
     #[test]
     fn the_infinite_width_is_no_point_of_the_curve() {
-        let at = |width, grad_mean| (cell(1, 10, width), Summary { grad_mean, grad_std: 0.1, ..NOTHING });
+        let at = |width, grad_mean| (cell(1, 10, width), Summary { grad_mean, grad_std: 0.1, ..nothing() });
         let series = series(&[at(INFINITE_WIDTH, 3.0), at(10, 1.0), at(100, 2.0)], 1, Quantity::Gradient);
         assert_eq!(series[0].runs[0].iter().map(|point| point.mean).collect::<Vec<_>>(), [1.0, 2.0]);
         assert_eq!(series[0].limit.map(|point| point.mean), Some(3.0));
@@ -186,7 +188,7 @@ mod tests {
 
     #[test]
     fn no_std_means_no_band() {
-        let cells = [(cell(1, 10, 10), Summary { grad_mean: 0.5, ..NOTHING })];
+        let cells = [(cell(1, 10, 10), Summary { grad_mean: 0.5, ..nothing() })];
         let point = series(&cells, 1, Quantity::Gradient)[0].runs[0][0];
         assert_eq!((point.band, point.extent()), (None, (0.5, 0.5)));
     }

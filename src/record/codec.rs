@@ -5,14 +5,15 @@
 //! | bytes | type | field |
 //! |-------|------|-------|
 //! | 8     | f64  | seconds |
-//! | 29 n  |      | samples: step, gradient norm, value (f64 each), evaluations (u32), status code (u8) |
+//! | 53 n  |      | samples: step, zero step, distance, gradient norm, value, input norm (f64 each), evaluations (u32), status code (u8) |
 //!
 //! Floats keep their bits, NaN included. Decoding checks length and status codes only; callers add a checksum where storage may corrupt data.
 
 use super::{Sample, Status};
 
 const HEAD_BYTES: usize = 8;
-const SAMPLE_BYTES: usize = 29;
+const FLOATS: usize = 6;
+const SAMPLE_BYTES: usize = 8 * FLOATS + 5;
 
 /// Bytes that do not decode.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,11 +34,12 @@ pub fn encode(samples: &[Sample], seconds: f64) -> Vec<u8> {
     let mut bytes = vec![0; encoded_bytes(samples.len())];
     bytes[..HEAD_BYTES].copy_from_slice(&seconds.to_le_bytes());
     for (bytes, sample) in bytes[HEAD_BYTES..].chunks_exact_mut(SAMPLE_BYTES).zip(samples) {
-        bytes[..8].copy_from_slice(&sample.step.to_le_bytes());
-        bytes[8..16].copy_from_slice(&sample.gradient_norm.to_le_bytes());
-        bytes[16..24].copy_from_slice(&sample.value.to_le_bytes());
-        bytes[24..28].copy_from_slice(&sample.evaluations.to_le_bytes());
-        bytes[28] = sample.status as u8;
+        let Sample { step, zero_step, distance, gradient_norm, value, input_norm, evaluations, status } = *sample;
+        let (floats, rest) = bytes.split_at_mut(8 * FLOATS);
+        let fields: [f64; FLOATS] = [step, zero_step, distance, gradient_norm, value, input_norm];
+        floats.chunks_exact_mut(8).zip(fields).for_each(|(bytes, field)| bytes.copy_from_slice(&field.to_le_bytes()));
+        rest[..4].copy_from_slice(&evaluations.to_le_bytes());
+        rest[4] = status as u8;
     }
     bytes
 }
@@ -56,13 +58,17 @@ pub fn decode(bytes: &[u8]) -> Result<(Vec<Sample>, f64), DecodeError> {
 }
 
 fn decode_sample(bytes: &[u8; SAMPLE_BYTES]) -> Result<Sample, DecodeError> {
-    let double = |at: usize| f64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
+    let (floats, rest) = bytes.split_at(8 * FLOATS);
+    let field = |at: usize| f64::from_le_bytes(floats[8 * at..8 * at + 8].try_into().expect("eight bytes"));
     Ok(Sample {
-        step: double(0),
-        gradient_norm: double(8),
-        value: double(16),
-        evaluations: u32::from_le_bytes(bytes[24..28].try_into().expect("four bytes")),
-        status: Status::from_code(bytes[28]).ok_or(DecodeError::UnknownStatus(bytes[28]))?,
+        step: field(0),
+        zero_step: field(1),
+        distance: field(2),
+        gradient_norm: field(3),
+        value: field(4),
+        input_norm: field(5),
+        evaluations: u32::from_le_bytes(rest[..4].try_into().expect("four bytes")),
+        status: Status::from_code(rest[4]).ok_or(DecodeError::UnknownStatus(rest[4]))?,
     })
 }
 
@@ -73,9 +79,12 @@ mod tests {
     fn samples(inputs: usize) -> Vec<Sample> {
         let sample = |i: usize| Sample {
             step: [1.25, f64::NAN, f64::MIN_POSITIVE, 20.0][i % 4],
+            zero_step: [f64::NAN, 0.25][i % 2],
+            distance: 2.0 * i as f64,
             gradient_norm: [0.5, 0.0, f64::INFINITY][i % 3],
             value: -0.1 * i as f64,
-            status: Status::ALL[i % 4],
+            input_norm: 3.0 + i as f64,
+            status: Status::ALL[i % 5],
             evaluations: u32::MAX - i as u32,
         };
         (0..inputs).map(sample).collect()
@@ -97,8 +106,8 @@ mod tests {
         let bytes = encode(&samples(2), 1.5);
         assert_eq!(bytes[..8], 1.5f64.to_le_bytes());
         assert_eq!(bytes[8..16], 1.25f64.to_le_bytes());
-        assert_eq!(bytes[32..36], u32::MAX.to_le_bytes());
-        assert_eq!((bytes[36], bytes[65]), (Status::FoundExact as u8, Status::FoundScan as u8));
+        assert_eq!(bytes[56..60], u32::MAX.to_le_bytes());
+        assert_eq!((bytes[60], bytes[113]), (Status::FoundExact as u8, Status::FoundScan as u8));
     }
 
     #[test]

@@ -7,23 +7,27 @@ use crate::text::short;
 
 /// Rounding allowance for steps at the bound.
 const BOUND_SLACK: f64 = 1.0 + 1e-6;
+/// Rounding allowance for positions near an input in f32, relative to its norm.
+const ROUNDING: f64 = 1e-5;
 
 /// Outcome of the search for one input. Discriminants are the codes in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Status {
-    /// The smallest step, certified.
+    /// The smallest step that flips the sign, certified.
     FoundExact = 0,
     /// A crossing bracketed by a verified scan; an earlier one is unlikely but not excluded.
     FoundScan = 1,
-    /// No sign change within the bound.
+    /// f keeps its sign up to the bound.
     NoneWithinBound = 2,
     /// f(x) = 0 or ∇f(x) = 0: no direction to step in.
     Dead = 3,
+    /// f becomes 0 within the bound but does not take the other sign.
+    Vanished = 4,
 }
 
 impl Status {
-    pub const ALL: [Status; 4] = [Status::FoundExact, Status::FoundScan, Status::NoneWithinBound, Status::Dead];
+    pub const ALL: [Status; 5] = [Status::FoundExact, Status::FoundScan, Status::NoneWithinBound, Status::Dead, Status::Vanished];
 
     /// The status with file code `code`.
     pub fn from_code(code: u8) -> Option<Self> {
@@ -37,28 +41,61 @@ impl Status {
             Status::FoundScan => "found-scan",
             Status::NoneWithinBound => "none-within-bound",
             Status::Dead => "dead",
+            Status::Vanished => "vanished",
         }
     }
 
+    /// Whether the sign flips.
     pub fn is_found(self) -> bool {
         matches!(self, Status::FoundExact | Status::FoundScan)
+    }
+
+    /// Whether f loses its sign: it flips or becomes 0.
+    pub fn is_lost(self) -> bool {
+        self.is_found() || self == Status::Vanished
     }
 }
 
 /// The measurement at one input.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
-    /// η*: the smallest t > 0 at which f(x − sign(f(x))·t·∇f(x)) has lost the sign of f(x), or the same along another direction of length
-    /// ‖∇f(x)‖; NaN unless found. The distance is η*·‖∇f(x)‖.
+    /// η*: the infimum of the t > 0 at which f(x − sign(f(x))·t·∇f(x)) has the sign opposite to that of f(x), or the same along another
+    /// direction of length ‖∇f(x)‖; NaN unless found. For a descent, the length of the path over ‖∇f(x)‖.
     pub step: f64,
+    /// The smallest step at which f is 0 without flipping there, as where the last active neuron turns off; NaN unless smaller than `step`.
+    pub zero_step: f64,
+    /// ‖δ‖₂, the distance from x to the point of the flip; NaN unless found. Along a line η*·‖∇f(x)‖; for a descent the straight distance,
+    /// which is at most the length of the path.
+    pub distance: f64,
     /// ‖∇f(x)‖, without the coordinate of a bias unit.
     pub gradient_norm: f64,
     /// f(x).
     pub value: f64,
+    /// ‖x‖, without the coordinate of a bias unit.
+    pub input_norm: f64,
     pub status: Status,
     /// Work of the search: passes over the neurons (`line`, `march`), linear pieces (`trace`), network evaluations (`scan`), sampled points
     /// (`path`), or steps (`descent`).
     pub evaluations: u32,
+}
+
+impl Sample {
+    /// A sample without a direction to step in, or before the search.
+    pub fn unsearched(value: f64, gradient_norm: f64, input_norm: f64) -> Self {
+        let nothing = f64::NAN;
+        let (status, evaluations) = (Status::Dead, 0);
+        Self { step: nothing, zero_step: nothing, distance: nothing, gradient_norm, value, input_norm, status, evaluations }
+    }
+
+    /// The same with a flip at `step` on a line.
+    pub fn flipping_at(self, step: f64, status: Status) -> Self {
+        Self { step, distance: step * self.gradient_norm, status, ..self }
+    }
+
+    /// The smallest step at which f has lost its sign, by a flip or by becoming 0: what a comparison of signs finds. NaN if none.
+    pub fn lost_step(&self) -> f64 {
+        if self.zero_step.is_nan() { self.step } else { self.zero_step }
+    }
 }
 
 /// All samples of one network.
@@ -76,18 +113,33 @@ pub struct UnitRecord {
 /// # Errors
 /// The first violation.
 pub fn check_sample(sample: &Sample, bound: f64) -> Result<(), String> {
-    let Sample { step, gradient_norm, value, status, .. } = *sample;
-    if status.is_found() && !(0.0..=bound * BOUND_SLACK).contains(&step) {
+    let Sample { step, zero_step, distance, gradient_norm, value, input_norm, status, .. } = *sample;
+    let within_bound = 0.0..=bound * BOUND_SLACK;
+    if status.is_found() && !within_bound.contains(&step) {
         return Err(format!("a step of {} is found within the bound of {}", short(step), short(bound)));
     }
     if !status.is_found() && !step.is_nan() {
         return Err(format!("a step of {} where none was found", short(step)));
+    }
+    if status == Status::Vanished && !within_bound.contains(&zero_step) {
+        return Err(format!("f vanishes at a step of {} within the bound of {}", short(zero_step), short(bound)));
+    }
+    let is_before_flip = status.is_found() && (0.0..=step).contains(&zero_step);
+    if !(zero_step.is_nan() || is_before_flip || status == Status::Vanished) {
+        return Err(format!("f vanishes at a step of {}, behind its flip or without one", short(zero_step)));
     }
     if !(0.0..f64::INFINITY).contains(&gradient_norm) {
         return Err(format!("a gradient of norm {}", short(gradient_norm)));
     }
     if !value.is_finite() {
         return Err(format!("a value of {value}"));
+    }
+    let is_reachable = (0.0..=step * gradient_norm * BOUND_SLACK + ROUNDING * input_norm).contains(&distance);
+    if status.is_found() != is_reachable || !status.is_found() && !distance.is_nan() {
+        return Err(format!("a distance of {} by a step of {}", short(distance), short(step)));
+    }
+    if !(0.0..f64::INFINITY).contains(&input_norm) {
+        return Err(format!("an input of norm {}", short(input_norm)));
     }
     Ok(())
 }

@@ -60,7 +60,14 @@ pub fn first_differing_sample(a: &Results, b: &Results) -> Option<String> {
 
 /// The first field in which two samples differ, by bits; any NaN equals any other.
 fn differing_field(a: &Sample, b: &Sample) -> Option<String> {
-    let floats = [("step", a.step, b.step), ("gradient_norm", a.gradient_norm, b.gradient_norm), ("value", a.value, b.value)];
+    let floats = [
+        ("step", a.step, b.step),
+        ("zero_step", a.zero_step, b.zero_step),
+        ("distance", a.distance, b.distance),
+        ("gradient_norm", a.gradient_norm, b.gradient_norm),
+        ("value", a.value, b.value),
+        ("input_norm", a.input_norm, b.input_norm),
+    ];
     let is_other = |a: f64, b: f64| a.to_bits() != b.to_bits() && !(a.is_nan() && b.is_nan());
     if let Some((name, a, b)) = floats.into_iter().find(|&(_, a, b)| is_other(a, b)) {
         return Some(format!("{name} is {} against {}", short(a), short(b)));

@@ -44,12 +44,22 @@ impl CellResults {
         Summary::of(&self.records)
     }
 
-    /// Statistics per direction.
-    pub fn summaries(&self, directions: usize) -> Vec<Summary> {
-        if directions == 1 {
-            return vec![self.summary()];
-        }
-        (0..directions).map(|direction| Summary::of(&self.along(direction, directions).records)).collect()
+    /// Statistics per direction of `experiment`.
+    pub fn summaries(&self, experiment: &Experiment) -> Vec<Summary> {
+        let coordinates = self.cell.dim - usize::from(experiment.bias);
+        let directions = experiment.directions.len();
+        let first = self.along(0, directions);
+        let summary = |(index, &direction): (usize, &Direction)| {
+            let summary = match index {
+                0 => first.summary(),
+                _ => {
+                    let records = self.along(index, directions).records;
+                    Summary::of(&records).relative_to(&first.records, &records)
+                }
+            };
+            if direction == Direction::Sign { summary.along_signs(coordinates) } else { summary }
+        };
+        experiment.directions.iter().enumerate().map(summary).collect()
     }
 
     /// The samples of direction `direction` of `directions`; `seconds` stay those of the whole unit.

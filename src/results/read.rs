@@ -73,9 +73,8 @@ fn read_checked(path: &Path, form: Form) -> Result<Results, Why> {
         return Err(format!("its format is `{format}`, not `{}`", schema::FORMAT));
     }
     let version: u32 = number(&source.file, "format_version", form)?;
-    if !(schema::OLDEST_VERSION..=schema::VERSION).contains(&version) {
-        let (oldest, newest) = (schema::OLDEST_VERSION, schema::VERSION);
-        return Err(format!("its format version is {version}, this program reads versions {oldest} to {newest}"));
+    if version != schema::VERSION {
+        return Err(format!("its format version is {version}, this program reads version {}", schema::VERSION));
     }
     let experiment = Experiment::from_toml(&text(&source.file, "experiment", form)?, "its attribute `experiment`")
         .map_err(|error| format!("its experiment: {error}"))?;
@@ -92,7 +91,7 @@ fn read_checked(path: &Path, form: Form) -> Result<Results, Why> {
         Err(_) if form == Form::Any => Provenance::default(),
         Err(_) => return Err(format!("it has no group `{}`", schema::PROVENANCE)),
     };
-    let variables = source.variables(&experiment, version);
+    let variables = source.variables(&experiment);
     let cells = read_cells(&source, &experiment, complete, &variables)?;
     if form == Form::Any {
         statistics::check(&source, &experiment, &cells, &variables)?;
@@ -137,11 +136,10 @@ impl Source {
         Ok(dataset)
     }
 
-    /// The required arrays: those of the file's version, except provenance dropped by another program.
-    fn variables(&self, experiment: &Experiment, version: u32) -> Vec<Variable> {
+    /// The required arrays: all, except provenance dropped by another program.
+    fn variables(&self, experiment: &Experiment) -> Vec<Variable> {
         let axes = Axes::of(experiment, experiment.cell_count());
         let mut variables = schema::variables_of(&axes);
-        variables.retain(|variable| !(version == 2 && variable.path.starts_with("distance_")));
         if self.form == Form::Any && !self.has(schema::UNIT_SECONDS.path) {
             variables.retain(|variable| !variable.path.starts_with(schema::PROVENANCE));
         }
@@ -224,6 +222,9 @@ fn unknown_code(what: &str, code: u8) -> Why {
 struct SampleReader<'a> {
     experiment: &'a Experiment,
     step: Dataset,
+    zero_step: Dataset,
+    distance: Dataset,
+    input_norm: Dataset,
     gradient_norm: Dataset,
     value: Dataset,
     status: Dataset,
@@ -236,6 +237,9 @@ impl<'a> SampleReader<'a> {
         Ok(Self {
             experiment,
             step: open(schema::STEP)?,
+            zero_step: open(schema::ZERO_STEP)?,
+            distance: open(schema::DISTANCE)?,
+            input_norm: open(schema::INPUT_NORM)?,
             gradient_norm: open(schema::GRADIENT_NORM)?,
             value: open(schema::VALUE)?,
             status: open(schema::STATUS)?,
@@ -255,6 +259,9 @@ impl<'a> SampleReader<'a> {
     /// The records of cell `index`; NaN seconds where `seconds` is `None`.
     fn cell(&self, index: usize, seconds: Option<&[f64]>) -> Result<Vec<UnitRecord>, Why> {
         let steps: Vec<f64> = slab(&self.step, index)?;
+        let zero_steps: Vec<f64> = slab(&self.zero_step, index)?;
+        let distances: Vec<f64> = slab(&self.distance, index)?;
+        let input_norms: Vec<f64> = slab(&self.input_norm, index)?;
         let gradient_norms: Vec<f64> = slab(&self.gradient_norm, index)?;
         let values: Vec<f64> = slab(&self.value, index)?;
         let statuses: Vec<u8> = slab(&self.status, index)?;
@@ -265,6 +272,9 @@ impl<'a> SampleReader<'a> {
             let status = Status::from_code(statuses[at]).ok_or_else(|| unknown_code("status", statuses[at]))?;
             let sample = Sample {
                 step: steps[at],
+                zero_step: zero_steps[at],
+                distance: distances[at],
+                input_norm: input_norms[at],
                 gradient_norm: gradient_norms[at],
                 value: values[at],
                 status,

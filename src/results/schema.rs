@@ -8,9 +8,10 @@ use crate::results::summary::Summary;
 /// Root attribute `format`.
 pub const FORMAT: &str = "advstep-hpc results";
 /// Root attribute `format_version`. Bump when an older reader would fail or misread a file.
-pub const VERSION: u32 = 4;
-/// The oldest version that can be read; later additions are absent there and have a single possible value.
-pub const OLDEST_VERSION: u32 = 2;
+///
+/// 5: a step flips the sign; `zero_step`, `distance`, `input_norm` and their statistics. Older files do not tell a step at which f vanishes
+/// from one that flips the sign, and are not read.
+pub const VERSION: u32 = 5;
 /// Root attribute: the [`SCIENCE_VERSION`](crate::measure::SCIENCE_VERSION) that computed the samples.
 pub const SCIENCE_VERSION: &str = "science_version";
 /// Root attribute: the [`VERSION`](crate::method::VERSION) of the rule that chose engine and search.
@@ -18,7 +19,7 @@ pub const METHOD_VERSION: &str = "method_version";
 /// Root attribute `program`.
 pub const PROGRAM: &str = env!("CARGO_PKG_NAME");
 /// Status of samples of cells missing from a partial file.
-pub const NOT_RUN: u8 = 4;
+pub const NOT_RUN: u8 = 255;
 /// Engine and search code of such cells.
 pub const NO_METHOD: u8 = 255;
 /// Attribute of `width` and `cell_width`: the value that encodes infinite width.
@@ -196,6 +197,10 @@ pub const ENGINE: Variable = variable("engine", CELLS, Kind::U8, "engine that ev
 pub const SEARCH: Variable = variable("search", CELLS, Kind::U8, "search that found the steps of the cell");
 
 pub const STEP: Variable = variable("step", SAMPLES, Kind::F64, "smallest step that flips the sign, NaN unless found");
+pub const ZERO_STEP: Variable =
+    variable("zero_step", SAMPLES, Kind::F64, "smallest step at which f is 0 without a flip there, NaN if none before the flip");
+pub const DISTANCE: Variable = variable("distance", SAMPLES, Kind::F64, "Euclidean distance from x to the flip, NaN unless found");
+pub const INPUT_NORM: Variable = variable("input_norm", SAMPLES, Kind::F64, "Euclidean norm of x, without a bias unit");
 pub const GRADIENT_NORM: Variable =
     variable("gradient_norm", SAMPLES, Kind::F64, "Euclidean norm of the gradient of f at x, without a bias unit");
 pub const VALUE: Variable = variable("value", SAMPLES, Kind::F64, "f(x)");
@@ -215,9 +220,10 @@ const fn summary(path: &'static str, of: fn(&Summary) -> f64, long_name: &'stati
     SummaryVariable { variable: variable(path, STATISTICS, Kind::F64, long_name), of }
 }
 
-pub const SUMMARIES: [SummaryVariable; 17] = [
-    summary("fraction", |s| s.fraction, "fraction of the inputs whose sign was switched within the bound"),
-    summary("fraction_std_networks", |s| s.fraction_std_networks, "std over networks of the fraction switched"),
+pub const SUMMARIES: [SummaryVariable; 29] = [
+    summary("fraction", |s| s.fraction, "fraction of the inputs whose sign flips within the bound"),
+    summary("fraction_std_networks", |s| s.fraction_std_networks, "std over networks of the fraction that flips"),
+    summary("fraction_lost", |s| s.fraction_lost, "fraction of the inputs whose sign flips or becomes 0 within the bound"),
     summary("step_mean", |s| s.step_mean, "mean smallest step, inputs found"),
     summary("step_std", |s| s.step_std, "std of the smallest step, inputs found, pooled"),
     summary("step_std_networks", |s| s.step_std_networks, "std over networks of the mean smallest step"),
@@ -226,6 +232,17 @@ pub const SUMMARIES: [SummaryVariable; 17] = [
     summary("step_q95", |s| s.step_q95, "95 % quantile of the smallest step, inputs found"),
     summary("distance_mean", |s| s.distance_mean, "mean distance of the smallest step, inputs found"),
     summary("distance_std", |s| s.distance_std, "std of the distance of the smallest step, inputs found, pooled"),
+    summary("distance_q05", |s| s.distance_q05, "5 % quantile of the distance, inputs found"),
+    summary("distance_q50", |s| s.distance_q50, "median of the distance, inputs found"),
+    summary("distance_q95", |s| s.distance_q95, "95 % quantile of the distance, inputs found"),
+    summary("relative_distance_mean", |s| s.relative_distance_mean, "mean distance over the norm of the input, inputs found"),
+    summary("relative_distance_std", |s| s.relative_distance_std, "std of the distance over the norm of the input, inputs found"),
+    summary("max_distance_mean", |s| s.max_distance_mean, "mean distance in the maximum norm, direction sign, inputs found"),
+    summary("ratio_q05", |s| s.ratio_q05, "5 % quantile of the distance over that along the first direction, input by input"),
+    summary("ratio_q50", |s| s.ratio_q50, "median of the distance over that along the first direction, input by input"),
+    summary("ratio_q95", |s| s.ratio_q95, "95 % quantile of the distance over that along the first direction, input by input"),
+    summary("ratio_se", |s| s.ratio_se, "standard error of the median of the ratio, networks as clusters"),
+    summary("path_mean", |s| s.path_mean, "mean length of the path to the flip, inputs found"),
     summary("grad_mean", |s| s.grad_mean, "mean gradient norm, all inputs"),
     summary("grad_std", |s| s.grad_std, "std of the gradient norm, all inputs, pooled"),
     summary("grad_std_networks", |s| s.grad_std_networks, "std over networks of the mean gradient norm"),
@@ -250,7 +267,7 @@ pub fn variables() -> Vec<Variable> {
     let (timings, summaries): (Vec<Variable>, Vec<Variable>) =
         SUMMARIES.iter().map(|summary| summary.variable).partition(|variable| variable.path.starts_with(PROVENANCE));
     let cells = [CELL_DEPTH, CELL_DIM, CELL_WIDTH, CELL_HIDDEN, ENGINE, SEARCH];
-    let samples = [STEP, GRADIENT_NORM, VALUE, STATUS, EVALUATIONS];
+    let samples = [STEP, ZERO_STEP, DISTANCE, GRADIENT_NORM, VALUE, INPUT_NORM, STATUS, EVALUATIONS];
     [&summaries[..], &[DEAD, CELL_INDEX], &cells, &samples, &timings, &[UNIT_SECONDS]].concat()
 }
 

@@ -154,8 +154,8 @@ mod tests {
     }
 
     fn samples() -> Vec<Sample> {
-        let dead = Sample { step: f64::NAN, gradient_norm: 0.0, value: 0.0, status: Status::Dead, evaluations: 0 };
-        let found = Sample { step: 1.5, gradient_norm: 1.0, value: -1.0, status: Status::FoundExact, evaluations: 2 };
+        let dead = Sample::unsearched(0.0, 0.0, 1.0);
+        let found = Sample { evaluations: 2, ..Sample::unsearched(-1.0, 1.0, 1.0).flipping_at(1.5, Status::FoundExact) };
         vec![dead, found, found]
     }
 

@@ -20,7 +20,7 @@ const NAMED: usize = 3;
 /// Longest file name printed, in characters.
 const LONGEST_NAME: usize = 40;
 /// Columns of a terminal that a table with standard errors may take; a wider one is printed without them.
-const WIDEST: usize = 130;
+const WIDEST: usize = 160;
 
 /// Output format of `show`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -109,6 +109,19 @@ struct Row<W, H> {
     distance_se: f64,
     grad_se: f64,
     value_se: f64,
+    fraction_lost: f64,
+    fraction_lost_se: f64,
+    distance_q05: f64,
+    distance_q50: f64,
+    distance_q95: f64,
+    relative_distance_mean: f64,
+    relative_distance_std: f64,
+    max_distance_mean: f64,
+    path_mean: f64,
+    ratio_q05: f64,
+    ratio_q50: f64,
+    ratio_q95: f64,
+    ratio_se: f64,
     /// Widths of the hidden layers, in experiments where they differ.
     #[serde(skip_serializing_if = "Option::is_none")]
     hidden: Option<H>,
@@ -127,7 +140,7 @@ fn csv_width(cell: Cell) -> String {
 impl<W: Clone, H: Clone> Row<W, H> {
     /// One row per direction.
     fn of(experiment: &Experiment, results: &CellResults, width: W, hidden: H) -> Vec<Self> {
-        let summaries = results.summaries(experiment.directions.len());
+        let summaries = results.summaries(experiment);
         let row = |(&direction, summary): (&Direction, Summary)| Self {
             depth: results.cell.depth,
             dim: results.cell.dim,
@@ -162,6 +175,19 @@ impl<W: Clone, H: Clone> Row<W, H> {
             distance_se: summary.distance_se,
             grad_se: summary.grad_se,
             value_se: summary.value_se,
+            fraction_lost: summary.fraction_lost,
+            fraction_lost_se: summary.fraction_lost_se,
+            distance_q05: summary.distance_q05,
+            distance_q50: summary.distance_q50,
+            distance_q95: summary.distance_q95,
+            relative_distance_mean: summary.relative_distance_mean,
+            relative_distance_std: summary.relative_distance_std,
+            max_distance_mean: summary.max_distance_mean,
+            path_mean: summary.path_mean,
+            ratio_q05: summary.ratio_q05,
+            ratio_q50: summary.ratio_q50,
+            ratio_q95: summary.ratio_q95,
+            ratio_se: summary.ratio_se,
             hidden: (!experiment.hidden.is_empty()).then(|| hidden.clone()),
         };
         experiment.directions.iter().zip(summaries).map(row).collect()
@@ -183,7 +209,7 @@ fn cells_table(results: &Results, errors: bool) -> String {
         .cells
         .iter()
         .flat_map(|cell| {
-            let summaries = cell.summaries(directions.len());
+            let summaries = cell.summaries(&results.experiment);
             directions.iter().zip(summaries).map(move |(&direction, summary)| (cell, direction, summary))
         })
         .collect();
@@ -192,6 +218,7 @@ fn cells_table(results: &Results, errors: bool) -> String {
     let gradient = column(|summary| summary.grad_mean);
     let distance = column(|summary| summary.distance_mean);
     let has_directions = *directions != [Direction::Gradient];
+    let has_vanished = rows.iter().any(|(_, _, summary)| summary.fraction_lost != summary.fraction);
     let titled = |title: &str| if errors { format!("{title}\n(s.e.)") } else { title.to_string() };
     let error = |digits: Digits, value: f64| if errors { digits.error(value) } else { String::new() };
 
@@ -206,6 +233,8 @@ fn cells_table(results: &Results, errors: bool) -> String {
         "η* 5 %".to_string(),
         "50 %".to_string(),
         "95 %".to_string(),
+        titled("‖δ‖ mean ± std"),
+        "‖δ‖/‖x‖".to_string(),
         titled("‖∇f‖ mean ± std"),
         "dead".to_string(),
         "evals".to_string(),
@@ -214,7 +243,14 @@ fn cells_table(results: &Results, errors: bool) -> String {
     ];
     if has_directions {
         header.insert(3, "direction".to_string());
-        header.insert(9, titled("distance mean ± std"));
+    }
+    let has_ratios = directions.len() > 1;
+    if has_ratios {
+        header.insert(header.len() - 5, titled("ratio 50 %"));
+        header.insert(header.len() - 5, "[5 %, 95 %]".to_string());
+    }
+    if has_vanished {
+        header.insert(4 + usize::from(has_directions), "lost %".to_string());
     }
     table.set_header(header);
     for (cell, direction, summary) in &rows {
@@ -227,6 +263,8 @@ fn cells_table(results: &Results, errors: bool) -> String {
             step.print(summary.step_q05),
             step.print(summary.step_q50),
             step.print(summary.step_q95),
+            distance.with_std(summary.distance_mean, summary.distance_std) + &error(distance, summary.distance_se),
+            fixed(summary.relative_distance_mean, 4),
             gradient.with_std(summary.grad_mean, summary.grad_std) + &error(gradient, summary.grad_se),
             summary.dead.to_string(),
             fixed(summary.evaluations, 1),
@@ -235,7 +273,15 @@ fn cells_table(results: &Results, errors: bool) -> String {
         ];
         if has_directions {
             row.insert(3, direction.name().to_string());
-            row.insert(9, distance.with_std(summary.distance_mean, summary.distance_std) + &error(distance, summary.distance_se));
+        }
+        if has_ratios {
+            row.insert(row.len() - 5, fixed(summary.ratio_q50, 3) + &error(Digits::Fixed(3), summary.ratio_se));
+            let is_first = summary.ratio_q50.is_nan();
+            let range = format!("[{}, {}]", fixed(summary.ratio_q05, 3), fixed(summary.ratio_q95, 3));
+            row.insert(row.len() - 5, if is_first { fixed(f64::NAN, 0) } else { range });
+        }
+        if has_vanished {
+            row.insert(4 + usize::from(has_directions), percentage(summary.fraction_lost));
         }
         table.add_row(row);
     }
@@ -377,7 +423,7 @@ impl Digits {
     }
 }
 
-/// Two decimals of a percentage; 100 where every input switched, and nowhere else.
+/// Two decimals of a percentage; 100 where every input flips, and nowhere else.
 fn percentage(fraction: f64) -> String {
     match fraction {
         1.0 => "100".to_string(),

@@ -20,7 +20,7 @@ pub fn check(source: &Source, experiment: &Experiment, cells: &[CellResults], wr
     let grid: usize = axes.shape(schema::CELL_INDEX.axes).iter().product();
     let place = |cell: &CellResults| axes.grid_index(&cell.cell).ok_or_else(|| format!("cell {} is not on its grid", cell.cell));
     let summaries: Vec<(usize, Vec<Summary>)> =
-        cells.iter().map(|cell| Ok((place(cell)?, cell.summaries(directions)))).collect::<Result<_, Why>>()?;
+        cells.iter().map(|cell| Ok((place(cell)?, cell.summaries(experiment)))).collect::<Result<_, Why>>()?;
 
     let is_written = |variable: &Variable| written.iter().any(|other| other.path == variable.path);
     for field in schema::SUMMARIES.iter().filter(|field| is_written(&field.variable)) {

@@ -10,29 +10,48 @@ use crate::stats::moments::{clustered_error, mean, mean_and_std, quantile};
 /// The statistics of a cell; NaN where there are no samples. Standard deviations have divisor n − 1 and are NaN at n = 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {
-    /// Fraction switched: inputs with a step within the bound, of all inputs (Figure 1).
+    /// Fraction of all inputs whose sign flips within the bound (Figure 1).
     pub fraction: f64,
+    /// Fraction of all inputs whose sign flips or becomes 0 within the bound, as a comparison of signs counts.
+    pub fraction_lost: f64,
     /// Std over networks of the per-network fraction.
     pub fraction_std_networks: f64,
     /// Standard errors of the means, networks as clusters ([`clustered_error`]).
     pub fraction_se: f64,
+    pub fraction_lost_se: f64,
     pub step_se: f64,
     pub distance_se: f64,
     pub grad_se: f64,
     pub value_se: f64,
     /// Inputs with f(x) = 0 or ∇f(x) = 0.
     pub dead: u64,
-    /// Mean of η* over the switched inputs (Figures 2a–7a).
+    /// Mean of η* over the inputs that flip (Figures 2a–7a).
     pub step_mean: f64,
     pub step_std: f64,
-    /// Std of the per-network means of η*, over networks with a switched input.
+    /// Std of the per-network means of η*, over networks with an input that flips.
     pub step_std_networks: f64,
     pub step_q05: f64,
     pub step_q50: f64,
     pub step_q95: f64,
-    /// Mean distance η*·‖∇f(x)‖ over the switched inputs.
+    /// Mean of ‖δ‖₂ over the inputs that flip.
     pub distance_mean: f64,
     pub distance_std: f64,
+    pub distance_q05: f64,
+    pub distance_q50: f64,
+    pub distance_q95: f64,
+    /// Mean of ‖δ‖₂/‖x‖₂ over the inputs that flip.
+    pub relative_distance_mean: f64,
+    pub relative_distance_std: f64,
+    /// Mean of ‖δ‖_∞ over the inputs that flip; NaN except along [`Direction::Sign`](crate::model::Direction).
+    pub max_distance_mean: f64,
+    /// Mean length of the path, η*·‖∇f(x)‖, over the inputs that flip: of a descent at least ‖δ‖₂, along lines equal to it.
+    pub path_mean: f64,
+    /// Quantiles of ‖δ‖₂ over that along the first direction of the experiment, input by input, where both are found, and the standard error of the
+    /// median; NaN along the first.
+    pub ratio_q05: f64,
+    pub ratio_q50: f64,
+    pub ratio_q95: f64,
+    pub ratio_se: f64,
     /// Mean of ‖∇f(x)‖ over all inputs (Figures 2b–7b).
     pub grad_mean: f64,
     pub grad_std: f64,
@@ -52,17 +71,22 @@ impl Summary {
         let samples = || records.iter().flat_map(|record| &record.samples);
         let mut steps: Vec<f64> = found_steps(samples()).collect();
         let steps_found = mean_and_std(steps.iter().copied());
-        let found = samples().filter(|sample| sample.status.is_found());
-        let distances = mean_and_std(found.map(|sample| sample.step * sample.gradient_norm));
+        let found = || samples().filter(|sample| sample.status.is_found());
+        let mut distances: Vec<f64> = found().map(|sample| sample.distance).collect();
+        let distances_found = mean_and_std(distances.iter().copied());
+        let relative = mean_and_std(found().map(|sample| sample.distance / sample.input_norm));
         let gradients = mean_and_std(samples().map(|sample| sample.gradient_norm));
         let values = mean_and_std(samples().map(|sample| sample.value));
         steps.sort_unstable_by(f64::total_cmp);
+        distances.sort_unstable_by(f64::total_cmp);
         Self {
             fraction: mean(samples().map(is_found)),
+            fraction_lost: mean(samples().map(is_lost)),
             fraction_std_networks: std_of_networks(records, |record| mean(record.samples.iter().map(is_found))),
             fraction_se: standard_error(records, |sample| Some(is_found(sample))),
+            fraction_lost_se: standard_error(records, |sample| Some(is_lost(sample))),
             step_se: standard_error(records, |sample| sample.status.is_found().then_some(sample.step)),
-            distance_se: standard_error(records, |sample| sample.status.is_found().then_some(sample.step * sample.gradient_norm)),
+            distance_se: standard_error(records, |sample| sample.status.is_found().then_some(sample.distance)),
             grad_se: standard_error(records, |sample| Some(sample.gradient_norm)),
             value_se: standard_error(records, |sample| Some(sample.value)),
             dead: samples().filter(|sample| sample.status == Status::Dead).count() as u64,
@@ -72,8 +96,19 @@ impl Summary {
             step_q05: quantile(&steps, 0.05),
             step_q50: quantile(&steps, 0.50),
             step_q95: quantile(&steps, 0.95),
-            distance_mean: distances.mean,
-            distance_std: distances.std,
+            distance_mean: distances_found.mean,
+            distance_std: distances_found.std,
+            distance_q05: quantile(&distances, 0.05),
+            distance_q50: quantile(&distances, 0.50),
+            distance_q95: quantile(&distances, 0.95),
+            relative_distance_mean: relative.mean,
+            relative_distance_std: relative.std,
+            max_distance_mean: f64::NAN,
+            path_mean: mean(found().map(|sample| sample.step * sample.gradient_norm)),
+            ratio_q05: f64::NAN,
+            ratio_q50: f64::NAN,
+            ratio_q95: f64::NAN,
+            ratio_se: f64::NAN,
             grad_mean: gradients.mean,
             grad_std: gradients.std,
             grad_std_networks: std_of_networks(records, |record| mean(record.samples.iter().map(|sample| sample.gradient_norm))),
@@ -83,6 +118,28 @@ impl Summary {
             seconds: records.iter().map(|record| record.seconds).sum(),
         }
     }
+
+    /// The same, for steps along the sign of the gradient over `coordinates` of the input: each moves by ‖δ‖₂/√`coordinates`.
+    pub fn along_signs(self, coordinates: usize) -> Self {
+        Self { max_distance_mean: self.distance_mean / (coordinates as f64).sqrt(), ..self }
+    }
+
+    /// The same, with the ratios of the distances of `records` to those of `first`, the same inputs along another direction.
+    pub fn relative_to(self, first: &[UnitRecord], records: &[UnitRecord]) -> Self {
+        let ratios = |(first, record): (&UnitRecord, &UnitRecord)| -> Vec<f64> {
+            let pairs = first.samples.iter().zip(&record.samples);
+            pairs.map(|(first, sample)| sample.distance / first.distance).filter(|ratio| ratio.is_finite()).collect()
+        };
+        let by_network: Vec<Vec<f64>> = first.iter().zip(records).map(ratios).collect();
+        let mut all = by_network.concat();
+        all.sort_unstable_by(f64::total_cmp);
+        let [ratio_q05, ratio_q50, ratio_q95] = [0.05, 0.5, 0.95].map(|q| quantile(&all, q));
+        Self { ratio_q05, ratio_q50, ratio_q95, ratio_se: median_error(&all, &by_network), ..self }
+    }
+}
+
+fn is_lost(sample: &Sample) -> f64 {
+    if sample.status.is_lost() { 1.0 } else { 0.0 }
 }
 
 fn is_found(sample: &Sample) -> f64 {
@@ -97,6 +154,18 @@ fn found_steps<'a>(samples: impl Iterator<Item = &'a Sample>) -> impl Iterator<I
 fn std_of_networks(records: &[UnitRecord], network_mean: impl Fn(&UnitRecord) -> f64) -> f64 {
     let means: Vec<f64> = records.iter().filter(|record| !record.samples.is_empty()).map(network_mean).collect();
     mean_and_std(means.into_iter().filter(|mean| !mean.is_nan())).std
+}
+
+/// The standard error of the median of ascending values that come in clusters: half the distance between the quantiles at ½ ± e, e being the
+/// clustered standard error of the share below the median (Woodruff 1952). NaN where that is unknown.
+fn median_error(ascending: &[f64], clusters: &[Vec<f64>]) -> f64 {
+    let median = quantile(ascending, 0.5);
+    let below = |values: &Vec<f64>| (values.len() as u64, values.iter().filter(|value| **value <= median).count() as f64);
+    let error = clustered_error(clusters.iter().map(below));
+    match error.is_finite() {
+        true => 0.5 * (quantile(ascending, (0.5 + error).min(1.0)) - quantile(ascending, (0.5 - error).max(0.0))),
+        false => f64::NAN,
+    }
 }
 
 /// The standard error of the pooled mean of `of`, over the samples that have it.
@@ -116,7 +185,7 @@ mod tests {
     use crate::model::Unit;
 
     fn sample(step: f64, gradient_norm: f64, value: f64, status: Status, evaluations: u32) -> Sample {
-        Sample { step, gradient_norm, value, status, evaluations }
+        Sample { evaluations, ..Sample::unsearched(value, gradient_norm, 2.0).flipping_at(step, status) }
     }
 
     fn record(network: usize, samples: Vec<Sample>) -> UnitRecord {

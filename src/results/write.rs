@@ -170,7 +170,7 @@ fn write_summaries(file: &File, results: &Results, places: &[usize], axes: &Axes
         .map(|cell| axes.grid_index(&cell.cell).with_context(|| format!("cell {} is not on the grid", cell.cell)))
         .collect::<anyhow::Result<_>>()?;
     let directions = results.experiment.directions.len();
-    let summaries: Vec<Vec<Summary>> = results.cells.iter().map(|cell| cell.summaries(directions)).collect();
+    let summaries: Vec<Vec<Summary>> = results.cells.iter().map(|cell| cell.summaries(&results.experiment)).collect();
     let grid: usize = axes.shape(schema::CELL_INDEX.axes).iter().product();
 
     for field in &schema::SUMMARIES {
@@ -223,6 +223,9 @@ pub(crate) fn flush(dataset: &Dataset) -> anyhow::Result<()> {
 
 fn write_samples(file: &File, results: &Results, places: &[usize]) -> anyhow::Result<()> {
     write_field(file, results, places, &schema::STEP, f64::NAN, |sample| sample.step)?;
+    write_field(file, results, places, &schema::ZERO_STEP, f64::NAN, |sample| sample.zero_step)?;
+    write_field(file, results, places, &schema::DISTANCE, f64::NAN, |sample| sample.distance)?;
+    write_field(file, results, places, &schema::INPUT_NORM, f64::NAN, |sample| sample.input_norm)?;
     write_field(file, results, places, &schema::GRADIENT_NORM, f64::NAN, |sample| sample.gradient_norm)?;
     write_field(file, results, places, &schema::VALUE, f64::NAN, |sample| sample.value)?;
     write_field(file, results, places, &schema::STATUS, schema::NOT_RUN, |sample| sample.status as u8)?;

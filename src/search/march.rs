@@ -28,11 +28,7 @@ const MAX_PASSES: u32 = 2000;
 ///
 /// # Errors
 /// If φ, φ' or the bound on |φ''| is not finite.
-pub fn smallest_steps<T: Real>(
-    network: &mut impl Lines<T>,
-    lines: &[Start],
-    bound: f64,
-) -> Result<Vec<Option<Outcome>>, NotFinite> {
+pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start]) -> Result<Vec<Option<Outcome>>, NotFinite> {
     assert_eq!(network.depth(), 1, "the march is for one hidden layer");
     let psi = network.activation();
     let smoothness = psi.smoothness().expect("the march is for a smooth ψ");
@@ -55,7 +51,7 @@ pub fn smallest_steps<T: Real>(
         });
         for (march, line) in marches.iter_mut().zip(lines).filter(|(march, _)| march.result.is_none()) {
             NotFinite::check_at(PHI, line.input, march.t, march.value + march.slope + march.curvature)?;
-            march.end_pass(bound);
+            march.end_pass(line.bound);
         }
     }
     Ok(marches.into_iter().map(|march| march.result.expect("the loop ends when every march has a result")).collect())
@@ -80,7 +76,7 @@ impl March {
         let Self { t, curvature, .. } = *self;
         let (value, slope) = (std::mem::take(&mut self.value), std::mem::take(&mut self.slope));
         self.passes += 1;
-        let found = |step| Outcome { step, status: Status::FoundExact, evaluations: self.passes };
+        let found = |step| Outcome::found(step, Status::FoundExact, self.passes);
         if value <= 0.0 {
             // The march cannot pass a root, so φ is 0 up to rounding. At t = 0, φ > 0 in the engine's sums was a rounding error.
             self.result = Some((t > 0.0).then(|| found(t)));

@@ -1,9 +1,14 @@
 //! Searches for the smallest step along a line.
 //!
 //! For one input let s = sign f(x), p a direction and φ(t) = s·f(x + t p), so that φ(0) = |f(x)| > 0. The smallest step η* is the
-//! smallest t in (0, bound] with φ(t) ≤ 0. For the paper's p = −s ∇f(x), φ'(0) = −‖∇f(x)‖²; [other
+//! infimum of the t in (0, bound] with φ(t) < 0. For the paper's p = −s ∇f(x), φ'(0) = −‖∇f(x)‖²; [other
 //! directions](crate::measure::directions) are scaled to the same length ‖∇f(x)‖. For ReLU and leaky ReLU, φ is piecewise linear
 //! at any depth.
+//!
+//! With ReLU, φ can also become 0 and stay 0 over an interval: where the last active neuron of a layer turns off. That is not a flip; the search
+//! notes where it began, and goes on behind it. Rounding does not decide between the two: an interval of zeros is recognised by its
+//! masks, in which φ is 0 bit for bit (`trace`, `scan`, `descent`), or from the breakpoints of the neurons (`one_layer`), and a root on the
+//! last linear piece before it is its beginning.
 
 pub mod descent;
 pub mod march;
@@ -25,6 +30,8 @@ pub struct Start {
     pub decline: f64,
     /// φ'(0) = s·⟨∇f(x), p⟩; −`decline` along the gradient.
     pub slope: f64,
+    /// Largest step.
+    pub bound: f64,
 }
 
 impl Start {
@@ -37,8 +44,10 @@ impl Start {
 /// Result of a search on one line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Outcome {
-    /// η*, or NaN if there is no sign change within the bound.
+    /// η*, or NaN if there is no flip within the bound.
     pub step: f64,
+    /// The smallest step at which φ is 0 without a flip there; NaN if none before `step` or the bound.
+    pub zero_step: f64,
     pub status: Status,
     /// Work: network evaluations (scan), linear regions visited (trace), passes over the neurons (one layer, march), or steps
     /// (descent).
@@ -46,8 +55,19 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// `status` is one of the two of a step that is found.
+    fn found(step: f64, status: Status, evaluations: u32) -> Self {
+        Self { step, zero_step: f64::NAN, status, evaluations }
+    }
+
     fn none(evaluations: u32) -> Self {
-        Self { step: f64::NAN, status: Status::NoneWithinBound, evaluations }
+        Self { step: f64::NAN, zero_step: f64::NAN, status: Status::NoneWithinBound, evaluations }
+    }
+
+    /// The same, with φ = 0 at `zero_step` (NaN: nowhere).
+    fn after_zero(self, zero_step: f64) -> Self {
+        let is_vanished = !zero_step.is_nan() && !self.status.is_found();
+        Self { zero_step, status: if is_vanished { Status::Vanished } else { self.status }, ..self }
     }
 }
 
@@ -78,9 +98,17 @@ impl NotFinite {
 /// Name of φ in error messages.
 const PHI: &str = "f(x + t·p)";
 
-/// The smallest step for d = 1 and positively homogeneous ψ. f is then linear on the ray from the origin through x, so its sign
-/// changes at x = 0, at the step −φ(0)/φ'(0), or not at all.
-pub fn through_the_origin(line: &Start, bound: f64) -> Outcome {
-    let step = line.value / -line.slope;
-    if line.slope < 0.0 && step <= bound { Outcome { step, status: Status::FoundExact, evaluations: 0 } } else { Outcome::none(0) }
+/// The smallest steps for d = 1 and positively homogeneous ψ. f is then linear on the ray from the origin through x, so φ first becomes
+/// 0 at x = 0, at the step −φ(0)/φ'(0), or not at all. Whether it flips there depends on the sign of f behind the origin: `opposite`
+/// holds f(−x) for each line.
+pub fn through_the_origin(lines: &[Start], opposite: &[f64]) -> Vec<Outcome> {
+    let outcome = |(line, opposite): (&Start, &f64)| {
+        let step = line.value / -line.slope;
+        match line.slope < 0.0 && step <= line.bound {
+            true if line.sign * opposite < 0.0 => Outcome::found(step, Status::FoundExact, 0),
+            true => Outcome::none(0).after_zero(step),
+            false => Outcome::none(0),
+        }
+    };
+    lines.iter().zip(opposite).map(outcome).collect()
 }

@@ -10,6 +10,10 @@
 //! the bins only. If one of their bins may contain the root, a second pass gathers its breakpoints (or, if there are too many,
 //! subdivides it as a window of its own). If the window has no root, the search continues with the next window. Neurons are
 //! streamed block by block and all sums run in f64 in neuron order; the network is not evaluated otherwise.
+//!
+//! φ is 0 on an interval only if no neuron is active for all t ≥ 0 and the last falling one turns off before the first rising one turns on
+//! ([`Zeros`]). The first pass notes a permanently active neuron, normally one of the first few; lines without one, which only narrow networks
+//! have, are walked breakpoint by breakpoint behind the interval.
 
 use std::collections::VecDeque;
 
@@ -60,15 +64,15 @@ pub fn line_bytes(width: usize) -> f64 {
 ///
 /// # Errors
 /// If a sum over the neurons is not finite.
-pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start], bound: f64) -> Result<Vec<Outcome>, NotFinite> {
+pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start]) -> Result<Vec<Outcome>, NotFinite> {
     assert_eq!(network.depth(), 1, "the exact line search is for one hidden layer");
     let leak = network.activation().leak().expect("the exact line search is for a piecewise linear ψ");
     let width = network.width(1);
-    let mut searches: Vec<LineSearch> = lines.iter().map(|line| LineSearch::new(line, bound, width, leak)).collect();
+    let mut searches: Vec<LineSearch> = lines.iter().map(|line| LineSearch::new(line, width, leak)).collect();
     loop {
         let active = searches.iter().filter(|search| !search.is_done()).count() as u64;
         if active == 0 {
-            return Ok(searches.into_iter().map(LineSearch::outcome).collect());
+            break;
         }
         let max_gathered = MAX_GATHERED * lines.len() as u64 / active;
         network.visit_first_layer(&mut |block| {
@@ -81,6 +85,72 @@ pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start], bou
         for search in &mut searches {
             search.end_pass(max_gathered)?;
         }
+    }
+    let can_vanish: Vec<bool> = searches.iter().map(LineSearch::can_vanish).collect();
+    let mut outcomes: Vec<Outcome> = searches.into_iter().map(LineSearch::outcome).collect();
+    if can_vanish.contains(&true) {
+        let mut zeros: Vec<Zeros> = lines.iter().map(|_| Zeros::default()).collect();
+        network.visit_first_layer(&mut |block| {
+            for ((zeros, line), _) in zeros.iter_mut().zip(lines).zip(&can_vanish).filter(|(_, can_vanish)| **can_vanish) {
+                for ((z, u), a) in block.z.row(line.input).iter().zip(block.u.row(line.input)).zip(block.readout) {
+                    zeros.visit(z.to_f64(), u.to_f64(), line.sign * a.to_f64());
+                }
+            }
+        });
+        for (index, zeros) in zeros.into_iter().enumerate().filter(|(index, _)| can_vanish[*index]) {
+            outcomes[index] = zeros.told_apart(outcomes[index], lines[index].bound);
+        }
+    }
+    Ok(outcomes)
+}
+
+/// The neurons of a line without a permanently active one, by breakpoint.
+#[derive(Default)]
+struct Zeros {
+    /// t at which neurons turn off.
+    falling: Vec<f64>,
+    /// t at which neurons turn on, and the slope s·a·u that they add.
+    rising: Vec<Breakpoint>,
+}
+
+impl Zeros {
+    fn visit(&mut self, z: f64, u: f64, a: f64) {
+        if z > 0.0 && u < 0.0 {
+            self.falling.push(-z / u);
+        } else if z <= 0.0 && u > 0.0 {
+            self.rising.push(Breakpoint { t: -z / u, jump: a * u });
+        }
+    }
+
+    /// `outcome`, the first root of φ, if φ flips there; else the flip behind the interval of zeros that begins there.
+    fn told_apart(mut self, outcome: Outcome, bound: f64) -> Outcome {
+        self.rising.sort_unstable_by(|a, b| (a.t, a.jump).partial_cmp(&(b.t, b.jump)).expect("breakpoints are numbers"));
+        self.falling.sort_unstable_by(f64::total_cmp);
+        let Some((&last_off, before)) = self.falling.split_last() else { return outcome };
+        let first_on = self.rising.first().map_or(f64::INFINITY, |point| point.t);
+        // Only one neuron is active on the last piece before the zeros, so φ has no root inside it.
+        let piece_start = before.last().copied().unwrap_or(0.0);
+        if last_off >= first_on || outcome.step <= 0.5 * (piece_start + last_off) {
+            return outcome;
+        }
+        let flip = self.first_flip().filter(|flip| *flip <= bound);
+        let behind = flip.map_or(Outcome::none(outcome.evaluations), |flip| Outcome { step: flip, ..outcome });
+        behind.after_zero(last_off.min(bound))
+    }
+
+    /// The first t behind the zeros from which φ < 0; `rising` is sorted.
+    fn first_flip(&self) -> Option<f64> {
+        let mut segment = Segment { t: 0.0, value: 0.0, slope: 0.0 };
+        let ends = self.rising.iter().map(|point| (point.t, point.jump)).chain([(f64::INFINITY, 0.0)]);
+        for (t, jump) in ends {
+            let Segment { t: start, value, slope } = segment;
+            if slope < 0.0 && value + slope * (t - start) < 0.0 {
+                return Some(start - value / slope);
+            }
+            let value = if slope == 0.0 { value } else { value + slope * (t - start) };
+            segment = Segment { t, value, slope: slope + jump };
+        }
+        None
     }
 }
 
@@ -296,27 +366,30 @@ struct LineSearch {
     magnitude: f64,
     /// η̂, the result if φ(0) itself is 0 up to rounding.
     predicted: f64,
+    /// Whether a neuron is active at all t ≥ 0, so that φ does not vanish. Known after the first pass.
+    has_permanent: bool,
     task: Task,
     passes: u32,
 }
 
 impl LineSearch {
-    fn new(line: &Start, bound: f64, width: usize, leak: f64) -> Self {
+    fn new(line: &Start, width: usize, leak: f64) -> Self {
         let mut search = Self {
             input: line.input,
             sign: line.sign,
             leak,
-            bound,
+            bound: line.bound,
             bins: bins(width),
             capacity: width.clamp(1, MAX_LISTED),
             windows: Vec::new(),
             magnitude: 0.0,
-            predicted: line.predicted_step().min(bound),
+            predicted: line.predicted_step().min(line.bound),
+            has_permanent: leak != 0.0,
             task: Task::Done(Outcome::none(0)),
             passes: 0,
         };
         let start = Segment { t: 0.0, value: 0.0, slope: 0.0 };
-        search.task = Task::Bin(Binning::new(start, (FIRST_WINDOW * line.predicted_step()).min(bound), &search));
+        search.task = Task::Bin(Binning::new(start, (FIRST_WINDOW * line.predicted_step()).min(line.bound), &search));
         search
     }
 
@@ -331,8 +404,14 @@ impl LineSearch {
         }
     }
 
+    /// Whether the root may be the beginning of an interval of zeros.
+    fn can_vanish(&self) -> bool {
+        !self.has_permanent && matches!(&self.task, Task::Done(outcome) if outcome.status.is_found())
+    }
+
     /// Feeds one block of neurons to the current task.
     fn visit<T: Real>(&mut self, row: LineRow<T>) {
+        self.has_permanent = self.has_permanent || row.z.iter().zip(row.u).any(|(z, u)| *z > T::zero() && *u >= T::zero());
         let row = LineRow { sign: (1.0 - self.leak) * row.sign, ..row };
         match &mut self.task {
             Task::Bin(binning) => {
@@ -458,7 +537,7 @@ impl LineSearch {
 
     fn found(&self, step: f64) -> Task {
         let step = if step > 0.0 { step } else { self.predicted };
-        Task::Done(Outcome { step, status: Status::FoundExact, evaluations: self.passes })
+        Task::Done(Outcome::found(step, Status::FoundExact, self.passes))
     }
 }
 

@@ -8,6 +8,9 @@
 //! points per round, hence fewer rounds. A scan ends when the bracket is narrower than [`TOLERANCE`], or narrower than [`NARROW`]
 //! with linear and higher-order interpolation agreeing to [`AGREEMENT`]; the step is the interpolated root. Two crossings between
 //! adjacent verification points are missed; `cargo bench --bench search_threshold` measures how often.
+//!
+//! A bracket that ends on the right with φ = 0, bit for bit, may be where φ vanishes. The end of the zeros is then bracketed likewise, and the
+//! scan ends there if φ < 0 behind them, or starts again from there if φ > 0. A single zero is a root that was hit exactly.
 
 use crate::kernels::Real;
 use crate::network::{LinePoint, Lines};
@@ -49,8 +52,8 @@ const NODES: usize = 4;
 ///
 /// # Errors
 /// If f is not finite at an evaluated point.
-pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start], bound: f64) -> Result<Vec<Outcome>, NotFinite> {
-    let mut scans: Vec<Scan> = lines.iter().map(|line| Scan::new(line, bound)).collect();
+pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start]) -> Result<Vec<Outcome>, NotFinite> {
+    let mut scans: Vec<Scan> = lines.iter().map(Scan::new).collect();
     loop {
         let points: Vec<LinePoint> =
             scans.iter().flat_map(|scan| scan.next.iter().map(|&t| LinePoint { input: scan.line.input, t })).collect();
@@ -77,11 +80,24 @@ struct Node {
     phi: f64,
 }
 
+/// Where φ vanishes.
+#[derive(Debug, Clone, Copy)]
+struct Zeros {
+    root: f64,
+    /// The first point at which φ was evaluated and 0.
+    from: f64,
+}
+
 /// The scan of one line.
 struct Scan {
     line: Start,
-    bound: f64,
-    /// Evaluated points with φ > 0, ascending from t = 0.
+    /// The first t with φ = 0 on an interval; NaN if none so far.
+    zero_step: f64,
+    /// The root and the first evaluated zero behind it, while the end of the zeros is being bracketed; then there is no bracket of a root.
+    zeros: Option<Zeros>,
+    /// η*, once it is known.
+    step: Option<f64>,
+    /// Evaluated points with φ > 0, ascending from t = 0, or from the end of the zeros.
     positive: Vec<Node>,
     /// Evaluated points with φ ≤ 0, ascending.
     nonpositive: Vec<Node>,
@@ -91,10 +107,18 @@ struct Scan {
 }
 
 impl Scan {
-    fn new(line: &Start, bound: f64) -> Self {
-        let positive = vec![Node { t: 0.0, phi: line.value }];
-        let mut scan = Self { line: *line, bound, positive, nonpositive: Vec::new(), next: Vec::new(), evaluations: 0 };
-        scan.next = scan.grid(ROUND_POINTS);
+    fn new(line: &Start) -> Self {
+        let mut scan = Self {
+            line: *line,
+            zero_step: f64::NAN,
+            zeros: None,
+            step: None,
+            positive: vec![Node { t: 0.0, phi: line.value }],
+            nonpositive: Vec::new(),
+            next: Vec::new(),
+            evaluations: 0,
+        };
+        scan.next = scan.grid(0.0, ROUND_POINTS);
         scan
     }
 
@@ -114,12 +138,11 @@ impl Scan {
         *self.before().last().expect("φ(0) > 0")
     }
 
-    /// The next `count` grid points.
-    fn grid(&self, count: usize) -> Vec<f64> {
-        let mut t = self.left().t;
+    /// The next `count` grid points behind `t`.
+    fn grid(&self, mut t: f64, count: usize) -> Vec<f64> {
         let mut points = Vec::with_capacity(count);
-        while points.len() < count && t < self.bound {
-            t = (t + self.spacing(t)).min(self.bound);
+        while points.len() < count && t < self.line.bound {
+            t = (t + self.spacing(t)).min(self.line.bound);
             points.push(t);
         }
         points
@@ -150,7 +173,7 @@ impl Scan {
     /// # Errors
     /// If a value is not finite.
     fn receive(&mut self, values: impl Iterator<Item = f64>) -> Result<(), NotFinite> {
-        let old_width = self.right().map(|right| right.t - self.left().t);
+        let old_width = self.right().filter(|_| self.zeros.is_none()).map(|right| right.t - self.left().t);
         for (t, f) in std::mem::take(&mut self.next).into_iter().zip(values) {
             self.evaluations += 1;
             NotFinite::check_at(PHI, self.line.input, t, f)?;
@@ -159,19 +182,62 @@ impl Scan {
             let place = points.partition_point(|other| other.t < t);
             points.insert(place, point);
         }
-        let dips = self.dips();
-        self.next = match self.right() {
-            _ if !dips.is_empty() => dips,
-            Some(right) => self.refine_bracket(right, old_width),
-            None => self.ahead(),
+        self.next = match self.zeros {
+            Some(zeros) => self.bracket_end(zeros),
+            None => self.bracket_root(old_width),
         };
         Ok(())
+    }
+
+    /// The next points on the way to a root.
+    fn bracket_root(&mut self, old_width: Option<f64>) -> Vec<f64> {
+        let dips = self.dips();
+        if !dips.is_empty() {
+            return dips;
+        }
+        let Some(right) = self.right() else { return self.ahead() };
+        let next = self.refine_bracket(right, old_width);
+        if !next.is_empty() {
+            return next;
+        }
+        let root = self.root();
+        if right.phi < 0.0 {
+            self.step = Some(root);
+            return next;
+        }
+        let zeros = Zeros { root, from: right.t };
+        self.zeros = Some(zeros);
+        self.bracket_end(zeros)
+    }
+
+    /// The next points on the way to the end of `zeros`.
+    fn bracket_end(&mut self, zeros: Zeros) -> Vec<f64> {
+        let behind = |points: &[Node]| points.iter().copied().find(|point| point.t > zeros.from && point.phi != 0.0);
+        let first = [behind(&self.positive), behind(&self.nonpositive)].into_iter().flatten().min_by(|a, b| a.t.total_cmp(&b.t));
+        let end = first.map_or(f64::INFINITY, |first| first.t);
+        let last_zero =
+            self.nonpositive.iter().rfind(|point| point.phi == 0.0 && point.t < end).map_or(zeros.from, |point| point.t);
+        if last_zero > zeros.from && self.zero_step.is_nan() {
+            self.zero_step = zeros.root;
+        }
+        let Some(first) = first else { return self.grid(last_zero, ROUND_POINTS) };
+        if first.t - last_zero > TOLERANCE * first.t {
+            return vec![0.5 * (last_zero + first.t)];
+        }
+        if first.phi < 0.0 {
+            self.step = Some(if last_zero > zeros.from { 0.5 * (last_zero + first.t) } else { zeros.root });
+            return Vec::new();
+        }
+        self.zeros = None;
+        self.positive.retain(|point| point.t >= first.t);
+        self.nonpositive.retain(|point| point.t > first.t);
+        self.bracket_root(None)
     }
 
     /// Adds points to the next round: further grid points or, in a bracket, points on both sides of the predicted root, so that
     /// an accurate prediction gives a narrow bracket.
     fn add_points(&mut self) {
-        let Some(&last) = self.next.last() else { return };
+        let Some(&last) = self.next.last().filter(|_| self.zeros.is_none()) else { return };
         let left = self.left();
         if let Some(right) = self.right() {
             // The next points refine a dip, left of the bracket.
@@ -186,16 +252,16 @@ impl Scan {
             return;
         }
         let mut t = last.max(left.t);
-        while self.next.len() < LAST_POINTS && t < self.bound {
-            t = (t + self.spacing(t)).min(self.bound);
+        while self.next.len() < LAST_POINTS && t < self.line.bound {
+            t = (t + self.spacing(t)).min(self.line.bound);
             self.next.push(t);
         }
     }
 
     /// Next points while there is no bracket.
     fn ahead(&self) -> Vec<f64> {
-        let grid = self.grid(ROUND_POINTS);
         let left = self.left();
+        let grid = self.grid(left.t, ROUND_POINTS);
         let root = self.predicted_root().filter(|&root| root > left.t);
         match (root, grid.first()) {
             (Some(root), Some(&first)) if root < first => vec![(root + OVERSHOOT * (root - left.t)).min(first)],
@@ -250,10 +316,8 @@ impl Scan {
     }
 
     fn outcome(self) -> Outcome {
-        match self.right() {
-            Some(_) => Outcome { step: self.root(), status: Status::FoundScan, evaluations: self.evaluations },
-            None => Outcome::none(self.evaluations),
-        }
+        let none = Outcome::none(self.evaluations);
+        self.step.map_or(none, |step| Outcome::found(step, Status::FoundScan, self.evaluations)).after_zero(self.zero_step)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Inside a linear region every pre-activation is α + β t. Given the masks of all layers, these pairs follow from the first layer
 //! by a product with two columns per layer, [α; β] ← W (mask ∘ [α; β]). The region ends at the earliest mask flip over all
-//! layers; if the linear piece of φ has its root before that, the root is η*. A flip in layer l leaves the pre-activations of
+//! layers; if the linear piece of φ has its root before that, the root is η*. Where all masks of a layer are 0, φ is exactly 0 and the trace
+//! goes on until it is not. A flip in layer l leaves the pre-activations of
 //! layers ≤ l unchanged, so a flip in the last layer needs no product at all. Lines of wide networks are traced in lockstep, with
 //! one GEMM per layer and step; those of narrow networks one at a time, with weights in L1. The number of regions grows like L·k,
 //! so tracing is for small k. It runs in f64 at either precision of the network.
@@ -21,6 +22,12 @@ use super::{NotFinite, Outcome, PHI, Start};
 /// typical.
 const MAX_REGIONS_PER_NEURON: usize = 100;
 
+/// A root at this relative distance from the end of its region may be where φ vanishes, in the next one. Looking there costs a region.
+const NEAR_END: f64 = 1e-6;
+
+/// Relative difference of breakpoints that are the same up to rounding.
+const ROUNDING: f64 = 1e-12;
+
 /// Maximum width (neurons) for tracing line by line.
 const NARROW: usize = 32;
 
@@ -34,12 +41,8 @@ pub fn is_narrow(mut widths: impl Iterator<Item = usize>) -> bool {
 ///
 /// # Errors
 /// If φ is not finite at the start of a region.
-pub fn smallest_steps<T: Real>(
-    network: &mut impl Lines<T>,
-    lines: &[Start],
-    bound: f64,
-) -> Result<Vec<Option<Outcome>>, NotFinite> {
-    let Some(mut tracer) = Tracer::new(network, lines, bound) else { return Ok(vec![None; lines.len()]) };
+pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start]) -> Result<Vec<Option<Outcome>>, NotFinite> {
+    let Some(mut tracer) = Tracer::new(network, lines) else { return Ok(vec![None; lines.len()]) };
     let lockstep = if tracer.is_narrow { 1 } else { lines.len() };
     let mut unfinished = Vec::new();
     for start in (0..lines.len()).step_by(lockstep.max(1)) {
@@ -101,18 +104,24 @@ struct Line {
     input: usize,
     /// s = sign f(x).
     sign: f64,
+    bound: f64,
     /// t at the start of the current region.
     now: f64,
     /// Regions visited.
     regions: u32,
     /// Lowest layer (index into `layers`) with stale pre-activations.
     stale_from: usize,
+    /// The first t at which φ vanished; NaN if it has not.
+    zero: f64,
+    /// Whether φ is 0 at `now` because it was in the regions before.
+    is_behind_zeros: bool,
+    /// A root at the end of the region before: the step, unless φ vanishes in this one.
+    pending: Option<f64>,
     /// Result; `None` while unfinished or if abandoned.
     outcome: Option<Outcome>,
 }
 
 struct Tracer {
-    bound: f64,
     max_regions: u32,
     is_narrow: bool,
     /// ψ'(z) at z < 0.
@@ -135,7 +144,7 @@ struct Tracer {
 
 impl Tracer {
     /// All lines at t = 0, with first-layer pre-activations only.
-    fn new<T: Real>(network: &mut impl Lines<T>, starts: &[Start], bound: f64) -> Option<Self> {
+    fn new<T: Real>(network: &mut impl Lines<T>, starts: &[Start]) -> Option<Self> {
         let depth = network.depth();
         let leak = network.activation().leak()?;
         let widths: Vec<usize> = (1..=depth).map(|layer| network.width(layer)).collect();
@@ -153,10 +162,19 @@ impl Tracer {
                 }
             }
         });
-        let line =
-            |start: &Start| Line { input: start.input, sign: start.sign, now: 0.0, regions: 0, stale_from: 1, outcome: None };
+        let line = |start: &Start| Line {
+            input: start.input,
+            sign: start.sign,
+            bound: start.bound,
+            now: 0.0,
+            regions: 0,
+            stale_from: 1,
+            zero: f64::NAN,
+            is_behind_zeros: false,
+            pending: None,
+            outcome: None,
+        };
         let mut tracer = Self {
-            bound,
             max_regions: (MAX_REGIONS_PER_NEURON * widths.iter().sum::<usize>()) as u32,
             is_narrow: is_narrow(widths.iter().copied()),
             leak,
@@ -235,17 +253,27 @@ impl Tracer {
         let depth = self.layers.len();
         loop {
             let (flipping, (t, neuron)) = earliest(&self.flips[index * depth..(index + 1) * depth]);
-            let root = self.root(index, t.min(self.bound))?;
+            let event = self.event(index, t)?;
             let line = &mut self.lines[index];
             line.regions += 1;
-            if let Some(step) = root {
+            match event {
                 // A root at 0 means that φ(0) > 0 does not hold in f64: leave the line to the scan.
-                let outcome = Outcome { step, status: Status::FoundExact, evaluations: line.regions };
-                line.outcome = (step > 0.0).then_some(outcome);
-                return Ok(true);
+                Event::Root(0.0) => return Ok(true),
+                Event::Zeros if line.now == 0.0 => return Ok(true),
+                Event::Root(step) => {
+                    line.outcome = Some(Outcome::found(step, Status::FoundExact, line.regions).after_zero(line.zero));
+                    return Ok(true);
+                }
+                Event::Zeros => {
+                    line.zero = if line.zero.is_nan() { line.now } else { line.zero };
+                    (line.is_behind_zeros, line.pending) = (true, None);
+                }
+                Event::RootAtEnd(step) => line.pending = Some(step),
+                Event::StillZero => {}
+                Event::None => line.is_behind_zeros = false,
             }
-            if t >= self.bound {
-                line.outcome = Some(Outcome::none(line.regions));
+            if t >= line.bound {
+                line.outcome = Some(Outcome::none(line.regions).after_zero(line.zero));
                 return Ok(true);
             }
             if line.regions >= self.max_regions {
@@ -263,20 +291,52 @@ impl Tracer {
         }
     }
 
-    /// The first t in [now, end] with φ(t) ≤ 0, φ being linear there.
-    fn root(&self, line: usize, end: f64) -> Result<Option<f64>, NotFinite> {
+    /// What φ, linear there, does in the current region, which ends at `end`.
+    fn event(&self, line: usize, end: f64) -> Result<Event, NotFinite> {
         let top = self.layers.last().expect("there is a layer").piece(line);
         let (value, slope) = linear_piece::value_and_slope(&self.readout, top);
-        let Line { input, sign, now, .. } = self.lines[line];
+        let Line { input, sign, now, bound, is_behind_zeros, pending, .. } = self.lines[line];
         let (value, slope) = (sign * value, sign * slope);
         let phi = value + slope * now;
         NotFinite::check_at(PHI, input, now, phi)?;
-        if phi <= 0.0 {
-            return Ok(Some(now));
+        if value == 0.0 && slope == 0.0 {
+            return Ok(Event::Zeros);
         }
-        let root = -value / slope;
-        Ok((slope < 0.0 && root <= end).then_some(root.max(now)))
+        if let Some(step) = pending {
+            return Ok(Event::Root(step));
+        }
+        if is_behind_zeros {
+            // The layers above the one that was off wake up one after the other, at the same t.
+            return Ok(match () {
+                () if end <= now * (1.0 + ROUNDING) => Event::StillZero,
+                () if slope < 0.0 => Event::Root(now),
+                () => Event::None,
+            });
+        }
+        let root = match phi <= 0.0 {
+            true => now,
+            false => (-value / slope).max(now),
+        };
+        Ok(match () {
+            () if phi > 0.0 && !(slope < 0.0 && root <= end.min(bound)) => Event::None,
+            () if end < bound && root >= end * (1.0 - NEAR_END) => Event::RootAtEnd(root),
+            () => Event::Root(root),
+        })
     }
+}
+
+/// What φ does in a linear region.
+enum Event {
+    /// It stays positive.
+    None,
+    /// It reaches 0 here, …
+    Root(f64),
+    /// … or so close to the end of the region that the next one decides whether it flips or vanishes.
+    RootAtEnd(f64),
+    /// It is 0 everywhere.
+    Zeros,
+    /// The region is a point behind zeros.
+    StillZero,
 }
 
 /// Layer index and (t, neuron) of the earliest flip.

@@ -57,12 +57,20 @@ pub fn synthetic(experiment: &Experiment, seed: u64) -> Results {
                 c if c < 0.4 => Status::FoundExact,
                 c if c < 0.8 => Status::FoundScan,
                 c if c < 0.9 => Status::NoneWithinBound,
+                c if c < 0.95 => Status::Vanished,
                 _ => Status::Dead,
             };
             let step = if status.is_found() { experiment.bound * rng.random::<f64>() } else { f64::NAN };
             let gradient_norm = if status == Status::Dead { 0.0 } else { rng.random::<f64>() };
             let value = if status == Status::Dead { -0.0 } else { rng.random::<f64>() - 0.5 };
-            Sample { step, gradient_norm, value, status, evaluations: rng.random_range(0..40) }
+            let zero_step = match status {
+                Status::Vanished => experiment.bound * rng.random::<f64>(),
+                _ if status.is_found() && chance < 0.1 => step * rng.random::<f64>(),
+                _ => f64::NAN,
+            };
+            let input_norm = 1.0 + rng.random::<f64>();
+            let sample = Sample::unsearched(value, gradient_norm, input_norm).flipping_at(step, status);
+            Sample { zero_step, evaluations: rng.random_range(0..40), ..sample }
         };
         let records = (0..experiment.networks)
             .map(|network| UnitRecord {

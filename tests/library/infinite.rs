@@ -93,9 +93,20 @@ fn at_dim_one_the_line_runs_through_the_origin() {
         let step = 1.0 / sample.value.abs();
         match sample.status {
             Status::FoundExact => assert!((sample.step / step - 1.0).abs() < 1e-12 && step <= 20.0),
+            Status::Vanished => assert!((sample.zero_step / step - 1.0).abs() < 1e-12 && step <= 20.0),
             status => assert!(status == Status::NoneWithinBound && step > 20.0),
         }
     }
+    // Φ of the normal law, and κ(π) after three layers by the arc-cosine map.
+    let normal = |x: f64| 0.5 * libm::erfc(-x / 2f64.sqrt());
+    let layer = |c: f64| ((1.0 - c * c).sqrt() + (std::f64::consts::PI - c.acos()) * c) / std::f64::consts::PI;
+    let correlation = layer(layer(layer(-1.0)));
+    let at_origin = samples.iter().filter(|sample| sample.status != Status::NoneWithinBound);
+    let excess = at_origin.map(|sample| {
+        let chance = normal(-correlation * sample.value.abs() * 8f64.sqrt() / (1.0 - correlation * correlation).sqrt());
+        f64::from(sample.status.is_found()) - chance
+    });
+    assert_mean("flips less their chance", excess, 0.0);
 }
 
 #[test]

@@ -129,9 +129,13 @@ fn check_certified(psi: Activation, cell: Cell, search: SearchName, direction: D
                     found += 1;
                     let step = sample.step;
                     let [before, after] = [1.0 - 1e-6, 1.0 + 1e-6].map(|by| sign * naive.value(&along(x, &p, step * by)));
-                    assert!(before > 0.0 && after <= 0.0, "{what}: {before}, {after} at {step}");
-                    let earlier = first_on_grid(&naive, x, &p, sign, step * (1.0 - 1e-6), 300);
+                    assert!(before >= 0.0 && after < 0.0, "{what}: {before}, {after} at {step}");
+                    let earlier = first_on_grid(&naive, x, &p, sign, sample.lost_step() * (1.0 - 1e-6), 300);
                     assert_eq!(earlier, None, "{what}: {step}");
+                }
+                Status::Vanished => {
+                    let earlier = first_on_grid(&naive, x, &p, sign, sample.zero_step * (1.0 - 1e-6), 300);
+                    assert_eq!(earlier, None, "{what}: {}", sample.zero_step);
                 }
                 Status::NoneWithinBound => assert_eq!(first_on_grid(&naive, x, &p, sign, BOUND, 1000), None, "{what}"),
                 other => panic!("{what}: {other:?}"),
@@ -311,7 +315,7 @@ fn steps_leave_a_bias_unit_alone() {
             if sample.status.is_found() {
                 let sign = sample.value.signum();
                 let phi = |by: f64| sign * naive.value(&along(x, &gradient, -sign * sample.step * by));
-                assert!(phi(1.0 - 1e-6) > 0.0 && phi(1.0 + 1e-6) <= 0.0, "{}", psi.name());
+                assert!(phi(1.0 - 1e-6) >= 0.0 && phi(1.0 + 1e-6) < 0.0, "{}", psi.name());
             }
         }
         assert!(all.iter().filter(|sample| sample.status.is_found()).count() > 60);
@@ -320,8 +324,11 @@ fn steps_leave_a_bias_unit_alone() {
 
 #[test]
 fn a_descent_is_the_loop_that_is_documented() {
-    for (psi, depth) in [(Activation::Relu, 2), (Activation::Silu, 1), (Activation::Tanh, 3)] {
-        let cell = cell(depth, 5, 30);
+    let mut vanished = 0;
+    for (psi, depth, width) in
+        [(Activation::Relu, 2, 30), (Activation::Relu, 3, 6), (Activation::Silu, 1, 30), (Activation::Tanh, 3, 30)]
+    {
+        let cell = cell(depth, 5, width);
         let mut engine = dense::<f64>(psi, cell, 3, 20, false);
         let settings = Settings {
             directions: &[Direction::Descent],
@@ -334,26 +341,40 @@ fn a_descent_is_the_loop_that_is_documented() {
         let naive = Naive::of(&mut engine, cell);
         let mut found = 0;
         for (x, sample) in naive.inputs.iter().zip(&samples) {
-            let (mut x, sign, first) = (x.clone(), sample.value.signum(), naive.gradient(x));
+            let (start, sign, first) = (x, sample.value.signum(), naive.gradient(x));
+            let mut x = x.clone();
             let norm = dot(&first, &first).sqrt();
             let tau = sample.value.abs() / norm.powi(2) / 16.0;
-            let (mut distance, mut value, mut step) = (0.0, sample.value.abs(), f64::NAN);
+            let (mut length_so_far, mut value, mut step, mut zero_step) = (0.0, sample.value.abs(), f64::NAN, f64::NAN);
+            let mut distance = f64::NAN;
             for _ in 0..320 {
                 let g = naive.gradient(&x);
                 let length = tau * dot(&g, &g).sqrt();
+                let before = x.clone();
                 x = along(&x, &g, -sign * tau);
                 let next = sign * naive.value(&x);
-                if next <= 0.0 {
-                    step = (distance + length * value / (value - next)) / norm;
+                if next < 0.0 {
+                    let part = value / (value - next);
+                    step = (length_so_far + length * part) / norm;
+                    let crossing = along(&before, &g, -sign * tau * part);
+                    distance = crossing.iter().zip(start).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
                     break;
                 }
-                (distance, value) = (distance + length, next);
-                if distance > BOUND * norm || length == 0.0 {
+                (length_so_far, value) = (length_so_far + length, next);
+                if next == 0.0 {
+                    zero_step = length_so_far / norm;
+                    break;
+                }
+                if length_so_far > BOUND * norm || length == 0.0 {
                     break;
                 }
             }
             found += usize::from(sample.status.is_found());
+            vanished += usize::from(sample.status == Status::Vanished);
             assert_eq!(sample.step.is_nan(), step.is_nan() || step > BOUND, "{}", psi.name());
+            assert_eq!(sample.zero_step.is_nan(), zero_step.is_nan() || zero_step > BOUND, "{}", psi.name());
+            assert!(sample.zero_step.is_nan() || (sample.zero_step / zero_step - 1.0).abs() < 1e-8);
+            assert!(sample.distance.is_nan() || (sample.distance / distance - 1.0).abs() < 1e-8);
             assert!(
                 sample.step.is_nan() || (sample.step / step - 1.0).abs() < 1e-8,
                 "{}: {} against {step}",
@@ -363,6 +384,7 @@ fn a_descent_is_the_loop_that_is_documented() {
         }
         assert!(found > 5, "{}: {found}", psi.name());
     }
+    assert!(vanished > 0);
 }
 
 #[test]

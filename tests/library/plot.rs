@@ -28,6 +28,8 @@ fn summary(Cell { depth, dim, width, .. }: Cell) -> Summary {
         fraction,
         fraction_std_networks: (fraction * (1.0 - fraction)).sqrt() * 0.6,
         fraction_se: f64::NAN,
+        fraction_lost: f64::NAN,
+        fraction_lost_se: f64::NAN,
         step_se: f64::NAN,
         distance_se: f64::NAN,
         grad_se: f64::NAN,
@@ -41,6 +43,17 @@ fn summary(Cell { depth, dim, width, .. }: Cell) -> Summary {
         step_q95: 2.5 * step_mean,
         distance_mean: step_mean * grad_mean,
         distance_std: 0.75 * step_mean * grad_mean,
+        distance_q05: 0.1 * step_mean * grad_mean,
+        distance_q50: 0.8 * step_mean * grad_mean,
+        distance_q95: 2.5 * step_mean * grad_mean,
+        relative_distance_mean: step_mean * grad_mean / d.sqrt(),
+        relative_distance_std: 0.75 * step_mean * grad_mean / d.sqrt(),
+        max_distance_mean: f64::NAN,
+        path_mean: step_mean * grad_mean,
+        ratio_q05: f64::NAN,
+        ratio_q50: f64::NAN,
+        ratio_q95: f64::NAN,
+        ratio_se: f64::NAN,
         grad_mean,
         grad_std: grad_mean * (0.3 * l / k.sqrt() + 0.4 / d.sqrt()),
         grad_std_networks: grad_mean * 0.3 / k.sqrt(),
@@ -320,7 +333,7 @@ fn record(cell: usize, network: usize) -> UnitRecord {
     let sample = |i: u32| {
         let status = if i == 3 { Status::NoneWithinBound } else { Status::FoundExact };
         let step = if status.is_found() { f64::from(i + 1) } else { f64::NAN };
-        Sample { step, gradient_norm: 0.7, value: 0.1, status, evaluations: 0 }
+        Sample::unsearched(0.1, 0.7, 1.0).flipping_at(step, status)
     };
     UnitRecord { unit: Unit { cell, network }, samples: (0..4).map(sample).collect(), seconds: 0.1 }
 }

@@ -70,12 +70,9 @@ fn client() -> Run {
 }
 
 fn record(unit: Unit) -> UnitRecord {
-    let sample = |input: usize| Sample {
-        step: (unit.cell * 100 + unit.network * 10 + input) as f64 / 8.0,
-        gradient_norm: 0.5,
-        value: -1.0,
-        status: Status::ALL[input % 2],
-        evaluations: 3,
+    let sample = |input: usize| {
+        let step = (unit.cell * 100 + unit.network * 10 + input) as f64 / 8.0;
+        Sample { evaluations: 3, ..Sample::unsearched(-1.0, 0.5, 2.0).flipping_at(step, Status::ALL[input % 2]) }
     };
     UnitRecord { unit, samples: (0..INPUTS).map(sample).collect(), seconds: 0.25 }
 }

@@ -75,6 +75,8 @@ fn the_exported_network_is_the_one_that_run_measures() {
         let bits = |numbers: Vec<f64>| numbers.into_iter().map(f64::to_bits).collect::<Vec<u64>>();
         assert_eq!(bits(numbers("f")), bits(samples.iter().map(|sample| sample.value).collect()));
         assert_eq!(bits(numbers("step")), bits(samples.iter().map(|sample| sample.step).collect()));
+        assert_eq!(bits(numbers("zero_step")), bits(samples.iter().map(|sample| sample.zero_step).collect()));
+        assert_eq!(bits(numbers("distance")), bits(samples.iter().map(|sample| sample.distance).collect()));
         let status = file.dataset("status").unwrap().read_raw::<u8>().unwrap();
         assert_eq!(status, samples.iter().map(|sample| sample.status as u8).collect::<Vec<_>>());
         let hidden = file.attr("hidden").map(|widths| widths.read_raw::<u64>().unwrap()).ok();

@@ -166,28 +166,27 @@ impl Differentiated<f64> for Broken {
 
 #[test]
 fn no_search_takes_a_number_that_is_not_finite_for_a_step() {
-    let lines = [Start { input: 0, sign: 1.0, value: 1.0, decline: 2.0, slope: -2.0 }];
+    let lines = [Start { input: 0, sign: 1.0, value: 1.0, decline: 2.0, slope: -2.0, bound: 20.0 }];
     for number in [f64::NAN, f64::INFINITY] {
         let broken = |psi, depth| Broken { psi, depth, number };
         let errors: [NotFinite; 6] = [
-            scan::smallest_steps(&mut broken(Activation::Relu, 2), &lines, 20.0).unwrap_err(),
-            one_layer::smallest_steps(&mut broken(Activation::Relu, 1), &lines, 20.0).unwrap_err(),
-            one_layer::smallest_steps(&mut broken(Activation::LeakyRelu, 1), &lines, 20.0).unwrap_err(),
-            march::smallest_steps(&mut broken(Activation::Softplus, 1), &lines, 20.0).unwrap_err(),
-            trace::smallest_steps(&mut broken(Activation::Relu, 2), &lines, 20.0).unwrap_err(),
+            scan::smallest_steps(&mut broken(Activation::Relu, 2), &lines).unwrap_err(),
+            one_layer::smallest_steps(&mut broken(Activation::Relu, 1), &lines).unwrap_err(),
+            one_layer::smallest_steps(&mut broken(Activation::LeakyRelu, 1), &lines).unwrap_err(),
+            march::smallest_steps(&mut broken(Activation::Softplus, 1), &lines).unwrap_err(),
+            trace::smallest_steps(&mut broken(Activation::Relu, 2), &lines).unwrap_err(),
             descent::smallest_steps(
                 &mut broken(Activation::Relu, 2),
                 array![[1.0, 1.0]].view(),
                 &array![[1.0, 1.0]],
                 &lines,
                 false,
-                20.0,
             )
             .unwrap_err(),
         ];
         assert!(errors.iter().all(|error| error.input == 0 && !error.number.is_finite()), "{errors:?}");
     }
-    let scanned = scan::smallest_steps(&mut Broken { psi: Activation::Relu, depth: 2, number: f64::NEG_INFINITY }, &lines, 20.0);
+    let scanned = scan::smallest_steps(&mut Broken { psi: Activation::Relu, depth: 2, number: f64::NEG_INFINITY }, &lines);
     assert!(scanned.is_err(), "{scanned:?}");
     let infinite = crate::common::experiment(Cell::new(2, 10, INFINITE_WIDTH), 1, 20);
     let error = measured(&Experiment { gain: f64::NAN, ..infinite }).unwrap_err().to_string();

@@ -28,9 +28,19 @@ except ImportError as error:
 GRID = ("depth", "dim", "width")
 AXES = GRID + ("cell", "network", "input")
 LAYER = "layer"
-RAW = {"step": "f8", "gradient_norm": "f8", "value": "f8", "status": "u1", "evaluations": "u4"}
+RAW = {
+    "step": "f8",
+    "zero_step": "f8",
+    "distance": "f8",
+    "gradient_norm": "f8",
+    "value": "f8",
+    "input_norm": "f8",
+    "status": "u1",
+    "evaluations": "u4",
+}
 FOUND = (0, 1)
 DEAD = 3
+VANISHED = 4
 
 
 def check(condition, message):
@@ -43,7 +53,7 @@ def check_h5py(path):
         attributes = {"format", "format_version", "science_version", "method_version", "program", "experiment", "seed", "complete"}
         check(set(file.attrs) == attributes, f"root attributes {set(file.attrs)}")
         check(file.attrs["format"] == "advstep-hpc results", "format")
-        check(file.attrs["format_version"] == 4, "format version")
+        check(file.attrs["format_version"] == 5, "format version")
         seen = []
 
         def visit(name, item):
@@ -63,8 +73,8 @@ def check_h5py(path):
         for name, kind in RAW.items():
             check(file[name].dtype == np.dtype(kind), f"{name} has type {file[name].dtype}")
             check(file[name].chunks is not None, f"{name} is not chunked")
-        check(list(file["status"].attrs["flag_values"]) == [0, 1, 2, 3, 4], "flag_values of status")
-        check(file["status"].attrs["flag_meanings"] == "found-exact found-scan none-within-bound dead not-run", "flag_meanings of status")
+        check(list(file["status"].attrs["flag_values"]) == [0, 1, 2, 3, 4, 255], "flag_values of status")
+        check(file["status"].attrs["flag_meanings"] == "found-exact found-scan none-within-bound dead vanished not-run", "flag_meanings of status")
         check(isinstance(file["provenance"].attrs["command_line"], str), "command line")
         return seen
 
@@ -77,15 +87,17 @@ def std(values):
     return values.std(ddof=1) if values.size > 1 else np.nan
 
 
-def statistics(step, gradient, value, status, evaluations):
+def statistics(step, zero_step, distance, gradient, value, input_norm, status, evaluations):
     """The statistics of a cell from arrays over (network, input)."""
     found = np.isin(status, FOUND)
-    steps, distances = step[found], (step * gradient)[found]
+    steps, distances, relative = step[found], distance[found], (distance / input_norm)[found]
     per_network = np.array([mean(s[f]) for s, f in zip(step, found)])
     quantiles = np.quantile(steps, [0.05, 0.5, 0.95]) if steps.size else [np.nan] * 3
+    distance_quantiles = np.quantile(distances, [0.05, 0.5, 0.95]) if steps.size else [np.nan] * 3
     return {
         "fraction": found.mean(),
         "fraction_std_networks": std(found.mean(axis=1)),
+        "fraction_lost": (found | (status == VANISHED)).mean(),
         "dead": (status == DEAD).sum(),
         "step_mean": mean(steps),
         "step_std": std(steps),
@@ -95,6 +107,12 @@ def statistics(step, gradient, value, status, evaluations):
         "step_q95": quantiles[2],
         "distance_mean": mean(distances),
         "distance_std": std(distances),
+        "distance_q05": distance_quantiles[0],
+        "distance_q50": distance_quantiles[1],
+        "distance_q95": distance_quantiles[2],
+        "relative_distance_mean": mean(relative),
+        "relative_distance_std": std(relative),
+        "path_mean": mean((step * gradient)[found]),
         "grad_mean": gradient.mean(),
         "grad_std": std(gradient),
         "grad_std_networks": std(gradient.mean(axis=1)),
@@ -112,8 +130,13 @@ def check_statistics(data, timing, lines):
         check(int(summary.cell_index) == cell, f"cell_index at {at}")
         run[tuple(int(np.flatnonzero(data[axis].values == at[axis])[0]) for axis in GRID)] = True
         raw = [data[name].isel(cell=cell).values for name in RAW]
-        found = np.isin(raw[3], FOUND)
-        check(np.array_equal(np.isnan(raw[0]), ~found), f"step is NaN where not found, at {at}")
+        step, zero_step, distance, gradient, _, _, status, _ = raw
+        found = np.isin(status, FOUND)
+        check(np.array_equal(np.isnan(step), ~found), f"step is NaN where not found, at {at}")
+        check(np.array_equal(np.isnan(distance), ~found), f"distance is NaN where not found, at {at}")
+        check((np.isnan(zero_step) | (zero_step < step) | (status == VANISHED)).all(), f"zeros are before the flip, at {at}")
+        check((~np.isnan(zero_step[status == VANISHED])).all(), f"f vanishes somewhere, at {at}")
+        check(np.allclose(distance[found], (step * gradient)[found], rtol=1e-12), f"distance along a line, at {at}")
         expected = statistics(*raw)
         for name, value in expected.items():
             check(np.allclose(summary[name], value, rtol=1e-12, atol=1e-14, equal_nan=True), f"{name} at {at}: {float(summary[name])}, NumPy {value}")

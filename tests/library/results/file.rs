@@ -245,8 +245,8 @@ fn values_out_of_range_are_refused() {
         file.relink(name, "elsewhere").unwrap();
     }
     let cases: Vec<(&str, Damage)> = vec![
-        ("format version is 5", Box::new(|file| file.attr("format_version").unwrap().write_scalar(&5u32).unwrap())),
-        ("format version is 1", Box::new(|file| file.attr("format_version").unwrap().write_scalar(&1u32).unwrap())),
+        ("format version is 6", Box::new(|file| file.attr("format_version").unwrap().write_scalar(&6u32).unwrap())),
+        ("format version is 4", Box::new(|file| file.attr("format_version").unwrap().write_scalar(&4u32).unwrap())),
         ("seed", Box::new(|file| file.attr("seed").unwrap().write_scalar(&43u64).unwrap())),
         ("a step of -1 is found", set_step(-1.0)),
         ("a step of 21 is found", set_step(21.0)),
@@ -257,6 +257,11 @@ fn values_out_of_range_are_refused() {
         ),
         ("`engine` holds 200", Box::new(|file| file.dataset("engine").unwrap().write(&ndarray::arr1(&[200u8; 16])).unwrap())),
         ("a gradient of norm -1", set("gradient_norm", -1.0)),
+        ("a distance of -1", set("distance", -1.0)),
+        ("a distance of 100", set("distance", 100.0)),
+        ("f vanishes at a step of -1", set("zero_step", -1.0)),
+        ("f vanishes at a step of 30", set("zero_step", 30.0)),
+        ("an input of norm -1", set("input_norm", -1.0)),
         ("a gradient of norm NaN", set("gradient_norm", f64::NAN)),
         ("a gradient of norm inf", set("gradient_norm", f64::INFINITY)),
         ("a value of NaN", set("value", f64::NAN)),

@@ -1,13 +1,15 @@
 //! The exact line search against brute force over all breakpoints, on thousands of small networks.
 
+use crate::common::naive::Naive;
 use crate::common::stored;
 use advstep_hpc::kernels::Real;
 use advstep_hpc::measure::samples;
 use advstep_hpc::model::Activation;
 use advstep_hpc::model::Cell;
 use advstep_hpc::model::SearchName;
+use advstep_hpc::network::dense::Dense;
 use advstep_hpc::network::{Differentiated, Engine, LineBlock, LinePoint, Lines};
-use advstep_hpc::record::{Sample, Status};
+use advstep_hpc::record::Status;
 use advstep_hpc::search::{Outcome, Start, one_layer};
 use ndarray::ArrayView2;
 
@@ -41,24 +43,30 @@ impl Line {
         None
     }
 
-    /// Every sign change of φ in (0, bound], from the values at all breakpoints. O(k²).
-    fn crossings(&self, bound: f64) -> Vec<f64> {
+    /// Every flip of φ to < 0 in (0, bound], and the beginning of the first interval of zeros, from the values at all breakpoints. O(k²).
+    fn flips_and_zero(&self, bound: f64) -> (Vec<f64>, Option<f64>) {
         let mut corners: Vec<f64> = self.z.iter().zip(&self.u).map(|(z, u)| -z / u).filter(|t| *t > 0.0 && *t < bound).collect();
         corners.push(0.0);
         corners.push(bound);
         corners.sort_by(f64::total_cmp);
         // φ is exactly 0 where all neurons are inactive and at the origin; here it is 0 or rounding noise.
-        let zero = 1e-13 * self.phi(0.0);
-        let values: Vec<f64> = corners.iter().map(|&t| self.phi(t) - zero).collect();
-        let mut crossings = Vec::new();
+        let magnitude: f64 = self.z.iter().zip(&self.u).zip(&self.a).map(|((z, u), a)| a.abs() * (z.abs() + bound * u.abs())).sum();
+        let sign = |value: f64| if value.abs() <= 1e-14 * magnitude { 0 } else { value.signum() as i32 };
+        let values: Vec<f64> = corners.iter().map(|&t| self.phi(t)).collect();
+        let (mut flips, mut zero, mut is_positive) = (Vec::new(), None, true);
         for piece in 1..corners.len() {
-            let (left, right) = (values[piece - 1], values[piece]);
-            if (left > 0.0) != (right > 0.0) {
-                let (start, end) = (corners[piece - 1], corners[piece]);
-                crossings.push(start + (end - start) * left / (left - right));
+            let (start, end, left, right) = (corners[piece - 1], corners[piece], values[piece - 1], values[piece]);
+            match (sign(left), sign(right)) {
+                (0, 0) if end - start > 1e-9 * end => zero = zero.or(Some(start)),
+                (left_sign, -1) if is_positive => {
+                    flips.push(if left_sign > 0 { start + (end - start) * left / (left - right) } else { start });
+                    is_positive = false;
+                }
+                (_, 1) => is_positive = true,
+                _ => {}
             }
         }
-        crossings
+        (flips, zero)
     }
 }
 
@@ -70,7 +78,7 @@ fn searched<T: Real>(cell: Cell, network: usize, inputs: usize, bound: f64) -> V
         .filter_map(|input| {
             let decline: f64 = result.gradient.row(input).iter().map(|g| g.to_f64().powi(2)).sum();
             let value = result.value[input];
-            let line = Start { input, sign: value.signum(), value: value.abs(), decline, slope: -decline };
+            let line = Start { input, sign: value.signum(), value: value.abs(), decline, slope: -decline, bound };
             (value != 0.0 && decline > 0.0).then_some(line)
         })
         .collect();
@@ -90,13 +98,15 @@ fn searched<T: Real>(cell: Cell, network: usize, inputs: usize, bound: f64) -> V
             line.a.extend(block.readout.iter().map(|a| start.sign * a.to_f64()));
         }
     });
-    lines.into_iter().zip(one_layer::smallest_steps(&mut network, &starts, bound).unwrap()).collect()
+    lines.into_iter().zip(one_layer::smallest_steps(&mut network, &starts).unwrap()).collect()
 }
 
 #[derive(Default)]
 struct Tally {
     lines: usize,
     found: usize,
+    /// Lines with an interval of zeros before their first flip, or with two flips, or more.
+    zeros: usize,
     double: usize,
     triple: usize,
 }
@@ -104,16 +114,22 @@ struct Tally {
 fn check_against_brute_force<T: Real>(cell: Cell, network: usize, bound: f64, tally: &mut Tally) {
     for (line, outcome) in searched::<T>(cell, network, 10, bound) {
         tally.lines += 1;
-        let crossings = line.crossings(bound);
-        tally.double += usize::from(crossings.len() == 2);
-        tally.triple += usize::from(crossings.len() >= 3);
-        match crossings.first() {
-            Some(&first) => {
-                tally.found += 1;
-                assert_eq!(outcome.status, Status::FoundExact, "{cell} network {network}: brute force found {first}");
-                assert!((outcome.step - first).abs() <= 1e-9 * first, "{cell} network {network}: {} against {first}", outcome.step);
-            }
-            None => assert_eq!(outcome.status, Status::NoneWithinBound, "{cell} network {network}: found {}", outcome.step),
+        let (flips, zero) = line.flips_and_zero(bound);
+        let what = format!("{cell} network {network}: {outcome:?}, brute force found {flips:?}, {zero:?}");
+        tally.double += usize::from(flips.len() == 2);
+        tally.triple += usize::from(flips.len() >= 3);
+        tally.found += usize::from(!flips.is_empty());
+        let zero = zero.filter(|zero| flips.first().is_none_or(|flip| zero < flip));
+        tally.zeros += usize::from(zero.is_some());
+        let status = match (flips.first(), zero) {
+            (Some(_), _) => Status::FoundExact,
+            (None, Some(_)) => Status::Vanished,
+            (None, None) => Status::NoneWithinBound,
+        };
+        assert_eq!(outcome.status, status, "{what}");
+        for (found, expected) in [(outcome.step, flips.first().copied()), (outcome.zero_step, zero)] {
+            let is_close = expected.map_or(found.is_nan(), |expected| (found - expected).abs() <= 1e-9 * expected);
+            assert!(is_close, "{what}");
         }
     }
 }
@@ -121,7 +137,8 @@ fn check_against_brute_force<T: Real>(cell: Cell, network: usize, bound: f64, ta
 #[test]
 fn the_step_is_the_first_crossing_of_brute_force() {
     let mut tally = Tally::default();
-    for dim in [1, 2, 3, 5, 10, 30] {
+    // At d = 1 all breakpoints coincide, and the line is not searched.
+    for dim in [2, 3, 5, 10, 30] {
         for width in [1, 2, 3, 4, 6, 9, 15, 40, 100] {
             for network in 0..50 {
                 let cell = Cell::new(1, dim, width);
@@ -130,7 +147,8 @@ fn the_step_is_the_first_crossing_of_brute_force() {
             }
         }
     }
-    assert!(tally.lines > 40_000, "{} lines", tally.lines);
+    assert!(tally.lines > 35_000, "{} lines", tally.lines);
+    assert!(tally.zeros > 1000, "{} with zeros", tally.zeros);
     assert!(tally.found > 20_000, "{} found", tally.found);
     // Lines with several crossings: the search must report the first.
     assert!(tally.double > 500 && tally.triple > 50, "{} double and {} triple crossings", tally.double, tally.triple);
@@ -200,7 +218,7 @@ fn fraction(index: u64) -> f64 {
 /// The start of a line of `width` neurons with φ(0) = `value` and φ'(0) = −`decline`, both times √k.
 fn start(width: usize, value: f64, decline: f64) -> Start {
     let scale = 1.0 / (width as f64).sqrt();
-    Start { input: 0, sign: 1.0, value: scale * value, decline: scale * decline, slope: -scale * decline }
+    Start { input: 0, sign: 1.0, value: scale * value, decline: scale * decline, slope: -scale * decline, bound: 20.0 }
 }
 
 #[test]
@@ -235,7 +253,7 @@ fn more_breakpoints_than_are_listed_take_one_pass_if_the_root_is_where_it_is_pre
         let (value, slope) = (line.phi(0.0), (line.phi(1e-7) - line.phi(0.0)) / 1e-7);
         let first = line.first_crossing(value, slope).expect("it falls");
         let start = start(line.z.len(), value, value / predicted);
-        let outcome = one_layer::smallest_steps(&mut Given(line), &[start], 20.0).unwrap()[0];
+        let outcome = one_layer::smallest_steps(&mut Given(line), &[start]).unwrap()[0];
         assert!(root.contains(&first), "bend {bend}, {predicted}: the root is at {first}");
         assert!((outcome.step - first).abs() <= 1e-6 * first, "bend {bend}, {predicted}: {outcome:?} against {first}");
         assert_eq!(outcome.evaluations, passes, "bend {bend}, {predicted}");
@@ -261,7 +279,7 @@ fn crowded_breakpoints_are_told_apart() {
                 line.a.push(if fraction(index, 3) < 0.5 { 1.0 } else { -1.0 } / (count as f64).sqrt() * 30.0);
             }
             let first = line.first_crossing(1.0, -0.9);
-            let outcome = one_layer::smallest_steps(&mut Given(line), &[start(count + 1, 1.0, decline)], 20.0).unwrap()[0];
+            let outcome = one_layer::smallest_steps(&mut Given(line), &[start(count + 1, 1.0, decline)]).unwrap()[0];
             match first {
                 Some(first) => {
                     found += 1;
@@ -279,23 +297,28 @@ fn crowded_breakpoints_are_told_apart() {
 
 #[test]
 fn one_dimension_has_a_closed_form_in_every_precision_and_search() {
-    // The line passes through the origin, where f is exactly 0: η* = η̂.
+    // The line passes through the origin, where f is exactly 0: η* = η̂ if f(−x) has the other sign.
     for (depth, width) in [(1, 1), (1, 100), (2, 30), (3, 300)] {
         let cell = Cell::new(depth, 1, width);
         for search in [SearchName::Line, SearchName::Trace, SearchName::Scan] {
             for network in 0..20 {
-                check_through_origin(&samples(&mut stored::<f32>(5, cell, network, 10), search, 20.0).unwrap());
-                check_through_origin(&samples(&mut stored::<f64>(5, cell, network, 10), search, 20.0).unwrap());
+                check_through_origin(stored::<f32>(5, cell, network, 10), cell, search);
+                check_through_origin(stored::<f64>(5, cell, network, 10), cell, search);
             }
         }
     }
 }
 
-fn check_through_origin(samples: &[Sample]) {
-    for sample in samples.iter().filter(|sample| sample.status != Status::Dead) {
+fn check_through_origin<T: Real>(mut engine: Dense<T>, cell: Cell, search: SearchName) {
+    let naive = Naive::of(&mut engine, cell);
+    let samples = samples(&mut engine, search, 20.0).unwrap();
+    for (x, sample) in naive.inputs.iter().zip(&samples).filter(|(_, sample)| sample.status != Status::Dead) {
         let predicted = sample.value.abs() / sample.gradient_norm.powi(2);
+        let flips = sample.value.signum() * naive.value(&[-x[0]]) < 0.0;
+        let is_predicted = |step: f64| (step - predicted).abs() <= 1e-12 * predicted;
         match sample.status {
-            Status::FoundExact => assert!((sample.step - predicted).abs() <= 1e-12 * predicted),
+            Status::FoundExact => assert!(flips && is_predicted(sample.step), "{sample:?}"),
+            Status::Vanished => assert!(!flips && is_predicted(sample.zero_step), "{sample:?}"),
             status => assert!(status == Status::NoneWithinBound && predicted > 20.0, "{sample:?}"),
         }
     }
