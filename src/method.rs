@@ -26,7 +26,7 @@ pub fn of(cell: Cell, experiment: &Experiment) -> Method {
         EngineChoice::Dense => Method { engine: EngineName::Dense, search },
         EngineChoice::Implicit => Method { engine: implicit, search: without_weights },
         EngineChoice::Auto => {
-            let needs_weights = search == SearchName::Trace || experiment.directions.contains(&Direction::Descent);
+            let needs_weights = search == SearchName::Trace || experiment.directions.iter().any(|direction| !direction.is_line());
             let is_dense = needs_weights || !pays_without_weights(cell, experiment, implicit, search);
             Method { engine: if is_dense { EngineName::Dense } else { implicit }, search }
         }

@@ -165,6 +165,7 @@ impl LawArgs {
             bias: self.bias.then_some(true),
             inputs_law: self.inputs_law,
             directions: self.direction,
+            nearest_starts: self.nearest_starts,
             bound: self.bound,
             seed: self.seed,
             precision: self.precision,

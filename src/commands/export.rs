@@ -96,7 +96,14 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, run: &
     let streams = NetworkStreams::new(seed, run.cell, network, gain, readout);
     let x = draw_inputs::<T>(&request.experiment.inputs_law, streams, run.cell, inputs, bias);
     let mut engine = Dense::<T>::with(streams, run.cell, activation, x, run.keep, &Workspace::default());
-    let settings = Settings { directions: &request.experiment.directions, bias, streams, search: run.method.search, bound };
+    let settings = Settings {
+        directions: &request.experiment.directions,
+        bias,
+        streams,
+        search: run.method.search,
+        bound,
+        nearest_starts: request.experiment.nearest_starts,
+    };
     let out_of_range = |why| Failed::from(OutOfRange::new(run.cell, network, precision, why));
     let samples = samples_along(&mut engine, &settings).map_err(|error| out_of_range(error.to_string()))?;
     check_samples(&samples, &request.experiment).map_err(out_of_range)?;
@@ -151,7 +158,7 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, run: &
     set_flags(&status, &Status::ALL.map(|status| (status as u8, status.name())))
 }
 
-/// f and ∇f at the inputs, and the directions of the steps, n × d; a descent has none.
+/// f and ∇f at the inputs, and the directions of the steps, n × d; none where they are not known before the search.
 fn gradients_and_steps<T: Real>(
     engine: &mut Dense<T>,
     samples: &[Sample],
@@ -160,7 +167,7 @@ fn gradients_and_steps<T: Real>(
     streams: NetworkStreams,
 ) -> (ValueAndGradient<T>, Option<Array2<T>>) {
     let (result, mut network) = engine.differentiate();
-    if direction == Direction::Descent {
+    if !direction.is_line() {
         return (result, None);
     }
     let mut movable = result.gradient.clone();

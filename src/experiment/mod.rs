@@ -45,6 +45,9 @@ pub struct Experiment {
     pub inputs_law: InputsLaw,
     /// Step directions, ascending, distinct; each is applied to the same networks and inputs.
     pub directions: Vec<Direction>,
+    /// Starting points of direction nearest, per input.
+    #[serde(skip_serializing_if = "is_one")]
+    pub nearest_starts: usize,
     /// Largest step searched (the paper, section 4: |η| < 20).
     pub bound: f64,
     /// At most 2⁶³ − 1, the largest TOML integer.
@@ -62,6 +65,11 @@ pub struct Experiment {
     /// Additional widths per depth; none is in `widths`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", serialize_with = "serialize_extra_widths")]
     pub extra_widths: BTreeMap<usize, Vec<usize>>,
+}
+
+/// The default of `nearest_starts` is left out, so that experiments without that direction do not mention it.
+fn is_one(starts: &usize) -> bool {
+    *starts == 1
 }
 
 /// A width in TOML: an integer or `inf`.

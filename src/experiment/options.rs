@@ -34,6 +34,7 @@ pub struct Options {
     /// Parsed by [`InputsLaw::parse`].
     pub inputs_law: Option<String>,
     pub directions: Option<Vec<Direction>>,
+    pub nearest_starts: Option<f64>,
     pub bound: Option<f64>,
     /// Signed, like TOML integers.
     pub seed: Option<i64>,
@@ -78,6 +79,7 @@ impl Options {
             bias: self.bias.or(base.bias),
             inputs_law: self.inputs_law.or(base.inputs_law),
             directions: self.directions.or(base.directions),
+            nearest_starts: self.nearest_starts.or(base.nearest_starts),
             bound: self.bound.or(base.bound),
             seed: self.seed.or(base.seed),
             precision: self.precision.or(base.precision),
@@ -130,6 +132,7 @@ impl Options {
             bias,
             inputs_law,
             directions: directions(given("directions", options.directions)?)?,
+            nearest_starts: NEAREST_STARTS.whole(options.nearest_starts.unwrap_or(1.0))?,
             bound: positive("bound", given("bound", options.bound)?, MAX_BOUND)?,
             seed: seed(given("seed", options.seed)?)?,
             precision: given("precision", options.precision)?,
@@ -166,6 +169,12 @@ const NETWORKS: Count = Count {
     counts: "networks of a cell",
     least: "there would be nothing to measure",
     max: 1_000_000_000,
+};
+const NEAREST_STARTS: Count = Count {
+    name: "number of starts",
+    counts: "starting points of direction nearest",
+    least: "a search has to start somewhere",
+    max: 1000,
 };
 const INPUTS: Count = Count {
     name: "number of inputs",
@@ -375,11 +384,19 @@ fn check_form(experiment: &Experiment) -> Result<(), BadInput> {
             "give search auto or scan",
         ));
     }
-    if directions.contains(&Direction::Descent) && experiment.engine == EngineChoice::Implicit {
+    let needs_weights = [Direction::Descent, Direction::Nearest].into_iter().find(|direction| directions.contains(direction));
+    if let (Some(direction), EngineChoice::Implicit) = (needs_weights, experiment.engine) {
         return Err(BadInput::new(
-            "direction descent and engine implicit cannot go together",
-            "a descent takes hundreds of gradients, and the implicit engine has to remember each",
+            format!("direction {} and engine implicit cannot go together", direction.name()),
+            "it takes many gradients, and the implicit engine has to remember each",
             "give engine auto or dense",
+        ));
+    }
+    if experiment.nearest_starts > 1 && !directions.contains(&Direction::Nearest) {
+        return Err(BadInput::new(
+            "nearest_starts has no effect without direction nearest",
+            "no other direction has several starting points",
+            "add nearest to the directions, or leave it out",
         ));
     }
     if *bias && (experiment.dims.contains(&1) || extra_cells.iter().any(|cell| cell.dim == 1)) {

@@ -47,7 +47,7 @@ pub fn steps<T: Real>(
 ) -> Array2<T> {
     let mut steps = match direction {
         Direction::Gradient => return descent(value, gradient.clone()),
-        Direction::Descent => unreachable!("a descent is not a line"),
+        Direction::Descent | Direction::Nearest => unreachable!("its lines are not known beforehand"),
         Direction::Sign => gradient.mapv(|g| T::of_f64(if g == T::zero() { 0.0 } else { g.to_f64().signum() })),
         Direction::Universal => universal(network, gradient, bias),
         Direction::Random => random(gradient.dim(), streams, bias),

@@ -19,7 +19,7 @@ use crate::network::shallow::Shallow;
 use crate::network::{Differentiated, Engine, LinePoint, Lines, ValueAndGradient};
 use crate::random::NetworkStreams;
 use crate::record::{Sample, UnitRecord, check_sample};
-use crate::search::{NotFinite, Outcome, Start, descent, march, one_layer, scan, through_the_origin, trace};
+use crate::search::{NotFinite, Outcome, Start, descent, nearest, smallest_steps, through_the_origin};
 
 /// Bump whenever any output bit of any experiment changes. Runs resume within one version only.
 ///
@@ -132,7 +132,14 @@ fn finite_width_samples<T: Real>(
 ) -> Result<Vec<Sample>, NotFinite> {
     let Experiment { bias, bound, .. } = *experiment;
     let inputs = inputs::<T>(&experiment.inputs_law, streams, run.cell, experiment.inputs, bias);
-    let settings = Settings { directions: &experiment.directions, bias, streams, search: run.method.search, bound };
+    let settings = Settings {
+        directions: &experiment.directions,
+        bias,
+        streams,
+        search: run.method.search,
+        bound,
+        nearest_starts: experiment.nearest_starts,
+    };
     let CellRun { cell, keep, method } = *run;
     match method.engine {
         EngineName::Shallow => {
@@ -158,6 +165,8 @@ pub struct Settings<'a> {
     pub streams: NetworkStreams,
     pub search: SearchName,
     pub bound: f64,
+    /// See [`Experiment::nearest_starts`].
+    pub nearest_starts: usize,
 }
 
 /// f, ‖∇f‖ and η* along the gradient at every input of `engine`, without a bias unit.
@@ -203,12 +212,15 @@ fn samples_along_gradient<T: Real, L: Lines<T>>(
 /// # Errors
 /// If an intermediate value is not finite.
 pub fn samples_along<T: Real>(engine: &mut impl Engine<T>, settings: &Settings) -> Result<Vec<Sample>, NotFinite> {
-    let Settings { directions, bias, search, bound, streams } = *settings;
+    let Settings { directions, bias, search, bound, nearest_starts, streams } = *settings;
     if directions == [Direction::Gradient] && !bias {
         return samples(engine, search, bound);
     }
     let psi = engine.activation();
-    let inputs = directions.contains(&Direction::Descent).then(|| engine.inputs().to_owned());
+    let inputs = match directions.iter().all(|direction| direction.is_line()) {
+        true => Array2::from_elem((0, 0), T::zero()),
+        false => engine.inputs().to_owned(),
+    };
     let mut input_norms = norms(engine.inputs());
     if bias {
         let without_bias = engine.inputs().ncols() - 1;
@@ -224,13 +236,19 @@ pub fn samples_along<T: Real>(engine: &mut impl Engine<T>, settings: &Settings) 
     for &direction in directions {
         let mut samples = unsearched(&value, &norm, &input_norms);
         let is_on_a_line = gradient.ncols() == 1 && psi.is_piecewise_linear();
-        if let (Direction::Descent, Some(inputs), false) = (direction, &inputs, is_on_a_line) {
+        if !direction.is_line() && !is_on_a_line {
             let lines = starts(&value, &norm, norm.iter().map(|norm| -norm * norm).collect(), bound);
-            let descended = descent::smallest_steps(&mut network, inputs.view(), &gradient, &lines, bias)?;
-            store(&mut samples, &lines, descended.into_iter().map(|descended| (descended.outcome, descended.distance)));
+            if direction == Direction::Descent {
+                let descended = descent::smallest_steps(&mut network, inputs.view(), &gradient, &lines, bias)?;
+                store(&mut samples, &lines, descended.into_iter().map(|descended| (descended.outcome, descended.distance)));
+            } else {
+                let settings = nearest::Settings { search, bias, starts: nearest_starts, streams };
+                let outcomes = nearest::smallest_distances(&mut network, inputs.view(), &gradient, &lines, settings)?;
+                store(&mut samples, &lines, with_distances(&lines, outcomes));
+            }
         } else {
-            // At d = 1 a descent follows the line of the gradient.
-            let direction = if direction == Direction::Descent { Direction::Gradient } else { direction };
+            // At d = 1 there is one line.
+            let direction = if direction.is_line() { direction } else { Direction::Gradient };
             let steps = directions::steps(&mut network, direction, &value, &gradient, &norm, bias, streams);
             let lines = starts(&value, &norm, directions::slopes(&value, &gradient, &steps), bound);
             lines.iter().try_for_each(|line| NotFinite::check("the slope of f along p", line.input, line.slope))?;
@@ -272,9 +290,13 @@ fn search_along<T: Real, L: Lines<T>>(
         true => search_through_the_origin(&mut network, lines),
         false => smallest_steps(&mut network, lines, search)?,
     };
-    let distances: Vec<f64> = lines.iter().zip(&outcomes).map(|(line, outcome)| outcome.step * line.decline.sqrt()).collect();
-    store(samples, lines, outcomes.into_iter().zip(distances));
+    store(samples, lines, with_distances(lines, outcomes));
     Ok(())
+}
+
+/// Outcomes on straight lines with their distances.
+fn with_distances(lines: &[Start], outcomes: Vec<Outcome>) -> impl Iterator<Item = (Outcome, f64)> {
+    lines.iter().zip(outcomes).map(|(line, outcome)| (outcome, outcome.step * line.decline.sqrt()))
 }
 
 /// [`through_the_origin`], with f(−x) evaluated at twice the step to the origin.
@@ -309,24 +331,4 @@ fn starts(value: &[f64], norm: &[f64], slope: Vec<f64>, bound: f64) -> Vec<Start
         bound,
     };
     alive.map(start).collect()
-}
-
-fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start], search: SearchName) -> Result<Vec<Outcome>, NotFinite> {
-    let certified = match search {
-        SearchName::Line => return one_layer::smallest_steps(network, lines),
-        SearchName::Scan => return scan::smallest_steps(network, lines),
-        SearchName::March => march::smallest_steps(network, lines)?,
-        SearchName::Trace => trace::smallest_steps(network, lines)?,
-        SearchName::Path => unreachable!("infinite width is sampled by infinite::samples"),
-        SearchName::Descent => unreachable!("a descent is not a line search"),
-    };
-    let given_up: Vec<Start> =
-        lines.iter().zip(&certified).filter(|(_, outcome)| outcome.is_none()).map(|(line, _)| *line).collect();
-    let mut scanned = match given_up.is_empty() {
-        true => Vec::new(),
-        false => scan::smallest_steps(network, &given_up)?,
-    }
-    .into_iter();
-    let outcomes = certified.into_iter();
-    Ok(outcomes.map(|outcome| outcome.unwrap_or_else(|| scanned.next().expect("one per abandoned line"))).collect())
 }

@@ -35,11 +35,18 @@ pub enum Direction {
     Random = 3,
     /// Gradient descent in many small steps.
     Descent = 4,
+    /// The straight line to the nearest flip found: a local minimum of the distance.
+    Nearest = 5,
 }
 
 impl Direction {
-    pub const ALL: [Direction; 5] =
-        [Direction::Gradient, Direction::Sign, Direction::Universal, Direction::Random, Direction::Descent];
+    pub const ALL: [Direction; 6] =
+        [Direction::Gradient, Direction::Sign, Direction::Universal, Direction::Random, Direction::Descent, Direction::Nearest];
+
+    /// Whether steps follow one line through the input, known before the search.
+    pub fn is_line(self) -> bool {
+        !matches!(self, Direction::Descent | Direction::Nearest)
+    }
 
     /// The name in files and tables.
     pub fn name(self) -> &'static str {
@@ -49,6 +56,7 @@ impl Direction {
             Direction::Universal => "universal",
             Direction::Random => "random",
             Direction::Descent => "descent",
+            Direction::Nearest => "nearest",
         }
     }
 }

@@ -73,6 +73,9 @@ const LINE_PASSES: f64 = 1.2;
 
 /// Seconds per evaluation of a smooth ψ and ψ'.
 const SMOOTH: f64 = 2.0e-8;
+/// Lines and normals from one start of direction nearest, until the last input of a network is done.
+const NEAREST_LINES: f64 = 35.0;
+const NEAREST_NORMALS: f64 = 15.0;
 /// Gradient evaluations of a descent.
 const DESCENT_STEPS: f64 = 25.0;
 
@@ -130,7 +133,9 @@ fn linear_pieces(cell: Cell) -> f64 {
 /// The predicted cost of one unit of `cell`.
 pub fn of_unit(cell: Cell, experiment: &Experiment, method: Method, keep: Keep) -> UnitCost {
     let Method { engine, search } = method;
-    let lines = experiment.directions.iter().filter(|&&direction| direction != Direction::Descent).count() as f64;
+    let has = |direction| experiment.directions.contains(&direction);
+    let starts = if has(Direction::Nearest) { experiment.nearest_starts as f64 } else { 0.0 };
+    let lines = experiment.directions.iter().filter(|direction| direction.is_line()).count() as f64 + NEAREST_LINES * starts;
     let shape = Shape {
         cell,
         inputs: experiment.inputs as f64,
@@ -141,7 +146,7 @@ pub fn of_unit(cell: Cell, experiment: &Experiment, method: Method, keep: Keep) 
         neurons: cell.neurons(),
         points: if search == SearchName::Scan { lines * scan_points(cell) } else { 0.0 },
         lines,
-        gradients: 1.0 + if experiment.directions.contains(&Direction::Descent) { DESCENT_STEPS } else { 0.0 },
+        gradients: 1.0 + if has(Direction::Descent) { DESCENT_STEPS } else { 0.0 } + NEAREST_NORMALS * starts,
         is_relu: experiment.activation == Activation::Relu,
         counts_overlaps: experiment.readout == Readout::Sign,
         activation: match experiment.activation.is_piecewise_linear() {

@@ -13,7 +13,7 @@ use crate::job::assign::{assign, share_of};
 use crate::job::{Group, Resources, Task};
 use crate::measure::CellRun;
 use crate::method;
-use crate::model::{Cell, Direction, EngineChoice, EngineName, Precision, Unit};
+use crate::model::{Cell, EngineChoice, EngineName, Precision, Unit};
 
 pub use cost::UnitCost;
 use memory::Footprint;
@@ -131,7 +131,7 @@ pub fn least_memory(experiment: &Experiment, threads: usize) -> u64 {
 fn does_not_fit(experiment: &Experiment, resources: Resources) -> BadInput {
     let Leanest { cell, engine, bytes, seconds } = Leanest::largest(experiment);
     let (how, other) = match engine {
-        EngineName::Dense if experiment.directions.contains(&Direction::Descent) => {
+        EngineName::Dense if experiment.directions.iter().any(|direction| !direction.is_line()) => {
             ("even with its weights regenerated at every pass", None)
         }
         EngineName::Dense => ("even with its weights regenerated at every pass", Some(("implicit", EngineChoice::Implicit))),

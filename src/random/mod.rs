@@ -132,6 +132,12 @@ impl NetworkStreams {
     pub fn direction(&self, index: usize, out: &mut [f32]) {
         on_sphere(1.0, self.key.stream(Role::Direction, index).generator(), out);
     }
+
+    /// Fills `out` (length d) with the random turn of start `start` ≥ 1 at input `index`: uniform on the unit sphere, independent of
+    /// [`direction`](Self::direction).
+    pub fn turn(&self, index: usize, start: usize, out: &mut [f32]) {
+        on_sphere(1.0, self.key.stream(Role::Direction, index + (start << 32)).generator(), out);
+    }
 }
 
 /// Fills `out` with a uniform point on the sphere: a normalised Gaussian vector.

@@ -20,7 +20,7 @@ const NAMED: usize = 3;
 /// Longest file name printed, in characters.
 const LONGEST_NAME: usize = 40;
 /// Columns of a terminal that a table with standard errors may take; a wider one is printed without them.
-const WIDEST: usize = 160;
+const WIDEST: usize = 150;
 
 /// Output format of `show`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]

@@ -87,7 +87,8 @@ pub fn smallest_steps<T: Real>(
 /// ‖x₁ + `part`·(x₂ − x₁) − x₀‖.
 fn distance_along<T: Real>(x0: ArrayView1<T>, x1: ArrayView1<T>, x2: ArrayView1<T>, part: f64) -> f64 {
     let coordinates = x0.iter().zip(x1).zip(x2).map(|((x0, x1), x2)| [x0.to_f64(), x1.to_f64(), x2.to_f64()]);
-    coordinates.map(|[x0, x1, x2]| (x1 - x0 + part * (x2 - x1)).powi(2)).sum::<f64>().sqrt()
+    let displacements = coordinates.map(|[x0, x1, x2]| x1 - x0 + part * (x2 - x1));
+    displacements.map(|displacement| displacement * displacement).sum::<f64>().sqrt()
 }
 
 impl Walk {

@@ -12,10 +12,14 @@
 
 pub mod descent;
 pub mod march;
+pub mod nearest;
 pub mod one_layer;
 pub mod scan;
 pub mod trace;
 
+use crate::kernels::Real;
+use crate::model::SearchName;
+use crate::network::Lines;
 use crate::record::Status;
 
 /// The line through an input with f(x) ≠ 0 and ∇f(x) ≠ 0.
@@ -111,4 +115,32 @@ pub fn through_the_origin(lines: &[Start], opposite: &[f64]) -> Vec<Outcome> {
         }
     };
     lines.iter().zip(opposite).map(outcome).collect()
+}
+
+/// The smallest step on each of `lines` by `search`; lines that a certified search abandons are scanned.
+///
+/// # Errors
+/// If an intermediate value is not finite.
+pub fn smallest_steps<T: Real>(
+    network: &mut impl Lines<T>,
+    lines: &[Start],
+    search: SearchName,
+) -> Result<Vec<Outcome>, NotFinite> {
+    let certified = match search {
+        SearchName::Line => return one_layer::smallest_steps(network, lines),
+        SearchName::Scan => return scan::smallest_steps(network, lines),
+        SearchName::March => march::smallest_steps(network, lines)?,
+        SearchName::Trace => trace::smallest_steps(network, lines)?,
+        SearchName::Path => unreachable!("infinite width is sampled by infinite::samples"),
+        SearchName::Descent => unreachable!("a descent is not a line search"),
+    };
+    let given_up: Vec<Start> =
+        lines.iter().zip(&certified).filter(|(_, outcome)| outcome.is_none()).map(|(line, _)| *line).collect();
+    let mut scanned = match given_up.is_empty() {
+        true => Vec::new(),
+        false => scan::smallest_steps(network, &given_up)?,
+    }
+    .into_iter();
+    let outcomes = certified.into_iter();
+    Ok(outcomes.map(|outcome| outcome.unwrap_or_else(|| scanned.next().expect("one per abandoned line"))).collect())
 }

@@ -269,7 +269,7 @@ impl Tracer {
                     (line.is_behind_zeros, line.pending) = (true, None);
                 }
                 Event::RootAtEnd(step) => line.pending = Some(step),
-                Event::StillZero => {}
+                Event::Point => {}
                 Event::None => line.is_behind_zeros = false,
             }
             if t >= line.bound {
@@ -302,13 +302,13 @@ impl Tracer {
         if value == 0.0 && slope == 0.0 {
             return Ok(Event::Zeros);
         }
+        // The layers above one that turns off or on reach 0 at the same t, up to rounding.
         if let Some(step) = pending {
-            return Ok(Event::Root(step));
+            return Ok(if end <= step * (1.0 + ROUNDING) { Event::Point } else { Event::Root(step) });
         }
         if is_behind_zeros {
-            // The layers above the one that was off wake up one after the other, at the same t.
             return Ok(match () {
-                () if end <= now * (1.0 + ROUNDING) => Event::StillZero,
+                () if end <= now * (1.0 + ROUNDING) => Event::Point,
                 () if slope < 0.0 => Event::Root(now),
                 () => Event::None,
             });
@@ -335,8 +335,8 @@ enum Event {
     RootAtEnd(f64),
     /// It is 0 everywhere.
     Zeros,
-    /// The region is a point behind zeros.
-    StillZero,
+    /// The region is a point, up to rounding, before or behind zeros.
+    Point,
 }
 
 /// Layer index and (t, neuron) of the earliest flip.

@@ -34,6 +34,7 @@ pub fn experiment(cell: Cell, networks: usize, inputs: usize) -> Experiment {
         bias: false,
         inputs_law: InputsLaw::Sphere,
         directions: vec![Direction::Gradient],
+        nearest_starts: 1,
         bound: 20.0,
         seed: 2026,
         precision: Precision::F32,

@@ -28,6 +28,7 @@ pub fn experiment() -> Experiment {
         bias: false,
         inputs_law: InputsLaw::Sphere,
         directions: vec![Direction::Gradient],
+        nearest_starts: 1,
         bound: 20.0,
         seed: 42,
         precision: Precision::F32,

@@ -105,7 +105,14 @@ fn check_certified(psi: Activation, cell: Cell, search: SearchName, direction: D
     let (mut found, inputs) = (0, 6);
     for network in 0..networks {
         let mut engine = dense::<f64>(psi, cell, network, inputs, false);
-        let settings = Settings { directions: &[direction], bias: false, streams: streams(cell, network), search, bound: BOUND };
+        let settings = Settings {
+            directions: &[direction],
+            bias: false,
+            streams: streams(cell, network),
+            search,
+            bound: BOUND,
+            nearest_starts: 1,
+        };
         let samples = samples_along(&mut engine, &settings).unwrap();
         let naive = Naive::of(&mut engine, cell);
         let (result, mut differentiated) = engine.differentiate();
@@ -302,7 +309,8 @@ fn steps_leave_a_bias_unit_alone() {
         let cell = cell(1, 6, 40);
         let mut engine = dense::<f64>(psi, cell, 0, 30, true);
         let directions = [Direction::Gradient, Direction::Sign, Direction::Universal, Direction::Random, Direction::Descent];
-        let settings = Settings { directions: &directions, bias: true, streams: streams(cell, 0), search, bound: BOUND };
+        let settings =
+            Settings { directions: &directions, bias: true, streams: streams(cell, 0), search, bound: BOUND, nearest_starts: 1 };
         let all = samples_along(&mut engine, &settings).unwrap();
         let naive = Naive::of(&mut engine, cell);
         for (input, x) in naive.inputs.iter().enumerate() {
@@ -336,6 +344,7 @@ fn a_descent_is_the_loop_that_is_documented() {
             streams: streams(cell, 3),
             search: SearchName::Descent,
             bound: BOUND,
+            nearest_starts: 1,
         };
         let samples = samples_along(&mut engine, &settings).unwrap();
         let naive = Naive::of(&mut engine, cell);
@@ -399,7 +408,14 @@ fn every_storage_gives_the_same_bits_of_every_form() {
             let x = drawn_inputs::<f32>(&InputsLaw::Gaussian, streams(cell, 0), cell, 10, true);
             let mut engine = Dense::with(streams(cell, 0), cell, psi, x, Keep { weights, line }, &Workspace::default());
             let directions = Direction::ALL;
-            let settings = Settings { directions: &directions, bias: true, streams: streams(cell, 0), search, bound: BOUND };
+            let settings = Settings {
+                directions: &directions,
+                bias: true,
+                streams: streams(cell, 0),
+                search,
+                bound: BOUND,
+                nearest_starts: 1,
+            };
             let bits = |s: &Sample| (s.step.to_bits(), s.gradient_norm.to_bits(), s.value.to_bits(), s.status as u8, s.evaluations);
             samples_along(&mut engine, &settings).unwrap().iter().map(bits).collect::<Vec<_>>()
         };

@@ -157,18 +157,18 @@ fn named<'a>(pictures: &'a [Picture], name: &str) -> &'a Picture {
 }
 
 #[test]
-fn the_quick_preset_gives_eight_pictures_with_all_their_panels_and_curves() {
+fn the_quick_preset_gives_nine_pictures_with_all_their_panels_and_curves() {
     let pictures = plot::draw(&quick(), NOTE);
     let names: Vec<&str> = pictures.iter().map(|picture| picture.name.as_str()).collect();
     let depths: Vec<String> = (1..=6).map(|depth| format!("figure{}_depth{depth}", depth + 1)).collect();
     let mut expected = vec!["figure1_fraction"];
     expected.extend(depths.iter().map(String::as_str));
-    expected.push("phase_diagram");
+    expected.extend(["distance", "phase_diagram"]);
     assert_eq!(names, expected);
 
     for picture in &pictures {
         let (panels, curves) = match picture.name.as_str() {
-            "figure1_fraction" => (6, 6 * 4),
+            "figure1_fraction" | "distance" => (6, 6 * 4),
             "phase_diagram" => (6, 0),
             _ => (2, 2 * 4),
         };
@@ -281,7 +281,7 @@ fn files_of_each_format_are_written_and_nothing_else() {
         found.sort();
         files.sort();
         assert_eq!(found, files);
-        assert_eq!(files.len(), 9);
+        assert_eq!(files.len(), 12);
     }
 
     let read = |name: &str| std::fs::read(target.join(name)).unwrap();
@@ -361,6 +361,7 @@ fn experiment(depths: Vec<usize>) -> Experiment {
         bias: false,
         inputs_law: InputsLaw::Sphere,
         directions: vec![Direction::Gradient],
+        nearest_starts: 1,
         bound: 20.0,
         seed: 1,
         precision: Precision::F32,
@@ -381,6 +382,7 @@ fn results_are_summarised_and_plotted() {
         "figure1_fraction.svg",
         "figure2_depth1.svg",
         "figure3_depth2.svg",
+        "distance.svg",
         "phase_diagram.svg",
         "distribution_step_depth1.svg",
         "distribution_gradient_depth1.svg",
@@ -388,8 +390,8 @@ fn results_are_summarised_and_plotted() {
         "distribution_gradient_depth2.svg",
     ];
     assert_eq!(names, expected.map(Path::new));
-    let phase = std::fs::read_to_string(&files[3]).unwrap();
-    // Three of four inputs are switched in each of the 2·3 + 2·2 cells.
+    let phase = std::fs::read_to_string(&files[4]).unwrap();
+    // Three of four inputs flip in each of the 2·3 + 2·2 cells.
     assert_eq!(phase.matches("<tspan>0.75</tspan>").count(), 10);
     assert!(phase.contains("3 networks × 4 inputs per point, Gaussian readout, gain 2"));
 }
@@ -418,8 +420,8 @@ fn distributions_are_those_of_the_samples() {
     let directory = tempfile::tempdir().unwrap();
     let infinite = Experiment { widths: vec![10, 100, INFINITE_WIDTH], ..experiment(vec![1]) };
     let files = plot::plot(&results(infinite), directory.path(), &[Format::Svg]).unwrap();
-    let svg = std::fs::read_to_string(&files[3]).unwrap();
-    assert!(files[3].ends_with("distribution_step_depth1.svg"));
+    let svg = std::fs::read_to_string(&files[4]).unwrap();
+    assert!(files[4].ends_with("distribution_step_depth1.svg"));
     assert!(!svg.contains("NaN"));
     // Two dims; widths 10, 100, 1000 and the limit in each.
     let groups = |class: &str| svg.matches(&format!("<g class=\"{class}\">")).count();
