@@ -104,10 +104,11 @@ mod tests {
                     Preset::Depth if depth == 1 => "shallow line",
                     Preset::Quick | Preset::Paper if depth == 1 && dim == 500 && width >= 3000 => "shallow line",
                     Preset::Quick | Preset::Paper if depth == 1 => "dense line",
+                    Preset::Nearest if depth == 1 => "dense line",
                     _ if width <= 100 => "dense trace",
                     Preset::Depth => "implicit scan",
                     Preset::Quick | Preset::Paper if width >= if dim == 10 { 10_000 } else { 3000 } => "implicit scan",
-                    Preset::Quick | Preset::Paper => "dense scan",
+                    Preset::Quick | Preset::Paper | Preset::Nearest => "dense scan",
                 };
                 assert_eq!(of(cell, &experiment).to_string(), expected, "{}: {cell}", preset.name());
             }

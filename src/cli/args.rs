@@ -388,6 +388,9 @@ pub struct LawArgs {
     /// Largest step searched [presets: 20]
     #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = number)]
     pub bound: Option<f64>,
+    /// Largest distance searched, in the Euclidean norm, besides --bound
+    #[arg(long, value_name = "D", allow_negative_numbers = true, value_parser = number)]
+    pub bound_distance: Option<f64>,
     /// Master seed of all random numbers [presets: 2020]
     #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seed)]
     pub seed: Option<i64>,

@@ -167,6 +167,7 @@ impl LawArgs {
             directions: self.direction,
             nearest_starts: self.nearest_starts,
             bound: self.bound,
+            bound_distance: self.bound_distance,
             seed: self.seed,
             precision: self.precision,
             search: self.search,

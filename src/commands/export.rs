@@ -101,7 +101,7 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, run: &
         bias,
         streams,
         search: run.method.search,
-        bound,
+        bound: request.experiment.bounds(),
         nearest_starts: request.experiment.nearest_starts,
     };
     let out_of_range = |why| Failed::from(OutOfRange::new(run.cell, network, precision, why));

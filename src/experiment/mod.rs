@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 use toml::Table;
 
-use crate::model::{Activation, Cell, Direction, EngineChoice, INFINITE_WIDTH, InputsLaw, Precision, Readout, SearchChoice};
+use crate::model::{Activation, Bound, Cell, Direction, EngineChoice, INFINITE_WIDTH, InputsLaw, Precision, Readout, SearchChoice};
 use crate::stats::distinct;
 use crate::text::{differing, values_apart};
 pub use shard::Shard;
@@ -50,6 +50,9 @@ pub struct Experiment {
     pub nearest_starts: usize,
     /// Largest step searched (the paper, section 4: |η| < 20).
     pub bound: f64,
+    /// Largest distance searched, in the Euclidean norm, besides `bound`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bound_distance: Option<f64>,
     /// At most 2⁶³ − 1, the largest TOML integer.
     pub seed: u64,
     pub precision: Precision,
@@ -98,6 +101,11 @@ fn serialize_extra_cells<S: Serializer>(cells: &[Cell], to: S) -> Result<S::Ok, 
 }
 
 impl Experiment {
+    /// The limits of the searches.
+    pub fn bounds(&self) -> Bound {
+        Bound { step: self.bound, distance: self.bound_distance.unwrap_or(f64::INFINITY) }
+    }
+
     /// The cells, sorted by (depth, dim, width), which is unique: the order of all arrays and tables.
     pub fn cells(&self) -> Vec<Cell> {
         let mut cells = Vec::new();

@@ -36,6 +36,7 @@ pub struct Options {
     pub directions: Option<Vec<Direction>>,
     pub nearest_starts: Option<f64>,
     pub bound: Option<f64>,
+    pub bound_distance: Option<f64>,
     /// Signed, like TOML integers.
     pub seed: Option<i64>,
     pub precision: Option<Precision>,
@@ -81,6 +82,7 @@ impl Options {
             directions: self.directions.or(base.directions),
             nearest_starts: self.nearest_starts.or(base.nearest_starts),
             bound: self.bound.or(base.bound),
+            bound_distance: self.bound_distance.or(base.bound_distance),
             seed: self.seed.or(base.seed),
             precision: self.precision.or(base.precision),
             engine: self.engine.or(base.engine),
@@ -134,6 +136,7 @@ impl Options {
             directions: directions(given("directions", options.directions)?)?,
             nearest_starts: NEAREST_STARTS.whole(options.nearest_starts.unwrap_or(1.0))?,
             bound: positive("bound", given("bound", options.bound)?, MAX_BOUND)?,
+            bound_distance: options.bound_distance.map(|bound| positive("bound_distance", bound, f64::MAX)).transpose()?,
             seed: seed(given("seed", options.seed)?)?,
             precision: given("precision", options.precision)?,
             engine: given("engine", options.engine)?,

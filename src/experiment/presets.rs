@@ -13,10 +13,12 @@ pub enum Preset {
     Beyond,
     /// How the sizes at which all inputs switch grow with depth: a minute on two cores.
     Depth,
+    /// One gradient step against the nearest flip found: minutes on two cores.
+    Nearest,
 }
 
 impl Preset {
-    pub const ALL: [Preset; 4] = [Preset::Quick, Preset::Paper, Preset::Beyond, Preset::Depth];
+    pub const ALL: [Preset; 5] = [Preset::Quick, Preset::Paper, Preset::Beyond, Preset::Depth, Preset::Nearest];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -24,6 +26,7 @@ impl Preset {
             Preset::Paper => "paper",
             Preset::Beyond => "beyond",
             Preset::Depth => "depth",
+            Preset::Nearest => "nearest",
         }
     }
 
@@ -34,6 +37,7 @@ impl Preset {
             Preset::Paper => include_str!("../../presets/paper.toml"),
             Preset::Beyond => include_str!("../../presets/beyond.toml"),
             Preset::Depth => include_str!("../../presets/depth.toml"),
+            Preset::Nearest => include_str!("../../presets/nearest.toml"),
         }
     }
 

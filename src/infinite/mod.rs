@@ -17,7 +17,7 @@ pub mod path;
 use rand::Rng;
 use rand::distr::Distribution;
 
-use crate::model::Cell;
+use crate::model::{Bound, Cell};
 use crate::random::NetworkStreams;
 use crate::random::chi_squared::ChiSquared;
 use crate::random::normal::StandardNormal;
@@ -48,16 +48,17 @@ pub struct Limit {
     scale: f64,
     /// The correlation of f(x) and f(−x), κ(π).
     opposite: f64,
-    bound: f64,
+    bound: Bound,
     /// `None` at d = 1, where the line passes through the origin.
     grid: Option<(Grid, ChiSquared)>,
 }
 
 impl Limit {
-    /// The limit for `depth` hidden layers, input dimension `dim` and steps up to `bound`.
-    pub fn new(depth: usize, dim: usize, gain: f64, bound: f64, resolution: Resolution) -> Self {
+    /// The limit for `depth` hidden layers, input dimension `dim` and searches up to `bound`.
+    pub fn new(depth: usize, dim: usize, gain: f64, bound: impl Into<Bound>, resolution: Resolution) -> Self {
+        let bound = bound.into();
         let grid = (dim > 1).then(|| {
-            (Grid::new(depth, grid_angles(depth, dim, gain, bound, resolution.points), resolution), ChiSquared::new(dim - 1))
+            (Grid::new(depth, grid_angles(depth, dim, gain, bound.step, resolution.points), resolution), ChiSquared::new(dim - 1))
         });
         let opposite = kernel::excess(std::f64::consts::PI, depth).0 - 1.0;
         Self { dim: dim as f64, scale: variance(depth, gain).sqrt(), opposite, bound, grid }
@@ -73,6 +74,7 @@ impl Limit {
         let chi = self.grid.as_ref().map_or(0.0, |(_, degrees)| degrees.sample(random).sqrt());
         let value = self.scale * normal;
         let gradient_norm = self.scale * (libm::hypot(zeta, chi) / self.dim.sqrt());
+        let bound = self.bound.along(gradient_norm);
         let none = Sample { status: Status::NoneWithinBound, ..Sample::unsearched(value, gradient_norm, self.dim.sqrt()) };
         if zeta == 0.0 {
             return Ok(Sample { status: Status::Dead, ..none });
@@ -80,7 +82,7 @@ impl Limit {
         let Some((grid, _)) = &self.grid else {
             // f is linear up to the origin, f(x_t) = f(x)·(1 − t|f(x)|), and behind it goes on from 0 as f(−x), which is correlated with f(x).
             let step = 1.0 / (self.scale * zeta);
-            if step > self.bound {
+            if step > bound {
                 return Ok(none);
             }
             let independent: f64 = StandardNormal.sample(random);
@@ -90,7 +92,7 @@ impl Limit {
                 false => Sample { zero_step: step, status: Status::Vanished, ..none },
             });
         };
-        let u = self.bound * self.scale / self.dim;
+        let u = bound * self.scale / self.dim;
         let end = libm::atan2(u * chi, 1.0 - u * zeta);
         let mut path = Path::sample(grid, zeta, chi, end, random);
         let crossing = path.first_crossing(random).filter(|&angle| angle <= end);
@@ -139,7 +141,7 @@ pub fn points(cell: Cell, gain: f64, bound: f64) -> usize {
 ///
 /// # Errors
 /// If a path is not finite.
-pub fn samples(streams: NetworkStreams, cell: Cell, inputs: usize, gain: f64, bound: f64) -> Result<Vec<Sample>, NotFinite> {
+pub fn samples(streams: NetworkStreams, cell: Cell, inputs: usize, gain: f64, bound: Bound) -> Result<Vec<Sample>, NotFinite> {
     let limit = Limit::new(cell.depth, cell.dim, gain, bound, RESOLUTION);
     (0..inputs).map(|input| limit.sample(input, &mut streams.path(input))).collect()
 }

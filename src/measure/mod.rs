@@ -11,7 +11,7 @@ use crate::experiment::Experiment;
 use crate::infinite;
 use crate::kernels::Real;
 use crate::linalg::workspace;
-use crate::model::{Activation, Cell, Direction, EngineName, Method, Precision, SearchName, Unit};
+use crate::model::{Activation, Bound, Cell, Direction, EngineName, Method, Precision, SearchName, Unit};
 use crate::network::dense::{Dense, Keep};
 use crate::network::implicit::Implicit;
 use crate::network::inputs::inputs;
@@ -99,10 +99,10 @@ pub fn measure(experiment: &Experiment, run: &CellRun, unit: Unit) -> Result<Uni
 pub fn measure_in(workspace: &Workspace, experiment: &Experiment, run: &CellRun, unit: Unit) -> Result<UnitRecord, OutOfRange> {
     let start = Instant::now();
     workspace.begin_network();
-    let Experiment { seed, inputs, gain, readout, bound, precision, .. } = *experiment;
+    let Experiment { seed, inputs, gain, readout, precision, .. } = *experiment;
     let streams = NetworkStreams::new(seed, run.cell, unit.network, gain, readout);
     let samples = match (run.method.engine, precision) {
-        (EngineName::Limit, _) => infinite::samples(streams, run.cell, inputs, gain, bound),
+        (EngineName::Limit, _) => infinite::samples(streams, run.cell, inputs, gain, experiment.bounds()),
         (_, Precision::F32) => finite_width_samples(experiment, run, streams, &workspace.single),
         (_, Precision::F64) => finite_width_samples(experiment, run, streams, &workspace.double),
     };
@@ -130,7 +130,8 @@ fn finite_width_samples<T: Real>(
     streams: NetworkStreams,
     workspace: &workspace::Workspace<T>,
 ) -> Result<Vec<Sample>, NotFinite> {
-    let Experiment { bias, bound, .. } = *experiment;
+    let Experiment { bias, .. } = *experiment;
+    let bound = experiment.bounds();
     let inputs = inputs::<T>(&experiment.inputs_law, streams, run.cell, experiment.inputs, bias);
     let settings = Settings {
         directions: &experiment.directions,
@@ -164,7 +165,7 @@ pub struct Settings<'a> {
     /// Streams for random directions.
     pub streams: NetworkStreams,
     pub search: SearchName,
-    pub bound: f64,
+    pub bound: Bound,
     /// See [`Experiment::nearest_starts`].
     pub nearest_starts: usize,
 }
@@ -173,21 +174,29 @@ pub struct Settings<'a> {
 ///
 /// # Errors
 /// If an intermediate value is not finite.
-pub fn samples<T: Real>(engine: &mut impl Engine<T>, search: SearchName, bound: f64) -> Result<Vec<Sample>, NotFinite> {
+pub fn samples<T: Real>(
+    engine: &mut impl Engine<T>,
+    search: SearchName,
+    bound: impl Into<Bound>,
+) -> Result<Vec<Sample>, NotFinite> {
     let psi = engine.activation();
     let input_norms = norms(engine.inputs());
     let (result, mut network) = engine.differentiate();
-    samples_along_gradient(result, &input_norms, psi, search, bound, |directions| network.lines(directions))
+    samples_along_gradient(result, &input_norms, psi, search, bound.into(), |directions| network.lines(directions))
 }
 
 /// As [`samples`], for the shallow engine.
 ///
 /// # Errors
 /// If an intermediate value is not finite.
-pub fn shallow_samples<T: Real>(engine: &mut Shallow<T>, search: SearchName, bound: f64) -> Result<Vec<Sample>, NotFinite> {
+pub fn shallow_samples<T: Real>(
+    engine: &mut Shallow<T>,
+    search: SearchName,
+    bound: impl Into<Bound>,
+) -> Result<Vec<Sample>, NotFinite> {
     let input_norms = norms(engine.inputs());
     let (result, network) = engine.differentiate();
-    samples_along_gradient(result, &input_norms, Activation::Relu, search, bound, |directions| network.lines(directions))
+    samples_along_gradient(result, &input_norms, Activation::Relu, search, bound.into(), |directions| network.lines(directions))
 }
 
 fn samples_along_gradient<T: Real, L: Lines<T>>(
@@ -195,7 +204,7 @@ fn samples_along_gradient<T: Real, L: Lines<T>>(
     input_norms: &[f64],
     psi: Activation,
     search: SearchName,
-    bound: f64,
+    bound: Bound,
     network: impl FnOnce(Array2<T>) -> L,
 ) -> Result<Vec<Sample>, NotFinite> {
     let norm = norms(gradient.view());
@@ -320,7 +329,7 @@ fn norms<T: Real>(rows: ArrayView2<T>) -> Vec<f64> {
 }
 
 /// The lines through all inputs with f ≠ 0 and ∇f ≠ 0; `slope` is φ'(0) for every input.
-fn starts(value: &[f64], norm: &[f64], slope: Vec<f64>, bound: f64) -> Vec<Start> {
+fn starts(value: &[f64], norm: &[f64], slope: Vec<f64>, bound: Bound) -> Vec<Start> {
     let alive = (0..value.len()).filter(|&input| value[input] != 0.0 && norm[input] > 0.0);
     let start = |input: usize| Start {
         input,
@@ -328,7 +337,7 @@ fn starts(value: &[f64], norm: &[f64], slope: Vec<f64>, bound: f64) -> Vec<Start
         value: value[input].abs(),
         decline: norm[input] * norm[input],
         slope: slope[input],
-        bound,
+        bound: bound.along(norm[input]),
     };
     alive.map(start).collect()
 }

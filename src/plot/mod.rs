@@ -138,9 +138,15 @@ fn note(experiment: &Experiment) -> String {
     let (gain, bound) = (short(experiment.gain), short(experiment.bound));
     let (networks_word, inputs_word) = (plural(*networks, "network"), plural(*inputs, "input"));
     format!(
-        "{networks} {networks_word} × {inputs} {inputs_word} per point, {readout} readout, gain {gain}, {}*η* ≤ {bound}",
-        show::form(experiment)
+        "{networks} {networks_word} × {inputs} {inputs_word} per point, {readout} readout, gain {gain}, {}*η* ≤ {bound}{}",
+        show::form(experiment),
+        distance_bound(experiment)
     )
+}
+
+/// The bound on the distance, if there is one.
+fn distance_bound(experiment: &Experiment) -> String {
+    experiment.bound_distance.map_or(String::new(), |bound| format!(", ‖*δ*‖ ≤ {}", short(bound)))
 }
 
 fn plural(count: usize, noun: &str) -> String {

@@ -346,12 +346,13 @@ fn heading(experiment: &Experiment) -> String {
         crate::model::Readout::Gaussian => "Gaussian",
     };
     format!(
-        "{} networks × {} inputs per cell, gain {}, {readout} readout, {}η* ≤ {}, seed {}",
+        "{} networks × {} inputs per cell, gain {}, {readout} readout, {}η* ≤ {}{}, seed {}",
         experiment.networks,
         experiment.inputs,
         short(experiment.gain),
         form(experiment),
         short(experiment.bound),
+        experiment.bound_distance.map_or(String::new(), |bound| format!(", ‖δ‖ ≤ {}", short(bound))),
         experiment.seed
     )
 }

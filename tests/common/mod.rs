@@ -36,6 +36,7 @@ pub fn experiment(cell: Cell, networks: usize, inputs: usize) -> Experiment {
         directions: vec![Direction::Gradient],
         nearest_starts: 1,
         bound: 20.0,
+        bound_distance: None,
         seed: 2026,
         precision: Precision::F32,
         engine: EngineChoice::Auto,

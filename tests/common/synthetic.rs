@@ -30,6 +30,7 @@ pub fn experiment() -> Experiment {
         directions: vec![Direction::Gradient],
         nearest_starts: 1,
         bound: 20.0,
+        bound_distance: None,
         seed: 42,
         precision: Precision::F32,
         engine: EngineChoice::Auto,

@@ -110,7 +110,7 @@ fn check_certified(psi: Activation, cell: Cell, search: SearchName, direction: D
             bias: false,
             streams: streams(cell, network),
             search,
-            bound: BOUND,
+            bound: BOUND.into(),
             nearest_starts: 1,
         };
         let samples = samples_along(&mut engine, &settings).unwrap();
@@ -309,8 +309,14 @@ fn steps_leave_a_bias_unit_alone() {
         let cell = cell(1, 6, 40);
         let mut engine = dense::<f64>(psi, cell, 0, 30, true);
         let directions = [Direction::Gradient, Direction::Sign, Direction::Universal, Direction::Random, Direction::Descent];
-        let settings =
-            Settings { directions: &directions, bias: true, streams: streams(cell, 0), search, bound: BOUND, nearest_starts: 1 };
+        let settings = Settings {
+            directions: &directions,
+            bias: true,
+            streams: streams(cell, 0),
+            search,
+            bound: BOUND.into(),
+            nearest_starts: 1,
+        };
         let all = samples_along(&mut engine, &settings).unwrap();
         let naive = Naive::of(&mut engine, cell);
         for (input, x) in naive.inputs.iter().enumerate() {
@@ -343,7 +349,7 @@ fn a_descent_is_the_loop_that_is_documented() {
             bias: false,
             streams: streams(cell, 3),
             search: SearchName::Descent,
-            bound: BOUND,
+            bound: BOUND.into(),
             nearest_starts: 1,
         };
         let samples = samples_along(&mut engine, &settings).unwrap();
@@ -413,7 +419,7 @@ fn every_storage_gives_the_same_bits_of_every_form() {
                 bias: true,
                 streams: streams(cell, 0),
                 search,
-                bound: BOUND,
+                bound: BOUND.into(),
                 nearest_starts: 1,
             };
             let bits = |s: &Sample| (s.step.to_bits(), s.gradient_norm.to_bits(), s.value.to_bits(), s.status as u8, s.evaluations);

@@ -363,6 +363,7 @@ fn experiment(depths: Vec<usize>) -> Experiment {
         directions: vec![Direction::Gradient],
         nearest_starts: 1,
         bound: 20.0,
+        bound_distance: None,
         seed: 1,
         precision: Precision::F32,
         engine: EngineChoice::Auto,

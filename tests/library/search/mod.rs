@@ -1,3 +1,4 @@
 mod deep;
 mod line;
+mod nearest;
 mod vanishing;

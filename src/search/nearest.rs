@@ -1,0 +1,204 @@
+//! The nearest flip that local search finds: a local minimum of the distance to the boundary f = 0 on the other side.
+//!
+//! From a boundary point b = x + r·u, ‖u‖ = 1, the direction is turned towards the normal v = −s ∇f(b)/‖∇f(b)‖ of the piece of the boundary at b,
+//! u' = u + λ (v − u), normalised, for each λ of [`TURNS`]. If f flips nearer than r along u', at its first crossing, that is the new boundary point;
+//! otherwise the next λ is tried, and when none is left, b is a local minimum up to the smallest turn: there b − x is parallel to ∇f(b). The first
+//! start is the single step along the gradient, so the result is never farther away; further starts turn that direction randomly by about 45°, and the
+//! nearest result counts. It is an upper bound on the distance to the boundary.
+
+use ndarray::{Array2, ArrayView2};
+
+use crate::kernels::Real;
+use crate::model::SearchName;
+use crate::network::Differentiated;
+use crate::random::NetworkStreams;
+use crate::record::Status;
+
+use super::{NotFinite, Outcome, Start, smallest_steps};
+
+/// Parts of the way towards the normal, tried in this order.
+const TURNS: [f64; 5] = [1.0, 0.5, 0.25, 0.1, 0.03];
+/// Smallest relative gain of a move.
+const GAIN: f64 = 1e-6;
+/// Maximum number of moves from one start.
+const MAX_MOVES: u32 = 200;
+
+/// What the searches of a network have in common.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// How the first crossing along a line is searched.
+    pub search: SearchName,
+    /// Whether the last coordinate is a bias unit, which keeps its value.
+    pub bias: bool,
+    /// At least 1.
+    pub starts: usize,
+    /// Streams of the random turns of further starts.
+    pub streams: NetworkStreams,
+}
+
+/// The local search from one start of one input.
+struct Walk {
+    line: Start,
+    /// u, and the direction being tried; unit vectors.
+    direction: Vec<f64>,
+    trial: Vec<f64>,
+    /// v at the boundary point; empty before the first crossing.
+    normal: Vec<f64>,
+    /// r in units of ‖∇f(x)‖; the bound before the first crossing.
+    step: f64,
+    zero_step: f64,
+    turn: usize,
+    moves: u32,
+    is_found: bool,
+    is_done: bool,
+}
+
+/// The nearest flips found from the inputs of `lines`, with a step in units of ‖∇f(x)‖ and the number of moves as evaluations. `inputs` and `gradient`
+/// are x and ∇f, n × d; with a bias unit its column of `gradient` is 0.
+///
+/// # Errors
+/// If a search meets a value that is not finite.
+pub fn smallest_distances<T: Real>(
+    network: &mut impl Differentiated<T>,
+    inputs: ArrayView2<T>,
+    gradient: &Array2<T>,
+    lines: &[Start],
+    settings: Settings,
+) -> Result<Vec<Outcome>, NotFinite> {
+    let mut best: Vec<Outcome> = lines.iter().map(|_| Outcome::none(0)).collect();
+    for start in 0..settings.starts {
+        let mut walks: Vec<Walk> = lines.iter().map(|line| Walk::new(line, gradient, start, settings)).collect();
+        while walks.iter().any(|walk| !walk.is_done) {
+            try_directions(network, gradient, &mut walks, settings)?;
+            find_normals(network, inputs, &mut walks, settings.bias)?;
+        }
+        for (best, walk) in best.iter_mut().zip(&walks) {
+            best.evaluations += walk.moves;
+            if walk.is_found && !(best.step <= walk.step) {
+                let found = Outcome::found(walk.step, Status::FoundScan, best.evaluations);
+                *best = found.after_zero(walk.zero_step);
+            }
+        }
+    }
+    Ok(best)
+}
+
+/// Searches the first crossing along the trial direction of every unfinished walk, nearer than its boundary point.
+fn try_directions<T: Real>(
+    network: &mut impl Differentiated<T>,
+    gradient: &Array2<T>,
+    walks: &mut [Walk],
+    settings: Settings,
+) -> Result<(), NotFinite> {
+    let mut directions = Array2::from_elem(gradient.dim(), T::zero());
+    let mut starts = Vec::new();
+    for walk in walks.iter_mut().filter(|walk| !walk.is_done) {
+        walk.set_trial();
+        let norm = walk.line.decline.sqrt();
+        let row = directions.row_mut(walk.line.input);
+        let mut slope = 0.0;
+        for ((p, u), g) in row.into_iter().zip(&walk.trial).zip(gradient.row(walk.line.input)) {
+            *p = T::of_f64(norm * u);
+            slope += walk.line.sign * p.to_f64() * g.to_f64();
+        }
+        let bound = if walk.is_found { walk.step * (1.0 - GAIN) } else { walk.line.bound };
+        starts.push(Start { slope, bound, ..walk.line });
+    }
+    let outcomes = smallest_steps(&mut network.lines(directions), &starts, settings.search)?;
+    for (walk, outcome) in walks.iter_mut().filter(|walk| !walk.is_done).zip(outcomes) {
+        walk.receive(&outcome);
+    }
+    Ok(())
+}
+
+/// Computes the normals of walks that have moved.
+fn find_normals<T: Real>(
+    network: &mut impl Differentiated<T>,
+    inputs: ArrayView2<T>,
+    walks: &mut [Walk],
+    bias: bool,
+) -> Result<(), NotFinite> {
+    let mut moved: Vec<&mut Walk> = walks.iter_mut().filter(|walk| !walk.is_done && walk.normal.is_empty()).collect();
+    if moved.is_empty() {
+        return Ok(());
+    }
+    let mut points = Array2::from_elem((moved.len(), inputs.ncols()), T::zero());
+    for (mut point, walk) in points.rows_mut().into_iter().zip(&moved) {
+        let distance = walk.step * walk.line.decline.sqrt();
+        let x = inputs.row(walk.line.input);
+        point.iter_mut().zip(x).zip(&walk.direction).for_each(|((b, x), u)| *b = T::of_f64(x.to_f64() + distance * u));
+    }
+    let there = network.value_and_gradient_at(points.view()).gradient;
+    for (walk, row) in moved.iter_mut().zip(there.rows()) {
+        let mut normal: Vec<f64> = row.iter().map(|g| -walk.line.sign * g.to_f64()).collect();
+        if bias && let Some(last) = normal.last_mut() {
+            *last = 0.0;
+        }
+        let length = normalise(&mut normal);
+        NotFinite::check("∇f at a boundary point", walk.line.input, length)?;
+        // A boundary point on the edge of a piece on which f is constant has no normal.
+        walk.is_done = length == 0.0;
+        walk.normal = normal;
+    }
+    Ok(())
+}
+
+impl Walk {
+    fn new<T: Real>(line: &Start, gradient: &Array2<T>, start: usize, settings: Settings) -> Self {
+        let mut direction: Vec<f64> = gradient.row(line.input).iter().map(|g| -line.sign * g.to_f64()).collect();
+        normalise(&mut direction);
+        if start > 0 {
+            let coordinates = direction.len() - usize::from(settings.bias);
+            let mut turn = vec![0.0_f32; coordinates];
+            settings.streams.turn(line.input, start, &mut turn);
+            direction.iter_mut().zip(&turn).for_each(|(u, turn)| *u += f64::from(*turn));
+            normalise(&mut direction);
+        }
+        Self {
+            line: *line,
+            trial: direction.clone(),
+            direction,
+            normal: Vec::new(),
+            step: line.bound,
+            zero_step: f64::NAN,
+            turn: 0,
+            moves: 0,
+            is_found: false,
+            is_done: false,
+        }
+    }
+
+    /// The next direction to try; before the first crossing it is the start.
+    fn set_trial(&mut self) {
+        if self.is_found {
+            let part = TURNS[self.turn];
+            let turned = self.direction.iter().zip(&self.normal).map(|(u, v)| u + part * (v - u));
+            self.trial = turned.collect();
+            normalise(&mut self.trial);
+        }
+    }
+
+    fn receive(&mut self, outcome: &Outcome) {
+        if outcome.status.is_found() {
+            self.direction.clone_from(&self.trial);
+            (self.step, self.zero_step) = (outcome.step, outcome.zero_step);
+            self.normal.clear();
+            self.turn = 0;
+            self.moves += u32::from(self.is_found);
+            self.is_found = true;
+            self.is_done = self.moves >= MAX_MOVES;
+        } else {
+            self.turn += 1;
+            self.is_done = !self.is_found || self.turn == TURNS.len();
+        }
+    }
+}
+
+/// Scales to length 1, unless it is 0, and returns the length before.
+fn normalise(vector: &mut [f64]) -> f64 {
+    let length = vector.iter().map(|x| x * x).sum::<f64>().sqrt();
+    if length > 0.0 {
+        vector.iter_mut().for_each(|x| *x /= length);
+    }
+    length
+}
