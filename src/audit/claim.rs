@@ -13,8 +13,8 @@
 //! **A probability is at most b** ([`Claim::probability_at_most`]): *holds* if the Clopper–Pearson interval is below b, *fails* if it is above.
 //!
 //! **An exponent is at most (at least, exactly) e** ([`Claim::exponent`]): O, Ω and Õ have unspecified constants, so the growth with d or k is
-//! tested. *Fails* if the interval of the measured exponent excludes the claim by more than [`TOLERANCE`], an allowance for finite sizes, else
-//! *holds*.
+//! tested, up to [`TOLERANCE`], an allowance for finite sizes. *Holds* if the whole interval of the measured exponent satisfies the claim, *fails* if
+//! none of it does, and is *not refuted* otherwise.
 //!
 //! **A quantity without a stated bound** ([`Claim::named`]), such as an unspecified constant, is *measured*, with its interval.
 //!
@@ -217,12 +217,17 @@ impl Claim {
             Ok(estimate) => estimate,
             Err(why) => return self.not_testable(bound, why),
         };
-        let excluded = match claimed {
-            Exponent::AtMost(bound) => estimate.low > bound + TOLERANCE,
-            Exponent::AtLeast(bound) => estimate.high < bound - TOLERANCE,
-            Exponent::Exactly(bound) => estimate.low > bound + TOLERANCE || estimate.high < bound - TOLERANCE,
+        // The exponents that satisfy the claim.
+        let (least, most) = match claimed {
+            Exponent::AtMost(bound) => (f64::NEG_INFINITY, bound + TOLERANCE),
+            Exponent::AtLeast(bound) => (bound - TOLERANCE, f64::INFINITY),
+            Exponent::Exactly(bound) => (bound - TOLERANCE, bound + TOLERANCE),
         };
-        let outcome = if excluded { Outcome::Fails } else { Outcome::Holds };
+        let outcome = match () {
+            () if estimate.low > most || estimate.high < least => Outcome::Fails,
+            () if estimate.low >= least && estimate.high <= most => Outcome::Holds,
+            () => Outcome::NotRefuted,
+        };
         self.entry(bound, estimate, f64::NAN, None, outcome, String::new())
     }
 
@@ -397,9 +402,12 @@ mod tests {
         );
         let estimate = Ok(Estimate { value: -0.5, low: -0.6, high: -0.4 });
         let of = |claimed| verdict(&claim(0.1).exponent(estimate, claimed)).0;
-        assert_eq!([of(Exponent::AtMost(-0.5)), of(Exponent::AtMost(-0.7))], [Outcome::Holds, Outcome::Fails]);
-        assert_eq!([of(Exponent::AtLeast(-0.5)), of(Exponent::AtLeast(0.0))], [Outcome::Holds, Outcome::Fails]);
-        assert_eq!([of(Exponent::Exactly(-0.45)), of(Exponent::Exactly(0.0))], [Outcome::Holds, Outcome::Fails]);
+        let verdicts = [Outcome::Holds, Outcome::NotRefuted, Outcome::Fails];
+        assert_eq!([-0.44, -0.5, -0.7].map(|bound| of(Exponent::AtMost(bound))), verdicts);
+        assert_eq!([-0.56, -0.5, -0.3].map(|bound| of(Exponent::AtLeast(bound))), verdicts);
+        let narrow = Ok(Estimate { value: -0.5, low: -0.52, high: -0.48 });
+        let exactly = |bound| verdict(&claim(0.1).exponent(narrow, Exponent::Exactly(bound))).0;
+        assert_eq!([-0.5, -0.45, 0.0].map(exactly), verdicts);
         assert_eq!(verdict(&claim(0.1).exponent(Err("there is one size"), Exponent::AtMost(0.0))).0, Outcome::NotTestable);
     }
 

@@ -9,6 +9,8 @@ pub enum Outcome {
     Holds,
     /// A supremum with a lower bound from search only, which does not contradict the statement.
     HoldsAsSearched,
+    /// An exponent whose interval reaches what is claimed, but also beyond.
+    NotRefuted,
     Fails,
     /// No stated bound, for example an unspecified constant.
     Measured,
@@ -26,7 +28,14 @@ pub struct Verdict {
 impl Verdict {
     /// The inverse of [`label`](Self::label).
     pub fn parse(label: &str) -> Option<Self> {
-        let outcomes = [Outcome::Holds, Outcome::HoldsAsSearched, Outcome::Fails, Outcome::Measured, Outcome::NotTestable];
+        let outcomes = [
+            Outcome::Holds,
+            Outcome::HoldsAsSearched,
+            Outcome::NotRefuted,
+            Outcome::Fails,
+            Outcome::Measured,
+            Outcome::NotTestable,
+        ];
         let verdicts = outcomes.into_iter().flat_map(|outcome| [false, true].map(|outside| Verdict { outcome, outside }));
         verdicts.into_iter().find(|verdict| verdict.label() == label)
     }
@@ -38,10 +47,26 @@ impl Verdict {
             (Outcome::Holds, true) => "holds, outside its hypotheses",
             (Outcome::HoldsAsSearched, false) => "holds as far as searched",
             (Outcome::HoldsAsSearched, true) => "holds as far as searched, outside its hypotheses",
+            (Outcome::NotRefuted, false) => "not refuted",
+            (Outcome::NotRefuted, true) => "not refuted, outside its hypotheses",
             (Outcome::Fails, false) => "fails",
             (Outcome::Fails, true) => "fails, outside its hypotheses",
             (Outcome::Measured, _) => "measured",
             (Outcome::NotTestable, _) => "not testable here",
+        }
+    }
+}
+
+impl Outcome {
+    /// What it means, in one sentence.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Outcome::Holds => "the 95 % interval lies within what is claimed",
+            Outcome::HoldsAsSearched => "the search found no violation, and no certificate excludes one",
+            Outcome::NotRefuted => "the 95 % interval of the exponent reaches what is claimed, but also beyond",
+            Outcome::Fails => "the 95 % interval lies outside what is claimed",
+            Outcome::Measured => "the paper names no number to compare with; the value is what a statement with constants would have to name",
+            Outcome::NotTestable => "the claim is vacuous at this size, or the networks are too few; `show --full` has the reason",
         }
     }
 }

@@ -73,8 +73,8 @@ fn label((statement, quantity, part): (&str, &str, &str)) -> String {
 fn look(entry: &Entry) -> (usize, &'static str) {
     match (entry.verdict.outcome, entry.verdict.outside) {
         (Outcome::Holds, false) => (0, "holds"),
-        (Outcome::HoldsAsSearched, false) => (1, "holds as far as searched"),
-        (Outcome::Holds | Outcome::HoldsAsSearched, true) => (2, "the same, outside its hypotheses"),
+        (Outcome::HoldsAsSearched | Outcome::NotRefuted, false) => (1, "holds as far as searched"),
+        (Outcome::Holds | Outcome::HoldsAsSearched | Outcome::NotRefuted, true) => (2, "the same, outside its hypotheses"),
         (Outcome::Fails, false) => (3, "fails"),
         (Outcome::Fails, true) => (4, "fails, outside its hypotheses"),
         (Outcome::Measured | Outcome::NotTestable, _) => (5, "not testable"),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::{Audit, Measured, Network, Options, Setting, file, memory, statements, table};
+use super::{Audit, Measured, Network, Options, Setting, Statement, file, memory, statements, table};
 use crate::error::{BadInput, Failed};
 use crate::files::{Existing, Target, place};
 use crate::job::journal::REVISION;
@@ -14,6 +14,7 @@ use crate::job::{Client, Group, Nouns, Product, Resources, Store, Task, Worker};
 use crate::machine::blas;
 use crate::measure::SCIENCE_VERSION;
 use crate::provenance::{Provenance, program_revision};
+use crate::stats::interval;
 
 /// Assumed flop/s of one thread, for predictions and progress.
 const OPERATIONS: f64 = 3e9;
@@ -119,7 +120,11 @@ impl Job {
 /// (statement, number of networks) of the statements that apply to a setting.
 fn wanted(setting: &Setting, options: &Options) -> Vec<(usize, usize)> {
     let applying = options.statements().filter(|(_, statement)| statement.applies(setting));
-    applying.map(|(index, statement)| (index, statement.networks(setting, options.networks).min(options.networks))).collect()
+    // Enough to show the smallest γ, also where one network is expensive.
+    let least_gamma = options.gammas.iter().copied().fold(1.0, f64::min);
+    let needed = usize::try_from(interval::trials_to_show(least_gamma)).unwrap_or(usize::MAX);
+    let networks = |statement: &dyn Statement| statement.networks(setting, options.networks).max(needed).min(options.networks);
+    applying.map(|(index, statement)| (index, networks(statement))).collect()
 }
 
 /// Bytes of all measurements on rank 0, as encoded results and as columns.

@@ -125,7 +125,7 @@ pub trait Statement: Sync {
         true
     }
 
-    /// Networks to measure of `asked`; fewer for expensive measurements.
+    /// Networks to measure of `asked`; fewer for expensive measurements, unless a small γ takes more.
     fn networks(&self, _setting: &Setting, asked: usize) -> usize {
         asked
     }

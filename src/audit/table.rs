@@ -4,7 +4,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
 use super::Audit;
-use super::entry::Scope;
+use super::entry::{Outcome, Scope, Verdict};
 use super::{Entry, Regime, Setting, statements};
 use crate::model::Activation;
 use crate::stats::distinct;
@@ -102,7 +102,30 @@ pub fn text(audit: &Audit, full: bool) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    format!("{}\n{}\n", trimmed(&table), tally(&audit.entries.iter().collect::<Vec<_>>()))
+    format!("{}\n{}\n{}", trimmed(&table), tally(&audit.entries.iter().collect::<Vec<_>>()), meanings(audit))
+}
+
+/// What the verdicts that occur mean, one per line.
+fn meanings(audit: &Audit) -> String {
+    let outcomes = [
+        Outcome::Holds,
+        Outcome::HoldsAsSearched,
+        Outcome::NotRefuted,
+        Outcome::Fails,
+        Outcome::Measured,
+        Outcome::NotTestable,
+    ];
+    let occurs = |outcome: &Outcome| audit.entries.iter().any(|entry| entry.verdict.outcome == *outcome);
+    let label = |outcome| Verdict { outcome, outside: false }.label();
+    let mut lines: Vec<String> =
+        outcomes.into_iter().filter(occurs).map(|outcome| format!("  {}: {}", label(outcome), outcome.meaning())).collect();
+    if audit.entries.iter().any(|entry| entry.verdict.outside && entry.verdict.outcome != Outcome::Measured) {
+        lines.push("  outside its hypotheses: a condition on d, k or γ is not met, so the paper claims nothing here".to_string());
+    }
+    if audit.entries.iter().any(|entry| entry.estimate.low == f64::NEG_INFINITY || entry.estimate.high == f64::INFINITY) {
+        lines.push("  ∞ at an end of an interval: the networks are too few to bound the quantile on that side".to_string());
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
 /// The key of a summary row. Entries over several settings have rows of their own.
@@ -259,8 +282,13 @@ fn command(audit: &Audit) -> String {
     };
     let mut activations: Vec<&str> = audit.options.settings.iter().map(|setting| setting.activation.name()).collect();
     activations.dedup();
+    let chosen: Vec<&str> = audit.options.statements().map(|(_, statement)| statement.id()).collect();
+    let statements = match chosen.len() == statements::ALL.len() {
+        true => String::new(),
+        false => format!(" --statements {}", chosen.join(",")),
+    };
     format!(
-        "advstep-hpc audit --dims {} --widths {} --activation {} --gamma {} --networks {} --seed {}",
+        "advstep-hpc audit --dims {} --widths {} --activation {} --gamma {} --networks {} --seed {}{statements}",
         sizes(|setting| setting.dim),
         sizes(|setting| setting.width),
         activations.join(","),
