@@ -2,8 +2,9 @@
 
 Usage: check_export.py FILE
 
-Knows only what is documented: f(x) = a . h_L / sqrt(width) with h_l = psi(W_l h_{l-1}) and h_0 = x, the directions p, and that the sign of f
-is lost at x + step * p and nowhere before. Exits with 1 and says why if anything disagrees.
+Knows only what is documented: f(x) = a . h_L / sqrt(width) with h_l = psi(W_l h_{l-1}) and h_0 = x, the directions p, that the sign of f
+flips at x + step * p and nowhere before, and that f is 0 from zero_step on for a while. The nearest flips are compared with those of an attack,
+DDN (Rony et al., CVPR 2019) with 300 steps. Exits with 1 and says why if anything disagrees.
 """
 
 import math
@@ -12,7 +13,7 @@ import sys
 import h5py
 import numpy as np
 
-FOUND_EXACT, FOUND_SCAN, NONE_WITHIN_BOUND, DEAD = 0, 1, 2, 3
+FOUND_EXACT, FOUND_SCAN, NONE_WITHIN_BOUND, DEAD, VANISHED = 0, 1, 2, 3, 4
 
 erf = np.vectorize(math.erf, otypes=[float])
 
@@ -98,15 +99,35 @@ def descend(network, x, f, g, bias, bound):
         length = tau * np.linalg.norm(g)
         x = x - sign * tau * g
         after = sign * network.values(x[None])[0]
-        if after <= 0:
+        if after < 0:
             return (distance + length * value / (value - after)) / norm
         distance, value = distance + length, after
-        if distance > bound * norm or length == 0:
+        if distance > bound * norm or length == 0 or after == 0:
             break
         g = network.gradients(x[None])[0]
         if bias:
             g[-1] = 0
     return np.nan
+
+
+def ddn(network, x, f, bias, steps=300, gamma=0.05):
+    """The length of the shortest adversarial perturbation that DDN finds from each row of x; inf if none."""
+    sign = np.sign(f)[:, None]
+    delta, radius = np.zeros_like(x), np.ones(len(x))
+    shortest = np.full(len(x), np.inf)
+    for step in range(steps):
+        flips = sign[:, 0] * network.values(x + delta) < 0
+        lengths = np.linalg.norm(delta, axis=1)
+        shortest = np.where(flips, np.minimum(shortest, lengths), shortest)
+        g = -sign * network.gradients(x + delta)
+        if bias:
+            g[:, -1] = 0
+        norms = np.linalg.norm(g, axis=1, keepdims=True)
+        rate = 0.01 + 0.99 * (1 + math.cos(math.pi * step / steps)) / 2
+        delta = delta + rate * g / np.maximum(norms, 1e-300)
+        radius = np.where(flips, (1 - gamma) * radius, (1 + gamma) * radius)
+        delta *= radius[:, None] / np.maximum(np.linalg.norm(delta, axis=1, keepdims=True), 1e-300)
+    return shortest
 
 
 def main(path):
@@ -115,10 +136,11 @@ def main(path):
         weights = [file[f"W{layer}"][()].astype(np.float64) for layer in range(1, depth + 1)]
         a, x = file["a"][()].astype(np.float64), file["X"][()].astype(np.float64)
         f, grad, step, status = (file[name][()] for name in ("f", "grad", "step", "status"))
+        zero_step, distance = file["zero_step"][()], file["distance"][()]
         bound, bias, direction = float(file.attrs["bound"]), bool(file.attrs["bias"]), file.attrs["direction"]
         network = Network(weights, a, file.attrs["activation"])
         single, law = file.attrs["precision"] == "f32", file.attrs["inputs_law"]
-        p = None if direction == "descent" else file["p"][()].astype(np.float64)
+        p = None if direction in ("descent", "nearest") else file["p"][()].astype(np.float64)
 
     if law == "sphere":
         assert np.allclose(np.linalg.norm(x, axis=1), np.sqrt(x.shape[1]), rtol=1e-6), "inputs are not on the sphere of radius sqrt(d)"
@@ -131,6 +153,13 @@ def main(path):
     scale = max(np.abs(grad).max(), 1e-30)
     assert np.abs(network.gradients(x) - grad).max() <= tolerance * scale, "grad disagrees"
 
+    if direction == "nearest":
+        attack = ddn(network, x, f, bias)
+        both = np.isfinite(distance) & np.isfinite(attack)
+        ratio = distance[both].mean() / attack[both].mean()
+        assert both.sum() > len(f) // 2 and ratio <= 1.005, f"the nearest flips are at {ratio:.4f} times the distance that DDN finds"
+        print(f"{path}: {both.sum()} steps agree: {ratio:.4f} of the distance by DDN")
+        return
     found = 0
     for i in range(len(f)):
         g = grad[i].astype(np.float64)
@@ -153,16 +182,20 @@ def main(path):
         def phi(t):
             return np.sign(f[i]) * network.values(x[i] + np.outer(np.atleast_1d(t), p[i]))
 
-        if status[i] == NONE_WITHIN_BOUND:
+        if status[i] in (NONE_WITHIN_BOUND, VANISHED):
             assert np.isnan(step[i]), f"input {i}: a step although none was found"
-            assert (phi(np.linspace(0, bound, 2001)) > 0).all(), f"input {i}: NumPy finds a sign change"
+            assert (phi(np.linspace(0, bound, 2001)) >= 0).all(), f"input {i}: NumPy finds a flip"
+            assert np.isnan(zero_step[i]) == (status[i] == NONE_WITHIN_BOUND), f"input {i}: zero_step is {zero_step[i]}"
             continue
         assert status[i] in (FOUND_EXACT, FOUND_SCAN) and 0 < step[i] <= bound, f"input {i}: status {status[i]}, step {step[i]}"
         slack = 1e-4 + (1e-5 * scale / abs(f[i]) if single else 0)
         before, after = phi([step[i] * (1 - slack), step[i] * (1 + slack)])
-        assert before > 0 >= after, f"input {i}: no sign change at step {step[i]}: {before}, {after}"
+        assert before >= 0 > after, f"input {i}: no flip at step {step[i]}: {before}, {after}"
+        assert np.isclose(distance[i], step[i] * np.linalg.norm(p[i]), rtol=1e-5), f"input {i}: distance {distance[i]}"
         if status[i] == FOUND_EXACT:
-            assert (phi(np.linspace(0, step[i] * (1 - slack), 1001)) > 0).all(), f"input {i}: an earlier sign change"
+            assert (phi(np.linspace(0, step[i] * (1 - slack), 1001)) >= 0).all(), f"input {i}: an earlier flip"
+            lost = step[i] if np.isnan(zero_step[i]) else zero_step[i]
+            assert (phi(np.linspace(0, lost * (1 - slack), 1001)) > 0).all(), f"input {i}: an earlier zero"
         found += 1
     print(f"{path}: {len(f)} inputs, {found} steps agree")
 
