@@ -24,7 +24,11 @@ const UNIT: u64 = 160;
 pub fn process_bytes(experiment: &Experiment, threads: usize) -> u64 {
     let units = experiment.cells().len() as u64 * experiment.networks as u64;
     let samples = units * experiment.samples_of_network() as u64;
-    let column = experiment.networks as u64 * experiment.samples_of_network() as u64 * 8;
+    // For the statistics of a cell: steps and distances, and the samples of one of several directions.
+    let of_cell = experiment.networks as u64 * experiment.samples_of_network() as u64;
+    let directions = experiment.directions.len() as u64;
+    let part = if directions > 1 { of_cell / directions * (size_of::<Sample>() as u64 + 8) } else { 0 };
+    let column = 16 * of_cell + part;
     PROCESS + THREAD * threads as u64 + units * UNIT + samples * size_of::<Sample>() as u64 + column
 }
 

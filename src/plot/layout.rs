@@ -114,7 +114,12 @@ const NOTE_ROOM: f64 = 420.0;
 /// Wraps the note after commas into lines at most `width` wide; at least one line.
 fn note_lines(note: &str, width: f64) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for piece in note.split_inclusive(", ") {
+    // Lists without spaces are broken only where they are longer than a line.
+    let pieces = note.split_inclusive(", ").flat_map(|piece| {
+        let separator = if text::length(piece, style::NOTE_SIZE) <= width { ", " } else { "," };
+        piece.split_inclusive(separator)
+    });
+    for piece in pieces {
         let line = lines.last_mut().expect("there is a line");
         let longer = format!("{line}{piece}");
         if line.is_empty() || text::length(&longer, style::NOTE_SIZE) <= width {

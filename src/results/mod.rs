@@ -48,13 +48,18 @@ impl CellResults {
     pub fn summaries(&self, experiment: &Experiment) -> Vec<Summary> {
         let coordinates = self.cell.dim - usize::from(experiment.bias);
         let directions = experiment.directions.len();
-        let first = self.along(0, directions);
+        let distances = |record: &UnitRecord| -> Vec<f64> {
+            let inputs = record.samples.len() / directions;
+            record.samples[..inputs].iter().map(|sample| sample.distance).collect()
+        };
+        let first: Vec<Vec<f64>> = if directions > 1 { self.records.iter().map(distances).collect() } else { Vec::new() };
         let summary = |(index, &direction): (usize, &Direction)| {
-            let summary = match index {
-                0 => first.summary(),
+            let summary = match (directions, index) {
+                (1, _) => self.summary(),
+                (_, 0) => self.along(0, directions).summary(),
                 _ => {
                     let records = self.along(index, directions).records;
-                    Summary::of(&records).relative_to(&first.records, &records)
+                    Summary::of(&records).relative_to(&first, &records)
                 }
             };
             if direction == Direction::Sign { summary.along_signs(coordinates) } else { summary }

@@ -124,11 +124,11 @@ impl Summary {
         Self { max_distance_mean: self.distance_mean / (coordinates as f64).sqrt(), ..self }
     }
 
-    /// The same, with the ratios of the distances of `records` to those of `first`, the same inputs along another direction.
-    pub fn relative_to(self, first: &[UnitRecord], records: &[UnitRecord]) -> Self {
-        let ratios = |(first, record): (&UnitRecord, &UnitRecord)| -> Vec<f64> {
-            let pairs = first.samples.iter().zip(&record.samples);
-            pairs.map(|(first, sample)| sample.distance / first.distance).filter(|ratio| ratio.is_finite()).collect()
+    /// The same, with the ratios of the distances of `records` to those along another direction, `first`: networks × inputs, NaN where not found.
+    pub fn relative_to(self, first: &[Vec<f64>], records: &[UnitRecord]) -> Self {
+        let ratios = |(first, record): (&Vec<f64>, &UnitRecord)| -> Vec<f64> {
+            let pairs = first.iter().zip(&record.samples);
+            pairs.map(|(first, sample)| sample.distance / first).filter(|ratio| ratio.is_finite()).collect()
         };
         let by_network: Vec<Vec<f64>> = first.iter().zip(records).map(ratios).collect();
         let mut all = by_network.concat();

@@ -2,7 +2,8 @@
 //!
 //! From a boundary point b = x + r·u, ‖u‖ = 1, the direction is turned towards the normal v = −s ∇f(b)/‖∇f(b)‖ of the piece of the boundary at b,
 //! u' = u + λ (v − u), normalised, for each λ of [`TURNS`]. If f flips nearer than r along u', at its first crossing, that is the new boundary point;
-//! otherwise the next λ is tried, and when none is left, b is a local minimum up to the smallest turn: there b − x is parallel to ∇f(b). The first
+//! otherwise the next λ is tried. When none is left, b − x is parallel to ∇f(b) up to the smallest turn; then the gradients at other points of the
+//! line, x + ρ r u with ρ of [`PROBES`], are taken for normals too, which leads across the edges of pieces. When none helps, the search ends. The first
 //! start is the single step along the gradient, so the result is never farther away; further starts turn that direction randomly by about 45°, and the
 //! nearest result counts. It is an upper bound on the distance to the boundary.
 
@@ -18,6 +19,8 @@ use super::{NotFinite, Outcome, Start, smallest_steps};
 
 /// Parts of the way towards the normal, tried in this order.
 const TURNS: [f64; 5] = [1.0, 0.5, 0.25, 0.1, 0.03];
+/// Where on the line to the boundary point, as a part of its distance, the gradient is taken for a normal, in this order.
+const PROBES: [f64; 4] = [1.0, 1.25, 0.75, 1.6];
 /// Smallest relative gain of a move.
 const GAIN: f64 = 1e-6;
 /// Maximum number of moves from one start.
@@ -42,11 +45,13 @@ struct Walk {
     /// u, and the direction being tried; unit vectors.
     direction: Vec<f64>,
     trial: Vec<f64>,
-    /// v at the boundary point; empty before the first crossing.
+    /// v at the probe; empty if it is to be computed.
     normal: Vec<f64>,
     /// r in units of ‖∇f(x)‖; the bound before the first crossing.
     step: f64,
     zero_step: f64,
+    /// Indices into [`PROBES`] and [`TURNS`].
+    probe: usize,
     turn: usize,
     moves: u32,
     is_found: bool,
@@ -70,7 +75,9 @@ pub fn smallest_distances<T: Real>(
         let mut walks: Vec<Walk> = lines.iter().map(|line| Walk::new(line, gradient, start, settings)).collect();
         while walks.iter().any(|walk| !walk.is_done) {
             try_directions(network, gradient, &mut walks, settings)?;
-            find_normals(network, inputs, &mut walks, settings.bias)?;
+            while walks.iter().any(Walk::wants_normal) {
+                find_normals(network, inputs, &mut walks, settings.bias)?;
+            }
         }
         for (best, walk) in best.iter_mut().zip(&walks) {
             best.evaluations += walk.moves;
@@ -111,20 +118,17 @@ fn try_directions<T: Real>(
     Ok(())
 }
 
-/// Computes the normals of walks that have moved.
+/// Computes the normals of walks that want one.
 fn find_normals<T: Real>(
     network: &mut impl Differentiated<T>,
     inputs: ArrayView2<T>,
     walks: &mut [Walk],
     bias: bool,
 ) -> Result<(), NotFinite> {
-    let mut moved: Vec<&mut Walk> = walks.iter_mut().filter(|walk| !walk.is_done && walk.normal.is_empty()).collect();
-    if moved.is_empty() {
-        return Ok(());
-    }
+    let mut moved: Vec<&mut Walk> = walks.iter_mut().filter(|walk| walk.wants_normal()).collect();
     let mut points = Array2::from_elem((moved.len(), inputs.ncols()), T::zero());
     for (mut point, walk) in points.rows_mut().into_iter().zip(&moved) {
-        let distance = walk.step * walk.line.decline.sqrt();
+        let distance = PROBES[walk.probe] * walk.step * walk.line.decline.sqrt();
         let x = inputs.row(walk.line.input);
         point.iter_mut().zip(x).zip(&walk.direction).for_each(|((b, x), u)| *b = T::of_f64(x.to_f64() + distance * u));
     }
@@ -135,10 +139,12 @@ fn find_normals<T: Real>(
             *last = 0.0;
         }
         let length = normalise(&mut normal);
-        NotFinite::check("∇f at a boundary point", walk.line.input, length)?;
-        // A boundary point on the edge of a piece on which f is constant has no normal.
-        walk.is_done = length == 0.0;
+        NotFinite::check("∇f near the boundary", walk.line.input, length)?;
         walk.normal = normal;
+        if length == 0.0 {
+            // f is constant here.
+            walk.next_probe();
+        }
     }
     Ok(())
 }
@@ -161,11 +167,16 @@ impl Walk {
             normal: Vec::new(),
             step: line.bound,
             zero_step: f64::NAN,
+            probe: 0,
             turn: 0,
             moves: 0,
             is_found: false,
             is_done: false,
         }
+    }
+
+    fn wants_normal(&self) -> bool {
+        self.is_found && !self.is_done && self.normal.is_empty()
     }
 
     /// The next direction to try; before the first crossing it is the start.
@@ -183,14 +194,25 @@ impl Walk {
             self.direction.clone_from(&self.trial);
             (self.step, self.zero_step) = (outcome.step, outcome.zero_step);
             self.normal.clear();
-            self.turn = 0;
+            (self.probe, self.turn) = (0, 0);
             self.moves += u32::from(self.is_found);
             self.is_found = true;
             self.is_done = self.moves >= MAX_MOVES;
         } else {
             self.turn += 1;
-            self.is_done = !self.is_found || self.turn == TURNS.len();
+            if !self.is_found {
+                self.is_done = true;
+            } else if self.turn == TURNS.len() {
+                self.next_probe();
+            }
         }
+    }
+
+    fn next_probe(&mut self) {
+        self.normal.clear();
+        self.turn = 0;
+        self.probe += 1;
+        self.is_done = self.probe == PROBES.len();
     }
 }
 

@@ -155,7 +155,9 @@ fn values_that_were_changed_are_found_out() {
     results::write(&sound, Existing::Replace, &synthetic(&experiment(), 1)).unwrap();
     let changed = directory.path().join("changed.h5");
     for (change, why) in [
-        ("a_step", "its `step_mean` holds"),
+        ("a_step", "a distance of"),
+        ("a_zero", "its `fraction_lost` holds"),
+        ("a_distance", "its `distance_mean` holds"),
         ("a_value", "its `value_mean` holds"),
         ("a_norm", "a gradient of norm -1"),
         ("a_step_beyond_the_bound", "is found within the bound of 20"),

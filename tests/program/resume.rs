@@ -86,7 +86,7 @@ fn damage_costs_its_records_and_is_reported() {
         (
             |bytes| {
                 let end = bytes.len();
-                bytes[end - 1400..end - 900].fill(0)
+                bytes[end - 2400..end - 1500].fill(0)
             },
             3,
             "are damaged",
@@ -302,7 +302,7 @@ fn a_disk_that_is_full_loses_nothing_that_was_written() {
 #[test]
 fn results_that_do_not_fit_are_in_the_journal() {
     let place = Place::new();
-    let (code, messages) = limited(&place, 24, &["--threads", "1"]);
+    let (code, messages) = limited(&place, 32, &["--threads", "1"]);
     assert_eq!(code, 1, "{messages}");
     assert!(messages.contains("all networks are in"), "{messages}");
     assert_eq!(place.names(), ["small.h5.journal"]);

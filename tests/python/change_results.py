@@ -72,6 +72,17 @@ def a_step(file):
     file["step"][at] = 0.5 * file["step"][at]
 
 
+def a_distance(file):
+    at = first_found(file)
+    file["distance"][at] = 0.5 * file["distance"][at]
+
+
+def a_zero(file):
+    at = tuple(index[0] for index in np.nonzero(file["status"][...] == 2))
+    file["status"][at] = 4
+    file["zero_step"][at] = 1.0
+
+
 def a_value(file):
     at = first_found(file)
     file["value"][at] += 1.0

@@ -14,7 +14,7 @@ with h5py.File(sys.argv[1]) as file:
     count = len(entries["statement"])
     assert count > 0 and all(len(values) == count for values in entries.values())
     assert set(entries["statement"]) == set(statements["id"])
-    words = ["holds", "fails", "measured", "not testable here"]
+    words = ["holds", "not refuted", "fails", "measured", "not testable here"]
     assert all(any(verdict.startswith(word) for word in words) for verdict in entries["verdict"])
     # Why something cannot be tested is always said.
     assert all(why for why, verdict in zip(entries["why"], entries["verdict"]) if verdict == "not testable here")

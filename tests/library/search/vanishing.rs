@@ -108,14 +108,15 @@ fn exact_searches_tell_flips_from_zeros() {
             [("f64", count::<f64>(cell, search, 0..networks, 1e-6)), ("f32", count::<f32>(cell, search, 0..networks, 1e-3))]
         {
             println!("{cell} {} {precision}: {counts:?}", search.name());
-            // Intervals narrower than the tolerance are none to the reference.
-            assert!(counts.contradictions * 500 <= counts.flips, "{cell} {} {precision}: {counts:?}", search.name());
             all.flips += counts.flips;
             all.behind += counts.behind;
             all.vanished += counts.vanished;
+            all.contradictions += counts.contradictions;
         }
     }
     println!("{all:?}");
+    // Intervals narrower than the tolerance are none to the reference.
+    assert!(all.contradictions * 2000 <= all.flips, "{all:?}");
     assert!(all.flips > 20_000 && all.vanished > 1000 && all.behind > 500, "{all:?}");
 }
 
