@@ -63,9 +63,9 @@ impl Outcome {
         match self {
             Outcome::Holds => "the 95 % interval lies within what is claimed",
             Outcome::HoldsAsSearched => "the search found no violation, and no certificate excludes one",
-            Outcome::NotRefuted => "the 95 % interval of the exponent reaches what is claimed, but also beyond",
+            Outcome::NotRefuted => "the 95 % interval of the exponent overlaps the claimed range but is not contained in it",
             Outcome::Fails => "the 95 % interval lies outside what is claimed",
-            Outcome::Measured => "the paper names no number to compare with; the value is what a statement with constants would have to name",
+            Outcome::Measured => "the paper states no constant; the value is what a version with explicit constants would need",
             Outcome::NotTestable => "the claim is vacuous at this size, or the networks are too few; `show --full` has the reason",
         }
     }

@@ -73,7 +73,7 @@ fn label((statement, quantity, part): (&str, &str, &str)) -> String {
 fn look(entry: &Entry) -> (usize, &'static str) {
     match (entry.verdict.outcome, entry.verdict.outside) {
         (Outcome::Holds, false) => (0, "holds"),
-        (Outcome::HoldsAsSearched | Outcome::NotRefuted, false) => (1, "holds as far as searched"),
+        (Outcome::HoldsAsSearched | Outcome::NotRefuted, false) => (1, "holds as far as searched, or not refuted"),
         (Outcome::Holds | Outcome::HoldsAsSearched | Outcome::NotRefuted, true) => (2, "the same, outside its hypotheses"),
         (Outcome::Fails, false) => (3, "fails"),
         (Outcome::Fails, true) => (4, "fails, outside its hypotheses"),

@@ -107,14 +107,8 @@ pub fn text(audit: &Audit, full: bool) -> String {
 
 /// What the verdicts that occur mean, one per line.
 fn meanings(audit: &Audit) -> String {
-    let outcomes = [
-        Outcome::Holds,
-        Outcome::HoldsAsSearched,
-        Outcome::NotRefuted,
-        Outcome::Fails,
-        Outcome::Measured,
-        Outcome::NotTestable,
-    ];
+    let outcomes =
+        [Outcome::Holds, Outcome::HoldsAsSearched, Outcome::NotRefuted, Outcome::Fails, Outcome::Measured, Outcome::NotTestable];
     let occurs = |outcome: &Outcome| audit.entries.iter().any(|entry| entry.verdict.outcome == *outcome);
     let label = |outcome| Verdict { outcome, outside: false }.label();
     let mut lines: Vec<String> =

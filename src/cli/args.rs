@@ -92,7 +92,7 @@ Columns of the table, one line per cell (and direction):
   ‖∇f‖             gradient norm at the inputs
   dead             number of inputs with f = 0 or ∇f = 0; no step is searched there
   evals            work of the search per input; its unit depends on the search: passes over the neurons (line, march), linear
-                   pieces (trace), network evaluations (scan), gradient steps (descent), sampled points (path)
+                   pieces (trace), network evaluations (scan), gradient steps (descent), sampled points (path), moves (direction nearest)
   search           how the smallest step is searched
   thread-s         seconds of one thread for all networks of the cell
 json and csv add std over networks (*_std_networks), the engine and the settings, in full precision.
@@ -382,13 +382,13 @@ pub struct LawArgs {
     /// Directions of the steps, all from the same inputs of the same networks [presets: gradient]
     #[arg(long, value_enum, value_name = "DIRECTION,...", value_delimiter = ',')]
     pub direction: Option<Vec<Direction>>,
-    /// Starting points of direction nearest, per input: the gradient, then random turns of it [presets: 1]
+    /// Starting points of direction nearest, per input: the gradient, then random turns of the best direction [presets: 1]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
     pub nearest_starts: Option<f64>,
     /// Largest step searched [presets: 20]
     #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = number)]
     pub bound: Option<f64>,
-    /// Largest distance searched, in the Euclidean norm, besides --bound
+    /// Largest distance ‖δ‖ searched, besides --bound, which limits η
     #[arg(long, value_name = "D", allow_negative_numbers = true, value_parser = number)]
     pub bound_distance: Option<f64>,
     /// Master seed of all random numbers [presets: 2020]

@@ -141,7 +141,10 @@ mod tests {
             ("--seed 1.5", "invalid value `1.5` for --seed: not a whole number below 2^63 | write it as 2020"),
             ("--memory lots", "invalid value `lots` for --memory: not a size | write it as 8GiB or 500MB"),
             ("--widths", "--widths has no value: it needs one | see advstep-hpc --help"),
-            ("--preset papr", "invalid value `papr` for --preset: it is none of quick, paper, beyond, depth, nearest | write paper"),
+            (
+                "--preset papr",
+                "invalid value `papr` for --preset: it is none of quick, paper, beyond, depth, nearest | write paper",
+            ),
             ("--readout xyz", "invalid value `xyz` for --readout: it is none of sign, gaussian | give one of these values"),
             ("rnu", "unknown command `rnu`: advstep-hpc has no such command | see advstep-hpc --help"),
             ("show", "missing <FILE>: required by advstep-hpc show | see advstep-hpc show --help"),

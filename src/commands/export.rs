@@ -130,6 +130,8 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, run: &
     set_number(file, "seed", seed)?;
     set_number(file, "gain", gain)?;
     set_number(file, "bound", bound)?;
+    set_number(file, "bound_distance", request.experiment.bound_distance.unwrap_or(f64::INFINITY))?;
+    set_number(file, "nearest_starts", request.experiment.nearest_starts as u64)?;
     set_text(file, "readout", if readout == Readout::Sign { "sign" } else { "gaussian" })?;
     set_text(file, "precision", if precision == Precision::F32 { "f32" } else { "f64" })?;
     set_text(file, "search", run.method.search.name())?;

@@ -391,7 +391,7 @@ fn check_form(experiment: &Experiment) -> Result<(), BadInput> {
     if let (Some(direction), EngineChoice::Implicit) = (needs_weights, experiment.engine) {
         return Err(BadInput::new(
             format!("direction {} and engine implicit cannot go together", direction.name()),
-            "it takes many gradients, and the implicit engine has to remember each",
+            "it needs many gradients, and the implicit engine must store every one",
             "give engine auto or dense",
         ));
     }

@@ -80,7 +80,7 @@ impl Limit {
             return Ok(Sample { status: Status::Dead, ..none });
         }
         let Some((grid, _)) = &self.grid else {
-            // f is linear up to the origin, f(x_t) = f(x)·(1 − t|f(x)|), and behind it goes on from 0 as f(−x), which is correlated with f(x).
+            // f is linear up to the origin, f(x_t) = f(x)·(1 − t|f(x)|), and beyond it goes on from 0 as f(−x), which is correlated with f(x).
             let step = 1.0 / (self.scale * zeta);
             if step > bound {
                 return Ok(none);

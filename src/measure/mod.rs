@@ -23,8 +23,8 @@ use crate::search::{NotFinite, Outcome, Start, descent, nearest, smallest_steps,
 
 /// Bump whenever any output bit of any experiment changes. Runs resume within one version only.
 ///
-/// 10: a step is one that flips the sign. Where f becomes 0 and stays 0, which counted as a step until version 9, the search goes on behind the
-/// zeros, and the record has both. At d = 1 the sign behind the origin decides. Records have ‖δ‖ and ‖x‖ too.
+/// 10: a step is one that flips the sign. Where f becomes 0 and stays 0, which counted as a step until version 9, the search goes on beyond the
+/// zeros, and the record has both. At d = 1 the sign beyond the origin decides. Records have ‖δ‖ and ‖x‖ too.
 pub const SCIENCE_VERSION: u32 = 10;
 
 /// A network cannot be measured because a value overflows in the chosen precision.
@@ -118,7 +118,7 @@ pub fn measure_in(workspace: &Workspace, experiment: &Experiment, run: &CellRun,
 /// The first invalid sample, as a message.
 pub fn check_samples(samples: &[Sample], experiment: &Experiment) -> Result<(), String> {
     let check = |(index, sample)| {
-        check_sample(sample, experiment.bound).map_err(|why| format!("input {}: {why}", index % experiment.inputs))
+        check_sample(sample, experiment.bounds()).map_err(|why| format!("input {}: {why}", index % experiment.inputs))
     };
     samples.iter().enumerate().try_for_each(check)
 }
@@ -246,11 +246,13 @@ pub fn samples_along<T: Real>(engine: &mut impl Engine<T>, settings: &Settings) 
         let mut samples = unsearched(&value, &norm, &input_norms);
         let is_on_a_line = gradient.ncols() == 1 && psi.is_piecewise_linear();
         if !direction.is_line() && !is_on_a_line {
-            let lines = starts(&value, &norm, norm.iter().map(|norm| -norm * norm).collect(), bound);
+            let slopes = norm.iter().map(|norm| -norm * norm).collect();
             if direction == Direction::Descent {
-                let descended = descent::smallest_steps(&mut network, inputs.view(), &gradient, &lines, bias)?;
+                let lines = starts(&value, &norm, slopes, Bound::from(bound.step));
+                let descended = descent::smallest_steps(&mut network, inputs.view(), &gradient, &lines, bias, bound.distance)?;
                 store(&mut samples, &lines, descended.into_iter().map(|descended| (descended.outcome, descended.distance)));
             } else {
+                let lines = starts(&value, &norm, slopes, bound);
                 let settings = nearest::Settings { search, bias, starts: nearest_starts, streams };
                 let outcomes = nearest::smallest_distances(&mut network, inputs.view(), &gradient, &lines, settings)?;
                 store(&mut samples, &lines, with_distances(&lines, outcomes));
@@ -296,7 +298,7 @@ fn search_along<T: Real, L: Lines<T>>(
     let is_through_the_origin = directions.ncols() == 1 && psi.is_piecewise_linear();
     let mut network = network(directions);
     let outcomes = match is_through_the_origin {
-        true => search_through_the_origin(&mut network, lines),
+        true => search_through_the_origin(&mut network, lines)?,
         false => smallest_steps(&mut network, lines, search)?,
     };
     store(samples, lines, with_distances(lines, outcomes));
@@ -309,10 +311,13 @@ fn with_distances(lines: &[Start], outcomes: Vec<Outcome>) -> impl Iterator<Item
 }
 
 /// [`through_the_origin`], with f(−x) evaluated at twice the step to the origin.
-fn search_through_the_origin<T: Real>(network: &mut impl Lines<T>, lines: &[Start]) -> Vec<Outcome> {
-    let twice = |line: &Start| LinePoint { input: line.input, t: 2.0 * line.value / -line.slope };
-    let points: Vec<LinePoint> = lines.iter().map(twice).collect();
-    through_the_origin(lines, &network.evaluate(&points))
+fn search_through_the_origin<T: Real>(network: &mut impl Lines<T>, lines: &[Start]) -> Result<Vec<Outcome>, NotFinite> {
+    // Where f does not fall towards the origin, its value there does not matter.
+    let twice = |line: &Start| if line.slope < 0.0 { 2.0 * line.value / -line.slope } else { 0.0 };
+    let points: Vec<LinePoint> = lines.iter().map(|line| LinePoint { input: line.input, t: twice(line) }).collect();
+    let opposite = network.evaluate(&points);
+    lines.iter().zip(&opposite).try_for_each(|(line, f)| NotFinite::check("f(−x)", line.input, *f))?;
+    Ok(through_the_origin(lines, &opposite))
 }
 
 /// Stores an outcome and a distance for each line.

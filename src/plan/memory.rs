@@ -6,7 +6,7 @@ use crate::job::resources::{PROCESS, THREAD};
 use crate::machine::allocator::LARGE;
 use crate::model::Activation;
 use crate::model::Cell;
-use crate::model::{EngineName, Method, SearchName};
+use crate::model::{Direction, EngineName, Method, SearchName};
 use crate::network::dense::{Keep, Storage};
 use crate::network::implicit::FirstLayer;
 use crate::random::BLOCK_ROWS;
@@ -81,8 +81,12 @@ fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Kee
     let block = BLOCK_ROWS.min(cell.width) as f64;
     let largest = |of: &dyn Fn(usize) -> f64| (1..=cell.depth).map(of).fold(0.0, f64::max);
 
-    // Inputs, gradients and directions; several directions keep the gradients, and a descent has its own.
-    let ends = (4.0 + 3.0 * f64::from(u8::from(experiment.directions.len() > 1))) * inputs * dim * number;
+    // Inputs, gradients and directions; several directions keep the gradients. A descent has its own, and so has the search for the nearest flip, with
+    // three unit vectors in f64.
+    let directions = &experiment.directions;
+    let keeps = directions.len() > 1 || directions.iter().any(|direction| !direction.is_line());
+    let of_walks = if directions.contains(&Direction::Nearest) { 24.0 } else { 0.0 };
+    let ends = inputs * dim * (number * if keeps { 7.0 } else { 4.0 } + of_walks);
     let rows = |layer: usize| BLOCK_ROWS.min(cell.width_of(layer)) as f64;
     let blocks = largest(&|layer| rows(layer) * (3.0 * inputs * number + cell.fan_in(layer) as f64 * (number + 4.0)));
     let weights = if keep.weights == Storage::Stored { cell.weights() * number } else { 0.0 };

@@ -109,7 +109,7 @@ pub fn distance(cells: &[(Cell, Summary)], note: &str) -> Picture {
         x_label,
         keys: &dims,
         labels: dim_labels(&dims),
-        reference: Some((1.0, "‖*x*‖/√*d*")),
+        reference: Some((1.0, "1 (‖*x*‖/√*d* on the sphere)")),
     };
     let title = format!("Distance to the flip of the sign, for *L* hidden layers{of_width} and input dimension *d*");
     let note = format!("mean ± 1 std over inputs; {note}");

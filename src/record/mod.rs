@@ -2,7 +2,7 @@
 
 pub mod codec;
 
-use crate::model::Unit;
+use crate::model::{Bound, Unit};
 use crate::text::short;
 
 /// Rounding allowance for steps at the bound.
@@ -74,7 +74,7 @@ pub struct Sample {
     /// ‖x‖, without the coordinate of a bias unit.
     pub input_norm: f64,
     pub status: Status,
-    /// Work of the search: passes over the neurons (`line`, `march`), linear pieces (`trace`), network evaluations (`scan`), sampled points
+    /// Work of the search: moves (direction nearest), passes over the neurons (`line`, `march`), linear pieces (`trace`), network evaluations (`scan`), sampled points
     /// (`path`), or steps (`descent`).
     pub evaluations: u32,
 }
@@ -108,25 +108,25 @@ pub struct UnitRecord {
     pub seconds: f64,
 }
 
-/// Checks a sample's invariants; `bound` is the largest step.
+/// Checks a sample's invariants within the `bound` of its search.
 ///
 /// # Errors
 /// The first violation.
-pub fn check_sample(sample: &Sample, bound: f64) -> Result<(), String> {
+pub fn check_sample(sample: &Sample, bound: Bound) -> Result<(), String> {
     let Sample { step, zero_step, distance, gradient_norm, value, input_norm, status, .. } = *sample;
-    let within_bound = 0.0..=bound * BOUND_SLACK;
+    let within_bound = 0.0..=bound.step * BOUND_SLACK;
     if status.is_found() && !within_bound.contains(&step) {
-        return Err(format!("a step of {} is found within the bound of {}", short(step), short(bound)));
+        return Err(format!("a step of {} is found within the bound of {}", short(step), short(bound.step)));
     }
     if !status.is_found() && !step.is_nan() {
         return Err(format!("a step of {} where none was found", short(step)));
     }
     if status == Status::Vanished && !within_bound.contains(&zero_step) {
-        return Err(format!("f vanishes at a step of {} within the bound of {}", short(zero_step), short(bound)));
+        return Err(format!("f vanishes at a step of {} within the bound of {}", short(zero_step), short(bound.step)));
     }
-    let is_before_flip = status.is_found() && (0.0..=step).contains(&zero_step);
+    let is_before_flip = status.is_found() && (0.0..step).contains(&zero_step);
     if !(zero_step.is_nan() || is_before_flip || status == Status::Vanished) {
-        return Err(format!("f vanishes at a step of {}, behind its flip or without one", short(zero_step)));
+        return Err(format!("f vanishes at a step of {}, after its flip or without one", short(zero_step)));
     }
     if !(0.0..f64::INFINITY).contains(&gradient_norm) {
         return Err(format!("a gradient of norm {}", short(gradient_norm)));
@@ -140,6 +140,9 @@ pub fn check_sample(sample: &Sample, bound: f64) -> Result<(), String> {
     }
     if !(0.0..f64::INFINITY).contains(&input_norm) {
         return Err(format!("an input of norm {}", short(input_norm)));
+    }
+    if distance > bound.distance * BOUND_SLACK + ROUNDING * input_norm {
+        return Err(format!("a distance of {} within the bound of {}", short(distance), short(bound.distance)));
     }
     Ok(())
 }

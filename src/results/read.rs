@@ -280,7 +280,7 @@ impl<'a> SampleReader<'a> {
                 status,
                 evaluations: evaluations[at],
             };
-            check_sample(&sample, self.experiment.bound)
+            check_sample(&sample, self.experiment.bounds())
                 .map_err(|why| format!("network {}, input {}: {why}", at / samples, at % inputs))?;
             Ok(sample)
         };

@@ -131,7 +131,7 @@ pub fn record(experiment: &Experiment, unit: Unit, bytes: &[u8]) -> Result<UnitR
         return Err(format!("{} samples for {}", samples.len(), experiment.samples_of_network()));
     }
     check_seconds(seconds)?;
-    samples.iter().try_for_each(|sample| check_sample(sample, experiment.bound))?;
+    samples.iter().try_for_each(|sample| check_sample(sample, experiment.bounds()))?;
     Ok(UnitRecord { unit, samples, seconds })
 }
 

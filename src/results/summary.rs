@@ -74,7 +74,9 @@ impl Summary {
         let found = || samples().filter(|sample| sample.status.is_found());
         let mut distances: Vec<f64> = found().map(|sample| sample.distance).collect();
         let distances_found = mean_and_std(distances.iter().copied());
-        let relative = mean_and_std(found().map(|sample| sample.distance / sample.input_norm));
+        // With a bias unit a row of a file can be 0 without it.
+        let nonzero = found().filter(|sample| sample.input_norm > 0.0);
+        let relative = mean_and_std(nonzero.map(|sample| sample.distance / sample.input_norm));
         let gradients = mean_and_std(samples().map(|sample| sample.gradient_norm));
         let values = mean_and_std(samples().map(|sample| sample.value));
         steps.sort_unstable_by(f64::total_cmp);
@@ -265,7 +267,7 @@ mod tests {
         }
     }
 
-    /// A network without a switched input has no mean step and must not affect the spread.
+    /// A network without an input that flips has no mean step and must not affect the spread.
     #[test]
     fn spread_of_steps_leaves_out_networks_without_any() {
         let found = |step| sample(step, 1.0, 1.0, Status::FoundExact, 1);

@@ -3,7 +3,7 @@
 //! From x₀ = x, x_{j+1} = x_j − s·τ·∇f(x_j) with τ = η̂/[`STEPS`], so that a linear f reaches 0 after [`STEPS`] steps. The
 //! descent ends when s·f < 0; the crossing is interpolated linearly within the last step. The reported step is the length of the path over
 //! ‖∇f(x)‖, so that the bound means the same as for straight lines; the claim of the paper is about the *distance* ‖x_T − x‖, which is at most
-//! that. Where f and ∇f are 0, f has vanished and the descent ends. The result is "not found" if the step exceeds the bound, if the
+//! that. Where f and ∇f are 0, f has vanished and the descent ends; zeros between two of its points go unnoticed. The result is "not found" if the step exceeds the bound, if the
 //! gradient vanishes, or after [`BUDGET`] steps.
 
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
@@ -39,7 +39,7 @@ pub struct Descended {
 }
 
 /// Runs the descents from the inputs of `lines`; `inputs` and `gradient` are x and ∇f at all inputs, n × d. With `bias` the last
-/// coordinate is held fixed; the caller has set it to 0 in `gradient`.
+/// coordinate is held fixed; the caller has set it to 0 in `gradient`. The line's bound limits the path, `bound_distance` the distance.
 ///
 /// # Errors
 /// If f or the length of a step is not finite.
@@ -49,6 +49,7 @@ pub fn smallest_steps<T: Real>(
     gradient: &Array2<T>,
     lines: &[Start],
     bias: bool,
+    bound_distance: f64,
 ) -> Result<Vec<Descended>, NotFinite> {
     let mut walks: Vec<Walk> = lines.iter().map(Walk::new).collect();
     let of_lines: Vec<usize> = lines.iter().map(|line| line.input).collect();
@@ -75,7 +76,7 @@ pub fn smallest_steps<T: Real>(
         for (row, (&walk, length)) in active.iter().zip(lengths).enumerate() {
             let is_flat = there.row(row).iter().all(|g| *g == T::zero());
             let [x0, x1, x2] = [inputs.row(walks[walk].line.input), x_before.row(walk), x.row(walk)];
-            walks[walk].update(value[row], is_flat, length, |part| distance_along(x0, x1, x2, part))?;
+            walks[walk].update(value[row], is_flat, length, |part| distance_along(x0, x1, x2, part), bound_distance)?;
             gradient.row_mut(walk).assign(&there.row(row));
             if bias {
                 gradient.row_mut(walk).iter_mut().next_back().into_iter().for_each(|g| *g = T::zero());
@@ -101,7 +102,14 @@ impl Walk {
     ///
     /// # Errors
     /// If `f` or `length` is not finite.
-    fn update(&mut self, f: f64, is_flat: bool, length: f64, distance: impl Fn(f64) -> f64) -> Result<(), NotFinite> {
+    fn update(
+        &mut self,
+        f: f64,
+        is_flat: bool,
+        length: f64,
+        distance: impl Fn(f64) -> f64,
+        bound_distance: f64,
+    ) -> Result<(), NotFinite> {
         NotFinite::check("the length of a step of the descent", self.line.input, length)?;
         NotFinite::check("f on the way of the descent", self.line.input, f)?;
         let (bound, norm) = (self.line.bound, self.line.decline.sqrt());
@@ -113,7 +121,9 @@ impl Walk {
             let part = self.value / (self.value - value);
             let step = (self.length + length * part) / norm;
             let outcome = Outcome::found(step, Status::FoundScan, self.steps);
-            self.result = Some(if step <= bound { Descended { outcome, distance: distance(part) } } else { unfound(none) });
+            let distance = distance(part);
+            let is_within = step <= bound && distance <= bound_distance;
+            self.result = Some(if is_within { Descended { outcome, distance } } else { unfound(none) });
             return Ok(());
         }
         self.length += length;

@@ -6,7 +6,7 @@
 //! at any depth.
 //!
 //! With ReLU, φ can also become 0 and stay 0 over an interval: where the last active neuron of a layer turns off. That is not a flip; the search
-//! notes where it began, and goes on behind it. Rounding does not decide between the two: an interval of zeros is recognised by its
+//! notes where it began, and goes on beyond it. Rounding does not decide between the two: an interval of zeros is recognised by its
 //! masks, in which φ is 0 bit for bit (`trace`, `scan`, `descent`), or from the breakpoints of the neurons (`one_layer`), and a root on the
 //! last linear piece before it is its beginning.
 
@@ -103,7 +103,7 @@ impl NotFinite {
 const PHI: &str = "f(x + t·p)";
 
 /// The smallest steps for d = 1 and positively homogeneous ψ. f is then linear on the ray from the origin through x, so φ first becomes
-/// 0 at x = 0, at the step −φ(0)/φ'(0), or not at all. Whether it flips there depends on the sign of f behind the origin: `opposite`
+/// 0 at x = 0, at the step −φ(0)/φ'(0), or not at all. Whether it flips there depends on the sign of f beyond the origin: `opposite`
 /// holds f(−x) for each line.
 pub fn through_the_origin(lines: &[Start], opposite: &[f64]) -> Vec<Outcome> {
     let outcome = |(line, opposite): (&Start, &f64)| {

@@ -4,8 +4,8 @@
 //! u' = u + λ (v − u), normalised, for each λ of [`TURNS`]. If f flips nearer than r along u', at its first crossing, that is the new boundary point;
 //! otherwise the next λ is tried. When none is left, b − x is parallel to ∇f(b) up to the smallest turn; then the gradients at other points of the
 //! line, x + ρ r u with ρ of [`PROBES`], are taken for normals too, which leads across the edges of pieces. When none helps, the search ends. The first
-//! start is the single step along the gradient, so the result is never farther away; further starts turn that direction randomly by about 45°, and the
-//! nearest result counts. It is an upper bound on the distance to the boundary.
+//! start is the single step along the gradient, so the result is never farther away; each further start turns the best direction so far randomly, and
+//! the nearest result counts. It is an upper bound on the distance to the boundary.
 
 use ndarray::{Array2, ArrayView2};
 
@@ -21,8 +21,11 @@ use super::{NotFinite, Outcome, Start, smallest_steps};
 const TURNS: [f64; 5] = [1.0, 0.5, 0.25, 0.1, 0.03];
 /// Where on the line to the boundary point, as a part of its distance, the gradient is taken for a normal, in this order.
 const PROBES: [f64; 4] = [1.0, 1.25, 0.75, 1.6];
-/// Smallest relative gain of a move.
-const GAIN: f64 = 1e-6;
+/// Smallest relative gain of a move: above the error of a crossing, which is larger where it is scanned.
+const GAIN: f64 = 1e-5;
+const GAIN_OF_SCAN: f64 = 1e-4;
+/// Lengths of the random turns of further starts, in turn.
+const KICKS: [f64; 3] = [1.0, 0.5, 0.25];
 /// Maximum number of moves from one start.
 const MAX_MOVES: u32 = 200;
 
@@ -54,6 +57,8 @@ struct Walk {
     probe: usize,
     turn: usize,
     moves: u32,
+    /// Whether the trial direction is the unturned start.
+    is_first: bool,
     is_found: bool,
     is_done: bool,
 }
@@ -71,19 +76,23 @@ pub fn smallest_distances<T: Real>(
     settings: Settings,
 ) -> Result<Vec<Outcome>, NotFinite> {
     let mut best: Vec<Outcome> = lines.iter().map(|_| Outcome::none(0)).collect();
+    let mut directions: Vec<Vec<f64>> = lines.iter().map(|line| against_gradient(line, gradient)).collect();
     for start in 0..settings.starts {
-        let mut walks: Vec<Walk> = lines.iter().map(|line| Walk::new(line, gradient, start, settings)).collect();
+        let walks = lines.iter().zip(&directions);
+        let mut walks: Vec<Walk> = walks.map(|(line, direction)| Walk::new(line, direction.clone(), start, settings)).collect();
         while walks.iter().any(|walk| !walk.is_done) {
             try_directions(network, gradient, &mut walks, settings)?;
             while walks.iter().any(Walk::wants_normal) {
                 find_normals(network, inputs, &mut walks, settings.bias)?;
             }
         }
-        for (best, walk) in best.iter_mut().zip(&walks) {
+        for ((best, direction), walk) in best.iter_mut().zip(&mut directions).zip(walks) {
             best.evaluations += walk.moves;
             if walk.is_found && !(best.step <= walk.step) {
                 let found = Outcome::found(walk.step, Status::FoundScan, best.evaluations);
-                *best = found.after_zero(walk.zero_step);
+                (*best, *direction) = (found.after_zero(walk.zero_step), walk.direction);
+            } else if start == 0 {
+                *best = Outcome::none(best.evaluations).after_zero(walk.zero_step);
             }
         }
     }
@@ -99,16 +108,19 @@ fn try_directions<T: Real>(
 ) -> Result<(), NotFinite> {
     let mut directions = Array2::from_elem(gradient.dim(), T::zero());
     let mut starts = Vec::new();
+    let gain = if settings.search == SearchName::Scan { GAIN_OF_SCAN } else { GAIN };
     for walk in walks.iter_mut().filter(|walk| !walk.is_done) {
         walk.set_trial();
         let norm = walk.line.decline.sqrt();
         let row = directions.row_mut(walk.line.input);
         let mut slope = 0.0;
         for ((p, u), g) in row.into_iter().zip(&walk.trial).zip(gradient.row(walk.line.input)) {
-            *p = T::of_f64(norm * u);
+            // The first line is that of direction gradient, bit for bit.
+            *p = if walk.is_first { T::of_f64(-walk.line.sign * g.to_f64()) } else { T::of_f64(norm * u) };
             slope += walk.line.sign * p.to_f64() * g.to_f64();
         }
-        let bound = if walk.is_found { walk.step * (1.0 - GAIN) } else { walk.line.bound };
+        let slope = if walk.is_first { walk.line.slope } else { slope };
+        let bound = if walk.is_found { walk.step * (1.0 - gain) } else { walk.line.bound };
         starts.push(Start { slope, bound, ..walk.line });
     }
     let outcomes = smallest_steps(&mut network.lines(directions), &starts, settings.search)?;
@@ -150,15 +162,16 @@ fn find_normals<T: Real>(
 }
 
 impl Walk {
-    fn new<T: Real>(line: &Start, gradient: &Array2<T>, start: usize, settings: Settings) -> Self {
-        let mut direction: Vec<f64> = gradient.row(line.input).iter().map(|g| -line.sign * g.to_f64()).collect();
-        normalise(&mut direction);
+    /// Starts along `direction`, turned randomly unless it is the first start.
+    fn new(line: &Start, mut direction: Vec<f64>, start: usize, settings: Settings) -> Self {
+        let mut length = 1.0;
         if start > 0 {
             let coordinates = direction.len() - usize::from(settings.bias);
             let mut turn = vec![0.0_f32; coordinates];
             settings.streams.turn(line.input, start, &mut turn);
-            direction.iter_mut().zip(&turn).for_each(|(u, turn)| *u += f64::from(*turn));
-            normalise(&mut direction);
+            let kick = KICKS[(start - 1) % KICKS.len()];
+            direction.iter_mut().zip(&turn).for_each(|(u, turn)| *u += kick * f64::from(*turn));
+            length = normalise(&mut direction);
         }
         Self {
             line: *line,
@@ -170,8 +183,9 @@ impl Walk {
             probe: 0,
             turn: 0,
             moves: 0,
+            is_first: start == 0,
             is_found: false,
-            is_done: false,
+            is_done: length == 0.0,
         }
     }
 
@@ -190,6 +204,7 @@ impl Walk {
     }
 
     fn receive(&mut self, outcome: &Outcome) {
+        self.is_first = false;
         if outcome.status.is_found() {
             self.direction.clone_from(&self.trial);
             (self.step, self.zero_step) = (outcome.step, outcome.zero_step);
@@ -201,7 +216,7 @@ impl Walk {
         } else {
             self.turn += 1;
             if !self.is_found {
-                self.is_done = true;
+                (self.zero_step, self.is_done) = (outcome.zero_step, true);
             } else if self.turn == TURNS.len() {
                 self.next_probe();
             }
@@ -214,6 +229,13 @@ impl Walk {
         self.probe += 1;
         self.is_done = self.probe == PROBES.len();
     }
+}
+
+/// −s ∇f(x), of length 1.
+fn against_gradient<T: Real>(line: &Start, gradient: &Array2<T>) -> Vec<f64> {
+    let mut direction: Vec<f64> = gradient.row(line.input).iter().map(|g| -line.sign * g.to_f64()).collect();
+    normalise(&mut direction);
+    direction
 }
 
 /// Scales to length 1, unless it is 0, and returns the length before.

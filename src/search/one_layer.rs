@@ -13,7 +13,7 @@
 //!
 //! φ is 0 on an interval only if no neuron is active for all t ≥ 0 and the last falling one turns off before the first rising one turns on
 //! ([`Zeros`]). The first pass notes a permanently active neuron, normally one of the first few; lines without one, which only narrow networks
-//! have, are walked breakpoint by breakpoint behind the interval.
+//! have, are walked breakpoint by breakpoint beyond the interval.
 
 use std::collections::VecDeque;
 
@@ -98,7 +98,7 @@ pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start]) -> 
             }
         });
         for (index, zeros) in zeros.into_iter().enumerate().filter(|(index, _)| can_vanish[*index]) {
-            outcomes[index] = zeros.told_apart(outcomes[index], lines[index].bound);
+            outcomes[index] = zeros.resolve(outcomes[index], lines[index].bound);
         }
     }
     Ok(outcomes)
@@ -122,23 +122,25 @@ impl Zeros {
         }
     }
 
-    /// `outcome`, the first root of φ, if φ flips there; else the flip behind the interval of zeros that begins there.
-    fn told_apart(mut self, outcome: Outcome, bound: f64) -> Outcome {
+    /// `outcome`, the first root of φ, if φ flips there; else the flip beyond the interval of zeros that begins there.
+    fn resolve(mut self, outcome: Outcome, bound: f64) -> Outcome {
         self.rising.sort_unstable_by(|a, b| (a.t, a.jump).partial_cmp(&(b.t, b.jump)).expect("breakpoints are numbers"));
         self.falling.sort_unstable_by(f64::total_cmp);
         let Some((&last_off, before)) = self.falling.split_last() else { return outcome };
         let first_on = self.rising.first().map_or(f64::INFINITY, |point| point.t);
         // Only one neuron is active on the last piece before the zeros, so φ has no root inside it.
         let piece_start = before.last().copied().unwrap_or(0.0);
-        if last_off >= first_on || outcome.step <= 0.5 * (piece_start + last_off) {
+        let flips_before = outcome.step <= 0.5 * (piece_start + last_off);
+        if last_off >= first_on || flips_before || outcome.step.is_nan() && last_off > bound {
             return outcome;
         }
         let flip = self.first_flip().filter(|flip| *flip <= bound);
-        let behind = flip.map_or(Outcome::none(outcome.evaluations), |flip| Outcome { step: flip, ..outcome });
-        behind.after_zero(last_off.min(bound))
+        let none = Outcome::none(outcome.evaluations);
+        let beyond = flip.map_or(none, |flip| Outcome::found(flip, Status::FoundExact, outcome.evaluations));
+        beyond.after_zero(last_off.min(bound))
     }
 
-    /// The first t behind the zeros from which φ < 0; `rising` is sorted.
+    /// The first t beyond the zeros from which φ < 0; `rising` is sorted.
     fn first_flip(&self) -> Option<f64> {
         let mut segment = Segment { t: 0.0, value: 0.0, slope: 0.0 };
         let ends = self.rising.iter().map(|point| (point.t, point.jump)).chain([(f64::INFINITY, 0.0)]);
@@ -404,9 +406,9 @@ impl LineSearch {
         }
     }
 
-    /// Whether the root may be the beginning of an interval of zeros.
+    /// Whether φ may be 0 on an interval.
     fn can_vanish(&self) -> bool {
-        !self.has_permanent && matches!(&self.task, Task::Done(outcome) if outcome.status.is_found())
+        !self.has_permanent
     }
 
     /// Feeds one block of neurons to the current task.

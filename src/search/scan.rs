@@ -10,7 +10,7 @@
 //! adjacent verification points are missed; `cargo bench --bench search_threshold` measures how often.
 //!
 //! A bracket that ends on the right with φ = 0, bit for bit, may be where φ vanishes. The end of the zeros is then bracketed likewise, and the
-//! scan ends there if φ < 0 behind them, or starts again from there if φ > 0. A single zero is a root that was hit exactly.
+//! scan ends there if φ < 0 beyond them, or starts again from there if φ > 0. A single zero is a root that was hit exactly.
 
 use crate::kernels::Real;
 use crate::network::{LinePoint, Lines};
@@ -93,7 +93,7 @@ struct Scan {
     line: Start,
     /// The first t with φ = 0 on an interval; NaN if none so far.
     zero_step: f64,
-    /// The root and the first evaluated zero behind it, while the end of the zeros is being bracketed; then there is no bracket of a root.
+    /// The root and the first evaluated zero beyond it, while the end of the zeros is being bracketed; then there is no bracket of a root.
     zeros: Option<Zeros>,
     /// η*, once it is known.
     step: Option<f64>,
@@ -138,7 +138,7 @@ impl Scan {
         *self.before().last().expect("φ(0) > 0")
     }
 
-    /// The next `count` grid points behind `t`.
+    /// The next `count` grid points beyond `t`.
     fn grid(&self, mut t: f64, count: usize) -> Vec<f64> {
         let mut points = Vec::with_capacity(count);
         while points.len() < count && t < self.line.bound {

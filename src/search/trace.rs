@@ -335,7 +335,7 @@ enum Event {
     RootAtEnd(f64),
     /// It is 0 everywhere.
     Zeros,
-    /// The region is a point, up to rounding, before or behind zeros.
+    /// The region is a point, up to rounding, before or after zeros.
     Point,
 }
 

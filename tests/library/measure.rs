@@ -284,7 +284,11 @@ fn directions_are_taken_on_the_same_networks_and_inputs() {
             assert_eq!((sample.value, sample.gradient_norm), (gradient.value, gradient.gradient_norm));
             if index < 20 {
                 let alone = &alone[network][index];
-                assert_eq!(format!("{sample:?}"), format!("{alone:?}"), "the gradient's steps do not depend on the other directions");
+                assert_eq!(
+                    format!("{sample:?}"),
+                    format!("{alone:?}"),
+                    "the gradient's steps do not depend on the other directions"
+                );
             }
             ratios[index / 20].push(if sample.step.is_nan() { f64::INFINITY } else { sample.step / gradient.step });
         }

@@ -181,6 +181,7 @@ fn no_search_takes_a_number_that_is_not_finite_for_a_step() {
                 &array![[1.0, 1.0]],
                 &lines,
                 false,
+                f64::INFINITY,
             )
             .unwrap_err(),
         ];

@@ -138,6 +138,7 @@ def main(path):
         f, grad, step, status = (file[name][()] for name in ("f", "grad", "step", "status"))
         zero_step, distance = file["zero_step"][()], file["distance"][()]
         bound, bias, direction = float(file.attrs["bound"]), bool(file.attrs["bias"]), file.attrs["direction"]
+        bound_distance = float(file.attrs["bound_distance"])
         network = Network(weights, a, file.attrs["activation"])
         single, law = file.attrs["precision"] == "f32", file.attrs["inputs_law"]
         p = None if direction in ("descent", "nearest") else file["p"][()].astype(np.float64)
@@ -183,8 +184,9 @@ def main(path):
             return np.sign(f[i]) * network.values(x[i] + np.outer(np.atleast_1d(t), p[i]))
 
         if status[i] in (NONE_WITHIN_BOUND, VANISHED):
+            end = min(bound, bound_distance / np.linalg.norm(p[i]))
             assert np.isnan(step[i]), f"input {i}: a step although none was found"
-            assert (phi(np.linspace(0, bound, 2001)) >= 0).all(), f"input {i}: NumPy finds a flip"
+            assert (phi(np.linspace(0, end, 2001)) >= 0).all(), f"input {i}: NumPy finds a flip"
             assert np.isnan(zero_step[i]) == (status[i] == NONE_WITHIN_BOUND), f"input {i}: zero_step is {zero_step[i]}"
             continue
         assert status[i] in (FOUND_EXACT, FOUND_SCAN) and 0 < step[i] <= bound, f"input {i}: status {status[i]}, step {step[i]}"
