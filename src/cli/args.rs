@@ -382,7 +382,7 @@ pub struct LawArgs {
     /// Directions of the steps, all from the same inputs of the same networks [presets: gradient]
     #[arg(long, value_enum, value_name = "DIRECTION,...", value_delimiter = ',')]
     pub direction: Option<Vec<Direction>>,
-    /// Starting points of direction nearest, per input: the gradient, then random turns of the best direction [presets: 1]
+    /// Starting points of direction nearest, per input: the gradient, then random turns of the best direction [presets: 4]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
     pub nearest_starts: Option<f64>,
     /// Largest step searched [presets: 20]

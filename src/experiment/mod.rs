@@ -20,6 +20,9 @@ use crate::stats::distinct;
 use crate::text::{differing, values_apart};
 pub use shard::Shard;
 
+/// The default of [`Experiment::nearest_starts`]: with it the mean distance is below that of 300 steps of the attack DDN (`tests/program/export.rs`).
+pub const NEAREST_STARTS: usize = 4;
+
 /// A validated experiment: everything that determines the results outside `/provenance`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Experiment {
@@ -46,7 +49,7 @@ pub struct Experiment {
     /// Step directions, ascending, distinct; each is applied to the same networks and inputs.
     pub directions: Vec<Direction>,
     /// Starting points of direction nearest, per input.
-    #[serde(skip_serializing_if = "is_one")]
+    #[serde(skip_serializing_if = "is_default")]
     pub nearest_starts: usize,
     /// Largest step searched (the paper, section 4: |η| < 20).
     pub bound: f64,
@@ -71,8 +74,8 @@ pub struct Experiment {
 }
 
 /// The default of `nearest_starts` is left out, so that experiments without that direction do not mention it.
-fn is_one(starts: &usize) -> bool {
-    *starts == 1
+fn is_default(starts: &usize) -> bool {
+    *starts == NEAREST_STARTS
 }
 
 /// A width in TOML: an integer or `inf`.

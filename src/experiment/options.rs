@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::layers;
 use super::presets::Preset;
-use super::{Experiment, inputs_file};
+use super::{Experiment, NEAREST_STARTS, inputs_file};
 use crate::error::BadInput;
 use crate::linalg::matmul::CHUNK;
 use crate::model::{Activation, Cell, Direction, EngineChoice, INFINITE_WIDTH, InputsLaw, Precision, Readout, SearchChoice};
@@ -134,7 +134,7 @@ impl Options {
             bias,
             inputs_law,
             directions: directions(given("directions", options.directions)?)?,
-            nearest_starts: NEAREST_STARTS.whole(options.nearest_starts.unwrap_or(1.0))?,
+            nearest_starts: STARTS.whole(options.nearest_starts.unwrap_or(NEAREST_STARTS as f64))?,
             bound: positive("bound", given("bound", options.bound)?, MAX_BOUND)?,
             bound_distance: options.bound_distance.map(|bound| positive("bound_distance", bound, f64::MAX)).transpose()?,
             seed: seed(given("seed", options.seed)?)?,
@@ -173,7 +173,7 @@ const NETWORKS: Count = Count {
     least: "there would be nothing to measure",
     max: 1_000_000_000,
 };
-const NEAREST_STARTS: Count = Count {
+const STARTS: Count = Count {
     name: "number of starts",
     counts: "starting points of direction nearest",
     least: "a search has to start somewhere",
@@ -395,7 +395,7 @@ fn check_form(experiment: &Experiment) -> Result<(), BadInput> {
             "give engine auto or dense",
         ));
     }
-    if experiment.nearest_starts > 1 && !directions.contains(&Direction::Nearest) {
+    if experiment.nearest_starts != NEAREST_STARTS && !directions.contains(&Direction::Nearest) {
         return Err(BadInput::new(
             "nearest_starts has no effect without direction nearest",
             "no other direction has several starting points",

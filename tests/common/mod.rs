@@ -34,7 +34,7 @@ pub fn experiment(cell: Cell, networks: usize, inputs: usize) -> Experiment {
         bias: false,
         inputs_law: InputsLaw::Sphere,
         directions: vec![Direction::Gradient],
-        nearest_starts: 1,
+        nearest_starts: 4,
         bound: 20.0,
         bound_distance: None,
         seed: 2026,

@@ -361,7 +361,7 @@ fn experiment(depths: Vec<usize>) -> Experiment {
         bias: false,
         inputs_law: InputsLaw::Sphere,
         directions: vec![Direction::Gradient],
-        nearest_starts: 1,
+        nearest_starts: 4,
         bound: 20.0,
         bound_distance: None,
         seed: 1,
