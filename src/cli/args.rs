@@ -87,7 +87,7 @@ Columns of the table, one line per cell (and direction):
   found %          inputs whose sign flips at a step of at most the bound
   lost %           the same, counting also inputs at which f becomes 0 and does not flip; only where that happens
   η*               smallest step that flips the sign, over the found inputs: mean, std, quantiles
-  ‖δ‖, ‖δ‖/‖x‖     Euclidean distance to the flip (for descents the straight one), also relative to the input, over the found inputs
+  ‖δ‖, ‖δ‖/‖x‖     Euclidean distance to the flip (for descents the straight one), also relative to the input: mean over the found inputs
   ratio            ‖δ‖ over that along the first direction, input by input, where both are found: median, 5 % and 95 % quantiles
   ‖∇f‖             gradient norm at the inputs
   dead             number of inputs with f = 0 or ∇f = 0; no step is searched there

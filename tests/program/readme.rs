@@ -130,7 +130,8 @@ fn the_rows_shown_are_what_the_program_prints() {
     let directory = TempDir::new().unwrap();
     let document = readme();
     let shown = blocks(&document, "text").into_iter().find(|block| block.contains("found %")).expect("the table of the first run");
-    let columns = |line: &str| line.split_whitespace().map(str::to_string).collect::<Vec<_>>();
+    // The rows are cut after some columns.
+    let columns = |line: &str| line.trim_end_matches('…').split_whitespace().map(str::to_string).collect::<Vec<_>>();
     let (rows, header): (Vec<&str>, Vec<&str>) =
         shown.lines().partition(|line| line.trim().starts_with(|c: char| c.is_ascii_digit()));
     assert!(rows.len() > 1 && !header.is_empty());
@@ -141,14 +142,13 @@ fn the_rows_shown_are_what_the_program_prints() {
         stdout_of(&["run", "--depths", cell[0], "--dims", cell[1], "--widths", cell[2], "--out", file, "--quiet"]);
         let printed = stdout_of(&["show", file]);
         for title in &header {
-            assert!(printed.lines().any(|other| columns(other) == columns(title)), "{title}\n{printed}");
+            assert!(printed.lines().any(|other| columns(other).starts_with(&columns(title))), "{title}\n{printed}");
         }
         let row = printed.lines().find(|other| columns(other).starts_with(&columns(&cell.join(" ")))).expect("a row");
-        // All but the last column, which is a time.
         let (shown, printed) = (columns(line), columns(row));
-        assert_eq!(shown.len(), printed.len(), "{line}\n{row}");
+        assert!(shown.len() > 15 && shown.len() < printed.len(), "{line}\n{row}");
         let is_same = |(shown, printed): (&String, &String)| shown == printed || is_rounded(shown, printed);
-        assert!(shown.iter().zip(&printed).take(shown.len() - 1).all(is_same), "{line}\n{row}");
+        assert!(shown.iter().zip(&printed).all(is_same), "{line}\n{row}");
     }
 }
 

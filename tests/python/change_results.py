@@ -195,7 +195,7 @@ def a_link(file):
 
 
 HARMFUL = [
-    a_step, a_value, a_norm, a_step_beyond_the_bound, a_status, an_unknown_status, evaluations, a_statistic, a_statistic_of_nothing, dead,
+    a_step, a_distance, a_zero, a_value, a_norm, a_step_beyond_the_bound, a_status, an_unknown_status, evaluations, a_statistic, a_statistic_of_nothing, dead,
     cell_index, an_axis, a_cell, an_engine, a_time, a_shape, a_type, an_array, the_seed, the_experiment, the_format, the_version,
     negative_completeness, two_seeds, a_number_for_a_text, a_link,
 ]
