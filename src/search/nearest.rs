@@ -88,7 +88,7 @@ pub fn smallest_distances<T: Real>(
         }
         for ((best, direction), walk) in best.iter_mut().zip(&mut directions).zip(walks) {
             best.evaluations += walk.moves;
-            if walk.is_found && !(best.step <= walk.step) {
+            if walk.is_found && (best.step.is_nan() || walk.step < best.step) {
                 let found = Outcome::found(walk.step, Status::FoundScan, best.evaluations);
                 (*best, *direction) = (found.after_zero(walk.zero_step), walk.direction);
             } else if start == 0 {
