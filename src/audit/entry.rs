@@ -28,15 +28,7 @@ pub struct Verdict {
 impl Verdict {
     /// The inverse of [`label`](Self::label).
     pub fn parse(label: &str) -> Option<Self> {
-        let outcomes = [
-            Outcome::Holds,
-            Outcome::HoldsAsSearched,
-            Outcome::NotRefuted,
-            Outcome::Fails,
-            Outcome::Measured,
-            Outcome::NotTestable,
-        ];
-        let verdicts = outcomes.into_iter().flat_map(|outcome| [false, true].map(|outside| Verdict { outcome, outside }));
+        let verdicts = Outcome::ALL.into_iter().flat_map(|outcome| [false, true].map(|outside| Verdict { outcome, outside }));
         verdicts.into_iter().find(|verdict| verdict.label() == label)
     }
 
@@ -58,6 +50,9 @@ impl Verdict {
 }
 
 impl Outcome {
+    pub const ALL: [Outcome; 6] =
+        [Outcome::Holds, Outcome::HoldsAsSearched, Outcome::NotRefuted, Outcome::Fails, Outcome::Measured, Outcome::NotTestable];
+
     /// What it means, in one sentence.
     pub fn meaning(self) -> &'static str {
         match self {

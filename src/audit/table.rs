@@ -107,12 +107,10 @@ pub fn text(audit: &Audit, full: bool) -> String {
 
 /// What the verdicts that occur mean, one per line.
 fn meanings(audit: &Audit) -> String {
-    let outcomes =
-        [Outcome::Holds, Outcome::HoldsAsSearched, Outcome::NotRefuted, Outcome::Fails, Outcome::Measured, Outcome::NotTestable];
     let occurs = |outcome: &Outcome| audit.entries.iter().any(|entry| entry.verdict.outcome == *outcome);
     let label = |outcome| Verdict { outcome, outside: false }.label();
     let mut lines: Vec<String> =
-        outcomes.into_iter().filter(occurs).map(|outcome| format!("  {}: {}", label(outcome), outcome.meaning())).collect();
+        Outcome::ALL.into_iter().filter(occurs).map(|outcome| format!("  {}: {}", label(outcome), outcome.meaning())).collect();
     if audit.entries.iter().any(|entry| entry.verdict.outside && entry.verdict.outcome != Outcome::Measured) {
         lines.push("  outside its hypotheses: a condition on d, k or γ is not met, so the paper claims nothing here".to_string());
     }

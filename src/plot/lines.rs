@@ -33,21 +33,21 @@ struct LinePicture<'a> {
     reference: Option<(f64, &'static str)>,
 }
 
+/// A panel per depth with its curves, all with the same y-axis.
+fn by_depth(depths: &[usize], curves: Vec<Vec<Series>>, y_label: &'static str, y: LinearAxis) -> Vec<Panel> {
+    let panel = |(depth, series): (&usize, Vec<Series>)| Panel { title: format!("*L* = {depth}"), y_label, y: y.clone(), series };
+    depths.iter().zip(curves).map(panel).collect()
+}
+
 /// Figure 1: the fraction that flips, one panel per depth, all with the same axes.
 pub fn fraction(cells: &[(Cell, Summary)], note: &str) -> Picture {
     let depths = series::depths(cells);
     let curves: Vec<Vec<Series>> = depths.iter().map(|&depth| series::series(cells, depth, Quantity::Fraction)).collect();
     let lowest = points(curves.iter().flatten()).map(|point| point.extent().0).fold(1.0, f64::min);
-    let panel = |(&depth, series)| Panel {
-        title: format!("*L* = {depth}"),
-        y_label: "fraction flipped",
-        y: LinearAxis::of_fractions(lowest),
-        series,
-    };
     let dims = series::dims(cells);
     let (x_label, of_width) = series::width_names(cells);
     let picture = LinePicture {
-        panels: depths.iter().zip(curves).map(panel).collect(),
+        panels: by_depth(&depths, curves, "fraction flipped", LinearAxis::of_fractions(lowest)),
         shared_y: true,
         x: LogAxis::of_sizes(&series::widths(cells)),
         x_label,
@@ -94,16 +94,10 @@ pub fn distance(cells: &[(Cell, Summary)], note: &str) -> Picture {
     let depths = series::depths(cells);
     let curves: Vec<Vec<Series>> = depths.iter().map(|&depth| series::series(cells, depth, Quantity::Distance)).collect();
     let highest = points(curves.iter().flatten()).map(|point| point.extent().1).fold(1.0, f64::max);
-    let panel = |(&depth, series)| Panel {
-        title: format!("*L* = {depth}"),
-        y_label: "distance ‖*δ*‖",
-        y: LinearAxis::from_zero(highest),
-        series,
-    };
     let dims = series::dims(cells);
     let (x_label, of_width) = series::width_names(cells);
     let picture = LinePicture {
-        panels: depths.iter().zip(curves).map(panel).collect(),
+        panels: by_depth(&depths, curves, "distance ‖*δ*‖", LinearAxis::from_zero(highest)),
         shared_y: true,
         x: LogAxis::of_sizes(&series::widths(cells)),
         x_label,
@@ -129,16 +123,10 @@ pub fn directions(cells: &[Vec<(Cell, Summary)>], names: &[&str], note: &str) ->
         point.band = point.band.map(|(low, high)| (low, high.min(top)));
     }
     let highest = points(curves.iter().flatten()).map(|point| point.extent().1).fold(1.0, f64::max);
-    let panel = |(&depth, series)| Panel {
-        title: format!("*L* = {depth}"),
-        y_label: "ratio of distances",
-        y: LinearAxis::from_zero(highest),
-        series,
-    };
     let keys: Vec<usize> = (1..cells.len()).collect();
     let (x_label, of_width) = series::width_names(all);
     let picture = LinePicture {
-        panels: depths.iter().zip(curves).map(panel).collect(),
+        panels: by_depth(&depths, curves, "ratio of distances", LinearAxis::from_zero(highest)),
         shared_y: true,
         x: LogAxis::of_sizes(&series::widths(all)),
         x_label,

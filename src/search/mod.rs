@@ -6,9 +6,9 @@
 //! at any depth.
 //!
 //! With ReLU, φ can also become 0 and stay 0 over an interval: where the last active neuron of a layer turns off. That is not a flip; the search
-//! notes where it began, and goes on beyond it. Rounding does not decide between the two: an interval of zeros is recognised by its
-//! masks, in which φ is 0 bit for bit (`trace`, `scan`, `descent`), or from the breakpoints of the neurons (`one_layer`), and a root on the
-//! last linear piece before it is its beginning.
+//! notes where it began, and goes on beyond it. [`trace`] recognises an interval of zeros by its masks, with which φ is 0 bit for bit, and [`one_layer`]
+//! by the breakpoints of the neurons; a root on the last linear piece before it is its beginning, so rounding does not decide between the two.
+//! [`scan`] and [`descent`] go by evaluated zeros.
 
 pub mod descent;
 pub mod march;

@@ -3,7 +3,7 @@
 //! From a boundary point b = x + r·u, ‖u‖ = 1, the direction is turned towards the normal v = −s ∇f(b)/‖∇f(b)‖ of the piece of the boundary at b,
 //! u' = u + λ (v − u), normalised, for each λ of [`TURNS`]. If f flips nearer than r along u', at its first crossing, that is the new boundary point;
 //! otherwise the next λ is tried. When none is left, b − x is parallel to ∇f(b) up to the smallest turn; then the gradients at other points of the
-//! line, x + ρ r u with ρ of [`PROBES`], are taken for normals too, which leads across the edges of pieces. When none helps, the search ends. The first
+//! line, x + ρ r u with ρ of [`PROBES`], serve as normals too, which leads across the edges of pieces. When none helps, the search ends. The first
 //! start is the single step along the gradient, so the result is never farther away; each further start turns the best direction so far randomly, and
 //! the nearest result counts. It is an upper bound on the distance to the boundary.
 
@@ -19,12 +19,12 @@ use super::{NotFinite, Outcome, Start, smallest_steps};
 
 /// Parts of the way towards the normal, tried in this order.
 const TURNS: [f64; 5] = [1.0, 0.5, 0.25, 0.1, 0.03];
-/// Where on the line to the boundary point, as a part of its distance, the gradient is taken for a normal, in this order.
+/// Where on the line to the boundary point, as a part of its distance, the gradient serves as the normal, in this order.
 const PROBES: [f64; 4] = [1.0, 1.25, 0.75, 1.6];
 /// Smallest relative gain of a move: above the error of a crossing, which is larger where it is scanned.
 const GAIN: f64 = 1e-5;
 const GAIN_OF_SCAN: f64 = 1e-4;
-/// Lengths of the random turns of further starts, in turn.
+/// Lengths of the random turns of further starts, cycled through.
 const KICKS: [f64; 3] = [1.0, 0.5, 0.25];
 /// Maximum number of moves from one start.
 const MAX_MOVES: u32 = 200;
@@ -82,7 +82,7 @@ pub fn smallest_distances<T: Real>(
         let mut walks: Vec<Walk> = walks.map(|(line, direction)| Walk::new(line, direction.clone(), start, settings)).collect();
         while walks.iter().any(|walk| !walk.is_done) {
             try_directions(network, gradient, &mut walks, settings)?;
-            while walks.iter().any(Walk::wants_normal) {
+            while walks.iter().any(Walk::needs_normal) {
                 find_normals(network, inputs, &mut walks, settings.bias)?;
             }
         }
@@ -130,14 +130,14 @@ fn try_directions<T: Real>(
     Ok(())
 }
 
-/// Computes the normals of walks that want one.
+/// Computes the normals of the walks that need one.
 fn find_normals<T: Real>(
     network: &mut impl Differentiated<T>,
     inputs: ArrayView2<T>,
     walks: &mut [Walk],
     bias: bool,
 ) -> Result<(), NotFinite> {
-    let mut moved: Vec<&mut Walk> = walks.iter_mut().filter(|walk| walk.wants_normal()).collect();
+    let mut moved: Vec<&mut Walk> = walks.iter_mut().filter(|walk| walk.needs_normal()).collect();
     let mut points = Array2::from_elem((moved.len(), inputs.ncols()), T::zero());
     for (mut point, walk) in points.rows_mut().into_iter().zip(&moved) {
         let distance = PROBES[walk.probe] * walk.step * walk.line.decline.sqrt();
@@ -189,7 +189,7 @@ impl Walk {
         }
     }
 
-    fn wants_normal(&self) -> bool {
+    fn needs_normal(&self) -> bool {
         self.is_found && !self.is_done && self.normal.is_empty()
     }
 

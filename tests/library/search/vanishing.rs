@@ -16,7 +16,7 @@ const GRID: usize = 600;
 const INPUTS: usize = 6;
 const LINES: [Direction; 4] = [Direction::Gradient, Direction::Sign, Direction::Universal, Direction::Random];
 
-/// φ on one line, by loops.
+/// φ along one line, evaluated by plain loops.
 struct Line<'a> {
     naive: &'a Naive,
     x: &'a [f64],
