@@ -385,6 +385,9 @@ pub struct LawArgs {
     /// Starting points of direction nearest, per input: the gradient, then random turns of the best direction [presets: 4]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
     pub nearest_starts: Option<f64>,
+    /// Certify a lower bound on the distance for direction nearest (one hidden layer; time grows as d³ + k d² per input)
+    #[arg(long)]
+    pub certify: bool,
     /// Largest step searched [presets: 20]
     #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = number)]
     pub bound: Option<f64>,

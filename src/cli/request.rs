@@ -166,6 +166,7 @@ impl LawArgs {
             inputs_law: self.inputs_law,
             directions: self.direction,
             nearest_starts: self.nearest_starts,
+            certify: self.certify.then_some(true),
             bound: self.bound,
             bound_distance: self.bound_distance,
             seed: self.seed,

@@ -103,6 +103,7 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, run: &
         search: run.method.search,
         bound: request.experiment.bounds(),
         nearest_starts: request.experiment.nearest_starts,
+        certify: request.experiment.certify,
     };
     let out_of_range = |why| Failed::from(OutOfRange::new(run.cell, network, precision, why));
     let samples = samples_along(&mut engine, &settings).map_err(|error| out_of_range(error.to_string()))?;
@@ -155,6 +156,10 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, run: &
     let zero_steps = numbers(|sample| sample.zero_step);
     write(file, "zero_step", "smallest step at which f is 0 without a flip there, NaN if none before the flip", zero_steps.view())?;
     write(file, "distance", "Euclidean distance from x to the flip, NaN where none", numbers(|sample| sample.distance).view())?;
+    if request.experiment.certify {
+        let long_name = "certified lower bound on the distance at which f loses its sign";
+        write(file, "certified_distance", long_name, numbers(|sample| sample.certified).view())?;
+    }
     let codes: Array1<u8> = samples.iter().map(|sample| sample.status as u8).collect();
     let status = write(file, "status", "what became of the search", codes.view())?;
     set_flags(&status, &Status::ALL.map(|status| (status as u8, status.name())))

@@ -14,7 +14,7 @@ use crate::model::InputsLaw;
 use crate::text::shortened;
 
 /// Every key of a file, with an example value.
-const KEYS: [(&str, &str); 21] = [
+const KEYS: [(&str, &str); 22] = [
     ("depths", "a list of whole numbers, such as [1, 2]"),
     ("dims", "a list of whole numbers, such as [10, 100]"),
     ("widths", "a list of whole numbers, such as [10, 1e3], or inf"),
@@ -27,6 +27,7 @@ const KEYS: [(&str, &str); 21] = [
     ("inputs_law", "\"sphere\", \"gaussian\", \"hypercube\" or \"file:PATH\""),
     ("directions", "a list of names, such as [\"gradient\", \"sign\"]"),
     ("nearest_starts", "a whole number, such as 4"),
+    ("certify", "true or false"),
     ("bound", "a number, such as 20.0"),
     ("bound_distance", "a number, such as 3.0"),
     ("seed", "a whole number without exponent or fraction, such as 7"),

@@ -51,6 +51,9 @@ pub struct Experiment {
     /// Starting points of direction nearest, per input.
     #[serde(skip_serializing_if = "is_default")]
     pub nearest_starts: usize,
+    /// Whether direction nearest comes with a certified lower bound on the distance.
+    #[serde(skip_serializing_if = "is_false")]
+    pub certify: bool,
     /// Largest step searched (the paper, section 4: |η| < 20).
     pub bound: f64,
     /// Largest distance searched, in the Euclidean norm, besides `bound`.
@@ -76,6 +79,10 @@ pub struct Experiment {
 /// The default of `nearest_starts` is left out, so that experiments without that direction do not mention it.
 fn is_default(starts: &usize) -> bool {
     *starts == NEAREST_STARTS
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// A width in TOML: an integer or `inf`.

@@ -35,6 +35,7 @@ pub struct Options {
     pub inputs_law: Option<String>,
     pub directions: Option<Vec<Direction>>,
     pub nearest_starts: Option<f64>,
+    pub certify: Option<bool>,
     pub bound: Option<f64>,
     pub bound_distance: Option<f64>,
     /// Signed, like TOML integers.
@@ -81,6 +82,7 @@ impl Options {
             inputs_law: self.inputs_law.or(base.inputs_law),
             directions: self.directions.or(base.directions),
             nearest_starts: self.nearest_starts.or(base.nearest_starts),
+            certify: self.certify.or(base.certify),
             bound: self.bound.or(base.bound),
             bound_distance: self.bound_distance.or(base.bound_distance),
             seed: self.seed.or(base.seed),
@@ -135,6 +137,7 @@ impl Options {
             inputs_law,
             directions: directions(given("directions", options.directions)?)?,
             nearest_starts: STARTS.whole(options.nearest_starts.unwrap_or(NEAREST_STARTS as f64))?,
+            certify: options.certify.unwrap_or(false),
             bound: positive("bound", given("bound", options.bound)?, MAX_BOUND)?,
             bound_distance: options.bound_distance.map(|bound| positive("bound_distance", bound, f64::MAX)).transpose()?,
             seed: seed(given("seed", options.seed)?)?,
@@ -402,6 +405,7 @@ fn check_form(experiment: &Experiment) -> Result<(), BadInput> {
             "add nearest to the directions, or leave it out",
         ));
     }
+    check_certificate(experiment)?;
     if *bias && (experiment.dims.contains(&1) || extra_cells.iter().any(|cell| cell.dim == 1)) {
         return Err(BadInput::new(
             "there is no bias unit at dim 1",
@@ -416,6 +420,27 @@ fn check_form(experiment: &Experiment) -> Result<(), BadInput> {
             "the rows of a file have one length",
             format!("give it the dim {}", experiment.dims[0]),
         ));
+    }
+    Ok(())
+}
+
+/// Refuses certificates of networks for which there are none.
+fn check_certificate(experiment: &Experiment) -> Result<(), BadInput> {
+    if !experiment.certify {
+        return Ok(());
+    }
+    let refuse = |what: String, why: &str, help: &str| Err(BadInput::new(what, why, help));
+    if !experiment.directions.contains(&Direction::Nearest) {
+        let why = "a certified distance is the lower end of the interval whose upper end that direction finds";
+        return refuse("certify has no effect without direction nearest".into(), why, "add nearest to the directions");
+    }
+    if !experiment.activation.is_piecewise_linear() {
+        let what = format!("certify and activation {} cannot go together", experiment.activation.name());
+        return refuse(what, "the certificate bounds the kinks of piecewise linear networks", "give activation relu or leaky-relu");
+    }
+    if let Some(depth) = experiment.all_depths().into_iter().find(|&depth| depth > 1) {
+        let what = format!("certify and depth {depth} cannot go together");
+        return refuse(what, "the certificate is for one hidden layer", "give depth 1");
     }
     Ok(())
 }

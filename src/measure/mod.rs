@@ -18,7 +18,8 @@ use crate::network::inputs::inputs;
 use crate::network::shallow::Shallow;
 use crate::network::{Differentiated, Engine, LinePoint, Lines, ValueAndGradient};
 use crate::random::NetworkStreams;
-use crate::record::{Sample, UnitRecord, check_sample};
+use crate::record::{Sample, Status, UnitRecord, check_sample};
+use crate::search::certify::Certifier;
 use crate::search::{NotFinite, Outcome, Start, descent, nearest, smallest_steps, through_the_origin};
 
 /// Bump whenever any output bit of any experiment changes. Runs resume within one version only.
@@ -140,6 +141,7 @@ fn finite_width_samples<T: Real>(
         search: run.method.search,
         bound,
         nearest_starts: experiment.nearest_starts,
+        certify: experiment.certify,
     };
     let CellRun { cell, keep, method } = *run;
     match method.engine {
@@ -168,6 +170,8 @@ pub struct Settings<'a> {
     pub bound: Bound,
     /// See [`Experiment::nearest_starts`].
     pub nearest_starts: usize,
+    /// See [`Experiment::certify`].
+    pub certify: bool,
 }
 
 /// f, ‖∇f‖ and η* along the gradient at every input of `engine`, without a bias unit.
@@ -221,7 +225,7 @@ fn samples_along_gradient<T: Real, L: Lines<T>>(
 /// # Errors
 /// If an intermediate value is not finite.
 pub fn samples_along<T: Real>(engine: &mut impl Engine<T>, settings: &Settings) -> Result<Vec<Sample>, NotFinite> {
-    let Settings { directions, bias, search, bound, nearest_starts, streams } = *settings;
+    let Settings { directions, bias, search, bound, nearest_starts, certify, streams } = *settings;
     if directions == [Direction::Gradient] && !bias {
         return samples(engine, search, bound);
     }
@@ -265,9 +269,33 @@ pub fn samples_along<T: Real>(engine: &mut impl Engine<T>, settings: &Settings) 
             lines.iter().try_for_each(|line| NotFinite::check("the slope of f along p", line.input, line.slope))?;
             search_along(&mut samples, &lines, steps, psi, search, |directions| network.lines(directions))?;
         }
+        if certify && direction == Direction::Nearest {
+            certify_samples(&mut network, inputs.view(), psi, bias, bound, &mut samples);
+        }
         all.extend(samples);
     }
     Ok(all)
+}
+
+/// Stores the certified distance of every input of a network with one hidden layer.
+fn certify_samples<T: Real>(
+    network: &mut impl Differentiated<T>,
+    inputs: ArrayView2<T>,
+    psi: Activation,
+    bias: bool,
+    bound: Bound,
+    samples: &mut [Sample],
+) {
+    let (Some(leak), Some(weights)) = (psi.leak(), network.weights()) else { return };
+    let certifier = Certifier::new(&weights.layer(1), &weights.readout(), leak, bias);
+    for (sample, x) in samples.iter_mut().zip(inputs.rows()) {
+        let farthest =
+            if sample.status.is_found() { sample.distance } else { bound.along(sample.gradient_norm) * sample.gradient_norm };
+        sample.certified = match sample.status {
+            Status::Dead => 0.0,
+            _ => certifier.distance(x, sample.value.signum(), farthest),
+        };
+    }
 }
 
 fn check_values(value: &[f64], norm: &[f64]) -> Result<(), NotFinite> {

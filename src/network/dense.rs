@@ -307,6 +307,10 @@ impl<T: Real> Differentiated<T> for DenseDifferentiated<'_, T> {
         let scale = T::of_f64(self.network.scale);
         gradient.mapv_into(|g| g * scale)
     }
+
+    fn weights(&mut self) -> Option<&mut dyn LayerWeights<T>> {
+        Some(self.network)
+    }
 }
 
 struct DenseLines<'a, T> {

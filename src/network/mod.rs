@@ -102,6 +102,11 @@ pub trait Differentiated<T: Real> {
 
     /// Gradient of the network with ψ = identity, (1/√k) W₁ᵀ … W_Lᵀ a, 1 × d; at depth 1 the paper's Σ a_l w_l (section 1.1).
     fn linear_gradient(&mut self) -> Array2<T>;
+
+    /// All weights; `None` if the engine does not hold them.
+    fn weights(&mut self) -> Option<&mut dyn LayerWeights<T>> {
+        None
+    }
 }
 
 /// A network along the lines x + t·p through its inputs.
@@ -127,9 +132,9 @@ pub trait Lines<T: Real> {
     }
 }
 
-/// Weights above the first layer.
+/// Explicit weights.
 pub trait LayerWeights<T: Real> {
-    /// W_l of hidden layer l = `layer` ≥ 2, k_l × k_(l−1).
+    /// W_l of hidden layer l = `layer` ≥ 1, k_l × k_(l−1), with k_0 = d.
     fn layer(&mut self, layer: usize) -> Array2<T>;
 
     /// The readout weights a, length k_L.

@@ -5,14 +5,14 @@
 //! | bytes | type | field |
 //! |-------|------|-------|
 //! | 8     | f64  | seconds |
-//! | 53 n  |      | samples: step, zero step, distance, gradient norm, value, input norm (f64 each), evaluations (u32), status code (u8) |
+//! | 61 n  |      | samples: step, zero step, distance, gradient norm, value, input norm, certified distance (f64 each), evaluations (u32), status code (u8) |
 //!
 //! Floats keep their bits, NaN included. Decoding checks length and status codes only; callers add a checksum where storage may corrupt data.
 
 use super::{Sample, Status};
 
 const HEAD_BYTES: usize = 8;
-const FLOATS: usize = 6;
+const FLOATS: usize = 7;
 const SAMPLE_BYTES: usize = 8 * FLOATS + 5;
 
 /// Bytes that do not decode.
@@ -34,9 +34,9 @@ pub fn encode(samples: &[Sample], seconds: f64) -> Vec<u8> {
     let mut bytes = vec![0; encoded_bytes(samples.len())];
     bytes[..HEAD_BYTES].copy_from_slice(&seconds.to_le_bytes());
     for (bytes, sample) in bytes[HEAD_BYTES..].chunks_exact_mut(SAMPLE_BYTES).zip(samples) {
-        let Sample { step, zero_step, distance, gradient_norm, value, input_norm, evaluations, status } = *sample;
+        let Sample { step, zero_step, distance, gradient_norm, value, input_norm, certified, evaluations, status } = *sample;
         let (floats, rest) = bytes.split_at_mut(8 * FLOATS);
-        let fields: [f64; FLOATS] = [step, zero_step, distance, gradient_norm, value, input_norm];
+        let fields: [f64; FLOATS] = [step, zero_step, distance, gradient_norm, value, input_norm, certified];
         floats.chunks_exact_mut(8).zip(fields).for_each(|(bytes, field)| bytes.copy_from_slice(&field.to_le_bytes()));
         rest[..4].copy_from_slice(&evaluations.to_le_bytes());
         rest[4] = status as u8;
@@ -67,6 +67,7 @@ fn decode_sample(bytes: &[u8; SAMPLE_BYTES]) -> Result<Sample, DecodeError> {
         gradient_norm: field(3),
         value: field(4),
         input_norm: field(5),
+        certified: field(6),
         evaluations: u32::from_le_bytes(rest[..4].try_into().expect("four bytes")),
         status: Status::from_code(rest[4]).ok_or(DecodeError::UnknownStatus(rest[4]))?,
     })
@@ -84,6 +85,7 @@ mod tests {
             gradient_norm: [0.5, 0.0, f64::INFINITY][i % 3],
             value: -0.1 * i as f64,
             input_norm: 3.0 + i as f64,
+            certified: [0.5, f64::NAN][i % 2],
             status: Status::ALL[i % 5],
             evaluations: u32::MAX - i as u32,
         };
@@ -106,8 +108,8 @@ mod tests {
         let bytes = encode(&samples(2), 1.5);
         assert_eq!(bytes[..8], 1.5f64.to_le_bytes());
         assert_eq!(bytes[8..16], 1.25f64.to_le_bytes());
-        assert_eq!(bytes[56..60], u32::MAX.to_le_bytes());
-        assert_eq!((bytes[60], bytes[113]), (Status::FoundExact as u8, Status::FoundScan as u8));
+        assert_eq!(bytes[64..68], u32::MAX.to_le_bytes());
+        assert_eq!((bytes[68], bytes[129]), (Status::FoundExact as u8, Status::FoundScan as u8));
     }
 
     #[test]

@@ -73,6 +73,8 @@ pub struct Sample {
     pub value: f64,
     /// ‖x‖, without the coordinate of a bias unit.
     pub input_norm: f64,
+    /// A distance below which f keeps its sign in every direction, certified; NaN if not asked for.
+    pub certified: f64,
     pub status: Status,
     /// Work of the search: moves (direction nearest), passes over the neurons (`line`, `march`), linear pieces (`trace`), network evaluations (`scan`), sampled points
     /// (`path`), or steps (`descent`).
@@ -84,7 +86,8 @@ impl Sample {
     pub fn unsearched(value: f64, gradient_norm: f64, input_norm: f64) -> Self {
         let nothing = f64::NAN;
         let (status, evaluations) = (Status::Dead, 0);
-        Self { step: nothing, zero_step: nothing, distance: nothing, gradient_norm, value, input_norm, status, evaluations }
+        let (step, zero_step, distance, certified) = (nothing, nothing, nothing, nothing);
+        Self { step, zero_step, distance, gradient_norm, value, input_norm, certified, status, evaluations }
     }
 
     /// The same with a flip at `step` on a line.
@@ -113,7 +116,7 @@ pub struct UnitRecord {
 /// # Errors
 /// The first violation.
 pub fn check_sample(sample: &Sample, bound: Bound) -> Result<(), String> {
-    let Sample { step, zero_step, distance, gradient_norm, value, input_norm, status, .. } = *sample;
+    let Sample { step, zero_step, distance, gradient_norm, value, input_norm, certified, status, .. } = *sample;
     let within_bound = 0.0..=bound.step * BOUND_SLACK;
     if status.is_found() && !within_bound.contains(&step) {
         return Err(format!("a step of {} is found within the bound of {}", short(step), short(bound.step)));
@@ -140,6 +143,10 @@ pub fn check_sample(sample: &Sample, bound: Bound) -> Result<(), String> {
     }
     if !(0.0..f64::INFINITY).contains(&input_norm) {
         return Err(format!("an input of norm {}", short(input_norm)));
+    }
+    let nearest = if status.is_found() { distance } else { f64::INFINITY };
+    if !(certified.is_nan() || (0.0..f64::INFINITY).contains(&certified) && certified <= nearest) {
+        return Err(format!("a certified distance of {} with a flip at {}", short(certified), short(distance)));
     }
     if distance > bound.distance * BOUND_SLACK + ROUNDING * input_norm {
         return Err(format!("a distance of {} within the bound of {}", short(distance), short(bound.distance)));

@@ -67,6 +67,7 @@ fn differing_field(a: &Sample, b: &Sample) -> Option<String> {
         ("gradient_norm", a.gradient_norm, b.gradient_norm),
         ("value", a.value, b.value),
         ("input_norm", a.input_norm, b.input_norm),
+        ("certified_distance", a.certified, b.certified),
     ];
     let is_other = |a: f64, b: f64| a.to_bits() != b.to_bits() && !(a.is_nan() && b.is_nan());
     if let Some((name, a, b)) = floats.into_iter().find(|&(_, a, b)| is_other(a, b)) {

@@ -139,7 +139,7 @@ impl Source {
     /// The required arrays: all, except provenance dropped by another program.
     fn variables(&self, experiment: &Experiment) -> Vec<Variable> {
         let axes = Axes::of(experiment, experiment.cell_count());
-        let mut variables = schema::variables_of(&axes);
+        let mut variables = schema::variables_of(experiment, &axes);
         if self.form == Form::Any && !self.has(schema::UNIT_SECONDS.path) {
             variables.retain(|variable| !variable.path.starts_with(schema::PROVENANCE));
         }
@@ -225,6 +225,7 @@ struct SampleReader<'a> {
     zero_step: Dataset,
     distance: Dataset,
     input_norm: Dataset,
+    certified: Option<Dataset>,
     gradient_norm: Dataset,
     value: Dataset,
     status: Dataset,
@@ -240,6 +241,7 @@ impl<'a> SampleReader<'a> {
             zero_step: open(schema::ZERO_STEP)?,
             distance: open(schema::DISTANCE)?,
             input_norm: open(schema::INPUT_NORM)?,
+            certified: if experiment.certify { Some(open(schema::CERTIFIED)?) } else { None },
             gradient_norm: open(schema::GRADIENT_NORM)?,
             value: open(schema::VALUE)?,
             status: open(schema::STATUS)?,
@@ -262,6 +264,7 @@ impl<'a> SampleReader<'a> {
         let zero_steps: Vec<f64> = slab(&self.zero_step, index)?;
         let distances: Vec<f64> = slab(&self.distance, index)?;
         let input_norms: Vec<f64> = slab(&self.input_norm, index)?;
+        let certified: Option<Vec<f64>> = self.certified.as_ref().map(|certified| slab(certified, index)).transpose()?;
         let gradient_norms: Vec<f64> = slab(&self.gradient_norm, index)?;
         let values: Vec<f64> = slab(&self.value, index)?;
         let statuses: Vec<u8> = slab(&self.status, index)?;
@@ -275,6 +278,7 @@ impl<'a> SampleReader<'a> {
                 zero_step: zero_steps[at],
                 distance: distances[at],
                 input_norm: input_norms[at],
+                certified: certified.as_ref().map_or(f64::NAN, |certified| certified[at]),
                 gradient_norm: gradient_norms[at],
                 value: values[at],
                 status,

@@ -201,6 +201,12 @@ pub const ZERO_STEP: Variable =
     variable("zero_step", SAMPLES, Kind::F64, "smallest step at which f is 0 without a flip there, NaN if none before the flip");
 pub const DISTANCE: Variable = variable("distance", SAMPLES, Kind::F64, "Euclidean distance from x to the flip, NaN unless found");
 pub const INPUT_NORM: Variable = variable("input_norm", SAMPLES, Kind::F64, "Euclidean norm of x, without a bias unit");
+pub const CERTIFIED: Variable = variable(
+    "certified_distance",
+    SAMPLES,
+    Kind::F64,
+    "certified lower bound on the distance at which f loses its sign, NaN except along direction nearest",
+);
 pub const GRADIENT_NORM: Variable =
     variable("gradient_norm", SAMPLES, Kind::F64, "Euclidean norm of the gradient of f at x, without a bias unit");
 pub const VALUE: Variable = variable("value", SAMPLES, Kind::F64, "f(x)");
@@ -220,7 +226,7 @@ const fn summary(path: &'static str, of: fn(&Summary) -> f64, long_name: &'stati
     SummaryVariable { variable: variable(path, STATISTICS, Kind::F64, long_name), of }
 }
 
-pub const SUMMARIES: [SummaryVariable; 29] = [
+pub const SUMMARIES: [SummaryVariable; 32] = [
     summary("fraction", |s| s.fraction, "fraction of the inputs whose sign flips within the bound"),
     summary("fraction_std_networks", |s| s.fraction_std_networks, "std over networks of the fraction that flips"),
     summary("fraction_lost", |s| s.fraction_lost, "fraction of the inputs whose sign flips or becomes 0 within the bound"),
@@ -249,6 +255,13 @@ pub const SUMMARIES: [SummaryVariable; 29] = [
     summary("value_mean", |s| s.value_mean, "mean of f(x), all inputs"),
     summary("value_std", |s| s.value_std, "std of f(x), all inputs, pooled"),
     summary("evaluations_mean", |s| s.evaluations, "mean evaluations of the network along the line, an input"),
+    summary("certified_mean", |s| s.certified_mean, "mean certified lower bound on the distance, all inputs"),
+    summary(
+        "certified_ratio_q05",
+        |s| s.certified_ratio_q05,
+        "5 % quantile of the certified bound over the distance, inputs found",
+    ),
+    summary("certified_ratio_q50", |s| s.certified_ratio_q50, "median of the certified bound over the distance, inputs found"),
     SummaryVariable { variable: CELL_SECONDS, of: |s| s.seconds },
 ];
 
@@ -256,10 +269,16 @@ pub const SUMMARIES: [SummaryVariable; 29] = [
 pub const WIDEST_LAYER: &str = "neurons in the widest hidden layer k";
 
 /// The arrays in the file of an experiment with these axes.
-pub fn variables_of(axes: &Axes) -> Vec<Variable> {
+pub fn variables_of(experiment: &Experiment, axes: &Axes) -> Vec<Variable> {
     let mut variables = variables();
     variables.retain(|variable| axes.has_layers() || !variable.axes.contains(&Axis::Layer));
+    variables.retain(|variable| is_written(experiment, variable));
     variables
+}
+
+/// Whether the file of `experiment` has `variable`, apart from its axes: certified distances only where they were asked for.
+pub fn is_written(experiment: &Experiment, variable: &Variable) -> bool {
+    experiment.certify || !variable.path.starts_with("certified_")
 }
 
 /// All arrays except coordinates, in creation order: provenance last, so that it does not affect the file offsets of the others.
@@ -267,7 +286,7 @@ pub fn variables() -> Vec<Variable> {
     let (timings, summaries): (Vec<Variable>, Vec<Variable>) =
         SUMMARIES.iter().map(|summary| summary.variable).partition(|variable| variable.path.starts_with(PROVENANCE));
     let cells = [CELL_DEPTH, CELL_DIM, CELL_WIDTH, CELL_HIDDEN, ENGINE, SEARCH];
-    let samples = [STEP, ZERO_STEP, DISTANCE, GRADIENT_NORM, VALUE, INPUT_NORM, STATUS, EVALUATIONS];
+    let samples = [STEP, ZERO_STEP, DISTANCE, GRADIENT_NORM, VALUE, INPUT_NORM, CERTIFIED, STATUS, EVALUATIONS];
     [&summaries[..], &[DEAD, CELL_INDEX], &cells, &samples, &timings, &[UNIT_SECONDS]].concat()
 }
 

@@ -122,6 +122,12 @@ struct Row<W, H> {
     ratio_q50: f64,
     ratio_q95: f64,
     ratio_se: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certified_mean: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certified_ratio_q05: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certified_ratio_q50: Option<f64>,
     /// Widths of the hidden layers, in experiments where they differ.
     #[serde(skip_serializing_if = "Option::is_none")]
     hidden: Option<H>,
@@ -188,6 +194,9 @@ impl<W: Clone, H: Clone> Row<W, H> {
             ratio_q50: summary.ratio_q50,
             ratio_q95: summary.ratio_q95,
             ratio_se: summary.ratio_se,
+            certified_mean: experiment.certify.then_some(summary.certified_mean),
+            certified_ratio_q05: experiment.certify.then_some(summary.certified_ratio_q05),
+            certified_ratio_q50: experiment.certify.then_some(summary.certified_ratio_q50),
             hidden: (!experiment.hidden.is_empty()).then(|| hidden.clone()),
         };
         experiment.directions.iter().zip(summaries).map(row).collect()
@@ -249,6 +258,11 @@ fn cells_table(results: &Results, errors: bool) -> String {
         header.insert(header.len() - 5, titled("ratio 50 %"));
         header.insert(header.len() - 5, "[5 %, 95 %]".to_string());
     }
+    let certifies = results.experiment.certify;
+    if certifies {
+        header.insert(header.len() - 5, "certified".to_string());
+        header.insert(header.len() - 5, "÷ ‖δ‖ 50 %".to_string());
+    }
     if has_vanished {
         header.insert(4 + usize::from(has_directions), "lost %".to_string());
     }
@@ -279,6 +293,10 @@ fn cells_table(results: &Results, errors: bool) -> String {
             let is_first = summary.ratio_q50.is_nan();
             let range = format!("[{}, {}]", fixed(summary.ratio_q05, 3), fixed(summary.ratio_q95, 3));
             row.insert(row.len() - 5, if is_first { fixed(f64::NAN, 0) } else { range });
+        }
+        if certifies {
+            row.insert(row.len() - 5, fixed(summary.certified_mean, 3));
+            row.insert(row.len() - 5, fixed(summary.certified_ratio_q50, 3));
         }
         if has_vanished {
             row.insert(4 + usize::from(has_directions), percentage(summary.fraction_lost));

@@ -52,6 +52,10 @@ pub struct Summary {
     pub ratio_q50: f64,
     pub ratio_q95: f64,
     pub ratio_se: f64,
+    /// Mean of [`Sample::certified`] over all inputs, and quantiles of it over ‖δ‖₂ over the inputs that flip; NaN if not asked for.
+    pub certified_mean: f64,
+    pub certified_ratio_q05: f64,
+    pub certified_ratio_q50: f64,
     /// Mean of ‖∇f(x)‖ over all inputs (Figures 2b–7b).
     pub grad_mean: f64,
     pub grad_std: f64,
@@ -79,6 +83,9 @@ impl Summary {
         let relative = mean_and_std(nonzero.map(|sample| sample.distance / sample.input_norm));
         let gradients = mean_and_std(samples().map(|sample| sample.gradient_norm));
         let values = mean_and_std(samples().map(|sample| sample.value));
+        let certified = found().map(|sample| sample.certified / sample.distance);
+        let mut certified: Vec<f64> = certified.filter(|ratio| !ratio.is_nan()).collect();
+        certified.sort_unstable_by(f64::total_cmp);
         steps.sort_unstable_by(f64::total_cmp);
         distances.sort_unstable_by(f64::total_cmp);
         Self {
@@ -111,6 +118,9 @@ impl Summary {
             ratio_q50: f64::NAN,
             ratio_q95: f64::NAN,
             ratio_se: f64::NAN,
+            certified_mean: mean(samples().map(|sample| sample.certified)),
+            certified_ratio_q05: quantile(&certified, 0.05),
+            certified_ratio_q50: quantile(&certified, 0.50),
             grad_mean: gradients.mean,
             grad_std: gradients.std,
             grad_std_networks: std_of_networks(records, |record| mean(record.samples.iter().map(|sample| sample.gradient_norm))),

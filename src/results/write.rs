@@ -73,7 +73,7 @@ fn write_file(path: &Path, results: &Results, places: &[usize]) -> anyhow::Resul
     let mut group = file.create_group_builder();
     group.create_plist().link_creation_order(LinkCreationOrder::Indexed);
     let provenance = group.obj_track_times(false).create(schema::PROVENANCE)?;
-    for variable in schema::variables_of(&axes) {
+    for variable in schema::variables_of(&results.experiment, &axes) {
         create(&file, &variable, &axes, &scales)?;
     }
     write_summaries(&file, results, places, &axes)?;
@@ -173,7 +173,7 @@ fn write_summaries(file: &File, results: &Results, places: &[usize], axes: &Axes
     let summaries: Vec<Vec<Summary>> = results.cells.iter().map(|cell| cell.summaries(&results.experiment)).collect();
     let grid: usize = axes.shape(schema::CELL_INDEX.axes).iter().product();
 
-    for field in &schema::SUMMARIES {
+    for field in schema::SUMMARIES.iter().filter(|field| schema::is_written(&results.experiment, &field.variable)) {
         let mut values = vec![f64::NAN; axes.shape(field.variable.axes).iter().product()];
         for (&place, summaries) in on_grid.iter().zip(&summaries) {
             for (values, summary) in values.chunks_mut(grid).zip(summaries) {
@@ -226,6 +226,9 @@ fn write_samples(file: &File, results: &Results, places: &[usize]) -> anyhow::Re
     write_field(file, results, places, &schema::ZERO_STEP, f64::NAN, |sample| sample.zero_step)?;
     write_field(file, results, places, &schema::DISTANCE, f64::NAN, |sample| sample.distance)?;
     write_field(file, results, places, &schema::INPUT_NORM, f64::NAN, |sample| sample.input_norm)?;
+    if results.experiment.certify {
+        write_field(file, results, places, &schema::CERTIFIED, f64::NAN, |sample| sample.certified)?;
+    }
     write_field(file, results, places, &schema::GRADIENT_NORM, f64::NAN, |sample| sample.gradient_norm)?;
     write_field(file, results, places, &schema::VALUE, f64::NAN, |sample| sample.value)?;
     write_field(file, results, places, &schema::STATUS, schema::NOT_RUN, |sample| sample.status as u8)?;

@@ -10,6 +10,7 @@
 //! by the breakpoints of the neurons; a root on the last linear piece before it is its beginning, so rounding does not decide between the two.
 //! [`scan`] and [`descent`] go by evaluated zeros.
 
+pub mod certify;
 pub mod descent;
 pub mod march;
 pub mod nearest;

@@ -35,6 +35,7 @@ pub fn experiment(cell: Cell, networks: usize, inputs: usize) -> Experiment {
         inputs_law: InputsLaw::Sphere,
         directions: vec![Direction::Gradient],
         nearest_starts: 4,
+        certify: false,
         bound: 20.0,
         bound_distance: None,
         seed: 2026,

@@ -29,6 +29,7 @@ pub fn experiment() -> Experiment {
         inputs_law: InputsLaw::Sphere,
         directions: vec![Direction::Gradient],
         nearest_starts: 4,
+        certify: false,
         bound: 20.0,
         bound_distance: None,
         seed: 42,

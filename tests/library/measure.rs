@@ -112,6 +112,7 @@ fn check_certified(psi: Activation, cell: Cell, search: SearchName, direction: D
             search,
             bound: BOUND.into(),
             nearest_starts: 1,
+            certify: false,
         };
         let samples = samples_along(&mut engine, &settings).unwrap();
         let naive = Naive::of(&mut engine, cell);
@@ -321,6 +322,7 @@ fn steps_leave_a_bias_unit_alone() {
             search,
             bound: BOUND.into(),
             nearest_starts: 1,
+            certify: false,
         };
         let all = samples_along(&mut engine, &settings).unwrap();
         let naive = Naive::of(&mut engine, cell);
@@ -356,6 +358,7 @@ fn a_descent_is_the_loop_that_is_documented() {
             search: SearchName::Descent,
             bound: BOUND.into(),
             nearest_starts: 1,
+            certify: false,
         };
         let samples = samples_along(&mut engine, &settings).unwrap();
         let naive = Naive::of(&mut engine, cell);
@@ -426,6 +429,7 @@ fn every_storage_gives_the_same_bits_of_every_form() {
                 search,
                 bound: BOUND.into(),
                 nearest_starts: 1,
+                certify: false,
             };
             let bits = |s: &Sample| (s.step.to_bits(), s.gradient_norm.to_bits(), s.value.to_bits(), s.status as u8, s.evaluations);
             samples_along(&mut engine, &settings).unwrap().iter().map(bits).collect::<Vec<_>>()

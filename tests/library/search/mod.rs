@@ -1,3 +1,4 @@
+mod certify;
 mod deep;
 mod line;
 mod nearest;

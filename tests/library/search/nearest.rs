@@ -27,7 +27,8 @@ fn measured<T: Real>(
     let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
     let mut engine = Dense::with(streams, cell, psi, x, keep, &Workspace::default());
     let directions = [Direction::Gradient, Direction::Nearest];
-    let settings = Settings { directions: &directions, bias, streams, search, bound: BOUND.into(), nearest_starts: starts };
+    let settings =
+        Settings { directions: &directions, bias, streams, search, bound: BOUND.into(), nearest_starts: starts, certify: false };
     let mut samples = samples_along(&mut engine, &settings).unwrap();
     let nearest = samples.split_off(count);
     (samples, nearest, Naive::of(&mut engine, cell))

@@ -68,7 +68,8 @@ fn count<T: Real>(cell: Cell, search: SearchName, networks: std::ops::Range<usiz
         let x = inputs::<T>(&InputsLaw::Sphere, streams, cell, INPUTS, false);
         let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
         let mut engine = Dense::with(streams, cell, Activation::Relu, x, keep, &Workspace::default());
-        let settings = Settings { directions: &LINES, bias: false, streams, search, bound: BOUND.into(), nearest_starts: 1 };
+        let settings =
+            Settings { directions: &LINES, bias: false, streams, search, bound: BOUND.into(), nearest_starts: 1, certify: false };
         let samples = samples_along(&mut engine, &settings).unwrap();
         let naive = Naive::of(&mut engine, cell);
         let (result, mut differentiated) = engine.differentiate();
