@@ -273,6 +273,6 @@ if [ "$for_tests" = yes ]; then
     probe "LAPACK" probe_lapack "libopenblas-dev" "openblas-devel"
     [ "$with_mpi" = no ] || probe "mpirun" probe_mpirun "openmpi-bin" "openmpi"
     probe "h5repack and nccopy" probe_hdf5_tools "hdf5-tools netcdf-bin" "hdf5 netcdf"
-    probe "Python 3.10 with venv" probe_python "python3 python3-venv" "python3"
+    probe "Python (3.10 or later) with venv" probe_python "python3 python3-venv" "python3"
 fi
 exit "$status"

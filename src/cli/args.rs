@@ -89,6 +89,8 @@ Columns of the table, one line per cell (and direction):
   η*               smallest step that flips the sign, over the found inputs: mean, std, quantiles
   ‖δ‖, ‖δ‖/‖x‖     Euclidean distance to the flip (for descents the straight one), also relative to the input: mean over the found inputs
   ratio            ‖δ‖ over that along the first direction, input by input, where both are found: median, 5 % and 95 % quantiles
+  certified        with --certify: distance below which no direction changes the sign, mean over the inputs of direction nearest, and the
+                   median of its ratio to ‖δ‖
   ‖∇f‖             gradient norm at the inputs
   dead             number of inputs with f = 0 or ∇f = 0; no step is searched there
   evals            work of the search per input; its unit depends on the search: passes over the neurons (line, march), linear

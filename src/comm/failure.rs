@@ -20,6 +20,8 @@ use crate::machine::terminal;
 
 /// How long other ranks wait before they exit with an error that rank 0 prints: launchers kill all ranks when one has failed.
 pub const RANK_0_SPEAKS: Duration = Duration::from_secs(1);
+/// How long ranks other than 0 wait before they print the error of a command without MPI. Launchers take a while to kill on a busy node.
+const LAUNCHER_KILLS: Duration = Duration::from_secs(5);
 /// How long a rank that fails waits for rank 0, which may be writing to a slow disk, to print its report.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -149,12 +151,16 @@ pub fn end_job_on_panic(comm: &dyn Comm) {
     }));
 }
 
-/// Ends `main`: prints an error that has not been printed yet, and returns the exit code.
+/// Ends `main`: prints an error that has not been printed yet, and returns the exit code. Under a launcher, ranks other than 0 wait before they
+/// print: if all fail alike, as a command without MPI does, the launcher has killed them by then.
 pub fn conclude(outcome: anyhow::Result<()>) -> ExitCode {
     let Err(error) = outcome else { return ExitCode::SUCCESS };
     let code = match error.downcast_ref::<Reported>() {
         Some(reported) => reported.code,
         None => {
+            if super::launched_rank() != 0 {
+                thread::sleep(LAUNCHER_KILLS);
+            }
             terminal::write_last(&lines(None, &error));
             exit_code(&error)
         }

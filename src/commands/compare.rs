@@ -36,13 +36,19 @@ fn difference(request: &CompareRequest) -> anyhow::Result<Option<String>> {
     }
     if kind.or(other_kind) == Some(Format::Audit) {
         let (a, b) = (audit::file::read(one, *unsealed)?, audit::file::read(other, *unsealed)?);
-        return if *unsealed { Ok(a.difference(&b)) } else { first_difference(one, other) };
+        return match a.difference(&b) {
+            None if !*unsealed => first_difference(one, other),
+            difference => Ok(difference),
+        };
     }
     if *unsealed {
         return Ok(first_differing_sample(&results::read_unsealed(one)?, &results::read_unsealed(other)?));
     }
     // One after the other, to hold one in memory at a time.
-    results::read(one)?;
-    results::read(other)?;
-    first_difference(one, other)
+    let experiment = results::read(one)?.experiment;
+    let other_experiment = results::read(other)?.experiment;
+    match experiment.difference(&other_experiment) {
+        Some(difference) => Ok(Some(difference)),
+        None => first_difference(one, other),
+    }
 }

@@ -12,6 +12,7 @@ use crate::model::{Cell, Direction, Precision, Readout};
 use crate::model::{EngineName, Method, SearchName};
 use crate::network::dense::{Keep, Storage};
 use crate::network::implicit::FirstLayer;
+use crate::search::certify;
 use crate::search::trace;
 
 /// Predicted cost of one unit (one network) of a cell.
@@ -103,6 +104,10 @@ fn last_rounds(cell: Cell) -> f64 {
     LAST_ROUNDS / (cell.dim as f64).sqrt()
 }
 
+/// Flop/s of the tridiagonal reduction, and seconds per weight and form for copying its row (AMD Zen 3).
+const REDUCTION: f64 = 3.0e9;
+const CERTIFIED_WEIGHT: f64 = 1.0e-9;
+
 /// Flop/s of the Cholesky factorisation and the paths at infinite width.
 const LIMIT_FLOPS: f64 = 3.3e10;
 /// Seconds per covariance at infinite width, over depth^0.9: one per pair of grid points of a unit, and those of refinements.
@@ -128,6 +133,14 @@ fn linear_pieces(cell: Cell) -> f64 {
     let linear = -0.342 + 1.535 * l - 0.297 * d + 0.922 * k;
     let quadratic = -0.667 * l * l + 0.043 * d * d - 0.037 * k * k + 0.092 * l * d + 0.250 * l * k - 0.095 * d * k;
     libm::exp(linear + quadratic)
+}
+
+/// Seconds of a certified distance: for each form, the product of a third of the neurons, and the tridiagonal reduction.
+fn certificate_seconds(cell: Cell) -> f64 {
+    let (dim, width) = (cell.dim as f64, cell.width as f64);
+    let reduction = 8.0 / 3.0 * dim * dim * dim;
+    let product = 2.0 / 3.0 * width * dim * dim;
+    certify::FORMS as f64 * (reduction / REDUCTION + product / PRODUCT_F64 + CERTIFIED_WEIGHT * width * dim)
 }
 
 /// The predicted cost of one unit of `cell`.
@@ -158,6 +171,7 @@ pub fn of_unit(cell: Cell, experiment: &Experiment, method: Method, keep: Keep) 
             Precision::F32 => PRODUCT_F32,
             Precision::F64 => PRODUCT_F64,
         },
+        certificates: if experiment.certify { experiment.inputs as f64 * certificate_seconds(cell) } else { 0.0 },
         line: match search {
             SearchName::Line => lines * line_seconds(cell, experiment.inputs),
             SearchName::March => lines * march_passes(cell) * SMOOTH * experiment.inputs as f64 * cell.width as f64,
@@ -197,6 +211,8 @@ struct Shape {
     product_rate: f64,
     /// Seconds of the exact line searches.
     line: f64,
+    /// Seconds of the certified distances.
+    certificates: f64,
 }
 
 impl Shape {
@@ -299,6 +315,7 @@ impl Shape {
     /// Seconds besides matmuls and normals.
     fn other_seconds(&self) -> f64 {
         self.line
+            + self.certificates
             + self.activation * self.inputs * self.neurons * (1.0 + 2.0 * self.gradients + self.points)
             + UNIT
             + (INPUT + INPUT_NUMBER * self.dim) * self.inputs

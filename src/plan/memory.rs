@@ -11,7 +11,7 @@ use crate::network::dense::{Keep, Storage};
 use crate::network::implicit::FirstLayer;
 use crate::random::BLOCK_ROWS;
 use crate::record::Sample;
-use crate::search::{one_layer, scan};
+use crate::search::{certify, one_layer, scan};
 
 use super::{cost, number_bytes};
 
@@ -108,7 +108,8 @@ fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Kee
     };
     let of_layer = if experiment.activation == Activation::Relu { 1.0 } else { 2.0 };
     let gradient = if cell.depth == 1 { 0.0 } else { (of_layer * neurons + width) * inputs * number };
-    (ends + blocks + weights + line + gradient.max(searching)) as u64
+    let certifying = if experiment.certify { certify::bytes(dim, width) } else { 0.0 };
+    (ends + blocks + weights + line + gradient.max(searching) + certifying) as u64
 }
 
 /// Peak bytes of a unit of the shallow engine.

@@ -30,6 +30,14 @@ const TAUS: usize = 12;
 const SHIFTS: usize = 60;
 /// Radii R tried after the first.
 const RADII: usize = 4;
+/// Quadratic forms per input, at most: the cost of a certificate.
+pub const FORMS: usize = TAUS + RADII;
+
+/// Peak bytes of certifying the inputs of a network with `width` neurons of `dim` inputs, besides the network: W in f64, the rows that a form is made of,
+/// twice, and the form.
+pub fn bytes(dim: f64, width: f64) -> f64 {
+    8.0 * (3.0 * dim * width + 2.0 * dim * dim)
+}
 
 /// A network with one hidden layer, as the certificate needs it.
 pub struct Certifier {

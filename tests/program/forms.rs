@@ -113,3 +113,40 @@ fn ranks_shards_and_interruptions_give_the_same_science() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("cannot take inputs from") && !at("none.h5").exists(), "{}", stderr(&output));
 }
+
+#[test]
+fn certified_distances_go_through_ranks_file_table_and_shards() {
+    const CERTIFIED: &str = "--depths 1 --dims 6,20 --widths 40 --networks 4 --inputs 5 --direction gradient,nearest --certify --quiet --threads 1 --out";
+    let directory = TempDir::new().unwrap();
+    let at = |name: &str| directory.path().join(name).to_str().unwrap().to_string();
+    let run = |ranks: Option<usize>, out: &str, more: &[&str]| {
+        let words: Vec<&str> = CERTIFIED.split(' ').collect();
+        assert_eq!(outcome(ranks, &[&words[..], &[out], more].concat(), None), (0, String::new()));
+    };
+    let plain = at("plain.h5");
+    run(None, &plain, &[]);
+    run(cfg!(feature = "mpi").then_some(2), &at("ranks.h5"), &[]);
+    assert_eq!(first_difference(Path::new(&plain), Path::new(&at("ranks.h5"))).unwrap(), None);
+    let shards = ["1/2", "2/2"].map(|shard| at(&shard.replace('/', "-of-")));
+    for (shard, out) in ["1/2", "2/2"].iter().zip(&shards) {
+        run(None, out, &["--shard", shard]);
+    }
+    stdout_of(&["merge", &shards[0], &shards[1], "--out", &at("merged.h5")]);
+    assert_eq!(first_difference(Path::new(&plain), Path::new(&at("merged.h5"))).unwrap(), None);
+
+    let read = results::read(Path::new(&plain)).unwrap();
+    let samples = read.cells.iter().flat_map(|cell| &cell.records).flat_map(|record| record.samples.chunks(5));
+    for (index, samples) in samples.enumerate() {
+        let is_nearest = index % 2 == 1;
+        for sample in samples {
+            let holds = sample.certified > 0.0 && (sample.certified <= sample.distance || !sample.status.is_found());
+            assert!(if is_nearest { holds } else { sample.certified.is_nan() }, "{sample:?}");
+        }
+    }
+    let file = advstep_hpc::files::hdf5::open(Path::new(&plain)).unwrap();
+    assert_eq!(file.dataset("certified_distance").unwrap().shape(), [2, 4, 2, 5]);
+    let table = stdout_of(&["show", &plain]);
+    assert!(table.contains("certified") && table.contains("÷ ‖δ‖ 50 %"), "{table}");
+    let csv = stdout_of(&["show", &plain, "--format", "csv"]);
+    assert!(csv.lines().next().unwrap().contains(",certified_mean,certified_ratio_q05,certified_ratio_q50"), "{csv}");
+}

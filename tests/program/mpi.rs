@@ -328,3 +328,10 @@ fn a_rank_that_stops_alone_stops_the_job() {
     let plain = Small::run(None, &[]);
     assert_eq!(first_difference(&path, &plain.path).unwrap(), None);
 }
+
+#[test]
+fn an_error_of_a_command_without_mpi_is_printed_once() {
+    let output = finish(&mut job(Some(3), &["show", "missing.h5"]));
+    assert_eq!(stderr(&output).matches("error: cannot read `missing.h5`").count(), 1, "{}", stderr(&output));
+    assert!(!output.status.success());
+}
