@@ -35,6 +35,7 @@ pub mod experiment;
 pub mod method;
 pub mod measure;
 pub mod plan;
+pub mod threshold;
 
 pub mod results;
 pub mod plot;
