@@ -94,7 +94,7 @@ impl Request {
             return Err(BadInput::new("there are several directions", "each has thresholds of its own", "give one --direction"));
         }
         let needed = clusters_to_show(level);
-        let max_networks = max_networks.unwrap_or(needed.max(4 * experiment.networks));
+        let max_networks = max_networks.unwrap_or((needed * 21 / 20).max(4 * experiment.networks));
         if max_networks < needed {
             return Err(BadInput::new(
                 format!("{max_networks} networks cannot show a level of {}", short(level)),
@@ -249,7 +249,7 @@ mod tests {
     fn a_search_comes_back_from_the_file_of_its_cells() {
         let base = experiment("depths = [1, 2, 4]\ndims = [500]\nwidths = [1]\nnetworks = 50\ninputs = 30\nseed = 3");
         let request = Request::new(base, Along::Width, [0.99, 1.2], None, [1, 1000]).unwrap();
-        assert_eq!((request.max_networks, request.sizes[request.start()]), (368, 32));
+        assert_eq!((request.max_networks, request.sizes[request.start()]), (386, 32));
         let places = [(0, 3), (1, 7), (1, 9), (2, 50)];
         let cells: Vec<Cell> = places.iter().map(|&place| request.cell(place)).collect();
         assert!(cells.iter().zip(places).all(|(cell, place)| request.place(cell) == Some(place)));
