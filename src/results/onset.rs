@@ -29,7 +29,8 @@ pub fn text(results: &Results) -> Option<String> {
         })
         .collect();
     let (size, held) = if request.along == Along::Dim { ("d", "k") } else { ("k", "d") };
-    let level = format!("{} %", short(100.0 * request.level));
+    // 100 · 0.55 is 55.000…01.
+    let level = format!("{} %", short((1e12 * request.level).round() / 1e10));
     let confidence = short(100.0 * (1.0 - 2.0 * SIDE));
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
@@ -52,8 +53,8 @@ pub fn text(results: &Results) -> Option<String> {
         });
     Some(format!(
         "Smallest {size} from which on {level} of the inputs switch, at {held} = {} ({growth}):\n{}\n\
-         [{confidence} %] covers the networks and inputs drawn, networks as clusters, if the fraction rises with {size}: it is below {level} at the \n\
-         lower limit and at least {level} at the upper one, each shown by a one-sided interval of {} %. Which sizes to measure was decided from \n\
+         [{confidence} %] covers the networks and inputs drawn, networks as clusters, if the fraction rises with {size}: it is below {level} at the\n\
+         lower limit and at least {level} at the upper one, each shown by a one-sided interval of {} %. Which sizes to measure was decided from\n\
          the results; the coverage with that is simulated. Other seeds of the same law are covered, other laws of weights and inputs are not.",
         width_label(request.held()),
         table.trim_fmt(),
