@@ -1,7 +1,8 @@
 //! `advstep-hpc`: how small a gradient step flips the sign of a random network's output.
 //!
 //! The modules are listed from the ground up; each imports from those above it in this list only (`tests/architecture.rs` checks).
-//! An [`experiment`] becomes cells and units; [`method`] says which engine and search a cell gets, [`plan`] what that costs. [`measure`]
+//! An [`experiment`] becomes cells and units; [`method`] says which engine and search a cell gets, [`plan`] what that costs, [`threshold`] which cells
+//! tell from which size on inputs switch. [`measure`]
 //! builds a [`network`] (or takes its law at [`infinite`] width) from [`random`] streams with the [`kernels`] and [`search`]es for the
 //! smallest step: the science, which knows nothing of MPI, files or terminals. [`job`] shares the units out over ranks and threads and
 //! gathers their records; [`results`] and [`plot`] are what is left on disk. [`audit`] measures the paper's statements on networks
@@ -35,6 +36,7 @@ pub mod experiment;
 pub mod method;
 pub mod measure;
 pub mod plan;
+pub mod threshold;
 
 pub mod results;
 pub mod plot;

@@ -131,6 +131,17 @@ Examples:
   mpirun -n 4 advstep-hpc audit --networks 1000 --gamma 0.1,0.01
   advstep-hpc show results/audit.h5 --full";
 
+const THRESHOLD_EXAMPLES: &str = "\
+Searches over widths at a fixed --dim, or over input dimensions at a fixed --width. Writes a results file with the cells measured; show
+prints the thresholds again. Stopped and resumed like a run.
+
+Examples:
+  advstep-hpc threshold --depths 1-6 --dim 500 --level 0.99
+  advstep-hpc threshold --depths 1 --width 1000 --out dims.h5
+  advstep-hpc threshold --depths 1-3 --width inf --to 2000
+  advstep-hpc threshold --depths 2 --dim 500 --ratio 1.2 --networks 200 --max-networks 3200
+  advstep-hpc show results/threshold.h5";
+
 const PAGES_EXAMPLES: &str = "\
 Examples:
   advstep-hpc completions bash
@@ -186,6 +197,9 @@ pub enum Command {
     /// Write one network exactly as `run --engine dense` uses it, with its inputs and their steps
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(ExportArgs),
+    /// Find the width or input dimension from which on a fraction of the inputs switches, by bisection
+    #[command(after_help = THRESHOLD_EXAMPLES)]
+    Threshold(ThresholdArgs),
     /// Print a completion script for a shell
     #[command(after_help = PAGES_EXAMPLES)]
     Completions(CompletionsArgs),
@@ -284,6 +298,48 @@ pub struct AuditArgs {
     /// Print one line per setting instead of a summary line
     #[arg(long, help_heading = "Output")]
     pub full: bool,
+    #[command(flatten)]
+    pub job: JobArgs,
+}
+
+/// Arguments of `threshold`.
+#[derive(Debug, Args)]
+pub struct ThresholdArgs {
+    /// Depths L (numbers of hidden layers), such as 1-6 or 1,2,4
+    #[arg(long, value_name = "L,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = range, help_heading = "Search")]
+    pub depths: Vec<Range>,
+    /// Search over widths, at this input dimension d
+    #[arg(long, value_name = "D", allow_negative_numbers = true, value_parser = number, help_heading = "Search")]
+    pub dim: Option<f64>,
+    /// Search over input dimensions, at this width k, such as 1e3 or inf
+    #[arg(long, value_name = "K", allow_negative_numbers = true, value_parser = number, help_heading = "Search")]
+    pub width: Option<f64>,
+    /// Fraction of the inputs that is to switch, between 0 and 1
+    #[arg(long, value_name = "P", allow_negative_numbers = true, value_parser = number, default_value = "0.99", help_heading = "Search")]
+    pub level: f64,
+    /// Wanted ratio of the limits of an interval
+    #[arg(long, value_name = "R", allow_negative_numbers = true, value_parser = number, default_value = "1.1", help_heading = "Search")]
+    pub ratio: f64,
+    /// Smallest size searched
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number, default_value = "1", help_heading = "Search")]
+    pub from: f64,
+    /// Largest size searched [default: a width of 1e5, a dim of 1e4]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number, help_heading = "Search")]
+    pub to: Option<f64>,
+    /// Networks per cell at first [default: 100]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number, help_heading = "Search")]
+    pub networks: Option<f64>,
+    /// Networks per cell up to which they are doubled [default: four times --networks, or what the level needs without a failure]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number, help_heading = "Search")]
+    pub max_networks: Option<f64>,
+    #[command(flatten)]
+    pub law: LawArgs,
+    /// How layers of finite width are multiplied: with explicit weights or implicitly [presets: auto]
+    #[arg(long, value_enum, help_heading = "Experiment")]
+    pub engine: Option<EngineChoice>,
+    /// Results file
+    #[arg(long, value_name = "FILE.h5", default_value = "results/threshold.h5", help_heading = "Output")]
+    pub out: PathBuf,
     #[command(flatten)]
     pub job: JobArgs,
 }
@@ -494,6 +550,20 @@ pub struct ManArgs {
 /// Any floating-point number. NaN and infinity are left to the validation, whose message is more specific.
 fn number(text: &str) -> Result<f64, String> {
     text.trim().parse().map_err(|_| "not a number; write it as 10 or 1e3".to_string())
+}
+
+/// Whole numbers from the first to the last, or one number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Range(pub f64, pub f64);
+
+fn range(text: &str) -> Result<Range, String> {
+    let whole = |text: &str| text.trim().parse::<u32>().ok().filter(|_| !text.trim().starts_with('+')).map(f64::from);
+    match text.split_once('-').and_then(|(first, last)| Some((whole(first)?, whole(last)?))) {
+        Some((first, last)) => Ok(Range(first, last)),
+        None => number(text)
+            .map(|number| Range(number, number))
+            .map_err(|_| "neither a number nor a range; write it as 3 or 1-6".into()),
+    }
 }
 
 /// The widths of the hidden layers of one network.

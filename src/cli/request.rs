@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytesize::ByteSize;
 
 use super::args::{
-    AuditArgs, CompareArgs, ExperimentArgs, ExportArgs, JobArgs, LawArgs, Layers, MergeArgs, PlanArgs, PlotArgs, RunArgs, ShowArgs,
-    StatusArgs,
+    AuditArgs, CompareArgs, ExperimentArgs, ExportArgs, JobArgs, LawArgs, Layers, MergeArgs, PlanArgs, PlotArgs, Range, RunArgs,
+    ShowArgs, StatusArgs, ThresholdArgs,
 };
 use crate::audit::job::Outputs;
 use crate::audit::options::Typed;
@@ -21,6 +21,7 @@ use crate::commands::plot::{self, PlotRequest};
 use crate::commands::run::RunRequest;
 use crate::commands::show::ShowRequest;
 use crate::commands::status::StatusRequest;
+use crate::commands::threshold::ThresholdRequest;
 use crate::error::BadInput;
 use crate::experiment::options::Options;
 use crate::experiment::presets::Preset;
@@ -30,6 +31,8 @@ use crate::job::Settings;
 use crate::model::{EngineChoice, Unit};
 use crate::stats::distinct;
 use crate::text::short;
+use crate::threshold::request::{LARGEST_DIM, LARGEST_WIDTH};
+use crate::threshold::{Along, Request};
 
 /// Upper limit of --threads, to catch typos.
 const MAX_THREADS: f64 = 4096.0;
@@ -77,6 +80,66 @@ impl RunArgs {
             check_output_dir(&plot::directory_of(&out), "--out")?;
         }
         Ok(RunRequest { experiment, shard: self.shard, plot, settings: self.job.settings(out, self.snapshot)? })
+    }
+}
+
+/// Largest number of a range such as 1-6, to catch typos.
+const LONGEST_RANGE: f64 = 1000.0;
+
+impl ThresholdArgs {
+    /// # Errors
+    /// A value is out of range.
+    pub fn request(self) -> Result<ThresholdRequest, BadInput> {
+        let (along, held, largest) = match (self.dim, self.width) {
+            (Some(dim), None) => (Along::Width, dim, LARGEST_WIDTH),
+            (None, Some(width)) => (Along::Dim, width, LARGEST_DIM),
+            (Some(_), Some(_)) => {
+                let why = "one of them is searched, the other one is fixed";
+                return Err(BadInput::new("--dim and --width are both given", why, "give one of them"));
+            }
+            (None, None) => {
+                let why = "a search over one takes a fixed value of the other";
+                return Err(BadInput::new(
+                    "neither --dim nor --width is given",
+                    why,
+                    "give --dim such as 500 to search over widths",
+                ));
+            }
+        };
+        let mut depths = Vec::new();
+        for Range(first, last) in self.depths {
+            if first > last || last - first > LONGEST_RANGE {
+                let what = format!("the depths {}-{} are not a range", short(first), short(last));
+                return Err(BadInput::new(what, "it goes from the first depth up to the last", "give --depths such as 1-6"));
+            }
+            depths.extend(std::iter::successors(Some(first), |depth| Some(depth + 1.0).filter(|&depth| depth <= last)));
+        }
+        let size = |size: f64, option: &str| match size {
+            size if (1.0..=1e9).contains(&size) && size.fract() == 0.0 => Ok(size as usize),
+            _ => {
+                let what = format!("{option} {} is not a size", short(size));
+                Err(BadInput::new(
+                    what,
+                    "sizes are whole numbers of neurons or coordinates",
+                    format!("give {option} from 1 to 1e9"),
+                ))
+            }
+        };
+        let (from, to) = (size(self.from, "--from")?, self.to.map_or(Ok(largest), |to| size(to, "--to"))?);
+        let max_networks = self.max_networks.map(|networks| size(networks, "--max-networks")).transpose()?;
+        let (dims, widths) = if along == Along::Width { (held, from as f64) } else { (from as f64, held) };
+        let options = Options {
+            depths: (!depths.is_empty()).then_some(depths),
+            dims: Some(vec![dims]),
+            widths: Some(vec![widths]),
+            networks: self.networks,
+            engine: self.engine,
+            ..self.law.options()
+        };
+        let experiment = options.validate()?;
+        check_not_input(&self.out, "--out", experiment.inputs_law.path())?;
+        let search = Request::new(experiment, along, [self.level, self.ratio], max_networks, [from, to])?;
+        Ok(ThresholdRequest { search, settings: self.job.settings(self.out, None)? })
     }
 }
 

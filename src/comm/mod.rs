@@ -45,11 +45,15 @@ pub trait Comm {
     /// On the root: a message that has arrived and its source rank. Does not wait.
     fn try_receive(&self) -> Option<(usize, Vec<u8>)>;
 
-    /// On the root, once in a job: tells all other ranks that the job ends. Does not wait.
+    /// On the root, once in a round of messages: tells all other ranks that the round ends. Does not wait.
     fn call_end(&self);
 
-    /// On another rank: whether the root has called [`call_end`](Comm::call_end). Every rank must poll until it has.
+    /// On another rank: whether the root has called [`call_end`](Comm::call_end) in this round. Every rank must poll until it has.
     fn end_is_called(&self) -> bool;
+
+    /// Starts another round of messages: [`end_is_called`](Comm::end_is_called) is false again. After a collective call that follows the end
+    /// of the last round.
+    fn start_round(&self);
 
     /// The minimum of `value`, at most `i64::MAX`, over all ranks.
     fn lowest(&self, value: u64) -> u64;

@@ -122,6 +122,10 @@ impl Comm for Mpi {
         self.end_called.get()
     }
 
+    fn start_round(&self) {
+        self.end_called.set(false);
+    }
+
     fn lowest(&self, value: u64) -> u64 {
         let mut lowest = value;
         self.world.all_reduce_into(&value, &mut lowest, SystemOperation::min());

@@ -38,6 +38,8 @@ impl Comm for Serial {
         true
     }
 
+    fn start_round(&self) {}
+
     fn lowest(&self, value: u64) -> u64 {
         value
     }

@@ -9,6 +9,7 @@ pub mod plot;
 pub mod run;
 pub mod show;
 pub mod status;
+pub mod threshold;
 
 use std::io::{self, Write};
 

@@ -17,7 +17,7 @@ use crate::plan::{self, CellPlan, Plan, shard_units, unit_of};
 use crate::plot::Format;
 use crate::provenance::Provenance;
 use crate::record::codec;
-use crate::results::{self, CellResults, Results, shard, show};
+use crate::results::{self, CellResults, Results, onset, shard, show};
 
 /// An experiment to run.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,7 +93,7 @@ impl Run {
     }
 
     fn results(&self, cells: Vec<CellResults>, provenance: Provenance) -> Results {
-        Results { experiment: self.experiment.clone(), cells, provenance }
+        Results { experiment: self.experiment.clone(), cells, provenance, threshold: None }
     }
 }
 
@@ -119,7 +119,7 @@ impl Client for Run {
     }
 
     fn worker(&self) -> Box<dyn Worker + '_> {
-        Box::new(Measurer { run: self, workspace: Workspace::default() })
+        Box::new(Measurer { experiment: &self.experiment, plan: &self.plan, workspace: Workspace::default() })
     }
 
     fn check(&self, task: Task, result: &[u8]) -> Result<(), String> {
@@ -170,15 +170,17 @@ impl Client for Run {
     }
 }
 
-struct Measurer<'r> {
-    run: &'r Run,
-    workspace: Workspace,
+/// Measures networks of the cells of an experiment: a group is a cell.
+pub struct Measurer<'r> {
+    pub experiment: &'r Experiment,
+    pub plan: &'r Plan,
+    pub workspace: Workspace,
 }
 
 impl Worker for Measurer<'_> {
     fn run(&mut self, task: Task) -> anyhow::Result<Vec<u8>> {
-        let (run, before) = (&self.run.plan.cells[task.group].run, work().rank_losses);
-        let record = measure_in(&self.workspace, &self.run.experiment, run, unit_of(task)).map_err(Failed::from)?;
+        let (run, before) = (&self.plan.cells[task.group].run, work().rank_losses);
+        let record = measure_in(&self.workspace, self.experiment, run, unit_of(task)).map_err(Failed::from)?;
         let lost = work().rank_losses - before;
         if lost > 0 {
             let network = task.index;
@@ -199,6 +201,10 @@ impl Product for Results {
     }
 
     fn text(&self, name: &str) -> String {
-        format!("{}\nResults are in {name}", show::table(self))
+        format!(
+            "{}{}\nResults are in {name}",
+            show::table(self),
+            onset::text(self).map_or(String::new(), |text| format!("\n\n{text}"))
+        )
     }
 }

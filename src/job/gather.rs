@@ -2,7 +2,7 @@
 //!
 //! A message to rank 0 is one or more results ([`message`]); [`STOP`]: its rank was asked to stop; a [`Report`]: its rank has failed; or
 //! empty: its rank has sent everything. Messages of one rank arrive in order. Rank 0 calls the end ([`Comm::call_end`]) when it has all
-//! results or the job is to stop; no rank leaves before that.
+//! results of the round or the job is to stop; no rank leaves before that.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};

@@ -4,6 +4,9 @@
 //! the tasks ([`assign`]) and runs it on its worker threads, most expensive first, without barriers. The main thread of a rank does not
 //! compute: it calls MPI, moves results and shows progress. Rank 0 computes like the others and is the only one to write files.
 //!
+//! Tasks run in rounds; most jobs have one. When all tasks of a round are finished, rank 0 asks the client for [`more`](Client::more) and
+//! broadcasts them. Only then is there a barrier.
+//!
 //! Bad input is refused before the work, by all ranks together ([`agree`]). After that a failure on any rank aborts all ([`end_job`]). A
 //! job that is stopped ([`stop`]) leaves a [`journal`] from which the same command resumes.
 
@@ -17,26 +20,22 @@ pub mod progress;
 mod queue;
 pub mod resources;
 mod root;
+mod rounds;
 mod stop;
 pub mod store;
 mod trouble;
 mod workers;
 
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crossbeam_channel::unbounded;
 use toml::Table;
 
-use crate::comm::failure::{self, Failure, end_job, end_job_on_panic};
-use crate::comm::{self, Comm, agree};
-use crate::error::{EXIT_AGAIN, Failed};
+use crate::comm::failure::{self, end_job_on_panic};
+use crate::comm::{self, agree};
 use crate::files::{Existing, Target};
 use crate::provenance::Provenance;
-use prepare::{Job, Part, Past};
-use queue::TaskQueue;
-use root::Root;
+use prepare::Part;
 use stop::Stop;
 
 pub use resources::Resources;
@@ -101,6 +100,20 @@ pub trait Client: Sync {
     /// Whether the task is part of this job: a shard has a subset of each group.
     fn has(&self, _task: Task) -> bool {
         true
+    }
+
+    /// Whether the task runs in any case. The others run only if [`more`](Self::more) asks for them.
+    fn is_in_first_round(&self, task: Task) -> bool {
+        self.has(task)
+    }
+
+    /// The tasks of the next round, none of them finished; empty: the job is complete. Called on rank 0 whenever all tasks so far are
+    /// finished.
+    ///
+    /// After a restart it is called with the results recovered, which may include those of later rounds. So it must decide from the first
+    /// round on, from the results of tasks that it has asked for, and return the first ones that are missing.
+    fn more(&self, _store: &Store) -> anyhow::Result<Vec<Task>> {
+        Ok(Vec::new())
     }
 
     /// Memory budget for the running tasks of a rank, in bytes.
@@ -195,74 +208,13 @@ pub fn run<R, C: Client>(
     let resources = resources::resources(settings.threads, settings.memory, comm.ranks_on_node()).map_err(Into::into);
     let resources = agree(comm, resources)?;
     let client = agree(comm, client(request, resources))?;
-    let (job, part) = prepare::prepare(comm, &client, settings, resources, started)?;
+    let (job, part, share) = prepare::prepare(comm, &client, settings, resources, started)?;
     match part {
         Part::Nothing => {}
-        Part::Root(past) => work_and_write(comm, &job, *past, &stop),
-        Part::Worker => compute(comm, &job, &stop, |finished, queue| {
-            gather::send(comm, finished, queue, &stop)?;
-            match common_end(comm, 0) {
-                0 => Ok(()),
-                // Without joining the workers: a running task may take minutes.
-                code => comm.leave(code),
-            }
-        }),
+        Part::Root(past) => rounds::work_and_write(comm, &job, *past, share, &stop),
+        Part::Worker => rounds::work(comm, &job, share, &stop),
     }
     Ok(comm.rank() == 0)
-}
-
-/// On rank 0: runs its tasks, gathers the results of all ranks, and writes the output.
-fn work_and_write(comm: &dyn Comm, job: &Job, past: Past, stop: &Stop) {
-    let mut root = Root::new(job, past);
-    let root = compute(comm, job, stop, |finished, queue| {
-        let gathered = gather::collect(comm, finished, queue, stop, &mut root).inspect_err(|_| root.rescue())?;
-        if root.is_complete() {
-            return Ok(root);
-        }
-        root.leave(stop, gathered.stopping.unwrap_or_else(Instant::now))?;
-        if !gathered.all_answered {
-            comm.abort(EXIT_AGAIN);
-        }
-        common_end(comm, EXIT_AGAIN);
-        comm.leave(EXIT_AGAIN)
-    });
-    if let Err(error) = root.finish(stop) {
-        end_job(comm, &Failure::Error(error));
-    }
-    common_end(comm, 0);
-}
-
-/// Waits for all ranks; returns the exit code that rank 0 passes. Collective.
-fn common_end(comm: &dyn Comm, code: i32) -> i32 {
-    comm.barrier();
-    let code = comm.broadcast(code.to_le_bytes().to_vec());
-    i32::from_le_bytes(code.try_into().expect("four bytes"))
-}
-
-/// Runs this rank's tasks on its worker threads while `serve` handles their results on this thread.
-fn compute<T>(
-    comm: &dyn Comm,
-    job: &Job,
-    stop: &Stop,
-    serve: impl FnOnce(&workers::Finished, &TaskQueue) -> Result<T, Failure>,
-) -> T {
-    let tasks = job.tasks.iter().map(|&task| (task, job.groups[task.group].bytes));
-    let queue = TaskQueue::new(tasks, job.client.memory());
-    let rank = comm.rank();
-    thread::scope(|scope| {
-        let (sender, finished) = unbounded();
-        for number in 0..job.threads.min(job.tasks.len()) {
-            let (queue, sender) = (&queue, sender.clone());
-            let worker = thread::Builder::new().name(format!("worker-{number}"));
-            // The job ends within the scope, here and below: leaving it would join workers whose tasks may take minutes.
-            if let Err(error) = worker.spawn_scoped(scope, move || workers::work(rank, job, queue, stop, &sender)) {
-                let failed = Failed::new("cannot start a worker thread", error, "give fewer --threads, or raise ulimit -u");
-                end_job(comm, &Failure::Error(failed.into()));
-            }
-        }
-        drop(sender);
-        serve(&finished, &queue).unwrap_or_else(|failure| end_job(comm, &failure))
-    })
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::resources::Resources;
 use super::store::{Bits, Store};
 use super::{Client, Group, Settings, Task};
 use crate::comm::{Comm, MAX_MESSAGE, agree};
-use crate::error::BadInput;
+use crate::error::{BadInput, Failed};
 use crate::files::{Existing, Target, place};
 use crate::machine::terminal;
 use crate::provenance::{Provenance, program_revision};
@@ -28,10 +28,6 @@ pub struct Job<'c> {
     pub threads_by_rank: Vec<u64>,
     /// The tasks of all ranks, with the costs predicted by rank 0.
     pub groups: Vec<Group>,
-    /// Tasks of this job per group, including those of earlier starts.
-    pub counts: Vec<usize>,
-    /// This rank's tasks, most expensive first.
-    pub tasks: Vec<Task>,
     pub fault: Option<Fault>,
     /// UTC, RFC 3339.
     started: String,
@@ -50,6 +46,8 @@ pub enum Part {
 /// The files of rank 0, and the results of an earlier start.
 pub struct Past {
     pub store: Store,
+    /// The tasks of all ranks that come first.
+    pub round: Vec<Task>,
     pub journal: Journal,
     /// The other output files, claimed.
     pub others: Vec<Target>,
@@ -57,7 +55,7 @@ pub struct Past {
     pub recovery: Option<Recovery>,
 }
 
-/// Recovers the results of an earlier start and computes this rank's share of the remaining tasks. Collective.
+/// Recovers the results of an earlier start; also returns this rank's [share](Job::share) of the first tasks to run. Collective.
 ///
 /// # Errors
 /// [`Reported`](crate::comm::failure::Reported), the same on all ranks.
@@ -67,7 +65,7 @@ pub fn prepare<'c>(
     settings: Settings,
     resources: Resources,
     started: String,
-) -> anyhow::Result<(Job<'c>, Part)> {
+) -> anyhow::Result<(Job<'c>, Part, Vec<Task>)> {
     agree(comm, check_messages(comm, client))?;
     let fault = agree(comm, Fault::from_env().map_err(Into::into))?;
     let groups = agree(comm, common_groups(comm, client))?;
@@ -75,17 +73,14 @@ pub fn prepare<'c>(
     let threads = threads_by_rank.iter().sum::<u64>() as usize;
     let part = agree(comm, if comm.rank() == 0 { root_part(client, &settings, threads) } else { Ok(Part::Worker) })?;
     // Empty: nothing to do, for a job has at least one task.
-    let finished = comm.broadcast(match &part {
-        Part::Root(past) => past.store.bits().into_bytes(),
+    let round = comm.broadcast(match &part {
+        Part::Root(past) => past.store.bits(past.round.iter().copied()).into_bytes(),
         Part::Worker | Part::Nothing => Vec::new(),
     });
-    let part = if finished.is_empty() { Part::Nothing } else { part };
-    let finished = Bits::from_bytes(&groups, finished);
-    let count = |(group, of): (usize, &Group)| (0..of.count).filter(|&index| client.has(Task { group, index })).count();
-    let counts = groups.iter().enumerate().map(count).collect();
-    let tasks = share_of(comm.rank(), &groups, comm.size(), |task| client.has(task) && !finished.contains(task));
-    let threads = resources.threads;
-    Ok((Job { client, settings, threads, threads_by_rank, groups, counts, tasks, fault, started }, part))
+    let part = if round.is_empty() { Part::Nothing } else { part };
+    let job = Job { client, settings, threads: resources.threads, threads_by_rank, groups, fault, started };
+    let share = job.share(comm, round);
+    Ok((job, part, share))
 }
 
 /// On rank 0: claims the output files and recovers the journal of an earlier start, for a job of `threads` worker threads in total. An
@@ -128,7 +123,8 @@ fn root_part(client: &dyn Client, settings: &Settings, threads: usize) -> anyhow
         }
         None => (Journal::create(target, &header, threads)?, None),
     };
-    Ok(Part::Root(Box::new(Past { store, journal, others, recovery })))
+    let round = first_round(client, &store)?;
+    Ok(Part::Root(Box::new(Past { store, round, journal, others, recovery })))
 }
 
 fn check_messages(comm: &dyn Comm, client: &dyn Client) -> anyhow::Result<()> {
@@ -171,21 +167,47 @@ fn fingerprint(client: &dyn Client) -> u64 {
     hasher.finish()
 }
 
+/// The unfinished tasks of the first round or, if it is finished, of the next; empty: the job is complete.
+fn first_round(client: &dyn Client, store: &Store) -> anyhow::Result<Vec<Task>> {
+    let tasks = client.groups().iter().enumerate().flat_map(|(group, of)| (0..of.count).map(move |index| Task { group, index }));
+    let round: Vec<Task> = tasks.filter(|&task| client.is_in_first_round(task) && store.get(task).is_none()).collect();
+    if round.is_empty() { next_round(client, store) } else { Ok(round) }
+}
+
+/// The tasks that `client` wants run next; empty: the job is complete.
+pub fn next_round(client: &dyn Client, store: &Store) -> anyhow::Result<Vec<Task>> {
+    check_round(client, store, client.more(store)?)
+}
+
+/// `round`, sorted and distinct.
+///
+/// # Errors
+/// A task is none of `client`, or finished: the job would not advance.
+pub fn check_round(client: &dyn Client, store: &Store, mut round: Vec<Task>) -> anyhow::Result<Vec<Task>> {
+    round.sort_unstable();
+    round.dedup();
+    match round.iter().find(|task| !is_known(client, **task) || store.get(**task).is_some()) {
+        Some(task) => Err(Failed::bug(format!("cannot run {task:?} next"), "it is not a task of this job, or finished").into()),
+        None => Ok(round),
+    }
+}
+
+/// Whether `task` is a task of `client`.
+pub fn is_known(client: &dyn Client, task: Task) -> bool {
+    client.groups().get(task.group).is_some_and(|group| task.index < group.count) && client.has(task)
+}
+
 impl Job<'_> {
-    /// Tasks of all ranks, including those of earlier starts.
-    pub fn task_count(&self) -> usize {
-        self.counts.iter().sum()
+    /// This rank's tasks of a round, most expensive first. `round` is [`Bits`] of all ranks' tasks.
+    pub fn share(&self, comm: &dyn Comm, round: Vec<u8>) -> Vec<Task> {
+        let round = Bits::from_bytes(&self.groups, round);
+        share_of(comm.rank(), &self.groups, comm.size(), |task| round.contains(task))
     }
 
-    /// The groups with the task counts of this job.
-    pub fn own_groups(&self) -> Vec<Group> {
-        self.groups.iter().zip(&self.counts).map(|(group, &count)| Group { count, ..*group }).collect()
-    }
-
-    /// What is about to run, in one line.
-    pub fn summary(&self) -> String {
+    /// What is about to run, in one line. `share` are the tasks of this rank.
+    pub fn summary(&self, share: &[Task]) -> String {
         let counted = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
-        let mine: f64 = self.tasks.iter().map(|task| self.groups[task.group].seconds).sum();
+        let mine: f64 = share.iter().map(|task| self.groups[task.group].seconds).sum();
         let predicted = Duration::try_from_secs_f64(mine / self.threads as f64).unwrap_or(Duration::MAX);
         format!(
             "advstep-hpc: {} on {} with {}; predicted: {}",

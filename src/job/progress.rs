@@ -26,7 +26,7 @@ enum Display {
 }
 
 impl Progress {
-    /// Of a job of `groups`, called `noun`.
+    /// Of a job of `groups`, called `noun`. Its tasks are [added](Self::add) as they become known.
     pub fn new(groups: &[Group], noun: &'static str, quiet: bool) -> Self {
         let display = match (quiet, terminal::can_redraw()) {
             (true, _) => Display::Silent,
@@ -43,6 +43,11 @@ impl Progress {
             Display::Lines(_) => terminal::say(line),
             Display::Silent => {}
         }
+    }
+
+    /// Adds unfinished tasks.
+    pub fn add(&mut self, tasks: impl IntoIterator<Item = Task>) {
+        tasks.into_iter().for_each(|task| self.tally.add(task));
     }
 
     /// Counts a task finished by an earlier start.
@@ -100,8 +105,8 @@ fn bar() -> ProgressBar {
 struct Tally {
     /// Predicted seconds per task of each group.
     costs: Vec<f64>,
-    /// Unfinished tasks of each group.
-    left: Vec<usize>,
+    /// Unfinished tasks of each group; `None` if it never had one.
+    left: Vec<Option<usize>>,
     finished_groups: usize,
     /// Groups that had a task.
     groups: usize,
@@ -116,22 +121,30 @@ struct Tally {
 
 impl Tally {
     fn new(groups: &[Group], noun: &'static str) -> Self {
-        let left: Vec<usize> = groups.iter().map(|group| group.count).collect();
         Self {
             costs: groups.iter().map(|group| group.seconds).collect(),
+            left: vec![None; groups.len()],
             finished_groups: 0,
-            groups: left.iter().filter(|&&count| count > 0).count(),
+            groups: 0,
             noun,
             cost: 0.0,
-            total: groups.iter().map(|group| group.seconds * group.count as f64).sum(),
+            total: 0.0,
             taken_over: 0.0,
-            left,
         }
     }
 
+    fn add(&mut self, task: Task) {
+        let left = &mut self.left[task.group];
+        self.groups += usize::from(left.is_none());
+        self.finished_groups -= usize::from(*left == Some(0));
+        *left = Some(left.unwrap_or(0) + 1);
+        self.total += self.costs[task.group];
+    }
+
     fn count(&mut self, task: Task) {
-        self.left[task.group] -= 1;
-        self.finished_groups += usize::from(self.left[task.group] == 0);
+        let left = self.left[task.group].as_mut().expect("a finished task was added before");
+        *left -= 1;
+        self.finished_groups += usize::from(*left == 0);
         self.cost += self.costs[task.group];
     }
 
@@ -209,7 +222,10 @@ mod tests {
 
     fn tally(groups: &[(f64, usize)]) -> Tally {
         let groups: Vec<Group> = groups.iter().map(|&(seconds, count)| Group { count, seconds, bytes: 0 }).collect();
-        Tally::new(&groups, "cells")
+        let mut tally = Tally::new(&groups, "cells");
+        let tasks = groups.iter().enumerate().flat_map(|(group, of)| (0..of.count).map(move |index| task(group, index)));
+        tasks.for_each(|task| tally.add(task));
+        tally
     }
 
     fn task(group: usize, index: usize) -> Task {
@@ -228,6 +244,19 @@ mod tests {
         tally.count(task(0, 0));
         assert_eq!((tally.fraction(), tally.finished_groups), (1.0, 2));
         assert_eq!(tally.left(Duration::from_secs(5)), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn tasks_of_a_later_round_reopen_their_group() {
+        let mut tally = tally(&[(1.0, 2), (2.0, 1)]);
+        [task(0, 0), task(0, 1), task(1, 0)].into_iter().for_each(|task| tally.count(task));
+        assert_eq!((tally.fraction(), tally.finished_groups, tally.groups), (1.0, 2, 2));
+        tally.add(task(0, 2));
+        tally.add(task(0, 3));
+        assert!((tally.fraction() - 4.0 / 6.0).abs() < 1e-12);
+        assert_eq!((tally.finished_groups, tally.groups), (1, 2));
+        [task(0, 3), task(0, 2)].into_iter().for_each(|task| tally.count(task));
+        assert_eq!((tally.fraction(), tally.finished_groups), (1.0, 2));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use super::journal::{Journal, Recovery};
-use super::prepare::{Job, Past};
+use super::prepare::{Job, Past, next_round};
 use super::progress::Progress;
 use super::stop::Stop;
 use super::store::Store;
@@ -29,6 +29,8 @@ const SNAPSHOT_LEAST: f64 = 1.0;
 pub struct Root<'j> {
     job: &'j Job<'j>,
     store: Store,
+    /// Tasks known so far: those in `store` and those of the round.
+    total: usize,
     journal: Journal,
     others: Vec<Target>,
     recovery: Option<Recovery>,
@@ -42,15 +44,20 @@ pub struct Root<'j> {
 
 impl<'j> Root<'j> {
     /// Resumes from `past` and prints what is about to run.
-    pub fn new(job: &'j Job, past: Past) -> Self {
-        let Past { store, journal, others, recovery } = past;
-        let mut progress = Progress::new(&job.own_groups(), job.client.nouns().groups, job.settings.quiet);
+    ///
+    /// `share` are the first tasks of this rank.
+    pub fn new(job: &'j Job, past: Past, share: &[Task]) -> Self {
+        let Past { store, round, journal, others, recovery } = past;
+        let mut progress = Progress::new(&job.groups, job.client.nouns().groups, job.settings.quiet);
+        progress.add(store.tasks().chain(round.iter().copied()));
         store.tasks().for_each(|task| progress.take_over(task));
+        let total = store.count() + round.len();
         let next_snapshot = job.settings.snapshot.and_then(|interval| Instant::now().checked_add(interval));
         let [journal_trouble, snapshot_trouble, file_trouble] = Default::default();
         let root = Self {
             job,
             store,
+            total,
             journal,
             others,
             recovery,
@@ -60,20 +67,20 @@ impl<'j> Root<'j> {
             snapshot_trouble,
             file_trouble,
         };
-        root.introduce();
+        root.introduce(share);
         root
     }
 
     /// Prints what is about to run and what was recovered from a journal.
-    fn introduce(&self) {
-        self.progress.say(&self.job.summary());
+    fn introduce(&self, share: &[Task]) {
+        self.progress.say(&self.job.summary(share));
         let targets = [self.journal.target()].into_iter().chain(&self.others);
         for warning in targets.filter_map(Target::warning) {
             warn(&warning, "do not start another command with the same output");
         }
         let Some(recovery) = &self.recovery else { return };
         let journal = self.journal.path().display();
-        let (taken, total, tasks) = (recovery.results, self.job.task_count(), self.nouns().tasks);
+        let (taken, total, tasks) = (recovery.results, self.total, self.nouns().tasks);
         self.say(&format!("{taken} of {total} {tasks} recovered from {journal}"));
         for range in &recovery.damage {
             warn(&format!("bytes {} to {} of {journal} are damaged: {tasks} in them are recomputed", range.start, range.end), "");
@@ -128,9 +135,17 @@ impl<'j> Root<'j> {
         }
     }
 
-    /// Whether every task is finished.
-    pub fn is_complete(&self) -> bool {
-        self.store.count() == self.job.task_count()
+    /// Whether every task of the round is finished.
+    pub fn is_round_complete(&self) -> bool {
+        self.store.count() == self.total
+    }
+
+    /// The tasks of the next round as [`Bits`](super::store::Bits); `None`: the job is complete.
+    pub fn next_round(&mut self) -> anyhow::Result<Option<Vec<u8>>> {
+        let round = next_round(self.job.client, &self.store)?;
+        self.total += round.len();
+        self.progress.add(round.iter().copied());
+        Ok((!round.is_empty()).then(|| self.store.bits(round).into_bytes()))
     }
 
     /// Saves everything before the job ends unfinished; `since` is when it was asked to stop. A snapshot is written only if it is sure to
@@ -139,7 +154,7 @@ impl<'j> Root<'j> {
     /// # Errors
     /// Some results could not be written to the journal before the grace was over.
     pub fn leave(mut self, stop: &Stop, since: Instant) -> anyhow::Result<()> {
-        let (finished, total, tasks) = (self.store.count(), self.job.task_count(), self.nouns().tasks);
+        let (finished, total, tasks) = (self.store.count(), self.total, self.nouns().tasks);
         self.insist(stop, |root| root.journal.flush(&root.store), |root| &mut root.journal_trouble)
             .inspect_err(|_| self.progress.clear())
             .map_err(|error| {

@@ -76,17 +76,17 @@ impl Store {
         self.slots[self.starts[group]..self.starts[group + 1]].iter().all(Option::is_some)
     }
 
-    /// One bit per task: which results are present.
-    pub fn bits(&self) -> Bits {
+    /// `tasks` of this job, one bit per task.
+    pub fn bits(&self, tasks: impl IntoIterator<Item = Task>) -> Bits {
         let mut bits = vec![0; self.slots.len().div_ceil(8)];
-        for (slot, _) in self.slots.iter().enumerate().filter(|(_, result)| result.is_some()) {
+        for slot in tasks.into_iter().filter_map(|task| self.slot(task)) {
             bits[slot / 8] |= 1 << (slot % 8);
         }
         Bits { starts: self.starts.clone(), bits }
     }
 }
 
-/// Which tasks are finished.
+/// A set of tasks.
 pub struct Bits {
     starts: Vec<usize>,
     bits: Vec<u8>,
@@ -146,15 +146,13 @@ mod tests {
     }
 
     #[test]
-    fn finished_tasks_travel_as_bits() {
+    fn sets_of_tasks_travel_as_bits() {
         let groups = groups(&[3, 3, 0, 9]);
-        let mut store = Store::new(&groups);
-        let done = [(0, 0), (1, 2), (3, 2), (3, 8)].map(|(group, index)| task(group, index));
-        done.iter().for_each(|&task| store.insert(task, vec![]).unwrap());
-        let bytes = store.bits().into_bytes();
+        let some = [(0, 0), (1, 2), (3, 2), (3, 8)].map(|(group, index)| task(group, index));
+        let bytes = Store::new(&groups).bits(some).into_bytes();
         assert_eq!(bytes.len(), 2);
         let bits = Bits::from_bytes(&groups, bytes);
         let all = groups.iter().enumerate().flat_map(|(group, of)| (0..of.count).map(move |index| task(group, index)));
-        assert_eq!(all.filter(|&task| bits.contains(task)).collect::<Vec<_>>(), done);
+        assert_eq!(all.filter(|&task| bits.contains(task)).collect::<Vec<_>>(), some);
     }
 }

@@ -7,6 +7,7 @@ use crate::experiment::Experiment;
 use crate::files::attribute::{self, Form};
 use crate::files::{self, seal};
 use crate::measure::SCIENCE_VERSION;
+use crate::threshold::Request;
 
 /// Metadata of a sealed results file.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +17,8 @@ pub struct Head {
     pub is_complete: bool,
     /// Whether it was computed with this [`SCIENCE_VERSION`].
     pub is_current: bool,
+    /// The search that chose the cells, if one did.
+    pub threshold: Option<Request>,
 }
 
 /// Reads the metadata of the results file at `path`.
@@ -32,8 +35,14 @@ pub fn read(path: &Path) -> anyhow::Result<Head> {
     let is_ours = text("format")? == schema::FORMAT && number("format_version")? == schema::VERSION;
     anyhow::ensure!(is_ours, "it is no results file of this version");
     let complete: u8 = attribute::number(&file, "complete", Form::Own).map_err(anyhow::Error::msg)?;
+    let experiment = Experiment::from_toml(&text("experiment")?, "its attribute `experiment`")?;
+    let threshold = match file.attr(schema::THRESHOLD) {
+        Ok(_) => Some(Request::of_table(&text(schema::THRESHOLD)?.parse()?, &experiment)?),
+        Err(_) => None,
+    };
     Ok(Head {
-        experiment: Experiment::from_toml(&text("experiment")?, "its attribute `experiment`")?,
+        experiment,
+        threshold,
         is_complete: complete == 1,
         is_current: number(schema::SCIENCE_VERSION).is_ok_and(|version| version == SCIENCE_VERSION),
     })

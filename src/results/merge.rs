@@ -121,7 +121,7 @@ fn put_together(shards: Vec<ShardResults>, command_line: &str) -> Results {
         CellResults { cell, method, records }
     });
     let cells = cells.collect();
-    Results { experiment, cells, provenance }
+    Results { experiment, cells, provenance, threshold: None }
 }
 
 /// Combined provenance: differing values are listed, ranks added, and time runs from the first start to the last end.

@@ -1,11 +1,12 @@
 //! Records → per-cell statistics and the HDF5 results file, documented in `docs/file-format.md`.
 //!
 //! [`summary`] computes the statistics, [`schema`] lists the contents of a file, [`write`](mod@write) and [`read`](mod@read) convert; [`show`]
-//! prints tables, JSON and CSV, [`switching`] estimates the sizes at which all inputs switch, [`compare`] compares two files bit for bit.
+//! prints tables, JSON and CSV, [`switching`] estimates the sizes at which all inputs switch, [`onset`] prints those that a search found, [`compare`] compares two files bit for bit.
 
 pub mod compare;
 pub mod head;
 pub mod merge;
+pub mod onset;
 pub mod read;
 mod scales;
 pub mod schema;
@@ -22,6 +23,7 @@ use crate::experiment::Experiment;
 use crate::model::{Cell, Direction, Method, SearchName};
 use crate::provenance::Provenance;
 use crate::record::UnitRecord;
+use crate::threshold::Request;
 
 pub use compare::{first_difference, first_differing_sample};
 pub use merge::merge;
@@ -95,6 +97,8 @@ pub struct Results {
     /// In the order of [`Experiment::cells`]; a partial file holds the finished cells only.
     pub cells: Vec<CellResults>,
     pub provenance: Provenance,
+    /// The search that chose the cells, if one did.
+    pub threshold: Option<Request>,
 }
 
 impl Results {

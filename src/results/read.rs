@@ -20,6 +20,7 @@ use crate::model::Unit;
 use crate::model::{EngineName, Method, SearchName};
 use crate::provenance::Provenance;
 use crate::record::{Sample, Status, UnitRecord, check_sample, check_seconds};
+use crate::threshold::Request;
 
 /// Deflate compresses by at most 1032:1, so a file cannot hold an array more than this many times its size.
 const LARGEST_RATIO: u64 = 1100;
@@ -86,6 +87,10 @@ fn read_checked(path: &Path, form: Form) -> Result<Results, Why> {
         code => return Err(format!("its attribute `complete` is {code}, not 0 or 1")),
     };
     source.check_counts(&experiment)?;
+    let threshold = match source.file.attr(schema::THRESHOLD) {
+        Ok(_) => Some(read_threshold(&text(&source.file, schema::THRESHOLD, form)?, &experiment)?),
+        Err(_) => None,
+    };
     let provenance = match source.file.group(schema::PROVENANCE) {
         Ok(group) => Provenance::read_from(&group, form)?,
         Err(_) if form == Form::Any => Provenance::default(),
@@ -96,7 +101,12 @@ fn read_checked(path: &Path, form: Form) -> Result<Results, Why> {
     if form == Form::Any {
         statistics::check(&source, &experiment, &cells, &variables)?;
     }
-    Ok(Results { experiment, cells, provenance })
+    Ok(Results { experiment, cells, provenance, threshold })
+}
+
+fn read_threshold(text: &str, experiment: &Experiment) -> Result<Request, Why> {
+    let table = text.parse().map_err(|_| format!("its attribute `{}` is not TOML", schema::THRESHOLD))?;
+    Request::of_table(&table, experiment).map_err(|error| format!("its attribute `{}`: {}", schema::THRESHOLD, error.why))
 }
 
 /// An open file, its size in bytes, and the accepted form of attributes.

@@ -16,6 +16,8 @@ pub const VERSION: u32 = 5;
 pub const SCIENCE_VERSION: &str = "science_version";
 /// Root attribute: the [`VERSION`](crate::method::VERSION) of the rule that chose engine and search.
 pub const METHOD_VERSION: &str = "method_version";
+/// Root attribute, only in files of `threshold`: the search that chose the cells, as TOML.
+pub const THRESHOLD: &str = "threshold";
 /// Root attribute `program`.
 pub const PROGRAM: &str = env!("CARGO_PKG_NAME");
 /// Status of samples of cells missing from a partial file.

@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, LineStyle, Table, presets};
 use serde::Serialize;
 
 use super::switching::{Along, Switching, switching};
-use super::{CellResults, Results, Summary};
+use super::{CellResults, Results, Summary, onset};
 use crate::experiment::Experiment;
 use crate::model::Activation;
 use crate::model::InputsLaw;
@@ -42,7 +42,10 @@ pub fn show(results: &Results, format: Format, out: &mut impl Write) -> anyhow::
     match format {
         Format::Table => {
             writeln!(out, "{}", table(results))?;
-            let directions = &results.experiment.directions;
+            if let Some(text) = onset::text(results) {
+                writeln!(out, "\n{text}")?;
+            }
+            let directions = if results.threshold.is_some() { &[][..] } else { &results.experiment.directions };
             for (index, direction) in directions.iter().enumerate() {
                 let of = if directions.len() == 1 { String::new() } else { format!("Steps: {}. ", direction.name()) };
                 for line in switching(&results.cells_along(index)) {
@@ -347,7 +350,11 @@ fn thresholds(line: &Switching) -> String {
             format!("the 99 % size grows by a factor of {value:.2} [{low:.2}, {high:.2}] per layer")
         });
     let held_size = width_label(line.held);
-    format!("Smallest {size} at which inputs switch, at {held} = {held_size} ({growth}):\n{}", table.trim_fmt())
+    format!(
+        "Smallest {size} at which inputs switch, at {held} = {held_size} ({growth}):\n{}\n[95 %] covers the networks and inputs drawn, if the \
+         fraction rises with {size}: from a size of the grid that is below 99 % to one that is not.",
+        table.trim_fmt()
+    )
 }
 
 /// A warning line for partial results.

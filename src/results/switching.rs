@@ -8,31 +8,25 @@
 //!   clusters).
 //! - *99 %*: where the fraction last rises through [`LEVEL`], interpolated in log size. Its interval runs from the grid size below the
 //!   crossing to the one above it, each over bootstrap resamples of the networks of each cell: where between two grid sizes the fraction
-//!   crosses is not known, however many networks there are. The estimate does not depend on the sample size, so depths are compared by it:
+//!   crosses is not known, however many networks there are. Where none fails resamples say nothing, so the upper limit is
+//!   a size at which the networks without a failure are enough for [`LEVEL`] by the bound above. The estimate does not depend on the sample size, so depths are compared by it:
 //!   growth per layer is the exponential of the least-squares slope of its logarithm against L, with an interval from the same resamples,
 //!   which does not include the interpolation error.
 
-use rand_xoshiro::Xoshiro256PlusPlus;
-
 use super::CellResults;
 use crate::model::INFINITE_WIDTH;
-use crate::stats::bootstrap::{RESAMPLES, generator, interval, resample};
+use crate::record::UnitRecord;
+use crate::stats::bootstrap::{RESAMPLES, generator, interval};
+use crate::stats::clusters::Clusters;
+use crate::stats::crossing::{Crossing, crossing};
 use crate::stats::slope::common_slope;
 use crate::stats::{Estimate, distinct};
+pub use crate::threshold::Along;
 
 /// The fraction whose crossing is located.
 pub const LEVEL: f64 = 0.99;
 /// 1 − confidence of the one-sided bound on unseen failures.
 const UNSEEN: f64 = 0.05;
-
-/// The axis along which a grid line runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Along {
-    /// Over d at the largest common width.
-    Dim,
-    /// Over finite k at the largest d.
-    Width,
-}
 
 /// The threshold sizes at one depth.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,34 +62,11 @@ pub fn switching(cells: &[CellResults]) -> Vec<Switching> {
     [Along::Dim, Along::Width].into_iter().filter_map(|along| line(cells, along)).collect()
 }
 
-/// Number of inputs switched per network, and the number of inputs.
-struct Sample {
-    switched: Vec<u32>,
-    inputs: u32,
-}
-
-impl Sample {
-    fn of(cell: &CellResults) -> Self {
-        let switched = |samples: &[crate::record::Sample]| samples.iter().filter(|sample| sample.status.is_found()).count() as u32;
-        let inputs = cell.records.first().map_or(0, |record| record.samples.len() as u32);
-        Self { switched: cell.records.iter().map(|record| switched(&record.samples)).collect(), inputs }
-    }
-
-    fn fraction(&self) -> f64 {
-        fraction(self.switched.iter(), self.switched.len(), self.inputs)
-    }
-
-    fn resampled(&self, generator: &mut Xoshiro256PlusPlus) -> f64 {
-        fraction(resample(&self.switched, generator), self.switched.len(), self.inputs)
-    }
-
-    fn has_failure(&self) -> bool {
-        self.switched.iter().any(|&switched| switched < self.inputs)
-    }
-}
-
-fn fraction<'a>(switched: impl Iterator<Item = &'a u32>, networks: usize, inputs: u32) -> f64 {
-    switched.map(|&switched| u64::from(switched)).sum::<u64>() as f64 / (networks as f64 * f64::from(inputs))
+/// The inputs of a cell that switched, by network.
+pub fn switched(cell: &CellResults) -> Clusters {
+    let hits = |record: &UnitRecord| record.samples.iter().filter(|sample| sample.status.is_found()).count() as u32;
+    let size = cell.records.first().map_or(0, |record| record.samples.len() as u32);
+    Clusters { hits: cell.records.iter().map(hits).collect(), size }
 }
 
 fn line(cells: &[CellResults], along: Along) -> Option<Switching> {
@@ -122,25 +93,25 @@ fn line(cells: &[CellResults], along: Along) -> Option<Switching> {
     }
     let sample = |depth: usize, size: usize| {
         let (dim, width) = if along == Along::Dim { (size, held) } else { (held, size) };
-        at(depth, dim, width).map(Sample::of)
+        at(depth, dim, width).map(switched)
     };
-    let samples: Option<Vec<Vec<Sample>>> =
+    let samples: Option<Vec<Vec<Clusters>>> =
         depths.iter().map(|&depth| sizes.iter().map(|&size| sample(depth, size)).collect()).collect();
     Some(thresholds(along, held, &depths, sizes, &samples?))
 }
 
 /// `samples` is depths × sizes.
-fn thresholds(along: Along, held: usize, depths: &[usize], sizes: Vec<usize>, samples: &[Vec<Sample>]) -> Switching {
-    let crossings = |fraction: &mut dyn FnMut(&Sample) -> f64| -> Vec<Crossing> {
-        samples.iter().map(|line| crossing(&sizes, &line.iter().map(&mut *fraction).collect::<Vec<_>>())).collect()
+fn thresholds(along: Along, held: usize, depths: &[usize], sizes: Vec<usize>, samples: &[Vec<Clusters>]) -> Switching {
+    let crossings = |fraction: &mut dyn FnMut(&Clusters) -> f64| -> Vec<Crossing> {
+        samples.iter().map(|line| crossing(&sizes, &line.iter().map(&mut *fraction).collect::<Vec<_>>(), LEVEL)).collect()
     };
-    let found = crossings(&mut Sample::fraction);
+    let found = crossings(&mut Clusters::fraction);
     let mut generator = generator();
     let draws: Vec<Vec<Crossing>> = (0..RESAMPLES).map(|_| crossings(&mut |sample| sample.resampled(&mut generator))).collect();
-    let threshold = |(index, (&depth, line)): (usize, (&usize, &Vec<Sample>))| {
-        let last_failing = line.iter().rposition(Sample::has_failure);
+    let threshold = |(index, (&depth, line)): (usize, (&usize, &Vec<Clusters>))| {
+        let last_failing = line.iter().rposition(Clusters::has_miss);
         let first = last_failing.map_or(0, |last| last + 1);
-        let networks = line.get(first).map_or(0, |sample| sample.switched.len());
+        let networks = line.get(first).map_or(0, |sample| sample.hits.len());
         Threshold {
             depth,
             all: sizes.get(first).copied(),
@@ -149,7 +120,8 @@ fn thresholds(along: Along, held: usize, depths: &[usize], sizes: Vec<usize>, sa
             most: {
                 let of = |side: fn(&Crossing) -> f64| interval(side(&found[index]), draws.iter().map(|draw| side(&draw[index])));
                 let (below, above) = (of(|crossing| crossing.below), of(|crossing| crossing.above));
-                Estimate { value: found[index].size, low: below.low.min(below.value), high: above.high.max(above.value) }
+                let high = shown_from(&sizes, line, above.high.max(above.value));
+                Estimate { value: found[index].size, low: below.low.min(below.value), high }
             },
         }
     };
@@ -160,31 +132,24 @@ fn thresholds(along: Along, held: usize, depths: &[usize], sizes: Vec<usize>, sa
     Switching { along, held, sizes, thresholds, growth }
 }
 
-/// Where fractions last rise through [`LEVEL`].
-#[derive(Debug, Clone, Copy)]
-struct Crossing {
-    /// Interpolated in log size.
-    size: f64,
-    /// The grid sizes on both sides: 0 before the first, ∞ after the last.
-    below: f64,
-    above: f64,
-}
-
-fn crossing(sizes: &[usize], fractions: &[f64]) -> Crossing {
-    let (first, last) = (sizes[0] as f64, sizes[sizes.len() - 1] as f64);
-    let Some(below) = fractions.iter().rposition(|&fraction| fraction < LEVEL) else {
-        return Crossing { size: first, below: 0.0, above: first };
-    };
-    let Some(&above) = fractions.get(below + 1) else {
-        return Crossing { size: f64::INFINITY, below: last, above: f64::INFINITY };
-    };
-    let share = (LEVEL - fractions[below]) / (above - fractions[below]);
-    let (low, high) = (sizes[below] as f64, sizes[below + 1] as f64);
-    Crossing { size: (low.ln() + share * (high.ln() - low.ln())).exp(), below: low, above: high }
+/// The first of `sizes` from `high` on at which the samples show a fraction of [`LEVEL`] or more; ∞ if none. Without a failure they do only if
+/// there are enough networks ([`UNSEEN`]); those of the sizes below, as far as nothing fails there, count as well, because the fraction rises
+/// with size.
+fn shown_from(sizes: &[usize], line: &[Clusters], high: f64) -> f64 {
+    let Some(start) = sizes.iter().position(|&size| size as f64 >= high) else { return high };
+    let first = line[..=start].iter().rposition(Clusters::has_miss).map_or(0, |last| last + 1);
+    let mut networks = line[first.min(start)..start].iter().map(|sample| sample.hits.len()).sum::<usize>();
+    for (&size, sample) in sizes.iter().zip(line).skip(start) {
+        networks += sample.hits.len();
+        if sample.has_miss() || LEVEL.powf(networks as f64) <= UNSEEN {
+            return size as f64;
+        }
+    }
+    f64::INFINITY
 }
 
 /// Growth factor per layer: least squares of log crossing against depth, over depths whose crossing lies inside the grid.
-fn growth(depths: &[usize], crossings: &[Crossing], smallest: f64) -> Option<f64> {
+pub fn growth(depths: &[usize], crossings: &[Crossing], smallest: f64) -> Option<f64> {
     let inside = |crossing: &Crossing| crossing.size.is_finite() && crossing.size > smallest;
     let points: Vec<(f64, f64)> = depths
         .iter()
@@ -199,12 +164,12 @@ fn growth(depths: &[usize], crossings: &[Crossing], smallest: f64) -> Option<f64
 mod tests {
     use super::*;
 
-    fn sample(networks: usize, inputs: u32, failures: usize) -> Sample {
-        Sample { switched: (0..networks).map(|network| inputs - u32::from(network < failures)).collect(), inputs }
+    fn sample(networks: usize, inputs: u32, failures: usize) -> Clusters {
+        Clusters { hits: (0..networks).map(|network| inputs - u32::from(network < failures)).collect(), size: inputs }
     }
 
     /// Failures fall as 1/size: 0.01 of the inputs fail at size 10·2^L exactly.
-    fn power_law(networks: usize) -> (Vec<usize>, Vec<Vec<Sample>>) {
+    fn power_law(networks: usize) -> (Vec<usize>, Vec<Vec<Clusters>>) {
         let sizes: Vec<usize> = vec![5, 10, 20, 40, 80, 160, 320, 640];
         let line = |depth: u32| {
             sizes
@@ -245,13 +210,24 @@ mod tests {
     /// Without any scatter between resamples the interval is still that between two sizes of the grid.
     #[test]
     fn a_coarse_grid_has_a_wide_interval() {
-        let line = vec![sample(20, 10, 20), sample(20, 10, 0), sample(20, 10, 0)];
-        let always = vec![sample(20, 10, 0), sample(20, 10, 0), sample(20, 10, 0)];
-        let never = vec![sample(20, 10, 20), sample(20, 10, 20), sample(20, 10, 20)];
+        let line = vec![sample(300, 10, 300), sample(300, 10, 0), sample(300, 10, 0)];
+        let always = vec![sample(300, 10, 0), sample(300, 10, 0), sample(300, 10, 0)];
+        let never = vec![sample(300, 10, 300), sample(300, 10, 300), sample(300, 10, 300)];
         let found = thresholds(Along::Width, 9, &[1, 2, 3], vec![10, 100, 1000], &[line, always, never]).thresholds;
         let limits: Vec<_> = found.iter().map(|threshold| (threshold.most.low, threshold.most.high)).collect();
         assert_eq!(limits, [(10.0, 100.0), (0.0, 10.0), (1000.0, f64::INFINITY)]);
         assert!(found[0].most.value > 10.0 && found[0].most.value < 100.0);
+    }
+
+    /// 299 networks without a failure show a fraction of 99 %: 150 do not, but with those of the next size they do.
+    #[test]
+    fn no_failure_in_few_networks_is_not_enough() {
+        let line = |networks: usize| vec![sample(networks, 10, networks), sample(networks, 10, 0), sample(networks, 10, 0)];
+        let highs = [299, 298, 150, 149].map(|networks| {
+            let samples = [line(networks), line(networks)];
+            thresholds(Along::Width, 9, &[1, 2], vec![10, 100, 1000], &samples).thresholds[0].most.high
+        });
+        assert_eq!(highs, [100.0, 1000.0, 1000.0, f64::INFINITY]);
     }
 
     #[test]

@@ -95,6 +95,9 @@ fn write_root_attributes(file: &File, results: &Results) -> anyhow::Result<()> {
     set_number(file, "format_version", schema::VERSION)?;
     set_text(file, "program", schema::PROGRAM)?;
     set_text(file, "experiment", &results.experiment.to_toml())?;
+    if let Some(request) = &results.threshold {
+        set_text(file, schema::THRESHOLD, &request.to_table().to_string())?;
+    }
     set_number(file, "seed", results.experiment.seed)?;
     set_number(file, schema::SCIENCE_VERSION, SCIENCE_VERSION)?;
     set_number(file, schema::METHOD_VERSION, method::VERSION)?;

@@ -6,10 +6,14 @@ use super::{Estimate, SIDE};
 
 /// A probability from `hits` in `trials` (Clopper & Pearson 1934: coverage is at least 95 % at every probability).
 pub fn probability(hits: u64, trials: u64) -> Estimate {
-    let (x, n) = (hits as f64, trials as f64);
-    let low = if hits == 0 { 0.0 } else { beta_quantile(x, n - x + 1.0, SIDE) };
-    let high = if hits == trials { 1.0 } else { beta_quantile(x + 1.0, n - x, 1.0 - SIDE) };
-    Estimate { value: x / n, low, high }
+    probability_of(hits as f64, trials as f64)
+}
+
+/// As [`probability`], for effective numbers of hits and trials, which need not be whole.
+pub fn probability_of(hits: f64, trials: f64) -> Estimate {
+    let low = if hits <= 0.0 { 0.0 } else { beta_quantile(hits, trials - hits + 1.0, SIDE) };
+    let high = if hits >= trials { 1.0 } else { beta_quantile(hits + 1.0, trials - hits, 1.0 - SIDE) };
+    Estimate { value: hits / trials, low, high }
 }
 
 fn beta_quantile(a: f64, b: f64, probability: f64) -> f64 {

@@ -1,6 +1,8 @@
 //! Statistics: moments and standard errors, confidence intervals, bootstrap, slopes and exponents, each with its source.
 
 pub mod bootstrap;
+pub mod clusters;
+pub mod crossing;
 pub mod exponent;
 pub mod interval;
 pub mod moments;

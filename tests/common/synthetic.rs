@@ -86,7 +86,7 @@ pub fn synthetic(experiment: &Experiment, seed: u64) -> Results {
         CellResults { cell, method: Method { engine: EngineName::Dense, search }, records }
     };
     let cells = cells.iter().enumerate().map(results_of).collect();
-    Results { experiment: experiment.clone(), cells, provenance: provenance() }
+    Results { experiment: experiment.clone(), cells, provenance: provenance(), threshold: None }
 }
 
 pub fn provenance() -> Provenance {

@@ -348,7 +348,7 @@ fn results(experiment: Experiment) -> Results {
         records: (0..experiment.networks).map(|network| record(index, network)).collect(),
     });
     let provenance = Provenance { ranks: 1, threads: 1, ..Provenance::default() };
-    Results { cells: cells.collect(), experiment, provenance }
+    Results { cells: cells.collect(), experiment, provenance, threshold: None }
 }
 
 fn experiment(depths: Vec<usize>) -> Experiment {

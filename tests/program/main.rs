@@ -31,3 +31,4 @@ mod run_script;
 mod setup;
 mod shards;
 mod terminals;
+mod threshold;

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
+use super::prepare::is_known;
 use super::{Client, Store, Task};
 use crate::error::BadInput;
 use crate::files::lock::is_at;
@@ -385,8 +386,7 @@ pub fn read_closed(path: &Path, longest: impl FnOnce(&Header) -> Result<usize, S
 
 /// Whether `task` is a task of `client` and `result` a valid result of it.
 fn is_result(client: &dyn Client, task: Task, result: &[u8]) -> bool {
-    let is_known = client.groups().get(task.group).is_some_and(|group| task.index < group.count) && client.has(task);
-    is_known && client.check(task, result).is_ok()
+    is_known(client, task) && client.check(task, result).is_ok()
 }
 
 #[cfg(test)]
