@@ -89,12 +89,12 @@ int main(void) { return !used[0]; }' && return
     return 1
 }
 
-# LAPACK in the same library, called by ndarray-linalg in the tests.
+# LAPACK in the same library, called by ndarray-linalg (dgesvd in the tests).
 probe_lapack() {
     keep_flags "$(pkg_config --libs openblas || echo -lopenblas)"
     where=OpenBLAS
-    builds 'void dgesvd_();
-int main(void) { dgesvd_(); return 0; }'
+    builds 'void dgesvd_(), dsyev_();
+int main(void) { dgesvd_(); dsyev_(); return 0; }'
 }
 
 # Like hdf5-metno-sys: only HDF5_DIR if it is set, else pkg-config, else the standard directories.
@@ -264,13 +264,13 @@ probe() {
 
 probe "C compiler" probe_compiler "gcc libc6-dev" "gcc glibc-devel"
 probe "OpenBLAS" probe_openblas "libopenblas-dev pkg-config" "openblas-devel pkgconf-pkg-config"
+probe "LAPACK" probe_lapack "libopenblas-dev" "openblas-devel"
 probe "HDF5" probe_hdf5 "libhdf5-dev pkg-config" "hdf5-devel pkgconf-pkg-config"
 if [ "$with_mpi" = yes ]; then
     probe "MPI" probe_mpi "libopenmpi-dev openmpi-bin" "openmpi-devel"
     probe "libclang" probe_libclang "libclang-dev" "clang-devel"
 fi
 if [ "$for_tests" = yes ]; then
-    probe "LAPACK" probe_lapack "libopenblas-dev" "openblas-devel"
     [ "$with_mpi" = no ] || probe "mpirun" probe_mpirun "openmpi-bin" "openmpi"
     probe "h5repack and nccopy" probe_hdf5_tools "hdf5-tools netcdf-bin" "hdf5 netcdf"
     probe "Python (3.10 or later) with venv" probe_python "python3 python3-venv" "python3"

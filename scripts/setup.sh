@@ -10,7 +10,7 @@ Checks the build dependencies of advstep-hpc: a C compiler, OpenBLAS, HDF5, MPI,
 On Debian and Ubuntu, missing ones are installed with apt-get, as root or with passwordless sudo.
 Elsewhere the packages to install are listed and the exit code is 1.
 
-  --tests         also check the dependencies of the test suite (LAPACK, mpirun, h5repack, nccopy, Python with venv)
+  --tests         also check the dependencies of the test suite (mpirun, h5repack, nccopy, Python with venv)
   --without-mpi   skip MPI, and libclang, which only MPI needs: for cargo build --locked --no-default-features
   --check         install nothing, only list what is missing
   --help          show this text

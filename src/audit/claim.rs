@@ -256,7 +256,8 @@ impl Claim {
         unmet.extend(unnamed.filter(|_| outcome == Outcome::Fails));
         let verdict = Verdict { outcome, outside: !unmet.is_empty() };
         let requires = if unmet.is_empty() { String::new() } else { format!("requires {}", unmet.join(" and ")) };
-        let why = [why, requires, note].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
+        let open = open_sides(&estimate, scope, networks);
+        let why = [why, requires, open, note].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
         Entry { statement, part, scope, gamma, quantity, bound, estimate, failures, networks, margin, verdict, why }
     }
 }
@@ -276,6 +277,20 @@ fn too_few((failures, trials): (u64, u64), gamma: f64) -> String {
     match trials < needed {
         true => format!("{failures} of {trials} networks fail, and γ = {gamma} takes at least {needed} networks"),
         false => format!("{failures} of {trials} networks fail, which may be more or less often than γ = {gamma}"),
+    }
+}
+
+/// What an infinite limit of the interval means; empty if there is none.
+fn open_sides(estimate: &Estimate, scope: Scope, networks: usize) -> String {
+    let side = match (estimate.low == f64::NEG_INFINITY, estimate.high == f64::INFINITY) {
+        (false, false) => return String::new(),
+        (true, false) => "from below",
+        (false, true) => "from above",
+        (true, true) => "on either side",
+    };
+    match scope {
+        Scope::One(_) => format!("{networks} networks cannot bound it {side}"),
+        Scope::Across(_) => format!("too few networks at some size to bound it {side}"),
     }
 }
 
@@ -374,6 +389,14 @@ mod tests {
         let undefined = claim(0.1).at_most(&sample(), f64::NAN);
         assert_eq!((verdict(&undefined).0, undefined.margin.is_nan()), (Outcome::NotTestable, true));
         assert_eq!(verdict(&claim(0.1).supremum_at_most(&sample(), None, f64::NAN)).0, Outcome::NotTestable);
+    }
+
+    #[test]
+    fn an_interval_without_an_end_gets_a_sentence() {
+        let why = |gamma: f64| claim(gamma).named(interval::quantile(&sample(), 1.0 - gamma)).why;
+        assert_eq!((why(0.001).as_str(), why(0.1).as_str()), ("100 networks cannot bound it from above", ""));
+        let low = claim(0.001).named(interval::quantile(&sample(), 0.001)).why;
+        assert_eq!(low, "100 networks cannot bound it from below");
     }
 
     #[test]

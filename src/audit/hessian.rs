@@ -1,11 +1,12 @@
-//! The operator norm of ∇²f = (1/√k) Wᵀ diag(a ψ''(Wx)) W for smooth ψ: at a point by Lanczos on Hessian-vector products (two
-//! matrix-vector products each), and in a ball by ascent.
+//! The operator norm of ∇²f = (1/√k) Wᵀ diag(a ψ''(Wx)) W for smooth ψ: at a point from the explicit d × d matrix by LAPACK or, where d is
+//! too large for that, by Lanczos on Hessian-vector products (two matrix-vector products each); in a ball by ascent.
 
-use ndarray::{Array1, ArrayView1};
+use ndarray::linalg::general_mat_mul;
+use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 
-use super::Network;
-use super::lanczos::extremes;
+use super::lanczos::{Extremes, extremes};
 use super::network::norm;
+use super::{Network, Setting, spectrum};
 
 /// Relative tolerance of the Lanczos iteration.
 const TOLERANCE: f64 = 1e-7;
@@ -13,11 +14,41 @@ const TOLERANCE: f64 = 1e-7;
 const POWER_STEPS: usize = 3;
 /// Step of the difference quotient for ψ'''.
 const STEP: f64 = 1e-4;
+/// Neurons that enter the explicit Hessian at once.
+const BLOCK: usize = 256;
+/// Typical Hessian-vector products per Lanczos run.
+const PRODUCTS: f64 = 40.0;
 
-/// ‖∇²f‖_op at pre-activations `z` (length k), from start vector `start` (length d, not 0).
+/// Approximate flops of [`operator_norm`].
+pub fn cost(setting: &Setting) -> f64 {
+    let (d, k) = (setting.d(), setting.k());
+    if setting.dim <= spectrum::LARGEST { 2.0 * d * d * k + spectrum::cost(d) } else { 4.0 * PRODUCTS * d * k }
+}
+
+/// ‖∇²f‖_op at pre-activations `z` (length k): by LAPACK for d ≤ [`spectrum::LARGEST`], otherwise by [`by_lanczos`] from `start` (length d,
+/// not 0).
 pub fn operator_norm(network: &Network, z: ArrayView1<f64>, start: ArrayView1<f64>) -> f64 {
+    let by_lapack = (network.setting.dim <= spectrum::LARGEST).then(|| spectrum::by_lapack(&explicit(network, z))).flatten();
+    by_lapack.as_ref().map_or_else(|| by_lanczos(network, z, start), Extremes::norm)
+}
+
+/// A lower bound of ‖∇²f‖_op, converged to a relative 10⁻⁷.
+pub fn by_lanczos(network: &Network, z: ArrayView1<f64>, start: ArrayView1<f64>) -> f64 {
     let curvature = curvature(network, z);
     extremes(start, TOLERANCE, |v| times(network, &curvature, v)).norm()
+}
+
+/// ∇²f, d × d.
+fn explicit(network: &Network, z: ArrayView1<f64>) -> Array2<f64> {
+    let factors = curvature(network, z) * &network.a * network.scale();
+    let mut hessian = Array2::zeros((network.setting.dim, network.setting.dim));
+    for first in (0..network.setting.width).step_by(BLOCK) {
+        let rows = first..(first + BLOCK).min(network.setting.width);
+        let weights = network.w.slice(s![rows.clone(), ..]);
+        let scaled = &weights * &factors.slice(s![rows]).insert_axis(Axis(1));
+        general_mat_mul(1.0, &weights.t(), &scaled, 1.0, &mut hessian);
+    }
+    hessian
 }
 
 /// A lower bound of sup ‖∇²f(x + δ)‖_op over ‖δ‖ ≤ `radius`. From the point x + `start`, scaled to the rim, v follows the power

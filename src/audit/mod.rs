@@ -19,6 +19,7 @@ pub mod lanczos;
 pub mod memory;
 pub mod network;
 pub mod options;
+pub mod spectrum;
 pub mod statements;
 pub mod step_constant;
 pub mod subsets;

@@ -9,7 +9,7 @@ use rand::distr::Distribution;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::Setting;
-use super::lanczos::extremes;
+use super::spectrum::largest_singular_value;
 use super::variation::Variations;
 use crate::machine::blas;
 use crate::model::Activation;
@@ -109,14 +109,11 @@ impl Network {
         self.gradient_at_input.get_or_init(|| self.gradient(self.z.view()))
     }
 
-    /// ‖W‖, the largest singular value: Lanczos on the smaller of WᵀW and WWᵀ, to 10 digits; computed once.
+    /// ‖W‖, the largest singular value; computed once.
     pub fn operator_norm(&self) -> f64 {
-        const TOLERANCE: f64 = 1e-10;
         *self.operator_norm.get_or_init(|| {
-            let gram = if self.w.nrows() < self.w.ncols() { self.w.dot(&self.w.t()) } else { self.w.t().dot(&self.w) };
-            let mut generator = self.generator(Purpose::Lanczos);
-            let start: Array1<f64> = StandardNormal.sample_iter(&mut generator).take(gram.nrows()).collect();
-            extremes(start.view(), TOLERANCE, |v| gram.dot(&v)).high.max(0.0).sqrt()
+            let start = |order| StandardNormal.sample_iter(self.generator(Purpose::Lanczos)).take(order).collect();
+            largest_singular_value(self.w.view(), start)
         })
     }
 

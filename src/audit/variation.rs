@@ -13,9 +13,8 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rand::distr::Distribution;
 
 use super::hessian::scaled_to;
-use super::lanczos::extremes;
 use super::network::{Purpose, norm};
-use super::{Bracket, Network, Setting};
+use super::{Bracket, Network, Setting, spectrum};
 use crate::model::Activation;
 use crate::random::normal::StandardNormal;
 
@@ -33,7 +32,9 @@ impl Effort {
     /// Approximate flops of [`brackets`] at `radii` radii.
     pub fn cost(self, dim: f64, width: f64, radii: usize) -> f64 {
         let rows = (radii * (self.starts + KNOWN)) as f64;
-        dim * width * (8.0 * rows * (self.steps + 1) as f64 + 2.0 * dim.min(width) * (radii + 1) as f64)
+        let small = dim.min(width);
+        let norms = (radii + 1) as f64 * (2.0 * dim * width * small + spectrum::cost(small));
+        8.0 * dim * width * rows * (self.steps + 1) as f64 + norms
     }
 }
 
@@ -41,8 +42,6 @@ impl Effort {
 const KNOWN: usize = 5;
 /// A failed step halves the step fraction and narrows the smoothed kink by this factor.
 const NARROWER: f64 = 0.7;
-/// Relative tolerance of the Lanczos iteration.
-const TOLERANCE: f64 = 1e-10;
 
 /// (radius, bounds) at every radius used by a statement, ascending.
 pub type Variations = Vec<(f64, Bracket)>;
@@ -96,7 +95,8 @@ struct Climber {
     best: f64,
 }
 
-/// The largest ‖h‖ found at each radius. All starts at all radii advance together, so a step is four matmuls.
+/// The largest ‖h‖ found by the search at each radius. (Balls are nested, so a larger value at a smaller radius would be a valid bound too; it
+/// is not taken over, because it is no measurement at this radius.) All starts at all radii advance together, so a step is four matmuls.
 fn found(network: &Network, radii: &[f64], effort: Effort) -> Vec<f64> {
     let (mut climbers, mut starts) = (Vec::new(), Vec::new());
     let mut generator = network.generator(Purpose::Ball);
@@ -152,14 +152,7 @@ fn found(network: &Network, radii: &[f64], effort: Effort) -> Vec<f64> {
     }
     let best_at =
         |index: usize| climbers.iter().filter(|climber| climber.radius == index).map(|climber| climber.best).fold(0.0, f64::max);
-    // Balls are nested.
-    let mut best = 0.0_f64;
-    (0..radii.len())
-        .map(|index| {
-            best = best.max(best_at(index));
-            best
-        })
-        .collect()
+    (0..radii.len()).map(best_at).collect()
 }
 
 /// h for each row W·δ of `moved`.
@@ -225,15 +218,11 @@ fn kink_bound(network: &Network, spectral: f64, radius: f64) -> f64 {
     jump * spectral * (at_once as f64).sqrt() * network.scale()
 }
 
-/// Upper bound on the largest singular value, 0 without rows: Lanczos on the smaller Gram matrix, plus a relative 10⁻⁹.
+/// Upper bound on the largest singular value, 0 without rows: the value, plus a relative 10⁻⁹ for rounding or the tolerance of Lanczos.
 fn spectral_norm(matrix: ArrayView2<f64>) -> f64 {
-    let gram = if matrix.nrows() < matrix.ncols() { matrix.dot(&matrix.t()) } else { matrix.t().dot(&matrix) };
-    if gram.is_empty() {
-        return 0.0;
-    }
     // A fixed start vector without symmetries.
-    let start = Array1::from_shape_fn(gram.nrows(), |i| 0.5 + (i as f64 * 0.754_877_666).fract());
-    extremes(start.view(), TOLERANCE, |v| gram.dot(&v)).high.max(0.0).sqrt() * (1.0 + 1e-9)
+    let start = |order| Array1::from_shape_fn(order, |i| 0.5 + (i as f64 * 0.754_877_666).fract());
+    spectrum::largest_singular_value(matrix, start) * (1.0 + 1e-9)
 }
 
 /// ⟨∇f(x) − ∇f(x + δ), v⟩ for fixed δ and v (Lemmas 5 and 7).

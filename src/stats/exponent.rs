@@ -1,8 +1,11 @@
 //! Exponents of power laws, from samples at several sizes.
 
 use super::bootstrap::{RESAMPLES, generator, interval, resample};
+use super::interval::{quantile, sample_quantile};
 use super::slope::common_slope;
 use super::{Estimate, SIDE, distinct};
+
+const NO_LOGARITHM: &str = "the number is 0 or infinite at some size, and has no logarithm";
 
 /// A sample at one size, input of [`exponent`].
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +30,7 @@ pub fn exponent(points: &[SizedSample], statistic: impl Fn(&[f64]) -> f64) -> Re
         return Err("there are not two sizes to compare at d and k of 10 or more");
     }
     let points: Vec<SizedSample> = points.iter().filter(|point| is_large(point)).cloned().collect();
-    slope_with_interval(&points, statistic).ok_or("the number is 0 or infinite at some size, and has no logarithm")
+    slope_with_interval(&points, statistic).ok_or(NO_LOGARITHM)
 }
 
 /// The points that [`exponent`] uses: size and group at least 10, with another such size in the group.
@@ -41,6 +44,46 @@ pub fn comparable(points: &[SizedSample]) -> impl Iterator<Item = &SizedSample> 
 fn is_large(point: &SizedSample) -> bool {
     const LEAST: usize = 10;
     point.group >= LEAST && point.size >= LEAST as f64
+}
+
+/// Fewest networks beyond a quantile, expected, for which its bootstrap is trusted: with fewer, resamples repeat the same few order statistics.
+const BOOTSTRAP_FROM: f64 = 10.0;
+
+/// The exponent of the quantile at `level`. If at some size fewer than [`BOOTSTRAP_FROM`] networks are expected beyond it, the interval is made
+/// of the distribution-free intervals of the quantiles ([`interval::quantile`](super::interval::quantile)): the slope is a sum Σ c_i log q_i,
+/// and the distances of its limits are the root sums of squares of those of its terms (Zou & Donner 2008, MOVER). A limit is infinite if the
+/// sample at some size is too small to bound its quantile.
+///
+/// # Errors
+/// Those of [`exponent`].
+pub fn exponent_of_quantile(points: &[SizedSample], level: f64) -> Result<Estimate, &'static str> {
+    let is_ample = |point: &SizedSample| point.sample.len() as f64 * level.min(1.0 - level) >= BOOTSTRAP_FROM - 1e-9;
+    if comparable(points).all(is_ample) {
+        return exponent(points, |sample| sample_quantile(sample, level));
+    }
+    let points: Vec<SizedSample> = comparable(points).cloned().collect();
+    slope_by_order_statistics(&points, level).ok_or(NO_LOGARITHM)
+}
+
+fn slope_by_order_statistics(points: &[SizedSample], level: f64) -> Option<Estimate> {
+    let quantiles: Vec<Estimate> = points.iter().map(|point| quantile(&point.sample, level)).collect();
+    let logs: Vec<f64> = quantiles.iter().map(|quantile| quantile.value.ln()).collect();
+    let value = slope(points, &logs)?;
+    let (mut below, mut above) = (0.0, 0.0);
+    for (index, (quantile, log)) in quantiles.iter().zip(&logs).enumerate() {
+        let mut unit = vec![0.0; points.len()];
+        unit[index] = 1.0;
+        let coefficient = slope(points, &unit)?;
+        // A size in the middle may not count, up to rounding.
+        if coefficient.abs() < 1e-12 {
+            continue;
+        }
+        let (down, up) = (coefficient * (log - quantile.low.max(0.0).ln()), coefficient * (quantile.high.ln() - log));
+        let (down, up) = if coefficient > 0.0 { (down, up) } else { (up, down) };
+        below += down * down;
+        above += up * up;
+    }
+    Some(Estimate { value, low: value - f64::sqrt(below), high: value + f64::sqrt(above) })
 }
 
 fn slope_with_interval(points: &[SizedSample], statistic: impl Fn(&[f64]) -> f64) -> Option<Estimate> {
@@ -73,7 +116,6 @@ mod tests {
     use rand_xoshiro::rand_core::SeedableRng;
 
     use super::*;
-    use crate::stats::interval::sample_quantile;
 
     /// 90 % quantiles of 100 exponential numbers times d^(−1/2) at three d. The bootstrap of so few is approximate: at least 178 of 200
     /// intervals, four standard errors below 95 %, must cover −1/2.
@@ -93,6 +135,47 @@ mod tests {
         });
         let covered = covered.count();
         assert!((178..=199).contains(&covered), "{covered} of 200");
+    }
+
+    /// 90 % quantiles of 40 exponential numbers, 4 of them beyond: the intervals of order statistics are conservative. At least 184 of 200 must
+    /// cover −1/2 (95 % less two standard errors); the bootstrap of so few is not asked.
+    #[test]
+    fn small_samples_have_intervals_of_order_statistics_that_cover() {
+        let mut generator = Xoshiro256PlusPlus::seed_from_u64(18);
+        let mut exponential = || -((generator.next_u64() as f64 + 0.5) / 2_f64.powi(64)).ln();
+        let covered = (0..200).filter(|_| {
+            let points = [50.0, 150.0, 500.0_f64].map(|size| SizedSample {
+                group: 10,
+                size,
+                sample: (0..40).map(|_| exponential() / size.sqrt()).collect(),
+            });
+            let found = exponent_of_quantile(&points, 0.9).unwrap();
+            assert!(found.low.is_finite() && found.high.is_finite());
+            found.low <= -0.5 && -0.5 <= found.high
+        });
+        let covered = covered.count();
+        assert!(covered >= 184, "{covered} of 200");
+    }
+
+    #[test]
+    fn samples_too_small_for_a_quantile_leave_its_exponent_open() {
+        let point = |size: f64, count: u32| SizedSample {
+            group: 10,
+            size,
+            sample: (1..=count).map(|i| (1.0 + 0.01 * f64::from(i)) / size).collect(),
+        };
+        // The upper limit of the quantile at the smaller size is ∞ with 20 networks (0.9^20 > 0.025): the slope may be arbitrarily steep.
+        let open = exponent_of_quantile(&[point(10.0, 20), point(100.0, 60)], 0.9).unwrap();
+        assert!(open.low == f64::NEG_INFINITY && open.high.is_finite(), "{open:?}");
+        // With two sizes the limits are root sums of squares by hand.
+        let points = [point(10.0, 60), point(100.0, 60)];
+        let found = exponent_of_quantile(&points, 0.9).unwrap();
+        let [first, second] = points.each_ref().map(|point| quantile(&point.sample, 0.9));
+        let far = ((first.high / first.value).ln().hypot((second.value / second.low).ln())) / 10_f64.ln();
+        assert!((found.value + 1.0).abs() < 1e-12 && (found.value - far - found.low).abs() < 1e-12, "{found:?}");
+        // From ten networks beyond the quantile on it is the bootstrap.
+        let ample = [point(10.0, 100), point(100.0, 100)];
+        assert_eq!(exponent_of_quantile(&ample, 0.9), exponent(&ample, |sample| sample_quantile(sample, 0.9)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The audit's estimators against LAPACK, finite differences, brute force and closed forms.
 
-use advstep_hpc::audit::hessian::{norm_in_ball, operator_norm, scaled_to};
+use advstep_hpc::audit::hessian::{by_lanczos, norm_in_ball, operator_norm, scaled_to};
 use advstep_hpc::audit::network::norm;
 use advstep_hpc::audit::step_constant::{CHANGES, LARGEST, Line, root_log, smallest_drop};
 use advstep_hpc::audit::variation::{Effort, brackets};
@@ -37,7 +37,7 @@ fn assert_near(measured: f64, expected: f64, relative: f64) {
 /// ∇²f by central differences of ∇f, and its eigenvalues by LAPACK.
 #[test]
 fn the_hessian_norm_is_that_of_the_explicit_hessian() {
-    for (activation, dim, width) in [(Activation::Tanh, 6, 20), (Activation::Gelu, 25, 10), (Activation::Sine, 30, 200)] {
+    for (activation, dim, width) in [(Activation::Tanh, 6, 20), (Activation::Gelu, 25, 10), (Activation::Sine, 30, 300)] {
         let network = network(activation, dim, width, 0);
         let mut hessian = Array2::zeros((dim, dim));
         for i in 0..dim {
@@ -47,7 +47,10 @@ fn the_hessian_norm_is_that_of_the_explicit_hessian() {
         }
         let (eigenvalues, _) = hessian.eigh(UPLO::Lower).unwrap();
         let expected = eigenvalues.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
-        assert_near(operator_norm(&network, network.z.view(), gaussian(dim, 5).view()), expected, 1e-6);
+        let found = operator_norm(&network, network.z.view(), gaussian(dim, 5).view());
+        assert_near(found, expected, 1e-6);
+        // The two ways, without the error of differences; 300 neurons are two blocks of the explicit matrix.
+        assert_near(by_lanczos(&network, network.z.view(), gaussian(dim, 5).view()), found, 1e-7);
     }
 }
 
@@ -95,6 +98,23 @@ fn brute_force_lies_within_the_bracket_of_the_gradient_variation() {
             }
         }
     }
+}
+
+/// What is found at a radius does not depend on the other radii, and so may be less than at a smaller one.
+#[test]
+fn nothing_is_carried_over_from_one_radius_to_the_next() {
+    let radii = [0.5, 1.0, 1.5, 2.0];
+    let effort = Effort { starts: 0, steps: 0 };
+    let mut falls = 0;
+    for index in 0..30 {
+        let network = network(Activation::Relu, 2, 12, index);
+        let together: Vec<f64> = brackets(&network, &radii, effort).iter().map(|bracket| bracket.found).collect();
+        for (radius, found) in radii.into_iter().zip(&together) {
+            assert!((brackets(&network, &[radius], effort)[0].found - found).abs() < 1e-12);
+        }
+        falls += together.windows(2).filter(|pair| pair[1] < pair[0] - 1e-9).count();
+    }
+    assert!(falls > 0, "no search finds less at a larger radius: the test would not see the difference");
 }
 
 /// At a vanishing radius the supremum is ‖∇²f‖·R, and the ascent is the power method.

@@ -121,7 +121,7 @@ fn quoted_paths_of_a_wrapper_are_understood() {
     assert_missing("MPI", &[("MPICC", &wrapper), ("SHOWN", &open)], &["unclosed quote"]);
 }
 
-/// A library of the right name is not enough: the program calls CBLAS, the tests LAPACK.
+/// A library of the right name is not enough: the program calls CBLAS and LAPACK.
 #[test]
 fn openblas_without_its_c_interface_is_refused() {
     let directory = TempDir::new().unwrap();

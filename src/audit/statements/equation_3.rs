@@ -3,7 +3,6 @@
 use crate::audit::claim::Exponent;
 use crate::audit::network::norm;
 use crate::audit::{Entry, Measured, Network, Setting, Statement, growth};
-use crate::stats::interval;
 
 pub struct Equation3;
 
@@ -37,7 +36,6 @@ impl Statement for Equation3 {
     }
 
     fn across(&self, all: &[Measured], gamma: f64) -> Vec<Entry> {
-        let quantile = |sample: &[f64]| interval::sample_quantile(sample, gamma);
-        growth::entries(all, gamma, "‖∇f(x)‖", 0, quantile, Exponent::AtLeast(0.0))
+        growth::entries(all, gamma, "‖∇f(x)‖", 0, gamma, Exponent::AtLeast(0.0))
     }
 }

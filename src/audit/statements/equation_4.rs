@@ -4,17 +4,14 @@ use ndarray::Array1;
 use rand::distr::Distribution;
 
 use crate::audit::claim::Exponent;
-use crate::audit::hessian::operator_norm;
+use crate::audit::hessian::{self, operator_norm};
 use crate::audit::network::Purpose;
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
 use crate::random::normal::StandardNormal;
-use crate::stats::exponent::{SizedSample, comparable, exponent};
-use crate::stats::interval::{quantile, sample_quantile};
+use crate::stats::exponent::{SizedSample, comparable, exponent_of_quantile};
+use crate::stats::interval::quantile;
 
 pub struct Equation4;
-
-/// Typical Hessian-vector products per Lanczos run.
-const PRODUCTS: f64 = 40.0;
 
 impl Statement for Equation4 {
     fn id(&self) -> &'static str {
@@ -38,7 +35,7 @@ impl Statement for Equation4 {
     }
 
     fn cost(&self, setting: &Setting) -> f64 {
-        4.0 * PRODUCTS * setting.d() * setting.k()
+        hessian::cost(setting)
     }
 
     fn columns(&self, _setting: &Setting) -> Vec<String> {
@@ -82,10 +79,7 @@ pub fn exponents_in_dim(all: &[Measured], gamma: f64, column: usize, quantity: &
             .part(part)
             .assuming(part == "k ≥ d", "k ≥ d, for the central limit that it is derived from")
             .note("−1/2, and what a factor √log d of the Õ adds between these d")
-            .exponent(
-                exponent(&points, |sample| sample_quantile(sample, 1.0 - gamma)),
-                Exponent::AtMost(-0.5 + of_logarithm(&points)),
-            )
+            .exponent(exponent_of_quantile(&points, 1.0 - gamma), Exponent::AtMost(-0.5 + of_logarithm(&points)))
     };
     let parts = [("k ≥ d", wide), ("k < d", narrow)];
     parts.into_iter().filter(|(_, of)| !of.is_empty()).map(|(part, of)| entry(part, &of)).collect()
@@ -120,7 +114,7 @@ mod tests {
             exponents_in_dim(&all, 0.1, 0, "x").into_iter().map(|entry| (entry.part, entry.networks)).collect();
         // Of k < d there is one size only: what was looked at is counted.
         assert_eq!(counted, [("k ≥ d".to_string(), 4 + 16 + 32), ("k < d".to_string(), 8)]);
-        let grown = growth::entries(&all, 0.1, "x", 0, |sample| sample[0], Exponent::AtMost(0.0));
+        let grown = growth::entries(&all, 0.1, "x", 0, 0.5, Exponent::AtMost(0.0));
         assert_eq!(grown.iter().map(|entry| entry.networks).collect::<Vec<_>>(), [2 + 8 + 4 + 16 + 32, 2 + 4 + 8 + 16]);
     }
 

@@ -6,8 +6,8 @@ use crate::audit::network::norm;
 use crate::audit::table::number;
 use crate::audit::variation::{Effort, at};
 use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
-use crate::stats::exponent::{SizedSample, exponent};
-use crate::stats::interval::{quantile, sample_quantile};
+use crate::stats::exponent::{SizedSample, exponent_of_quantile};
+use crate::stats::interval::quantile;
 
 pub struct Equation6;
 
@@ -84,7 +84,7 @@ impl Statement for Equation6 {
                 sample: measured.column(2 * index),
             };
             let points: Vec<SizedSample> = all.iter().map(point).collect();
-            let measured = exponent(&points, |sample| sample_quantile(sample, 1.0 - gamma));
+            let measured = exponent_of_quantile(&points, 1.0 - gamma);
             let claim = Claim::across(all, &points, gamma, "exponent in d of sup ‖∇f(x) − ∇f(x + δ)‖/‖∇f(x)‖ found")
                 .part(scale.name)
                 .assuming(scale.is_small, SMALL);

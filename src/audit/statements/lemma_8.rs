@@ -1,6 +1,6 @@
 //! Lemma 8: the operator norm of W, its largest singular value.
 
-use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement};
+use crate::audit::{Claim, Entry, Measured, Network, Setting, Statement, spectrum};
 use crate::model::Activation;
 
 pub struct Lemma8;
@@ -24,7 +24,8 @@ impl Statement for Lemma8 {
     }
 
     fn cost(&self, setting: &Setting) -> f64 {
-        2.0 * setting.d() * setting.k() * setting.d().min(setting.k())
+        let small = setting.d().min(setting.k());
+        2.0 * setting.d() * setting.k() * small + spectrum::cost(small)
     }
 
     fn columns(&self, _setting: &Setting) -> Vec<String> {

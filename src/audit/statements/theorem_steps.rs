@@ -3,8 +3,8 @@
 use crate::audit::claim::Exponent;
 use crate::audit::step_constant::{CHANGES, LARGEST, Line, root_log, smallest_drop};
 use crate::audit::{Claim, Entry, Estimate, Measured, Network, Setting};
-use crate::stats::exponent::{SizedSample, exponent};
-use crate::stats::interval::{quantile, sample_quantile};
+use crate::stats::exponent::{SizedSample, exponent_of_quantile};
+use crate::stats::interval::quantile;
 
 /// The line is evaluated at about 500 points.
 pub fn cost(setting: &Setting) -> f64 {
@@ -65,5 +65,5 @@ pub fn length_exponent(all: &[Measured], gamma: f64) -> Entry {
     Claim::across(all, &points, gamma, "exponent of ‖η∇f(x)‖/‖x‖ in d")
         .part("shortest step that flips")
         .note("‖η∇f(x)‖ = O(‖x‖/√d) wants −1/2 or less")
-        .exponent(exponent(&points, |sample| sample_quantile(sample, 1.0 - gamma)), Exponent::AtMost(-0.5))
+        .exponent(exponent_of_quantile(&points, 1.0 - gamma), Exponent::AtMost(-0.5))
 }
