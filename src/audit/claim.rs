@@ -316,7 +316,7 @@ mod tests {
 
     /// A claim on 100 networks at γ.
     fn claim(gamma: f64) -> Claim {
-        let setting = Setting { dim: 100, width: 100, activation: Activation::Relu };
+        let setting = Setting::two_layer(100, 100, Activation::Relu);
         let rows = vec![vec![0.0]; 100];
         Claim::of(&Measured { statement: "test", setting, columns: vec!["x".to_string()], rows }, gamma, "x")
     }

@@ -100,10 +100,11 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The regime of a two-layer network; the paper defines none for others.
     pub fn regime(&self) -> Option<Regime> {
         match self.scope {
-            Scope::One(setting) => Some(setting.regime(self.gamma)),
-            Scope::Across(_) => None,
+            Scope::One(setting) if setting.layers.is_none() => Some(setting.regime(self.gamma)),
+            _ => None,
         }
     }
 }

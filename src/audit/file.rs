@@ -7,17 +7,19 @@ use hdf5::{Dataset, Group, H5Type};
 use ndarray::Array2;
 
 use super::entry::Scope;
-use super::{Audit, Entry, Estimate, Measured, Options, Setting, Verdict, statements};
+use super::options::parse_layers;
+use super::{Audit, Entry, Estimate, Layers, Measured, Options, Setting, Verdict, statements};
 use crate::error::BadInput;
 use crate::files::attribute::{Form, number, set_number, set_text, text};
 use crate::files::format::Format;
 use crate::files::{self, Existing, contained, place, seal};
 use crate::measure::SCIENCE_VERSION;
-use crate::model::Activation;
+use crate::model::cell::layers_label;
+use crate::model::{Activation, Cell};
 use crate::provenance::Provenance;
 
 /// Bump when an older reader would fail or misread a file.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const REMEDY: &str = "give a file that `advstep-hpc audit` wrote";
 const UNSEALED_REMEDY: &str = "give it as advstep-hpc wrote it, or --unsealed to read it after a check of every value";
 
@@ -57,12 +59,19 @@ fn write_entries(group: &Group, entries: &[Entry]) -> anyhow::Result<()> {
         Scope::One(setting) => (setting.dim as i64, setting.width as i64, setting.activation),
         Scope::Across(activation) => (0, 0, activation),
     };
+    let layers = |entry: &Entry| if let Scope::One(setting) = entry.scope { setting.layers } else { None };
     let regime = |entry: &Entry| entry.regime().map_or_else(String::new, |regime| regime.label().to_string());
     strings(group, "statement", entries.iter().map(|entry| entry.statement.to_string()))?;
     strings(group, "part", entries.iter().map(|entry| entry.part.clone()))?;
     strings(group, "activation", entries.iter().map(|entry| Activation::name(setting(entry).2).to_string()))?;
     numbers(group, "dim", entries.iter().map(|entry| setting(entry).0))?;
     numbers(group, "width", entries.iter().map(|entry| setting(entry).1))?;
+    strings(
+        group,
+        "hidden",
+        entries.iter().map(|entry| layers(entry).map_or_else(String::new, |layers| layers_label(layers.cell.widths()))),
+    )?;
+    numbers(group, "gain", entries.iter().map(|entry| layers(entry).map_or(f64::NAN, |layers| layers.gain)))?;
     strings(group, "regime", entries.iter().map(regime))?;
     numbers(group, "gamma", entries.iter().map(|entry| entry.gamma))?;
     strings(group, "quantity", entries.iter().map(|entry| entry.quantity.clone()))?;
@@ -78,7 +87,7 @@ fn write_entries(group: &Group, entries: &[Entry]) -> anyhow::Result<()> {
     strings(group, "why", entries.iter().map(|entry| entry.why.clone()))
 }
 
-/// `/measured/STATEMENT/ACTIVATION-dD-kK`, networks × columns; the attribute `columns` names these.
+/// `/measured/STATEMENT/ACTIVATION-dD-kK`, or `…-dD-LL-kK-gainG` and `…-dD-kK,…-gainG` of a multi-layer statement, networks × columns; the attribute `columns` names these.
 fn write_measured(group: &Group, measured: &Measured) -> anyhow::Result<()> {
     let group = match group.link_exists(measured.statement) {
         true => group.group(measured.statement)?,
@@ -96,7 +105,14 @@ fn write_measured(group: &Group, measured: &Measured) -> anyhow::Result<()> {
 
 /// Name of a setting's array.
 fn name_of(setting: Setting) -> String {
-    format!("{}-d{}-k{}", setting.activation.name(), setting.dim, setting.width)
+    let name = setting.activation.name();
+    match setting.layers {
+        None => format!("{name}-d{}-k{}", setting.dim, setting.width),
+        Some(Layers { cell, gain }) if cell.has_differing_layers() => {
+            format!("{name}-d{}-k{}-gain{gain}", cell.dim, cell.width_label())
+        }
+        Some(Layers { cell, gain }) => format!("{name}-d{}-L{}-k{}-gain{gain}", cell.dim, cell.depth, cell.width),
+    }
 }
 
 fn strings(group: &Group, name: &str, values: impl Iterator<Item = String>) -> anyhow::Result<()> {
@@ -160,7 +176,7 @@ fn read_file(path: &Path, form: Form) -> Result<Audit, Why> {
     let mut measured = Vec::new();
     let group = source.group(&file, "measured")?;
     for (_, statement) in options.statements() {
-        for setting in options.settings.iter().filter(|setting| statement.applies(setting)) {
+        for setting in options.settings.iter().filter(|setting| statement.concerns(setting)) {
             measured.push(source.measured(&group, statement.id(), *setting, statement.columns(setting), options.networks)?);
         }
     }
@@ -241,6 +257,8 @@ impl Source {
             floats("estimate_high")?,
             floats("margin")?,
         ];
+        let hidden = texts("hidden")?;
+        let gain = floats("gain")?;
         let [dim, width, failures, trials, networks] =
             [wholes("dim")?, wholes("width")?, wholes("failures")?, wholes("trials")?, wholes("networks")?];
         let entry = |i: usize| -> Option<Entry> {
@@ -251,7 +269,10 @@ impl Source {
                 part: part[i].clone(),
                 scope: match (dim[i], width[i]) {
                     (0, 0) => Scope::Across(activation),
-                    (dim, width) => Scope::One(Setting { dim: size(dim)?, width: size(width)?, activation }),
+                    (dim, width) if hidden[i].is_empty() => Scope::One(Setting::two_layer(size(dim)?, size(width)?, activation)),
+                    (dim, _) => {
+                        Scope::One(Setting::deep(Cell::of_layers(size(dim)?, &parse_layers(&hidden[i])?), gain[i], activation))
+                    }
                 },
                 gamma: gamma[i],
                 quantity: quantity[i].clone(),

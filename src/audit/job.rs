@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::{Audit, Measured, Network, Options, Setting, Statement, file, memory, statements, table};
+use super::{Audit, DeepNetwork, Measured, Network, Options, Setting, Statement, file, memory, statements, table};
 use crate::error::{BadInput, Failed};
 use crate::files::{Existing, Target, place};
 use crate::job::journal::REVISION;
@@ -46,7 +46,7 @@ impl Job {
         let wanted: Vec<Vec<(usize, usize)>> = options.settings.iter().map(|setting| wanted(setting, &options)).collect();
         let group = |(setting, wanted): (&Setting, &Vec<(usize, usize)>)| {
             // Drawing a weight costs about ten flops.
-            let building = 10.0 * setting.d() * setting.k();
+            let building = 10.0 * setting.cell().weights();
             let measuring = wanted
                 .iter()
                 .map(|&(index, networks)| statements::ALL[index].cost(setting) * networks as f64 / options.networks as f64);
@@ -77,8 +77,14 @@ impl Job {
     }
 
     fn measure(&self, task: Task) -> Vec<f64> {
-        let network = Network::new(self.options.seed, self.options.settings[task.group], task.index);
-        self.columns(task).flat_map(|(index, _)| statements::ALL[index].measure(&network)).collect()
+        let (seed, setting) = (self.options.seed, self.options.settings[task.group]);
+        let statements = self.columns(task).map(|(index, _)| statements::ALL[index]);
+        if setting.layers.is_some() {
+            let network = DeepNetwork::new(seed, setting, task.index);
+            return statements.flat_map(|statement| statement.measure_deep(&network)).collect();
+        }
+        let network = Network::new(seed, setting, task.index);
+        statements.flat_map(|statement| statement.measure(&network)).collect()
     }
 
     /// Decodes `result`; `None` if it has the wrong length.
@@ -119,7 +125,7 @@ impl Job {
 
 /// (statement, number of networks) of the statements that apply to a setting.
 fn wanted(setting: &Setting, options: &Options) -> Vec<(usize, usize)> {
-    let applying = options.statements().filter(|(_, statement)| statement.applies(setting));
+    let applying = options.statements().filter(|(_, statement)| statement.concerns(setting));
     // Enough to show the smallest γ, also where one network is expensive.
     let least_gamma = options.gammas.iter().copied().fold(1.0, f64::min);
     let needed = usize::try_from(interval::trials_to_show(least_gamma)).unwrap_or(usize::MAX);

@@ -1,13 +1,14 @@
-//! The audit: the paper's statements about two-layer networks tested on random networks, with the bound as printed, the measured value, and a
-//! verdict.
+//! The audit: the paper's statements about two-layer networks, and others' about deeper ones, tested on random networks, with the bound as
+//! printed, the measured value, and a verdict.
 //!
-//! A [`Statement`] is one file in [`statements`]. At every [`Setting`] (d, k, ψ) the audit builds networks ([`network`]) with one input each; every
+//! A [`Statement`] is one file in [`statements`]. At every [`Setting`] (d, k, ψ) the audit builds networks ([`network`], [`deep`]) with one input each; every
 //! applicable statement measures a few numbers on each. From those of all networks it makes [`Entry`]s at each γ through [`claim`], which
 //! defines estimates, intervals and verdicts. [`job`] distributes the work; [`file`](mod@file), [`table`] and [`figures`] are the output.
 //!
 //! Logarithms are natural, as in the paper.
 
 pub mod claim;
+pub mod deep;
 pub mod entry;
 pub mod figures;
 pub mod file;
@@ -16,6 +17,7 @@ pub mod growth;
 pub mod hessian;
 pub mod job;
 pub mod lanczos;
+pub mod limit;
 pub mod memory;
 pub mod network;
 pub mod options;
@@ -26,24 +28,35 @@ pub mod subsets;
 pub mod table;
 pub mod variation;
 
-use crate::model::Activation;
+use crate::model::{Activation, Cell};
 use crate::text::{differing, values_apart};
 
 pub use crate::stats::Estimate;
 pub use claim::Claim;
+pub use deep::DeepNetwork;
 pub use entry::{Entry, Outcome, Verdict};
 pub use network::Network;
 pub use options::Options;
 
-/// The distribution of a network: input dimension, width and activation.
+/// The distribution of a network: input dimension, width and activation; for the multi-layer statements also the shape and the gain.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Setting {
     /// d.
     pub dim: usize,
-    /// k.
+    /// k, of the widest layer if they differ.
     pub width: usize,
     /// ψ.
     pub activation: Activation,
+    /// Of a network of the multi-layer statements; `None` is the paper's two-layer network.
+    pub layers: Option<Layers>,
+}
+
+/// The hidden layers of a network of the multi-layer statements.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Layers {
+    pub cell: Cell,
+    /// Weights above the first layer are N(0, gain/fan-in).
+    pub gain: f64,
 }
 
 /// Bounds on a supremum.
@@ -56,6 +69,33 @@ pub struct Bracket {
 }
 
 impl Setting {
+    /// The paper's two-layer network, for the paper's statements.
+    pub fn two_layer(dim: usize, width: usize, activation: Activation) -> Self {
+        Self { dim, width, activation, layers: None }
+    }
+
+    /// A network of any depth, for the multi-layer statements.
+    pub fn deep(cell: Cell, gain: f64, activation: Activation) -> Self {
+        Self { dim: cell.dim, width: cell.width, activation, layers: Some(Layers { cell, gain }) }
+    }
+
+    /// The architecture.
+    pub fn cell(&self) -> Cell {
+        self.layers.map_or_else(|| Cell::new(1, self.dim, self.width), |layers| layers.cell)
+    }
+
+    /// The gain; 2 where it does not matter.
+    pub fn gain(&self) -> f64 {
+        self.layers.map_or(2.0, |layers| layers.gain)
+    }
+
+    /// k as in tables: `200`, or `3×200, gain 2` and `100,10,100, gain 2`.
+    pub fn shape(&self) -> String {
+        let Some(Layers { cell, gain }) = self.layers else { return self.width.to_string() };
+        let widths = if cell.has_differing_layers() { cell.width_label() } else { format!("{}×{}", cell.depth, cell.width) };
+        format!("{widths}, gain {gain}")
+    }
+
     /// d.
     pub fn d(&self) -> f64 {
         self.dim as f64
@@ -126,6 +166,16 @@ pub trait Statement: Sync {
         true
     }
 
+    /// Whether it is about networks of any depth, measured by [`measure_deep`](Self::measure_deep).
+    fn is_multilayer(&self) -> bool {
+        false
+    }
+
+    /// Whether it is measured at this setting.
+    fn concerns(&self, setting: &Setting) -> bool {
+        self.is_multilayer() == setting.layers.is_some() && self.applies(setting)
+    }
+
     /// Networks to measure of `asked`; fewer for expensive measurements, unless a small γ takes more.
     fn networks(&self, _setting: &Setting, asked: usize) -> usize {
         asked
@@ -138,7 +188,14 @@ pub trait Statement: Sync {
     fn columns(&self, setting: &Setting) -> Vec<String>;
 
     /// Measures one network: one value per column. A pure function of the network; random numbers come from [`Network::generator`].
-    fn measure(&self, network: &Network) -> Vec<f64>;
+    fn measure(&self, _network: &Network) -> Vec<f64> {
+        unreachable!("{} is not about two-layer networks alone", self.id())
+    }
+
+    /// The same for a statement on networks of any depth.
+    fn measure_deep(&self, _network: &DeepNetwork) -> Vec<f64> {
+        unreachable!("{} is about two-layer networks", self.id())
+    }
 
     /// The entries at one setting and γ.
     fn judge(&self, measured: &Measured, gamma: f64) -> Vec<Entry>;
@@ -200,8 +257,9 @@ impl Audit {
         let pairs = self.measured.iter().zip(&other.measured);
         pairs.into_iter().find_map(|(a, b)| {
             let bits = |measured: &Measured| -> Vec<u64> { measured.rows.iter().flatten().map(|x| x.to_bits()).collect() };
-            let Setting { dim, width, activation } = a.setting;
-            (bits(a) != bits(b)).then(|| format!("{} of {} at d = {dim}, k = {width}", a.statement, activation.name()))
+            let Setting { dim, activation, .. } = a.setting;
+            let shape = a.setting.shape();
+            (bits(a) != bits(b)).then(|| format!("{} of {} at d = {dim}, k = {shape}", a.statement, activation.name()))
         })
     }
 }
@@ -212,7 +270,7 @@ mod tests {
 
     #[test]
     fn regimes_are_those_of_the_paper() {
-        let label = |dim, width| Setting { dim, width, activation: Activation::Relu }.regime(0.1).label();
+        let label = |dim, width| Setting::two_layer(dim, width, Activation::Relu).regime(0.1).label();
         assert_eq!(
             [label(500, 50), label(500, 51), label(500, 19_310), label(500, 19_311)],
             ["k ≪ d", "between", "between", "Case 1"]

@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn it_is_the_network_that_run_measures() {
-        let setting = Setting { dim: 30, width: 300, activation: Activation::Relu };
+        let setting = Setting::two_layer(30, 300, Activation::Relu);
         let network = Network::new(7, setting, 3);
         let cell = Cell::new(1, 30, 300);
         let streams = NetworkStreams::new(7, cell, 3, 1.0, Readout::Sign);

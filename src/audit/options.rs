@@ -2,9 +2,10 @@
 
 use toml::{Table, Value};
 
-use super::{Setting, Statement, statements};
+use super::{Layers, Setting, Statement, statements};
 use crate::error::BadInput;
-use crate::model::Activation;
+use crate::model::cell::{MOST_DIFFERING, layers_label};
+use crate::model::{Activation, Cell};
 use crate::stats::distinct;
 use crate::text::short;
 
@@ -15,6 +16,9 @@ pub const ACTIVATIONS: [Activation; 2] = [Activation::Relu, Activation::Tanh];
 pub const GAMMAS: [f64; 1] = [0.1];
 pub const NETWORKS: usize = 100;
 pub const SEED: u64 = 2020;
+pub const GAIN: f64 = 2.0;
+/// Most hidden layers.
+const MAX_DEPTH: f64 = 64.0;
 
 /// Largest network, in weights: 1 GiB of f64.
 const MAX_WEIGHTS: f64 = (1u64 << 27) as f64;
@@ -46,13 +50,20 @@ pub struct Typed {
     pub networks: Option<f64>,
     pub statements: Option<Vec<String>>,
     pub seed: Option<i64>,
+    /// Numbers of hidden layers for the multi-layer statements, each with every width.
+    pub depths: Option<Vec<f64>>,
+    /// Hidden widths of further networks for the multi-layer statements.
+    pub hidden: Option<Vec<Vec<f64>>>,
+    /// Gains of the multi-layer statements.
+    pub gains: Option<Vec<f64>>,
 }
 
 impl Typed {
     /// # Errors
     /// A value out of range, or an unknown statement.
     pub fn validate(self) -> Result<Options, BadInput> {
-        let dims = sizes(self.dims, &DIMS, "dim", "log d has to be positive", 2.0)?;
+        let dims = sizes(self.dims.clone(), &DIMS, "dim", "log d has to be positive", 2.0)?;
+        let layers = layers(&self, &dims)?;
         let widths = sizes(self.widths, &WIDTHS, "width", "a network needs neurons", 1.0)?;
         let activations = distinct(self.activations.unwrap_or_else(|| ACTIVATIONS.to_vec()));
         let mut gammas = self.gammas.unwrap_or_else(|| GAMMAS.to_vec());
@@ -75,27 +86,30 @@ impl Typed {
             let why = "streams are keyed by whole numbers from 0";
             u64::try_from(seed).map_err(|_| BadInput::new(format!("the seed {seed} is negative"), why, "give --seed 0 or more"))
         })?;
-        let statements = self.statements.map_or_else(|| Ok((0..statements::ALL.len()).collect()), |names| chosen(&names))?;
+        let is_multilayer = !layers.is_empty();
+        let all = || (0..statements::ALL.len()).filter(|&index| statements::ALL[index].is_multilayer() == is_multilayer).collect();
+        let statements = self.statements.map_or_else(|| Ok(all()), |names| chosen(&names))?;
         let mut settings = Vec::new();
         for &activation in &activations {
-            for &dim in &dims {
-                settings.extend(widths.iter().map(|&width| Setting { dim, width, activation }));
+            settings.extend(layers.iter().map(|layers| Setting::deep(layers.cell, layers.gain, activation)));
+            for &dim in dims.iter().filter(|_| !is_multilayer) {
+                settings.extend(widths.iter().map(|&width| Setting::two_layer(dim, width, activation)));
             }
         }
-        if let Some(large) = settings.iter().find(|setting| setting.d() * setting.k() > MAX_WEIGHTS) {
+        if let Some(large) = settings.iter().find(|setting| setting.cell().weights() > MAX_WEIGHTS) {
             return Err(BadInput::new(
-                format!("dim {} with width {} is too large", large.dim, large.width),
+                format!("dim {} with width {} is too large", large.dim, large.shape()),
                 "an audit holds its networks in memory, 1 GiB each at most",
                 "give smaller --dims or --widths",
             ));
         }
-        let applies = |&index: &usize| settings.iter().any(|setting| statements::ALL[index].applies(setting));
+        let applies = |&index: &usize| settings.iter().any(|setting| statements::ALL[index].concerns(setting));
         if !statements.iter().any(applies) {
             let names: Vec<&str> = activations.iter().map(|activation| activation.name()).collect();
             return Err(BadInput::new(
                 format!("there is nothing to audit with activation {}", names.join(",")),
-                "the statements chosen are on others, ReLU or smooth ones",
-                "give other --statements or another --activation",
+                "the statements chosen are on others: ReLU or smooth ones, or networks of other depths",
+                "give other --statements, another --activation, or --depths for the multi-layer ones",
             ));
         }
         Ok(Options { settings, gammas, networks, statements, seed })
@@ -108,7 +122,11 @@ impl Options {
         let integer = |number: usize| Value::from(i64::try_from(number).unwrap_or(i64::MAX));
         let setting = |setting: &Setting| {
             let name = Value::from(setting.activation.name());
-            Value::from(vec![name, integer(setting.dim), integer(setting.width)])
+            let mut values = vec![name, integer(setting.dim), integer(setting.width)];
+            if let Some(Layers { cell, gain }) = setting.layers {
+                values.extend([Value::from(layers_label(cell.widths())), Value::from(gain)]);
+            }
+            Value::from(values)
         };
         let ids = self.statements().map(|(_, statement)| Value::from(statement.id()));
         Table::from_iter([
@@ -125,9 +143,11 @@ impl Options {
         let list = |key: &str| table.get(key)?.as_array();
         let whole = |value: &Value| usize::try_from(value.as_integer()?).ok();
         let setting = |value: &Value| {
-            let [name, dim, width] = value.as_array()?.as_slice() else { return None };
+            let ([name, dim, width], layers) = value.as_array()?.split_first_chunk()?;
             let activation = Activation::ALL.into_iter().find(|activation| Some(activation.name()) == name.as_str())?;
-            Some(Setting { dim: whole(dim)?, width: whole(width)?, activation })
+            let [hidden, gain] = layers else { return Some(Setting::two_layer(whole(dim)?, whole(width)?, activation)) };
+            let cell = Cell::of_layers(whole(dim)?, &parse_layers(hidden.as_str()?)?);
+            Some(Setting::deep(cell, gain.as_float()?, activation))
         };
         let statement = |value: &Value| statements::ALL.iter().position(|statement| Some(statement.id()) == value.as_str());
         Some(Self {
@@ -165,6 +185,70 @@ fn chosen(names: &[String]) -> Result<Vec<usize>, BadInput> {
     Ok(distinct(names.iter().map(index).collect::<Result<Vec<usize>, _>>()?))
 }
 
+/// Shapes and gains of the multi-layer statements, in order: by dim, depth, width, gain. None without depths and hidden widths.
+fn layers(typed: &Typed, dims: &[usize]) -> Result<Vec<Layers>, BadInput> {
+    let gains = typed.gains.clone().unwrap_or_else(|| vec![GAIN]);
+    if let Some(gain) = gains.iter().find(|gain| !(**gain >= 1e-3 && **gain <= 1e3)) {
+        let what = format!("the gain {} cannot be audited", short(*gain));
+        return Err(BadInput::new(
+            what,
+            "64 layers would take values out of range",
+            "give --gain between 0.001 and 1000, such as 1,2",
+        ));
+    }
+    if typed.depths.is_none() && typed.hidden.is_none() {
+        return match typed.gains {
+            None => Ok(Vec::new()),
+            Some(_) => Err(BadInput::new(
+                "--gain without layers to apply it to",
+                "two-layer networks have no weights above the first layer that it could scale",
+                "add --depths or --hidden",
+            )),
+        };
+    }
+    let why = "a network needs at least one hidden layer";
+    let depths =
+        typed.depths.iter().flatten().map(|&depth| whole(depth, "depth", why, 1.0, MAX_DEPTH)).collect::<Result<Vec<_>, _>>()?;
+    let widths = sizes(typed.widths.clone(), &[50, 200, 800], "width", "a network needs neurons", 1.0)?;
+    let mut hidden = Vec::new();
+    for layers in typed.hidden.iter().flatten() {
+        let widths = layers.iter().map(|&width| whole(width, "width", "a network needs neurons", 1.0, MAX_WEIGHTS));
+        let widths = widths.collect::<Result<Vec<_>, _>>()?;
+        if !is_shape(&widths) {
+            return Err(BadInput::new(
+                format!("a network of {} hidden layers cannot be audited", widths.len()),
+                format!("it has from 1 to {MOST_DIFFERING} layers if they differ in width, and up to {MAX_DEPTH} if not"),
+                "give fewer widths after --hidden",
+            ));
+        }
+        hidden.push(widths);
+    }
+    let mut cells: Vec<Cell> = Vec::new();
+    for &dim in dims {
+        cells.extend(depths.iter().flat_map(|&depth| widths.iter().map(move |&width| Cell::new(depth, dim, width))));
+        cells.extend(hidden.iter().map(|widths| Cell::of_layers(dim, widths)));
+    }
+    cells.sort_by_key(|cell| (cell.dim, *cell));
+    cells.dedup();
+    let mut gains = gains;
+    gains.sort_by(f64::total_cmp);
+    gains.dedup();
+    Ok(cells.iter().flat_map(|&cell| gains.iter().map(move |&gain| Layers { cell, gain })).collect())
+}
+
+/// Whether hidden layers of these widths are a [`Cell`] that an audit takes.
+fn is_shape(widths: &[usize]) -> bool {
+    let is_equal = widths.iter().all(|width| *width == widths[0]);
+    let most = if is_equal { MAX_DEPTH as usize } else { MOST_DIFFERING };
+    (1..=most).contains(&widths.len()) && widths.iter().all(|&width| width >= 1 && (width as f64) <= MAX_WEIGHTS)
+}
+
+/// The widths in `100,10,100`; `None` if no network has them.
+pub fn parse_layers(text: &str) -> Option<Vec<usize>> {
+    let widths: Vec<usize> = text.split(',').map(|width| width.parse().ok()).collect::<Option<_>>()?;
+    is_shape(&widths).then_some(widths)
+}
+
 fn sizes(typed: Option<Vec<f64>>, default: &[usize], noun: &str, why: &str, least: f64) -> Result<Vec<usize>, BadInput> {
     let Some(typed) = typed else { return Ok(default.to_vec()) };
     let sizes = typed.iter().map(|&size| whole(size, noun, why, least, MAX_WEIGHTS)).collect::<Result<Vec<_>, _>>()?;
@@ -189,7 +273,7 @@ mod tests {
     fn the_defaults_are_valid() {
         let options = Typed::default().validate().unwrap();
         assert_eq!(options.settings.len(), DIMS.len() * WIDTHS.len() * ACTIVATIONS.len());
-        assert_eq!(options.statements.len(), statements::ALL.len());
+        assert_eq!(options.statements.len(), statements::ALL.iter().filter(|statement| !statement.is_multilayer()).count());
     }
 
     #[test]
@@ -202,6 +286,7 @@ mod tests {
             networks: Some(7.0),
             statements: Some(vec!["lemma-8".to_string()]),
             seed: Some(3),
+            ..Typed::default()
         };
         let options = typed.validate().unwrap();
         let settings: Vec<_> = options.settings.iter().map(|s| (s.activation, s.dim, s.width)).collect();

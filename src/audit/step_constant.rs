@@ -4,7 +4,7 @@
 //! exactly that step, and a longer one may flip it back, so all drops at which the sign changes are recorded.
 
 use super::network::norm;
-use super::{Estimate, Network};
+use super::{DeepNetwork, Estimate, Network};
 use crate::stats::interval::probability;
 
 /// The grid of drops: geometric until neighbours are [`LONGEST`] apart in input space, about the resulting change of a pre-activation, then
@@ -36,16 +36,32 @@ impl Line {
     pub fn of(network: &Network) -> Self {
         let value = network.value(network.z.view());
         let gradient = network.gradient(network.z.view());
-        let mut line = Line { gradient_norm: norm(gradient.view()), changes: [f64::INFINITY; CHANGES] };
-        if value == 0.0 || line.gradient_norm == 0.0 {
-            return line;
-        }
-        let slope = network.forward(gradient.view()) * (-value.signum() / line.gradient_norm.powi(2));
+        let gradient_norm = norm(gradient.view());
+        let slope = network.forward(gradient.view()) * (-value.signum() / gradient_norm.powi(2));
         let activation = network.activation();
         let has_flipped = |drop: f64| {
             let terms = network.a.iter().zip(&network.z).zip(&slope).map(|((a, z), slope)| a * activation.value(z + drop * slope));
             value.signum() * terms.sum::<f64>() <= 0.0
         };
+        Self::search(value, gradient_norm, has_flipped)
+    }
+
+    /// The same line of a network of any depth.
+    pub fn of_deep(network: &DeepNetwork) -> Self {
+        let (value, gradient) = network.value_and_gradient(network.x.view());
+        let gradient_norm = norm(gradient.view());
+        let first = network.weights[0].dot(&network.x);
+        let slope = network.weights[0].dot(&gradient) * (-value.signum() / gradient_norm.powi(2));
+        let has_flipped = |drop: f64| value.signum() * network.value_above(&first + &(&slope * drop)) <= 0.0;
+        Self::search(value, gradient_norm, has_flipped)
+    }
+
+    /// Sign changes, where `has_flipped` tells the sign at a drop.
+    fn search(value: f64, gradient_norm: f64, has_flipped: impl Fn(f64) -> bool) -> Self {
+        let mut line = Line { gradient_norm, changes: [f64::INFINITY; CHANGES] };
+        if value == 0.0 || gradient_norm == 0.0 {
+            return line;
+        }
         let (mut count, mut low, mut was) = (0, 0.0, false);
         let mut high = SMALLEST;
         while low < LARGEST && count < CHANGES {

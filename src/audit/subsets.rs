@@ -103,7 +103,7 @@ mod tests {
         let (mut missed, mut worst, mut tried) = (0, 1.0_f64, 0);
         for (dim, width, size) in [(3, 12, 4), (3, 12, 12), (8, 12, 6), (2, 13, 3)] {
             for index in 0..15 {
-                let network = Network::new(5, Setting { dim, width, activation: Activation::Relu }, index);
+                let network = Network::new(5, Setting::two_layer(dim, width, Activation::Relu), index);
                 let exact = brute_force(&network, size);
                 let Bracket { found, at_most } = supremum(&network, size);
                 assert!(found <= exact * (1.0 + 1e-12) && exact <= at_most * (1.0 + 1e-9), "{found} {exact} {at_most}");

@@ -5,8 +5,9 @@ use serde::Serialize;
 
 use super::Audit;
 use super::entry::{Outcome, Scope, Verdict};
-use super::{Entry, Regime, Setting, statements};
-use crate::model::Activation;
+use super::{Entry, Layers, Regime, Setting, statements};
+use crate::model::cell::layers_label;
+use crate::model::{Activation, Cell};
 use crate::stats::distinct;
 
 /// The list of statements, one per line.
@@ -24,7 +25,7 @@ const COLUMNS: [&str; 11] = ["statement", "part", "ψ", "d", "k", "regime", "γ"
 /// An entry as table cells, in the order of [`COLUMNS`].
 fn row(entry: &Entry) -> [String; 11] {
     let (activation, dim, width) = match entry.scope {
-        Scope::One(setting) => (setting.activation, setting.dim.to_string(), setting.width.to_string()),
+        Scope::One(setting) => (setting.activation, setting.dim.to_string(), setting.shape()),
         Scope::Across(activation) => (activation, "all".to_string(), "all".to_string()),
     };
     let why = if entry.why.is_empty() { String::new() } else { format!(" ({})", entry.why) };
@@ -213,11 +214,15 @@ struct Row<'a> {
     margin: f64,
     verdict: &'a str,
     why: &'a str,
+    /// Hidden widths, first to last, such as `100,10,100`, and gain of a multi-layer statement.
+    hidden: Option<String>,
+    gain: Option<f64>,
 }
 
 impl<'a> Row<'a> {
     fn of(entry: &'a Entry) -> Self {
         let setting = if let Scope::One(setting) = entry.scope { Some(setting) } else { None };
+        let layers = setting.and_then(|setting| setting.layers);
         Self {
             statement: entry.statement,
             quantity: &entry.quantity,
@@ -237,6 +242,8 @@ impl<'a> Row<'a> {
             margin: entry.margin,
             verdict: entry.verdict.label(),
             why: &entry.why,
+            hidden: layers.map(|layers| layers_label(layers.cell.widths())),
+            gain: layers.map(|layers| layers.gain),
         }
     }
 }
@@ -275,14 +282,31 @@ fn command(audit: &Audit) -> String {
     let mut activations: Vec<&str> = audit.options.settings.iter().map(|setting| setting.activation.name()).collect();
     activations.dedup();
     let chosen: Vec<&str> = audit.options.statements().map(|(_, statement)| statement.id()).collect();
-    let statements = match chosen.len() == statements::ALL.len() {
+    let layers: Vec<Layers> = audit.options.settings.iter().filter_map(|setting| setting.layers).collect();
+    let all = statements::ALL.iter().filter(|statement| statement.is_multilayer() != layers.is_empty()).count();
+    let statements = match chosen.len() == all {
         true => String::new(),
         false => format!(" --statements {}", chosen.join(",")),
     };
+    // Each shape as its own --hidden, which also says what --depths and --widths say.
+    let hidden = distinct(layers.iter().map(|layers| layers.cell.widths().collect::<Vec<_>>()));
+    let mut shapes: Vec<String> =
+        hidden.iter().map(|widths| format!("--hidden {}", layers_label(widths.iter().copied()))).collect();
+    let mut gains: Vec<f64> = layers.iter().map(|layers| layers.gain).collect();
+    gains.sort_by(f64::total_cmp);
+    gains.dedup();
+    let equal: Vec<Cell> = layers.iter().map(|layers| layers.cell).filter(|cell| !cell.has_differing_layers()).collect();
+    let (depths, widths) = (distinct(equal.iter().map(|cell| cell.depth)), distinct(equal.iter().map(|cell| cell.width)));
+    if !equal.is_empty() && hidden.len() == depths.len() * widths.len() {
+        shapes = vec![format!("--depths {} --widths {}", layers_label(depths.into_iter()), layers_label(widths.into_iter()))];
+    }
+    let shapes = match layers.is_empty() {
+        true => format!("--widths {}", sizes(|setting| setting.width)),
+        false => format!("{} --gain {}", shapes.join(" "), list(gains.iter().map(f64::to_string).collect())),
+    };
     format!(
-        "advstep-hpc audit --dims {} --widths {} --activation {} --gamma {} --networks {} --seed {}{statements}",
+        "advstep-hpc audit --dims {} {shapes} --activation {} --gamma {} --networks {} --seed {}{statements}",
         sizes(|setting| setting.dim),
-        sizes(|setting| setting.width),
         activations.join(","),
         list(audit.options.gammas.iter().map(f64::to_string).collect()),
         audit.options.networks,

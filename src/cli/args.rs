@@ -127,6 +127,7 @@ Examples:
   advstep-hpc audit --list
   advstep-hpc audit
   advstep-hpc audit --dims 100,200 --widths 1e3 --gamma 0.05 --networks 400 --statements lemma-8,lemma-9
+  advstep-hpc audit --depths 1,2,3 --hidden 100,10,100 --dims 50,200
   advstep-hpc audit --activation erf,gelu --figures audit-figures --markdown audit.md
   mpirun -n 4 advstep-hpc audit --networks 1000 --gamma 0.1,0.01
   advstep-hpc show results/audit.h5 --full";
@@ -274,7 +275,16 @@ pub struct AuditArgs {
     /// Networks per setting, with one input each; expensive statements measure fewer [default: 100]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number, help_heading = "Audit")]
     pub networks: Option<f64>,
-    /// Statements to audit, as in --list [default: all]
+    /// Numbers of hidden layers: audits the multi-layer statements, at every depth and width [default widths: 50,200,800]
+    #[arg(long, value_name = "L,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = number, help_heading = "Audit")]
+    pub depths: Option<Vec<f64>>,
+    /// Widths of the hidden layers, first to last, such as 100,10,100, for the multi-layer statements; repeat for several networks
+    #[arg(long, value_name = "K,...", allow_hyphen_values = true, value_parser = layers, help_heading = "Audit")]
+    pub hidden: Option<Vec<Layers>>,
+    /// Gains of the multi-layer statements: weights above the first layer have variance gain/fan-in [default: 2]
+    #[arg(long, value_name = "G,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = number, help_heading = "Audit")]
+    pub gain: Option<Vec<f64>>,
+    /// Statements to audit, as in --list [default: all of two-layer networks, or all multi-layer ones]
     #[arg(long, value_name = "ID,...", value_delimiter = ',', help_heading = "Audit")]
     pub statements: Option<Vec<String>>,
     /// Master seed of all random numbers [default: 2020]

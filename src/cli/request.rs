@@ -317,6 +317,9 @@ impl AuditArgs {
             networks: self.networks,
             statements: self.statements,
             seed: self.seed,
+            depths: self.depths,
+            hidden: self.hidden.map(|hidden| hidden.into_iter().map(|Layers(widths)| widths).collect()),
+            gains: self.gain,
         };
         if self.markdown.as_ref() == Some(&self.out) {
             let what = format!("--out and --markdown are both {}", self.out.display());

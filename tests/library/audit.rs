@@ -17,7 +17,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use statrs::distribution::{Beta, ContinuousCDF};
 
 fn network(activation: Activation, dim: usize, width: usize, index: usize) -> Network {
-    Network::new(77, Setting { dim, width, activation }, index)
+    Network::new(77, Setting::two_layer(dim, width, activation), index)
 }
 
 /// A vector of iid N(0, 1).
@@ -198,7 +198,7 @@ fn a_flip_nearby_is_reached_along_the_weight_vector() {
 /// ReLU(z) − ReLU(−z) = z: on a linear network the sign changes once, at the drop |f|.
 #[test]
 fn on_a_linear_network_the_drop_that_flips_is_the_value() {
-    let setting = Setting { dim: 6, width: 2, activation: Activation::Relu };
+    let setting = Setting::two_layer(6, 2, Activation::Relu);
     let streams = NetworkStreams::new(1, Cell::new(1, 6, 2), 0, 1.0, Readout::Sign);
     let mut values = Vec::new();
     let mut lines = Vec::new();
@@ -334,7 +334,7 @@ fn many_lines_are_swept_once() {
 /// f = 0 counts as a sign change, whatever the sign of f(x).
 #[test]
 fn a_neuron_that_is_switched_off_has_flipped() {
-    let setting = Setting { dim: 3, width: 1, activation: Activation::Relu };
+    let setting = Setting::two_layer(3, 1, Activation::Relu);
     let streams = NetworkStreams::new(1, Cell::new(1, 3, 1), 0, 1.0, Readout::Sign);
     for a in [1.0, -1.0] {
         let network = Network::of(setting, array![[0.6, 0.0, 0.8]], array![a], array![1.0, 1.0, 1.0], streams);

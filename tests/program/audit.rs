@@ -168,7 +168,7 @@ fn the_document_explains_every_statement() {
 #[test]
 fn the_operator_norm_is_the_largest_singular_value_by_lapack() {
     for (dim, width) in [(5, 40), (40, 5), (30, 30), (1, 7), (60, 200)] {
-        let network = Network::new(3, Setting { dim, width, activation: Activation::Relu }, 1);
+        let network = Network::new(3, Setting::two_layer(dim, width, Activation::Relu), 1);
         let (_, singular, _) = network.w.svd(false, false).unwrap();
         let (got, expected) = (network.operator_norm(), singular[0]);
         assert!((got / expected - 1.0).abs() < 1e-9, "{dim} × {width}: {got} against {expected}");
@@ -178,8 +178,7 @@ fn the_operator_norm_is_the_largest_singular_value_by_lapack() {
 /// With one neuron |f(x)| = max(N, 0) for a standard normal N, whatever d: P(|f(x)| > t) = P(N > t).
 #[test]
 fn the_value_of_one_neuron_has_the_half_normal_tail() {
-    let value =
-        |index: usize| Network::new(5, Setting { dim: 4, width: 1, activation: Activation::Relu }, index).value_at_input().abs();
+    let value = |index: usize| Network::new(5, Setting::two_layer(4, 1, Activation::Relu), index).value_at_input().abs();
     let values: Vec<f64> = (0..4000).map(value).collect();
     for t in [0.5, 1.0, 2.0] {
         let exact = 1.0 - Normal::standard().cdf(t);

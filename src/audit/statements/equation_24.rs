@@ -114,7 +114,7 @@ mod tests {
     fn the_count_of_changed_signs_is_bracketed() {
         let mut strict = 0;
         for index in 0..20 {
-            let network = Network::new(3, Setting { dim: 6, width: 60, activation: Activation::Relu }, index);
+            let network = Network::new(3, Setting::two_layer(6, 60, Activation::Relu), index);
             for radius in [0.0, 0.05, 0.5, 3.0] {
                 let (found, at_most) = (most_changed(&network, radius), can_change(&network, radius));
                 assert!(found <= at_most);

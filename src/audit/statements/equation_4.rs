@@ -100,7 +100,7 @@ mod tests {
 
     /// What `networks` networks have measured at (d, k), all the same.
     fn measured((dim, width, networks): (usize, usize, usize)) -> Measured {
-        let setting = Setting { dim, width, activation: Activation::Tanh };
+        let setting = Setting::two_layer(dim, width, Activation::Tanh);
         let rows = vec![vec![1.0 / setting.d().sqrt()]; networks];
         Measured { statement: "equation-4", setting, columns: vec!["x".to_string()], rows }
     }

@@ -154,7 +154,7 @@ mod tests {
     fn the_supremum_along_the_segment_is_that_of_a_fine_grid() {
         for activation in [Activation::Relu, Activation::LeakyRelu, Activation::Tanh, Activation::Gelu] {
             for (index, r) in [0.3, -1.0, 3.0].into_iter().enumerate() {
-                let network = Network::new(9, Setting { dim: 8, width: 40, activation }, index);
+                let network = Network::new(9, Setting::two_layer(8, 40, activation), index);
                 let gradient = network.gradient_at_input();
                 let v = network.forward((gradient * (r / norm(gradient.view()))).view());
                 let (got, expected) = (largest_change(&network, &v, POINTS), by_force(&network, &v));
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn the_left_side_is_that_of_the_naive_formula() {
-        let network = Network::new(9, Setting { dim: 8, width: 40, activation: Activation::Relu }, 0);
+        let network = Network::new(9, Setting::two_layer(8, 40, Activation::Relu), 0);
         let gradient = network.gradient_at_input().clone();
         let row = Lemma3.measure(&network);
         let left = |r: f64| {
@@ -187,7 +187,7 @@ mod tests {
     /// One neuron with a sine: eight points, all of the same phase, would see no change at all.
     #[test]
     fn a_smooth_segment_is_searched_until_the_lemma_holds() {
-        let setting = Setting { dim: 4, width: 1, activation: Activation::Sine };
+        let setting = Setting::two_layer(4, 1, Activation::Sine);
         let streams = NetworkStreams::new(1, Cell::new(1, 4, 1), 0, 1.0, Readout::Sign);
         // A step of √d = 2 along w changes the phase by 2‖w‖, eight whole turns.
         let w = Array2::from_shape_fn((1, 4), |(_, i)| if i == 0 { 8.0 * std::f64::consts::PI } else { 0.0 });

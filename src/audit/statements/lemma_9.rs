@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn the_count_has_the_mean_of_the_normal_law() {
-        let setting = Setting { dim: 20, width: 2000, activation: Activation::Relu };
+        let setting = Setting::two_layer(20, 2000, Activation::Relu);
         let networks = 50;
         let counts: f64 = (0..networks).map(|index| Lemma9.measure(&Network::new(11, setting, index))[0]).sum();
         let probability = 2.0 * Normal::standard().cdf(setting.d().ln().powi(-3)) - 1.0;

@@ -1,5 +1,6 @@
 //! The statements, one file each. To add one, implement [`Statement`] in a new file here and add it to [`ALL`].
 
+mod deep_step;
 mod equation_2;
 mod equation_24;
 mod equation_3;
@@ -16,6 +17,9 @@ mod lemma_6;
 mod lemma_7;
 mod lemma_8;
 mod lemma_9;
+mod linear_pieces;
+mod nearly_constant;
+mod prescribed_length;
 mod proposition_1;
 mod proposition_2;
 mod proposition_3;
@@ -31,7 +35,8 @@ use super::Statement;
 /// A name, and the radius as a function of d.
 type Radius = (&'static str, fn(f64) -> f64);
 
-/// All statements: theorems, the claims of section 1.2, lemmas, propositions, and equations in their proofs.
+/// All statements: theorems, the claims of section 1.2, lemmas, propositions, and equations in their proofs; then what others state of
+/// networks of any depth.
 pub const ALL: &[&dyn Statement] = &[
     &theorem_1::Theorem1,
     &theorem_2::Theorem2,
@@ -56,6 +61,10 @@ pub const ALL: &[&dyn Statement] = &[
     &proposition_5::Proposition5,
     &equation_24::Equation24,
     &equation_39::Equation39,
+    &deep_step::DeepStep,
+    &prescribed_length::PrescribedLength,
+    &nearly_constant::NearlyConstant,
+    &linear_pieces::LinearPieces,
 ];
 
 /// The statement with this [`id`](Statement::id).
@@ -111,8 +120,8 @@ mod tests {
     #[test]
     fn every_statement_measures_what_its_columns_say() {
         for activation in [Activation::Relu, Activation::Tanh] {
-            let setting = Setting { dim: 12, width: 30, activation };
-            for statement in ALL.iter().filter(|statement| statement.applies(&setting)) {
+            let setting = Setting::two_layer(12, 30, activation);
+            for statement in ALL.iter().filter(|statement| statement.concerns(&setting)) {
                 let network = Network::new(1, setting, 0);
                 let row = statement.measure(&network);
                 assert_eq!(row.len(), statement.columns(&setting).len(), "{}", statement.id());
