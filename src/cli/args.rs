@@ -88,6 +88,8 @@ Columns of the table, one line per cell (and direction):
   lost %           the same, counting also inputs at which f becomes 0 and does not flip; only where that happens
   η*               smallest step that flips the sign, over the found inputs: mean, std, quantiles
   ‖δ‖, ‖δ‖/‖x‖     Euclidean distance to the flip (for descents the straight one), also relative to the input: mean over the found inputs
+  ‖δ‖∞             largest change of a coordinate: mean over the found inputs, direction sign only
+  path             length of the path to the flip, at least ‖δ‖: mean over the found inputs, direction descent only
   ratio            ‖δ‖ over that along the first direction, input by input, where both are found: median, 5 % and 95 % quantiles
   ‖∇f‖             gradient norm at the inputs
   dead             number of inputs with f = 0 or ∇f = 0; no step is searched there

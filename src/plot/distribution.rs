@@ -12,9 +12,9 @@ use crate::record::Sample;
 use crate::results::CellResults;
 use crate::stats::distinct;
 
-/// Most panels per figure and curves per panel (besides the limit); larger sets are thinned evenly.
-const PANELS: usize = 6;
-const CURVES: usize = 5;
+/// Most panels per figure and curves per panel (besides the limit); larger sets are thinned evenly, and the note says what is left out.
+const PANELS: usize = 9;
+const CURVES: usize = 12;
 /// Points per curve.
 const POINTS: usize = 240;
 /// Quantile of the widest distribution at which the x-axis ends; far tails would squeeze the rest.

@@ -1,5 +1,5 @@
 //! Results → figures: Figure 1 (fraction that flips), step and gradient norm per depth (Figures 2–7), the distance, the phase diagram, distributions
-//! of step and gradient norm, and the depth conjecture; one set per direction, and one figure that compares directions.
+//! of step and gradient norm, and the depth conjecture; one set per direction, and figures that compare directions.
 //!
 //! Figures are vector drawings in points (1/72 inch) at print size, drawn once as SVG; [`encode`] converts to PNG and PDF. [`draw`] needs summaries
 //! only, [`plot`] all samples; neither reads files.
@@ -12,6 +12,7 @@ pub mod frame;
 pub mod layout;
 mod lines;
 mod phase;
+mod ratios;
 mod series;
 pub mod style;
 mod switching;
@@ -88,7 +89,7 @@ pub fn plot(results: &Results, directory: &Path, formats: &[Format]) -> anyhow::
         let along = |index: usize| summaries.iter().map(|(cell, summaries)| (*cell, summaries[index])).collect();
         let by_direction: Vec<Vec<(Cell, Summary)>> = (0..directions.len()).map(along).collect();
         let names: Vec<&str> = directions.iter().map(|direction| direction.name()).collect();
-        pictures.push(lines::directions(&by_direction, &names, &note));
+        pictures.extend(ratios::pictures(&by_direction, &names, &note));
     }
     write(&pictures, directory, formats)
 }

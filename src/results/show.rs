@@ -203,93 +203,102 @@ pub fn table(results: &Results) -> String {
     format!("{}{}\n{cells}", partial(results), heading(&results.experiment))
 }
 
+/// A line of the table.
+struct Line<'a> {
+    cell: &'a CellResults,
+    direction: Direction,
+    summary: Summary,
+}
+
+/// A column of the table: its title, and what it holds of a line.
+type Column = (String, Box<dyn Fn(&Line) -> String>);
+
 fn cells_table(results: &Results, errors: bool) -> String {
     let directions = &results.experiment.directions;
-    let rows: Vec<(&CellResults, Direction, Summary)> = results
+    let lines: Vec<Line> = results
         .cells
         .iter()
         .flat_map(|cell| {
             let summaries = cell.summaries(&results.experiment);
-            directions.iter().zip(summaries).map(move |(&direction, summary)| (cell, direction, summary))
+            directions.iter().zip(summaries).map(move |(&direction, summary)| Line { cell, direction, summary })
         })
         .collect();
-    let column = |of: fn(&Summary) -> f64| Digits::for_column(rows.iter().map(|(_, _, summary)| of(summary)));
-    let step = column(|summary| summary.step_mean);
-    let gradient = column(|summary| summary.grad_mean);
-    let distance = column(|summary| summary.distance_mean);
-    let has_directions = *directions != [Direction::Gradient];
-    let has_vanished = rows.iter().any(|(_, _, summary)| summary.fraction_lost != summary.fraction);
-    let titled = |title: &str| if errors { format!("{title}\n(s.e.)") } else { title.to_string() };
-    let error = |digits: Digits, value: f64| if errors { digits.error(value) } else { String::new() };
+    let columns = columns(&results.experiment, &lines, errors);
 
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
-    let mut header = vec![
-        "L".to_string(),
-        "d".to_string(),
-        "k".to_string(),
-        titled("found %"),
-        titled("η* mean ± std"),
-        "η* 5 %".to_string(),
-        "50 %".to_string(),
-        "95 %".to_string(),
-        titled("‖δ‖ mean"),
-        "‖δ‖/‖x‖".to_string(),
-        titled("‖∇f‖ mean ± std"),
-        "dead".to_string(),
-        "evals".to_string(),
-        "search".to_string(),
-        "thread-s".to_string(),
-    ];
-    if has_directions {
-        header.insert(3, "direction".to_string());
-    }
-    let has_ratios = directions.len() > 1;
-    if has_ratios {
-        header.insert(header.len() - 5, titled("ratio 50 %"));
-        header.insert(header.len() - 5, "[5 %, 95 %]".to_string());
-    }
-    if has_vanished {
-        header.insert(4 + usize::from(has_directions), "lost %".to_string());
-    }
-    table.set_header(header);
-    for (cell, direction, summary) in &rows {
-        let mut row = vec![
-            cell.cell.depth.to_string(),
-            cell.cell.dim.to_string(),
-            cell.cell.width_label(),
-            percentage(summary.fraction) + &error(Digits::Fixed(2), 100.0 * summary.fraction_se),
-            step.with_std(summary.step_mean, summary.step_std) + &error(step, summary.step_se),
-            step.print(summary.step_q05),
-            step.print(summary.step_q50),
-            step.print(summary.step_q95),
-            distance.print(summary.distance_mean) + &error(distance, summary.distance_se),
-            fixed(summary.relative_distance_mean, 4),
-            gradient.with_std(summary.grad_mean, summary.grad_std) + &error(gradient, summary.grad_se),
-            summary.dead.to_string(),
-            fixed(summary.evaluations, 1),
-            cell.search_along(*direction).name().to_string(),
-            fixed(summary.seconds, 2),
-        ];
-        if has_directions {
-            row.insert(3, direction.name().to_string());
-        }
-        if has_ratios {
-            row.insert(row.len() - 5, fixed(summary.ratio_q50, 3) + &error(Digits::Fixed(3), summary.ratio_se));
-            let is_first = summary.ratio_q50.is_nan();
-            let range = format!("[{}, {}]", fixed(summary.ratio_q05, 3), fixed(summary.ratio_q95, 3));
-            row.insert(row.len() - 5, if is_first { fixed(f64::NAN, 0) } else { range });
-        }
-        if has_vanished {
-            row.insert(4 + usize::from(has_directions), percentage(summary.fraction_lost));
-        }
-        table.add_row(row);
+    table.set_header(columns.iter().map(|(title, _)| title));
+    for line in &lines {
+        table.add_row(columns.iter().map(|(_, print)| print(line)));
     }
     for column in table.column_iter_mut() {
         column.set_cell_alignment(CellAlignment::Right);
         column.set_padding((1, 0));
     }
     table.trim_fmt()
+}
+
+/// The columns for these lines, with standard errors if wanted.
+fn columns(experiment: &Experiment, lines: &[Line], errors: bool) -> Vec<Column> {
+    let directions = &experiment.directions;
+    let digits = |of: fn(&Summary) -> f64| Digits::for_column(lines.iter().map(|line| of(&line.summary)));
+    let step = digits(|summary| summary.step_mean);
+    let gradient = digits(|summary| summary.grad_mean);
+    let distance = digits(|summary| summary.distance_mean);
+    let titled = |title: &str| if errors { format!("{title}\n(s.e.)") } else { title.to_string() };
+    let error = move |digits: Digits, value: f64| if errors { digits.error(value) } else { String::new() };
+
+    let mut columns: Vec<Column> = Vec::new();
+    let mut add = |title: &str, print: Box<dyn Fn(&Line) -> String>| columns.push((title.to_string(), print));
+    add("L", Box::new(|line| line.cell.cell.depth.to_string()));
+    add("d", Box::new(|line| line.cell.cell.dim.to_string()));
+    add("k", Box::new(|line| line.cell.cell.width_label()));
+    if *directions != [Direction::Gradient] {
+        add("direction", Box::new(|line| line.direction.name().to_string()));
+    }
+    let found = move |summary: &Summary| percentage(summary.fraction) + &error(Digits::Fixed(2), 100.0 * summary.fraction_se);
+    add(&titled("found %"), Box::new(move |line| found(&line.summary)));
+    if lines.iter().any(|line| line.summary.fraction_lost != line.summary.fraction) {
+        add("lost %", Box::new(|line| percentage(line.summary.fraction_lost)));
+    }
+    let steps = move |summary: &Summary| step.with_std(summary.step_mean, summary.step_std) + &error(step, summary.step_se);
+    add(&titled("η* mean ± std"), Box::new(move |line| steps(&line.summary)));
+    add("η* 5 %", Box::new(move |line| step.print(line.summary.step_q05)));
+    add("50 %", Box::new(move |line| step.print(line.summary.step_q50)));
+    add("95 %", Box::new(move |line| step.print(line.summary.step_q95)));
+    let distances = move |summary: &Summary| distance.print(summary.distance_mean) + &error(distance, summary.distance_se);
+    add(&titled("‖δ‖ mean"), Box::new(move |line| distances(&line.summary)));
+    add("‖δ‖/‖x‖", Box::new(|line| fixed(line.summary.relative_distance_mean, 4)));
+    if directions.contains(&Direction::Sign) {
+        let digits = digits(|summary| summary.max_distance_mean);
+        add("‖δ‖∞", Box::new(move |line| digits.print(line.summary.max_distance_mean)));
+    }
+    if directions.contains(&Direction::Descent) {
+        // Along lines it is ‖δ‖.
+        let path = |line: &Line| if line.direction == Direction::Descent { line.summary.path_mean } else { f64::NAN };
+        add("path", Box::new(move |line| distance.print(path(line))));
+    }
+    if directions.len() > 1 {
+        let ratio = move |summary: &Summary| fixed(summary.ratio_q50, 3) + &error(Digits::Fixed(3), summary.ratio_se);
+        add(&titled("ratio 50 %"), Box::new(move |line| ratio(&line.summary)));
+        add("[5 %, 95 %]", Box::new(|line| ratio_range(&line.summary)));
+    }
+    let gradients =
+        move |summary: &Summary| gradient.with_std(summary.grad_mean, summary.grad_std) + &error(gradient, summary.grad_se);
+    add(&titled("‖∇f‖ mean ± std"), Box::new(move |line| gradients(&line.summary)));
+    add("dead", Box::new(|line| line.summary.dead.to_string()));
+    add("evals", Box::new(|line| fixed(line.summary.evaluations, 1)));
+    add("search", Box::new(|line| line.cell.search_along(line.direction).name().to_string()));
+    add("thread-s", Box::new(|line| fixed(line.summary.seconds, 2)));
+    columns
+}
+
+/// A dash along the first direction.
+fn ratio_range(summary: &Summary) -> String {
+    match summary.ratio_q50.is_nan() {
+        true => fixed(f64::NAN, 0),
+        false => format!("[{}, {}]", fixed(summary.ratio_q05, 3), fixed(summary.ratio_q95, 3)),
+    }
 }
 
 /// The smallest sizes at which inputs switch, one line per depth. No trailing line break.
