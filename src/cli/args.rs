@@ -83,6 +83,7 @@ Examples:
 const SHOW_EXAMPLES: &str = "\
 Columns of the table, one line per cell (and direction):
   L, d, k          depth (hidden layers), input dimension, width
+  shape            widths of the hidden layers, first to last, in place of k for runs with --hidden
   direction        direction of the steps, if not only the gradient
   found %          inputs whose sign flips at a step of at most the bound
   lost %           the same, counting also inputs at which f becomes 0 and does not flip; only where that happens

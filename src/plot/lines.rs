@@ -45,19 +45,18 @@ pub fn fraction(cells: &[(Cell, Summary)], note: &str) -> Picture {
     let curves: Vec<Vec<Series>> = depths.iter().map(|&depth| series::series(cells, depth, Quantity::Fraction)).collect();
     let lowest = points(curves.iter().flatten()).map(|point| point.extent().0).fold(1.0, f64::min);
     let dims = series::dims(cells);
-    let (x_label, of_width) = series::width_names(cells);
     let picture = LinePicture {
         panels: by_depth(&depths, curves, "fraction flipped", LinearAxis::of_fractions(lowest)),
         shared_y: true,
         x: XAxis::Sizes(LogAxis::of_sizes(&series::widths(cells))),
-        x_label,
+        x_label: "width *k*",
         keys: &dims,
         labels: dim_labels(&dims),
         reference: None,
     };
-    let title = format!("Fraction of inputs whose sign flips, for *L* hidden layers{of_width} and input dimension *d*");
+    let title = "Fraction of inputs whose sign flips, for *L* hidden layers of width *k* and input dimension *d*";
     let note = format!("mean ± 1 std over networks; {note}");
-    Picture { name: "figure1_fraction".to_owned(), svg: picture.draw(&title, &note) }
+    Picture { name: "figure1_fraction".to_owned(), svg: picture.draw(title, &note) }
 }
 
 /// Figure `depth` + 1: the smallest step and the gradient norm.
@@ -70,7 +69,6 @@ pub fn step_and_gradient(cells: &[(Cell, Summary)], depth: usize, note: &str) ->
     };
     // Dims of all depths, so that a dim has one colour in all figures.
     let dims = series::dims(cells);
-    let (x_label, of_width) = series::width_names(cells);
     let picture = LinePicture {
         panels: vec![
             panel("(a) smallest step that flips the sign", "step *η*", Quantity::Step),
@@ -78,13 +76,13 @@ pub fn step_and_gradient(cells: &[(Cell, Summary)], depth: usize, note: &str) ->
         ],
         shared_y: false,
         x: XAxis::Sizes(LogAxis::of_sizes(&series::widths(&here))),
-        x_label,
+        x_label: "width *k*",
         keys: &dims,
         labels: dim_labels(&dims),
         reference: None,
     };
     let layers = if depth == 1 { "one hidden layer".to_owned() } else { format!("*L* = {depth} hidden layers") };
-    let title = format!("Smallest step and norm of the gradient, for {layers}{of_width} and input dimension *d*");
+    let title = format!("Smallest step and norm of the gradient, for {layers} of width *k* and input dimension *d*");
     let note = format!("mean ± 1 std over inputs; {note}");
     Picture { name: format!("figure{}_depth{depth}", depth + 1), svg: picture.draw(&title, &note) }
 }
@@ -95,19 +93,18 @@ pub fn distance(cells: &[(Cell, Summary)], note: &str) -> Picture {
     let curves: Vec<Vec<Series>> = depths.iter().map(|&depth| series::series(cells, depth, Quantity::Distance)).collect();
     let highest = points(curves.iter().flatten()).map(|point| point.extent().1).fold(1.0, f64::max);
     let dims = series::dims(cells);
-    let (x_label, of_width) = series::width_names(cells);
     let picture = LinePicture {
         panels: by_depth(&depths, curves, "distance ‖*δ*‖", LinearAxis::from_zero(highest)),
         shared_y: true,
         x: XAxis::Sizes(LogAxis::of_sizes(&series::widths(cells))),
-        x_label,
+        x_label: "width *k*",
         keys: &dims,
         labels: dim_labels(&dims),
         reference: Some((1.0, "1 (‖*x*‖/√*d* on the sphere)")),
     };
-    let title = format!("Distance to the flip of the sign, for *L* hidden layers{of_width} and input dimension *d*");
+    let title = "Distance to the flip of the sign, for *L* hidden layers of width *k* and input dimension *d*";
     let note = format!("mean ± 1 std over inputs; {note}");
-    Picture { name: "distance".to_owned(), svg: picture.draw(&title, &note) }
+    Picture { name: "distance".to_owned(), svg: picture.draw(title, &note) }
 }
 
 fn dim_labels(dims: &[usize]) -> Vec<String> {

@@ -18,12 +18,11 @@ pub fn pictures(cells: ByDirection, names: &[&str], note: &str) -> Vec<Picture> 
     let figures = Figures { cells, names, note };
     let dim = most_common(all, |cell| cell.dim);
     let width = most_common(all, |cell| cell.width);
-    let (width_label, _) = series::width_names(all);
 
     let panels = by_depth(&depths, |depth| series::ratios(cells, |cell| cell.width, |cell| (cell.depth, cell.dim) == (depth, dim)));
     let x = XAxis::Sizes(LogAxis::of_sizes(&series::widths(all)));
     let what = format!("for *L* hidden layers of width *k*, *d* = {}", number_label(dim));
-    let mut pictures = vec![figures.picture("directions_distance", panels, (x, width_label), &what)];
+    let mut pictures = vec![figures.picture("directions_distance", panels, (x, "width *k*"), &what)];
     if dims.len() > 1 {
         let here = |depth| move |cell: &Cell| (cell.depth, cell.width) == (depth, width);
         let panels = by_depth(&depths, |depth| series::ratios(cells, |cell| cell.dim, here(depth)));

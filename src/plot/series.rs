@@ -131,14 +131,6 @@ pub fn dims(cells: &[(Cell, Summary)]) -> Vec<usize> {
     distinct(cells.iter().map(|(cell, _)| cell.dim))
 }
 
-/// The label of the width axis, and the phrase for titles.
-pub fn width_names(cells: &[(Cell, Summary)]) -> (&'static str, &'static str) {
-    match cells.iter().any(|(cell, _)| cell.has_differing_layers()) {
-        true => ("widest layer *k*", ", the widest of *k* neurons,"),
-        false => ("width *k*", " of width *k*"),
-    }
-}
-
 pub fn widths(cells: &[(Cell, Summary)]) -> Vec<usize> {
     distinct(cells.iter().map(|(cell, _)| cell.width))
 }

@@ -15,8 +15,6 @@ use crate::model::{Cell, Direction, width_label};
 use crate::stats::Estimate;
 use crate::text::{short, shortened};
 
-/// Lists of hidden layers named in the heading.
-const NAMED: usize = 3;
 /// Longest file name printed, in characters.
 const LONGEST_NAME: usize = 40;
 /// Columns of a terminal that a table with standard errors may take; a wider one is printed without them.
@@ -52,17 +50,16 @@ pub fn show(results: &Results, format: Format, out: &mut impl Write) -> anyhow::
         }
         Format::Json => {
             for cell in &results.cells {
-                let widths = cell.cell.widths().collect();
-                for row in Row::<_, Vec<usize>>::of(&results.experiment, cell, json_width(cell.cell), widths) {
-                    writeln!(out, "{}", serde_json::to_string(&row)?)?;
+                let hidden = (!results.experiment.hidden.is_empty()).then(|| cell.cell.widths().collect::<Vec<usize>>());
+                for row in Row::of(&results.experiment, cell, json_width(cell.cell)) {
+                    writeln!(out, "{}", serde_json::to_string(&Row { hidden: hidden.clone(), ..row })?)?;
                 }
             }
         }
         Format::Csv => {
             let mut writer = csv::Writer::from_writer(Vec::new());
             for cell in &results.cells {
-                let widths = layers_label(cell.cell.widths());
-                for row in Row::of(&results.experiment, cell, csv_width(cell.cell), widths) {
+                for row in Row::of(&results.experiment, cell, csv_width(cell.cell)) {
                     writer.serialize(row)?;
                 }
             }
@@ -73,9 +70,9 @@ pub fn show(results: &Results, format: Format, out: &mut impl Write) -> anyhow::
     Ok(())
 }
 
-/// A line of JSON or CSV. Names and order are a stable interface: new fields go last, before `hidden`.
+/// A line of JSON or CSV. Names and order are a stable interface: new fields go last, before `shape`.
 #[derive(Debug, Serialize)]
-struct Row<W, H> {
+struct Row<W> {
     depth: usize,
     dim: usize,
     width: W,
@@ -122,9 +119,11 @@ struct Row<W, H> {
     ratio_q50: f64,
     ratio_q95: f64,
     ratio_se: f64,
-    /// Widths of the hidden layers, in experiments where they differ.
+    /// Widths of the hidden layers, in experiments made of shapes: as a label and, in JSON, as numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
-    hidden: Option<H>,
+    shape: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hidden: Option<Vec<usize>>,
 }
 
 /// JSON has no infinity.
@@ -137,9 +136,9 @@ fn csv_width(cell: Cell) -> String {
     if cell.is_infinite() { "inf".to_string() } else { cell.width.to_string() }
 }
 
-impl<W: Clone, H: Clone> Row<W, H> {
-    /// One row per direction.
-    fn of(experiment: &Experiment, results: &CellResults, width: W, hidden: H) -> Vec<Self> {
+impl<W: Clone> Row<W> {
+    /// One row per direction, without `hidden`.
+    fn of(experiment: &Experiment, results: &CellResults, width: W) -> Vec<Self> {
         let summaries = results.summaries(experiment);
         let row = |(&direction, summary): (&Direction, Summary)| Self {
             depth: results.cell.depth,
@@ -188,7 +187,8 @@ impl<W: Clone, H: Clone> Row<W, H> {
             ratio_q50: summary.ratio_q50,
             ratio_q95: summary.ratio_q95,
             ratio_se: summary.ratio_se,
-            hidden: (!experiment.hidden.is_empty()).then(|| hidden.clone()),
+            shape: (!experiment.hidden.is_empty()).then(|| layers_label(results.cell.widths())),
+            hidden: None,
         };
         experiment.directions.iter().zip(summaries).map(row).collect()
     }
@@ -252,7 +252,10 @@ fn columns(experiment: &Experiment, lines: &[Line], errors: bool) -> Vec<Column>
     let mut add = |title: &str, print: Box<dyn Fn(&Line) -> String>| columns.push((title.to_string(), print));
     add("L", Box::new(|line| line.cell.cell.depth.to_string()));
     add("d", Box::new(|line| line.cell.cell.dim.to_string()));
-    add("k", Box::new(|line| line.cell.cell.width_label()));
+    match experiment.hidden.is_empty() {
+        true => add("k", Box::new(|line| line.cell.cell.width_label())),
+        false => add("shape", Box::new(|line| layers_label(line.cell.cell.widths()))),
+    }
     if *directions != [Direction::Gradient] {
         add("direction", Box::new(|line| line.direction.name().to_string()));
     }
@@ -370,12 +373,8 @@ fn heading(experiment: &Experiment) -> String {
 pub fn form(experiment: &Experiment) -> String {
     let mut form = String::new();
     if !experiment.hidden.is_empty() {
-        let labels = experiment.hidden.iter().map(|widths| layers_label(widths.iter().copied()));
-        let mut labels: Vec<String> = labels.take(NAMED + 1).collect();
-        if labels.len() > NAMED {
-            labels[NAMED] = "…".to_string();
-        }
-        form.push_str(&format!("hidden layers {} (k: the widest), ", labels.join(" or ")));
+        let count = experiment.hidden.len();
+        form.push_str(&format!("{count} shape{} of hidden layers, ", if count == 1 { "" } else { "s" }));
     }
     if experiment.activation != Activation::Relu {
         form.push_str(&format!("{}, ", experiment.activation.name()));
