@@ -86,7 +86,7 @@ mod tests {
     fn the_quadrature_gives_the_closed_form_of_erf() {
         // E erf(u) erf(v) = (2/π) asin(2qρ/(1 + 2q)) (Williams 1997).
         for (q, rho) in [(1.0, 0.3), (0.5, -0.8), (1.5, 1.0)] {
-            let exact = 2.0 / PI * (2.0 * q * rho / (1.0 + 2.0 * q)).asin();
+            let exact = 2.0 / PI * f64::asin(2.0 * q * rho / (1.0 + 2.0 * q));
             assert!((product(Activation::Erf, q, rho) - exact).abs() < 1e-6, "{q}, {rho}");
         }
     }
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn relu_is_the_arc_cosine_map_whatever_the_gain() {
         for depth in [1, 3, 64] {
-            for theta in [0.1, 1.5, 3.0] {
+            for theta in [0.1_f64, 1.5, 3.0] {
                 let exact = theta.cos() + excess(theta, depth).0;
                 assert!((correlation(Activation::Relu, 1.0, depth, theta) - exact).abs() < 1e-10);
                 assert!((correlation(Activation::Relu, 2.0, depth, theta) - exact).abs() < 1e-10);

@@ -83,11 +83,14 @@ Examples:
 const SHOW_EXAMPLES: &str = "\
 Columns of the table, one line per cell (and direction):
   L, d, k          depth (hidden layers), input dimension, width
+  shape            widths of the hidden layers, first to last, in place of k for runs with --hidden
   direction        direction of the steps, if not only the gradient
   found %          inputs whose sign flips at a step of at most the bound
   lost %           the same, counting also inputs at which f becomes 0 and does not flip; only where that happens
   η*               smallest step that flips the sign, over the found inputs: mean, std, quantiles
   ‖δ‖, ‖δ‖/‖x‖     Euclidean distance to the flip (for descents the straight one), also relative to the input: mean over the found inputs
+  ‖δ‖∞             largest change of a coordinate: mean over the found inputs, direction sign only
+  path             length of the path to the flip, at least ‖δ‖: mean over the found inputs, direction descent only
   ratio            ‖δ‖ over that along the first direction, input by input, where both are found: median, 5 % and 95 % quantiles
   certified        with --certify: distance below which no direction changes the sign, mean over the inputs of direction nearest, and the
                    median of its ratio to ‖δ‖

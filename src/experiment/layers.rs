@@ -2,7 +2,7 @@
 
 use super::options::WIDTH;
 use crate::error::BadInput;
-use crate::model::cell::{MOST_DIFFERING, layers_label};
+use crate::model::cell::MOST_DIFFERING;
 use crate::stats::distinct;
 
 /// Depths, widths, and lists of hidden widths.
@@ -25,13 +25,6 @@ pub(super) fn layers(hidden: Vec<Vec<f64>>, others: [(&str, bool); 4]) -> Result
     let mut hidden: Vec<Vec<usize>> = hidden.into_iter().map(widths).collect::<Result<_, _>>()?;
     hidden.sort_by_cached_key(|widths| (key(widths), widths.clone()));
     hidden.dedup();
-    if let Some([one, other]) = hidden.windows(2).find(|pair| key(&pair[0]) == key(&pair[1])) {
-        return Err(BadInput::new(
-            format!("hidden layers {} and {} cannot be in one experiment", label(one), label(other)),
-            "its arrays and figures tell networks apart by the number of layers and the widest of them, which are the same",
-            "run them as two experiments",
-        ));
-    }
     Ok(as_grid(&hidden).map_or((Vec::new(), Vec::new(), hidden), |(depths, widths)| (depths, widths, Vec::new())))
 }
 
@@ -56,13 +49,9 @@ fn widths(values: Vec<f64>) -> Result<Vec<usize>, BadInput> {
     Ok(widths)
 }
 
-/// (number of layers, widest layer), unique within an experiment.
+/// (number of layers, widest layer).
 fn key(widths: &[usize]) -> (usize, usize) {
     (widths.len(), widths.iter().copied().max().unwrap_or(0))
-}
-
-fn label(widths: &[usize]) -> String {
-    layers_label(widths.iter().copied())
 }
 
 /// The depths and widths of the grid formed by `hidden`, if it is one.
@@ -100,6 +89,16 @@ mod tests {
     }
 
     #[test]
+    fn shapes_with_the_same_widest_layer_go_together() {
+        let experiment = from("hidden = [[3, 1, 3], [3, 3], [1, 3, 3], [3, 3, 1], [3, 3, 3], [1, 3, 3]]").unwrap();
+        assert_eq!(experiment.hidden, [vec![3, 3], vec![1, 3, 3], vec![3, 1, 3], vec![3, 3, 1], vec![3, 3, 3]]);
+        let cells = experiment.cells();
+        assert_eq!((cells.len(), experiment.cell_count()), (10, 10));
+        assert!(cells.windows(2).all(|pair| pair[0] < pair[1]), "{cells:?}");
+        assert_eq!(Experiment::from_toml(&experiment.to_toml(), "test").unwrap(), experiment);
+    }
+
+    #[test]
     fn equal_layers_are_depths_and_widths() {
         let grid = from("depths = [1, 2]\nwidths = [5, 7]").unwrap();
         assert_eq!(from("hidden = [[7], [5, 5], [7, 7], [5]]").unwrap(), grid);
@@ -133,7 +132,6 @@ mod tests {
             ("hidden = [[2, inf]]", "the width inf is not finite"),
             ("hidden = [[2, 0]]", "the width 0 is too small"),
             ("hidden = [[2, 1.5]]", "the width 1.5 is not a whole number"),
-            ("hidden = [[2, 1, 3], [3, 1, 1]]", "hidden layers 2,1,3 and 3,1,1 cannot be in one experiment"),
             ("hidden = [[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]]", "17 hidden layers of given widths are too many"),
         ] {
             assert_eq!(from(text).unwrap_err().what, what);

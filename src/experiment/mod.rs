@@ -64,8 +64,8 @@ pub struct Experiment {
     pub precision: Precision,
     pub engine: EngineChoice,
     pub search: SearchChoice,
-    /// In place of depths and widths: hidden widths, first to last, of networks whose layers differ. Sorted by (number of layers, widest layer),
-    /// which is unique.
+    /// In place of depths and widths: shapes, the hidden widths, first to last, of networks whose layers differ. Distinct, sorted by number of
+    /// layers, widest layer and widths.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hidden: Vec<Vec<usize>>,
     /// Cells outside the grid, ascending, distinct.
@@ -116,7 +116,7 @@ impl Experiment {
         Bound { step: self.bound, distance: self.bound_distance.unwrap_or(f64::INFINITY) }
     }
 
-    /// The cells, sorted by (depth, dim, width), which is unique: the order of all arrays and tables.
+    /// The cells, distinct, sorted by depth, dim, (widest) width and widths of layers that differ: the order of all arrays and tables.
     pub fn cells(&self) -> Vec<Cell> {
         let mut cells = Vec::new();
         for &depth in &self.depths {

@@ -130,6 +130,61 @@ impl LogAxis {
     }
 }
 
+/// The x-axis of curves.
+#[derive(Debug, Clone, PartialEq)]
+pub enum XAxis {
+    Sizes(LogAxis),
+    /// Ascending numbers of layers, on a linear axis.
+    Depths(Vec<usize>),
+}
+
+impl XAxis {
+    pub fn is_single(&self) -> bool {
+        match self {
+            XAxis::Sizes(axis) => axis.is_single_size(),
+            XAxis::Depths(depths) => depths.len() == 1,
+        }
+    }
+
+    /// Position of a finite size or depth.
+    pub fn position(&self, value: usize) -> f64 {
+        match self {
+            XAxis::Sizes(axis) => axis.position(value as f64),
+            XAxis::Depths(depths) => {
+                let (first, last) = (depths[0] as f64, depths[depths.len() - 1] as f64);
+                (value as f64 - first + 0.5) / (last - first + 1.0)
+            }
+        }
+    }
+
+    /// As [`LogAxis::infinity`].
+    pub fn infinity(&self) -> Option<(f64, f64)> {
+        match self {
+            XAxis::Sizes(axis) => axis.infinity(),
+            XAxis::Depths(_) => None,
+        }
+    }
+
+    /// As [`LogAxis::ticks`]; depths whose label would overlap the one before have none.
+    pub fn ticks(&self, length: f64, extent: impl Fn(&str) -> f64) -> Vec<Tick> {
+        let depths = match self {
+            XAxis::Sizes(axis) => return axis.ticks(length, extent),
+            XAxis::Depths(depths) => depths,
+        };
+        let mut free = f64::NEG_INFINITY;
+        let tick = |&depth: &usize| {
+            let (position, label) = (self.position(depth), depth.to_string());
+            let (centre, half) = (position * length, (extent(&label) + GAP) / 2.0);
+            let fits = centre - half >= free;
+            if fits {
+                free = centre + half;
+            }
+            Tick { position, label: fits.then_some(label) }
+        };
+        depths.iter().map(tick).collect()
+    }
+}
+
 /// Smallest gap between two labels, in points.
 const GAP: f64 = 4.0;
 
@@ -304,6 +359,16 @@ mod tests {
         }
         assert_eq!(labels(&LogAxis::of_numbers([0.3, 0.9].into_iter()).ticks(260.0, extent)), ["1", "0.5"]);
         assert_eq!(labels(&LogAxis::of_numbers([1e-4, 0.2].into_iter()).ticks(260.0, extent))[0], "10^{−4}");
+    }
+
+    #[test]
+    fn depths_are_evenly_spaced_and_labelled_where_there_is_room() {
+        let axis = XAxis::Depths((1..=6).collect());
+        let ticks = axis.ticks(140.0, extent);
+        assert_eq!(labels(&ticks), ["1", "2", "3", "4", "5", "6"]);
+        assert!(ticks.windows(2).all(|pair| (pair[1].position - pair[0].position - 1.0 / 6.0).abs() < 1e-12));
+        assert_eq!(labels(&axis.ticks(30.0, extent)), ["1", "3", "5"]);
+        assert_eq!((XAxis::Depths(vec![4]).position(4), XAxis::Depths(vec![4]).is_single()), (0.5, true));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Distributions of step and gradient norm over inputs, per depth: one panel per dim, one curve per width, infinite width dashed.
+//! Distributions of step and gradient norm over inputs, per depth: one panel per dim, one curve per width or
+//! shape, infinite width dashed.
 //!
 //! Curves are empirical CDFs over all inputs (that of the step ends at the fraction that flips): no binning, and less overlap than densities.
 
@@ -8,13 +9,15 @@ use super::canvas::{Canvas, Stroke};
 use super::frame::{Frame, widest};
 use super::layout::{Entry, Grid, Legend, Page, columns};
 use super::style::{self, CurveStyle};
+use crate::model::Cell;
+use crate::model::cell::layers_label;
 use crate::record::Sample;
 use crate::results::CellResults;
 use crate::stats::distinct;
 
-/// Most panels per figure and curves per panel (besides the limit); larger sets are thinned evenly.
-const PANELS: usize = 6;
-const CURVES: usize = 5;
+/// Most panels per figure and curves per panel (besides the limit); larger sets are thinned evenly, and the note says what is left out.
+const PANELS: usize = 9;
+const CURVES: usize = 12;
 /// Points per curve.
 const POINTS: usize = 240;
 /// Quantile of the widest distribution at which the x-axis ends; far tails would squeeze the rest.
@@ -41,7 +44,7 @@ impl Quantity {
 /// The curves of one dim.
 struct Panel {
     dim: usize,
-    /// (width, ascending values), by ascending width.
+    /// (index of the curve in the legend, ascending values).
     curves: Vec<(usize, Vec<f64>)>,
     limit: Option<Vec<f64>>,
 }
@@ -57,36 +60,52 @@ pub fn pictures(results: &[CellResults], note: &str) -> Vec<Picture> {
 }
 
 fn picture(cells: &[&CellResults], depth: usize, quantity: Quantity, note: &str) -> Picture {
-    let dims = spread(distinct(cells.iter().map(|cell| cell.cell.dim)), PANELS);
+    let all_dims = distinct(cells.iter().map(|cell| cell.cell.dim));
     let finite = cells.iter().filter(|cell| !cell.cell.is_infinite());
-    let widths = spread(distinct(finite.map(|cell| cell.cell.width)), CURVES);
+    let all_widths: Vec<Widths> = distinct(finite.map(|cell| widths_of(&cell.cell)));
+    let (dims, widths) = (spread(&all_dims, PANELS), spread(&all_widths, CURVES));
     let panels: Vec<Panel> = dims.iter().map(|&dim| panel(cells, dim, &widths, quantity)).collect();
 
+    let has_shapes = cells.iter().any(|cell| cell.cell.has_differing_layers());
+    let label = |(width, layers): &Widths| match has_shapes {
+        true if layers.is_empty() => layers_label(std::iter::repeat_n(*width, depth)),
+        true => layers_label(layers.iter().copied()),
+        false => number_label(*width),
+    };
     let layers = if depth == 1 { "one hidden layer".to_owned() } else { format!("*L* = {depth} hidden layers") };
     let (name, what, x_label, y_label) = match quantity {
         Quantity::Step => ("step", "the smallest step", "step *η*", "share of inputs flipped"),
         Quantity::Gradient => ("gradient", "the norm of the gradient", "‖∇*f*(*x*)‖", "share of inputs"),
     };
+    let (widths_name, symbol) = if has_shapes { ("different widths", "widths ") } else { ("width *k*", "*k* = ") };
+    let title = format!("Distribution of {what} over inputs, for {layers} of {widths_name} and input dimension *d*");
+    let left_out = [left_out("*d* = ", &all_dims, &dims, |&dim| number_label(dim)), left_out(symbol, &all_widths, &widths, label)];
+    let left_out: Vec<String> = left_out.into_iter().flatten().collect();
+    let note = if left_out.is_empty() { note.to_owned() } else { format!("not drawn: {}; {note}", left_out.join(" and ")) };
     let picture = DistributionPicture {
         x: LinearAxis::from_zero(panels.iter().map(Panel::reach).fold(0.0, f64::max)),
         y: LinearAxis::of_fractions(0.0),
         labels: (x_label, y_label),
         panels,
-        labels_of_widths: widths.iter().map(|&width| width_label(cells, width)).collect(),
-        widths: &widths,
+        curves: widths.iter().map(|widths| format!("{}{}", if has_shapes { "" } else { symbol }, label(widths))).collect(),
     };
-    let widths_name = if cells.iter().any(|cell| cell.cell.has_differing_layers()) { "widths" } else { "width" };
-    let title = format!("Distribution of {what} over inputs, for {layers} of {widths_name} *k* and input dimension *d*");
-    Picture { name: format!("distribution_{name}_depth{depth}"), svg: picture.draw(&title, note) }
+    Picture { name: format!("distribution_{name}_depth{depth}"), svg: picture.draw(&title, &note) }
 }
 
-/// `1000`, or `1000, 500, 100` if layers differ.
-fn width_label(cells: &[&CellResults], width: usize) -> String {
-    let cell = cells.iter().map(|cell| cell.cell).find(|cell| cell.width == width && cell.has_differing_layers());
-    cell.map_or_else(|| number_label(width), |cell| cell.widths().map(number_label).collect::<Vec<_>>().join(", "))
+/// The width, and those of all layers if they differ.
+type Widths = (usize, Vec<usize>);
+
+fn widths_of(cell: &Cell) -> Widths {
+    (cell.width, if cell.has_differing_layers() { cell.widths().collect() } else { Vec::new() })
 }
 
-fn panel(cells: &[&CellResults], dim: usize, widths: &[usize], quantity: Quantity) -> Panel {
+/// Names those of `all` that are not in `drawn`.
+fn left_out<T: PartialEq>(name: &str, all: &[T], drawn: &[T], label: impl Fn(&T) -> String) -> Option<String> {
+    let labels: Vec<String> = all.iter().filter(|value| !drawn.contains(value)).map(label).collect();
+    (!labels.is_empty()).then(|| format!("{name}{}", labels.join(", ")))
+}
+
+fn panel(cells: &[&CellResults], dim: usize, widths: &[Widths], quantity: Quantity) -> Panel {
     let values = |cell: &CellResults| {
         let samples = cell.records.iter().flat_map(|record| &record.samples);
         let mut values: Vec<f64> = samples.map(|sample| quantity.of(sample)).collect();
@@ -94,8 +113,9 @@ fn panel(cells: &[&CellResults], dim: usize, widths: &[usize], quantity: Quantit
         values
     };
     let here = || cells.iter().filter(|cell| cell.cell.dim == dim);
-    let curves = here().filter(|cell| widths.contains(&cell.cell.width)).map(|cell| (cell.cell.width, values(cell)));
-    Panel { dim, curves: curves.collect(), limit: here().find(|cell| cell.cell.is_infinite()).map(|cell| values(cell)) }
+    let curve = |cell: &&&CellResults| Some((widths.binary_search(&widths_of(&cell.cell)).ok()?, values(cell)));
+    let curves = here().filter_map(|cell| curve(&cell)).collect();
+    Panel { dim, curves, limit: here().find(|cell| cell.cell.is_infinite()).map(|cell| values(cell)) }
 }
 
 impl Panel {
@@ -110,16 +130,16 @@ impl Panel {
 }
 
 /// A figure of panels with common axes.
-struct DistributionPicture<'a> {
+struct DistributionPicture {
     panels: Vec<Panel>,
     x: LinearAxis,
     y: LinearAxis,
     labels: (&'static str, &'static str),
-    widths: &'a [usize],
-    labels_of_widths: Vec<String>,
+    /// Labels of the curves.
+    curves: Vec<String>,
 }
 
-impl DistributionPicture<'_> {
+impl DistributionPicture {
     fn draw(&self, title: &str, note: &str) -> String {
         let columns = columns(self.panels.len());
         let grid = Grid {
@@ -147,15 +167,14 @@ impl DistributionPicture<'_> {
     }
 
     fn legend(&self) -> Vec<Entry> {
-        let entry = |(&width, label): (&usize, &String)| Entry::line(format!("*k* = {label}"), self.stroke(width));
+        let entry = |(index, label): (usize, &String)| Entry::line(label.clone(), self.stroke(index));
         let limit = self.panels.iter().any(|panel| panel.limit.is_some());
         let limit = limit.then(|| Entry::dashed("*k* = ∞".to_owned(), style::BLACK));
-        self.widths.iter().zip(&self.labels_of_widths).map(entry).chain(limit).collect()
+        self.curves.iter().enumerate().map(entry).chain(limit).collect()
     }
 
-    fn stroke(&self, width: usize) -> Stroke {
-        let index = self.widths.binary_search(&width).unwrap_or_default();
-        CurveStyle::of(index, self.widths.len()).line()
+    fn stroke(&self, curve: usize) -> Stroke {
+        CurveStyle::of(curve, self.curves.len()).line()
     }
 
     fn draw_panel(&self, canvas: &mut Canvas, panel: &Panel, frame: Frame, (x_labels, y_labels): (bool, bool)) {
@@ -164,8 +183,8 @@ impl DistributionPicture<'_> {
             let y = frame.y(tick.position);
             canvas.line((frame.x(0.0), y), (frame.x(1.0), y), style::GRID);
         }
-        for (width, values) in &panel.curves {
-            canvas.group("curve", |canvas| canvas.polyline(&self.curve(values, frame), self.stroke(*width)));
+        for (index, values) in &panel.curves {
+            canvas.group("curve", |canvas| canvas.polyline(&self.curve(values, frame), self.stroke(*index)));
         }
         if let Some(values) = &panel.limit {
             let stroke = Stroke { colour: style::BLACK, width: style::LIMIT_WIDTH };
@@ -189,12 +208,12 @@ impl DistributionPicture<'_> {
 }
 
 /// At most `most` of `values`, evenly spaced, including both ends.
-fn spread(values: Vec<usize>, most: usize) -> Vec<usize> {
+fn spread<T: Clone>(values: &[T], most: usize) -> Vec<T> {
     if values.len() <= most {
-        return values;
+        return values.to_vec();
     }
     let index = |i: usize| (i * (values.len() - 1) + (most - 1) / 2) / (most - 1);
-    (0..most).map(|i| values[index(i)]).collect()
+    (0..most).map(|i| values[index(i)].clone()).collect()
 }
 
 #[cfg(test)]
@@ -203,9 +222,16 @@ mod tests {
 
     #[test]
     fn a_spread_keeps_both_ends() {
-        assert_eq!(spread(vec![1, 2, 3], 5), [1, 2, 3]);
-        assert_eq!(spread((1..=11).collect(), 5), [1, 4, 6, 9, 11]);
-        assert_eq!(spread((1..=7).collect(), 5), [1, 3, 4, 6, 7]);
+        assert_eq!(spread(&[1, 2, 3], 5), [1, 2, 3]);
+        assert_eq!(spread(&(1..=11).collect::<Vec<_>>(), 5), [1, 4, 6, 9, 11]);
+        assert_eq!(spread(&(1..=7).collect::<Vec<_>>(), 5), [1, 3, 4, 6, 7]);
+    }
+
+    #[test]
+    fn what_is_left_out_is_named() {
+        let label = |number: &usize| number.to_string();
+        assert_eq!(left_out("*d* = ", &[1, 2, 3, 4], &[1, 4], label).unwrap(), "*d* = 2, 3");
+        assert_eq!(left_out("*d* = ", &[1, 2], &[1, 2], label), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Curves against width: Figure 1, and step and gradient norm per depth (Figures 2–7).
+//! Panels of curves, and the figures against width: Figure 1, step and gradient norm per depth (Figures 2–7), distance.
 
 use super::Picture;
-use super::axis::{LinearAxis, LogAxis, number_label};
+use super::axis::{LinearAxis, LogAxis, XAxis, number_label};
 use super::canvas::{Anchor, Canvas, Stroke, TextStyle};
 use super::frame::{Frame, widest};
 use super::layout::{Entry, Grid, Legend, Page, columns};
@@ -12,25 +12,25 @@ use crate::model::Cell;
 use crate::results::Summary;
 
 /// One coordinate system with its curves.
-struct Panel {
-    title: String,
-    y_label: &'static str,
-    y: LinearAxis,
-    series: Vec<Series>,
+pub struct Panel {
+    pub title: String,
+    pub y_label: &'static str,
+    pub y: LinearAxis,
+    pub series: Vec<Series>,
 }
 
 /// A figure of panels with a common x-axis.
-struct LinePicture<'a> {
-    panels: Vec<Panel>,
+pub struct LinePicture<'a> {
+    pub panels: Vec<Panel>,
     /// Whether all panels have the same y-axis, labelled in the first column only.
-    shared_y: bool,
-    x: LogAxis,
-    x_label: &'static str,
+    pub shared_y: bool,
+    pub x: XAxis,
+    pub x_label: &'static str,
     /// Keys of the curves of all panels, which index the colours, and their labels.
-    keys: &'a [usize],
-    labels: Vec<String>,
+    pub keys: &'a [usize],
+    pub labels: Vec<String>,
     /// A value drawn across all panels, and its label.
-    reference: Option<(f64, &'static str)>,
+    pub reference: Option<(f64, &'static str)>,
 }
 
 /// A panel per depth with its curves, all with the same y-axis.
@@ -45,19 +45,18 @@ pub fn fraction(cells: &[(Cell, Summary)], note: &str) -> Picture {
     let curves: Vec<Vec<Series>> = depths.iter().map(|&depth| series::series(cells, depth, Quantity::Fraction)).collect();
     let lowest = points(curves.iter().flatten()).map(|point| point.extent().0).fold(1.0, f64::min);
     let dims = series::dims(cells);
-    let (x_label, of_width) = series::width_names(cells);
     let picture = LinePicture {
         panels: by_depth(&depths, curves, "fraction flipped", LinearAxis::of_fractions(lowest)),
         shared_y: true,
-        x: LogAxis::of_sizes(&series::widths(cells)),
-        x_label,
+        x: XAxis::Sizes(LogAxis::of_sizes(&series::widths(cells))),
+        x_label: "width *k*",
         keys: &dims,
         labels: dim_labels(&dims),
         reference: None,
     };
-    let title = format!("Fraction of inputs whose sign flips, for *L* hidden layers{of_width} and input dimension *d*");
+    let title = "Fraction of inputs whose sign flips, for *L* hidden layers of width *k* and input dimension *d*";
     let note = format!("mean ± 1 std over networks; {note}");
-    Picture { name: "figure1_fraction".to_owned(), svg: picture.draw(&title, &note) }
+    Picture { name: "figure1_fraction".to_owned(), svg: picture.draw(title, &note) }
 }
 
 /// Figure `depth` + 1: the smallest step and the gradient norm.
@@ -70,21 +69,20 @@ pub fn step_and_gradient(cells: &[(Cell, Summary)], depth: usize, note: &str) ->
     };
     // Dims of all depths, so that a dim has one colour in all figures.
     let dims = series::dims(cells);
-    let (x_label, of_width) = series::width_names(cells);
     let picture = LinePicture {
         panels: vec![
             panel("(a) smallest step that flips the sign", "step *η*", Quantity::Step),
             panel("(b) norm of the gradient", "‖∇*f*(*x*)‖", Quantity::Gradient),
         ],
         shared_y: false,
-        x: LogAxis::of_sizes(&series::widths(&here)),
-        x_label,
+        x: XAxis::Sizes(LogAxis::of_sizes(&series::widths(&here))),
+        x_label: "width *k*",
         keys: &dims,
         labels: dim_labels(&dims),
         reference: None,
     };
     let layers = if depth == 1 { "one hidden layer".to_owned() } else { format!("*L* = {depth} hidden layers") };
-    let title = format!("Smallest step and norm of the gradient, for {layers}{of_width} and input dimension *d*");
+    let title = format!("Smallest step and norm of the gradient, for {layers} of width *k* and input dimension *d*");
     let note = format!("mean ± 1 std over inputs; {note}");
     Picture { name: format!("figure{}_depth{depth}", depth + 1), svg: picture.draw(&title, &note) }
 }
@@ -95,56 +93,25 @@ pub fn distance(cells: &[(Cell, Summary)], note: &str) -> Picture {
     let curves: Vec<Vec<Series>> = depths.iter().map(|&depth| series::series(cells, depth, Quantity::Distance)).collect();
     let highest = points(curves.iter().flatten()).map(|point| point.extent().1).fold(1.0, f64::max);
     let dims = series::dims(cells);
-    let (x_label, of_width) = series::width_names(cells);
     let picture = LinePicture {
         panels: by_depth(&depths, curves, "distance ‖*δ*‖", LinearAxis::from_zero(highest)),
         shared_y: true,
-        x: LogAxis::of_sizes(&series::widths(cells)),
-        x_label,
+        x: XAxis::Sizes(LogAxis::of_sizes(&series::widths(cells))),
+        x_label: "width *k*",
         keys: &dims,
         labels: dim_labels(&dims),
         reference: Some((1.0, "1 (‖*x*‖/√*d* on the sphere)")),
     };
-    let title = format!("Distance to the flip of the sign, for *L* hidden layers{of_width} and input dimension *d*");
+    let title = "Distance to the flip of the sign, for *L* hidden layers of width *k* and input dimension *d*";
     let note = format!("mean ± 1 std over inputs; {note}");
-    Picture { name: "distance".to_owned(), svg: picture.draw(&title, &note) }
-}
-
-/// Distances along the other directions over those along the first, one panel per depth, at the largest dim. `cells` by direction, `names` those of
-/// the directions.
-pub fn directions(cells: &[Vec<(Cell, Summary)>], names: &[&str], note: &str) -> Picture {
-    let all = &cells[0];
-    let depths = series::depths(all);
-    let dim = series::dims(all).last().copied().unwrap_or_default();
-    let mut curves: Vec<Vec<Series>> = depths.iter().map(|&depth| series::ratios(cells, depth, dim)).collect();
-    // A wide band would squeeze the rest.
-    let top = 2.0 * points(curves.iter().flatten()).map(|point| point.mean).fold(1.0, f64::max);
-    for point in curves.iter_mut().flatten().flat_map(|series| &mut series.runs).flatten() {
-        point.band = point.band.map(|(low, high)| (low, high.min(top)));
-    }
-    let highest = points(curves.iter().flatten()).map(|point| point.extent().1).fold(1.0, f64::max);
-    let keys: Vec<usize> = (1..cells.len()).collect();
-    let (x_label, of_width) = series::width_names(all);
-    let picture = LinePicture {
-        panels: by_depth(&depths, curves, "ratio of distances", LinearAxis::from_zero(highest)),
-        shared_y: true,
-        x: LogAxis::of_sizes(&series::widths(all)),
-        x_label,
-        keys: &keys,
-        labels: names.iter().skip(1).map(|name| (*name).to_owned()).collect(),
-        reference: Some((1.0, "equal")),
-    };
-    let title =
-        format!("Distance to the flip over that along {}, for *L* hidden layers{of_width}, *d* = {}", names[0], number_label(dim));
-    let note = format!("median and 5–95 % of the ratios input by input, where both flip; {note}");
-    Picture { name: "directions_distance".to_owned(), svg: picture.draw(&title, &note) }
+    Picture { name: "distance".to_owned(), svg: picture.draw(title, &note) }
 }
 
 fn dim_labels(dims: &[usize]) -> Vec<String> {
     dims.iter().map(|&dim| format!("*d* = {}", number_label(dim))).collect()
 }
 
-fn points<'a>(series: impl Iterator<Item = &'a Series>) -> impl Iterator<Item = &'a CurvePoint> {
+pub fn points<'a>(series: impl Iterator<Item = &'a Series>) -> impl Iterator<Item = &'a CurvePoint> {
     series.flat_map(Series::points)
 }
 
@@ -166,7 +133,7 @@ impl LinePicture<'_> {
         self.labels.iter().enumerate().map(entry).chain(limit).chain(reference).collect()
     }
 
-    fn draw(&self, title: &str, note: &str) -> String {
+    pub fn draw(&self, title: &str, note: &str) -> String {
         let columns = columns(self.panels.len());
         // Tick labels, axis label, padding.
         let left = self.panels.iter().map(|panel| widest(&panel.y.ticks())).fold(0.0, f64::max) + style::LABEL_SIZE + 14.0;
@@ -204,7 +171,7 @@ impl LinePicture<'_> {
             canvas.dashed(&[(frame.x(0.0), y), (frame.x(1.0), y)], Stroke { colour: style::BLACK, width: 0.75 });
         }
         let place = |shift: f64| {
-            let x = move |point: &CurvePoint| frame.x(self.x.position(point.width as f64)) + shift;
+            let x = move |point: &CurvePoint| frame.x(self.x.position(point.x)) + shift;
             move |point: &CurvePoint, value: f64| (x(point), frame.y(panel.y.position(value)))
         };
         for (i, series) in panel.series.iter().enumerate() {
@@ -256,7 +223,7 @@ impl LinePicture<'_> {
 
     /// Horizontal offset of series `index`: at a single width the points would coincide.
     fn shift(&self, index: usize, panel: &Panel, frame: Frame) -> f64 {
-        if !self.x.is_single_size() {
+        if !self.x.is_single() {
             return 0.0;
         }
         let pitch = (0.3 * frame.size.0 / panel.series.len() as f64).min(7.0);
@@ -270,11 +237,7 @@ fn draw_band(canvas: &mut Canvas, series: &Series, curve: CurveStyle, place: imp
         let lower: Vec<(f64, f64)> = run.iter().map(|point| place(point, point.extent().0)).collect();
         let upper: Vec<(f64, f64)> = run.iter().map(|point| place(point, point.extent().1)).collect();
         if let ([low], [high]) = (&lower[..], &upper[..]) {
-            const CAP: f64 = 2.5;
-            canvas.line(*low, *high, curve.line());
-            for end in [low, high] {
-                canvas.line((end.0 - CAP, end.1), (end.0 + CAP, end.1), curve.line());
-            }
+            error_bar(canvas, *low, *high, curve.line());
         } else {
             let outline: Vec<(f64, f64)> = lower.iter().chain(upper.iter().rev()).copied().collect();
             canvas.polygon(&outline, curve.colour, curve.band_opacity);
@@ -284,13 +247,25 @@ fn draw_band(canvas: &mut Canvas, series: &Series, curve: CurveStyle, place: imp
     }
 }
 
+/// A vertical bar with caps.
+fn error_bar(canvas: &mut Canvas, low: (f64, f64), high: (f64, f64), stroke: Stroke) {
+    const CAP: f64 = 2.5;
+    canvas.line(low, high, stroke);
+    for end in [low, high] {
+        canvas.line((end.0 - CAP, end.1), (end.0 + CAP, end.1), stroke);
+    }
+}
+
 fn draw_curve(canvas: &mut Canvas, series: &Series, curve: CurveStyle, place: impl Fn(&CurvePoint, f64) -> (f64, f64)) {
     for run in &series.runs {
         let line: Vec<(f64, f64)> = run.iter().map(|point| place(point, point.mean)).collect();
         if line.len() > 1 {
             canvas.polyline(&line, curve.line());
         }
-        for &at in &line {
+        for (point, &at) in run.iter().zip(&line) {
+            if let Some(error) = point.error {
+                error_bar(canvas, place(point, point.mean - error), place(point, point.mean + error), curve.line());
+            }
             curve.draw_marker(canvas, at);
         }
     }

@@ -1,5 +1,5 @@
 //! Results → figures: Figure 1 (fraction that flips), step and gradient norm per depth (Figures 2–7), the distance, the phase diagram, distributions
-//! of step and gradient norm, and the depth conjecture; one set per direction, and one figure that compares directions.
+//! of step and gradient norm, and the depth conjecture, or points by shape; one set per direction, and figures that compare directions.
 //!
 //! Figures are vector drawings in points (1/72 inch) at print size, drawn once as SVG; [`encode`] converts to PNG and PDF. [`draw`] needs summaries
 //! only, [`plot`] all samples; neither reads files.
@@ -12,7 +12,9 @@ pub mod frame;
 pub mod layout;
 mod lines;
 mod phase;
+mod ratios;
 mod series;
+mod shapes;
 pub mod style;
 mod switching;
 pub mod text;
@@ -69,6 +71,7 @@ pub fn plot(results: &Results, directory: &Path, formats: &[Format]) -> anyhow::
     let partial = if results.is_complete() { "" } else { "PARTIAL: " };
     let note = format!("{partial}{}", note(&results.experiment));
     let directions = &results.experiment.directions;
+    let has_shapes = !results.experiment.hidden.is_empty();
     let mut pictures = Vec::new();
     for (index, direction) in directions.iter().enumerate() {
         let (note, suffix) = match directions.as_slice() {
@@ -78,7 +81,8 @@ pub fn plot(results: &Results, directory: &Path, formats: &[Format]) -> anyhow::
         };
         let cells = &*results.cells_along(index);
         let summaries: Vec<(Cell, Summary)> = cells.iter().map(|cell| (cell.cell, cell.summary())).collect();
-        let drawn = draw(&summaries, &note).into_iter().chain(distribution::pictures(cells, &note));
+        let of_summaries = if has_shapes { shapes::pictures(&summaries, &note) } else { draw(&summaries, &note) };
+        let drawn = of_summaries.into_iter().chain(distribution::pictures(cells, &note));
         let drawn = drawn.chain(switching::conjecture(&switching(cells), &note));
         pictures.extend(drawn.map(|picture| Picture { name: format!("{}{suffix}", picture.name), ..picture }));
     }
@@ -88,12 +92,15 @@ pub fn plot(results: &Results, directory: &Path, formats: &[Format]) -> anyhow::
         let along = |index: usize| summaries.iter().map(|(cell, summaries)| (*cell, summaries[index])).collect();
         let by_direction: Vec<Vec<(Cell, Summary)>> = (0..directions.len()).map(along).collect();
         let names: Vec<&str> = directions.iter().map(|direction| direction.name()).collect();
-        pictures.push(lines::directions(&by_direction, &names, &note));
+        match has_shapes {
+            true => pictures.push(shapes::ratios(&by_direction, &names, &note)),
+            false => pictures.extend(ratios::pictures(&by_direction, &names, &note)),
+        }
     }
     write(&pictures, directory, formats)
 }
 
-/// Draws the figures that need summaries only. `cells` may be in any order and need not form a complete grid; without cells there are no figures.
+/// Draws the figures of a grid that need summaries only. `cells` may be in any order and need not form a complete grid; without cells there are no figures.
 /// `note` is the line under each title.
 pub fn draw(cells: &[(Cell, Summary)], note: &str) -> Vec<Picture> {
     if cells.is_empty() {

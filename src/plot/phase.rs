@@ -37,7 +37,6 @@ const LONGEST_BAR: f64 = 260.0;
 struct Map<'a> {
     dims: &'a [usize],
     widths: &'a [usize],
-    width_name: &'static str,
     cell: (f64, f64),
 }
 
@@ -47,8 +46,7 @@ pub fn diagram(cells: &[(Cell, Summary)], note: &str) -> Picture {
     let columns = columns(depths.len(), widths.len());
     let cell_width = cell_width(columns, widths.len());
     let cell_height = (0.62 * cell_width).clamp(9.0, 22.0);
-    let (width_name, _) = series::width_names(cells);
-    let map = Map { dims: &dims, widths: &widths, width_name, cell: (cell_width, cell_height) };
+    let map = Map { dims: &dims, widths: &widths, cell: (cell_width, cell_height) };
     let dim_labels = map.dim_labels();
     let widest = dim_labels.iter().flatten().map(|label| text::length(label, style::TICK_SIZE)).fold(0.0, f64::max);
     let grid = Grid {
@@ -71,8 +69,8 @@ pub fn diagram(cells: &[(Cell, Summary)], note: &str) -> Picture {
     let complete =
         cells.iter().filter(|(_, summary)| summary.fraction.is_finite()).count() == depths.len() * dims.len() * widths.len();
     let note = if complete { note.to_owned() } else { format!("{note}; grey: not run") };
-    let title = format!("Fraction of inputs whose sign flips, over {width_name} and input dimension *d*");
-    let page = Page { title: &title, note: &note, contents, legend: None };
+    let title = "Fraction of inputs whose sign flips, over width *k* and input dimension *d*";
+    let page = Page { title, note: &note, contents, legend: None };
     let svg = page.draw(|canvas, (x, y)| {
         for (i, &depth) in depths.iter().enumerate() {
             let corner = (x + grid.corner(i).0, y + grid.corner(i).1);
@@ -151,7 +149,7 @@ impl Map<'_> {
             canvas.text((x, bottom + 11.8), label, style::text(style::TICK_SIZE, Anchor::Middle));
         }
         let middle = left + self.cell.0 * self.widths.len() as f64 / 2.0;
-        canvas.text((middle, bottom + 22.0), self.width_name, style::text(style::LABEL_SIZE, Anchor::Middle));
+        canvas.text((middle, bottom + 22.0), "width *k*", style::text(style::LABEL_SIZE, Anchor::Middle));
     }
 
     fn dim_labels(&self) -> Vec<Option<String>> {

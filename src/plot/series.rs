@@ -40,10 +40,13 @@ impl Quantity {
 /// A point of a curve. `mean` is finite.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CurvePoint {
-    pub width: usize,
+    /// The width, unless said otherwise.
+    pub x: usize,
     pub mean: f64,
     /// mean ± 1 std, clipped to possible values; `None` without a std.
     pub band: Option<(f64, f64)>,
+    /// Half the length of an error bar.
+    pub error: Option<f64>,
 }
 
 impl CurvePoint {
@@ -97,15 +100,16 @@ fn runs(points: &[Option<CurvePoint>]) -> Vec<Vec<CurvePoint>> {
     runs.filter(|run| !run.is_empty()).collect()
 }
 
-/// The distances along each direction but the first, over those along the first, at `depth` and `dim`: medians and the 5 % and 95 % quantiles.
-/// `cells` by direction; the key of a curve is the index of its direction.
-pub fn ratios(cells: &[Vec<(Cell, Summary)>], depth: usize, dim: usize) -> Vec<Series> {
+/// The distances along each direction but the first, over those along the first, in the cells that `here` holds of, against their size `x`:
+/// medians with 2 standard errors, and the 5 % and 95 % quantiles. `cells` by direction; the key of a curve is the index of its direction.
+pub fn ratios(cells: &[Vec<(Cell, Summary)>], x: fn(&Cell) -> usize, here: impl Fn(&Cell) -> bool) -> Vec<Series> {
     let series = |(key, cells): (usize, &Vec<(Cell, Summary)>)| {
-        let mut column: Vec<&(Cell, Summary)> = cells.iter().filter(|(cell, _)| (cell.depth, cell.dim) == (depth, dim)).collect();
-        column.sort_by_key(|(cell, _)| cell.width);
+        let mut column: Vec<&(Cell, Summary)> = cells.iter().filter(|(cell, _)| here(cell)).collect();
+        column.sort_by_key(|(cell, _)| x(cell));
         let point = |(cell, summary): &&(Cell, Summary)| {
             let band = Some((summary.ratio_q05, summary.ratio_q95));
-            summary.ratio_q50.is_finite().then_some(CurvePoint { width: cell.width, mean: summary.ratio_q50, band })
+            let error = Some(2.0 * summary.ratio_se).filter(|error| error.is_finite());
+            summary.ratio_q50.is_finite().then_some(CurvePoint { x: x(cell), mean: summary.ratio_q50, band, error })
         };
         Series { key, runs: runs(&column.iter().map(point).collect::<Vec<_>>()), limit: None }
     };
@@ -116,7 +120,7 @@ fn point(width: usize, quantity: Quantity, summary: &Summary) -> Option<CurvePoi
     let (mean, std) = quantity.of(summary);
     let clip = |value: f64| value.clamp(0.0, quantity.ceiling());
     let band = std.is_finite().then(|| (clip(mean - std), clip(mean + std)));
-    mean.is_finite().then_some(CurvePoint { width, mean, band })
+    mean.is_finite().then_some(CurvePoint { x: width, mean, band, error: None })
 }
 
 pub fn depths(cells: &[(Cell, Summary)]) -> Vec<usize> {
@@ -125,14 +129,6 @@ pub fn depths(cells: &[(Cell, Summary)]) -> Vec<usize> {
 
 pub fn dims(cells: &[(Cell, Summary)]) -> Vec<usize> {
     distinct(cells.iter().map(|(cell, _)| cell.dim))
-}
-
-/// The label of the width axis, and the phrase for titles.
-pub fn width_names(cells: &[(Cell, Summary)]) -> (&'static str, &'static str) {
-    match cells.iter().any(|(cell, _)| cell.has_differing_layers()) {
-        true => ("widest layer *k*", ", the widest of *k* neurons,"),
-        false => ("width *k*", " of width *k*"),
-    }
 }
 
 pub fn widths(cells: &[(Cell, Summary)]) -> Vec<usize> {

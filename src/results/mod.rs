@@ -84,12 +84,6 @@ impl CellResults {
     }
 }
 
-/// The values of [`schema::CELL_HIDDEN`].
-fn hidden_layers(cells: &[Cell], axes: &schema::Axes) -> Vec<i64> {
-    let layers = axes.along(schema::Axis::Layer).len();
-    cells.iter().flat_map(|cell| cell.widths().map(|width| width as i64).chain(std::iter::repeat(0)).take(layers)).collect()
-}
-
 /// The contents of a results file.
 #[derive(Debug, Clone)]
 pub struct Results {

@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use hdf5::types::{TypeDescriptor, VarLenUnicode};
 use hdf5::{Dataset, File, H5Type};
 
 use super::schema::{self, Axes, Axis, Variable};
@@ -74,11 +75,17 @@ fn read_checked(path: &Path, form: Form) -> Result<Results, Why> {
         return Err(format!("its format is `{format}`, not `{}`", schema::FORMAT));
     }
     let version: u32 = number(&source.file, "format_version", form)?;
-    if version != schema::VERSION {
-        return Err(format!("its format version is {version}, this program reads version {}", schema::VERSION));
+    let versions = [schema::VERSION, schema::SHAPES_VERSION];
+    if !versions.contains(&version) {
+        return Err(format!("its format version is {version}, this program reads versions {} and {}", versions[0], versions[1]));
     }
     let experiment = Experiment::from_toml(&text(&source.file, "experiment", form)?, "its attribute `experiment`")
         .map_err(|error| format!("its experiment: {error}"))?;
+    let expected = schema::version_of(&experiment);
+    if version != expected {
+        let made_of = if experiment.hidden.is_empty() { "depths and widths" } else { "hidden layers" };
+        return Err(format!("its format version is {version}, that of experiments made of {made_of} is {expected}"));
+    }
     if number::<u64>(&source.file, "seed", form)? != experiment.seed {
         return Err("its attribute `seed` is not the seed of its experiment".into());
     }
@@ -146,6 +153,22 @@ impl Source {
         Ok(dataset)
     }
 
+    /// Checks the strings along [`Axis::Shape`].
+    fn check_labels(&self, axes: &Axes) -> Result<(), Why> {
+        let path = Axis::Shape.name();
+        let expected = axes.labels();
+        let dataset = self.file.dataset(path).map_err(|_| format!("it has no array `{path}`"))?;
+        let found = dataset.dtype().and_then(|dtype| dtype.to_descriptor());
+        if !matches!(found, Ok(TypeDescriptor::VarLenUnicode)) || dataset.shape() != [expected.len()] {
+            return Err(format!("its array `{path}` does not hold {} strings", expected.len()));
+        }
+        let found: Vec<VarLenUnicode> = dataset.read_raw().map_err(|error| damaged(path, &error))?;
+        match found.iter().map(|label| label.as_bytes()).eq(expected.iter().map(|label| label.as_bytes())) {
+            true => Ok(()),
+            false => Err(format!("its axis `{path}` is not that of its experiment")),
+        }
+    }
+
     /// The required arrays: all, except provenance dropped by another program.
     fn variables(&self, experiment: &Experiment) -> Vec<Variable> {
         let axes = Axes::of(experiment, experiment.cell_count());
@@ -174,7 +197,11 @@ fn damaged(path: &str, error: &hdf5::Error) -> Why {
 fn read_cells(source: &Source, experiment: &Experiment, complete: bool, variables: &[Variable]) -> Result<Vec<CellResults>, Why> {
     let cells = experiment.cells();
     let axes = Axes::of(experiment, cells.len());
-    for axis in axes.present(&Axis::ALL) {
+    for axis in axes.all() {
+        if axis == Axis::Shape {
+            source.check_labels(&axes)?;
+            continue;
+        }
         let dataset = source.open(axis.name(), schema::Kind::I64, &axes.shape(&[axis]))?;
         let found: Vec<i64> = dataset.read_raw().map_err(|error| damaged(axis.name(), &error))?;
         if found != axes.along(axis) {
@@ -184,20 +211,9 @@ fn read_cells(source: &Source, experiment: &Experiment, complete: bool, variable
     for variable in variables {
         source.open(variable.path, variable.kind, &axes.shape(variable.axes))?;
     }
-    for (variable, of) in [
-        (schema::CELL_DEPTH, (|cell| cell.depth) as fn(&crate::model::Cell) -> usize),
-        (schema::CELL_DIM, |cell| cell.dim),
-        (schema::CELL_WIDTH, |cell| cell.width),
-    ] {
-        let found: Vec<i64> = source.whole(&variable, &axes)?;
-        if !found.iter().copied().eq(cells.iter().map(|cell| of(cell) as i64)) {
+    for (variable, expected) in axes.architectures(&cells) {
+        if source.whole::<i64>(&variable, &axes)? != expected {
             return Err(format!("its array `{}` is not that of its experiment", variable.path));
-        }
-    }
-    if axes.has_layers() {
-        let found: Vec<i64> = source.whole(&schema::CELL_HIDDEN, &axes)?;
-        if found != super::hidden_layers(&cells, &axes) {
-            return Err(format!("its array `{}` is not that of its experiment", schema::CELL_HIDDEN.path));
         }
     }
     let engines: Vec<u8> = source.whole(&schema::ENGINE, &axes)?;

@@ -3,6 +3,8 @@
 use hdf5::types::{FloatSize, IntSize, TypeDescriptor};
 
 use crate::experiment::Experiment;
+use crate::model::Cell;
+use crate::model::cell::layers_label;
 use crate::results::summary::Summary;
 
 /// Root attribute `format`.
@@ -12,6 +14,9 @@ pub const FORMAT: &str = "advstep-hpc results";
 /// 5: a step flips the sign; `zero_step`, `distance`, `input_norm` and their statistics. Older files do not tell a step at which f vanishes
 /// from one that flips the sign, and are not read.
 pub const VERSION: u32 = 5;
+/// The same of an experiment made of shapes. 6: the axis `shape` in place of depth and width; in 5 two shapes could not share number of layers and
+/// widest layer.
+pub const SHAPES_VERSION: u32 = 6;
 /// Root attribute: the [`SCIENCE_VERSION`](crate::measure::SCIENCE_VERSION) that computed the samples.
 pub const SCIENCE_VERSION: &str = "science_version";
 /// Root attribute: the [`VERSION`](crate::method::VERSION) of the rule that chose engine and search.
@@ -29,6 +34,11 @@ pub const INFINITE_WIDTH_ATTRIBUTE: &str = "infinite_width";
 /// The group of everything that may differ between runs of the same experiment.
 pub const PROVENANCE: &str = "provenance";
 
+/// `format_version` of a file of this experiment.
+pub fn version_of(experiment: &Experiment) -> u32 {
+    if experiment.hidden.is_empty() { VERSION } else { SHAPES_VERSION }
+}
+
 /// An array axis; its coordinates are the dataset of the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Axis {
@@ -40,13 +50,18 @@ pub enum Axis {
     Input,
     /// Only in experiments with several directions.
     Direction,
-    /// Only in experiments whose hidden layers differ in width.
+    /// Only in experiments made of shapes.
     Layer,
+    /// In place of depth and width in experiments made of shapes. Its coordinates are strings such as `1000,10,1000`.
+    Shape,
 }
 
+/// Number of axes.
+const AXES: usize = 9;
+
 impl Axis {
-    pub const ALL: [Axis; 8] =
-        [Axis::Depth, Axis::Dim, Axis::Width, Axis::Cell, Axis::Network, Axis::Input, Axis::Direction, Axis::Layer];
+    pub const ALL: [Axis; AXES] =
+        [Axis::Depth, Axis::Dim, Axis::Width, Axis::Cell, Axis::Network, Axis::Input, Axis::Direction, Axis::Layer, Axis::Shape];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -58,6 +73,7 @@ impl Axis {
             Axis::Input => "input",
             Axis::Direction => "direction",
             Axis::Layer => "layer",
+            Axis::Shape => "shape",
         }
     }
 
@@ -71,13 +87,17 @@ impl Axis {
             Axis::Input => "index of the input of its network",
             Axis::Direction => "direction of the steps",
             Axis::Layer => "number of the hidden layer, from 1",
+            Axis::Shape => "neurons in each hidden layer, first to last",
         }
     }
 }
 
-/// The coordinates along every axis of an experiment.
+/// The coordinates along every axis of an experiment: a grid of depths, dims and widths, or shapes and dims.
 pub struct Axes {
-    coordinates: [Vec<i64>; 8],
+    /// Indices along [`Axis::Shape`].
+    coordinates: [Vec<i64>; AXES],
+    /// Widths of the hidden layers, first to last, in experiments made of shapes.
+    shapes: Vec<Vec<usize>>,
 }
 
 impl Axes {
@@ -96,7 +116,9 @@ impl Axes {
                 indices(experiment.inputs),
                 experiment.directions.iter().map(|&direction| direction as i64).collect(),
                 (1..=layers as i64).collect(),
+                indices(experiment.hidden.len()),
             ],
+            shapes: experiment.hidden.clone(),
         }
     }
 
@@ -104,19 +126,34 @@ impl Axes {
         &self.coordinates[axis as usize]
     }
 
-    /// Whether hidden layers differ in width, so that the file has a layer axis.
-    pub fn has_layers(&self) -> bool {
-        !self.along(Axis::Layer).is_empty()
+    /// The coordinates along [`Axis::Shape`].
+    pub fn labels(&self) -> Vec<String> {
+        self.shapes.iter().map(|shape| layers_label(shape.iter().copied())).collect()
     }
 
-    /// Those of `axes` that the file has.
-    pub fn present(&self, axes: &[Axis]) -> Vec<Axis> {
-        let is_present = |axis: &Axis| match axis {
+    /// Whether the experiment is made of shapes.
+    pub fn has_shapes(&self) -> bool {
+        !self.shapes.is_empty()
+    }
+
+    fn has(&self, axis: Axis) -> bool {
+        match axis {
             Axis::Direction => self.along(Axis::Direction).len() > 1,
-            Axis::Layer => self.has_layers(),
+            Axis::Layer | Axis::Shape => self.has_shapes(),
+            Axis::Depth | Axis::Width => !self.has_shapes(),
             _ => true,
-        };
-        axes.iter().copied().filter(is_present).collect()
+        }
+    }
+
+    /// The axes of the file.
+    pub fn all(&self) -> Vec<Axis> {
+        Axis::ALL.into_iter().filter(|&axis| self.has(axis)).collect()
+    }
+
+    /// Those of `axes` that the file has, with the shape in place of depth and width.
+    pub fn present(&self, axes: &[Axis]) -> Vec<Axis> {
+        let replaced = |&axis: &Axis| if axis == Axis::Depth && self.has_shapes() { Axis::Shape } else { axis };
+        axes.iter().map(replaced).filter(|&axis| self.has(axis)).collect()
     }
 
     /// The shape of an array over those of `axes` that are present.
@@ -124,11 +161,40 @@ impl Axes {
         self.present(axes).into_iter().map(|axis| self.along(axis).len()).collect()
     }
 
-    /// Row-major index of a cell over (depth, dim, width).
-    pub fn grid_index(&self, cell: &crate::model::Cell) -> Option<usize> {
+    /// Row-major index of a cell over (depth, dim, width), or (shape, dim).
+    pub fn place(&self, cell: &Cell) -> Option<usize> {
         let find = |axis, value: usize| self.along(axis).binary_search(&(value as i64)).ok();
-        let (depth, dim, width) = (find(Axis::Depth, cell.depth)?, find(Axis::Dim, cell.dim)?, find(Axis::Width, cell.width)?);
-        Some((depth * self.along(Axis::Dim).len() + dim) * self.along(Axis::Width).len() + width)
+        let dim = find(Axis::Dim, cell.dim)?;
+        let dims = self.along(Axis::Dim).len();
+        if self.has_shapes() {
+            return Some(self.shape_of(cell)? * dims + dim);
+        }
+        let (depth, width) = (find(Axis::Depth, cell.depth)?, find(Axis::Width, cell.width)?);
+        Some((depth * dims + dim) * self.along(Axis::Width).len() + width)
+    }
+
+    fn shape_of(&self, cell: &Cell) -> Option<usize> {
+        self.shapes.iter().position(|shape| cell.widths().eq(shape.iter().copied()))
+    }
+
+    /// The arrays that say what `cells` are, with their contents.
+    pub fn architectures(&self, cells: &[Cell]) -> Vec<(Variable, Vec<i64>)> {
+        let sizes = |of: fn(&Cell) -> usize| cells.iter().map(|cell| of(cell) as i64).collect::<Vec<i64>>();
+        let dims = (CELL_DIM, sizes(|cell| cell.dim));
+        if !self.has_shapes() {
+            return vec![(CELL_DEPTH, sizes(|cell| cell.depth)), dims, (CELL_WIDTH, sizes(|cell| cell.width))];
+        }
+        let layers = self.along(Axis::Layer).len();
+        let padded =
+            |shape: &Vec<usize>| shape.iter().map(|&width| width as i64).chain(std::iter::repeat(0)).take(layers).collect();
+        let hidden: Vec<Vec<i64>> = self.shapes.iter().map(padded).collect();
+        let place = |cell: &Cell| self.shape_of(cell).map_or(-1, |place| place as i64);
+        vec![
+            (SHAPE_DEPTH, self.shapes.iter().map(|shape| shape.len() as i64).collect()),
+            (SHAPE_HIDDEN, hidden.concat()),
+            (CELL_SHAPE, cells.iter().map(place).collect()),
+            dims,
+        ]
     }
 }
 
@@ -173,7 +239,8 @@ pub struct Variable {
 const GRID: &[Axis] = &[Axis::Depth, Axis::Dim, Axis::Width];
 const STATISTICS: &[Axis] = &[Axis::Direction, Axis::Depth, Axis::Dim, Axis::Width];
 const CELLS: &[Axis] = &[Axis::Cell];
-const LAYERS: &[Axis] = &[Axis::Cell, Axis::Layer];
+const SHAPES: &[Axis] = &[Axis::Shape];
+const LAYERS: &[Axis] = &[Axis::Shape, Axis::Layer];
 const UNITS: &[Axis] = &[Axis::Cell, Axis::Network];
 /// The axes of the raw samples.
 pub const SAMPLES: &[Axis] = &[Axis::Cell, Axis::Network, Axis::Direction, Axis::Input];
@@ -193,8 +260,10 @@ pub const DEAD: Variable =
 pub const CELL_DEPTH: Variable = variable("cell_depth", CELLS, Kind::I64, "number of hidden layers L of the cell");
 pub const CELL_DIM: Variable = variable("cell_dim", CELLS, Kind::I64, "input dimension d of the cell");
 pub const CELL_WIDTH: Variable = variable("cell_width", CELLS, Kind::I64, "neurons in each hidden layer k of the cell");
-pub const CELL_HIDDEN: Variable =
-    variable("cell_hidden", LAYERS, Kind::I64, "neurons in each hidden layer of the cell, 0 beyond the last");
+pub const CELL_SHAPE: Variable = variable("cell_shape", CELLS, Kind::I64, "index of the shape of the cell along shape");
+pub const SHAPE_DEPTH: Variable = variable("shape_depth", SHAPES, Kind::I64, "number of hidden layers L of the shape");
+pub const SHAPE_HIDDEN: Variable =
+    variable("shape_hidden", LAYERS, Kind::I64, "neurons in each hidden layer of the shape, 0 beyond the last");
 pub const ENGINE: Variable = variable("engine", CELLS, Kind::U8, "engine that evaluated the networks of the cell");
 pub const SEARCH: Variable = variable("search", CELLS, Kind::U8, "search that found the steps of the cell");
 
@@ -218,7 +287,7 @@ pub const EVALUATIONS: Variable = variable("evaluations", SAMPLES, Kind::U32, "e
 pub const UNIT_SECONDS: Variable = seconds("provenance/unit_seconds", UNITS, "thread-seconds of the network");
 pub const CELL_SECONDS: Variable = seconds("provenance/cell_seconds", GRID, "thread-seconds of all networks, NaN where not run");
 
-/// One field of [`Summary`] over (direction, depth, dim, width); NaN where a cell was not run.
+/// One field of [`Summary`] over (direction, depth, dim, width) or (direction, shape, dim); NaN where a cell was not run.
 pub struct SummaryVariable {
     pub variable: Variable,
     pub of: fn(&Summary) -> f64,
@@ -267,13 +336,11 @@ pub const SUMMARIES: [SummaryVariable; 32] = [
     SummaryVariable { variable: CELL_SECONDS, of: |s| s.seconds },
 ];
 
-/// Long name of `width` and `cell_width` if hidden layers differ in width.
-pub const WIDEST_LAYER: &str = "neurons in the widest hidden layer k";
-
 /// The arrays in the file of an experiment with these axes.
 pub fn variables_of(experiment: &Experiment, axes: &Axes) -> Vec<Variable> {
     let mut variables = variables();
-    variables.retain(|variable| axes.has_layers() || !variable.axes.contains(&Axis::Layer));
+    let others = if axes.has_shapes() { &[CELL_DEPTH, CELL_WIDTH][..] } else { &[SHAPE_DEPTH, SHAPE_HIDDEN, CELL_SHAPE] };
+    variables.retain(|variable| others.iter().all(|other| other.path != variable.path));
     variables.retain(|variable| is_written(experiment, variable));
     variables
 }
@@ -287,7 +354,7 @@ pub fn is_written(experiment: &Experiment, variable: &Variable) -> bool {
 pub fn variables() -> Vec<Variable> {
     let (timings, summaries): (Vec<Variable>, Vec<Variable>) =
         SUMMARIES.iter().map(|summary| summary.variable).partition(|variable| variable.path.starts_with(PROVENANCE));
-    let cells = [CELL_DEPTH, CELL_DIM, CELL_WIDTH, CELL_HIDDEN, ENGINE, SEARCH];
+    let cells = [SHAPE_DEPTH, SHAPE_HIDDEN, CELL_SHAPE, CELL_DEPTH, CELL_DIM, CELL_WIDTH, ENGINE, SEARCH];
     let samples = [STEP, ZERO_STEP, DISTANCE, GRADIENT_NORM, VALUE, INPUT_NORM, CERTIFIED, STATUS, EVALUATIONS];
     [&summaries[..], &[DEAD, CELL_INDEX], &cells, &samples, &timings, &[UNIT_SECONDS]].concat()
 }

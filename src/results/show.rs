@@ -15,8 +15,6 @@ use crate::model::{Cell, Direction, width_label};
 use crate::stats::Estimate;
 use crate::text::{short, shortened};
 
-/// Lists of hidden layers named in the heading.
-const NAMED: usize = 3;
 /// Longest file name printed, in characters.
 const LONGEST_NAME: usize = 40;
 /// Columns of a terminal that a table with standard errors may take; a wider one is printed without them.
@@ -55,17 +53,16 @@ pub fn show(results: &Results, format: Format, out: &mut impl Write) -> anyhow::
         }
         Format::Json => {
             for cell in &results.cells {
-                let widths = cell.cell.widths().collect();
-                for row in Row::<_, Vec<usize>>::of(&results.experiment, cell, json_width(cell.cell), widths) {
-                    writeln!(out, "{}", serde_json::to_string(&row)?)?;
+                let hidden = (!results.experiment.hidden.is_empty()).then(|| cell.cell.widths().collect::<Vec<usize>>());
+                for row in Row::of(&results.experiment, cell, json_width(cell.cell)) {
+                    writeln!(out, "{}", serde_json::to_string(&Row { hidden: hidden.clone(), ..row })?)?;
                 }
             }
         }
         Format::Csv => {
             let mut writer = csv::Writer::from_writer(Vec::new());
             for cell in &results.cells {
-                let widths = layers_label(cell.cell.widths());
-                for row in Row::of(&results.experiment, cell, csv_width(cell.cell), widths) {
+                for row in Row::of(&results.experiment, cell, csv_width(cell.cell)) {
                     writer.serialize(row)?;
                 }
             }
@@ -76,9 +73,9 @@ pub fn show(results: &Results, format: Format, out: &mut impl Write) -> anyhow::
     Ok(())
 }
 
-/// A line of JSON or CSV. Names and order are a stable interface: new fields go last, before `hidden`.
+/// A line of JSON or CSV. Names and order are a stable interface: new fields go last, before `shape`.
 #[derive(Debug, Serialize)]
-struct Row<W, H> {
+struct Row<W> {
     depth: usize,
     dim: usize,
     width: W,
@@ -131,9 +128,11 @@ struct Row<W, H> {
     certified_ratio_q05: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     certified_ratio_q50: Option<f64>,
-    /// Widths of the hidden layers, in experiments where they differ.
+    /// Widths of the hidden layers, in experiments made of shapes: as a label and, in JSON, as numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
-    hidden: Option<H>,
+    shape: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hidden: Option<Vec<usize>>,
 }
 
 /// JSON has no infinity.
@@ -146,9 +145,9 @@ fn csv_width(cell: Cell) -> String {
     if cell.is_infinite() { "inf".to_string() } else { cell.width.to_string() }
 }
 
-impl<W: Clone, H: Clone> Row<W, H> {
-    /// One row per direction.
-    fn of(experiment: &Experiment, results: &CellResults, width: W, hidden: H) -> Vec<Self> {
+impl<W: Clone> Row<W> {
+    /// One row per direction, without `hidden`.
+    fn of(experiment: &Experiment, results: &CellResults, width: W) -> Vec<Self> {
         let summaries = results.summaries(experiment);
         let row = |(&direction, summary): (&Direction, Summary)| Self {
             depth: results.cell.depth,
@@ -200,7 +199,8 @@ impl<W: Clone, H: Clone> Row<W, H> {
             certified_mean: experiment.certify.then_some(summary.certified_mean),
             certified_ratio_q05: experiment.certify.then_some(summary.certified_ratio_q05),
             certified_ratio_q50: experiment.certify.then_some(summary.certified_ratio_q50),
-            hidden: (!experiment.hidden.is_empty()).then(|| hidden.clone()),
+            shape: (!experiment.hidden.is_empty()).then(|| layers_label(results.cell.widths())),
+            hidden: None,
         };
         experiment.directions.iter().zip(summaries).map(row).collect()
     }
@@ -215,102 +215,109 @@ pub fn table(results: &Results) -> String {
     format!("{}{}\n{cells}", partial(results), heading(&results.experiment))
 }
 
+/// A line of the table.
+struct Line<'a> {
+    cell: &'a CellResults,
+    direction: Direction,
+    summary: Summary,
+}
+
+/// A column of the table: its title, and what it holds of a line.
+type Column = (String, Box<dyn Fn(&Line) -> String>);
+
 fn cells_table(results: &Results, errors: bool) -> String {
     let directions = &results.experiment.directions;
-    let rows: Vec<(&CellResults, Direction, Summary)> = results
+    let lines: Vec<Line> = results
         .cells
         .iter()
         .flat_map(|cell| {
             let summaries = cell.summaries(&results.experiment);
-            directions.iter().zip(summaries).map(move |(&direction, summary)| (cell, direction, summary))
+            directions.iter().zip(summaries).map(move |(&direction, summary)| Line { cell, direction, summary })
         })
         .collect();
-    let column = |of: fn(&Summary) -> f64| Digits::for_column(rows.iter().map(|(_, _, summary)| of(summary)));
-    let step = column(|summary| summary.step_mean);
-    let gradient = column(|summary| summary.grad_mean);
-    let distance = column(|summary| summary.distance_mean);
-    let has_directions = *directions != [Direction::Gradient];
-    let has_vanished = rows.iter().any(|(_, _, summary)| summary.fraction_lost != summary.fraction);
-    let titled = |title: &str| if errors { format!("{title}\n(s.e.)") } else { title.to_string() };
-    let error = |digits: Digits, value: f64| if errors { digits.error(value) } else { String::new() };
+    let columns = columns(&results.experiment, &lines, errors);
 
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
-    let mut header = vec![
-        "L".to_string(),
-        "d".to_string(),
-        "k".to_string(),
-        titled("found %"),
-        titled("η* mean ± std"),
-        "η* 5 %".to_string(),
-        "50 %".to_string(),
-        "95 %".to_string(),
-        titled("‖δ‖ mean"),
-        "‖δ‖/‖x‖".to_string(),
-        titled("‖∇f‖ mean ± std"),
-        "dead".to_string(),
-        "evals".to_string(),
-        "search".to_string(),
-        "thread-s".to_string(),
-    ];
-    if has_directions {
-        header.insert(3, "direction".to_string());
-    }
-    let has_ratios = directions.len() > 1;
-    if has_ratios {
-        header.insert(header.len() - 5, titled("ratio 50 %"));
-        header.insert(header.len() - 5, "[5 %, 95 %]".to_string());
-    }
-    let certifies = results.experiment.certify;
-    if certifies {
-        header.insert(header.len() - 5, "certified".to_string());
-        header.insert(header.len() - 5, "÷ ‖δ‖ 50 %".to_string());
-    }
-    if has_vanished {
-        header.insert(4 + usize::from(has_directions), "lost %".to_string());
-    }
-    table.set_header(header);
-    for (cell, direction, summary) in &rows {
-        let mut row = vec![
-            cell.cell.depth.to_string(),
-            cell.cell.dim.to_string(),
-            cell.cell.width_label(),
-            percentage(summary.fraction) + &error(Digits::Fixed(2), 100.0 * summary.fraction_se),
-            step.with_std(summary.step_mean, summary.step_std) + &error(step, summary.step_se),
-            step.print(summary.step_q05),
-            step.print(summary.step_q50),
-            step.print(summary.step_q95),
-            distance.print(summary.distance_mean) + &error(distance, summary.distance_se),
-            fixed(summary.relative_distance_mean, 4),
-            gradient.with_std(summary.grad_mean, summary.grad_std) + &error(gradient, summary.grad_se),
-            summary.dead.to_string(),
-            fixed(summary.evaluations, 1),
-            cell.search_along(*direction).name().to_string(),
-            fixed(summary.seconds, 2),
-        ];
-        if has_directions {
-            row.insert(3, direction.name().to_string());
-        }
-        if has_ratios {
-            row.insert(row.len() - 5, fixed(summary.ratio_q50, 3) + &error(Digits::Fixed(3), summary.ratio_se));
-            let is_first = summary.ratio_q50.is_nan();
-            let range = format!("[{}, {}]", fixed(summary.ratio_q05, 3), fixed(summary.ratio_q95, 3));
-            row.insert(row.len() - 5, if is_first { fixed(f64::NAN, 0) } else { range });
-        }
-        if certifies {
-            row.insert(row.len() - 5, fixed(summary.certified_mean, 3));
-            row.insert(row.len() - 5, fixed(summary.certified_ratio_q50, 3));
-        }
-        if has_vanished {
-            row.insert(4 + usize::from(has_directions), percentage(summary.fraction_lost));
-        }
-        table.add_row(row);
+    table.set_header(columns.iter().map(|(title, _)| title));
+    for line in &lines {
+        table.add_row(columns.iter().map(|(_, print)| print(line)));
     }
     for column in table.column_iter_mut() {
         column.set_cell_alignment(CellAlignment::Right);
         column.set_padding((1, 0));
     }
     table.trim_fmt()
+}
+
+/// The columns for these lines, with standard errors if wanted.
+fn columns(experiment: &Experiment, lines: &[Line], errors: bool) -> Vec<Column> {
+    let directions = &experiment.directions;
+    let digits = |of: fn(&Summary) -> f64| Digits::for_column(lines.iter().map(|line| of(&line.summary)));
+    let step = digits(|summary| summary.step_mean);
+    let gradient = digits(|summary| summary.grad_mean);
+    let distance = digits(|summary| summary.distance_mean);
+    let titled = |title: &str| if errors { format!("{title}\n(s.e.)") } else { title.to_string() };
+    let error = move |digits: Digits, value: f64| if errors { digits.error(value) } else { String::new() };
+
+    let mut columns: Vec<Column> = Vec::new();
+    let mut add = |title: &str, print: Box<dyn Fn(&Line) -> String>| columns.push((title.to_string(), print));
+    add("L", Box::new(|line| line.cell.cell.depth.to_string()));
+    add("d", Box::new(|line| line.cell.cell.dim.to_string()));
+    match experiment.hidden.is_empty() {
+        true => add("k", Box::new(|line| line.cell.cell.width_label())),
+        false => add("shape", Box::new(|line| layers_label(line.cell.cell.widths()))),
+    }
+    if *directions != [Direction::Gradient] {
+        add("direction", Box::new(|line| line.direction.name().to_string()));
+    }
+    let found = move |summary: &Summary| percentage(summary.fraction) + &error(Digits::Fixed(2), 100.0 * summary.fraction_se);
+    add(&titled("found %"), Box::new(move |line| found(&line.summary)));
+    if lines.iter().any(|line| line.summary.fraction_lost != line.summary.fraction) {
+        add("lost %", Box::new(|line| percentage(line.summary.fraction_lost)));
+    }
+    let steps = move |summary: &Summary| step.with_std(summary.step_mean, summary.step_std) + &error(step, summary.step_se);
+    add(&titled("η* mean ± std"), Box::new(move |line| steps(&line.summary)));
+    add("η* 5 %", Box::new(move |line| step.print(line.summary.step_q05)));
+    add("50 %", Box::new(move |line| step.print(line.summary.step_q50)));
+    add("95 %", Box::new(move |line| step.print(line.summary.step_q95)));
+    let distances = move |summary: &Summary| distance.print(summary.distance_mean) + &error(distance, summary.distance_se);
+    add(&titled("‖δ‖ mean"), Box::new(move |line| distances(&line.summary)));
+    add("‖δ‖/‖x‖", Box::new(|line| fixed(line.summary.relative_distance_mean, 4)));
+    if directions.contains(&Direction::Sign) {
+        let digits = digits(|summary| summary.max_distance_mean);
+        add("‖δ‖∞", Box::new(move |line| digits.print(line.summary.max_distance_mean)));
+    }
+    if directions.contains(&Direction::Descent) {
+        // Along lines it is ‖δ‖.
+        let path = |line: &Line| if line.direction == Direction::Descent { line.summary.path_mean } else { f64::NAN };
+        add("path", Box::new(move |line| distance.print(path(line))));
+    }
+    if directions.len() > 1 {
+        let ratio = move |summary: &Summary| fixed(summary.ratio_q50, 3) + &error(Digits::Fixed(3), summary.ratio_se);
+        add(&titled("ratio 50 %"), Box::new(move |line| ratio(&line.summary)));
+        add("[5 %, 95 %]", Box::new(|line| ratio_range(&line.summary)));
+    }
+    if experiment.certify {
+        add("certified", Box::new(|line| fixed(line.summary.certified_mean, 3)));
+        add("÷ ‖δ‖ 50 %", Box::new(|line| fixed(line.summary.certified_ratio_q50, 3)));
+    }
+    let gradients =
+        move |summary: &Summary| gradient.with_std(summary.grad_mean, summary.grad_std) + &error(gradient, summary.grad_se);
+    add(&titled("‖∇f‖ mean ± std"), Box::new(move |line| gradients(&line.summary)));
+    add("dead", Box::new(|line| line.summary.dead.to_string()));
+    add("evals", Box::new(|line| fixed(line.summary.evaluations, 1)));
+    add("search", Box::new(|line| line.cell.search_along(line.direction).name().to_string()));
+    add("thread-s", Box::new(|line| fixed(line.summary.seconds, 2)));
+    columns
+}
+
+/// A dash along the first direction.
+fn ratio_range(summary: &Summary) -> String {
+    match summary.ratio_q50.is_nan() {
+        true => fixed(f64::NAN, 0),
+        false => format!("[{}, {}]", fixed(summary.ratio_q05, 3), fixed(summary.ratio_q95, 3)),
+    }
 }
 
 /// The smallest sizes at which inputs switch, one line per depth. No trailing line break.
@@ -386,12 +393,8 @@ fn heading(experiment: &Experiment) -> String {
 pub fn form(experiment: &Experiment) -> String {
     let mut form = String::new();
     if !experiment.hidden.is_empty() {
-        let labels = experiment.hidden.iter().map(|widths| layers_label(widths.iter().copied()));
-        let mut labels: Vec<String> = labels.take(NAMED + 1).collect();
-        if labels.len() > NAMED {
-            labels[NAMED] = "…".to_string();
-        }
-        form.push_str(&format!("hidden layers {} (k: the widest), ", labels.join(" or ")));
+        let count = experiment.hidden.len();
+        form.push_str(&format!("{count} shape{} of hidden layers, ", if count == 1 { "" } else { "s" }));
     }
     if experiment.activation != Activation::Relu {
         form.push_str(&format!("{}, ", experiment.activation.name()));

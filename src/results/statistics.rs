@@ -18,7 +18,7 @@ pub fn check(source: &Source, experiment: &Experiment, cells: &[CellResults], wr
     let axes = Axes::of(experiment, all.len());
     let directions = experiment.directions.len();
     let grid: usize = axes.shape(schema::CELL_INDEX.axes).iter().product();
-    let place = |cell: &CellResults| axes.grid_index(&cell.cell).ok_or_else(|| format!("cell {} is not on its grid", cell.cell));
+    let place = |cell: &CellResults| axes.place(&cell.cell).ok_or_else(|| format!("cell {} is not on its grid", cell.cell));
     let summaries: Vec<(usize, Vec<Summary>)> =
         cells.iter().map(|cell| Ok((place(cell)?, cell.summaries(experiment)))).collect::<Result<_, Why>>()?;
 

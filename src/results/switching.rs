@@ -57,8 +57,12 @@ pub struct Switching {
     pub growth: Option<Estimate>,
 }
 
-/// The thresholds over d and over k of `cells` (one direction), for each line with at least two depths and three sizes.
+/// The thresholds over d and over k of `cells` (one direction), for each line with at least two depths and three sizes; none if layers differ in
+/// width.
 pub fn switching(cells: &[CellResults]) -> Vec<Switching> {
+    if cells.iter().any(|cell| cell.cell.has_differing_layers()) {
+        return Vec::new();
+    }
     [Along::Dim, Along::Width].into_iter().filter_map(|along| line(cells, along)).collect()
 }
 

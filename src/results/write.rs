@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 use hdf5::filters::deflate_available;
 use hdf5::plist::file_create::LinkCreationOrder;
+use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, File, H5Type};
 use ndarray::{ArrayView3, ArrayView4};
 
@@ -15,7 +16,7 @@ use crate::files::attribute::{set_flags, set_number, set_text};
 use crate::files::{self, Existing, place, seal};
 use crate::measure::SCIENCE_VERSION;
 use crate::method;
-use crate::model::{Cell, Direction, INFINITE_WIDTH};
+use crate::model::{Direction, INFINITE_WIDTH};
 use crate::record::Sample;
 
 /// Elements per chunk of the sample arrays: 512 KiB of f64, half of HDF5's default chunk cache.
@@ -92,7 +93,7 @@ fn write_file(path: &Path, results: &Results, places: &[usize]) -> anyhow::Resul
 
 fn write_root_attributes(file: &File, results: &Results) -> anyhow::Result<()> {
     set_text(file, "format", schema::FORMAT)?;
-    set_number(file, "format_version", schema::VERSION)?;
+    set_number(file, "format_version", schema::version_of(&results.experiment))?;
     set_text(file, "program", schema::PROGRAM)?;
     set_text(file, "experiment", &results.experiment.to_toml())?;
     if let Some(request) = &results.threshold {
@@ -107,11 +108,14 @@ fn write_root_attributes(file: &File, results: &Results) -> anyhow::Result<()> {
 /// Writes one dimension scale per present axis, in the order of [`Axis::ALL`].
 fn write_coordinates(file: &File, axes: &Axes) -> anyhow::Result<Vec<(Axis, Dataset)>> {
     let mut scales = Vec::new();
-    for axis in axes.present(&Axis::ALL) {
-        let scale = file.new_dataset_builder().with_data(axes.along(axis)).create(axis.name())?;
+    for axis in axes.all() {
+        let builder = file.new_dataset_builder();
+        let scale = match axis {
+            Axis::Shape => builder.with_data(&labels(axes)?).create(axis.name())?,
+            _ => builder.with_data(axes.along(axis)).create(axis.name())?,
+        };
         scales::make_scale(&scale, axis.name())?;
-        let is_widest_layer = axis == Axis::Width && axes.has_layers();
-        describe(&scale, "1", if is_widest_layer { schema::WIDEST_LAYER } else { axis.long_name() })?;
+        describe(&scale, "1", axis.long_name())?;
         if axis == Axis::Width {
             set_infinite_width(&scale)?;
         }
@@ -121,6 +125,10 @@ fn write_coordinates(file: &File, axes: &Axes) -> anyhow::Result<Vec<(Axis, Data
         scales.push((axis, scale));
     }
     Ok(scales)
+}
+
+fn labels(axes: &Axes) -> anyhow::Result<Vec<VarLenUnicode>> {
+    axes.labels().iter().map(|label| Ok(label.parse()?)).collect()
 }
 
 fn describe(dataset: &Dataset, units: &str, long_name: &str) -> anyhow::Result<()> {
@@ -144,11 +152,11 @@ fn create(file: &File, variable: &Variable, axes: &Axes, scales: &[(Axis, Datase
         let (_, scale) = scales.iter().find(|(of, _)| *of == axis).context("every axis that is present has a scale")?;
         scales::attach_scale(&dataset, scale, index)?;
     }
-    let is_widest_layer = variable.path == schema::CELL_WIDTH.path && axes.has_layers();
-    describe(&dataset, variable.units, if is_widest_layer { schema::WIDEST_LAYER } else { variable.long_name })?;
+    describe(&dataset, variable.units, variable.long_name)?;
     if variable.axes.contains(&Axis::Cell) && !variable.path.starts_with("cell_") && !variable.path.contains('/') {
         // CF convention: xarray attaches these as coordinates.
-        set_text(&dataset, "coordinates", "cell_depth cell_dim cell_width")?;
+        let architecture = if axes.has_shapes() { "cell_shape cell_dim" } else { "cell_depth cell_dim cell_width" };
+        set_text(&dataset, "coordinates", architecture)?;
     }
     if let Some(flags) = schema::flags(variable) {
         set_flags(&dataset, &flags)?;
@@ -170,7 +178,7 @@ fn write_summaries(file: &File, results: &Results, places: &[usize], axes: &Axes
     let on_grid: Vec<usize> = results
         .cells
         .iter()
-        .map(|cell| axes.grid_index(&cell.cell).with_context(|| format!("cell {} is not on the grid", cell.cell)))
+        .map(|cell| axes.place(&cell.cell).with_context(|| format!("cell {} is not on the grid", cell.cell)))
         .collect::<anyhow::Result<_>>()?;
     let directions = results.experiment.directions.len();
     let summaries: Vec<Vec<Summary>> = results.cells.iter().map(|cell| cell.summaries(&results.experiment)).collect();
@@ -196,12 +204,8 @@ fn write_summaries(file: &File, results: &Results, places: &[usize], axes: &Axes
 
 fn write_cells(file: &File, results: &Results, places: &[usize], axes: &Axes) -> anyhow::Result<()> {
     let cells = results.experiment.cells();
-    let sizes = |of: fn(&Cell) -> usize| cells.iter().map(|cell| of(cell) as i64).collect::<Vec<_>>();
-    write_whole(file, &schema::CELL_DEPTH, &sizes(|cell| cell.depth))?;
-    write_whole(file, &schema::CELL_DIM, &sizes(|cell| cell.dim))?;
-    write_whole(file, &schema::CELL_WIDTH, &sizes(|cell| cell.width))?;
-    if axes.has_layers() {
-        write_whole(file, &schema::CELL_HIDDEN, &super::hidden_layers(&cells, axes))?;
+    for (variable, values) in axes.architectures(&cells) {
+        write_whole(file, &variable, &values)?;
     }
     let codes = |of: fn(&CellResults) -> u8| {
         let mut codes = vec![schema::NO_METHOD; cells.len()];

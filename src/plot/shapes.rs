@@ -1,0 +1,311 @@
+//! Networks whose hidden layers differ in width: shapes are rows with labels, values are points with error bars.
+
+use super::Picture;
+use super::axis::{LinearAxis, Tick, number_label};
+use super::canvas::{Anchor, Canvas, Stroke, TextStyle};
+use super::frame::Frame;
+use super::layout::{Entry, Grid, Legend, Page, columns};
+use super::series;
+use super::style::{self, CurveStyle};
+use super::text;
+use crate::model::Cell;
+use crate::model::cell::layers_label;
+use crate::results::Summary;
+use crate::stats::distinct;
+
+/// Width of a panel, by the number of columns.
+const PANEL_WIDTHS: [f64; 3] = [240.0, 180.0, 130.0];
+/// Longest line of a label; longer labels are broken after commas.
+const LABEL_ROOM: f64 = 170.0;
+/// Distance of lines of a label, of points of one shape, and between shapes.
+const LINE: f64 = style::TICK_SIZE + 1.5;
+const PITCH: f64 = 6.0;
+const GAP: f64 = 6.0;
+/// Half the length of a cap.
+const CAP: f64 = 2.0;
+
+/// A value of one shape.
+struct Point {
+    row: usize,
+    /// Its index among the dims or directions.
+    series: usize,
+    value: f64,
+    /// Two standard errors to either side, clipped to possible values.
+    bar: Option<(f64, f64)>,
+    /// A wider interval, drawn pale.
+    range: Option<(f64, f64)>,
+}
+
+struct Panel {
+    title: String,
+    x_label: &'static str,
+    x: LinearAxis,
+    points: Vec<Point>,
+}
+
+/// A row: the lines of its label, and its middle and height from the top of the panel.
+struct Row {
+    lines: Vec<String>,
+    middle: f64,
+    height: f64,
+}
+
+struct ShapePicture {
+    rows: Vec<Row>,
+    panels: Vec<Panel>,
+    /// Labels of dims or directions; they index the colours.
+    labels: Vec<String>,
+    /// A value drawn across all panels, and its label.
+    reference: Option<(f64, &'static str)>,
+}
+
+/// The fraction that flips; and step, gradient norm and distance. `cells` of one direction.
+pub fn pictures(cells: &[(Cell, Summary)], note: &str) -> Vec<Picture> {
+    let shapes = shapes(cells);
+    let dims = series::dims(cells);
+    let points = |of: fn(&Summary) -> (f64, f64), highest: f64| -> Vec<Point> {
+        let point = |(cell, summary): &(Cell, Summary)| {
+            let (value, error) = of(summary);
+            let clip = |value: f64| value.clamp(0.0, highest);
+            let bar = error.is_finite().then(|| (clip(value - 2.0 * error), clip(value + 2.0 * error)));
+            let (row, series) = (shapes.binary_search(&key(cell)).ok()?, dims.binary_search(&cell.dim).ok()?);
+            value.is_finite().then_some(Point { row, series, value, bar, range: None })
+        };
+        cells.iter().filter_map(point).collect()
+    };
+    let fractions = points(|summary| (summary.fraction, summary.fraction_se), 1.0);
+    let lowest = fractions.iter().map(|point| extent(point).0).fold(1.0, f64::min);
+    let fraction =
+        Panel { title: String::new(), x_label: "fraction flipped", x: LinearAxis::of_fractions(lowest), points: fractions };
+    let from_zero = |title: &str, x_label, of: fn(&Summary) -> (f64, f64)| {
+        let points = points(of, f64::INFINITY);
+        let highest = points.iter().map(|point| extent(point).1).fold(0.0, f64::max);
+        Panel { title: title.to_owned(), x_label, x: LinearAxis::from_zero(highest), points }
+    };
+    let others = vec![
+        from_zero("(a) smallest step", "step *η*", |summary| (summary.step_mean, summary.step_se)),
+        from_zero("(b) norm of the gradient", "‖∇*f*(*x*)‖", |summary| (summary.grad_mean, summary.grad_se)),
+        from_zero("(c) distance to the flip", "distance ‖*δ*‖", |summary| (summary.distance_mean, summary.distance_se)),
+    ];
+    let note = format!("mean ± 2 standard errors, networks as clusters; {note}");
+    let by_shape = "for hidden layers of the widths at the left, first to last";
+    let picture = |name: &str, panels, what: &str| {
+        let labels: Vec<String> = dims.iter().map(|&dim| format!("*d* = {}", number_label(dim))).collect();
+        let picture = ShapePicture { rows: rows(&shapes, labels.len()), panels, labels, reference: None };
+        Picture { name: name.to_owned(), svg: picture.draw(&format!("{what}, {by_shape}"), &note) }
+    };
+    vec![
+        picture("shapes_fraction", vec![fraction], "Fraction of inputs whose sign flips"),
+        picture("shapes_step", others, "Smallest step, gradient and distance"),
+    ]
+}
+
+/// Distances along the other directions over those along the first, one panel per dim. `cells` by direction, `names` those of the directions.
+pub fn ratios(cells: &[Vec<(Cell, Summary)>], names: &[&str], note: &str) -> Picture {
+    let shapes = shapes(&cells[0]);
+    let points = |dim: usize| -> Vec<Point> {
+        let along = |(series, cells): (usize, &Vec<(Cell, Summary)>)| -> Vec<Point> {
+            let point = |(cell, summary): &(Cell, Summary)| {
+                let (value, error) = (summary.ratio_q50, 2.0 * summary.ratio_se);
+                let bar = error.is_finite().then_some((value - error, value + error));
+                let row = shapes.binary_search(&key(cell)).ok()?;
+                let range = Some((summary.ratio_q05, summary.ratio_q95));
+                value.is_finite().then_some(Point { row, series, value, bar, range })
+            };
+            cells.iter().filter(|(cell, _)| cell.dim == dim).filter_map(point).collect()
+        };
+        cells[1..].iter().enumerate().flat_map(along).collect()
+    };
+    let dims = series::dims(&cells[0]);
+    let mut by_dim: Vec<Vec<Point>> = dims.iter().map(|&dim| points(dim)).collect();
+    // A wide interval would squeeze the rest.
+    let top = 2.0 * by_dim.iter().flatten().map(|point| point.value).fold(1.0, f64::max);
+    for point in by_dim.iter_mut().flatten() {
+        point.range = point.range.map(|(low, high)| (low, high.min(top)));
+    }
+    let highest = by_dim.iter().flatten().map(|point| extent(point).1).fold(1.0, f64::max);
+    let panel = |(dim, points): (&usize, Vec<Point>)| Panel {
+        title: format!("*d* = {}", number_label(*dim)),
+        x_label: "ratio of distances",
+        x: LinearAxis::from_zero(highest),
+        points,
+    };
+    let labels: Vec<String> = names[1..].iter().map(|name| (*name).to_owned()).collect();
+    let picture = ShapePicture {
+        rows: rows(&shapes, labels.len()),
+        panels: dims.iter().zip(by_dim).map(panel).collect(),
+        labels,
+        reference: Some((1.0, "equal")),
+    };
+    let title = format!("Distance to the flip over that along {}, by the widths of the hidden layers, first to last", names[0]);
+    let note = format!(
+        "ratios input by input, where both flip: median ± 2 standard errors (networks as clusters), pale from 5 to 95 %; {note}"
+    );
+    Picture { name: "directions_distance".to_owned(), svg: picture.draw(&title, &note) }
+}
+
+/// Sorts shapes by number of layers, widest layer and widths.
+fn key(cell: &Cell) -> (usize, usize, Vec<usize>) {
+    (cell.depth, cell.width, cell.widths().collect())
+}
+
+fn shapes(cells: &[(Cell, Summary)]) -> Vec<(usize, usize, Vec<usize>)> {
+    distinct(cells.iter().map(|(cell, _)| key(cell)))
+}
+
+/// The lowest and highest value drawn.
+fn extent(point: &Point) -> (f64, f64) {
+    let ends = [point.bar, point.range].into_iter().flatten();
+    ends.fold((point.value, point.value), |(low, high), (from, to)| (low.min(from), high.max(to)))
+}
+
+/// The rows of `shapes`, each with room for `series` points.
+fn rows(shapes: &[(usize, usize, Vec<usize>)], series: usize) -> Vec<Row> {
+    let mut top = 0.0;
+    let row = |(_, _, widths): &(usize, usize, Vec<usize>)| {
+        let lines = label_lines(widths);
+        let height = (lines.len() as f64 * LINE).max(series as f64 * PITCH) + GAP;
+        top += height;
+        Row { lines, middle: top - height / 2.0, height }
+    };
+    shapes.iter().map(row).collect()
+}
+
+/// `1000,10,1000` in lines at most [`LABEL_ROOM`] wide.
+fn label_lines(widths: &[usize]) -> Vec<String> {
+    let label = layers_label(widths.iter().copied());
+    let mut lines = vec![String::new()];
+    for piece in label.split_inclusive(',') {
+        let line = lines.last_mut().expect("there is a line");
+        let longer = format!("{line}{piece}");
+        match line.is_empty() || text::length(&longer, style::TICK_SIZE) <= LABEL_ROOM {
+            true => *line = longer,
+            false => lines.push(piece.to_owned()),
+        }
+    }
+    lines
+}
+
+/// `ticks` with every n-th label, so that labels do not overlap on an axis `length` points long.
+fn thinned(ticks: Vec<Tick>, length: f64) -> Vec<Tick> {
+    let widest = super::frame::widest(&ticks) + 4.0;
+    let spacing = if ticks.len() > 1 { (ticks[1].position - ticks[0].position) * length } else { length };
+    let stride = (widest / spacing).ceil().max(1.0) as usize;
+    let thin = |(i, tick): (usize, Tick)| Tick { label: tick.label.filter(|_| i % stride == 0), ..tick };
+    ticks.into_iter().enumerate().map(thin).collect()
+}
+
+impl ShapePicture {
+    fn draw(&self, title: &str, note: &str) -> String {
+        let columns = columns(self.panels.len()).min(PANEL_WIDTHS.len());
+        let labels = self.rows.iter().flat_map(|row| &row.lines).map(|line| text::length(line, style::TICK_SIZE));
+        let grid = Grid {
+            columns,
+            panels: self.panels.len(),
+            panel: (PANEL_WIDTHS[columns - 1], self.rows.iter().map(|row| row.height).sum()),
+            left: labels.fold(0.0, f64::max) + style::TICK + 6.0,
+            column_gap: 12.0,
+            row_gap: 44.0,
+            bottom: 26.0,
+        };
+        let (width, height) = grid.size();
+        let reference = self.reference.map(|(_, label)| Entry::dashed(label.to_owned(), style::BLACK));
+        let entry = |(i, label): (usize, &String)| Entry::marker(label.clone(), self.curve(i));
+        let entries = self.labels.iter().enumerate().map(entry).chain(reference).collect();
+        let page = Page { title, note, contents: (width + 8.0, height), legend: Some(Legend { entries }) };
+        page.draw(|canvas, (x, y)| {
+            for (i, panel) in self.panels.iter().enumerate() {
+                let corner = grid.corner(i);
+                let frame = Frame { corner: (x + corner.0, y + corner.1), size: grid.panel };
+                canvas.group("panel", |canvas| self.draw_panel(canvas, panel, frame, grid.is_leftmost(i)));
+            }
+        })
+    }
+
+    fn curve(&self, series: usize) -> CurveStyle {
+        CurveStyle::of(series, self.labels.len())
+    }
+
+    fn draw_panel(&self, canvas: &mut Canvas, panel: &Panel, frame: Frame, is_labelled: bool) {
+        let ticks = thinned(panel.x.ticks(), frame.size.0);
+        for tick in &ticks {
+            canvas.line((frame.x(tick.position), frame.y(0.0)), (frame.x(tick.position), frame.y(1.0)), style::GRID);
+        }
+        for row in &self.rows {
+            let bottom = frame.corner.1 + row.middle + row.height / 2.0;
+            canvas.line((frame.x(0.0), bottom), (frame.x(1.0), bottom), style::GRID);
+        }
+        if let Some((value, _)) = self.reference {
+            let x = frame.x(panel.x.position(value));
+            canvas.dashed(&[(x, frame.y(0.0)), (x, frame.y(1.0))], Stroke { colour: style::BLACK, width: 0.75 });
+        }
+        for point in &panel.points {
+            canvas.group("point", |canvas| self.draw_point(canvas, panel, point, frame));
+        }
+        if panel.points.is_empty() {
+            let grey = TextStyle { size: style::LABEL_SIZE, anchor: Anchor::Middle, colour: style::GREY };
+            canvas.text((frame.x(0.5), frame.y(0.5)), "nothing to show", grey);
+        }
+        if is_labelled {
+            self.draw_labels(canvas, frame);
+        }
+        frame.draw_x_axis(canvas, &ticks, Some(panel.x_label));
+        canvas.frame(frame.corner, frame.size, style::AXIS);
+        frame.draw_title(canvas, &panel.title);
+    }
+
+    fn draw_point(&self, canvas: &mut Canvas, panel: &Panel, point: &Point, frame: Frame) {
+        let curve = self.curve(point.series);
+        let shift = (point.series as f64 - (self.labels.len() - 1) as f64 / 2.0) * PITCH;
+        let y = frame.corner.1 + self.rows[point.row].middle + shift;
+        let x = |value: f64| frame.x(panel.x.position(value));
+        if let Some((low, high)) = point.range {
+            canvas.line((x(low), y), (x(high), y), Stroke { width: 2.5, ..curve.hairline() });
+        }
+        if let Some((low, high)) = point.bar {
+            canvas.line((x(low), y), (x(high), y), curve.line());
+            for end in [low, high] {
+                canvas.line((x(end), y - CAP), (x(end), y + CAP), curve.line());
+            }
+        }
+        curve.draw_marker(canvas, (x(point.value), y));
+    }
+
+    fn draw_labels(&self, canvas: &mut Canvas, frame: Frame) {
+        for row in &self.rows {
+            let middle = frame.corner.1 + row.middle;
+            canvas.line((frame.x(0.0) - style::TICK, middle), (frame.x(0.0), middle), style::AXIS);
+            for (i, line) in row.lines.iter().enumerate() {
+                let shift = (i as f64 - (row.lines.len() - 1) as f64 / 2.0) * LINE;
+                let end = (frame.x(0.0) - style::TICK - 2.0, middle + shift + text::MIDDLE * style::TICK_SIZE);
+                canvas.text(end, line, style::text(style::TICK_SIZE, Anchor::End));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_labels_are_broken_and_rows_do_not_overlap() {
+        assert_eq!(label_lines(&[1000, 10, 1000]), ["1000,10,1000"]);
+        let widths = vec![1_000_000; 16];
+        let lines = label_lines(&widths);
+        assert!(lines.len() > 2 && lines.iter().all(|line| text::length(line, style::TICK_SIZE) <= LABEL_ROOM), "{lines:?}");
+        assert_eq!(lines.concat(), layers_label(widths.iter().copied()));
+        let rows = rows(&[(3, 1000, vec![1000, 10, 1000]), (16, 1_000_000, widths)], 3);
+        assert!(rows[1].height >= lines.len() as f64 * LINE && rows[0].height >= 3.0 * PITCH);
+        assert!((rows[1].middle - rows[0].middle - (rows[0].height + rows[1].height) / 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn labels_of_a_short_axis_are_thinned() {
+        let labels = |length| {
+            let ticks = thinned(LinearAxis::of_fractions(1.0).ticks(), length);
+            (ticks.len(), ticks.iter().filter(|tick| tick.label.is_some()).count())
+        };
+        assert_eq!((labels(240.0), labels(60.0)), ((5, 5), (5, 3)));
+    }
+}
