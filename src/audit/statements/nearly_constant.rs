@@ -86,10 +86,12 @@ mod tests {
         assert!((measured - exact).abs() < 0.04, "{measured} against {exact}");
     }
 
+    /// Below the infinite width's 0.986: narrow networks fluctuate in scale, and the share is 0.78 to 0.88 at width 30.
     #[test]
     fn at_depth_64_a_network_is_nearly_constant() {
         let exact = mean_correlation(Activation::Relu, 2.0, 64, 20);
         assert!(exact > 0.98, "{exact}");
-        assert!(share(Cell::new(64, 20, 30), 60) > 0.9);
+        let measured = share(Cell::new(64, 20, 200), 60);
+        assert!(measured > 0.9 && measured <= exact, "{measured}");
     }
 }
