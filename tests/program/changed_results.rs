@@ -45,7 +45,7 @@ fn originals(directory: &Path) -> Vec<PathBuf> {
         ("plain", "--depths 1,2 --dims 5,20 --widths 10,30"),
         ("infinite", "--depths 1,2 --dims 5 --widths 10,inf"),
         ("directions", "--depths 1,2 --dims 5 --widths 10,30 --direction gradient,sign,descent"),
-        ("hidden", "--hidden 10,20 --hidden 5,6,7 --dims 5 --inputs-law gaussian"),
+        ("hidden", "--hidden 10,20 --hidden 20,10 --hidden 5,6,7 --dims 5 --inputs-law gaussian"),
     ];
     let mut files = Vec::new();
     for (name, options) in runs {
