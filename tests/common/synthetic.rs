@@ -41,9 +41,9 @@ pub fn experiment() -> Experiment {
     }
 }
 
-/// The same dims with hidden layers that differ in width, and one network whose layers do not.
+/// The same dims with shapes: two of the same depth and widest layer, and one whose layers do not differ.
 pub fn differing_layers() -> Experiment {
-    let hidden = vec![vec![30, 30], vec![50, 60], vec![60, 20, 40]];
+    let hidden = vec![vec![30, 30], vec![20, 60, 40], vec![60, 20, 40]];
     Experiment { depths: Vec::new(), widths: Vec::new(), extra_widths: BTreeMap::new(), hidden, ..experiment() }
 }
 

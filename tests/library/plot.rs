@@ -402,22 +402,91 @@ fn results_are_summarised_and_plotted() {
 }
 
 #[test]
-fn hidden_layers_of_different_widths_are_named() {
+fn shapes_are_labelled_points() {
     let directory = tempfile::tempdir().unwrap();
-    let hidden = vec![vec![10, 10], vec![60, 20], vec![60, 20, 40]];
+    let hidden = vec![vec![10, 10], vec![20, 60, 40], vec![60, 20, 40]];
     let layers = Experiment { widths: vec![], extra_widths: BTreeMap::new(), hidden, ..experiment(vec![]) };
     let files = plot::plot(&results(layers), directory.path(), &[Format::Svg]).unwrap();
-    let plain = plot::plot(&results(experiment(vec![1, 2])), &directory.path().join("plain"), &[Format::Svg]).unwrap();
-    let texts = |path: &Path| std::fs::read_to_string(path).unwrap().replace("</tspan><tspan font-style=\"italic\">", "");
-    for (file, plain) in files.iter().zip(&plain) {
-        assert!(texts(file).contains("hidden layers 10,10 or 60,20 or 60,20,40 (k: the widest)"), "{}", file.display());
-        let is_distribution = file.to_str().unwrap().contains("distribution");
-        assert_eq!(texts(file).contains("widest layer"), !is_distribution, "{}", file.display());
-        assert!(!texts(plain).contains("widest"));
+    let names: Vec<&Path> = files.iter().map(|file| file.strip_prefix(directory.path()).unwrap()).collect();
+    let expected = [
+        "shapes_fraction.svg",
+        "shapes_step.svg",
+        "distribution_step_depth2.svg",
+        "distribution_gradient_depth2.svg",
+        "distribution_step_depth3.svg",
+        "distribution_gradient_depth3.svg",
+    ];
+    assert_eq!(names, expected.map(Path::new));
+    let texts: Vec<String> = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    for (text, panels) in texts.iter().zip([1, 3]) {
+        // Two dims at each of three shapes.
+        assert_eq!(text.matches("<g class=\"panel\">").count(), panels);
+        assert_eq!(text.matches("<g class=\"point\">").count(), 6 * panels);
+        for label in ["10,10", "20,60,40", "60,20,40"] {
+            assert_eq!(text.matches(&format!(">{label}<")).count(), 1, "{label}");
+        }
     }
-    // Legends of distributions: the widths of every layer.
-    let legend = files.iter().filter(|file| texts(file).contains("60, 20, 40")).count();
-    assert_eq!(legend, 2);
+    // Both shapes of three layers have a curve in each of two panels.
+    assert_eq!((texts[4].matches("<g class=\"curve\">").count(), texts[4].matches(">60,20,40<").count()), (4, 1));
+}
+
+#[test]
+fn ratios_are_drawn_against_width_dim_and_depth_where_there_are_several() {
+    let directory = tempfile::tempdir().unwrap();
+    let with_directions = |experiment: Experiment| {
+        let directions = vec![Direction::Gradient, Direction::Sign];
+        let mut results = results(Experiment { directions, ..experiment });
+        for record in results.cells.iter_mut().flat_map(|cell| &mut cell.records) {
+            let mut longer = record.samples.clone();
+            longer.iter_mut().for_each(|sample| sample.distance *= 1.25);
+            record.samples.extend(longer);
+        }
+        results
+    };
+    let drawn = |results: &Results| -> BTreeMap<String, String> {
+        let files = plot::plot(results, directory.path(), &[Format::Svg]).unwrap();
+        let stem = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let named = files.iter().map(|file| (stem(file), std::fs::read_to_string(file).unwrap()));
+        named.filter(|(name, _)| name.starts_with("directions_distance")).collect()
+    };
+    let all = drawn(&with_directions(experiment(vec![1, 2, 3])));
+    let names: Vec<&str> = all.keys().map(String::as_str).collect();
+    assert_eq!(names, ["directions_distance", "directions_distance_depth", "directions_distance_dim"]);
+    // Three depths, two dims.
+    let panels = |name: &str| all[name].matches("<g class=\"panel\">").count();
+    assert_eq!(names.iter().map(|name| panels(name)).collect::<Vec<_>>(), [3, 2, 3]);
+    // Every ratio is 1.25: the curve is level, at 1.25 of an axis that ends 5 % above it.
+    let curve = all["directions_distance_depth"].split("<g class=\"curve\">").nth(1).unwrap();
+    let path = curve.split('"').find(|piece| piece.starts_with('M')).unwrap();
+    let points: Vec<(f64, f64)> = path[1..]
+        .split('L')
+        .map(|point| point.trim().split_once(' ').map(|(x, y)| (x.parse().unwrap(), y.parse().unwrap())).unwrap())
+        .collect();
+    assert!(points.len() == 3 && points.iter().all(|point| point.1 == points[0].1), "{path}");
+    assert!((points[2].0 - points[1].0 - (points[1].0 - points[0].0)).abs() < 0.02, "{path}");
+
+    let single = Experiment { dims: vec![10], ..experiment(vec![2]) };
+    assert_eq!(drawn(&with_directions(single)).keys().collect::<Vec<_>>(), ["directions_distance"]);
+}
+
+#[test]
+fn distributions_say_which_dims_and_widths_they_leave_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let many = |dims: usize, widths: usize| {
+        let (dims, widths) = ((1..=dims).collect(), (1..=widths).collect());
+        let experiment = Experiment { dims, widths, extra_widths: BTreeMap::new(), ..experiment(vec![1]) };
+        let files = plot::plot(&results(experiment), directory.path(), &[Format::Svg]).unwrap();
+        let file = files.iter().find(|file| file.ends_with("distribution_step_depth1.svg")).unwrap();
+        std::fs::read_to_string(file)
+            .unwrap()
+            .replace("<tspan font-style=\"italic\">", "")
+            .replace("<tspan>", "")
+            .replace("</tspan>", "")
+    };
+    let all = many(9, 12);
+    assert!(!all.contains("not drawn") && all.matches("<g class=\"curve\">").count() == 9 * 12);
+    let some = many(10, 14);
+    assert!(some.contains("not drawn: d = 5 and k = 4, 11"), "{}", &some[..3000]);
 }
 
 #[test]

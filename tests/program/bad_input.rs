@@ -21,7 +21,6 @@ const REFUSED_BEFORE_PLANNING: &[Case] = &[
     ("--hidden 30,inf", "the width inf is not finite"),
     ("--hidden 30,20 --depths 2", "hidden and depths cannot go together"),
     ("--hidden 30,20 --widths 30", "hidden and widths cannot go together"),
-    ("--hidden 30,20 --hidden 10,30", "hidden layers 10,30 and 30,20 cannot be in one experiment"),
     ("--hidden 1,2,3,4,5,6,7,8,9,1,2,3,4,5,6,7,8", "17 hidden layers of given widths are too many"),
     ("--config both.toml", "hidden and widths cannot go together"),
     ("--config flat.toml", "flat.toml line 2 holds a wrong value for hidden: "),

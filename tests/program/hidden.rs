@@ -7,8 +7,9 @@ use crate::jobs::{outcome, stdout_of};
 use advstep_hpc::results::{self, Results, first_difference};
 use tempfile::TempDir;
 
-/// 30 units in 6 cells, traced and scanned.
-const LAYERS: &str = "--hidden 60,20,40 --hidden 300,10 --hidden 30,30 --dims 5,20 --networks 5 --inputs 7 --quiet";
+/// 40 units in 8 cells, traced and scanned; two shapes with the same depth and widest layer.
+const LAYERS: &str =
+    "--hidden 60,20,40 --hidden 20,60,40 --hidden 300,10 --hidden 30,30 --dims 5,20 --networks 5 --inputs 7 --quiet";
 
 /// Runs `words` with `options` on `ranks` ranks into `out`; returns exit code and messages.
 fn run(words: &str, ranks: Option<usize>, options: &[&str], out: &Path, fault: Option<&str>) -> (i32, String) {
@@ -33,12 +34,22 @@ fn ranks_shards_and_interruptions_give_the_same_science() {
     let merged = at("merged.h5");
     stdout_of(&["merge", "--quiet", "--out", merged.to_str().unwrap(), shards[0].to_str().unwrap(), shards[1].to_str().unwrap()]);
     assert_eq!(first_difference(&plain, &merged).unwrap(), None);
+    stdout_of(&["compare", plain.to_str().unwrap(), merged.to_str().unwrap()]);
+    let status = stdout_of(
+        &[
+            &["status"],
+            &LAYERS.split(' ').filter(|word| *word != "--quiet").collect::<Vec<_>>()[..],
+            &["--out", plain.to_str().unwrap()],
+        ]
+        .concat(),
+    );
+    assert!(status.contains("finished"), "{status}");
 
     let stopped = at("stopped.h5");
     assert_eq!(run(LAYERS, None, &["--threads", "1"], &stopped, Some("stop:rank=0:unit=11")).0, 75);
     let (code, message) = run(&LAYERS.replace("60,20,40", "60,20,50"), None, &[], &stopped, None);
     assert_eq!(code, 2);
-    let hidden = |last| format!("[[30, 30], [300, 10], [60, 20, {last}]]");
+    let hidden = |last| format!("[[30, 30], [300, 10], [20, 60, 40], [60, 20, {last}]]");
     assert!(message.contains(&format!("its hidden is {}, that of this run is {}", hidden(40), hidden(50))), "{message}");
     assert_eq!(run(LAYERS, ranks, &["--threads", "1"], &stopped, None).0, 0);
     assert_eq!(first_difference(&plain, &stopped).unwrap(), None);
@@ -67,16 +78,18 @@ fn plans_tables_lines_and_figures_name_the_layers() {
     assert_eq!(run(LAYERS, None, &["--direction", "gradient,universal"], &out, None), (0, String::new()));
     let file = out.to_str().unwrap();
     let table = stdout_of(&["show", file]);
-    assert!(table.contains("hidden layers 30,30 or 300,10 or 60,20,40 (k: the widest)"), "{table}");
+    assert!(table.contains("4 shapes of hidden layers") && table.contains(" shape "), "{table}");
     assert_eq!(table.lines().filter(|line| line.contains(" 300,10  ") && line.contains("scan")).count(), 4, "{table}");
     let csv = stdout_of(&["show", file, "--format", "csv"]);
-    assert!(csv.lines().next().unwrap().ends_with(",hidden"), "{csv}");
+    assert!(csv.lines().next().unwrap().ends_with(",shape"), "{csv}");
     assert_eq!(csv.matches(",\"60,20,40\"\n").count(), 4, "{csv}");
     let json = stdout_of(&["show", file, "--format", "json"]);
-    assert_eq!(json.matches("\"hidden\":[300,10]}").count(), 4, "{json}");
+    assert_eq!(json.matches("\"shape\":\"300,10\",\"hidden\":[300,10]}").count(), 4, "{json}");
     let pictures = directory.path().join("pictures");
     let drawn = stdout_of(&["plot", file, "--format", "svg", "--out", pictures.to_str().unwrap()]);
-    assert!(drawn.contains("figure4_depth3_universal.svg") && drawn.contains("phase_diagram_gradient.svg"), "{drawn}");
+    for name in ["shapes_fraction_universal.svg", "shapes_step_gradient.svg", "directions_distance.svg"] {
+        assert!(drawn.contains(name), "{drawn}");
+    }
 }
 
 #[test]

@@ -27,6 +27,8 @@ except ImportError as error:
 
 GRID = ("depth", "dim", "width")
 AXES = GRID + ("cell", "network", "input")
+# Of experiments made of shapes.
+SHAPES = ("shape", "dim")
 LAYER = "layer"
 RAW = {
     "step": "f8",
@@ -53,7 +55,7 @@ def check_h5py(path):
         attributes = {"format", "format_version", "science_version", "method_version", "program", "experiment", "seed", "complete"}
         check(set(file.attrs) == attributes, f"root attributes {set(file.attrs)}")
         check(file.attrs["format"] == "advstep-hpc results", "format")
-        check(file.attrs["format_version"] == 5, "format version")
+        check(file.attrs["format_version"] == (6 if "shape" in file else 5), "format version")
         seen = []
 
         def visit(name, item):
@@ -62,12 +64,12 @@ def check_h5py(path):
             seen.append(name)
             check(isinstance(item.attrs["units"], str) and item.attrs["units"], f"{name} has no units")
             check(isinstance(item.attrs["long_name"], str) and item.attrs["long_name"], f"{name} has no long_name")
-            if name in AXES + (LAYER,):
+            if name in AXES + SHAPES + (LAYER,):
                 check(item.is_scale, f"{name} is not a dimension scale")
                 return
             for axis, dimension in enumerate(item.dims):
                 check(len(dimension) == 1, f"axis {axis} of {name} has {len(dimension)} scales")
-                check(dimension[0].name.lstrip("/") in AXES + (LAYER,), f"axis {axis} of {name} runs along {dimension[0].name}")
+                check(dimension[0].name.lstrip("/") in AXES + SHAPES + (LAYER,), f"axis {axis} of {name} runs along {dimension[0].name}")
 
         file.visititems(visit)
         for name, kind in RAW.items():
@@ -122,13 +124,21 @@ def statistics(step, zero_step, distance, gradient, value, input_norm, status, e
     }
 
 
-def check_statistics(data, timing, lines):
+def place(data, cell, grid):
+    """The coordinates of a cell in the arrays of the statistics."""
+    at = {axis: int(data[f"cell_{axis}"][cell]) for axis in grid}
+    if "shape" in at:
+        at["shape"] = str(data["shape"].values[at["shape"]])
+    return at
+
+
+def check_statistics(data, timing, lines, grid):
     run = np.zeros(data.cell_index.shape, bool)
     for cell in range(data.sizes["cell"]):
-        at = {axis: int(data[f"cell_{axis}"][cell]) for axis in GRID}
+        at = place(data, cell, grid)
         summary = data.sel(at)
         check(int(summary.cell_index) == cell, f"cell_index at {at}")
-        run[tuple(int(np.flatnonzero(data[axis].values == at[axis])[0]) for axis in GRID)] = True
+        run[tuple(int(np.flatnonzero(data[axis].values == at[axis])[0]) for axis in grid)] = True
         raw = [data[name].isel(cell=cell).values for name in RAW]
         step, zero_step, distance, gradient, _, _, status, _ = raw
         found = np.isin(status, FOUND)
@@ -144,26 +154,26 @@ def check_statistics(data, timing, lines):
         check(np.isclose(seconds, timing.unit_seconds.isel(cell=cell).sum()), f"seconds at {at}")
         if lines:
             line = lines[cell]
-            check({axis: line[axis] for axis in GRID} == at, f"line {cell} of show is another cell")
+            check({axis: line[axis] for axis in grid} == at, f"line {cell} of show is another cell")
             named = {**expected, "evaluations": expected["evaluations_mean"], "seconds": seconds}
             del named["evaluations_mean"]
             for name, value in named.items():
                 shown = np.nan if line[name] is None else line[name]
                 check(np.isclose(shown, value, rtol=1e-12, atol=1e-14, equal_nan=True), f"show's {name} at {at}: {shown}, NumPy {value}")
     for name in data:
-        if data[name].dims == GRID:
+        if data[name].dims == grid:
             rest = data[name].values[~run]
             check((rest == 0).all() if name == "dead" else (rest == -1).all() if name == "cell_index" else np.isnan(rest).all(), f"{name} where not run")
 
 
 def check_layers(data, lines):
     """The widths of hidden layers that differ."""
-    check(data.cell_hidden.dims == ("cell", LAYER), f"cell_hidden has axes {data.cell_hidden.dims}")
-    widths = data.cell_hidden.values
-    check((np.count_nonzero(widths, axis=1) == data.cell_depth.values).all(), "cell_hidden has not a width for each layer")
-    check((widths.max(axis=1) == data.cell_width.values).all(), "cell_width is not the widest of cell_hidden")
-    check("widest" in data.width.attrs["long_name"] and "widest" in data.cell_width.attrs["long_name"], "long_name of widths")
-    for line, row in zip(lines, widths):
+    check(data.shape_hidden.dims == ("shape", LAYER), f"shape_hidden has axes {data.shape_hidden.dims}")
+    widths = data.shape_hidden.values
+    check((np.count_nonzero(widths, axis=1) == data.shape_depth.values).all(), "shape_hidden has not a width for each layer")
+    labels = [",".join(str(width) for width in row if width) for row in widths]
+    check(data["shape"].values.tolist() == labels, f"shapes {data['shape'].values} are not {labels}")
+    for line, row in zip(lines, widths[data.cell_shape.values]):
         check(line["hidden"] == [width for width in row if width], f"hidden {line['hidden']} of show is not {row}")
 
 
@@ -172,26 +182,29 @@ def check_xarray(path, engine, names, lines):
         warnings.simplefilter("error")
         with xr.open_dataset(path, engine=engine) as data, xr.open_dataset(path, engine=engine, group="provenance") as timing:
             check(set(data.variables) == {name for name in names if "/" not in name}, f"{engine}: variables {set(data.variables)}")
-            for axis in AXES:
+            grid = SHAPES if "shape" in names else GRID
+            for axis in grid + AXES[len(GRID):]:
                 check(data[axis].dims == (axis,), f"{engine}: {axis} is not a coordinate")
             for name in RAW:
                 check(data[name].dims == ("cell", "network", "input"), f"{engine}: {name} has axes {data[name].dims}")
                 check(data[name].dtype == np.dtype(RAW[name]), f"{engine}: {name} has type {data[name].dtype}")
-                check("cell_width" in data[name].coords, f"{engine}: {name} lacks the coordinates of its cells")
-            check(data.fraction.dims == GRID, f"{engine}: fraction has axes {data.fraction.dims}")
+                check(f"cell_{grid[0]}" in data[name].coords, f"{engine}: {name} lacks the coordinates of its cells")
+            check(data.fraction.dims == grid, f"{engine}: fraction has axes {data.fraction.dims}")
             check(timing.unit_seconds.dims == ("cell", "network"), f"{engine}: unit_seconds has axes {timing.unit_seconds.dims}")
             check(timing.unit_seconds.dtype == np.dtype("f8"), f"{engine}: unit_seconds has type {timing.unit_seconds.dtype}")
             check("host" in timing.attrs and "experiment" in data.attrs, f"{engine}: attributes")
             if LAYER in names:
                 check_layers(data, lines)
-            check_statistics(data, timing.assign_coords(data.coords), lines)
+            check_statistics(data, timing.assign_coords(data.coords), lines, grid)
 
 
 def check_netcdf4(path):
     with netCDF4.Dataset(path) as file:
-        check([name for name in file.dimensions if name != LAYER] == list(AXES), f"netCDF4: dimensions {list(file.dimensions)}")
+        grid = SHAPES if "shape" in file.dimensions else GRID
+        expected = set(grid + AXES[len(GRID):] + ((LAYER,) if grid == SHAPES else ()))
+        check(set(file.dimensions) == expected, f"netCDF4: dimensions {list(file.dimensions)}")
         check(file["step"].dimensions == ("cell", "network", "input"), "netCDF4: axes of step")
-        check(file["provenance"]["cell_seconds"].dimensions == GRID, "netCDF4: axes of cell_seconds")
+        check(file["provenance"]["cell_seconds"].dimensions == grid, "netCDF4: axes of cell_seconds")
         check(file["fraction"].units == "1" and file["provenance"]["cell_seconds"].units == "s", "netCDF4: units")
 
 

@@ -8,7 +8,8 @@ use advstep_hpc::error::{BadInput, EXIT_BAD_INPUT, exit_code};
 use advstep_hpc::files::Existing;
 use advstep_hpc::model::INFINITE_WIDTH;
 use advstep_hpc::model::{EngineName, SearchName};
-use advstep_hpc::results::{self, Results, first_difference};
+use advstep_hpc::results::{self, Results, first_difference, schema};
+use hdf5::types::VarLenUnicode;
 use tempfile::TempDir;
 
 fn written(directory: &TempDir, name: &str, results: &Results) -> PathBuf {
@@ -62,23 +63,47 @@ fn what_is_written_is_read() {
 }
 
 #[test]
-fn the_widths_of_hidden_layers_that_differ_are_in_the_file() {
+fn shapes_are_an_axis_of_the_file() {
     let directory = TempDir::new().unwrap();
     let results = synthetic(&differing_layers(), 1);
     let path = written(&directory, "layers.h5", &results);
     assert_same(&results, &results::read(&path).unwrap());
     let file = advstep_hpc::files::hdf5::open(&path).unwrap();
     let numbers = |name: &str| file.dataset(name).unwrap().read_raw::<i64>().unwrap();
-    assert_eq!(file.dataset("cell_hidden").unwrap().shape(), [6, 3]);
-    assert_eq!(numbers("cell_hidden"), [[30, 30, 0], [50, 60, 0], [30, 30, 0], [50, 60, 0], [60, 20, 40], [60, 20, 40]].concat());
-    assert_eq!((numbers("layer"), numbers("depth"), numbers("width")), (vec![1, 2, 3], vec![2, 3], vec![30, 60]));
-    assert_eq!(numbers("cell_width"), [30, 60, 30, 60, 60, 60]);
+    let labels: Vec<VarLenUnicode> = file.dataset("shape").unwrap().read_raw().unwrap();
+    assert_eq!(labels.iter().map(|label| label.as_str()).collect::<Vec<_>>(), ["30,30", "20,60,40", "60,20,40"]);
+    assert_eq!(file.attr("format_version").unwrap().read_scalar::<u32>().unwrap(), schema::SHAPES_VERSION);
+    assert_eq!(file.dataset("shape_hidden").unwrap().shape(), [3, 3]);
+    assert_eq!(numbers("shape_hidden"), [[30, 30, 0], [20, 60, 40], [60, 20, 40]].concat());
+    assert_eq!((numbers("layer"), numbers("shape_depth")), (vec![1, 2, 3], vec![2, 3, 3]));
+    // By depth, dim and shape, on axes (shape, dim).
+    assert_eq!((numbers("cell_shape"), numbers("cell_dim")), (vec![0, 0, 1, 2, 1, 2], vec![10, 500, 10, 10, 500, 500]));
+    assert_eq!((file.dataset("cell_index").unwrap().shape(), numbers("cell_index")), (vec![3, 2], vec![0, 1, 2, 4, 3, 5]));
+    let fractions: Vec<f64> = file.dataset("fraction").unwrap().read_raw().unwrap();
+    assert_eq!(fractions[4], results.cells[3].summary().fraction);
+    for absent in ["depth", "width", "cell_depth", "cell_width"] {
+        assert!(file.dataset(absent).is_err(), "{absent}");
+    }
     drop(file);
-    edit(&path, &|file| file.dataset("cell_hidden").unwrap().write_slice(&[61_i64], ndarray::s![5, 0..1]).unwrap());
-    assert!(refused(&path).why.contains("`cell_hidden` is not that of its experiment"));
+    let damaged = |change: &dyn Fn(&hdf5::File)| {
+        let path = written(&directory, "damaged.h5", &results);
+        edit(&path, change);
+        refused(&path).why
+    };
+    let hidden = damaged(&|file| file.dataset("shape_hidden").unwrap().write_slice(&[61_i64], ndarray::s![2, 0..1]).unwrap());
+    assert!(hidden.contains("`shape_hidden` is not that of its experiment"), "{hidden}");
+    let label = "60,20,41".parse::<VarLenUnicode>().unwrap();
+    let labels = damaged(&|file| file.dataset("shape").unwrap().write_slice(&[label.clone()], ndarray::s![2..3]).unwrap());
+    assert!(labels.contains("axis `shape` is not that of its experiment"), "{labels}");
+    // As before shapes had an axis.
+    let old = damaged(&|file| file.attr("format_version").unwrap().write_scalar(&schema::VERSION).unwrap());
+    assert!(old.contains("its format version is 5, that of experiments made of hidden layers is 6"), "{old}");
 
     let plain = advstep_hpc::files::hdf5::open(&written(&directory, "plain.h5", &synthetic(&experiment(), 1))).unwrap();
-    assert!(plain.dataset("cell_hidden").is_err() && plain.dataset("layer").is_err());
+    assert_eq!(plain.attr("format_version").unwrap().read_scalar::<u32>().unwrap(), schema::VERSION);
+    for absent in ["shape", "layer", "shape_depth", "shape_hidden", "cell_shape"] {
+        assert!(plain.dataset(absent).is_err(), "{absent}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::common::synthetic::{experiment, synthetic};
 use advstep_hpc::experiment::Experiment;
-use advstep_hpc::model::INFINITE_WIDTH;
+use advstep_hpc::model::{Direction, INFINITE_WIDTH};
 use advstep_hpc::results::show::{Format, show};
 use serde_json::Value;
 
@@ -97,4 +97,41 @@ fn an_infinite_width_is_null_in_json_and_inf_in_csv() {
     assert!(lines[0]["width"] == 10 && lines[1]["width"].is_null());
     assert!(shown(Format::Csv).lines().nth(2).unwrap().starts_with("1,10,inf,"));
     assert!(shown(Format::Table).contains('∞'));
+}
+
+/// ‖δ‖∞ of the sign direction and the path of a descent are columns where there is one, and dashes along the other directions.
+#[test]
+fn the_table_has_the_measures_of_its_directions() {
+    let directions = vec![Direction::Gradient, Direction::Sign, Direction::Descent];
+    let experiment = Experiment { dims: vec![10], depths: vec![2], extra_widths: Default::default(), ..experiment() };
+    let mut results = synthetic(&Experiment { inputs: 33, ..experiment.clone() }, 1);
+    results.experiment = Experiment { inputs: 11, directions, ..experiment };
+    results.cells.truncate(1); // in the other nothing is found
+    for sample in results.cells[0].records.iter_mut().flat_map(|record| &mut record.samples[22..]) {
+        sample.distance *= 0.5; // a path twice as long as the way
+    }
+    let mut out = Vec::new();
+    show(&results, Format::Table, &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    assert!(["‖δ‖∞", "path"].iter().all(|title| text.split_whitespace().any(|word| word == *title)), "{text}");
+    let summaries = results.cells[0].summaries(&results.experiment);
+    let measured = [None, Some(summaries[1].max_distance_mean), Some(summaries[2].path_mean)];
+    for ((name, expected), summary) in ["gradient", "sign", "descent"].into_iter().zip(measured).zip(&summaries) {
+        let rows = text.lines().map(|line| line.split_whitespace().collect::<Vec<&str>>());
+        let row = rows.into_iter().find(|row| row.get(3) == Some(&name)).unwrap();
+        let before = format!("{:.4}", summary.relative_distance_mean);
+        let place = row.iter().position(|word| *word == before).unwrap();
+        let measures = &row[place + 1..place + 3];
+        match expected {
+            None => assert_eq!(measures, ["–", "–"], "{text}"),
+            Some(value) => {
+                let [shown, dash] = if name == "sign" { [measures[0], measures[1]] } else { [measures[1], measures[0]] };
+                assert!(
+                    dash == "–" && (shown.parse::<f64>().unwrap() / value - 1.0).abs() < 0.01,
+                    "{shown} is not {value}: {text}"
+                );
+            }
+        }
+    }
+    assert!(!shown(Format::Table).contains("‖δ‖∞"));
 }
