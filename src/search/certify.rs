@@ -95,8 +95,9 @@ impl Certifier {
         if value.is_nan() || value <= 0.0 || scale == 0.0 {
             return 0.0;
         }
-        let at = |log_tau: f64, radius: f64| self.majorant(&z, value, &gradient, sign, scale * log_tau.exp(), radius).distance();
-        let (log_tau, first) = golden_section(SMALLEST_TAU.ln(), LARGEST_TAU.ln(), TAUS, |log_tau| at(log_tau, limit));
+        let at =
+            |log_tau: f64, radius: f64| self.majorant(&z, value, &gradient, sign, scale * libm::exp(log_tau), radius).distance();
+        let (log_tau, first) = golden_section(libm::log(SMALLEST_TAU), libm::log(LARGEST_TAU), TAUS, |log_tau| at(log_tau, limit));
         // A smaller R has fewer hinges; a distance found with it holds up to R.
         let (mut certified, mut radius) = (first.min(limit), limit);
         for _ in 0..RADII {

@@ -83,7 +83,7 @@ fn disk(radius: f64, rings: usize, angles: usize) -> impl Iterator<Item = Array1
 #[test]
 fn brute_force_lies_within_the_bracket_of_the_gradient_variation() {
     let radii = [0.1, 0.5, 1.0, 2.0, 4.0];
-    let effort = Effort { starts: 12, steps: 30 };
+    let effort = Effort { starts: 60, steps: 40 };
     for activation in [Activation::Relu, Activation::LeakyRelu, Activation::Tanh, Activation::Gelu] {
         for (index, width) in [6, 15, 40].into_iter().enumerate() {
             let network = network(activation, 2, width, index);
