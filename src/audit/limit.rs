@@ -125,7 +125,7 @@ mod tests {
                 let u = length / ((dim as f64).sqrt() * zeta.hypot(chi));
                 let angle = Angle::new((u * chi).atan2(1.0 - u * zeta), depth);
                 let std = angle.covariance(&angle, depth).sqrt();
-                hits += usize::from(angle.mean(zeta, chi) + std * f64::from(normals.next().unwrap()) < 0.0);
+                hits += usize::from(angle.mean(zeta, chi) + std * normals.next().unwrap() < 0.0);
             }
             let (share, exact) = (hits as f64 / 2e4, relu_flip_probability(depth, dim, length));
             assert!((share - exact).abs() < 4.0 * (exact / 2e4).sqrt() + 1e-3, "{share} against {exact}");

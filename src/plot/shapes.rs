@@ -14,7 +14,7 @@ use crate::results::Summary;
 use crate::stats::distinct;
 
 /// Width of a panel, by the number of columns.
-const PANEL_WIDTHS: [f64; 3] = [240.0, 180.0, 130.0];
+const PANEL_WIDTHS: [f64; 3] = [240.0, 180.0, 115.0];
 /// Longest line of a label; longer labels are broken after commas.
 const LABEL_ROOM: f64 = 170.0;
 /// Distance of lines of a label, of points of one shape, and between shapes.

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 
 with h5py.File(sys.argv[1]) as file:
-    assert file.attrs["format"] == "advstep-hpc audit" and file.attrs["format_version"] == 2
+    assert file.attrs["format"] == "advstep-hpc audit" and file.attrs["format_version"] == 3
     names = ["id", "citation", "claim"]
     statements = {name: file["statements"][name].asstr()[:] for name in names}
     assert len(set(statements["id"])) == len(statements["id"]) == len(statements["claim"])

@@ -93,7 +93,8 @@ fn shapes_are_an_axis_of_the_file() {
     let hidden = damaged(&|file| file.dataset("shape_hidden").unwrap().write_slice(&[61_i64], ndarray::s![2, 0..1]).unwrap());
     assert!(hidden.contains("`shape_hidden` is not that of its experiment"), "{hidden}");
     let label = "60,20,41".parse::<VarLenUnicode>().unwrap();
-    let labels = damaged(&|file| file.dataset("shape").unwrap().write_slice(&[label.clone()], ndarray::s![2..3]).unwrap());
+    let labels =
+        damaged(&|file| file.dataset("shape").unwrap().write_slice(std::slice::from_ref(&label), ndarray::s![2..3]).unwrap());
     assert!(labels.contains("axis `shape` is not that of its experiment"), "{labels}");
     // As before shapes had an axis.
     let old = damaged(&|file| file.attr("format_version").unwrap().write_scalar(&schema::VERSION).unwrap());
