@@ -57,14 +57,14 @@ fn costs(experiment: &Experiment, record: &UnitRecord, rate: f64) -> Costs {
 
     let directory = tempfile::TempDir::new_in(".").expect("the current directory can be written in");
     let target = Target::claim(&directory.path().join("bench.h5"), "--out", &[]).expect("it can be written in");
-    let mut journal = Journal::create(target, &Header(run.identity()), RANKS).expect("there is room");
+    let mut journal = Journal::create(target, &Header(run.identity()), RANKS).expect("the disk has space");
     let (started, mut units) = (Instant::now(), 0);
     let (mut processor, mut passed) = (Duration::ZERO, Duration::ZERO);
     while started.elapsed().as_secs_f64() < SECONDS {
         let finished = (rate * started.elapsed().as_secs_f64()) as usize;
         let (begun, at) = (thread_time(), Instant::now());
         (units..finished).for_each(|unit| journal.note(task(unit % RECORDS)));
-        journal.tend(&store).expect("there is room");
+        journal.tend(&store).expect("the disk has space");
         (processor, passed) = (processor + (thread_time() - begun), passed + at.elapsed());
         units = finished;
         sleep(NAP);

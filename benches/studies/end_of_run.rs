@@ -122,8 +122,8 @@ fn disk_rate() -> f64 {
     let bytes: Vec<u8> = (0..DISK_FILE).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u8).collect();
     let rounds = (0..ROUNDS).map(|round| {
         let begun = Instant::now();
-        let mut file = File::create(directory.path().join(format!("{round}"))).expect("there is room");
-        file.write_all(&bytes).and_then(|()| file.sync_all()).expect("there is room");
+        let mut file = File::create(directory.path().join(format!("{round}"))).expect("the disk has space");
+        file.write_all(&bytes).and_then(|()| file.sync_all()).expect("the disk has space");
         DISK_FILE as f64 / begun.elapsed().as_secs_f64()
     });
     common::median(rounds.collect())
@@ -199,7 +199,7 @@ fn end_of_whole(experiment: &Experiment, run: &Run, pool: &[Sample], path: &Path
     let target = Target::claim(path, "--out", &[]).expect("it can be written in");
     Took::of(path, move || {
         let product = run.product(&mut store, Provenance::default()).expect("everything is there").expect("a whole run has one");
-        product.write(&target, Existing::Replace).expect("there is room");
+        product.write(&target, Existing::Replace).expect("the disk has space");
         black_box(product.text("end.h5"));
     })
 }
@@ -208,8 +208,8 @@ fn end_of_whole(experiment: &Experiment, run: &Run, pool: &[Sample], path: &Path
 fn end_of_shard(experiment: &Experiment, run: &Run, pool: &[Sample], path: &Path) -> Took {
     let store = store(experiment, run, pool);
     let target = Target::claim(path, "--out", &[]).expect("it can be written in");
-    let mut journal = Journal::create(target, &Header(run.identity()), 1).expect("there is room");
+    let mut journal = Journal::create(target, &Header(run.identity()), 1).expect("the disk has space");
     store.tasks().for_each(|task| journal.note(task));
-    journal.flush(&store).expect("there is room");
-    Took::of(path, move || journal.close(&store, "", Existing::Replace).expect("there is room"))
+    journal.flush(&store).expect("the disk has space");
+    Took::of(path, move || journal.close(&store, "", Existing::Replace).expect("the disk has space"))
 }

@@ -148,12 +148,12 @@ fn record_seconds(experiment: &Experiment) -> (f64, f64) {
 
     let directory = tempfile::TempDir::new_in(".").expect("the current directory can be written in");
     let target = Target::claim(&directory.path().join("scaling.h5"), "--out", &[]).expect("it can be written in");
-    let mut journal = Journal::create(target, &Header(run.identity()), 64).expect("there is room");
+    let mut journal = Journal::create(target, &Header(run.identity()), 64).expect("the disk has space");
     let begun = thread_time();
     (0..RECORDS).for_each(|network| journal.note(task(network)));
     // The journal writes every 100 ms.
     std::thread::sleep(Duration::from_millis(200));
-    journal.tend(&store).expect("there is room");
+    journal.tend(&store).expect("the disk has space");
     let written = (thread_time() - begun).as_secs_f64() / (RECORDS - journal.waiting()) as f64;
     (taken_in, written)
 }

@@ -11,7 +11,7 @@ use super::options::parse_layers;
 use super::{Audit, Entry, Estimate, Layers, Measured, Options, Setting, Verdict, statements};
 use crate::error::BadInput;
 use crate::files::attribute::{Form, number, set_number, set_text, text};
-use crate::files::format::Format;
+use crate::files::format::FileKind;
 use crate::files::{self, Existing, contained, place, seal};
 use crate::measure::SCIENCE_VERSION;
 use crate::model::cell::layers_label;
@@ -33,7 +33,7 @@ pub fn write(path: &Path, existing: Existing, audit: &Audit, provenance: &Proven
 
 fn write_file(path: &Path, audit: &Audit, provenance: &Provenance) -> anyhow::Result<()> {
     let file = files::hdf5::create(path)?;
-    set_text(&file, "format", Format::Audit.name())?;
+    set_text(&file, "format", FileKind::Audit.name())?;
     set_number(&file, "format_version", VERSION)?;
     set_number(&file, "science_version", SCIENCE_VERSION)?;
     set_text(&file, "options", &audit.options.to_table().to_string())?;
@@ -162,7 +162,7 @@ fn read_file(path: &Path, form: Form) -> Result<Audit, Why> {
     let file = files::hdf5::open(path).map_err(|error| format!("not an HDF5 file, or not a whole one: {error}"))?;
     contained::check_file(&file)?;
     let source = Source { bytes, form };
-    if text(&file, "format", form)? != Format::Audit.name() {
+    if text(&file, "format", form)? != FileKind::Audit.name() {
         return Err("it is no file of an audit".to_string());
     }
     for (name, expected) in [("format_version", VERSION), ("science_version", SCIENCE_VERSION)] {

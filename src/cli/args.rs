@@ -229,7 +229,7 @@ pub struct RunArgs {
     pub snapshot: Option<Duration>,
     /// Draw the figures at the end, into FILE-figures, in these formats [without a value: svg,png]
     #[arg(long, value_enum, value_name = "FORMAT,...", value_delimiter = ',', num_args = 0..=1, default_missing_value = "svg,png", require_equals = true, help_heading = "Output")]
-    pub plot: Option<Vec<plot::Format>>,
+    pub plot: Option<Vec<plot::ImageFormat>>,
     #[command(flatten)]
     pub job: JobArgs,
 }
@@ -307,7 +307,7 @@ pub struct AuditArgs {
     pub figures: Option<PathBuf>,
     /// Formats of the figures
     #[arg(long, value_enum, value_name = "FORMAT,...", value_delimiter = ',', default_value = "svg,png", help_heading = "Output")]
-    pub format: Vec<plot::Format>,
+    pub format: Vec<plot::ImageFormat>,
     /// Print one line per setting instead of a summary line
     #[arg(long, help_heading = "Output")]
     pub full: bool,
@@ -513,7 +513,7 @@ pub struct PlotArgs {
     pub out: Option<PathBuf>,
     /// Formats of the figures
     #[arg(long, value_enum, value_name = "FORMAT,...", value_delimiter = ',', default_value = "svg,png")]
-    pub format: Vec<plot::Format>,
+    pub format: Vec<plot::ImageFormat>,
     /// Accept a file rewritten by another program (h5py, h5repack, nccopy, xarray), after a check of every value. Not for damaged files,
     /// which can crash the HDF5 library
     #[arg(long)]

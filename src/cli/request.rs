@@ -402,7 +402,7 @@ mod tests {
     use super::super::args::{Cli, Command};
     use super::*;
     use crate::model::{Cell, Readout};
-    use crate::plot::Format;
+    use crate::plot::ImageFormat;
 
     fn command(words: &str) -> Command {
         Cli::try_parse_from(words.split_whitespace()).unwrap().into_command()
@@ -514,6 +514,6 @@ mod tests {
         };
         let request = args.request().unwrap();
         assert_eq!(request.out, dir.path().join("some-figures"));
-        assert_eq!(request.formats, [Format::Svg, Format::Pdf]);
+        assert_eq!(request.formats, [ImageFormat::Svg, ImageFormat::Pdf]);
     }
 }

@@ -9,7 +9,7 @@ use crate::audit::{Options, table};
 use crate::comm;
 use crate::files::check_output_dir;
 use crate::job::{self, Settings};
-use crate::plot::Format;
+use crate::plot::ImageFormat;
 
 /// An audit to run.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +18,7 @@ pub struct AuditRequest {
     pub outputs: Outputs,
     /// Directory of the figures, if any.
     pub figures: Option<PathBuf>,
-    pub formats: Vec<Format>,
+    pub formats: Vec<ImageFormat>,
     pub settings: Settings,
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::print;
 use crate::audit;
 use crate::error::{BadInput, Failed};
-use crate::files::format::{self, Format};
+use crate::files::format::{self, FileKind};
 use crate::results::{self, first_difference, first_differing_sample};
 
 /// Two files to compare, both readable, contents unchecked.
@@ -34,7 +34,7 @@ fn difference(request: &CompareRequest) -> anyhow::Result<Option<String>> {
         let what = format!("cannot compare {} and {}", one.display(), other.display());
         return Err(BadInput::new(what, "they are files of different kinds", "give two results files or two audit files").into());
     }
-    if kind.or(other_kind) == Some(Format::Audit) {
+    if kind.or(other_kind) == Some(FileKind::Audit) {
         let (a, b) = (audit::file::read(one, *unsealed)?, audit::file::read(other, *unsealed)?);
         return match a.difference(&b) {
             None if !*unsealed => first_difference(one, other),

@@ -14,7 +14,7 @@ use super::print;
 use crate::error::{BadInput, Failed};
 use crate::experiment::Experiment;
 use crate::files::attribute::{set_flags, set_number, set_text};
-use crate::files::format::Format;
+use crate::files::format::FileKind;
 use crate::files::{self, Existing, Target};
 use crate::job::Resources;
 use crate::kernels::Real;
@@ -111,7 +111,7 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, run: &
     let direction = request.experiment.directions[0];
     let (ValueAndGradient { value, gradient }, steps) = gradients_and_steps(&mut engine, &samples, direction, bias, streams);
 
-    set_text(file, "format", Format::Network.name())?;
+    set_text(file, "format", FileKind::Network.name())?;
     set_number(file, "format_version", 2_u32)?;
     set_text(file, "program", &format!("advstep-hpc {}", program_revision()))?;
     set_text(file, "command_line", &request.command_line)?;

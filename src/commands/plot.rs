@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::print;
 use crate::audit;
-use crate::files::format::{self, Format};
+use crate::files::format::{self, FileKind};
 use crate::plot;
 use crate::results;
 
@@ -15,7 +15,7 @@ pub struct PlotRequest {
     /// Directory of the figures; writable, or can be created.
     pub out: PathBuf,
     /// At least one, sorted, distinct.
-    pub formats: Vec<plot::Format>,
+    pub formats: Vec<plot::ImageFormat>,
     /// Whether a file without a valid seal, as other programs leave it, is accepted.
     pub unsealed: bool,
     /// Do not print the names of the figures.
@@ -24,7 +24,7 @@ pub struct PlotRequest {
 
 impl PlotRequest {
     /// Draws `file` into [`directory_of`] it.
-    pub fn beside(file: &Path, formats: Vec<plot::Format>, quiet: bool) -> Self {
+    pub fn beside(file: &Path, formats: Vec<plot::ImageFormat>, quiet: bool) -> Self {
         Self { out: directory_of(file), file: file.to_path_buf(), formats, unsealed: false, quiet }
     }
 }
@@ -39,7 +39,7 @@ pub fn directory_of(file: &Path) -> PathBuf {
 pub fn execute(request: &PlotRequest) -> anyhow::Result<()> {
     let PlotRequest { file, out, formats, unsealed, quiet } = request;
     let pictures = match format::of(file, *unsealed) {
-        Some(Format::Audit) => plot::write(&audit::figures::draw(&audit::file::read(file, *unsealed)?), out, formats)?,
+        Some(FileKind::Audit) => plot::write(&audit::figures::draw(&audit::file::read(file, *unsealed)?), out, formats)?,
         _ => {
             let results = if *unsealed { results::read_unsealed(file)? } else { results::read(file)? };
             plot::plot(&results, out, formats)?

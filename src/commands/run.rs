@@ -14,7 +14,7 @@ use crate::linalg::matmul::work;
 use crate::measure::{Workspace, measure_in};
 use crate::model::{Method, Unit};
 use crate::plan::{self, CellPlan, Plan, shard_units, unit_of};
-use crate::plot::Format;
+use crate::plot::ImageFormat;
 use crate::provenance::Provenance;
 use crate::record::codec;
 use crate::results::{self, CellResults, Results, onset, shard, show};
@@ -26,7 +26,7 @@ pub struct RunRequest {
     /// The shard to run; `None`: the whole experiment.
     pub shard: Option<Shard>,
     /// Formats of the figures to draw at the end; empty: no figures.
-    pub plot: Vec<Format>,
+    pub plot: Vec<ImageFormat>,
     pub settings: Settings,
 }
 

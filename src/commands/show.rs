@@ -22,7 +22,7 @@ pub struct ShowRequest {
 
 pub fn execute(request: &ShowRequest) -> anyhow::Result<()> {
     let ShowRequest { file, format, full, unsealed } = request;
-    if format::of(file, *unsealed) == Some(format::Format::Audit) {
+    if format::of(file, *unsealed) == Some(format::FileKind::Audit) {
         let audit = audit::file::read(file, *unsealed)?;
         return Ok(print(&match format {
             show::Format::Table => audit::table::text(&audit, *full),

@@ -7,32 +7,32 @@ use super::{hdf5, seal};
 
 /// A kind of file, by its attribute `format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum FileKind {
     Results,
     Audit,
     Network,
 }
 
-impl Format {
-    pub const ALL: [Format; 3] = [Format::Results, Format::Audit, Format::Network];
+impl FileKind {
+    pub const ALL: [FileKind; 3] = [FileKind::Results, FileKind::Audit, FileKind::Network];
 
     /// The value of the attribute.
     pub fn name(self) -> &'static str {
         match self {
-            Format::Results => "advstep-hpc results",
-            Format::Audit => "advstep-hpc audit",
-            Format::Network => "advstep-hpc network",
+            FileKind::Results => "advstep-hpc results",
+            FileKind::Audit => "advstep-hpc audit",
+            FileKind::Network => "advstep-hpc network",
         }
     }
 }
 
 /// The kind of the file at `path`; `None` if it is none of ours. A file without a valid seal, which can crash the HDF5 library, is opened
 /// only if `unsealed`.
-pub fn of(path: &Path, unsealed: bool) -> Option<Format> {
+pub fn of(path: &Path, unsealed: bool) -> Option<FileKind> {
     let may_open = seal::flaw(path).is_ok_and(|flaw| flaw.is_none()) || unsealed && hdf5::has_signature(path);
     let file = may_open.then(|| hdf5::open(path).ok()).flatten()?;
     let name = text(&file, "format", Form::Any).ok()?;
-    Format::ALL.into_iter().find(|format| format.name() == name)
+    FileKind::ALL.into_iter().find(|format| format.name() == name)
 }
 
 #[cfg(test)]
@@ -47,13 +47,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("audit.h5");
         let file = hdf5::create(&path).unwrap();
-        set_text(&file, "format", Format::Audit.name()).unwrap();
+        set_text(&file, "format", FileKind::Audit.name()).unwrap();
         file.close().unwrap();
         seal::seal(&path).unwrap();
-        assert_eq!(of(&path, false), Some(Format::Audit));
+        assert_eq!(of(&path, false), Some(FileKind::Audit));
         let mut bytes = fs::read(&path).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         fs::write(&path, bytes).unwrap();
-        assert_eq!([false, true].map(|unsealed| of(&path, unsealed)), [None, Some(Format::Audit)]);
+        assert_eq!([false, true].map(|unsealed| of(&path, unsealed)), [None, Some(FileKind::Audit)]);
     }
 }

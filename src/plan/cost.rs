@@ -29,12 +29,12 @@ pub struct UnitCost {
 /// Normals/s.
 const NORMALS: f64 = 2.4e9;
 /// Flop/s of matmuls with a block of weights, in f32 and (BLAS) in f64.
-const PRODUCT_F32: f64 = 1.9e11;
-const PRODUCT_F64: f64 = 5.0e10;
+const MATMUL_F32: f64 = 1.9e11;
+const MATMUL_F64: f64 = 5.0e10;
 /// Flop/s of the thin f64 matmuls of a trace.
-const PRODUCT_TRACE: f64 = 6.4e10;
+const MATMUL_TRACE: f64 = 6.4e10;
 /// The same for narrow networks, propagated one line at a time.
-const PRODUCT_NARROW: f64 = 3.1e10;
+const MATMUL_NARROW: f64 = 3.1e10;
 /// Seconds per neuron and input at depth 1 besides matmuls, including the exact line search, for at most [`FEW`] neurons × inputs and above.
 /// The BEND terms are divided by d: lines bend more at small d.
 const LINE_FEW: f64 = 0.7e-9;
@@ -47,7 +47,7 @@ const ACTIVATION: f64 = 0.3e-9;
 /// Seconds per element of the implicit engine's input and output vectors, besides matmuls.
 const VECTOR: f64 = 0.2e-9;
 /// Flop/s of the implicit engine's f32 matmuls.
-const PRODUCT_IMPLICIT: f64 = 1.85e11;
+const MATMUL_IMPLICIT: f64 = 1.85e11;
 /// Fraction of a full matmul's flops executed by syrk and trmm, at 100 inputs.
 const TRIANGLE: f64 = 0.66;
 /// Seconds per inputs³ for the small factorisations of one implicit product; the shallow engine has about three.
@@ -140,7 +140,7 @@ fn certificate_seconds(cell: Cell) -> f64 {
     let (dim, width) = (cell.dim as f64, cell.width as f64);
     let reduction = 8.0 / 3.0 * dim * dim * dim;
     let product = 2.0 / 3.0 * width * dim * dim;
-    certify::FORMS as f64 * (reduction / REDUCTION + product / PRODUCT_F64 + CERTIFIED_WEIGHT * width * dim)
+    certify::FORMS as f64 * (reduction / REDUCTION + product / MATMUL_F64 + CERTIFIED_WEIGHT * width * dim)
 }
 
 /// The predicted cost of one unit of `cell`.
@@ -168,8 +168,8 @@ pub fn of_unit(cell: Cell, experiment: &Experiment, method: Method, keep: Keep) 
             false => SMOOTH,
         },
         product_rate: match experiment.precision {
-            Precision::F32 => PRODUCT_F32,
-            Precision::F64 => PRODUCT_F64,
+            Precision::F32 => MATMUL_F32,
+            Precision::F64 => MATMUL_F64,
         },
         certificates: if experiment.certify { experiment.inputs as f64 * certificate_seconds(cell) } else { 0.0 },
         line: match search {
@@ -237,8 +237,8 @@ impl Shape {
         };
         let normals = cell.weights() * passes;
         let (trace_rate, piece) = match trace::is_narrow(cell.widths()) {
-            true => (PRODUCT_NARROW, PIECE_NARROW * depth),
-            false => (PRODUCT_TRACE, PIECE * depth + PIECE_NEURON * neurons),
+            true => (MATMUL_NARROW, PIECE_NARROW * depth),
+            false => (MATMUL_TRACE, PIECE * depth + PIECE_NEURON * neurons),
         };
         let trace = traced / trace_rate + pieces * inputs * piece;
         let seconds = normals / NORMALS + products / self.product_rate + trace + self.other_seconds();
@@ -307,7 +307,7 @@ impl Shape {
             }
         }
         let Products { normals, flops, numbers, read_again, small } = products;
-        let rate = PRODUCT_IMPLICIT * self.product_rate / PRODUCT_F32;
+        let rate = MATMUL_IMPLICIT * self.product_rate / MATMUL_F32;
         let vectors = VECTOR * numbers + READ_AGAIN * read_again + SMALL * small;
         UnitCost { normals, flops, seconds: normals / NORMALS + flops / rate + vectors + self.other_seconds() }
     }

@@ -6,17 +6,17 @@ use anyhow::{Context, anyhow};
 use resvg::tiny_skia::{Color, Pixmap, Transform};
 use resvg::usvg::{self, fontdb};
 
-use super::{Format, text};
+use super::{ImageFormat, text};
 
 /// PNG resolution.
 const DOTS_PER_INCH: f32 = 300.0;
 const POINTS_PER_INCH: f32 = 72.0;
 
-pub fn encode(svg: &str, format: Format) -> anyhow::Result<Vec<u8>> {
+pub fn encode(svg: &str, format: ImageFormat) -> anyhow::Result<Vec<u8>> {
     match format {
-        Format::Svg => Ok(svg.as_bytes().to_vec()),
-        Format::Png => png(&parse(svg)?),
-        Format::Pdf => pdf(&parse(svg)?),
+        ImageFormat::Svg => Ok(svg.as_bytes().to_vec()),
+        ImageFormat::Png => png(&parse(svg)?),
+        ImageFormat::Pdf => pdf(&parse(svg)?),
     }
 }
 

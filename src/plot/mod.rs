@@ -34,19 +34,19 @@ use crate::text::short;
 
 /// File format of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
-pub enum Format {
+pub enum ImageFormat {
     Svg,
     /// 300 dpi.
     Png,
     Pdf,
 }
 
-impl Format {
+impl ImageFormat {
     fn extension(self) -> &'static str {
         match self {
-            Format::Svg => "svg",
-            Format::Png => "png",
-            Format::Pdf => "pdf",
+            ImageFormat::Svg => "svg",
+            ImageFormat::Png => "png",
+            ImageFormat::Pdf => "pdf",
         }
     }
 }
@@ -63,7 +63,7 @@ pub struct Picture {
 ///
 /// # Errors
 /// [`BadInput`] if there are no cells or `directory` cannot be created; I/O errors otherwise.
-pub fn plot(results: &Results, directory: &Path, formats: &[Format]) -> anyhow::Result<Vec<PathBuf>> {
+pub fn plot(results: &Results, directory: &Path, formats: &[ImageFormat]) -> anyhow::Result<Vec<PathBuf>> {
     if results.cells.is_empty() {
         let what = "there is nothing to plot";
         return Err(BadInput::new(what, "the results hold no cell", "give the file of a finished experiment").into());
@@ -116,7 +116,7 @@ pub fn draw(cells: &[(Cell, Summary)], note: &str) -> Vec<Picture> {
 ///
 /// # Errors
 /// As [`plot`].
-pub fn write(pictures: &[Picture], directory: &Path, formats: &[Format]) -> anyhow::Result<Vec<PathBuf>> {
+pub fn write(pictures: &[Picture], directory: &Path, formats: &[ImageFormat]) -> anyhow::Result<Vec<PathBuf>> {
     std::fs::create_dir_all(directory).map_err(|cause| {
         let what = format!("cannot make the directory {}", directory.display());
         BadInput::new(what, cause.to_string(), "give --out a directory that you may write to")

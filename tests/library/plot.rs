@@ -8,7 +8,7 @@ use advstep_hpc::model::Activation;
 use advstep_hpc::model::InputsLaw;
 use advstep_hpc::model::{Cell, Direction, EngineChoice, INFINITE_WIDTH, Precision, Readout, SearchChoice, Unit};
 use advstep_hpc::model::{EngineName, Method, SearchName};
-use advstep_hpc::plot::{self, Format, Picture};
+use advstep_hpc::plot::{self, ImageFormat, Picture};
 use advstep_hpc::provenance::Provenance;
 use advstep_hpc::record::{Sample, Status, UnitRecord};
 use advstep_hpc::results::{CellResults, Results, Summary};
@@ -276,7 +276,7 @@ fn files_of_each_format_are_written_and_nothing_else() {
     let directory = tempfile::tempdir().unwrap();
     let target = directory.path().join("a/b");
     let pictures = plot::draw(&grid(&[1], &[10, 100], &[10, 100]), NOTE);
-    let formats = [Format::Pdf, Format::Svg, Format::Png, Format::Svg];
+    let formats = [ImageFormat::Pdf, ImageFormat::Svg, ImageFormat::Png, ImageFormat::Svg];
     // The second run replaces the files of the first.
     for _ in 0..2 {
         let mut files = plot::write(&pictures, &target, &formats).unwrap();
@@ -312,7 +312,7 @@ fn text_is_drawn_without_fonts_on_the_machine() {
         }
     }
     let png = |pictures: &[Picture], name: &str| {
-        let files = plot::write(pictures, &directory.path().join(name), &[Format::Png]).unwrap();
+        let files = plot::write(pictures, &directory.path().join(name), &[ImageFormat::Png]).unwrap();
         std::fs::read(&files[0]).unwrap()
     };
     // Only the bundled fonts are loaded: without them both figures would be equal.
@@ -324,7 +324,7 @@ fn a_directory_that_cannot_be_made_is_bad_input() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let pictures = plot::draw(&quick(), NOTE);
     for directory in [file.path(), &file.path().join("below")] {
-        let error = plot::write(&pictures, directory, &[Format::Svg]).unwrap_err();
+        let error = plot::write(&pictures, directory, &[ImageFormat::Svg]).unwrap_err();
         assert_eq!(advstep_hpc::error::exit_code(&error), 2, "{error}");
         let report = advstep_hpc::error::report(&error, "");
         assert!(report.contains("--out"), "{report}");
@@ -381,7 +381,7 @@ fn experiment(depths: Vec<usize>) -> Experiment {
 #[test]
 fn results_are_summarised_and_plotted() {
     let directory = tempfile::tempdir().unwrap();
-    let files = plot::plot(&results(experiment(vec![1, 2])), directory.path(), &[Format::Svg]).unwrap();
+    let files = plot::plot(&results(experiment(vec![1, 2])), directory.path(), &[ImageFormat::Svg]).unwrap();
     let names: Vec<&Path> = files.iter().map(|file| file.strip_prefix(directory.path()).unwrap()).collect();
     let expected = [
         "figure1_fraction.svg",
@@ -406,7 +406,7 @@ fn shapes_are_labelled_points() {
     let directory = tempfile::tempdir().unwrap();
     let hidden = vec![vec![10, 10], vec![20, 60, 40], vec![60, 20, 40]];
     let layers = Experiment { widths: vec![], extra_widths: BTreeMap::new(), hidden, ..experiment(vec![]) };
-    let files = plot::plot(&results(layers), directory.path(), &[Format::Svg]).unwrap();
+    let files = plot::plot(&results(layers), directory.path(), &[ImageFormat::Svg]).unwrap();
     let names: Vec<&Path> = files.iter().map(|file| file.strip_prefix(directory.path()).unwrap()).collect();
     let expected = [
         "shapes_fraction.svg",
@@ -444,7 +444,7 @@ fn ratios_are_drawn_against_width_dim_and_depth_where_there_are_several() {
         results
     };
     let drawn = |results: &Results| -> BTreeMap<String, String> {
-        let files = plot::plot(results, directory.path(), &[Format::Svg]).unwrap();
+        let files = plot::plot(results, directory.path(), &[ImageFormat::Svg]).unwrap();
         let stem = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
         let named = files.iter().map(|file| (stem(file), std::fs::read_to_string(file).unwrap()));
         named.filter(|(name, _)| name.starts_with("directions_distance")).collect()
@@ -475,7 +475,7 @@ fn distributions_say_which_dims_and_widths_they_leave_out() {
     let many = |dims: usize, widths: usize| {
         let (dims, widths) = ((1..=dims).collect(), (1..=widths).collect());
         let experiment = Experiment { dims, widths, extra_widths: BTreeMap::new(), ..experiment(vec![1]) };
-        let files = plot::plot(&results(experiment), directory.path(), &[Format::Svg]).unwrap();
+        let files = plot::plot(&results(experiment), directory.path(), &[ImageFormat::Svg]).unwrap();
         let file = files.iter().find(|file| file.ends_with("distribution_step_depth1.svg")).unwrap();
         std::fs::read_to_string(file)
             .unwrap()
@@ -493,7 +493,7 @@ fn distributions_say_which_dims_and_widths_they_leave_out() {
 fn distributions_are_those_of_the_samples() {
     let directory = tempfile::tempdir().unwrap();
     let infinite = Experiment { widths: vec![10, 100, INFINITE_WIDTH], ..experiment(vec![1]) };
-    let files = plot::plot(&results(infinite), directory.path(), &[Format::Svg]).unwrap();
+    let files = plot::plot(&results(infinite), directory.path(), &[ImageFormat::Svg]).unwrap();
     let svg = std::fs::read_to_string(&files[4]).unwrap();
     assert!(files[4].ends_with("distribution_step_depth1.svg"));
     assert!(!svg.contains("NaN"));
@@ -514,7 +514,7 @@ fn distributions_are_those_of_the_samples() {
 fn results_without_cells_are_bad_input() {
     let directory = tempfile::tempdir().unwrap();
     let target = directory.path().join("pictures");
-    let error = plot::plot(&results(experiment(vec![])), &target, &[Format::Svg]).unwrap_err();
+    let error = plot::plot(&results(experiment(vec![])), &target, &[ImageFormat::Svg]).unwrap_err();
     assert_eq!(advstep_hpc::error::exit_code(&error), 2);
     assert!(!target.exists());
 }

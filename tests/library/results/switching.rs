@@ -2,7 +2,7 @@
 
 use crate::common::synthetic::{experiment, synthetic};
 use advstep_hpc::experiment::Experiment;
-use advstep_hpc::plot::{self, Format};
+use advstep_hpc::plot::{self, ImageFormat};
 use advstep_hpc::record::Status;
 use advstep_hpc::results::show::{self, show};
 use advstep_hpc::results::switching::{Along, switching};
@@ -59,7 +59,7 @@ fn the_table_of_show_has_them_and_what_scripts_read_has_not() {
 #[test]
 fn the_picture_has_both_estimates_of_every_depth() {
     let directory = tempfile::tempdir().unwrap();
-    let files = plot::plot(&results(), directory.path(), &[Format::Svg]).unwrap();
+    let files = plot::plot(&results(), directory.path(), &[ImageFormat::Svg]).unwrap();
     let file = files.iter().find(|file| file.ends_with("depth_conjecture.svg")).unwrap();
     let svg = std::fs::read_to_string(file).unwrap();
     for class in ["all", "most"] {
@@ -74,13 +74,13 @@ fn the_picture_has_both_estimates_of_every_depth() {
         }
         results
     };
-    let files = plot::plot(&never, directory.path(), &[Format::Svg]).unwrap();
+    let files = plot::plot(&never, directory.path(), &[ImageFormat::Svg]).unwrap();
     let svg = std::fs::read_to_string(files.iter().find(|file| file.ends_with("depth_conjecture.svg")).unwrap()).unwrap();
     assert_eq!(svg.matches("<tspan>?</tspan>").count(), 8);
     assert!(!svg.contains("NaN") && !svg.contains("inf"));
 
     // Too few depths or sizes for an estimate.
     let few = synthetic(&experiment(), 1);
-    let files = plot::plot(&few, directory.path(), &[Format::Svg]).unwrap();
+    let files = plot::plot(&few, directory.path(), &[ImageFormat::Svg]).unwrap();
     assert!(!files.iter().any(|file| file.ends_with("depth_conjecture.svg")));
 }
