@@ -4,6 +4,7 @@ pub mod audit;
 pub mod compare;
 pub mod export;
 pub mod merge;
+mod networks;
 pub mod plan;
 pub mod plot;
 pub mod run;

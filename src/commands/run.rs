@@ -4,20 +4,18 @@ use std::path::{Path, PathBuf};
 
 use toml::Table;
 
+use super::networks::Measurer;
 use super::plot::{self, PlotRequest};
 use super::status::is_finished;
-use crate::error::Failed;
 use crate::experiment::{Experiment, Shard, inputs_file};
-use crate::files::{Existing, Target};
+use crate::files::Existing;
 use crate::job::{self, Client, Group, Nouns, Product, Resources, Settings, Store, Task, Worker};
-use crate::linalg::matmul::work;
-use crate::measure::{Workspace, measure_in};
 use crate::model::{Method, Unit};
 use crate::plan::{self, CellPlan, Plan, shard_units, unit_of};
 use crate::plot::ImageFormat;
 use crate::provenance::Provenance;
 use crate::record::codec;
-use crate::results::{self, CellResults, Results, onset, shard, show};
+use crate::results::{self, CellResults, Results, shard};
 
 /// An experiment to run.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,7 +117,7 @@ impl Client for Run {
     }
 
     fn worker(&self) -> Box<dyn Worker + '_> {
-        Box::new(Measurer { experiment: &self.experiment, plan: &self.plan, workspace: Workspace::default() })
+        Box::new(Measurer::new(&self.experiment, &self.plan))
     }
 
     fn check(&self, task: Task, result: &[u8]) -> Result<(), String> {
@@ -167,44 +165,5 @@ impl Client for Run {
             Some(_) => Ok(None),
             None => Ok(Some(Box::new(self.results(self.take_cells(store)?, provenance)))),
         }
-    }
-}
-
-/// Measures networks of the cells of an experiment: a group is a cell.
-pub struct Measurer<'r> {
-    pub experiment: &'r Experiment,
-    pub plan: &'r Plan,
-    pub workspace: Workspace,
-}
-
-impl Worker for Measurer<'_> {
-    fn run(&mut self, task: Task) -> anyhow::Result<Vec<u8>> {
-        let (run, before) = (&self.plan.cells[task.group].run, work().rank_losses);
-        let record = measure_in(&self.workspace, self.experiment, run, unit_of(task)).map_err(Failed::from)?;
-        let lost = work().rank_losses - before;
-        if lost > 0 {
-            let network = task.index;
-            let what = format!("network {network} of cell {}: {lost} blocks of a basis lost rank", run.cell);
-            job::warn(&what, "its products may deviate from their law; please report this");
-        }
-        Ok(codec::encode(&record.samples, record.seconds))
-    }
-
-    fn release(&mut self) {
-        self.workspace.release();
-    }
-}
-
-impl Product for Results {
-    fn write(&self, out: &Target, existing: Existing) -> anyhow::Result<()> {
-        results::write(out.path(), existing, self)
-    }
-
-    fn text(&self, name: &str) -> String {
-        format!(
-            "{}{}\nResults are in {name}",
-            show::table(self),
-            onset::text(self).map_or(String::new(), |text| format!("\n\n{text}"))
-        )
     }
 }

@@ -7,10 +7,9 @@ use std::sync::Mutex;
 use anyhow::Error;
 use toml::{Table, Value};
 
-use super::run::Measurer;
+use super::networks::Measurer;
 use crate::experiment::{Experiment, inputs_file};
 use crate::job::{self, Client, Group, Nouns, Product, Resources, Settings, Store, Task, Worker};
-use crate::measure::Workspace;
 use crate::model::{Cell, Unit};
 use crate::plan::{self, Plan, unit_of};
 use crate::provenance::Provenance;
@@ -41,7 +40,7 @@ struct Search {
     experiment: Experiment,
     plan: Plan,
     groups: Vec<Group>,
-    /// The fractions that the search has looked at: they are asked for again in every round.
+    /// Fractions computed so far; the search, replayed from its start, asks for each of them in every round.
     seen: Mutex<HashMap<(Place, usize), Estimate>>,
 }
 
@@ -141,7 +140,7 @@ impl Client for Search {
     }
 
     fn worker(&self) -> Box<dyn Worker + '_> {
-        Box::new(Measurer { experiment: &self.experiment, plan: &self.plan, workspace: Workspace::default() })
+        Box::new(Measurer::new(&self.experiment, &self.plan))
     }
 
     fn check(&self, task: Task, result: &[u8]) -> Result<(), String> {

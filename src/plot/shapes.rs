@@ -16,7 +16,7 @@ use crate::stats::distinct;
 /// Width of a panel, by the number of columns.
 const PANEL_WIDTHS: [f64; 3] = [240.0, 180.0, 115.0];
 /// Longest line of a label; longer labels are broken after commas.
-const LABEL_ROOM: f64 = 170.0;
+const LABEL_WIDTH: f64 = 170.0;
 /// Distance of lines of a label, of points of one shape, and between shapes.
 const LINE: f64 = style::TICK_SIZE + 1.5;
 const PITCH: f64 = 6.0;
@@ -159,7 +159,7 @@ fn extent(point: &Point) -> (f64, f64) {
     ends.fold((point.value, point.value), |(low, high), (from, to)| (low.min(from), high.max(to)))
 }
 
-/// The rows of `shapes`, each with room for `series` points.
+/// The rows of `shapes`, each high enough for `series` points.
 fn rows(shapes: &[(usize, usize, Vec<usize>)], series: usize) -> Vec<Row> {
     let mut top = 0.0;
     let row = |(_, _, widths): &(usize, usize, Vec<usize>)| {
@@ -171,14 +171,14 @@ fn rows(shapes: &[(usize, usize, Vec<usize>)], series: usize) -> Vec<Row> {
     shapes.iter().map(row).collect()
 }
 
-/// `1000,10,1000` in lines at most [`LABEL_ROOM`] wide.
+/// `1000,10,1000` in lines at most [`LABEL_WIDTH`] wide.
 fn label_lines(widths: &[usize]) -> Vec<String> {
     let label = layers_label(widths.iter().copied());
     let mut lines = vec![String::new()];
     for piece in label.split_inclusive(',') {
         let line = lines.last_mut().expect("there is a line");
         let longer = format!("{line}{piece}");
-        match line.is_empty() || text::length(&longer, style::TICK_SIZE) <= LABEL_ROOM {
+        match line.is_empty() || text::length(&longer, style::TICK_SIZE) <= LABEL_WIDTH {
             true => *line = longer,
             false => lines.push(piece.to_owned()),
         }
@@ -293,7 +293,7 @@ mod tests {
         assert_eq!(label_lines(&[1000, 10, 1000]), ["1000,10,1000"]);
         let widths = vec![1_000_000; 16];
         let lines = label_lines(&widths);
-        assert!(lines.len() > 2 && lines.iter().all(|line| text::length(line, style::TICK_SIZE) <= LABEL_ROOM), "{lines:?}");
+        assert!(lines.len() > 2 && lines.iter().all(|line| text::length(line, style::TICK_SIZE) <= LABEL_WIDTH), "{lines:?}");
         assert_eq!(lines.concat(), layers_label(widths.iter().copied()));
         let rows = rows(&[(3, 1000, vec![1000, 10, 1000]), (16, 1_000_000, widths)], 3);
         assert!(rows[1].height >= lines.len() as f64 * LINE && rows[0].height >= 3.0 * PITCH);

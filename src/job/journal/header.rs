@@ -17,8 +17,8 @@ use toml::{Table, Value};
 use crate::text::{differing, values_apart};
 
 const MAGIC: &[u8; 20] = b"advstep-hpc journal\n";
-/// Version of the whole journal format.
-const VERSION: u32 = 2;
+/// Version of the whole journal format, results of networks included.
+const VERSION: u32 = 3;
 /// Size of the fields before the text, in bytes.
 const HEAD: usize = 36;
 /// Upper limit of the text length, in bytes.

@@ -1,0 +1,56 @@
+//! What `run` and `threshold` share: the networks of an experiment as tasks of a job, and the results file as its product.
+
+use crate::error::Failed;
+use crate::experiment::Experiment;
+use crate::files::{Existing, Target};
+use crate::job::{self, Product, Task, Worker};
+use crate::linalg::matmul::work;
+use crate::measure::{Workspace, measure_in};
+use crate::plan::{Plan, unit_of};
+use crate::record::codec;
+use crate::results::{self, Results, onset, show};
+
+/// Measures networks of the cells of an experiment: a group is a cell.
+pub struct Measurer<'r> {
+    experiment: &'r Experiment,
+    plan: &'r Plan,
+    workspace: Workspace,
+}
+
+impl<'r> Measurer<'r> {
+    pub fn new(experiment: &'r Experiment, plan: &'r Plan) -> Self {
+        Self { experiment, plan, workspace: Workspace::default() }
+    }
+}
+
+impl Worker for Measurer<'_> {
+    fn run(&mut self, task: Task) -> anyhow::Result<Vec<u8>> {
+        let (run, before) = (&self.plan.cells[task.group].run, work().rank_losses);
+        let record = measure_in(&self.workspace, self.experiment, run, unit_of(task)).map_err(Failed::from)?;
+        let lost = work().rank_losses - before;
+        if lost > 0 {
+            let network = task.index;
+            let what = format!("network {network} of cell {}: {lost} blocks of a basis lost rank", run.cell);
+            job::warn(&what, "its products may deviate from their law; please report this");
+        }
+        Ok(codec::encode(&record.samples, record.seconds))
+    }
+
+    fn release(&mut self) {
+        self.workspace.release();
+    }
+}
+
+impl Product for Results {
+    fn write(&self, out: &Target, existing: Existing) -> anyhow::Result<()> {
+        results::write(out.path(), existing, self)
+    }
+
+    fn text(&self, name: &str) -> String {
+        format!(
+            "{}{}\nResults are in {name}",
+            show::table(self),
+            onset::text(self).map_or(String::new(), |text| format!("\n\n{text}"))
+        )
+    }
+}
