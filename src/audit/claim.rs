@@ -2,15 +2,16 @@
 //!
 //! **With probability at least 1 − γ, X ≤ b** ([`Claim::at_most`]; [`Claim::at_least`] is the mirror image). The estimate is the quantile of X at
 //! 1 − γ, with a distribution-free interval; the margin is b over it. The verdict comes from the number of networks with X > b, of N: let
-//! [p₋, p₊] be the Clopper–Pearson interval of the failure probability at 95 %. The statement *holds* if p₊ ≤ γ, *fails* if p₋ > γ, and is *not
-//! testable* with this number of networks otherwise.
+//! [p₋, p₊] be the Clopper–Pearson interval of the failure probability at 95 %. The statement *holds* if p₊ ≤ γ, *fails* if p₋ > γ, and is
+//! *undecided* with this number of networks otherwise.
 //!
 //! **Always** ([`Claim::always_at_most`]): *fails* if one network exceeds the bound by more than rounding, else *holds*.
 //!
 //! **A supremum** ([`Claim::supremum_at_most`]) has a lower bound from a search and possibly a certified upper bound: it *fails* by the former,
 //! *holds* by the latter, and otherwise *holds as far as searched*.
 //!
-//! **A probability is at most b** ([`Claim::probability_at_most`]): *holds* if the Clopper–Pearson interval is below b, *fails* if it is above.
+//! **A probability is at most b** ([`Claim::probability_at_most`]): *holds* if the Clopper–Pearson interval is below b, *fails* if it is above,
+//! else *undecided*.
 //!
 //! **An exponent is at most (at least, exactly) e** ([`Claim::exponent`]): O, Ω and Õ have unspecified constants, so the growth with d or k is
 //! tested, up to [`TOLERANCE`], an allowance for finite sizes. *Holds* if the whole interval of the measured exponent satisfies the claim, *fails* if
@@ -161,7 +162,7 @@ impl Claim {
         let gamma = self.gamma;
         let outcome = outcome_of(failures, gamma);
         let why = match outcome {
-            Outcome::NotTestable => too_few(failures, gamma),
+            Outcome::Undecided => too_few(failures, gamma),
             _ => String::new(),
         };
         self.entry(bound, estimate, margin, Some(failures), outcome, why)
@@ -190,7 +191,7 @@ impl Claim {
             outcome => outcome,
         };
         let why = match outcome {
-            Outcome::NotTestable => too_few(failures, gamma),
+            Outcome::Undecided => too_few(failures, gamma),
             _ => String::new(),
         };
         claim.entry(bound, estimate, margin(bound, estimate.value), Some(failures), outcome, why)
@@ -203,7 +204,7 @@ impl Claim {
         let (outcome, why) = match () {
             () if estimate.low > bound => (Outcome::Fails, String::new()),
             () if estimate.high <= bound => (Outcome::Holds, String::new()),
-            () => (Outcome::NotTestable, "the interval holds the bound: it takes more networks to tell".to_string()),
+            () => (Outcome::Undecided, "the interval holds the bound".to_string()),
         };
         claim.entry(bound, estimate, margin(bound, estimate.value), Some((hits, trials)), outcome, why)
     }
@@ -268,7 +269,7 @@ fn outcome_of((failures, trials): (u64, u64), gamma: f64) -> Outcome {
     match () {
         () if probability.low > gamma => Outcome::Fails,
         () if probability.high <= gamma => Outcome::Holds,
-        () => Outcome::NotTestable,
+        () => Outcome::Undecided,
     }
 }
 
@@ -337,7 +338,7 @@ mod tests {
         assert_eq!(verdict(&at(97.0)), (Outcome::Holds, false));
         assert_eq!(verdict(&at(80.0)), (Outcome::Fails, false));
         let open = at(92.0);
-        assert_eq!((verdict(&open), open.failures), ((Outcome::NotTestable, false), Some((8, 100))));
+        assert_eq!((verdict(&open), open.failures), ((Outcome::Undecided, false), Some((8, 100))));
         assert!(open.why.starts_with("8 of 100 networks fail"), "{}", open.why);
         assert_eq!((at(180.0).estimate.value, at(180.0).margin), (90.0, 2.0));
         // 0 of 100 is not enough for 0.01.
@@ -372,7 +373,7 @@ mod tests {
         let together = |y: &[f64]| claim(0.15).both((&sample(), 95.5), (y, 5.5));
         let reversed: Vec<f64> = sample().into_iter().rev().collect();
         assert_eq!((verdict(&together(&reversed)).0, together(&reversed).failures), (Outcome::Holds, Some((5, 100))));
-        assert_eq!((verdict(&together(&sample())).0, together(&sample()).failures), (Outcome::NotTestable, Some((10, 100))));
+        assert_eq!((verdict(&together(&sample())).0, together(&sample()).failures), (Outcome::Undecided, Some((10, 100))));
         let void = claim(0.15).both((&sample(), 95.5), (&sample(), f64::NAN));
         assert_eq!((void.failures, void.why.as_str()), (Some((5, 100)), "its lower bound says nothing"));
         let nothing = claim(0.15).both((&[f64::NAN; 100], 95.5), (&sample(), 5.5));
@@ -421,7 +422,7 @@ mod tests {
         let at = |bound: f64| verdict(&claim(0.1).probability_at_most(50, 1000, bound)).0;
         assert_eq!(
             [at(0.1), at(0.05), at(0.02), at(1.5)],
-            [Outcome::Holds, Outcome::NotTestable, Outcome::Fails, Outcome::NotTestable]
+            [Outcome::Holds, Outcome::Undecided, Outcome::Fails, Outcome::NotTestable]
         );
         let estimate = Ok(Estimate { value: -0.5, low: -0.6, high: -0.4 });
         let of = |claimed| verdict(&claim(0.1).exponent(estimate, claimed)).0;

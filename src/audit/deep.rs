@@ -2,8 +2,11 @@
 //!
 //! Weights and inputs equal those of `run` with the same seed, shape, gain, sign readout and index, evaluated in f64.
 
-use ndarray::{Array1, Array2, ArrayView1, Axis, concatenate};
+use std::f64::consts::PI;
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate};
 use rand::distr::Distribution;
+use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::Setting;
 use super::network::Purpose;
@@ -101,9 +104,87 @@ impl DeepNetwork {
         (value, sensitivities.swap_remove(0))
     }
 
+    /// ‖h_l‖²/k_l and d ‖J_l v‖²/k_l for l = 1 … L at x, with J_l = ∂h_l/∂x and v = `direction`, length d.
+    pub fn scales_and_sensitivities(&self, direction: ArrayView1<f64>) -> Vec<[f64; 2]> {
+        let (mut h, mut tangent) = (self.x.clone(), direction.to_owned());
+        let mut layers = Vec::with_capacity(self.weights.len());
+        for weights in &self.weights {
+            let z = weights.dot(&h);
+            tangent = weights.dot(&tangent) * z.mapv(|z| self.activation().derivative(z));
+            h = z.mapv(|z| self.activation().value(z));
+            let width = h.len() as f64;
+            layers.push([h.dot(&h) / width, self.setting.d() * tangent.dot(&tangent) / width]);
+        }
+        layers
+    }
+
+    /// ∇f at each row of `y`, rows × d.
+    pub fn gradients(&self, y: ArrayView2<f64>) -> Array2<f64> {
+        let z = self.rows_of_pre_activations(y);
+        let mut sensitivity = self.readouts(y.nrows());
+        for (weights, z) in self.weights.iter().zip(&z).rev() {
+            sensitivity = (sensitivity * z.mapv(|z| self.activation().derivative(z))).dot(weights);
+        }
+        sensitivity
+    }
+
+    /// ∇²f(y) v for each row of `y` and `v`, rows × d. The second derivative of a kink is a normal density, whose standard deviation is the row's
+    /// `smear` times the root mean square of its layer's pre-activations.
+    pub fn hessian_products(&self, y: ArrayView2<f64>, v: ArrayView2<f64>, smear: &[f64]) -> Array2<f64> {
+        let activation = self.activation();
+        let z = self.rows_of_pre_activations(y);
+        let slopes: Vec<Array2<f64>> = z.iter().map(|z| z.mapv(|z| activation.derivative(z))).collect();
+        let second = |z: &Array2<f64>| {
+            let mut second = z.clone();
+            for (mut row, smear) in second.rows_mut().into_iter().zip(smear) {
+                let width = smear * (row.dot(&row) / row.len() as f64).sqrt() + f64::MIN_POSITIVE;
+                row.mapv_inplace(|z| match activation.leak() {
+                    None => activation.second_derivative(z),
+                    Some(leak) => (1.0 - leak) * (-0.5 * (z / width).powi(2)).exp() / (width * (2.0 * PI).sqrt()),
+                });
+            }
+            second
+        };
+        // The change of each pre-activation along v.
+        let mut tangents = vec![v.dot(&self.weights[0].t())];
+        for (weights, slope) in self.weights[1..].iter().zip(&slopes) {
+            let below = slope * &tangents[tangents.len() - 1];
+            tangents.push(below.dot(&weights.t()));
+        }
+        // ∂f/∂h_l and its change along v, downwards.
+        let mut sensitivity = self.readouts(y.nrows());
+        let mut change = Array2::zeros(sensitivity.raw_dim());
+        for (((weights, z), slope), tangent) in self.weights.iter().zip(&z).zip(&slopes).zip(&tangents).rev() {
+            change = (second(z) * tangent * &sensitivity + slope * &change).dot(weights);
+            sensitivity = (sensitivity * slope).dot(weights);
+        }
+        change
+    }
+
+    /// z_1 … z_L at each row of `y`.
+    fn rows_of_pre_activations(&self, y: ArrayView2<f64>) -> Vec<Array2<f64>> {
+        let mut z = vec![y.dot(&self.weights[0].t())];
+        for weights in &self.weights[1..] {
+            let h = z[z.len() - 1].mapv(|z| self.activation().value(z));
+            z.push(h.dot(&weights.t()));
+        }
+        z
+    }
+
+    /// ∂f/∂h_L, `rows` times.
+    fn readouts(&self, rows: usize) -> Array2<f64> {
+        let a = &self.a / (self.a.len() as f64).sqrt();
+        a.broadcast((rows, a.len())).expect("a row is broadcast").to_owned()
+    }
+
+    /// The generator for measurements of this network, independent for each `purpose`.
+    pub fn generator(&self, purpose: Purpose) -> Xoshiro256PlusPlus {
+        self.streams.audit(purpose as usize)
+    }
+
     /// A uniform unit vector orthogonal to x.
     pub fn direction(&self) -> Array1<f64> {
-        let mut generator = self.streams.audit(Purpose::Direction as usize);
+        let mut generator = self.generator(Purpose::Direction);
         let direction: Array1<f64> = StandardNormal.sample_iter(&mut generator).take(self.x.len()).collect();
         let direction = &direction - &(&self.x * (direction.dot(&self.x) / self.x.dot(&self.x)));
         let norm = direction.dot(&direction).sqrt();
@@ -187,6 +268,39 @@ mod tests {
             shifted[1][i] -= 1e-5;
             let [above, below] = shifted.map(|x| network.value(x.view()));
             assert!(((above - below) / 2e-5 - gradient[i]).abs() < 1e-8, "coordinate {i}");
+        }
+    }
+
+    #[test]
+    fn products_with_the_hessian_are_finite_differences_of_gradients() {
+        let network = DeepNetwork::new(7, Setting::deep(Cell::of_layers(6, &[30, 5, 12]), 2.0, Activation::Tanh), 0);
+        let v = network.direction();
+        let at = |t: f64| network.value_and_gradient((&network.x + &(&v * t)).view()).1;
+        let difference = (at(1e-5) - at(-1e-5)) / 2e-5;
+        let rows = |row: &Array1<f64>| row.clone().insert_axis(Axis(0));
+        let product = network.hessian_products(rows(&network.x).view(), rows(&v).view(), &[1.0]);
+        assert!((&product.row(0) - &difference).iter().all(|error| error.abs() < 1e-8));
+        let gradient = network.gradients(rows(&network.x).view());
+        assert!((&gradient.row(0) - &at(0.0)).iter().all(|error| error.abs() < 1e-14));
+    }
+
+    /// Against finite differences of the layers, and the layers themselves.
+    #[test]
+    fn scales_and_sensitivities_are_those_of_the_layers() {
+        for activation in [Activation::Relu, Activation::Tanh] {
+            let network = DeepNetwork::new(7, Setting::deep(Cell::of_layers(6, &[30, 5, 12]), 2.0, activation), 0);
+            let v = network.direction();
+            let layers = |t: f64| -> Vec<Array1<f64>> {
+                let z = network.pre_activations((&network.x + &(&v * t)).view());
+                z.into_iter().map(|z| z.mapv(|z| activation.value(z))).collect()
+            };
+            let (h, above, below) = (layers(0.0), layers(1e-6), layers(-1e-6));
+            for (l, [scale, sensitivity]) in network.scales_and_sensitivities(v.view()).into_iter().enumerate() {
+                let change = (&above[l] - &below[l]) / 2e-6;
+                let width = h[l].len() as f64;
+                assert!((scale - h[l].dot(&h[l]) / width).abs() < 1e-12);
+                assert!((sensitivity - 6.0 * change.dot(&change) / width).abs() < 1e-6, "layer {}", l + 1);
+            }
         }
     }
 

@@ -12,6 +12,8 @@ pub enum Outcome {
     /// An exponent whose interval reaches what is claimed, but also beyond.
     NotRefuted,
     Fails,
+    /// More networks may tell whether it holds or fails.
+    Undecided,
     /// No stated bound, for example an unspecified constant.
     Measured,
     /// Not testable; [`Entry::why`] has the reason.
@@ -43,6 +45,8 @@ impl Verdict {
             (Outcome::NotRefuted, true) => "not refuted, outside its hypotheses",
             (Outcome::Fails, false) => "fails",
             (Outcome::Fails, true) => "fails, outside its hypotheses",
+            (Outcome::Undecided, false) => "undecided",
+            (Outcome::Undecided, true) => "undecided, outside its hypotheses",
             (Outcome::Measured, _) => "measured",
             (Outcome::NotTestable, _) => "not testable here",
         }
@@ -50,8 +54,15 @@ impl Verdict {
 }
 
 impl Outcome {
-    pub const ALL: [Outcome; 6] =
-        [Outcome::Holds, Outcome::HoldsAsSearched, Outcome::NotRefuted, Outcome::Fails, Outcome::Measured, Outcome::NotTestable];
+    pub const ALL: [Outcome; 7] = [
+        Outcome::Holds,
+        Outcome::HoldsAsSearched,
+        Outcome::NotRefuted,
+        Outcome::Fails,
+        Outcome::Undecided,
+        Outcome::Measured,
+        Outcome::NotTestable,
+    ];
 
     /// What it means, in one sentence.
     pub fn meaning(self) -> &'static str {
@@ -60,8 +71,9 @@ impl Outcome {
             Outcome::HoldsAsSearched => "the search found no violation, and no certificate excludes one",
             Outcome::NotRefuted => "the 95 % interval of the exponent overlaps the claimed range but is not contained in it",
             Outcome::Fails => "the 95 % interval lies outside what is claimed",
+            Outcome::Undecided => "the 95 % interval of how often it fails reaches to both sides of what is claimed",
             Outcome::Measured => "the paper states no constant; the value is what a version with explicit constants would need",
-            Outcome::NotTestable => "the claim is vacuous at this size, or the networks are too few; `show --full` has the reason",
+            Outcome::NotTestable => "the claim is vacuous at this size, or has nothing to compare; `show --full` has the reason",
         }
     }
 }
@@ -100,6 +112,19 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Whether more networks could decide it.
+    pub fn is_open(&self) -> bool {
+        matches!(self.verdict.outcome, Outcome::Undecided | Outcome::NotRefuted)
+    }
+
+    /// Whether it is about networks of `setting`, alone or among others.
+    pub fn is_on(&self, setting: &Setting) -> bool {
+        match self.scope {
+            Scope::One(own) => own == *setting,
+            Scope::Across(activation) => activation == setting.activation,
+        }
+    }
+
     /// The regime of a two-layer network; the paper defines none for others.
     pub fn regime(&self) -> Option<Regime> {
         match self.scope {

@@ -77,7 +77,7 @@ fn look(entry: &Entry) -> (usize, &'static str) {
         (Outcome::Holds | Outcome::HoldsAsSearched | Outcome::NotRefuted, true) => (2, "the same, outside its hypotheses"),
         (Outcome::Fails, false) => (3, "fails"),
         (Outcome::Fails, true) => (4, "fails, outside its hypotheses"),
-        (Outcome::Measured | Outcome::NotTestable, _) => (5, "not testable"),
+        (Outcome::Measured | Outcome::Undecided | Outcome::NotTestable, _) => (5, "undecided or not testable"),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::model::{Activation, Cell};
 use crate::provenance::Provenance;
 
 /// Bump when an older reader would fail or misread a file.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 const REMEDY: &str = "give a file that `advstep-hpc audit` wrote";
 const UNSEALED_REMEDY: &str = "give it as advstep-hpc wrote it, or --unsealed to read it after a check of every value";
 
@@ -39,6 +39,7 @@ fn write_file(path: &Path, audit: &Audit, provenance: &Provenance) -> anyhow::Re
     set_text(&file, "options", &audit.options.to_table().to_string())?;
     set_number(&file, "seed", audit.options.seed)?;
     set_number(&file, "networks", audit.options.networks as u64)?;
+    set_number(&file, "max_networks", audit.options.max_networks as u64)?;
     write_statements(&file.create_group("statements")?, audit)?;
     write_entries(&file.create_group("entries")?, &audit.entries)?;
     let group = file.create_group("measured")?;
@@ -177,7 +178,7 @@ fn read_file(path: &Path, form: Form) -> Result<Audit, Why> {
     let group = source.group(&file, "measured")?;
     for (_, statement) in options.statements() {
         for setting in options.settings.iter().filter(|setting| statement.concerns(setting)) {
-            measured.push(source.measured(&group, statement.id(), *setting, statement.columns(setting), options.networks)?);
+            measured.push(source.measured(&group, statement.id(), *setting, statement.columns(setting), options.max_networks)?);
         }
     }
     let entries = source.entries(&source.group(&file, "entries")?)?;

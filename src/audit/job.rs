@@ -1,11 +1,13 @@
-//! An audit as a job: groups are settings, tasks are networks. Each network is built once and measured by every statement that uses it; rank 0
-//! makes the entries at the end. Only provenance depends on ranks and threads.
+//! An audit as a job. In the first round groups are settings, tasks are networks: each is built once and measured by every statement that uses
+//! it. Then rank 0 makes the entries. While one is [open](super::Entry::is_open), the next round doubles the networks of its statement at its
+//! settings, up to [`Options::max_networks`]; for these, groups are pairs of setting and statement. Only provenance depends on ranks and threads.
 
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::{Audit, DeepNetwork, Measured, Network, Options, Setting, Statement, file, memory, statements, table};
+use super::options::networks_for;
+use super::{Audit, DeepNetwork, Entry, Measured, Network, Options, Setting, Statement, file, memory, statements, table};
 use crate::error::{BadInput, Failed};
 use crate::files::{Existing, Target, place};
 use crate::job::journal::REVISION;
@@ -14,7 +16,6 @@ use crate::job::{Client, Group, Nouns, Product, Resources, Store, Task, Worker};
 use crate::machine::blas;
 use crate::measure::SCIENCE_VERSION;
 use crate::provenance::{Provenance, program_revision};
-use crate::stats::interval;
 
 /// Assumed flop/s of one thread, for predictions and progress.
 const OPERATIONS: f64 = 3e9;
@@ -22,12 +23,40 @@ const OPERATIONS: f64 = 3e9;
 /// An audit to run.
 pub struct Job {
     options: Options,
+    /// A group per setting, then one per [`Sample`] of all settings.
     groups: Vec<Group>,
-    /// Per setting: (statement, number of networks) of the applicable statements.
-    wanted: Vec<Vec<(usize, usize)>>,
+    /// Per setting, those of the statements that concern it.
+    samples: Vec<Vec<Sample>>,
     /// Bytes available to networks.
     memory: u64,
     outputs: Outputs,
+}
+
+/// The networks that a statement measures at a setting.
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    /// Index into [`statements::ALL`].
+    statement: usize,
+    /// Networks measured in the first round.
+    first: usize,
+    /// Networks measured at most.
+    most: usize,
+    /// The group of the networks from `first` on.
+    later: usize,
+}
+
+/// A network to build, and the statements to measure it.
+struct Measurement {
+    setting: usize,
+    network: usize,
+    statements: Vec<usize>,
+}
+
+/// What follows from the results so far.
+enum Step {
+    /// These tasks are missing.
+    Measure(Vec<Task>),
+    Done(Audit),
 }
 
 /// Outputs besides the audit file.
@@ -43,103 +72,171 @@ impl Job {
     /// # Errors
     /// If the audit does not fit `resources.memory`.
     pub fn new(options: Options, outputs: Outputs, resources: Resources) -> Result<Self, BadInput> {
-        let wanted: Vec<Vec<(usize, usize)>> = options.settings.iter().map(|setting| wanted(setting, &options)).collect();
-        let group = |(setting, wanted): (&Setting, &Vec<(usize, usize)>)| {
-            // Drawing a weight costs about ten flops.
-            let building = 10.0 * setting.cell().weights();
-            let measuring = wanted
-                .iter()
-                .map(|&(index, networks)| statements::ALL[index].cost(setting) * networks as f64 / options.networks as f64);
-            Group {
-                count: wanted.iter().map(|&(_, networks)| networks).max().unwrap_or(0),
-                seconds: (building + measuring.sum::<f64>()) / OPERATIONS,
-                bytes: memory::network_bytes(setting),
-            }
+        let mut later = options.settings.len();
+        let samples: Vec<Vec<Sample>> = options.settings.iter().map(|setting| samples_at(setting, &options, &mut later)).collect();
+        // Drawing a weight costs about ten flops.
+        let building = |setting: &Setting| 10.0 * setting.cell().weights();
+        let group = |(setting, samples): (&Setting, &Vec<Sample>)| {
+            let count = samples.iter().map(|sample| sample.first).max().unwrap_or(0);
+            let measuring =
+                samples.iter().map(|sample| statements::ALL[sample.statement].cost(setting) * sample.first as f64 / count as f64);
+            let seconds = (building(setting) + measuring.sum::<f64>()) / OPERATIONS;
+            Group { count, seconds, bytes: memory::network_bytes(setting) }
         };
-        let groups: Vec<Group> = options.settings.iter().zip(&wanted).map(group).collect();
-        let process = PROCESS + THREAD * resources.threads as u64 + record_bytes(&options, &wanted);
+        let first = options.settings.iter().zip(&samples);
+        let mut groups: Vec<Group> = first.clone().map(group).collect();
+        for (setting, samples) in first {
+            groups.extend(samples.iter().map(|sample| Group {
+                count: sample.most - sample.first,
+                seconds: (building(setting) + statements::ALL[sample.statement].cost(setting)) / OPERATIONS,
+                bytes: memory::network_bytes(setting),
+            }));
+        }
+        let process = PROCESS + THREAD * resources.threads as u64 + record_bytes(&options, &samples);
         let largest = groups.iter().map(|group| group.bytes).max().unwrap_or(0);
         if process.saturating_add(largest) > resources.memory {
             return Err(BadInput::new(
                 "the audit does not fit the memory of this rank",
                 format!("it takes {} MiB, of {} MiB", (process + largest).div_ceil(1 << 20), resources.memory >> 20),
-                "give smaller --dims or --widths, fewer --networks or --threads, a larger --memory if the machine has it, or fewer ranks on it",
+                "give smaller --dims or --widths, fewer --networks, --max-networks or --threads, a larger --memory if the machine has it, or fewer ranks on it",
             ));
         }
-        Ok(Self { memory: resources.memory - process, options, groups, wanted, outputs })
+        Ok(Self { memory: resources.memory - process, options, groups, samples, outputs })
     }
 
-    /// (statement, number of columns) of the statements that measure the network of `task`, in order.
-    fn columns(&self, task: Task) -> impl Iterator<Item = (usize, usize)> {
-        let setting = &self.options.settings[task.group];
-        let wanting = self.wanted[task.group].iter().filter(move |&&(_, networks)| task.index < networks);
-        wanting.map(|&(index, _)| (index, statements::ALL[index].columns(setting).len()))
+    fn measurement(&self, task: Task) -> Measurement {
+        if let Some(samples) = self.samples.get(task.group) {
+            let measuring = samples.iter().filter(|sample| task.index < sample.first);
+            let statements = measuring.map(|sample| sample.statement).collect();
+            return Measurement { setting: task.group, network: task.index, statements };
+        }
+        // Later groups ascend with the settings.
+        let setting = self.samples.partition_point(|samples| samples.last().is_none_or(|last| last.later < task.group));
+        let sample =
+            self.samples[setting].iter().find(|sample| sample.later == task.group).expect("every later group has a sample");
+        Measurement { setting, network: sample.first + task.index, statements: vec![sample.statement] }
     }
 
     fn measure(&self, task: Task) -> Vec<f64> {
-        let (seed, setting) = (self.options.seed, self.options.settings[task.group]);
-        let statements = self.columns(task).map(|(index, _)| statements::ALL[index]);
+        let Measurement { setting, network, statements } = self.measurement(task);
+        let (seed, setting) = (self.options.seed, self.options.settings[setting]);
+        let statements = statements.into_iter().map(|index| statements::ALL[index]);
         if setting.layers.is_some() {
-            let network = DeepNetwork::new(seed, setting, task.index);
+            let network = DeepNetwork::new(seed, setting, network);
             return statements.flat_map(|statement| statement.measure_deep(&network)).collect();
         }
-        let network = Network::new(seed, setting, task.index);
+        let network = Network::new(seed, setting, network);
         statements.flat_map(|statement| statement.measure(&network)).collect()
     }
 
-    /// Decodes `result`; `None` if it has the wrong length.
-    fn numbers(&self, task: Task, result: &[u8]) -> Option<Vec<f64>> {
+    /// Decodes `result`: one list of numbers per statement that measures its network. `None` if it has the wrong length.
+    fn numbers(&self, task: Task, result: &[u8]) -> Option<Vec<(usize, Vec<f64>)>> {
         let (words, []) = result.as_chunks::<8>() else { return None };
-        let expected: usize = self.columns(task).map(|(_, columns)| columns).sum();
-        (words.len() == expected).then(|| words.iter().map(|word| f64::from_le_bytes(*word)).collect())
+        let mut numbers = words.iter().map(|word| f64::from_le_bytes(*word));
+        let Measurement { setting, statements, .. } = self.measurement(task);
+        let mut lists = Vec::with_capacity(statements.len());
+        for index in statements {
+            let columns = statements::ALL[index].columns(&self.options.settings[setting]).len();
+            let list: Vec<f64> = numbers.by_ref().take(columns).collect();
+            if list.len() < columns {
+                return None;
+            }
+            lists.push((index, list));
+        }
+        numbers.next().is_none().then_some(lists)
     }
 
-    /// Sorts the results by statement and makes the entries.
-    fn conclude(&self, store: &Store) -> anyhow::Result<Audit> {
-        // Per setting, the rows of each statement.
-        let mut rows: Vec<Vec<(usize, Vec<Vec<f64>>)>> =
-            self.wanted.iter().map(|wanted| wanted.iter().map(|&(index, _)| (index, Vec::new())).collect()).collect();
+    /// The numbers of networks 0, 1, … in `store`, per setting and sample.
+    fn rows(&self, store: &Store) -> anyhow::Result<Vec<Vec<Vec<Vec<f64>>>>> {
+        let mut rows: Vec<Vec<Vec<Vec<f64>>>> = self.samples.iter().map(|samples| vec![Vec::new(); samples.len()]).collect();
+        // Those of the first round come first.
         for task in store.tasks() {
             let numbers = store.get(task).and_then(|result| self.numbers(task, result));
-            let mut numbers = &numbers
-                .ok_or_else(|| Failed::bug("a result of the audit is damaged", "it does not have the numbers of its statements"))?
-                [..];
-            for (index, columns) in self.columns(task) {
-                let (row, rest) = numbers.split_at(columns);
-                numbers = rest;
-                let of_statement = rows[task.group].iter_mut().find(|(other, _)| *other == index);
-                of_statement.expect("it is wanted").1.push(row.to_vec());
+            let numbers = numbers
+                .ok_or_else(|| Failed::bug("a result of the audit is damaged", "it does not have the numbers of its statements"))?;
+            let Measurement { setting, network, .. } = self.measurement(task);
+            for (statement, numbers) in numbers {
+                let place = self.samples[setting].iter().position(|sample| sample.statement == statement);
+                let rows = &mut rows[setting][place.expect("it is measured here")];
+                // What lies behind a gap has been measured by a job that was stopped; it counts once the gap is filled.
+                if rows.len() == network {
+                    rows.push(numbers);
+                }
             }
         }
+        Ok(rows)
+    }
+
+    /// Sorts the first `counts` rows of each sample by statement and makes the entries.
+    fn audit(&self, rows: &[Vec<Vec<Vec<f64>>>], counts: &[Vec<usize>]) -> Audit {
         let mut measured = Vec::new();
         for (index, statement) in self.options.statements() {
-            for (setting, rows) in self.options.settings.iter().zip(&mut rows) {
-                let Some(at) = rows.iter().position(|(other, _)| *other == index) else { continue };
-                let (_, rows) = rows.swap_remove(at);
+            for (at, setting) in self.options.settings.iter().enumerate() {
+                let Some(place) = self.samples[at].iter().position(|sample| sample.statement == index) else { continue };
+                let rows = rows[at][place][..counts[at][place]].to_vec();
                 measured.push(Measured { statement: statement.id(), setting: *setting, columns: statement.columns(setting), rows });
             }
         }
-        Ok(Audit::of(self.options.clone(), measured))
+        Audit::of(self.options.clone(), measured)
+    }
+
+    /// Repeats all decisions from the first round on, so that a resumed audit makes those of an undisturbed one.
+    fn next(&self, store: &Store) -> anyhow::Result<Step> {
+        let rows = self.rows(store)?;
+        let of_samples = |number: fn(&Sample) -> usize| -> Vec<Vec<usize>> {
+            self.samples.iter().map(|samples| samples.iter().map(number).collect()).collect()
+        };
+        let mut counts = of_samples(|sample| sample.first);
+        loop {
+            let mut missing = Vec::new();
+            for (sample, count) in self.samples.iter().flatten().zip(counts.iter().flatten()) {
+                let tasks = (0..count - sample.first).map(|index| Task { group: sample.later, index });
+                missing.extend(tasks.filter(|&task| store.get(task).is_none()));
+            }
+            if !missing.is_empty() {
+                return Ok(Step::Measure(missing));
+            }
+            let audit = self.audit(&rows, &counts);
+            let open: Vec<&Entry> = audit.entries.iter().filter(|entry| entry.is_open()).collect();
+            let mut has_grown = false;
+            for ((samples, counts), setting) in self.samples.iter().zip(&mut counts).zip(&self.options.settings) {
+                for (sample, count) in samples.iter().zip(counts).filter(|(sample, count)| **count < sample.most) {
+                    let id = statements::ALL[sample.statement].id();
+                    if open.iter().any(|entry| entry.statement == id && entry.is_on(setting)) {
+                        *count = (2 * *count).min(sample.most);
+                        has_grown = true;
+                    }
+                }
+            }
+            if !has_grown {
+                return Ok(Step::Done(audit));
+            }
+        }
     }
 }
 
-/// (statement, number of networks) of the statements that apply to a setting.
-fn wanted(setting: &Setting, options: &Options) -> Vec<(usize, usize)> {
-    let applying = options.statements().filter(|(_, statement)| statement.concerns(setting));
+/// The samples of the statements that concern a setting; `later` counts their groups.
+fn samples_at(setting: &Setting, options: &Options, later: &mut usize) -> Vec<Sample> {
+    let Options { networks, max_networks, .. } = *options;
     // Enough to show the smallest γ, also where one network is expensive.
-    let least_gamma = options.gammas.iter().copied().fold(1.0, f64::min);
-    let needed = usize::try_from(interval::trials_to_show(least_gamma)).unwrap_or(usize::MAX);
-    let networks = |statement: &dyn Statement| statement.networks(setting, options.networks).max(needed).min(options.networks);
-    applying.map(|(index, statement)| (index, networks(statement))).collect()
+    let needed = networks_for(&options.gammas);
+    let concerning = options.statements().filter(|(_, statement)| statement.concerns(setting));
+    let sample = |(index, statement): (usize, &'static dyn Statement)| {
+        let first = statement.networks(setting, networks).max(needed).min(networks);
+        let most = (first * max_networks / networks).max(needed).min(max_networks).max(first);
+        *later += 1;
+        Sample { statement: index, first, most, later: *later - 1 }
+    };
+    concerning.map(sample).collect()
 }
 
-/// Bytes of all measurements on rank 0, as encoded results and as columns.
-fn record_bytes(options: &Options, wanted: &[Vec<(usize, usize)>]) -> u64 {
-    let of_setting = |(setting, wanted): (&Setting, &Vec<(usize, usize)>)| -> usize {
-        let row = |&(index, networks): &(usize, usize)| networks * (80 + 16 * statements::ALL[index].columns(setting).len());
-        80 * options.networks + wanted.iter().map(row).sum::<usize>()
+/// Bytes of all measurements on rank 0, as encoded results and twice as columns.
+fn record_bytes(options: &Options, samples: &[Vec<Sample>]) -> u64 {
+    let of_setting = |(setting, samples): (&Setting, &Vec<Sample>)| -> usize {
+        let row = |sample: &Sample| sample.most * (120 + 24 * statements::ALL[sample.statement].columns(setting).len());
+        80 * options.networks + samples.iter().map(row).sum::<usize>()
     };
-    options.settings.iter().zip(wanted).map(of_setting).sum::<usize>() as u64
+    options.settings.iter().zip(samples).map(of_setting).sum::<usize>() as u64
 }
 
 impl Client for Job {
@@ -157,14 +254,26 @@ impl Client for Job {
         &self.groups
     }
 
+    fn is_in_first_round(&self, task: Task) -> bool {
+        task.group < self.samples.len()
+    }
+
+    fn more(&self, store: &Store) -> anyhow::Result<Vec<Task>> {
+        match self.next(store)? {
+            Step::Measure(tasks) => Ok(tasks),
+            Step::Done(_) => Ok(Vec::new()),
+        }
+    }
+
     fn memory(&self) -> u64 {
         self.memory
     }
 
     fn largest_result(&self) -> usize {
-        let first = (0..self.groups.len()).map(|group| Task { group, index: 0 });
-        let columns = first.map(|task| self.columns(task).map(|(_, columns)| columns).sum::<usize>());
-        8 * columns.max().unwrap_or(0)
+        let of_setting = |(setting, samples): (&Setting, &Vec<Sample>)| -> usize {
+            samples.iter().map(|sample| statements::ALL[sample.statement].columns(setting).len()).sum()
+        };
+        8 * self.options.settings.iter().zip(&self.samples).map(of_setting).max().unwrap_or(0)
     }
 
     fn worker(&self) -> Box<dyn Worker + '_> {
@@ -179,8 +288,8 @@ impl Client for Job {
     }
 
     fn summary(&self) -> String {
-        let Options { settings, statements, networks, .. } = &self.options;
-        format!("audit of {} statements at {} settings with up to {networks} networks", statements.len(), settings.len())
+        let Options { settings, statements, max_networks, .. } = &self.options;
+        format!("audit of {} statements at {} settings with up to {max_networks} networks", statements.len(), settings.len())
     }
 
     fn nouns(&self) -> Nouns {
@@ -201,7 +310,8 @@ impl Client for Job {
     }
 
     fn product(&self, store: &mut Store, provenance: Provenance) -> anyhow::Result<Option<Box<dyn Product>>> {
-        Ok(Some(Box::new(Finished { audit: self.conclude(store)?, provenance, full: self.outputs.full })))
+        let Step::Done(audit) = self.next(store)? else { anyhow::bail!("the audit is not finished") };
+        Ok(Some(Box::new(Finished { audit, provenance, full: self.outputs.full })))
     }
 }
 
@@ -237,11 +347,16 @@ pub fn audit(options: &Options) -> Audit {
         Job::new(options.clone(), Outputs::default(), Resources { threads: 1, memory: u64::MAX }).expect("memory is unlimited");
     let mut store = Store::new(&job.groups);
     let mut worker = job.worker();
-    for (group, count) in job.groups.iter().map(|group| group.count).enumerate() {
-        for task in (0..count).map(|index| Task { group, index }) {
+    let all = |(group, count): (usize, usize)| (0..count).map(move |index| Task { group, index });
+    let mut round: Vec<Task> = job.groups[..job.samples.len()].iter().map(|group| group.count).enumerate().flat_map(all).collect();
+    loop {
+        for task in round {
             let result = worker.run(task).expect("a measurement does not fail");
             store.insert(task, result).expect("every task is done once");
         }
+        round = match job.next(&store).expect("results are sound") {
+            Step::Measure(tasks) => tasks,
+            Step::Done(audit) => return audit,
+        };
     }
-    job.conclude(&store).expect("results are sound")
 }

@@ -2,41 +2,93 @@
 //!
 //! f is then a Gaussian process whose covariance follows from layer to layer: with q_l = E z_l², equal for all inputs of norm √d, and ρ_l the
 //! correlation of z_l at two inputs, q_(l+1) = gain E ψ(u)², ρ_(l+1) = E ψ(u)ψ(v)/E ψ(u)², (u, v) Gaussian of variances q_l and correlation ρ_l.
+//! At inputs of other norms q_l differs between the two.
 
 use std::f64::consts::{PI, SQRT_2};
 
-use crate::infinite::kernel::{Angle, excess};
+use crate::infinite::kernel::excess;
 use crate::model::Activation;
 use crate::model::activation::LEAK;
 
 /// Correlation of f(x) and f(x′) at x·x′/d = cos θ.
 pub fn correlation(activation: Activation, gain: f64, depth: usize, theta: f64) -> f64 {
-    let (mut q, mut rho) = (1.0, theta.cos());
-    for _ in 0..depth {
-        let square = product(activation, q, 1.0);
-        rho = (product(activation, q, rho) / square).clamp(-1.0, 1.0);
-        q = gain * square;
+    let process = Process { activation, gain, depth };
+    process.covariance(1.0, 1.0, theta.cos()) / process.covariance(1.0, 1.0, 1.0)
+}
+
+/// f as a Gaussian process.
+#[derive(Debug, Clone, Copy)]
+struct Process {
+    activation: Activation,
+    gain: f64,
+    depth: usize,
+}
+
+impl Process {
+    /// Cov(f(x), f(y)) at norms `x` and `y`, in units of √d, and the cosine of the angle between the inputs.
+    fn covariance(&self, x: f64, y: f64, cosine: f64) -> f64 {
+        let (mut q, mut rho, mut last) = ([x * x, y * y], cosine, 0.0);
+        for _ in 0..self.depth {
+            let squares = q.map(|q| square(self.activation, q));
+            last = if rho >= 1.0 && q[0] == q[1] { squares[0] } else { product(self.activation, q, rho) };
+            rho = (last / (squares[0] * squares[1]).sqrt()).clamp(-1.0, 1.0);
+            q = squares.map(|square| self.gain * square);
+        }
+        last
     }
-    rho
+
+    /// Variance of the derivative of f at x along a direction orthogonal to x, in units of 1/√d.
+    fn tangent_variance(&self) -> f64 {
+        let (mut q, mut variance) = (1.0, 1.0 / self.gain);
+        for _ in 0..self.depth {
+            variance *= self.gain * slope_square(self.activation, q);
+            q = self.gain * square(self.activation, q);
+        }
+        variance
+    }
+}
+
+/// Abscissas and weights for E g(Z), Z ~ N(0, 1), g analytic in a strip of width ∝ 1/`scale`: the trapezoidal rule converges geometrically.
+fn normal_rule(scale: f64) -> impl Iterator<Item = (f64, f64)> + Clone {
+    let step = (0.5 / scale).clamp(0.1, 0.4);
+    let half = (8.0 / step).ceil() as i32;
+    let point = move |i: i32| step * f64::from(i);
+    (-half..=half).map(move |i| (point(i), step * (-0.5 * point(i).powi(2)).exp() / (2.0 * PI).sqrt()))
+}
+
+/// E ψ(u)² for variance `q`.
+fn square(activation: Activation, q: f64) -> f64 {
+    match activation.leak() {
+        Some(leak) => 0.5 * q * (1.0 + leak * leak),
+        None => normal_rule(q.sqrt()).map(|(z, weight)| weight * activation.value(q.sqrt() * z).powi(2)).sum(),
+    }
+}
+
+/// E ψ'(u)² for variance `q`.
+fn slope_square(activation: Activation, q: f64) -> f64 {
+    match activation.leak() {
+        Some(leak) => 0.5 * (1.0 + leak * leak),
+        None => normal_rule(q.sqrt()).map(|(z, weight)| weight * activation.derivative(q.sqrt() * z).powi(2)).sum(),
+    }
 }
 
 /// E ψ(u)ψ(v) for variances `q` and correlation `rho`.
-fn product(activation: Activation, q: f64, rho: f64) -> f64 {
+fn product(activation: Activation, q: [f64; 2], rho: f64) -> f64 {
     let relu = |rho: f64| 0.5 * (rho + excess(rho.clamp(-1.0, 1.0).acos(), 1).0);
+    let scale = q.map(f64::sqrt);
     match activation {
-        Activation::Relu => q * relu(rho),
+        Activation::Relu => scale[0] * scale[1] * relu(rho),
         // z ↦ LEAK z + (1 − LEAK) max(z, 0), and E u max(v, 0) = ρ/2.
-        Activation::LeakyRelu => q * (LEAK * LEAK * rho + LEAK * (1.0 - LEAK) * rho + (1.0 - LEAK).powi(2) * relu(rho)),
-        // The trapezoidal rule converges geometrically for analytic ψ.
+        Activation::LeakyRelu => {
+            scale[0] * scale[1] * (LEAK * LEAK * rho + LEAK * (1.0 - LEAK) * rho + (1.0 - LEAK).powi(2) * relu(rho))
+        }
         _ => {
-            const STEP: f64 = 0.2;
-            let (sigma, orthogonal) = (q.sqrt(), (1.0 - rho * rho).max(0.0).sqrt());
-            let point = |i: i32| STEP * f64::from(i);
-            let density = |z: f64| STEP * (-0.5 * z * z).exp() / (2.0 * PI).sqrt();
+            let orthogonal = (1.0 - rho * rho).max(0.0).sqrt();
+            let rule = normal_rule(scale[0].max(scale[1]));
             let inner = |a: f64| -> f64 {
-                (-40..=40).map(|j| activation.value(sigma * (rho * a + orthogonal * point(j))) * density(point(j))).sum()
+                rule.clone().map(|(b, weight)| weight * activation.value(scale[1] * (rho * a + orthogonal * b))).sum()
             };
-            (-40..=40).map(|i| activation.value(sigma * point(i)) * density(point(i)) * inner(point(i))).sum()
+            rule.clone().map(|(a, weight)| weight * activation.value(scale[0] * a) * inner(a)).sum()
         }
     }
 }
@@ -52,30 +104,133 @@ pub fn mean_correlation(activation: Activation, gain: f64, depth: usize, dim: us
     sum / total
 }
 
-/// The probability that the step of length `length` along the gradient flips the sign of a ReLU network ([`infinite`](crate::infinite)): the
-/// path at angle θ is Gaussian given ζ = |N(0, 1)| and χ, chi-distributed with d − 1 degrees of freedom.
-pub fn relu_flip_probability(depth: usize, dim: usize, length: f64) -> f64 {
+/// The joint law of f(x) and f(x′), x′ = x − s(x) t ∇f(x)/‖∇f(x)‖.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct JointLaw {
+    /// P(f(x) f(x′) < 0).
+    pub flip: f64,
+    /// Correlation of f(x) and f(x′), whose means are 0.
+    pub correlation: f64,
+    /// std f(x′) ÷ std f(x).
+    pub ratio: f64,
+}
+
+/// f(x′) given f(x) and ∇f(x), for ∇f at an angle φ to x: normal, and linear in f, the radial derivative and the tangential one.
+#[derive(Debug, Clone, Copy)]
+struct Conditional {
+    on_value: f64,
+    on_radial: f64,
+    on_tangential: f64,
+    variance: f64,
+}
+
+/// The law of f and ∇f at x, in units where ‖x‖ = 1.
+struct AtInput {
+    process: Process,
+    /// Var f, Cov(f, ∂_r f), Var ∂_r f; the tangential derivatives have variance `tangential` each and are independent of these.
+    value: f64,
+    covariance: f64,
+    radial: f64,
+    tangential: f64,
+}
+
+impl AtInput {
+    /// Half the width of a central difference.
+    const STEP: f64 = 1e-3;
+
+    fn new(process: Process) -> Self {
+        const H: f64 = AtInput::STEP;
+        let at = |x: f64, y: f64| process.covariance(x, y, 1.0);
+        let radial = (at(1.0 + H, 1.0 + H) - 2.0 * at(1.0 + H, 1.0 - H) + at(1.0 - H, 1.0 - H)) / (4.0 * H * H);
+        let covariance = (at(1.0 + H, 1.0) - at(1.0 - H, 1.0)) / (2.0 * H);
+        Self { process, value: at(1.0, 1.0), covariance, radial, tangential: process.tangent_variance() }
+    }
+
+    /// Variance of ∂_r f given f; 0 for ψ with ψ(cz) = cψ(z), where ∂_r f = f.
+    fn free_radial(&self) -> f64 {
+        let free = self.radial - self.covariance.powi(2) / self.value;
+        if free < 1e-5 * self.radial { 0.0 } else { free }
+    }
+
+    /// The law at x′, a step `step` against a gradient at angle `phi` to x.
+    fn conditional(&self, step: f64, phi: f64) -> Conditional {
+        const H: f64 = AtInput::STEP;
+        let (x, y) = (1.0 - step * phi.cos(), -step * phi.sin());
+        let (norm, theta) = (x.hypot(y), y.atan2(x));
+        let with = |r: f64, turned: f64| self.process.covariance(r, norm, (theta - turned).cos());
+        let value = with(1.0, 0.0);
+        let radial = (with(1.0 + H, 0.0) - with(1.0 - H, 0.0)) / (2.0 * H);
+        let tangential = (with(1.0, H) - with(1.0, -H)) / (2.0 * H);
+        // Regression on f, then on what ∂_r f has beyond it, and on the tangential derivative.
+        let free = self.free_radial();
+        let beyond = radial - self.covariance / self.value * value;
+        let on_radial = if free > 0.0 { beyond / free } else { 0.0 };
+        let explained = value * value / self.value + beyond * on_radial + tangential * tangential / self.tangential;
+        Conditional {
+            on_value: value / self.value - on_radial * self.covariance / self.value,
+            on_radial,
+            on_tangential: tangential / self.tangential,
+            variance: (self.process.covariance(norm, norm, 1.0) - explained).max(0.0),
+        }
+    }
+}
+
+/// Angles φ at which conditional laws are tabulated.
+const ANGLES: usize = 129;
+
+/// The joint law at infinite width after a step of length `length`, with ‖x‖ = √d.
+///
+/// By the symmetry of the readout f(x) > 0 can be assumed. In the plane of x and ∇f, f(x′) is normal given f(x), the radial derivative and
+/// the tangential one, whose norm has a χ distribution with d − 1 degrees of freedom; the integral over these three is a quadrature.
+pub fn joint_law(activation: Activation, gain: f64, depth: usize, dim: usize, length: f64) -> JointLaw {
     let d = dim as f64;
+    let at = AtInput::new(Process { activation, gain, depth });
+    let step = length / d.sqrt();
     let middle = (d - 1.5).max(0.0).sqrt();
-    let (mut total, mut flipped) = (0.0, 0.0);
-    for i in 0..80 {
-        let zeta = 0.1 * (f64::from(i) + 0.5);
-        for j in -30..=30 {
-            let chi = middle + 0.2 * f64::from(j);
+    let free = at.free_radial().sqrt();
+    // (weight, f, ∂_r f, |∂_t f|).
+    let mut points = Vec::new();
+    for i in 0..60 {
+        let zeta = 0.12 * (f64::from(i) + 0.5);
+        let value = zeta * at.value.sqrt();
+        for j in -25..=25 {
+            let chi = middle + 0.24 * f64::from(j);
             if chi <= 0.0 {
                 continue;
             }
             // χ^(d−2) exp(−χ²/2), relative to its value at the middle.
             let chi_density = ((d - 2.0) * (chi / middle.max(1e-9)).ln() - 0.5 * (chi * chi - middle * middle)).exp();
-            let weight = (-0.5 * zeta * zeta).exp() * chi_density;
-            let u = length / (d.sqrt() * (zeta * zeta + chi * chi).sqrt());
-            let angle = Angle::new((u * chi).atan2(1.0 - u * zeta), depth);
-            let std = angle.covariance(&angle, depth).max(0.0).sqrt();
-            total += weight;
-            flipped += weight * 0.5 * libm::erfc(angle.mean(zeta, chi) / (std * SQRT_2));
+            let radials = if free > 0.0 { -8..=8 } else { 0..=0 };
+            for eta in radials.map(|m| 0.6 * f64::from(m)) {
+                let radial = value * at.covariance / at.value + free * eta;
+                let weight = (-0.5 * (zeta * zeta + eta * eta)).exp() * chi_density;
+                points.push((weight, value, radial, chi * at.tangential.sqrt()));
+            }
         }
     }
-    flipped / total
+    let angle = |radial: f64, tangential: f64| tangential.atan2(radial);
+    let angles = points.iter().map(|&(_, _, radial, tangential)| angle(radial, tangential));
+    let (low, high) = angles.fold((PI, 0.0_f64), |(low, high), phi| (low.min(phi), high.max(phi)));
+    let spacing = (high - low).max(1e-9) / (ANGLES - 1) as f64;
+    let table: Vec<Conditional> = (0..ANGLES).map(|i| at.conditional(step, low + spacing * i as f64)).collect();
+    let (mut total, mut flipped, mut product, mut square) = (0.0, 0.0, 0.0, 0.0);
+    for (weight, value, radial, tangential) in points {
+        let place = (angle(radial, tangential) - low) / spacing;
+        let index = (place as usize).min(ANGLES - 2);
+        let between =
+            |of: fn(&Conditional) -> f64| of(&table[index]) + (place - index as f64) * (of(&table[index + 1]) - of(&table[index]));
+        let mean = between(|c| c.on_value) * value + between(|c| c.on_radial) * radial + between(|c| c.on_tangential) * tangential;
+        let variance = between(|c| c.variance);
+        total += weight;
+        flipped += weight * 0.5 * libm::erfc(mean / (variance.sqrt() * SQRT_2));
+        product += weight * value * mean;
+        square += weight * (mean * mean + variance);
+    }
+    JointLaw {
+        flip: flipped / total,
+        correlation: product / (at.value * total * square).sqrt(),
+        ratio: (square / (total * at.value)).sqrt(),
+    }
 }
 
 #[cfg(test)]
@@ -87,7 +242,7 @@ mod tests {
         // E erf(u) erf(v) = (2/π) asin(2qρ/(1 + 2q)) (Williams 1997).
         for (q, rho) in [(1.0, 0.3), (0.5, -0.8), (1.5, 1.0)] {
             let exact = 2.0 / PI * f64::asin(2.0 * q * rho / (1.0 + 2.0 * q));
-            assert!((product(Activation::Erf, q, rho) - exact).abs() < 1e-6, "{q}, {rho}");
+            assert!((product(Activation::Erf, [q, q], rho) - exact).abs() < 1e-6, "{q}, {rho}");
         }
     }
 
@@ -110,25 +265,55 @@ mod tests {
         assert!((share - (1.0 / PI + 1.0 / (2.0 * PI * d))).abs() < 1e-6, "{share}");
     }
 
-    /// By paths drawn directly: ζ, χ and Z(θ).
+    /// By paths drawn directly: ζ, χ and Z(θ), for ReLU; f(x′) = ‖x′‖ Z(θ) there.
     #[test]
-    fn flip_probabilities_are_those_of_drawn_paths() {
+    fn the_joint_law_of_relu_is_that_of_drawn_paths() {
+        use crate::infinite::kernel::Angle;
         use crate::random::normal::StandardNormal;
         use rand::distr::Distribution;
         use rand_xoshiro::rand_core::SeedableRng;
         let mut normals = StandardNormal.sample_iter(rand_xoshiro::Xoshiro256PlusPlus::seed_from_u64(1));
         for (depth, dim, length) in [(1, 20, 1.0_f64), (3, 50, 2.0)] {
-            let mut hits = 0;
+            let (mut hits, mut product, mut square) = (0, 0.0, 0.0);
             for _ in 0..20_000 {
                 let zeta: f64 = f64::abs(normals.next().unwrap());
                 let chi = (1..dim).map(|_| f64::powi(normals.next().unwrap(), 2)).sum::<f64>().sqrt();
                 let u = length / ((dim as f64).sqrt() * zeta.hypot(chi));
                 let angle = Angle::new((u * chi).atan2(1.0 - u * zeta), depth);
                 let std = angle.covariance(&angle, depth).sqrt();
-                hits += usize::from(angle.mean(zeta, chi) + std * normals.next().unwrap() < 0.0);
+                let value = (u * chi).hypot(1.0 - u * zeta) * (angle.mean(zeta, chi) + std * normals.next().unwrap());
+                hits += usize::from(value < 0.0);
+                product += zeta * value / 2e4;
+                square += value * value / 2e4;
             }
-            let (share, exact) = (hits as f64 / 2e4, relu_flip_probability(depth, dim, length));
-            assert!((share - exact).abs() < 4.0 * (exact / 2e4).sqrt() + 1e-3, "{share} against {exact}");
+            let law = joint_law(Activation::Relu, 2.0, depth, dim, length);
+            let share = hits as f64 / 2e4;
+            assert!((share - law.flip).abs() < 4.0 * (law.flip / 2e4).sqrt() + 1e-3, "{share} against {law:?}");
+            // Standard errors are below 1/√20000 = 0.007.
+            let (correlation, ratio) = (product / square.sqrt(), square.sqrt());
+            assert!(
+                (correlation - law.correlation).abs() < 0.03 && (ratio - law.ratio).abs() < 0.03,
+                "{correlation}, {ratio}: {law:?}"
+            );
         }
+    }
+
+    /// ψ = erf at depth 1: the covariance in closed form, (2/π) asin(2⟨x,y⟩/√((1 + 2‖x‖²)(1 + 2‖y‖²))), and by finite differences from it alone.
+    #[test]
+    fn covariances_of_erf_are_the_closed_form_at_all_norms() {
+        let process = Process { activation: Activation::Erf, gain: 2.0, depth: 1 };
+        let exact = |x: f64, y: f64, cosine: f64| {
+            2.0 / PI * f64::asin(2.0 * x * y * cosine / ((1.0 + 2.0 * x * x) * (1.0 + 2.0 * y * y)).sqrt())
+        };
+        for (x, y, cosine) in [(1.0, 1.0, 1.0), (1.0, 0.7, 0.9), (1.2, 0.8, -0.3)] {
+            assert!((process.covariance(x, y, cosine) - exact(x, y, cosine)).abs() < 1e-9);
+        }
+        // ∂_a∂_b of exact(1, 1, cos(a − b)) at a = b: (2/π) (2/3)/√(1 − 4/9).
+        let tangent = 2.0 / PI * (2.0 / 3.0) / (5.0_f64 / 9.0).sqrt();
+        assert!((process.tangent_variance() - tangent).abs() < 1e-9);
+        assert!(
+            (AtInput::new(process).free_radial() > 0.01)
+                && AtInput::new(Process { activation: Activation::Relu, ..process }).free_radial() == 0.0
+        );
     }
 }

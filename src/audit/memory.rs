@@ -6,9 +6,9 @@ use super::spectrum::LARGEST;
 /// Peak bytes of a network and its largest measurement: an upper bound, within twice the measured peak.
 pub fn network_bytes(setting: &Setting) -> u64 {
     if setting.layers.is_some() {
-        // The weights; up to three sets of vectors at the knots of the line, one for each neuron at most.
+        // The weights; up to three sets of vectors at the knots of the line, one for each neuron at most; 27 ascents in balls.
         let cell = setting.cell();
-        return (8.0 * (cell.weights() + (cell.neurons() + 2.0) * (3.0 * setting.k() + setting.d()) + 50.0 * cell.neurons()))
+        return (8.0 * (cell.weights() + (cell.neurons() + 2.0) * (3.0 * setting.k() + setting.d()) + 300.0 * cell.neurons()))
             as u64;
     }
     let (d, k) = (setting.dim as u64, setting.width as u64);

@@ -9,6 +9,7 @@
 
 pub mod claim;
 pub mod deep;
+pub mod deep_variation;
 pub mod entry;
 pub mod figures;
 pub mod file;

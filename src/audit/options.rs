@@ -6,7 +6,7 @@ use super::{Layers, Setting, Statement, statements};
 use crate::error::BadInput;
 use crate::model::cell::{MOST_DIFFERING, layers_label};
 use crate::model::{Activation, Cell};
-use crate::stats::distinct;
+use crate::stats::{distinct, interval};
 use crate::text::short;
 
 /// Default dims, widths, activations and γ: every regime reachable at these sizes.
@@ -33,8 +33,10 @@ pub struct Options {
     pub settings: Vec<Setting>,
     /// Failure probabilities in [10⁻¹², 1), descending, distinct.
     pub gammas: Vec<f64>,
-    /// Networks per setting, ≥ 2.
+    /// Networks per setting at first, ≥ 2.
     pub networks: usize,
+    /// Networks per setting up to which they are doubled while a verdict is open, ≥ `networks`.
+    pub max_networks: usize,
     /// Indices into [`statements::ALL`], ascending.
     pub statements: Vec<usize>,
     pub seed: u64,
@@ -48,6 +50,7 @@ pub struct Typed {
     pub gammas: Option<Vec<f64>>,
     pub activations: Option<Vec<Activation>>,
     pub networks: Option<f64>,
+    pub max_networks: Option<f64>,
     pub statements: Option<Vec<String>>,
     pub seed: Option<i64>,
     /// Numbers of hidden layers for the multi-layer statements, each with every width.
@@ -82,6 +85,7 @@ impl Typed {
         gammas.dedup();
         let networks =
             whole(self.networks.unwrap_or(NETWORKS as f64), "number of networks", "an interval takes two", 2.0, MAX_NETWORKS)?;
+        let max_networks = max_networks(self.max_networks, networks, &gammas)?;
         let seed = self.seed.map_or(Ok(SEED), |seed| {
             let why = "streams are keyed by whole numbers from 0";
             u64::try_from(seed).map_err(|_| BadInput::new(format!("the seed {seed} is negative"), why, "give --seed 0 or more"))
@@ -112,7 +116,7 @@ impl Typed {
                 "give other --statements, another --activation, or --depths for the multi-layer ones",
             ));
         }
-        Ok(Options { settings, gammas, networks, statements, seed })
+        Ok(Options { settings, gammas, networks, max_networks, statements, seed })
     }
 }
 
@@ -133,6 +137,7 @@ impl Options {
             ("settings".to_string(), Value::from(self.settings.iter().map(setting).collect::<Vec<_>>())),
             ("gammas".to_string(), Value::from(self.gammas.clone())),
             ("networks".to_string(), integer(self.networks)),
+            ("max_networks".to_string(), integer(self.max_networks)),
             ("statements".to_string(), Value::from(ids.collect::<Vec<_>>())),
             ("seed".to_string(), Value::from(i64::try_from(self.seed).unwrap_or(i64::MAX))),
         ])
@@ -154,6 +159,7 @@ impl Options {
             settings: list("settings")?.iter().map(setting).collect::<Option<_>>()?,
             gammas: list("gammas")?.iter().map(Value::as_float).collect::<Option<_>>()?,
             networks: whole(table.get("networks")?)?,
+            max_networks: whole(table.get("max_networks")?)?,
             statements: list("statements")?.iter().map(statement).collect::<Option<_>>()?,
             seed: u64::try_from(table.get("seed")?.as_integer()?).ok()?,
         })
@@ -163,6 +169,35 @@ impl Options {
     pub fn statements(&self) -> impl Iterator<Item = (usize, &'static dyn Statement)> {
         self.statements.iter().map(|&index| (index, statements::ALL[index]))
     }
+}
+
+/// How often the first networks are doubled by default, as a factor.
+const GROWTH: usize = 4;
+/// The largest factor by default, where the smallest γ needs it.
+const GROWTH_FOR_GAMMA: usize = 40;
+
+/// `typed`, or [`GROWTH`] times `networks`, or what the smallest γ needs.
+fn max_networks(typed: Option<f64>, networks: usize, gammas: &[f64]) -> Result<usize, BadInput> {
+    let Some(typed) = typed else {
+        let needed = networks_for(gammas);
+        let for_gamma = if needed <= GROWTH_FOR_GAMMA * networks { needed } else { 0 };
+        return Ok((GROWTH * networks).max(for_gamma).min(MAX_NETWORKS as usize));
+    };
+    let most = whole(typed, "largest number of networks", "an interval takes two", 2.0, MAX_NETWORKS)?;
+    if most < networks {
+        return Err(BadInput::new(
+            format!("--max-networks {most} is less than the {networks} networks measured at first"),
+            "networks are only added",
+            format!("give --max-networks {networks} or more, or fewer --networks"),
+        ));
+    }
+    Ok(most)
+}
+
+/// The fewest networks that can show the smallest of `gammas`.
+pub fn networks_for(gammas: &[f64]) -> usize {
+    let least = gammas.iter().copied().fold(1.0, f64::min);
+    usize::try_from(interval::trials_to_show(least)).unwrap_or(usize::MAX)
 }
 
 /// Jaro similarity from which a statement is suggested for an unknown one.

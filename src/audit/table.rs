@@ -305,11 +305,12 @@ fn command(audit: &Audit) -> String {
         false => format!("{} --gain {}", shapes.join(" "), list(gains.iter().map(f64::to_string).collect())),
     };
     format!(
-        "advstep-hpc audit --dims {} {shapes} --activation {} --gamma {} --networks {} --seed {}{statements}",
+        "advstep-hpc audit --dims {} {shapes} --activation {} --gamma {} --networks {} --max-networks {} --seed {}{statements}",
         sizes(|setting| setting.dim),
         activations.join(","),
         list(audit.options.gammas.iter().map(f64::to_string).collect()),
         audit.options.networks,
+        audit.options.max_networks,
         audit.options.seed,
     )
 }

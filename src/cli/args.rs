@@ -275,9 +275,13 @@ pub struct AuditArgs {
     /// Activations ψ [default: relu,tanh]
     #[arg(long, value_enum, value_name = "PSI,...", value_delimiter = ',', help_heading = "Audit")]
     pub activation: Option<Vec<Activation>>,
-    /// Networks per setting, with one input each; expensive statements measure fewer [default: 100]
+    /// Networks per setting at first, with one input each; expensive statements measure fewer [default: 100]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number, help_heading = "Audit")]
     pub networks: Option<f64>,
+    /// Networks per setting up to which they are doubled while a verdict is open; proportionally fewer for expensive statements [default:
+    /// four times --networks, or what --gamma needs]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number, help_heading = "Audit")]
+    pub max_networks: Option<f64>,
     /// Numbers of hidden layers: audits the multi-layer statements, at every depth and width [default widths: 50,200,800]
     #[arg(long, value_name = "L,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = number, help_heading = "Audit")]
     pub depths: Option<Vec<f64>>,

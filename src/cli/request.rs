@@ -315,6 +315,7 @@ impl AuditArgs {
             gammas: self.gamma,
             activations: self.activation,
             networks: self.networks,
+            max_networks: self.max_networks,
             statements: self.statements,
             seed: self.seed,
             depths: self.depths,

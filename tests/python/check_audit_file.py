@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 
 with h5py.File(sys.argv[1]) as file:
-    assert file.attrs["format"] == "advstep-hpc audit" and file.attrs["format_version"] == 3
+    assert file.attrs["format"] == "advstep-hpc audit" and file.attrs["format_version"] == 4
     names = ["id", "citation", "claim"]
     statements = {name: file["statements"][name].asstr()[:] for name in names}
     assert len(set(statements["id"])) == len(statements["id"]) == len(statements["claim"])
@@ -14,10 +14,10 @@ with h5py.File(sys.argv[1]) as file:
     count = len(entries["statement"])
     assert count > 0 and all(len(values) == count for values in entries.values())
     assert set(entries["statement"]) == set(statements["id"])
-    words = ["holds", "not refuted", "fails", "measured", "not testable here"]
+    words = ["holds", "not refuted", "fails", "undecided", "measured", "not testable here"]
     assert all(any(verdict.startswith(word) for word in words) for verdict in entries["verdict"])
     # Why something cannot be tested is always said.
-    assert all(why for why, verdict in zip(entries["why"], entries["verdict"]) if verdict == "not testable here")
+    assert all(why for why, verdict in zip(entries["why"], entries["verdict"]) if verdict in ("undecided", "not testable here"))
 
     bounds = {
         "lemma-8": lambda d, k, gamma: 2 * (1 + np.sqrt(10 * (k + np.log(1 / gamma)) / d)),

@@ -4,6 +4,7 @@
 //! wide ReLU network does so 1/2 times in the mean, at every depth: by Rice's formula a stationary process on the circle with κ''(0) = −1 has
 //! 1/π zeros per radian, and the line is seen under an angle of π/2. In the first layer this holds at any width.
 
+use super::groups_of_depth;
 use crate::audit::claim::Exponent;
 use crate::audit::{Claim, DeepNetwork, Entry, Estimate, Measured, Setting, Statement};
 use crate::stats::exponent::{SizedSample, exponent};
@@ -56,19 +57,12 @@ impl Statement for LinearPieces {
     }
 
     fn across(&self, all: &[Measured], gamma: f64) -> Vec<Entry> {
-        // Networks of one dim, depth and gain are compared. Groups below 10 would be ignored.
-        let layers = |measured: &Measured| {
-            let setting = measured.setting;
-            (setting.dim, setting.cell().depth, setting.gain().to_bits())
-        };
-        let mut groups: Vec<_> = all.iter().map(layers).collect();
-        groups.dedup();
-        let point = |measured: &Measured| SizedSample {
-            group: 10 + groups.iter().position(|group| *group == layers(measured)).unwrap_or(0),
+        let point = |(measured, group): (&Measured, usize)| SizedSample {
+            group,
             size: measured.setting.cell().neurons(),
             sample: measured.column(0).iter().map(|count| count + 1.0).collect(),
         };
-        let points: Vec<SizedSample> = all.iter().map(point).collect();
+        let points: Vec<SizedSample> = all.iter().zip(groups_of_depth(all)).map(point).collect();
         let claim = Claim::across(all, &points, gamma, "pieces, mean").part("exponent in N");
         vec![claim.exponent(exponent(&points, |sample| mean(sample.iter().copied())), Exponent::Exactly(1.0))]
     }

@@ -8,6 +8,7 @@ mod equation_39;
 mod equation_4;
 mod equation_5;
 mod equation_6;
+mod layer_scales;
 mod lemma_1;
 mod lemma_2;
 mod lemma_3;
@@ -18,6 +19,7 @@ mod lemma_7;
 mod lemma_8;
 mod lemma_9;
 mod linear_pieces;
+mod local_linearity;
 mod nearly_constant;
 mod prescribed_length;
 mod proposition_1;
@@ -30,7 +32,8 @@ mod theorem_2;
 mod theorem_steps;
 mod variations;
 
-use super::Statement;
+use super::{Measured, Statement};
+use crate::stats::distinct;
 
 /// A name, and the radius as a function of d.
 type Radius = (&'static str, fn(f64) -> f64);
@@ -63,6 +66,8 @@ pub const ALL: &[&dyn Statement] = &[
     &equation_39::Equation39,
     &deep_step::DeepStep,
     &prescribed_length::PrescribedLength,
+    &local_linearity::LocalLinearity,
+    &layer_scales::LayerScales,
     &nearly_constant::NearlyConstant,
     &linear_pieces::LinearPieces,
 ];
@@ -70,6 +75,22 @@ pub const ALL: &[&dyn Statement] = &[
 /// The statement with this [`id`](Statement::id).
 pub fn find(id: &str) -> Option<&'static dyn Statement> {
     ALL.iter().copied().find(|statement| statement.id() == id)
+}
+
+/// A number for each of `all`: the same for networks of one shape and gain, which differ in d.
+fn groups_of_shape(all: &[Measured]) -> Vec<usize> {
+    groups(all.iter().map(|Measured { setting, .. }| (setting.cell().widths().collect::<Vec<_>>(), setting.gain().to_bits())))
+}
+
+/// The same for networks of one dim, depth and gain, which differ in width.
+fn groups_of_depth(all: &[Measured]) -> Vec<usize> {
+    groups(all.iter().map(|Measured { setting, .. }| (setting.dim, setting.cell().depth, setting.gain().to_bits())))
+}
+
+/// Counted down from the largest number: exponents ignore groups that are small sizes.
+fn groups<K: PartialEq + Ord + Clone>(keys: impl Iterator<Item = K> + Clone) -> Vec<usize> {
+    let known = distinct(keys.clone());
+    keys.map(|key| usize::MAX - known.iter().position(|other| *other == key).unwrap_or(0)).collect()
 }
 
 #[cfg(test)]
@@ -107,7 +128,7 @@ mod tests {
             let shown = format!("{entry:?}");
             let estimate = entry.estimate;
             match entry.verdict.outcome {
-                Outcome::NotTestable => assert!(!entry.why.is_empty(), "{shown}"),
+                Outcome::NotTestable | Outcome::Undecided => assert!(!entry.why.is_empty(), "{shown}"),
                 Outcome::Measured => assert!(!estimate.value.is_nan(), "{shown}"),
                 _ => assert!(!(estimate.value.is_nan() || entry.bound.is_nan()), "{shown}"),
             }
