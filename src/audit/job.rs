@@ -360,3 +360,86 @@ pub fn audit(options: &Options) -> Audit {
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::entry::Scope;
+    use crate::audit::options::Typed;
+
+    fn options(networks: f64, max_networks: f64) -> Options {
+        let typed = Typed {
+            dims: Some(vec![20.0, 40.0]),
+            widths: Some(vec![30.0]),
+            networks: Some(networks),
+            max_networks: Some(max_networks),
+            statements: Some(["equation-2", "lemma-1", "lemma-8", "equation-5"].map(str::to_string).to_vec()),
+            ..Typed::default()
+        };
+        typed.validate().unwrap()
+    }
+
+    /// What is open has all the networks that it may have, what was decided at first has no more, and all are the networks of a single round.
+    #[test]
+    fn networks_are_added_where_a_verdict_is_open_and_nowhere_else() {
+        let (first, adaptive, large) = (audit(&options(10.0, 10.0)), audit(&options(10.0, 80.0)), audit(&options(80.0, 80.0)));
+        let (mut open, mut grown, mut kept) = (0, 0, 0);
+        for ((first, measured), large) in first.measured.iter().zip(&adaptive.measured).zip(&large.measured) {
+            let of = |audit: &Audit| -> Vec<Entry> {
+                let own = |entry: &&Entry| entry.statement == measured.statement && entry.is_on(&measured.setting);
+                audit.entries.iter().filter(own).cloned().collect()
+            };
+            let count = measured.rows.len();
+            assert_eq!(measured.rows, large.rows[..count], "{}", measured.statement);
+            assert_eq!(first.rows, measured.rows[..first.rows.len()]);
+            if of(&adaptive).iter().any(Entry::is_open) {
+                assert_eq!(count, 80, "{}", measured.statement);
+                open += 1;
+            } else if count > 10 {
+                grown += 1;
+            } else {
+                kept += 1;
+            }
+        }
+        let decided =
+            |audit: &Audit| audit.entries.iter().filter(|entry| matches!(entry.scope, Scope::One(_)) && !entry.is_open()).count();
+        assert!(decided(&adaptive) > decided(&first));
+        assert!(open > 0 && grown > 0 && kept > 0, "{open} open, {grown} grown, {kept} kept");
+    }
+
+    /// A job that was stopped within a later round asks for the tasks that it lacks, and ends as it would have.
+    #[test]
+    fn results_of_a_later_round_are_taken_up_again() {
+        let job = Job::new(options(10.0, 40.0), Outputs::default(), Resources { threads: 1, memory: u64::MAX }).unwrap();
+        let mut worker = job.worker();
+        let mut store = Store::new(&job.groups);
+        let first: Vec<Task> =
+            (0..job.samples.len()).flat_map(|group| (0..job.groups[group].count).map(move |index| Task { group, index })).collect();
+        for task in first {
+            let result = worker.run(task).unwrap();
+            store.insert(task, result).unwrap();
+        }
+        let Step::Measure(second) = job.next(&store).unwrap() else { panic!("nothing is open") };
+        // Every other one, and one of a round that has not begun.
+        let later = Task { group: second[0].group, index: job.groups[second[0].group].count - 1 };
+        for &task in second.iter().step_by(2).chain([&later]).collect::<std::collections::BTreeSet<_>>() {
+            let result = worker.run(task).unwrap();
+            store.insert(task, result).unwrap();
+        }
+        loop {
+            match job.next(&store).unwrap() {
+                Step::Measure(tasks) => {
+                    for task in tasks {
+                        let result = worker.run(task).unwrap();
+                        store.insert(task, result).unwrap();
+                    }
+                }
+                Step::Done(resumed) => {
+                    let whole = audit(&options(10.0, 40.0));
+                    assert_eq!((resumed.difference(&whole), resumed.entries.len()), (None, whole.entries.len()));
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -4,7 +4,9 @@
 //! correlation of z_l at two inputs, q_(l+1) = gain E ψ(u)², ρ_(l+1) = E ψ(u)ψ(v)/E ψ(u)², (u, v) Gaussian of variances q_l and correlation ρ_l.
 //! At inputs of other norms q_l differs between the two.
 
+use std::collections::BTreeMap;
 use std::f64::consts::{PI, SQRT_2};
+use std::sync::{Mutex, PoisonError};
 
 use crate::infinite::kernel::excess;
 use crate::model::Activation;
@@ -183,6 +185,19 @@ const ANGLES: usize = 129;
 /// By the symmetry of the readout f(x) > 0 can be assumed. In the plane of x and ∇f, f(x′) is normal given f(x), the radial derivative and
 /// the tangential one, whose norm has a χ distribution with d − 1 degrees of freedom; the integral over these three is a quadrature.
 pub fn joint_law(activation: Activation, gain: f64, depth: usize, dim: usize, length: f64) -> JointLaw {
+    // Entries at several γ, and of every round, ask for the same laws.
+    static KNOWN: Mutex<BTreeMap<(&str, u64, usize, usize, u64), JointLaw>> = Mutex::new(BTreeMap::new());
+    let key = (activation.name(), gain.to_bits(), depth, dim, length.to_bits());
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(law) = known().get(&key) {
+        return *law;
+    }
+    let law = integrate(activation, gain, depth, dim, length);
+    known().insert(key, law);
+    law
+}
+
+fn integrate(activation: Activation, gain: f64, depth: usize, dim: usize, length: f64) -> JointLaw {
     let d = dim as f64;
     let at = AtInput::new(Process { activation, gain, depth });
     let step = length / d.sqrt();

@@ -337,6 +337,8 @@ mod tests {
         assert!(refuse(Typed { widths: Some(vec![f64::INFINITY]), ..Typed::default() }).contains("the width inf "));
         assert!(refuse(Typed { dims: Some(vec![1e4]), widths: Some(vec![1e5]), ..Typed::default() }).contains("too large"));
         assert!(refuse(Typed { networks: Some(1.0), ..Typed::default() }).contains("networks 1 "));
+        assert!(refuse(Typed { max_networks: Some(99.0), ..Typed::default() }).contains("--max-networks 99 is less than"));
+        assert!(refuse(Typed { max_networks: Some(1e7), ..Typed::default() }).contains("largest number of networks 1"));
         assert!(refuse(Typed { seed: Some(-1), ..Typed::default() }).contains("-1"));
         for gamma in [0.0, 1.0, -0.1, f64::NAN] {
             assert!(refuse(Typed { gammas: Some(vec![gamma]), ..Typed::default() }).contains("failure probability"));
@@ -344,5 +346,16 @@ mod tests {
         assert!(refuse(Typed { gammas: Some(vec![0.1, 9e-13]), ..Typed::default() }).contains("9e-13 is too small"));
         let unknown = Typed { statements: Some(vec!["lemma-88".to_string()]), ..Typed::default() }.validate().unwrap_err();
         assert!(unknown.remedy.contains("did you mean lemma-8"), "{unknown}");
+    }
+
+    #[test]
+    fn the_largest_number_of_networks_follows_from_gamma() {
+        let most = |networks: f64, gamma: f64| {
+            let typed = Typed { networks: Some(networks), gammas: Some(vec![0.5, gamma]), ..Typed::default() };
+            typed.validate().unwrap().max_networks
+        };
+        // 36, 368 and 3688 networks show 0.1, 0.01 and 0.001.
+        assert_eq!([most(100.0, 0.1), most(20.0, 0.1), most(50.0, 0.01), most(100.0, 0.001)], [400, 80, 368, 3688]);
+        assert_eq!([most(20.0, 0.001), most(100.0, 1e-12), most(9e5, 0.1)], [80, 400, 1_000_000]);
     }
 }

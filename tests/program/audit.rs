@@ -12,8 +12,13 @@ use advstep_hpc::stats::interval;
 use ndarray_linalg::SVD;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-/// An audit of every statement at four settings with two activations; takes 1 to 2 s.
-const SMALL: [&str; 9] = ["audit", "--dims", "12,20", "--widths", "8,60", "--networks", "6", "--gamma", "0.3,0.1"];
+/// An audit of every statement at four settings with two activations, in two rounds; takes 2 to 4 s.
+const SMALL: [&str; 11] =
+    ["audit", "--dims", "12,20", "--widths", "8,60", "--networks", "6", "--max-networks", "12", "--gamma", "0.3,0.1"];
+
+/// An audit of the multi-layer statements.
+const DEEP: [&str; 13] =
+    ["audit", "--depths", "1,2", "--hidden", "20,5,20", "--dims", "12,20", "--widths", "15,30", "--networks", "6", "--gain", "1,2"];
 
 /// Runs it on `ranks` ranks into `directory`/`name`.
 fn small(ranks: Option<usize>, directory: &Path, name: &str, options: &[&str]) -> PathBuf {
@@ -21,6 +26,41 @@ fn small(ranks: Option<usize>, directory: &Path, name: &str, options: &[&str]) -
     let output = finish(&mut job(ranks, &[&SMALL[..], &["--quiet", "--out", path.to_str().unwrap()], options].concat()));
     assert!(output.status.success(), "{ranks:?} ranks, {options:?}: {}", stderr(&output));
     path
+}
+
+/// Runs [`DEEP`] on `ranks` ranks into `directory`/`name`.
+fn deep(ranks: Option<usize>, directory: &Path, name: &str, options: &[&str]) -> PathBuf {
+    let path = directory.join(name);
+    let output = finish(&mut job(ranks, &[&DEEP[..], &["--quiet", "--out", path.to_str().unwrap()], options].concat()));
+    assert!(output.status.success(), "{ranks:?} ranks, {options:?}: {}", stderr(&output));
+    path
+}
+
+/// The same on any number of ranks and threads, and after a stop; the file gives the settings back, and the command that it prints repeats it.
+#[test]
+fn an_audit_of_layers_is_repeatable() {
+    let directory = tempfile::tempdir().unwrap();
+    let markdown = directory.path().join("tables.md");
+    let plain = deep(None, directory.path(), "plain.h5", &["--threads", "2", "--markdown", markdown.to_str().unwrap()]);
+    let ranks = if cfg!(feature = "mpi") { Some(3) } else { None };
+    let other = deep(ranks, directory.path(), "ranks.h5", &["--threads", "1"]);
+    assert_eq!(first_difference(&plain, &other).unwrap(), None);
+
+    let tables = std::fs::read_to_string(markdown).unwrap();
+    let command = tables.lines().find_map(|line| line.trim().strip_prefix("advstep-hpc ")).unwrap();
+    let again = directory.path().join("again.h5");
+    let stopped = [&command.split(' ').collect::<Vec<_>>()[..], &["--threads", "1", "--out", again.to_str().unwrap()]].concat();
+    let output = finish(job(None, &stopped).env("ADVSTEP_FAULT", "stop:rank=0:unit=20"));
+    assert_eq!(output.status.code(), Some(75), "{}", stderr(&output));
+    let output = finish(&mut job(None, &stopped));
+    assert!(output.status.success() && stderr(&output).contains("recovered"), "{}", stderr(&output));
+    assert_eq!(first_difference(&plain, &again).unwrap(), None);
+    let audit = advstep_hpc::audit::file::read(&plain, false).unwrap();
+    let shapes: Vec<String> = audit.options.settings.iter().map(Setting::shape).collect();
+    assert_eq!(shapes.len(), 2 * 2 * 5 * 2, "activations, dims, shapes and gains");
+    assert_eq!(shapes[..4], ["1×15, gain 1", "1×15, gain 2", "1×30, gain 1", "1×30, gain 2"]);
+    assert!(shapes.iter().any(|shape| shape == "20,5,20, gain 2"), "{shapes:?}");
+    assert!(audit.entries.iter().any(|entry| entry.networks > 6), "no verdict was open");
 }
 
 #[test]

@@ -97,8 +97,8 @@ fn groups<K: PartialEq + Ord + Clone>(keys: impl Iterator<Item = K> + Clone) -> 
 mod tests {
     use super::*;
     use crate::audit::options::Typed;
-    use crate::audit::{Network, Outcome, Setting, job};
-    use crate::model::Activation;
+    use crate::audit::{DeepNetwork, Network, Outcome, Setting, job};
+    use crate::model::{Activation, Cell};
 
     #[test]
     fn names_are_distinct() {
@@ -112,7 +112,7 @@ mod tests {
     /// NaN, no verdict may rest on a NaN, and failures must be outside the hypotheses.
     #[test]
     fn the_smallest_networks_are_no_trouble() {
-        let typed = Typed {
+        let two_layer = Typed {
             dims: Some(vec![2.0, 40.0]),
             widths: Some(vec![1.0, 2.0]),
             networks: Some(40.0),
@@ -120,6 +120,16 @@ mod tests {
             activations: Some(Activation::ALL.to_vec()),
             ..Typed::default()
         };
+        let deep = Typed {
+            depths: Some(vec![1.0, 2.0]),
+            hidden: Some(vec![vec![1.0, 4.0]]),
+            activations: Some(vec![Activation::Relu, Activation::Softplus]),
+            ..two_layer.clone()
+        };
+        [two_layer, deep].into_iter().for_each(no_trouble);
+    }
+
+    fn no_trouble(typed: Typed) {
         let audit = job::audit(&typed.validate().unwrap());
         for measured in &audit.measured {
             assert!(measured.rows.iter().flatten().all(|x| !x.is_nan()), "{measured:?}");
@@ -141,13 +151,19 @@ mod tests {
     #[test]
     fn every_statement_measures_what_its_columns_say() {
         for activation in [Activation::Relu, Activation::Tanh] {
-            let setting = Setting::two_layer(12, 30, activation);
-            for statement in ALL.iter().filter(|statement| statement.concerns(&setting)) {
-                let network = Network::new(1, setting, 0);
-                let row = statement.measure(&network);
-                assert_eq!(row.len(), statement.columns(&setting).len(), "{}", statement.id());
-                assert_eq!(row, statement.measure(&network), "{} is not a function of the network", statement.id());
-                assert!(statement.cost(&setting) > 0.0 && statement.networks(&setting, 9) <= 9, "{}", statement.id());
+            let two_layer = Setting::two_layer(12, 30, activation);
+            let deep = Setting::deep(Cell::of_layers(12, &[30, 7]), 2.0, activation);
+            for setting in [two_layer, deep] {
+                for statement in ALL.iter().filter(|statement| statement.concerns(&setting)) {
+                    let measure = || match setting.layers {
+                        None => statement.measure(&Network::new(1, setting, 0)),
+                        Some(_) => statement.measure_deep(&DeepNetwork::new(1, setting, 0)),
+                    };
+                    let row = measure();
+                    assert_eq!(row.len(), statement.columns(&setting).len(), "{}", statement.id());
+                    assert_eq!(row, measure(), "{} is not a function of the network", statement.id());
+                    assert!(statement.cost(&setting) > 0.0 && statement.networks(&setting, 9) <= 9, "{}", statement.id());
+                }
             }
         }
     }
