@@ -24,9 +24,11 @@ use crate::search::{NotFinite, Outcome, Start, descent, nearest, smallest_steps,
 
 /// Bump whenever any output bit of any experiment changes. Runs resume within one version only.
 ///
+/// 11: where the line along the gradient does not flip, direction `nearest` starts from the end of a descent.
+///
 /// 10: a step is one that flips the sign. Where f becomes 0 and stays 0, which counted as a step until version 9, the search goes on beyond the
 /// zeros, and the record has both. At d = 1 the sign beyond the origin decides. Records have ‖δ‖ and ‖x‖ too.
-pub const SCIENCE_VERSION: u32 = 10;
+pub const SCIENCE_VERSION: u32 = 11;
 
 /// A network cannot be measured because a value overflows in the chosen precision.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -250,12 +252,14 @@ pub fn samples_along<T: Real>(engine: &mut impl Engine<T>, settings: &Settings) 
         let mut samples = unsearched(&value, &norm, &input_norms);
         let is_on_a_line = gradient.ncols() == 1 && psi.is_piecewise_linear();
         if !direction.is_line() && !is_on_a_line {
-            let slopes = norm.iter().map(|norm| -norm * norm).collect();
             if direction == Direction::Descent {
+                let slopes = norm.iter().map(|norm| -norm * norm).collect();
                 let lines = starts(&value, &norm, slopes, Bound::from(bound.step));
-                let descended = descent::smallest_steps(&mut network, inputs.view(), &gradient, &lines, bias, bound.distance)?;
+                let (descended, _) = descent::descend(&mut network, inputs.view(), &gradient, &lines, bias, bound.distance)?;
                 store(&mut samples, &lines, descended.into_iter().map(|descended| (descended.outcome, descended.distance)));
             } else {
+                // Those of direction gradient, bit for bit.
+                let slopes = directions::slopes(&value, &gradient, &directions::descent(&value, gradient.clone()));
                 let lines = starts(&value, &norm, slopes, bound);
                 let settings = nearest::Settings { search, bias, starts: nearest_starts, streams };
                 let outcomes = nearest::smallest_distances(&mut network, inputs.view(), &gradient, &lines, settings)?;

@@ -41,16 +41,18 @@ pub struct Descended {
 /// Runs the descents from the inputs of `lines`; `inputs` and `gradient` are x and ∇f at all inputs, n × d. With `bias` the last
 /// coordinate is held fixed; the caller has set it to 0 in `gradient`. The line's bound limits the path, `bound_distance` the distance.
 ///
+/// Returns the results, and the last points x_T, lines × d: where the sign has flipped they are behind the crossing.
+///
 /// # Errors
 /// If f or the length of a step is not finite.
-pub fn smallest_steps<T: Real>(
+pub fn descend<T: Real>(
     network: &mut impl Differentiated<T>,
     inputs: ArrayView2<T>,
     gradient: &Array2<T>,
     lines: &[Start],
     bias: bool,
     bound_distance: f64,
-) -> Result<Vec<Descended>, NotFinite> {
+) -> Result<(Vec<Descended>, Array2<T>), NotFinite> {
     let mut walks: Vec<Walk> = lines.iter().map(Walk::new).collect();
     let of_lines: Vec<usize> = lines.iter().map(|line| line.input).collect();
     let (mut x, mut x_before, mut gradient) =
@@ -58,7 +60,7 @@ pub fn smallest_steps<T: Real>(
     loop {
         let active: Vec<usize> = (0..walks.len()).filter(|&walk| walks[walk].result.is_none()).collect();
         if active.is_empty() {
-            return Ok(walks.into_iter().map(|walk| walk.result.expect("no walk is active")).collect());
+            return Ok((walks.into_iter().map(|walk| walk.result.expect("no walk is active")).collect(), x));
         }
         let mut lengths = Vec::with_capacity(active.len());
         for &walk in &active {

@@ -3,9 +3,11 @@
 //! From a boundary point b = x + r·u, ‖u‖ = 1, the direction is turned towards the normal v = −s ∇f(b)/‖∇f(b)‖ of the piece of the boundary at b,
 //! u' = u + λ (v − u), normalised, for each λ of [`TURNS`]. If f flips nearer than r along u', at its first crossing, that is the new boundary point;
 //! otherwise the next λ is tried. When none is left, b − x is parallel to ∇f(b) up to the smallest turn; then the gradients at other points of the
-//! line, x + ρ r u with ρ of [`PROBES`], serve as normals too, which leads across the edges of pieces. When none helps, the search ends. The first
-//! start is the single step along the gradient, so the result is never farther away; each further start turns the best direction so far randomly, and
-//! the nearest result counts. It is an upper bound on the distance to the boundary.
+//! line, x + ρ r u with ρ of [`PROBES`], serve as normals too, which leads across the edges of pieces. When none helps, the search ends.
+//!
+//! The first start is the single step along the gradient, so the result is never farther away. Where f does not flip on that line, the direction
+//! towards the end of a [`descent`] with small steps is a start: if the descent has flipped the sign, so does the line to its end. Each further start
+//! turns the best direction so far randomly, and the nearest result counts. It is an upper bound on the distance to the boundary.
 
 use ndarray::{Array2, ArrayView2};
 
@@ -15,7 +17,7 @@ use crate::network::Differentiated;
 use crate::random::NetworkStreams;
 use crate::record::Status;
 
-use super::{NotFinite, Outcome, Start, smallest_steps};
+use super::{NotFinite, Outcome, Start, descent, smallest_steps};
 
 /// Parts of the way towards the normal, tried in this order.
 const TURNS: [f64; 5] = [1.0, 0.5, 0.25, 0.1, 0.03];
@@ -26,6 +28,8 @@ const GAIN: f64 = 1e-5;
 const GAIN_OF_SCAN: f64 = 1e-4;
 /// Lengths of the random turns of further starts, cycled through.
 const KICKS: [f64; 3] = [1.0, 0.5, 0.25];
+/// Longest path of a descent that serves as a start, over the bound on the distance.
+const LONGER: f64 = 4.0;
 /// Maximum number of moves from one start.
 const MAX_MOVES: u32 = 200;
 
@@ -75,28 +79,86 @@ pub fn smallest_distances<T: Real>(
     lines: &[Start],
     settings: Settings,
 ) -> Result<Vec<Outcome>, NotFinite> {
-    let mut best: Vec<Outcome> = lines.iter().map(|_| Outcome::none(0)).collect();
-    let mut directions: Vec<Vec<f64>> = lines.iter().map(|line| against_gradient(line, gradient)).collect();
-    for start in 0..settings.starts {
-        let walks = lines.iter().zip(&directions);
-        let mut walks: Vec<Walk> = walks.map(|(line, direction)| Walk::new(line, direction.clone(), start, settings)).collect();
+    let mut best: Vec<Best> = lines.iter().map(|line| Best::new(line, gradient)).collect();
+    let turned = (1..settings.starts).map(Origin::Turned);
+    for origin in [Origin::Gradient, Origin::Descent].into_iter().chain(turned) {
+        if origin == Origin::Descent {
+            head_for_descents(network, inputs, gradient, &mut best, settings.bias)?;
+        }
+        let mut walks: Vec<Walk> = best.iter().map(|best| Walk::new(best, origin, settings)).collect();
         while walks.iter().any(|walk| !walk.is_done) {
             try_directions(network, gradient, &mut walks, settings)?;
             while walks.iter().any(Walk::needs_normal) {
                 find_normals(network, inputs, &mut walks, settings.bias)?;
             }
         }
-        for ((best, direction), walk) in best.iter_mut().zip(&mut directions).zip(walks) {
-            best.evaluations += walk.moves;
-            if walk.is_found && (best.step.is_nan() || walk.step < best.step) {
-                let found = Outcome::found(walk.step, Status::FoundScan, best.evaluations);
-                (*best, *direction) = (found.after_zero(walk.zero_step), walk.direction);
-            } else if start == 0 {
-                *best = Outcome::none(best.evaluations).after_zero(walk.zero_step);
-            }
+        best.iter_mut().zip(walks).for_each(|(best, walk)| best.receive(walk, origin));
+    }
+    Ok(best.into_iter().map(|best| best.outcome).collect())
+}
+
+/// Where a walk starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// Against the gradient.
+    Gradient,
+    /// Towards the end of a descent, where no flip is known.
+    Descent,
+    /// Along the best direction so far, turned randomly; number 1, 2, ….
+    Turned(usize),
+}
+
+/// The nearest flip of an input so far.
+struct Best {
+    line: Start,
+    outcome: Outcome,
+    /// The unit vector towards it; without a flip the latest start.
+    direction: Vec<f64>,
+}
+
+impl Best {
+    fn new<T: Real>(line: &Start, gradient: &Array2<T>) -> Self {
+        Self { line: *line, outcome: Outcome::none(0), direction: against_gradient(line, gradient) }
+    }
+
+    fn is_found(&self) -> bool {
+        self.outcome.status.is_found()
+    }
+
+    fn receive(&mut self, walk: Walk, origin: Origin) {
+        let evaluations = self.outcome.evaluations + walk.moves;
+        self.outcome.evaluations = evaluations;
+        if walk.is_found && (!self.is_found() || walk.step < self.outcome.step) {
+            self.outcome = Outcome::found(walk.step, Status::FoundScan, evaluations).after_zero(walk.zero_step);
+            self.direction = walk.direction;
+        } else if origin == Origin::Gradient {
+            self.outcome = Outcome::none(evaluations).after_zero(walk.zero_step);
         }
     }
-    Ok(best)
+}
+
+/// Points the inputs without a flip towards the ends of descents that flip the sign.
+fn head_for_descents<T: Real>(
+    network: &mut impl Differentiated<T>,
+    inputs: ArrayView2<T>,
+    gradient: &Array2<T>,
+    best: &mut [Best],
+    bias: bool,
+) -> Result<(), NotFinite> {
+    // A path may be longer than the straight line to its end, but not by much; what would leave the bound with the first step is left out.
+    let line_of = |best: &Best| Start { bound: LONGER * best.line.bound, ..best.line };
+    let is_near = |best: &Best| best.line.decline > 0.0 && best.line.predicted_step() / descent::STEPS <= LONGER * best.line.bound;
+    let mut unfound: Vec<&mut Best> = best.iter_mut().filter(|best| !best.is_found() && is_near(best)).collect();
+    let lines: Vec<Start> = unfound.iter().map(|best| line_of(best)).collect();
+    let (descended, ends) = descent::descend(network, inputs, gradient, &lines, bias, f64::INFINITY)?;
+    for ((best, descended), end) in unfound.iter_mut().zip(descended).zip(ends.rows()) {
+        if descended.outcome.status.is_found() {
+            let x = inputs.row(best.line.input);
+            best.direction = end.iter().zip(x).map(|(end, x)| end.to_f64() - x.to_f64()).collect();
+            normalise(&mut best.direction);
+        }
+    }
+    Ok(())
 }
 
 /// Searches the first crossing along the trial direction of every unfinished walk, nearer than its boundary point.
@@ -162,10 +224,10 @@ fn find_normals<T: Real>(
 }
 
 impl Walk {
-    /// Starts along `direction`, turned randomly unless it is the first start.
-    fn new(line: &Start, mut direction: Vec<f64>, start: usize, settings: Settings) -> Self {
+    fn new(best: &Best, origin: Origin, settings: Settings) -> Self {
+        let (line, mut direction) = (&best.line, best.direction.clone());
         let mut length = 1.0;
-        if start > 0 {
+        if let Origin::Turned(start) = origin {
             let coordinates = direction.len() - usize::from(settings.bias);
             let mut turn = vec![0.0_f32; coordinates];
             settings.streams.turn(line.input, start, &mut turn);
@@ -173,6 +235,7 @@ impl Walk {
             direction.iter_mut().zip(&turn).for_each(|(u, turn)| *u += kick * f64::from(*turn));
             length = normalise(&mut direction);
         }
+        let is_needed = origin != Origin::Descent || !best.is_found();
         Self {
             line: *line,
             trial: direction.clone(),
@@ -183,9 +246,9 @@ impl Walk {
             probe: 0,
             turn: 0,
             moves: 0,
-            is_first: start == 0,
+            is_first: origin == Origin::Gradient,
             is_found: false,
-            is_done: length == 0.0,
+            is_done: length == 0.0 || !is_needed,
         }
     }
 

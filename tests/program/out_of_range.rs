@@ -175,7 +175,7 @@ fn no_search_takes_a_number_that_is_not_finite_for_a_step() {
             one_layer::smallest_steps(&mut broken(Activation::LeakyRelu, 1), &lines).unwrap_err(),
             march::smallest_steps(&mut broken(Activation::Softplus, 1), &lines).unwrap_err(),
             trace::smallest_steps(&mut broken(Activation::Relu, 2), &lines).unwrap_err(),
-            descent::smallest_steps(
+            descent::descend(
                 &mut broken(Activation::Relu, 2),
                 array![[1.0, 1.0]].view(),
                 &array![[1.0, 1.0]],

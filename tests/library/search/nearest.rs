@@ -122,3 +122,36 @@ fn more_starts_are_never_farther_and_precisions_agree() {
     };
     assert!((mean(&single) / mean(&one) - 1.0).abs() < 0.01, "{} against {}", mean(&single), mean(&one));
 }
+
+/// Narrow deep networks, where the line along the gradient often does not flip: what small steps of descent flip within the bound, nearest does too.
+#[test]
+fn what_a_descent_flips_is_found() {
+    let cell = Cell::new(3, 20, 60);
+    let (mut without_gradient, mut by_descent) = (0, 0);
+    for network in 0..12 {
+        let streams = NetworkStreams::new(11, cell, network, 1.0, Readout::Sign);
+        let x = inputs::<f64>(&InputsLaw::Sphere, streams, cell, 50, false);
+        let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
+        let mut engine = Dense::with(streams, cell, Activation::Relu, x, keep, &Workspace::default());
+        let directions = [Direction::Gradient, Direction::Nearest, Direction::Descent];
+        let settings = Settings {
+            directions: &directions,
+            bias: false,
+            streams,
+            search: SearchName::Trace,
+            bound: BOUND.into(),
+            nearest_starts: 1,
+            certify: false,
+        };
+        let samples = samples_along(&mut engine, &settings).unwrap();
+        let [gradient, nearest, descent] = [0, 50, 100].map(|start| &samples[start..start + 50]);
+        for ((gradient, nearest), descent) in gradient.iter().zip(nearest).zip(descent) {
+            assert!(nearest.status.is_found() || !(gradient.status.is_found() || descent.status.is_found()));
+            // The first line is that of direction gradient, bit for bit.
+            assert!(!gradient.status.is_found() || nearest.distance <= gradient.distance);
+            without_gradient += usize::from(!gradient.status.is_found());
+            by_descent += usize::from(!gradient.status.is_found() && nearest.status.is_found());
+        }
+    }
+    assert!(without_gradient > 50 && by_descent > without_gradient / 2, "{by_descent} of {without_gradient}");
+}
