@@ -26,7 +26,7 @@ const PANEL_HEIGHT: f64 = 96.0;
 pub fn draw(audit: &Audit) -> Vec<Picture> {
     let mut activations: Vec<Activation> = audit.options.settings.iter().map(|setting| setting.activation).collect();
     activations.dedup();
-    let networks = audit.options.networks;
+    let networks = audit.options.max_networks;
     activations
         .into_iter()
         .flat_map(|activation| {
