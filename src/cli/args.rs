@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
-use super::plot::PlotArgs;
+use super::plot::{PlotArgs, ReportArgs};
 use crate::experiment::Shard;
 use crate::experiment::presets::Preset;
 use crate::model::Activation;
@@ -121,6 +121,14 @@ Examples:
   advstep-hpc plot relu.h5 tanh.h5 --label relu,tanh --out activations
   advstep-hpc plot nearest.h5 --overlay --band stderr --log xy";
 
+const REPORT_EXAMPLES: &str = "\
+The page needs no network and nothing beside it. In a browser its figures show values under the pointer (or by the arrow keys), curves are
+switched on and off in the legend, axes are logarithmic or linear, and the headings of the tables sort.
+
+Examples:
+  advstep-hpc report results/quick.h5 --out report.html
+  advstep-hpc report relu.h5 tanh.h5 --label relu,tanh --title Activations --out activations.html";
+
 const EXPORT_EXAMPLES: &str = "\
 Examples:
   advstep-hpc export --depth 1 --dim 20 --width 50 --network 3 --inputs 10 --seed 7 --out net.h5
@@ -200,9 +208,12 @@ pub enum Command {
     /// Measure the paper's statements on two-layer networks: printed bounds, measured values, verdicts
     #[command(after_help = AUDIT_EXAMPLES)]
     Audit(AuditArgs),
-    /// Draw the paper's figures from a results file
+    /// Draw the paper's figures from a results file, or chosen ones from several
     #[command(after_help = PLOT_EXAMPLES)]
     Plot(PlotArgs),
+    /// Write one HTML page with figures, tables, experiment and machine of results files
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(ReportArgs),
     /// Write one network exactly as `run --engine dense` uses it, with its inputs and their steps
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(ExportArgs),
@@ -689,6 +700,7 @@ mod tests {
             SHOW_EXAMPLES,
             COMPARE_EXAMPLES,
             PLOT_EXAMPLES,
+            REPORT_EXAMPLES,
             EXPORT_EXAMPLES,
             AUDIT_EXAMPLES,
             PAGES_EXAMPLES,

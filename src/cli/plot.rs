@@ -6,8 +6,9 @@ use clap::Args;
 
 use super::args::number;
 use crate::commands::plot::{self, PlotRequest};
+use crate::commands::report::ReportRequest;
 use crate::error::BadInput;
-use crate::files::{check_input, check_output_dir};
+use crate::files::{Existing, check_input, check_not_input, check_output_dir};
 use crate::model::{Direction, INFINITE_WIDTH};
 use crate::plot::ImageFormat;
 use crate::plot::chart::{Along, Chart};
@@ -89,6 +90,47 @@ pub struct PlotArgs {
     /// which can crash the HDF5 library
     #[arg(long)]
     pub unsealed: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Results files of `run`
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Page to write [default: the first FILE with .html in place of its extension]
+    #[arg(long, value_name = "FILE.html")]
+    pub out: Option<PathBuf>,
+    /// Replace the page if it exists
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Names of several files in legends [default: those of the files]
+    #[arg(long, value_name = "TEXT,...", value_delimiter = ',')]
+    pub label: Option<Vec<String>>,
+    /// Title of the page [default: the names of the files]
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+    /// Accept files rewritten by another program (h5py, h5repack, nccopy, xarray), after a check of every value. Not for damaged files,
+    /// which can crash the HDF5 library
+    #[arg(long)]
+    pub unsealed: bool,
+}
+
+impl ReportArgs {
+    /// # Errors
+    /// A file cannot be opened, or the page is one of the files.
+    pub fn request(self) -> Result<ReportRequest, BadInput> {
+        self.files.iter().try_for_each(|file| check_input(file))?;
+        let labels = labels(&self.files, self.label.as_deref())?;
+        let out = self.out.unwrap_or_else(|| self.files[0].with_extension("html"));
+        check_not_input(&out, "--out", self.files.iter().map(PathBuf::as_path))?;
+        Ok(ReportRequest {
+            title: self.title.unwrap_or_else(|| labels.join(", ")),
+            files: self.files.into_iter().zip(labels).collect(),
+            out,
+            existing: if self.overwrite { Existing::Replace } else { Existing::Refuse },
+            unsealed: self.unsealed,
+        })
+    }
 }
 
 impl PlotArgs {

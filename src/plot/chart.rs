@@ -121,7 +121,7 @@ impl Chart {
     ///
     /// # Errors
     /// No cell has a value, or hidden layers differ in width and the x-axis is not the dim.
-    pub fn draw(&self, sources: &[Source], name: String, look: &Look, note: &str) -> Result<Picture, BadInput> {
+    pub fn draw(&self, sources: &[&Source], name: String, look: &Look, note: &str) -> Result<Picture, BadInput> {
         let Chart { x, y } = *self;
         let cells = || sources.iter().flat_map(|source| &source.cells);
         if x != Along::Dim && cells().any(|(cell, _)| cell.has_differing_layers()) {
@@ -191,7 +191,7 @@ impl Chart {
             names: Names { panel: x.panel_name(), curve: vec!["file", "direction", x.curve_name()], x: x.name(), value: y.name },
             fields: keys.iter().map(fields).collect(),
         };
-        let note = format!("{}; {note}", y.band_note(band));
+        let note = format!("{}{note}", y.band_note(band));
         Ok(Picture::new(name, picture.draw(&title, &note), picture.data()))
     }
 }
@@ -204,7 +204,7 @@ fn default_band(column: &Column, sources: usize) -> Band {
 }
 
 /// Sources by colour, then the curves of each by marker and dashes, where there are several.
-fn legend(x: Along, sources: &[Source], curves: &[Curve], styles: &[CurveStyle], band: Band) -> Vec<Entry> {
+fn legend(x: Along, sources: &[&Source], curves: &[Curve], styles: &[CurveStyle], band: Band) -> Vec<Entry> {
     let with = |label: String, style: CurveStyle| {
         if band == Band::None { Entry::curve(label, style) } else { Entry::with_band(label, style) }
     };
@@ -214,7 +214,7 @@ fn legend(x: Along, sources: &[Source], curves: &[Curve], styles: &[CurveStyle],
         (_, [_]) => sources.iter().zip(styles).map(|(source, &style)| with(source.label.clone(), style)).collect(),
         _ => {
             let of_source =
-                |(source, style): (&Source, &CurveStyle)| Entry::line(source.label.clone(), Stroke { width: 2.0, ..style.line() });
+                |(source, style): (&&Source, &CurveStyle)| Entry::line(source.label.clone(), Stroke { width: 2.0, ..style.line() });
             let of_curve = |(label, style): (String, &CurveStyle)| Entry::curve(label, style.with_colour(style::GREY));
             let by_source = sources.iter().zip(styles.iter().step_by(curves.len())).map(of_source);
             by_source.chain(labels().zip(styles).map(of_curve)).collect()

@@ -83,7 +83,7 @@ pub const DISTANCE: Column = Column {
 pub const RATIO: Column = Column {
     name: "ratio_q50",
     aliases: &["ratio", "nearest"],
-    what: "Distance over that along the first direction, median",
+    what: "Median ratio of the distance to that along the first direction",
     label: "ratio of distances",
     value: |s| s.ratio_q50,
     std: None,
@@ -196,12 +196,14 @@ impl Column {
         }
     }
 
-    /// What a point and its band are, for the note of a figure.
+    /// What a point and its band are, for the note of a figure: text that ends with a semicolon, or nothing.
     pub fn band_note(&self, band: Band) -> String {
+        let centre = if self.name.ends_with("_q50") { "median" } else { "mean" };
         match band {
-            Band::Std if self.std.is_some() => format!("mean ± 1 std over {}", self.over),
-            Band::Stderr if self.error.is_some() => "mean ± 2 standard errors, networks as clusters".to_owned(),
-            _ => "no band".to_owned(),
+            Band::Std if self.std.is_some() => format!("{centre} ± 1 std over {}; ", self.over),
+            Band::Stderr if self.error.is_some() => format!("{centre} ± 2 standard errors, networks as clusters; "),
+            _ if self.std.is_some() || self.error.is_some() => format!("{centre}; "),
+            _ => String::new(),
         }
     }
 }

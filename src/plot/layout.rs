@@ -139,7 +139,9 @@ impl Page<'_> {
         };
         let is_wide_enough = |grid: &Grid| grid.panel().0 >= space.title.max(smallest.0 + 1e-9);
         let most = if height.is_some() { space.panels } else { space.columns };
-        let candidates = (1..=most).map(in_columns).filter(is_wide_enough);
+        // As few columns as the number of rows needs.
+        let is_full = |&columns: &usize| space.panels.div_ceil(space.panels.div_ceil(columns)) == columns;
+        let candidates = (1..=most).filter(is_full).map(in_columns).filter(is_wide_enough);
         let extent = |grid: &Grid| (grid.panel().0 / aspect).min(grid.panel().1);
         let found = match height {
             None => candidates.last(),

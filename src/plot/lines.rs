@@ -114,7 +114,7 @@ fn one_column(cells: &[(Cell, Summary)], look: &Look, column: &Column, name: &st
     let heading = Heading {
         name: name.to_owned(),
         title: title.to_owned(),
-        note: format!("{}; {note}", column.band_note(figure.band)),
+        note: format!("{}{note}", column.band_note(figure.band)),
         value: column.name,
         panel: "depth",
     };
@@ -147,7 +147,7 @@ pub fn step_and_gradient(cells: &[(Cell, Summary)], depth: usize, look: &Look, n
     let heading = Heading {
         name: format!("figure{}_depth{depth}", depth + 1),
         title: format!("Smallest step and norm of the gradient, for {layers} of width *k* and input dimension *d*"),
-        note: format!("{}; {note}", STEP.band_note(figure.band)),
+        note: format!("{}{note}", STEP.band_note(figure.band)),
         value: "value",
         panel: "quantity",
     };

@@ -131,7 +131,12 @@ pub fn figures(inputs: Vec<Input>, options: &Options) -> Result<Vec<Picture>, Ba
     }
     let pictures = match (&options.chart, &inputs[..]) {
         (Some(chart), _) => {
-            vec![chart.draw(&sources(&inputs, options), chart.name(), &options.look, &common_note(&inputs, &notes))?]
+            vec![chart.draw(
+                &sources(&inputs, options).iter().collect::<Vec<_>>(),
+                chart.name(),
+                &options.look,
+                &common_note(&inputs, &notes),
+            )?]
         }
         (None, [input]) if !options.overlay => of_file(&input.results, &notes[0], options, &options.look)?,
         (None, _) => overlays(&sources(&inputs, options), &options.look, &common_note(&inputs, &notes))?,
@@ -228,7 +233,18 @@ fn overlays(sources: &[Source], look: &Look, note: &str) -> Result<Vec<Picture>,
         sources.iter().flat_map(|source| &source.cells).any(|(_, summary)| (column.value)(summary).is_finite())
     };
     let columns = columns.filter(|(_, column)| has_any(column));
-    columns.map(|(name, y)| Chart { x: chart::Along::Width, y }.draw(sources, format!("overlay_{name}"), look, note)).collect()
+    let draw = |(name, y): (&str, columns::Column)| {
+        // The gradient is the same for all directions of a file.
+        let shown = if y.name == GRADIENT.name { one_per_file(sources) } else { sources.iter().collect() };
+        Chart { x: chart::Along::Width, y }.draw(&shown, format!("overlay_{name}"), look, note)
+    };
+    columns.map(draw).collect()
+}
+
+/// The first direction of each file.
+fn one_per_file(sources: &[Source]) -> Vec<&Source> {
+    let is_first = |index: usize| index == 0 || sources[index].fields[0] != sources[index - 1].fields[0];
+    (0..sources.len()).filter(|&index| is_first(index)).map(|index| &sources[index]).collect()
 }
 
 /// The settings of all files: once if they are the same.

@@ -26,12 +26,12 @@ pub fn conjecture(lines: &[Switching], look: &Look, note: &str) -> Option<Pictur
     let ticks_of = |length: f64| -> Vec<Vec<Tick>> { axes.iter().map(|axis| axis.ticks(length, |_| look.tick)).collect() };
     let left = ticks_of(PANEL.1).iter().map(|ticks| widest(look, ticks)).fold(0.0, f64::max) + look.label + 14.0 * look.scale;
     let (all, most) = (CurveStyle::of(0, 2), CurveStyle::of(1, 2));
-    let legend = Legend {
-        entries: vec![
-            Entry::with_band("every input: between a size with a failure and the next".to_owned(), all),
-            Entry::with_band("99 % of the inputs, with its 95 % interval".to_owned(), most),
-        ],
+    let labels = match look.is_natural() {
+        true => ["every input: between a size with a failure and the next", "99 % of the inputs, with its 95 % interval"],
+        false => ["every input", "99 % of the inputs"],
     };
+    let legend =
+        Legend { entries: vec![Entry::with_band(labels[0].to_owned(), all), Entry::with_band(labels[1].to_owned(), most)] };
     let title = "The smallest dimension and the smallest width at which inputs switch, for *L* hidden layers";
     let note = format!("{note}; ?: beyond the grid");
     let page = Page { look, title, note: &note, legend: Some(legend), panels: lines.len() };
