@@ -231,7 +231,8 @@ function draw(figure, column, choice) {
 
 /// Values under the pointer, and by arrow keys.
 function interact(figure, svg, spots) {
-  const value = figure.querySelector(".value"), ring = element("circle", { r: 7, fill: "none", stroke: "#1a1a1a", visibility: "hidden" });
+  const value = figure.querySelector(".value");
+  const ring = element("circle", { cx: SIZE.left, cy: SIZE.height / 2, r: 7, fill: "none", stroke: "#1a1a1a", visibility: "hidden" });
   svg.append(ring);
   let at = -1;
   const show = index => {
