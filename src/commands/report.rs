@@ -6,7 +6,7 @@ use super::plot::read;
 use super::print;
 use crate::error::BadInput;
 use crate::files::format::{self, FileKind};
-use crate::files::{Existing, Target};
+use crate::files::{self, Existing, Target};
 use crate::plot::Input;
 use crate::report;
 
@@ -24,11 +24,12 @@ pub struct ReportRequest {
 }
 
 pub fn execute(request: &ReportRequest) -> anyhow::Result<()> {
-    let ReportRequest { files, title, out, existing, unsealed } = request;
+    let ReportRequest { files: given, title, out, existing, unsealed } = request;
+    files::remove_on_signals()?;
     let target = Target::claim(out, "--out", &[])?;
     target.check_free(*existing)?;
     let mut inputs = Vec::new();
-    for (file, label) in files {
+    for (file, label) in given {
         if format::of(file, *unsealed) == Some(FileKind::Audit) {
             let what = format!("cannot report the audit file {}", file.display());
             return Err(BadInput::new(what, "reports are of results files", "use show and plot, or audit --markdown").into());

@@ -17,6 +17,10 @@ const SCRIPT: &str = include_str!("script.js");
 /// The columns with a figure of their own; one more figure has a column of the reader's choice.
 const DRAWN: [&str; 5] = ["fraction", "step_mean", "distance_mean", "grad_mean", "ratio_q50"];
 
+/// The fraction over width and dim.
+const MAP: &str = "<figure id=\"map\"><figcaption>Fraction flipped over <i>k</i> and <i>d</i> <label>of <select></select></label></figcaption>\n\
+                   <p class=\"value\" role=\"status\"></p></figure>\n";
+
 /// The page of `inputs`, which hold a cell each, with this title.
 pub fn page(inputs: &[Input], title: &str) -> String {
     let columns = drawable(inputs);
@@ -89,6 +93,8 @@ fn figures(inputs: &[Input], columns: &[Column]) -> String {
         )
     };
     let drawn: String = columns.iter().filter(|column| DRAWN.contains(&column.name)).map(figure).collect();
+    let has_shapes = inputs.iter().any(|input| !input.results.experiment.hidden.is_empty());
+    let map = if has_shapes { "" } else { MAP };
     let partial: String = inputs
         .iter()
         .filter(|input| !input.results.is_complete())
@@ -116,7 +122,7 @@ fn figures(inputs: &[Input], columns: &[Column]) -> String {
          <p class=\"note\" id=\"shown\" role=\"status\"></p>\n\
          <svg width=\"0\" height=\"0\" aria-hidden=\"true\"></svg>\n\
          <div class=\"cards\">\n{drawn}<figure data-column=\"\"><figcaption><label>Any column: <select>\n{choice}</select></label></figcaption>\n\
-         <p class=\"value\" role=\"status\"></p></figure>\n</div>\n{thresholds}"
+         <p class=\"value\" role=\"status\"></p></figure>\n{map}</div>\n{thresholds}"
     )
 }
 

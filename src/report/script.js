@@ -3,6 +3,8 @@
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const SVG = document.querySelector("svg").namespaceURI;
+// Viridis, whole, and without its yellow end, which is too light for lines on white.
+const HEAT = ["#440154", "#3b528b", "#21918c", "#5ec962", "#fde725"];
 const VIRIDIS = ["#440154", "#3b528b", "#21918c", "#5ec962", "#a0da39"];
 const SOURCES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
 const DASHES = ["", "6 3", "2 2", "8 3 2 3", "10 4"];
@@ -101,10 +103,11 @@ function curves(column, choice) {
   return made.filter(curve => curve.points.length);
 }
 
-function between(place) {
-  const at = place * (VIRIDIS.length - 1), i = Math.min(Math.floor(at), VIRIDIS.length - 2);
+/// The colour at a place in [0, 1] of a scale.
+function between(place, scale = VIRIDIS) {
+  const at = place * (scale.length - 1), i = Math.min(Math.floor(at), scale.length - 2);
   const channel = (colour, c) => parseInt(colour.slice(1 + 2 * c, 3 + 2 * c), 16);
-  const mix = c => Math.round(channel(VIRIDIS[i], c) + (at - i) * (channel(VIRIDIS[i + 1], c) - channel(VIRIDIS[i], c)));
+  const mix = c => Math.round(channel(scale[i], c) + (at - i) * (channel(scale[i + 1], c) - channel(scale[i], c)));
   return `#${[0, 1, 2].map(c => mix(c).toString(16).padStart(2, "0")).join("")}`;
 }
 
@@ -267,6 +270,55 @@ function interact(figure, svg, spots) {
   figure.insertBefore(svg, value);
 }
 
+/// The fraction over width and dim, at the depth chosen, or the first one, of one source.
+function drawMap(choice) {
+  const figure = control("map"), all = sources(choice);
+  if (!figure) return;
+  const select = figure.querySelector("select"), labels = all.map(source => source.label);
+  if (select.dataset.labels !== JSON.stringify(labels)) {
+    select.replaceChildren(...labels.map((label, i) => html("option", { value: i }, label || "all")));
+    select.dataset.labels = JSON.stringify(labels);
+  }
+  figure.querySelector("label").hidden = labels.length < 2;
+  const rows = all[select.value]?.rows ?? [];
+  const depth = choice.x === "L" ? Math.min(...rows.map(row => row.L)) : Number(choice.panel);
+  const here = rows.filter(row => row.L === depth);
+  const ascending = values => distinct(values).sort((a, b) => (a ?? Infinity) - (b ?? Infinity));
+  const [widths, dims] = [ascending(here.map(row => row.k)), ascending(here.map(row => row.d))];
+  const column = data.columns.find(column => column.name === "fraction"), index = data.columns.indexOf(column);
+  const { width: W, height: H, left, right, top, bottom } = SIZE, head = top + 14;
+  const [cellWidth, cellHeight] = [(W - left - right) / widths.length, (H - head - bottom) / dims.length];
+  const svg = element("svg", { viewBox: `0 0 ${W} ${H}`, tabindex: 0, role: "img" }), spots = [];
+  svg.append(element("text", { x: left + (W - left - right) / 2, y: head - 7, "text-anchor": "middle" }, `L = ${depth}`));
+  for (const row of here) {
+    const value = row.values[index], x = left + widths.indexOf(row.k) * cellWidth;
+    const y = H - bottom - (dims.indexOf(row.d) + 1) * cellHeight, middle = [x + cellWidth / 2, y + cellHeight / 2];
+    const fill = value === null ? "#e6e6e6" : between(value, HEAT);
+    svg.append(element("rect", { x, y, width: cellWidth, height: cellHeight, fill, stroke: "#fff", class: "cell" }));
+    if (cellWidth > 26 && cellHeight > 12) {
+      const style = `fill: ${value !== null && value < 0.6 ? "#fff" : "#1a1a1a"}`;
+      const shown = value === null ? "" : [0, 1].includes(value) ? String(value) : value.toFixed(2);
+      svg.append(element("text", { x: middle[0], y: middle[1] + 4, "text-anchor": "middle", style }, shown));
+    }
+    const point = { row, y: value, low: null, high: null };
+    spots.push({ x: middle[0], y: middle[1], text: describe(column, { source: all[select.value].label }, point) });
+  }
+  const stride = Math.ceil(30 / cellWidth);
+  widths.forEach((k, i) => {
+    const at = { x: left + (i + 0.5) * cellWidth, y: H - bottom + 16, "text-anchor": "middle" };
+    if (i % stride === 0) svg.append(element("text", at, k === null ? "∞" : tickLabel(k)));
+  });
+  const rise = Math.ceil(12 / cellHeight);
+  dims.forEach((d, i) => {
+    const at = { x: left - 6, y: H - bottom - (i + 0.5) * cellHeight + 4, "text-anchor": "end" };
+    if (i % rise === 0) svg.append(element("text", at, tickLabel(d)));
+  });
+  svg.append(element("text", { x: left + (W - left - right) / 2, y: H - 8, "text-anchor": "middle" }, "width k"));
+  svg.append(element("text", { transform: `translate(13 ${H / 2}) rotate(-90)`, "text-anchor": "middle" }, "input dimension d"));
+  svg.setAttribute("aria-label", `fraction flipped over k and d, L = ${depth}: ${spots.length} cells; arrow keys read them`);
+  interact(figure, svg, spots);
+}
+
 // --- The page ---
 
 function legend(choice) {
@@ -314,6 +366,7 @@ function redraw() {
     const column = data.columns.find(column => column.name === name);
     draw(figure, column, choice);
   }
+  drawMap(choice);
   const words = { std: "bands: 1 std", stderr: "bands: 2 standard errors, networks as clusters", none: "no bands" };
   const panel = AXES[choice.x].panel === "L" ? "L" : "d";
   document.getElementById("shown").textContent = `${panel} = ${choice.panel}, ${words[choice.band]}`;

@@ -104,7 +104,10 @@ pub fn experiment(results: &Results) -> String {
     let table: Table = results.experiment.to_toml().parse().expect("an experiment is TOML");
     let value = |value: Value| match value {
         Value::String(text) => text,
-        Value::Array(values) => values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        Value::Array(values) => {
+            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            values.iter().map(text).collect::<Vec<_>>().join(", ")
+        }
         other => other.to_string(),
     };
     facts(table.into_iter().map(|(name, of)| (name, value(of))))

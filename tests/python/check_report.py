@@ -160,6 +160,10 @@ def check_figures(browser):
         return all.every(svg => {{ const b = svg.getBBox(), v = svg.viewBox.baseVal;
             return b.x >= -0.5 && b.y >= -0.5 && b.x + b.width <= v.width + 0.5 && b.y + b.height <= v.height + 0.5; }}); }})()""")
     check(inside, "a figure is cut off")
+    depth, source = browser.run("control('panel').value"), data["files"][0]
+    here = [row for row in source["rows"] if str(row["L"]) == depth and row["direction"] == source["directions"][0]]
+    cells = browser.run("document.querySelectorAll('#map .cell').length")
+    check(here[0]["shape"] is not None or cells == len(here), f"{cells} cells of {len(here)} in the map")
     return data
 
 
@@ -280,7 +284,7 @@ def check_hovering(browser):
 
 def check_keyboard(browser):
     """Tab reaches every control, and every control has a name."""
-    script = "[...document.querySelectorAll('a[href], button, input, select, [tabindex=\"0\"]')]"
+    script = "[...document.querySelectorAll('a[href], button, input, select, [tabindex=\"0\"]')].filter(e => e.getClientRects().length)"
     browser.run(f"{script}.forEach((e, i) => e.setAttribute('data-number', i)); document.activeElement.blur(); window.scrollTo(0, 0)")
     count, reached = browser.run(f"{script}.length"), set()
     for _ in range(count + 5):
