@@ -9,7 +9,8 @@ use crate::plot::Picture;
 use crate::plot::axis::{LogAxis, Tick, number_label};
 use crate::plot::canvas::{Anchor, Canvas, Stroke};
 use crate::plot::frame::{Frame, widest};
-use crate::plot::layout::{self, Legend, Page, Space, columns};
+use crate::plot::layout::{Page, Space, columns};
+use crate::plot::legend::{self, Legend};
 use crate::plot::look::Look;
 use crate::plot::style::{self, CurveStyle};
 use crate::plot::text;
@@ -110,7 +111,7 @@ fn margins(entries: &[&Entry], activation: Activation, note: &str) -> Option<Pic
     let mut kinds: Vec<&Entry> = shown.clone();
     kinds.sort_by_key(|entry| verdict(entry).0);
     kinds.dedup_by_key(|entry| verdict(entry).0);
-    let legend = kinds.iter().map(|entry| layout::Entry::marker(verdict(entry).1.to_string(), marker(entry))).collect();
+    let legend = kinds.iter().map(|entry| legend::Entry::marker(verdict(entry).1.to_string(), marker(entry))).collect();
     let title = "Margin of the paper's bounds: bound over measured value";
     let page = Page { look: &look, title, note, legend: Some(Legend { entries: legend }), panels: 1 };
     let drawing = page.draw((labels + size.0 + 14.0, size.1 + 34.0), |canvas, (x, y)| {
@@ -180,8 +181,8 @@ fn scaling(entries: &[&Entry], activation: Activation, note: &str) -> Option<Pic
         title: title_width,
     };
     let curve = |width: usize| CurveStyle::of(widths.binary_search(&width).unwrap_or_default(), widths.len());
-    let entry = |&width: &usize| layout::Entry::with_band(format!("*k* = {}", number_label(width)), curve(width));
-    let bound = layout::Entry::dashed("bound in the paper".to_string(), style::GREY);
+    let entry = |&width: &usize| legend::Entry::with_band(format!("*k* = {}", number_label(width)), curve(width));
+    let bound = legend::Entry::dashed("bound in the paper".to_string(), style::GREY);
     let legend = Legend { entries: widths.iter().map(entry).chain([bound]).collect() };
     let title = "Measured values (95 % intervals) and the paper's bounds (dashed) against the input dimension";
     let page = Page { look: &look, title, note, legend: Some(legend), panels: panels.len() };

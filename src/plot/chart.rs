@@ -5,7 +5,7 @@ use super::axis::{LogAxis, XAxis, number_label};
 use super::canvas::Stroke;
 use super::columns::{Column, DISTANCE, RATIO};
 use super::data::Field;
-use super::layout::Entry;
+use super::legend::Entry;
 use super::lines::{LinePicture, Names, Panel, points, x_axis, y_axis};
 use super::look::{Band, Log, Look};
 use super::series::{self, Series};
@@ -105,6 +105,8 @@ pub struct Chart {
 
 /// The curves of one file and direction.
 pub struct Source {
+    /// Number of the file.
+    pub file: usize,
     /// Markup; empty for a single source.
     pub label: String,
     /// Names of file and direction in the data.

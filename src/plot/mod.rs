@@ -4,6 +4,7 @@
 //! Figures are vector drawings in points (1/72 inch) at print size, drawn once as SVG; [`encode`] converts to PNG and PDF. [`draw`] needs summaries
 //! only, [`plot`] all samples; neither reads files.
 
+mod against_width;
 pub mod axis;
 pub mod canvas;
 pub mod chart;
@@ -15,9 +16,11 @@ pub mod figure;
 pub mod font;
 pub mod frame;
 pub mod layout;
+pub mod legend;
 mod lines;
 pub mod look;
 pub mod options;
+mod overlay;
 mod phase;
 mod ratios;
 mod series;
@@ -30,8 +33,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use self::chart::{Chart, Source};
-use self::columns::{DISTANCE, FRACTION, GRADIENT, RATIO, STEP};
 use self::data::Data;
 use self::font::Font;
 use self::layout::Drawing;
@@ -44,7 +45,7 @@ use crate::model::{Cell, Direction, Readout};
 use crate::results::switching::switching;
 use crate::results::{Results, Summary, show};
 use crate::stats::distinct;
-use crate::text::{short, shortened};
+use crate::text::short;
 
 /// File format of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -93,18 +94,14 @@ pub struct Input {
     pub results: Results,
 }
 
-/// Longest label of a file in a legend, in characters.
-const LONGEST_LABEL: usize = 40;
-
 /// Draws all figures of `results` into `directory`, creating it if necessary, and returns the files written. Existing files are replaced
 /// atomically.
 ///
 /// # Errors
 /// [`BadInput`] if there are no cells or `directory` cannot be created; I/O errors otherwise.
 pub fn plot(results: &Results, directory: &Path, formats: &[ImageFormat]) -> anyhow::Result<Vec<PathBuf>> {
-    let look = Look::default();
     check_cells(&[results])?;
-    write(&of_file(results, &note(results), &Options::default(), &look)?, directory, formats)
+    write(&of_file(results, &note(results), &Options::default()), directory, formats)
 }
 
 /// Draws what `options` choose of the results of one or several files.
@@ -130,16 +127,14 @@ pub fn figures(inputs: Vec<Input>, options: &Options) -> Result<Vec<Picture>, Ba
         ));
     }
     let pictures = match (&options.chart, &inputs[..]) {
-        (Some(chart), _) => {
-            vec![chart.draw(
-                &sources(&inputs, options).iter().collect::<Vec<_>>(),
-                chart.name(),
-                &options.look,
-                &common_note(&inputs, &notes),
-            )?]
+        (None, [input]) if !options.overlay => of_file(&input.results, &notes[0], options),
+        (chart, _) => {
+            let (sources, note) = (overlay::sources(&inputs, options), overlay::common_note(&inputs, &notes));
+            match chart {
+                Some(chart) => vec![chart.draw(&sources.iter().collect::<Vec<_>>(), chart.name(), &options.look, &note)?],
+                None => overlay::pictures(&sources, &options.look, &note)?,
+            }
         }
-        (None, [input]) if !options.overlay => of_file(&input.results, &notes[0], options, &options.look)?,
-        (None, _) => overlays(&sources(&inputs, options), &options.look, &common_note(&inputs, &notes))?,
     };
     let pictures = if options.figures.is_empty() { pictures } else { figure::chosen(pictures, &options.figures)? };
     match pictures.iter().find(|picture| !picture.fits) {
@@ -165,7 +160,8 @@ fn check_cells(files: &[&Results]) -> Result<(), BadInput> {
 }
 
 /// The figures of one file, a set per direction.
-fn of_file(results: &Results, note: &str, options: &Options, look: &Look) -> Result<Vec<Picture>, BadInput> {
+fn of_file(results: &Results, note: &str, options: &Options) -> Vec<Picture> {
+    let look = &options.look;
     let directions = &results.experiment.directions;
     let has_shapes = !results.experiment.hidden.is_empty();
     let mut pictures = Vec::new();
@@ -197,64 +193,7 @@ fn of_file(results: &Results, note: &str, options: &Options, look: &Look) -> Res
             false => pictures.extend(ratios::pictures(&by_direction, &names, look, note)),
         }
     }
-    Ok(pictures)
-}
-
-/// The directions of all files. Labels tell files and directions apart as far as there are several.
-fn sources(inputs: &[Input], options: &Options) -> Vec<Source> {
-    let several_directions = inputs.iter().any(|input| input.results.experiment.directions.len() > 1);
-    let of_input = |input: &Input| {
-        let Input { label, results } = input;
-        let experiment = &results.experiment;
-        let summaries: Vec<(Cell, Vec<Summary>)> =
-            results.cells.iter().map(|cell| (cell.cell, cell.summaries(experiment))).collect();
-        let source = |(index, direction): (usize, &Direction)| {
-            let file = text::plain(&shortened(label, LONGEST_LABEL));
-            let label = match (inputs.len() > 1, several_directions) {
-                (true, true) => format!("{file}, {}", direction.name()),
-                (true, false) => file,
-                (false, _) => direction.name().to_owned(),
-            };
-            let cells = summaries.iter().map(|(cell, summaries)| (*cell, summaries[index])).collect();
-            Source { label, fields: [input.label.as_str().into(), direction.name().into()], cells }
-        };
-        let wanted = experiment.directions.iter().enumerate().filter(|(_, direction)| options.only.has_direction(**direction));
-        wanted.map(source).collect::<Vec<Source>>()
-    };
-    inputs.iter().flat_map(of_input).collect()
-}
-
-/// Fraction, step, gradient norm and distance against width, and the ratio of distances where it is known.
-fn overlays(sources: &[Source], look: &Look, note: &str) -> Result<Vec<Picture>, BadInput> {
-    let has_ratio = sources.iter().flat_map(|source| &source.cells).any(|(_, summary)| summary.ratio_q50.is_finite());
-    let columns = [("fraction", FRACTION), ("step", STEP), ("gradient", GRADIENT), ("distance", DISTANCE), ("ratio", RATIO)];
-    let columns = columns.into_iter().filter(|(name, _)| has_ratio || *name != "ratio");
-    let has_any = |column: &columns::Column| {
-        sources.iter().flat_map(|source| &source.cells).any(|(_, summary)| (column.value)(summary).is_finite())
-    };
-    let columns = columns.filter(|(_, column)| has_any(column));
-    let draw = |(name, y): (&str, columns::Column)| {
-        // The gradient is the same for all directions of a file.
-        let shown = if y.name == GRADIENT.name { one_per_file(sources) } else { sources.iter().collect() };
-        Chart { x: chart::Along::Width, y }.draw(&shown, format!("overlay_{name}"), look, note)
-    };
-    columns.map(draw).collect()
-}
-
-/// The first direction of each file.
-fn one_per_file(sources: &[Source]) -> Vec<&Source> {
-    let is_first = |index: usize| index == 0 || sources[index].fields[0] != sources[index - 1].fields[0];
-    (0..sources.len()).filter(|&index| is_first(index)).map(|index| &sources[index]).collect()
-}
-
-/// The settings of all files: once if they are the same.
-fn common_note(inputs: &[Input], notes: &[String]) -> String {
-    if notes.iter().all(|note| *note == notes[0]) {
-        return notes[0].clone();
-    }
-    let named =
-        inputs.iter().zip(notes).map(|(input, note)| format!("{}: {note}", text::plain(&shortened(&input.label, LONGEST_LABEL))));
-    named.collect::<Vec<_>>().join("; ")
+    pictures
 }
 
 /// Draws the figures of a grid that need summaries only. `cells` may be in any order and need not form a complete grid; without cells there are no figures.
@@ -267,9 +206,9 @@ fn of_grid(cells: &[(Cell, Summary)], look: &Look, note: &str) -> Vec<Picture> {
     if cells.is_empty() {
         return Vec::new();
     }
-    let mut pictures = vec![lines::fraction(cells, look, note)];
-    pictures.extend(series::depths(cells).into_iter().map(|depth| lines::step_and_gradient(cells, depth, look, note)));
-    pictures.extend([lines::distance(cells, look, note), phase::diagram(cells, look, note)]);
+    let mut pictures = vec![against_width::fraction(cells, look, note)];
+    pictures.extend(series::depths(cells).into_iter().map(|depth| against_width::step_and_gradient(cells, depth, look, note)));
+    pictures.extend([against_width::distance(cells, look, note), phase::diagram(cells, look, note)]);
     pictures
 }
 

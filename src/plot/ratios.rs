@@ -2,7 +2,7 @@
 
 use super::Picture;
 use super::axis::{XAxis, YAxis, number_label};
-use super::layout::Entry;
+use super::legend::Entry;
 use super::lines::{LinePicture, Names, Panel, points, x_axis};
 use super::look::{Band, Log, Look};
 use super::series::{self, Series};
