@@ -14,6 +14,10 @@ use crate::results::{Results, onset};
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
+/// Keeps a browser from loading anything from elsewhere.
+const POLICY: &str = "<meta http-equiv=\"Content-Security-Policy\" \
+                      content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; form-action 'none'\" />";
+
 /// The columns with a figure of their own; one more figure has a column of the reader's choice.
 const DRAWN: [&str; 5] = ["fraction", "step_mean", "distance_mean", "grad_mean", "ratio_q50"];
 
@@ -39,7 +43,7 @@ pub fn page(inputs: &[Input], title: &str) -> String {
     let title = escape(title);
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\" />\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\" />\n<title>{title}</title>\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\" />\n{POLICY}\n<title>{title}</title>\n\
          <style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n<h1>{title}</h1>\n\
          <p class=\"note\">How small a gradient step flips the sign of a random network’s output: written by {}.</p>\n\
          <nav aria-label=\"sections\">\n{links}</nav>\n</header>\n<main>\n{body}</main>\n\

@@ -93,6 +93,7 @@ fn a_closed_pipe_is_no_failure_of_any_command_that_prints() {
         format!("show {file} --format csv"),
         format!("compare {file} {same}"),
         format!("plot {file} --out {place}/figures --format svg"),
+        format!("report {file} --out {place}/report.html"),
         "plan".into(),
         "plan --sbatch".into(),
         format!("merge {place}/c.shard --out {place}/c.h5"),
