@@ -5,7 +5,7 @@
 //! tell from which size on inputs switch. [`measure`]
 //! builds a [`network`] (or takes its law at [`infinite`] width) from [`random`] streams with the [`kernels`] and [`search`]es for the
 //! smallest step: the science, which knows nothing of MPI, files or terminals. [`job`] shares the units out over ranks and threads and
-//! gathers their records; [`results`] and [`plot`] are what is left on disk. [`audit`] measures the paper's statements on networks
+//! gathers their records; [`results`], [`plot`] and [`report`] are what is left on disk. [`audit`] measures the paper's statements on networks
 //! of the same streams, as a second client of [`job`]. [`commands`] has one file for each command, and [`cli`] fills their requests.
 
 // The documentation is for contributors, too: `cargo doc --document-private-items` follows these links.
@@ -40,6 +40,7 @@ pub mod threshold;
 
 pub mod results;
 pub mod plot;
+pub mod report;
 pub mod audit;
 pub mod commands;
 pub mod cli;

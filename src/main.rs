@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use advstep_hpc::cli::args::ManArgs;
 use advstep_hpc::cli::{self, Command, pages};
 use advstep_hpc::comm::failure::conclude;
-use advstep_hpc::commands::{audit, compare, export, merge, plan, plot, print, run, show, status, threshold};
+use advstep_hpc::commands::{audit, compare, export, merge, plan, plot, print, report, run, show, status, threshold};
 use advstep_hpc::{files, machine};
 
 fn main() -> ExitCode {
@@ -28,6 +28,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Audit(args) => audit::execute(|| Ok(args.request()?)),
         Command::Threshold(args) => threshold::execute(|| Ok(args.request()?)),
         Command::Plot(args) => plot::execute(&args.request()?),
+        Command::Report(args) => report::execute(&args.request()?),
         Command::Export(args) => export::execute(&args.request()?),
         Command::Completions(args) => Ok(print(&pages::completions(args.shell))?),
         Command::Man(args) => man(args),

@@ -9,7 +9,9 @@ use crate::plot::Picture;
 use crate::plot::axis::{LogAxis, Tick, number_label};
 use crate::plot::canvas::{Anchor, Canvas, Stroke};
 use crate::plot::frame::{Frame, widest};
-use crate::plot::layout::{self, Grid, Legend, Page, columns};
+use crate::plot::layout::{Page, Space, columns};
+use crate::plot::legend::{self, Legend};
+use crate::plot::look::Look;
 use crate::plot::style::{self, CurveStyle};
 use crate::plot::text;
 use crate::stats::distinct;
@@ -70,7 +72,7 @@ fn label((statement, quantity, part): (&str, &str, &str)) -> String {
 }
 
 /// Colours of the verdicts, in the order of the legend.
-fn look(entry: &Entry) -> (usize, &'static str) {
+fn verdict(entry: &Entry) -> (usize, &'static str) {
     match (entry.verdict.outcome, entry.verdict.outside) {
         (Outcome::Holds, false) => (0, "holds"),
         (Outcome::HoldsAsSearched | Outcome::NotRefuted, false) => (1, "holds as far as searched, or not refuted"),
@@ -83,7 +85,7 @@ fn look(entry: &Entry) -> (usize, &'static str) {
 
 /// One marker per verdict; failures are red.
 fn marker(entry: &Entry) -> CurveStyle {
-    let (index, _) = look(entry);
+    let (index, _) = verdict(entry);
     let style = CurveStyle::of(index, 7);
     match index {
         3 | 4 => style.with_colour(style::RED),
@@ -103,21 +105,22 @@ fn margins(entries: &[&Entry], activation: Activation, note: &str) -> Option<Pic
         return None;
     }
     let axis = LogAxis::of_numbers(shown.iter().map(|entry| entry.margin.min(LARGEST_MARGIN)).chain([0.9, 10.0]));
-    let labels = groups.iter().map(|group| text::length(&label(subject(group[0])), style::TICK_SIZE)).fold(0.0, f64::max);
+    let look = Look::default();
+    let labels = groups.iter().map(|group| look.length(&label(subject(group[0])), look.tick)).fold(0.0, f64::max);
     let size = (MARGIN_WIDTH, ROW * groups.len() as f64);
     let mut kinds: Vec<&Entry> = shown.clone();
-    kinds.sort_by_key(|entry| look(entry).0);
-    kinds.dedup_by_key(|entry| look(entry).0);
-    let legend = kinds.iter().map(|entry| layout::Entry::marker(look(entry).1.to_string(), marker(entry))).collect();
+    kinds.sort_by_key(|entry| verdict(entry).0);
+    kinds.dedup_by_key(|entry| verdict(entry).0);
+    let legend = kinds.iter().map(|entry| legend::Entry::marker(verdict(entry).1.to_string(), marker(entry))).collect();
     let title = "Margin of the paper's bounds: bound over measured value";
-    let page = Page { title, note, contents: (labels + size.0 + 14.0, size.1 + 34.0), legend: Some(Legend { entries: legend }) };
-    let svg = page.draw(|canvas, (x, y)| {
+    let page = Page { look: &look, title, note, legend: Some(Legend { entries: legend }), panels: 1 };
+    let drawing = page.draw((labels + size.0 + 14.0, size.1 + 34.0), |canvas, (x, y)| {
         let frame = Frame { corner: (x + labels + 6.0, y + 4.0), size };
         for (row, group) in groups.iter().enumerate() {
             let middle = frame.corner.1 + (row as f64 + 0.5) * ROW;
             canvas.line((frame.x(0.0), middle), (frame.x(1.0), middle), style::GRID);
-            let baseline = middle + text::MIDDLE * style::TICK_SIZE;
-            canvas.text((frame.corner.0 - 5.0, baseline), &label(subject(group[0])), style::text(style::TICK_SIZE, Anchor::End));
+            let baseline = middle + text::MIDDLE * look.tick;
+            canvas.text((frame.corner.0 - 5.0, baseline), &label(subject(group[0])), style::text(look.tick, Anchor::End));
         }
         let one = frame.x(axis.position(1.0));
         canvas.line((one, frame.y(0.0)), (one, frame.y(1.0)), Stroke { colour: style::GREY, width: 0.8 });
@@ -128,11 +131,11 @@ fn margins(entries: &[&Entry], activation: Activation, note: &str) -> Option<Pic
                 canvas.group("margin", |canvas| marker(entry).draw_marker(canvas, (frame.x(axis.position(margin)), middle)));
             }
         }
-        let ticks = axis.ticks(size.0, |label| text::length(label, style::TICK_SIZE));
+        let ticks = axis.ticks(size.0, |label| look.length(label, look.tick));
         frame.draw_x_axis(canvas, &ticks, Some("margin (violated below 1; clipped at 1000)"));
         canvas.frame(frame.corner, frame.size, style::AXIS);
     });
-    Some(Picture { name: format!("audit_margin_{}", activation.name()), svg })
+    Some(Picture::without_data(format!("audit_margin_{}", activation.name()), drawing))
 }
 
 /// Measured values with 95 % intervals, and bounds dashed, against d with one curve per k: one panel for the first subject of each statement that
@@ -159,24 +162,36 @@ fn scaling(entries: &[&Entry], activation: Activation, note: &str) -> Option<Pic
             (label(subject(group[0])), LogAxis::of_numbers(group.iter().flat_map(|entry| [entry.bound, entry.estimate.value])))
         })
         .collect();
+    let look = Look::default();
     let columns = columns(panels.len()).min(3);
-    let y_ticks: Vec<Vec<Tick>> = panels.iter().map(|(_, axis)| axis.ticks(PANEL_HEIGHT, |_| style::TICK_SIZE)).collect();
-    let left = y_ticks.iter().map(|ticks| widest(ticks)).fold(0.0, f64::max) + 14.0;
-    let title_width = panels.iter().map(|(title, _)| text::length(title, style::PANEL_TITLE_SIZE)).fold(0.0, f64::max);
+    let y_ticks: Vec<Vec<Tick>> = panels.iter().map(|(_, axis)| axis.ticks(PANEL_HEIGHT, |_| look.tick)).collect();
+    let left = y_ticks.iter().map(|ticks| widest(&look, ticks)).fold(0.0, f64::max) + 14.0;
+    let title_width = panels.iter().map(|(title, _)| look.length(title, look.panel_title)).fold(0.0, f64::max);
     // Titles are centred over their panels and must not run into each other.
     let panel = (150.0_f64.max(title_width), PANEL_HEIGHT);
-    let grid = Grid { columns, panels: panels.len(), panel, left, column_gap: left + 8.0, row_gap: 30.0, bottom: 26.0 };
-    let (width, height) = grid.size();
+    let gaps = Space {
+        columns,
+        panels: panels.len(),
+        panel,
+        left,
+        right: 8.0,
+        column_gap: left + 8.0,
+        row_gap: 30.0,
+        bottom: 26.0,
+        title: title_width,
+    };
     let curve = |width: usize| CurveStyle::of(widths.binary_search(&width).unwrap_or_default(), widths.len());
-    let entry = |&width: &usize| layout::Entry::with_band(format!("*k* = {}", number_label(width)), curve(width));
-    let bound = layout::Entry::dashed("bound in the paper".to_string(), style::GREY);
+    let entry = |&width: &usize| legend::Entry::with_band(format!("*k* = {}", number_label(width)), curve(width));
+    let bound = legend::Entry::dashed("bound in the paper".to_string(), style::GREY);
     let legend = Legend { entries: widths.iter().map(entry).chain([bound]).collect() };
     let title = "Measured values (95 % intervals) and the paper's bounds (dashed) against the input dimension";
-    let page = Page { title, note, contents: (width + 8.0, height), legend: Some(legend) };
-    let svg = page.draw(|canvas, (left, top)| {
+    let page = Page { look: &look, title, note, legend: Some(legend), panels: panels.len() };
+    let grid = page.grid(gaps);
+    let (width, height) = grid.size();
+    let drawing = page.draw((width + 8.0, height), |canvas, (left, top)| {
         for (index, (group, (title, y))) in groups.iter().zip(&panels).enumerate() {
             let corner = grid.corner(index);
-            let frame = Frame { corner: (left + corner.0, top + corner.1), size: grid.panel };
+            let frame = Frame { corner: (left + corner.0, top + corner.1), size: grid.panel() };
             canvas.group("panel", |canvas| {
                 for tick in y_ticks[index].iter().filter(|tick| tick.label.is_some()) {
                     canvas.line((frame.x(0.0), frame.y(tick.position)), (frame.x(1.0), frame.y(tick.position)), style::GRID);
@@ -185,7 +200,7 @@ fn scaling(entries: &[&Entry], activation: Activation, note: &str) -> Option<Pic
                     let of_width: Vec<&Entry> = group.iter().filter(|entry| setting(entry).width == width).copied().collect();
                     draw_width(canvas, &of_width, curve(width), frame, &x, y);
                 }
-                let x_ticks = x.ticks(frame.size.0, |label| text::length(label, style::TICK_SIZE));
+                let x_ticks = x.ticks(frame.size.0, |label| look.length(label, look.tick));
                 frame.draw_x_axis(canvas, &x_ticks, Some(if grid.is_lowest(index) { "dimension *d*" } else { "" }));
                 frame.draw_y_axis(canvas, &y_ticks[index], Some(""));
                 canvas.frame(frame.corner, frame.size, style::AXIS);
@@ -193,7 +208,7 @@ fn scaling(entries: &[&Entry], activation: Activation, note: &str) -> Option<Pic
             });
         }
     });
-    Some(Picture { name: format!("audit_scaling_{}", activation.name()), svg })
+    Some(Picture::without_data(format!("audit_scaling_{}", activation.name()), drawing))
 }
 
 /// The measured curve with its intervals, and the bound, of one width.

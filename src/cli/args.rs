@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
+use super::plot::{PlotArgs, ReportArgs};
 use crate::experiment::Shard;
 use crate::experiment::presets::Preset;
 use crate::model::Activation;
@@ -114,7 +115,19 @@ Examples:
 const PLOT_EXAMPLES: &str = "\
 Examples:
   advstep-hpc plot results/quick.h5
-  advstep-hpc plot results/paper.h5 --out figures --format svg,png,pdf";
+  advstep-hpc plot results/paper.h5 --out figures --format svg,png,pdf
+  advstep-hpc plot results/quick.h5 --figure fraction,phase --depths 1,2 --style paper --format pdf
+  advstep-hpc plot results/quick.h5 --x d --y eta --widths 100,1000 --size 3.3in,2.5in --data
+  advstep-hpc plot relu.h5 tanh.h5 --label relu,tanh --out activations
+  advstep-hpc plot nearest.h5 --overlay --band stderr --log xy";
+
+const REPORT_EXAMPLES: &str = "\
+The page needs no network and nothing beside it. In a browser its figures show values under the pointer (or by the arrow keys), curves are
+switched on and off in the legend, axes are logarithmic or linear, and the headings of the tables sort.
+
+Examples:
+  advstep-hpc report results/quick.h5 --out report.html
+  advstep-hpc report relu.h5 tanh.h5 --label relu,tanh --title Activations --out activations.html";
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
@@ -195,9 +208,12 @@ pub enum Command {
     /// Measure the paper's statements on two-layer networks: printed bounds, measured values, verdicts
     #[command(after_help = AUDIT_EXAMPLES)]
     Audit(AuditArgs),
-    /// Draw the paper's figures from a results file
+    /// Draw the paper's figures from a results file, or chosen ones from several
     #[command(after_help = PLOT_EXAMPLES)]
     Plot(PlotArgs),
+    /// Write one HTML page with figures, tables, experiment and machine of results files
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(ReportArgs),
     /// Write one network exactly as `run --engine dense` uses it, with its inputs and their steps
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(ExportArgs),
@@ -509,22 +525,6 @@ pub struct CompareArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct PlotArgs {
-    /// Results file of `run`, or audit file
-    pub file: PathBuf,
-    /// Directory of the figures; existing ones are replaced [default: FILE without its extension, with -figures]
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Formats of the figures
-    #[arg(long, value_enum, value_name = "FORMAT,...", value_delimiter = ',', default_value = "svg,png")]
-    pub format: Vec<plot::ImageFormat>,
-    /// Accept a file rewritten by another program (h5py, h5repack, nccopy, xarray), after a check of every value. Not for damaged files,
-    /// which can crash the HDF5 library
-    #[arg(long)]
-    pub unsealed: bool,
-}
-
-#[derive(Debug, Args)]
 pub struct ExportArgs {
     /// Number of hidden layers L
     #[arg(long, value_name = "L", allow_negative_numbers = true, value_parser = number, required_unless_present = "hidden")]
@@ -565,7 +565,7 @@ pub struct ManArgs {
 }
 
 /// Any floating-point number. NaN and infinity are left to the validation, whose message is more specific.
-fn number(text: &str) -> Result<f64, String> {
+pub fn number(text: &str) -> Result<f64, String> {
     text.trim().parse().map_err(|_| "not a number; write it as 10 or 1e3".to_string())
 }
 
@@ -704,6 +704,7 @@ mod tests {
             SHOW_EXAMPLES,
             COMPARE_EXAMPLES,
             PLOT_EXAMPLES,
+            REPORT_EXAMPLES,
             EXPORT_EXAMPLES,
             AUDIT_EXAMPLES,
             PAGES_EXAMPLES,

@@ -4,6 +4,7 @@
 
 pub mod args;
 pub mod pages;
+mod plot;
 pub mod request;
 mod usage;
 

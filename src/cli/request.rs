@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytesize::ByteSize;
 
 use super::args::{
-    AuditArgs, CompareArgs, ExperimentArgs, ExportArgs, JobArgs, LawArgs, Layers, MergeArgs, PlanArgs, PlotArgs, Range, RunArgs,
-    ShowArgs, StatusArgs, ThresholdArgs,
+    AuditArgs, CompareArgs, ExperimentArgs, ExportArgs, JobArgs, LawArgs, Layers, MergeArgs, PlanArgs, Range, RunArgs, ShowArgs,
+    StatusArgs, ThresholdArgs,
 };
 use crate::audit::job::Outputs;
 use crate::audit::options::Typed;
@@ -17,7 +17,7 @@ use crate::commands::compare::CompareRequest;
 use crate::commands::export::ExportRequest;
 use crate::commands::merge::MergeRequest;
 use crate::commands::plan::PlanRequest;
-use crate::commands::plot::{self, PlotRequest};
+use crate::commands::plot;
 use crate::commands::run::RunRequest;
 use crate::commands::show::ShowRequest;
 use crate::commands::status::StatusRequest;
@@ -256,17 +256,6 @@ impl CompareArgs {
         check_input(&self.one)?;
         check_input(&self.other)?;
         Ok(CompareRequest { one: self.one, other: self.other, unsealed: self.unsealed })
-    }
-}
-
-impl PlotArgs {
-    /// # Errors
-    /// The file cannot be opened, or the directory cannot be written to.
-    pub fn request(self) -> Result<PlotRequest, BadInput> {
-        check_input(&self.file)?;
-        let out = self.out.unwrap_or_else(|| plot::directory_of(&self.file));
-        check_output_dir(&out, "--out")?;
-        Ok(PlotRequest { file: self.file, out, formats: distinct(self.format), unsealed: self.unsealed, quiet: false })
     }
 }
 

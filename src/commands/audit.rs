@@ -34,7 +34,7 @@ pub fn execute(request: impl FnOnce() -> anyhow::Result<AuditRequest>) -> anyhow
         let AuditRequest { options, outputs, figures: directory, formats, settings } = request()?;
         if let Some(out) = directory {
             check_output_dir(&out, "--figures")?;
-            figures = Some(PlotRequest { file: settings.out.clone(), out, formats, unsealed: false, quiet: true });
+            figures = Some(PlotRequest { out, ..PlotRequest::beside(&settings.out, formats, true) });
         }
         Ok((settings, (options, outputs)))
     };

@@ -7,6 +7,7 @@ pub mod merge;
 mod networks;
 pub mod plan;
 pub mod plot;
+pub mod report;
 pub mod run;
 pub mod show;
 pub mod status;

@@ -1,21 +1,29 @@
-//! `plot`: draws the figures of a results file or an audit file.
+//! `plot`: draws the figures of results files or an audit file.
 
 use std::path::{Path, PathBuf};
 
 use super::print;
 use crate::audit;
+use crate::error::BadInput;
 use crate::files::format::{self, FileKind};
-use crate::plot;
-use crate::results;
+use crate::plot::options::Options;
+use crate::plot::{self, Input};
+use crate::results::{self, Results};
 
-/// A file to draw: readable, contents unchecked.
-#[derive(Debug, Clone, PartialEq)]
+/// Files to draw: readable, contents unchecked.
+#[derive(Debug, Clone)]
 pub struct PlotRequest {
-    pub file: PathBuf,
+    /// At least one, each with its name in legends.
+    pub files: Vec<(PathBuf, String)>,
+    pub options: Options,
     /// Directory of the figures; writable, or can be created.
     pub out: PathBuf,
     /// At least one, sorted, distinct.
     pub formats: Vec<plot::ImageFormat>,
+    /// Whether the numbers of each figure are written, too.
+    pub data: bool,
+    /// Whether only what audits have, too, is asked for.
+    pub is_plain: bool,
     /// Whether a file without a valid seal, as other programs leave it, is accepted.
     pub unsealed: bool,
     /// Do not print the names of the figures.
@@ -25,7 +33,9 @@ pub struct PlotRequest {
 impl PlotRequest {
     /// Draws `file` into [`directory_of`] it.
     pub fn beside(file: &Path, formats: Vec<plot::ImageFormat>, quiet: bool) -> Self {
-        Self { out: directory_of(file), file: file.to_path_buf(), formats, unsealed: false, quiet }
+        let files = vec![(file.to_path_buf(), String::new())];
+        let options = Options::default();
+        Self { files, options, out: directory_of(file), formats, data: false, is_plain: true, unsealed: false, quiet }
     }
 }
 
@@ -37,12 +47,19 @@ pub fn directory_of(file: &Path) -> PathBuf {
 }
 
 pub fn execute(request: &PlotRequest) -> anyhow::Result<()> {
-    let PlotRequest { file, out, formats, unsealed, quiet } = request;
-    let pictures = match format::of(file, *unsealed) {
-        Some(FileKind::Audit) => plot::write(&audit::figures::draw(&audit::file::read(file, *unsealed)?), out, formats)?,
-        _ => {
-            let results = if *unsealed { results::read_unsealed(file)? } else { results::read(file)? };
-            plot::plot(&results, out, formats)?
+    let PlotRequest { files, options, out, formats, data, is_plain, unsealed, quiet } = request;
+    let audit = files.iter().find(|(file, _)| format::of(file, *unsealed) == Some(FileKind::Audit));
+    let pictures = match audit {
+        Some((file, _)) if !is_plain => {
+            let what = format!("cannot draw the audit file {} so", file.display());
+            return Err(BadInput::new(what, "its figures have no options and stand alone", "give only --out and --format").into());
+        }
+        Some((file, _)) => plot::write(&audit::figures::draw(&audit::file::read(file, *unsealed)?), out, formats)?,
+        None => {
+            let input =
+                |(file, label): &(PathBuf, String)| anyhow::Ok(Input { label: label.clone(), results: read(file, *unsealed)? });
+            let inputs = files.iter().map(input).collect::<anyhow::Result<_>>()?;
+            plot::write_with(&plot::figures(inputs, options)?, out, formats, &options.look.font, *data)?
         }
     };
     if *quiet {
@@ -50,4 +67,9 @@ pub fn execute(request: &PlotRequest) -> anyhow::Result<()> {
     }
     let lines = pictures.iter().map(|picture| format!("{}\n", picture.display()));
     Ok(print(&lines.collect::<String>())?)
+}
+
+/// The results in `file`.
+pub fn read(file: &Path, unsealed: bool) -> anyhow::Result<Results> {
+    if unsealed { results::read_unsealed(file) } else { results::read(file) }
 }

@@ -136,13 +136,32 @@ pub enum XAxis {
     Sizes(LogAxis),
     /// Ascending numbers of layers, on a linear axis.
     Depths(Vec<usize>),
+    /// Sizes on a linear axis from 0, which takes a share of the length; the rest is the slot of infinity.
+    Linear {
+        axis: LinearAxis,
+        share: f64,
+        is_single: bool,
+    },
 }
 
 impl XAxis {
+    /// A linear axis of these sizes.
+    pub fn linear(sizes: &[usize]) -> Self {
+        let finite: Vec<usize> = sizes.iter().copied().filter(|&size| size != INFINITE_WIDTH).collect();
+        let share = match (finite.len(), sizes.len()) {
+            (0, _) => 0.0,
+            (finite, all) if finite == all => 1.0,
+            _ => 1.0 - LogAxis::INFINITY,
+        };
+        let highest = finite.iter().copied().max().unwrap_or(1);
+        XAxis::Linear { axis: LinearAxis::from_zero(highest as f64), share, is_single: finite.len() == 1 }
+    }
+
     pub fn is_single(&self) -> bool {
         match self {
             XAxis::Sizes(axis) => axis.is_single_size(),
             XAxis::Depths(depths) => depths.len() == 1,
+            XAxis::Linear { is_single, .. } => *is_single,
         }
     }
 
@@ -154,6 +173,7 @@ impl XAxis {
                 let (first, last) = (depths[0] as f64, depths[depths.len() - 1] as f64);
                 (value as f64 - first + 0.5) / (last - first + 1.0)
             }
+            XAxis::Linear { axis, share, .. } => share * axis.position(value as f64),
         }
     }
 
@@ -162,6 +182,7 @@ impl XAxis {
         match self {
             XAxis::Sizes(axis) => axis.infinity(),
             XAxis::Depths(_) => None,
+            XAxis::Linear { share, .. } => (*share < 1.0).then_some((*share, 1.0)),
         }
     }
 
@@ -170,6 +191,13 @@ impl XAxis {
         let depths = match self {
             XAxis::Sizes(axis) => return axis.ticks(length, extent),
             XAxis::Depths(depths) => depths,
+            XAxis::Linear { axis, share, .. } => {
+                let finite = if *share == 0.0 { Vec::new() } else { axis.ticks() };
+                let finite = finite.into_iter().map(|tick| Tick { position: share * tick.position, ..tick });
+                let infinity =
+                    self.infinity().map(|(start, end)| Tick { position: (start + end) / 2.0, label: Some("∞".to_owned()) });
+                return thinned(finite.collect(), length, |label| extent(label) + GAP).into_iter().chain(infinity).collect();
+            }
         };
         let mut free = f64::NEG_INFINITY;
         let tick = |&depth: &usize| {
@@ -182,6 +210,70 @@ impl XAxis {
             Tick { position, label: fits.then_some(label) }
         };
         depths.iter().map(tick).collect()
+    }
+}
+
+/// `ticks` with every n-th label, so that labels, of these extents, do not overlap on an axis `length` points long.
+pub fn thinned(ticks: Vec<Tick>, length: f64, extent: impl Fn(&str) -> f64) -> Vec<Tick> {
+    let labelled: Vec<usize> = (0..ticks.len()).filter(|&index| ticks[index].label.is_some()).collect();
+    let fits = |stride: usize| {
+        let shown: Vec<(f64, f64)> = (labelled.iter().step_by(stride))
+            .map(|&index| (ticks[index].position * length, extent(ticks[index].label.as_deref().unwrap_or_default()) / 2.0))
+            .collect();
+        shown.windows(2).all(|pair| (pair[1].0 - pair[0].0).abs() >= pair[0].1 + pair[1].1)
+    };
+    let stride = (1..=labelled.len()).find(|&stride| fits(stride)).unwrap_or(1);
+    let keeps = |index: usize| labelled.binary_search(&index).is_ok_and(|place| place % stride == 0);
+    let keeps: Vec<bool> = (0..ticks.len()).map(keeps).collect();
+    let thin = |(tick, keep): (Tick, bool)| Tick { label: tick.label.filter(|_| keep), ..tick };
+    ticks.into_iter().zip(keeps).map(thin).collect()
+}
+
+/// The y-axis of curves.
+#[derive(Debug, Clone, PartialEq)]
+pub enum YAxis {
+    Linear(LinearAxis),
+    Log(LogAxis),
+}
+
+impl YAxis {
+    pub fn from_zero(highest: f64) -> Self {
+        YAxis::Linear(LinearAxis::from_zero(highest))
+    }
+
+    pub fn of_fractions(lowest: f64) -> Self {
+        YAxis::Linear(LinearAxis::of_fractions(lowest))
+    }
+
+    pub fn covering(lowest: f64, highest: f64) -> Self {
+        YAxis::Linear(LinearAxis::covering(lowest, highest))
+    }
+
+    /// A logarithmic axis of the positive ones of `numbers`.
+    pub fn logarithmic(numbers: impl Iterator<Item = f64>) -> Self {
+        let positive: Vec<f64> = numbers.filter(|number| number.is_finite() && *number > 0.0).collect();
+        YAxis::Log(LogAxis::of_numbers(if positive.is_empty() { vec![1.0] } else { positive }.into_iter()))
+    }
+
+    pub fn is_log(&self) -> bool {
+        matches!(self, YAxis::Log(_))
+    }
+
+    /// Position of a value; on a logarithmic axis clamped to it.
+    pub fn position(&self, value: f64) -> f64 {
+        match self {
+            YAxis::Linear(axis) => axis.position(value),
+            YAxis::Log(axis) if value > 0.0 => axis.position(value).clamp(0.0, 1.0),
+            YAxis::Log(_) => 0.0,
+        }
+    }
+
+    /// Ticks of an axis `length` points long, with labels `height` high that do not overlap.
+    pub fn ticks(&self, length: f64, height: f64) -> Vec<Tick> {
+        match self {
+            YAxis::Linear(axis) => thinned(axis.ticks(), length, |_| height + 1.0),
+            YAxis::Log(axis) => axis.ticks(length, |_| height),
+        }
     }
 }
 
@@ -210,6 +302,18 @@ impl LinearAxis {
         let first_tick = ((lowest * 5.0 + 1e-9).floor() / 5.0).clamp(0.0, 0.8);
         let span = 1.0 - first_tick;
         Self { low: first_tick - 0.04 * span, high: 1.0 + 0.05 * span, first_tick, step: round_step(span / 5.0) }
+    }
+
+    /// From `lowest` to `highest`, and 0, with a margin at both ends; from 0 if `lowest` is not negative.
+    pub fn covering(lowest: f64, highest: f64) -> Self {
+        if !lowest.is_finite() || lowest >= 0.0 {
+            return Self::from_zero(highest);
+        }
+        let highest = if highest.is_finite() { highest.max(0.0) } else { 0.0 };
+        let span = (highest - lowest).max(1e-300);
+        let step = round_step(span / 6.0);
+        let (low, high) = (lowest - 0.05 * span, highest + 0.05 * span);
+        Self { low, high, first_tick: (low / step).ceil() * step, step }
     }
 
     pub fn position(&self, value: f64) -> f64 {
@@ -246,6 +350,11 @@ fn multiple_label(mantissa: i32, decade: i32) -> String {
 
 /// Fixed-point between 10⁻⁴ and 10⁵; m×10ⁿ outside.
 fn linear_label(value: f64, decimals: usize) -> String {
+    if value < 0.0 {
+        return format!("−{}", linear_label(-value, decimals));
+    }
+    // The sum of a negative number and its multiple may miss 0.
+    let value = if value < 1e-12 * 10f64.powi(-(decimals as i32)) { 0.0 } else { value };
     if value != 0.0 && (decimals > 4 || value >= 1e5) {
         let exponent = (value.log10() + 1e-9).floor();
         let mantissa = (value / 10f64.powf(exponent) * 100.0).round() / 100.0;
@@ -369,6 +478,36 @@ mod tests {
         assert!(ticks.windows(2).all(|pair| (pair[1].position - pair[0].position - 1.0 / 6.0).abs() < 1e-12));
         assert_eq!(labels(&axis.ticks(30.0, extent)), ["1", "3", "5"]);
         assert_eq!((XAxis::Depths(vec![4]).position(4), XAxis::Depths(vec![4]).is_single()), (0.5, true));
+    }
+
+    #[test]
+    fn linear_axes_of_both_signs_have_a_tick_at_zero() {
+        assert_eq!(labels(&LinearAxis::covering(-2.0, 2.0).ticks()), ["−2", "−1", "0", "1", "2"]);
+        assert_eq!(labels(&LinearAxis::covering(-0.31, 0.05).ticks()), ["−0.3", "−0.2", "−0.1", "0.0"]);
+        assert_eq!(LinearAxis::covering(0.5, 2.0), LinearAxis::from_zero(2.0));
+        assert!(!labels(&LinearAxis::covering(-1.0, f64::NAN).ticks()).is_empty());
+    }
+
+    #[test]
+    fn thinned_labels_do_not_overlap() {
+        for length in [240.0, 60.0, 20.0, 1.0] {
+            let ticks = thinned(LinearAxis::of_fractions(1.0).ticks(), length, extent);
+            let places: Vec<f64> = ticks.iter().filter(|tick| tick.label.is_some()).map(|tick| tick.position * length).collect();
+            assert!(ticks.len() == 5 && !places.is_empty());
+            assert!(places.windows(2).all(|pair| pair[1] - pair[0] >= extent("0.80")), "{length}: {places:?}");
+        }
+        let labels_at = |length| labels(&XAxis::linear(&[10, 100_000, INFINITE_WIDTH]).ticks(length, extent)).len();
+        assert!(labels_at(240.0) > labels_at(60.0) && labels_at(60.0) >= 2);
+        let axis = XAxis::linear(&[10, 1000, INFINITE_WIDTH]);
+        assert!(axis.position(1000) < axis.infinity().unwrap().0 && axis.position(10) > 0.0);
+    }
+
+    #[test]
+    fn a_logarithmic_axis_has_no_place_below_its_end() {
+        let axis = YAxis::logarithmic([0.0, -1.0, f64::NAN, 0.01, 10.0].into_iter());
+        assert!((axis.position(0.01) + axis.position(10.0) - 1.0).abs() < 1e-12);
+        assert_eq!([axis.position(0.0), axis.position(-3.0), axis.position(1e9)], [0.0, 0.0, 1.0]);
+        assert!(labels(&YAxis::logarithmic([].into_iter()).ticks(100.0, 7.0)).len() >= 2);
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::fmt::Write;
 use base64::Engine;
 use colorous::Color;
 
+use super::font;
+use super::look::Look;
 use super::text::{self, Span};
 
 /// Alignment of text relative to its anchor on the baseline.
@@ -31,15 +33,20 @@ pub struct Stroke {
 
 /// A drawing under construction.
 #[derive(Debug)]
-pub struct Canvas {
+pub struct Canvas<'l> {
+    look: &'l Look,
     width: f64,
     height: f64,
     body: String,
 }
 
-impl Canvas {
-    pub fn new(width: f64, height: f64) -> Self {
-        Self { width, height, body: String::new() }
+impl<'l> Canvas<'l> {
+    pub fn new(look: &'l Look, width: f64, height: f64) -> Self {
+        Self { look, width, height, body: String::new() }
+    }
+
+    pub fn look(&self) -> &'l Look {
+        self.look
     }
 
     /// Draws `contents` inside a group of class `class`, which tests rely on.
@@ -54,15 +61,20 @@ impl Canvas {
     }
 
     /// A dashed line through `points`.
-    pub fn dashed(&mut self, points: &[(f64, f64)], Stroke { colour, width }: Stroke) {
-        let path = path(points);
+    pub fn dashed(&mut self, points: &[(f64, f64)], stroke: Stroke) {
+        self.patterned(points, stroke, "3.2 1.8");
+    }
+
+    /// A line of dashes and gaps of these lengths.
+    pub fn patterned(&mut self, points: &[(f64, f64)], Stroke { colour, width }: Stroke, dashes: &str) {
+        let (path, width) = (path(points), self.stroke_width(width));
         self.push(format_args!(
-            "<path d=\"{path}\" fill=\"none\" stroke=\"#{colour:x}\" stroke-width=\"{width}\" stroke-dasharray=\"3.2 1.8\"/>\n"
+            "<path d=\"{path}\" fill=\"none\" stroke=\"#{colour:x}\" stroke-width=\"{width}\" stroke-dasharray=\"{dashes}\"/>\n"
         ));
     }
 
     pub fn polyline(&mut self, points: &[(f64, f64)], Stroke { colour, width }: Stroke) {
-        let path = path(points);
+        let (path, width) = (path(points), self.stroke_width(width));
         self.push(format_args!(
             "<path d=\"{path}\" fill=\"none\" stroke=\"#{colour:x}\" stroke-width=\"{width}\" stroke-linejoin=\"round\"/>\n"
         ));
@@ -75,12 +87,12 @@ impl Canvas {
 
     /// A filled, stroked polygon.
     pub fn edged_polygon(&mut self, points: &[(f64, f64)], fill: Color, Stroke { colour, width }: Stroke) {
-        let path = path(points);
+        let (path, width) = (path(points), self.stroke_width(width));
         self.push(format_args!("<path d=\"{path}Z\" fill=\"#{fill:x}\" stroke=\"#{colour:x}\" stroke-width=\"{width}\"/>\n"));
     }
 
     pub fn circle(&mut self, (x, y): (f64, f64), radius: f64, fill: Color, Stroke { colour, width }: Stroke) {
-        let (x, y, radius) = (number(x), number(y), number(radius));
+        let (x, y, radius, width) = (number(x), number(y), number(radius), self.stroke_width(width));
         self.push(format_args!(
             "<circle cx=\"{x}\" cy=\"{y}\" r=\"{radius}\" fill=\"#{fill:x}\" stroke=\"#{colour:x}\" stroke-width=\"{width}\"/>\n"
         ));
@@ -95,7 +107,7 @@ impl Canvas {
     /// The outline of a rectangle.
     pub fn frame(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), stroke: Stroke) {
         let (x, y, width, height) = (number(x), number(y), number(width), number(height));
-        let Stroke { colour, width: line } = stroke;
+        let (colour, line) = (stroke.colour, self.stroke_width(stroke.width));
         self.push(format_args!(
             "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"none\" stroke=\"#{colour:x}\" stroke-width=\"{line}\"/>\n"
         ));
@@ -156,21 +168,30 @@ impl Canvas {
         ));
     }
 
-    /// The finished document with embedded fonts, on white.
+    /// A line width in this look. The default look does not change a digit.
+    fn stroke_width(&self, width: f64) -> f64 {
+        if self.look.line == 1.0 { width } else { number(width * self.look.line) }
+    }
+
+    /// The finished document with the bundled fonts embedded, on white. A font of another name is named first.
     pub fn finish(self) -> String {
         let (width, height) = (number(self.width), number(self.height));
         let face = |bytes: &[u8], style: &str| {
             let data = base64::engine::general_purpose::STANDARD.encode(bytes);
-            let family = text::FAMILY;
+            let family = font::BUNDLED;
             format!("@font-face{{font-family:\"{family}\";font-style:{style};src:url(\"data:font/ttf;base64,{data}\")}}\n")
         };
-        let fonts = face(text::UPRIGHT, "normal") + &face(text::ITALIC, "italic");
+        let fonts = face(font::UPRIGHT, "normal") + &face(font::ITALIC, "italic");
+        let family = match self.look.font.family() {
+            font::BUNDLED => String::new(),
+            family => format!("'{}', ", escape(&family.replace('\'', "\\'"))),
+        };
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}pt\" height=\"{height}pt\" viewBox=\"0 0 {width} {height}\" \
-             font-family=\"'{}', Verdana, Helvetica, Arial, sans-serif\" xml:space=\"preserve\">\n\
+             font-family=\"{family}'{}', Verdana, Helvetica, Arial, sans-serif\" xml:space=\"preserve\">\n\
              <style>\n{fonts}</style>\n\
              <rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n{}</svg>\n",
-            text::FAMILY,
+            font::BUNDLED,
             self.body
         )
     }
@@ -194,6 +215,9 @@ fn number(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0 + 0.0
 }
 
+/// Text for XML, which has no control characters.
 fn escape(text: &str) -> String {
+    let text: String =
+        text.chars().map(|c| if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') { '\u{fffd}' } else { c }).collect();
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

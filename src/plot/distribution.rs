@@ -4,10 +4,13 @@
 //! Curves are empirical CDFs over all inputs (that of the step ends at the fraction that flips): no binning, and less overlap than densities.
 
 use super::Picture;
-use super::axis::{LinearAxis, number_label};
+use super::axis::{LinearAxis, Tick, YAxis, number_label, thinned};
 use super::canvas::{Canvas, Stroke};
+use super::data::Data;
 use super::frame::{Frame, widest};
-use super::layout::{Entry, Grid, Legend, Page, columns};
+use super::layout::{Drawing, Page, Space, columns};
+use super::legend::{Entry, Legend};
+use super::look::Look;
 use super::style::{self, CurveStyle};
 use crate::model::Cell;
 use crate::model::cell::layers_label;
@@ -50,16 +53,16 @@ struct Panel {
 }
 
 /// Both figures of every depth.
-pub fn pictures(results: &[CellResults], note: &str) -> Vec<Picture> {
+pub fn pictures(results: &[CellResults], look: &Look, note: &str) -> Vec<Picture> {
     let depths = distinct(results.iter().map(|cell| cell.cell.depth));
     let pictures = depths.into_iter().flat_map(|depth| {
         let cells: Vec<&CellResults> = results.iter().filter(|cell| cell.cell.depth == depth).collect();
-        [Quantity::Step, Quantity::Gradient].map(|quantity| picture(&cells, depth, quantity, note))
+        [Quantity::Step, Quantity::Gradient].map(|quantity| picture(&cells, depth, quantity, look, note))
     });
     pictures.collect()
 }
 
-fn picture(cells: &[&CellResults], depth: usize, quantity: Quantity, note: &str) -> Picture {
+fn picture(cells: &[&CellResults], depth: usize, quantity: Quantity, look: &Look, note: &str) -> Picture {
     let all_dims = distinct(cells.iter().map(|cell| cell.cell.dim));
     let finite = cells.iter().filter(|cell| !cell.cell.is_infinite());
     let all_widths: Vec<Widths> = distinct(finite.map(|cell| widths_of(&cell.cell)));
@@ -83,13 +86,16 @@ fn picture(cells: &[&CellResults], depth: usize, quantity: Quantity, note: &str)
     let left_out: Vec<String> = left_out.into_iter().flatten().collect();
     let note = if left_out.is_empty() { note.to_owned() } else { format!("not drawn: {}; {note}", left_out.join(" and ")) };
     let picture = DistributionPicture {
+        look,
+        names: (name, if has_shapes { "widths" } else { "width" }),
+        fields: widths.iter().map(|widths| if has_shapes { label(widths) } else { widths.0.to_string() }).collect(),
         x: LinearAxis::from_zero(panels.iter().map(Panel::reach).fold(0.0, f64::max)),
-        y: LinearAxis::of_fractions(0.0),
+        y: YAxis::of_fractions(0.0),
         labels: (x_label, y_label),
         panels,
         curves: widths.iter().map(|widths| format!("{}{}", if has_shapes { "" } else { symbol }, label(widths))).collect(),
     };
-    Picture { name: format!("distribution_{name}_depth{depth}"), svg: picture.draw(&title, &note) }
+    Picture::new(format!("distribution_{name}_depth{depth}"), picture.draw(&title, &note), picture.data())
 }
 
 /// The width, and those of all layers if they differ.
@@ -130,40 +136,54 @@ impl Panel {
 }
 
 /// A figure of panels with common axes.
-struct DistributionPicture {
+struct DistributionPicture<'a> {
+    look: &'a Look,
+    /// Columns of the data: the quantity, and what tells curves apart.
+    names: (&'a str, &'a str),
+    /// What tells curves apart, in the data.
+    fields: Vec<String>,
     panels: Vec<Panel>,
     x: LinearAxis,
-    y: LinearAxis,
+    y: YAxis,
     labels: (&'static str, &'static str),
     /// Labels of the curves.
     curves: Vec<String>,
 }
 
-impl DistributionPicture {
-    fn draw(&self, title: &str, note: &str) -> String {
-        let columns = columns(self.panels.len());
-        let grid = Grid {
-            columns,
-            panels: self.panels.len(),
-            panel: match columns {
-                1 => (240.0, 160.0),
-                2 => (200.0, 130.0),
-                _ => (142.0, 106.0),
-            },
-            left: widest(&self.y.ticks()) + style::LABEL_SIZE + 14.0,
-            column_gap: 11.0,
-            row_gap: 22.0,
-            bottom: 26.0,
+impl DistributionPicture<'_> {
+    fn draw(&self, title: &str, note: &str) -> Drawing {
+        let (look, panels) = (self.look, self.panels.len());
+        let columns = columns(panels);
+        let panel = match columns {
+            1 => (240.0, 160.0),
+            2 => (200.0, 130.0),
+            _ => (142.0, 106.0),
         };
+        let page = Page { look, title, note, legend: Some(Legend { entries: self.legend() }), panels };
+        let grid = page.grid(Space {
+            panels,
+            columns,
+            panel,
+            left: widest(look, &self.y.ticks(panel.1, look.tick)) + look.label + 14.0 * look.scale,
+            right: 8.0,
+            column_gap: 11.0,
+            row_gap: 22.0 * look.scale,
+            bottom: 26.0 * look.scale,
+            title: 0.0,
+        });
         let (width, height) = grid.size();
-        let page = Page { title, note, contents: (width + 8.0, height), legend: Some(Legend { entries: self.legend() }) };
-        page.draw(|canvas, (x, y)| {
+        page.draw((width + 8.0, height), |canvas, (x, y)| {
             for (i, panel) in self.panels.iter().enumerate() {
                 let corner = grid.corner(i);
-                let frame = Frame { corner: (x + corner.0, y + corner.1), size: grid.panel };
+                let frame = Frame { corner: (x + corner.0, y + corner.1), size: grid.panel() };
                 canvas.group("panel", |canvas| self.draw_panel(canvas, panel, frame, (grid.is_lowest(i), grid.is_leftmost(i))));
             }
         })
+    }
+
+    fn x_ticks(&self, length: f64) -> Vec<Tick> {
+        let ticks = self.x.ticks();
+        if self.look.is_natural() { ticks } else { thinned(ticks, length, |label| self.look.length(label, self.look.tick) + 4.0) }
     }
 
     fn legend(&self) -> Vec<Entry> {
@@ -178,8 +198,8 @@ impl DistributionPicture {
     }
 
     fn draw_panel(&self, canvas: &mut Canvas, panel: &Panel, frame: Frame, (x_labels, y_labels): (bool, bool)) {
-        let y_ticks = self.y.ticks();
-        for tick in &y_ticks {
+        let y_ticks = self.y.ticks(frame.size.1, self.look.tick);
+        for tick in y_ticks.iter().filter(|tick| tick.label.is_some()) {
             let y = frame.y(tick.position);
             canvas.line((frame.x(0.0), y), (frame.x(1.0), y), style::GRID);
         }
@@ -190,7 +210,7 @@ impl DistributionPicture {
             let stroke = Stroke { colour: style::BLACK, width: style::LIMIT_WIDTH };
             canvas.group("limit", |canvas| canvas.dashed(&self.curve(values, frame), stroke));
         }
-        frame.draw_x_axis(canvas, &self.x.ticks(), x_labels.then_some(self.labels.0));
+        frame.draw_x_axis(canvas, &self.x_ticks(frame.size.0), x_labels.then_some(self.labels.0));
         frame.draw_y_axis(canvas, &y_ticks, y_labels.then_some(self.labels.1));
         canvas.frame(frame.corner, frame.size, style::AXIS);
         frame.draw_title(canvas, &format!("*d* = {}", number_label(panel.dim)));
@@ -200,11 +220,32 @@ impl DistributionPicture {
     fn curve(&self, values: &[f64], frame: Frame) -> Vec<(f64, f64)> {
         let point = |i: usize| {
             let position = i as f64 / POINTS as f64;
-            let below = values.partition_point(|value| *value <= self.x.value(position));
-            (frame.x(position), frame.y(self.y.position(below as f64 / values.len() as f64)))
+            let share = share(values, self.x.value(position));
+            (frame.x(position), frame.y(self.y.position(share)))
         };
         (0..=POINTS).map(point).collect()
     }
+
+    /// The points drawn; the width of the limit is empty.
+    fn data(&self) -> Data {
+        let (quantity, curve) = self.names;
+        let mut data = Data::new(&["dim", curve, quantity, "share"]);
+        for panel in &self.panels {
+            let curves = panel.curves.iter().map(|(index, values)| (self.fields[*index].as_str(), values));
+            for (field, values) in curves.chain(panel.limit.iter().map(|values| ("", values))) {
+                for i in 0..=POINTS {
+                    let at = self.x.value(i as f64 / POINTS as f64);
+                    data.line(vec![panel.dim.into(), field.into(), at.into(), share(values, at).into()]);
+                }
+            }
+        }
+        data
+    }
+}
+
+/// The share of ascending `values` that are at most `most`.
+fn share(values: &[f64], most: f64) -> f64 {
+    values.partition_point(|value| *value <= most) as f64 / values.len() as f64
 }
 
 /// At most `most` of `values`, evenly spaced, including both ends.

@@ -1,118 +1,80 @@
-//! Panels of curves, and the figures against width: Figure 1, step and gradient norm per depth (Figures 2–7), distance.
+//! Figures of panels with curves.
 
-use super::Picture;
-use super::axis::{LinearAxis, LogAxis, XAxis, number_label};
+use super::axis::{LogAxis, XAxis, YAxis, thinned};
 use super::canvas::{Anchor, Canvas, Stroke, TextStyle};
+use super::columns::Column;
+use super::data::{Data, Field};
 use super::frame::{Frame, widest};
-use super::layout::{Entry, Grid, Legend, Page, columns};
-use super::series::{self, CurvePoint, Quantity, Series};
+use super::layout::{Drawing, Page, Space, columns};
+use super::legend::{Entry, Legend};
+use super::look::{Log, Look};
+use super::series::{CurvePoint, Series};
 use super::style::{self, CurveStyle};
-use super::text;
-use crate::model::Cell;
-use crate::results::Summary;
 
 /// One coordinate system with its curves.
 pub struct Panel {
     pub title: String,
     pub y_label: &'static str,
-    pub y: LinearAxis,
+    pub y: YAxis,
     pub series: Vec<Series>,
+    /// What identifies the panel in the data.
+    pub key: Field,
 }
 
 /// A figure of panels with a common x-axis.
 pub struct LinePicture<'a> {
+    pub look: &'a Look,
     pub panels: Vec<Panel>,
     /// Whether all panels have the same y-axis, labelled in the first column only.
     pub shared_y: bool,
     pub x: XAxis,
     pub x_label: &'static str,
-    /// Keys of the curves of all panels, which index the colours, and their labels.
+    /// Keys of the curves of all panels, and their styles.
     pub keys: &'a [usize],
-    pub labels: Vec<String>,
+    pub styles: Vec<CurveStyle>,
+    pub legend: Vec<Entry>,
     /// A value drawn across all panels, and its label.
     pub reference: Option<(f64, &'static str)>,
+    /// Names of the columns of the data: those of a panel, of a curve, of x and of the value.
+    pub names: Names<'a>,
+    /// The fields that identify a curve in the data, by index into `keys`.
+    pub fields: Vec<Vec<Field>>,
 }
 
-/// A panel per depth with its curves, all with the same y-axis.
-fn by_depth(depths: &[usize], curves: Vec<Vec<Series>>, y_label: &'static str, y: LinearAxis) -> Vec<Panel> {
-    let panel = |(depth, series): (&usize, Vec<Series>)| Panel { title: format!("*L* = {depth}"), y_label, y: y.clone(), series };
-    depths.iter().zip(curves).map(panel).collect()
-}
-
-/// Figure 1: the fraction that flips, one panel per depth, all with the same axes.
-pub fn fraction(cells: &[(Cell, Summary)], note: &str) -> Picture {
-    let depths = series::depths(cells);
-    let curves: Vec<Vec<Series>> = depths.iter().map(|&depth| series::series(cells, depth, Quantity::Fraction)).collect();
-    let lowest = points(curves.iter().flatten()).map(|point| point.extent().0).fold(1.0, f64::min);
-    let dims = series::dims(cells);
-    let picture = LinePicture {
-        panels: by_depth(&depths, curves, "fraction flipped", LinearAxis::of_fractions(lowest)),
-        shared_y: true,
-        x: XAxis::Sizes(LogAxis::of_sizes(&series::widths(cells))),
-        x_label: "width *k*",
-        keys: &dims,
-        labels: dim_labels(&dims),
-        reference: None,
-    };
-    let title = "Fraction of inputs whose sign flips, for *L* hidden layers of width *k* and input dimension *d*";
-    let note = format!("mean ± 1 std over networks; {note}");
-    Picture { name: "figure1_fraction".to_owned(), svg: picture.draw(title, &note) }
-}
-
-/// Figure `depth` + 1: the smallest step and the gradient norm.
-pub fn step_and_gradient(cells: &[(Cell, Summary)], depth: usize, note: &str) -> Picture {
-    let here: Vec<(Cell, Summary)> = cells.iter().filter(|(cell, _)| cell.depth == depth).copied().collect();
-    let panel = |title: &str, y_label, quantity| {
-        let series = series::series(&here, depth, quantity);
-        let highest = points(series.iter()).map(|point| point.extent().1).fold(0.0, f64::max);
-        Panel { title: title.to_owned(), y_label, y: LinearAxis::from_zero(highest), series }
-    };
-    // Dims of all depths, so that a dim has one colour in all figures.
-    let dims = series::dims(cells);
-    let picture = LinePicture {
-        panels: vec![
-            panel("(a) smallest step that flips the sign", "step *η*", Quantity::Step),
-            panel("(b) norm of the gradient", "‖∇*f*(*x*)‖", Quantity::Gradient),
-        ],
-        shared_y: false,
-        x: XAxis::Sizes(LogAxis::of_sizes(&series::widths(&here))),
-        x_label: "width *k*",
-        keys: &dims,
-        labels: dim_labels(&dims),
-        reference: None,
-    };
-    let layers = if depth == 1 { "one hidden layer".to_owned() } else { format!("*L* = {depth} hidden layers") };
-    let title = format!("Smallest step and norm of the gradient, for {layers} of width *k* and input dimension *d*");
-    let note = format!("mean ± 1 std over inputs; {note}");
-    Picture { name: format!("figure{}_depth{depth}", depth + 1), svg: picture.draw(&title, &note) }
-}
-
-/// The distance to the flip, one panel per depth, all with the same axes.
-pub fn distance(cells: &[(Cell, Summary)], note: &str) -> Picture {
-    let depths = series::depths(cells);
-    let curves: Vec<Vec<Series>> = depths.iter().map(|&depth| series::series(cells, depth, Quantity::Distance)).collect();
-    let highest = points(curves.iter().flatten()).map(|point| point.extent().1).fold(1.0, f64::max);
-    let dims = series::dims(cells);
-    let picture = LinePicture {
-        panels: by_depth(&depths, curves, "distance ‖*δ*‖", LinearAxis::from_zero(highest)),
-        shared_y: true,
-        x: XAxis::Sizes(LogAxis::of_sizes(&series::widths(cells))),
-        x_label: "width *k*",
-        keys: &dims,
-        labels: dim_labels(&dims),
-        reference: Some((1.0, "1 (‖*x*‖/√*d* on the sphere)")),
-    };
-    let title = "Distance to the flip of the sign, for *L* hidden layers of width *k* and input dimension *d*";
-    let note = format!("mean ± 1 std over inputs; {note}");
-    Picture { name: "distance".to_owned(), svg: picture.draw(title, &note) }
-}
-
-fn dim_labels(dims: &[usize]) -> Vec<String> {
-    dims.iter().map(|&dim| format!("*d* = {}", number_label(dim))).collect()
+/// Names of the columns of the data.
+pub struct Names<'a> {
+    pub panel: &'a str,
+    pub curve: Vec<&'a str>,
+    pub x: &'a str,
+    pub value: &'a str,
 }
 
 pub fn points<'a>(series: impl Iterator<Item = &'a Series>) -> impl Iterator<Item = &'a CurvePoint> {
     series.flat_map(Series::points)
+}
+
+/// The axis of `sizes`: logarithmic unless the look says otherwise.
+pub fn x_axis(look: &Look, sizes: &[usize]) -> XAxis {
+    if look.log.is_none_or(Log::has_x) { XAxis::Sizes(LogAxis::of_sizes(sizes)) } else { XAxis::linear(sizes) }
+}
+
+/// The axis of `column` for these curves: linear unless the look says otherwise. A linear one ends at `least` or above.
+pub fn y_axis<'a>(look: &Look, column: &Column, curves: impl Iterator<Item = &'a Series>, least: f64) -> YAxis {
+    let points: Vec<&CurvePoint> = points(curves).collect();
+    if look.log.is_some_and(Log::has_y) {
+        return YAxis::logarithmic(points.iter().flat_map(|point| {
+            let (low, high) = point.extent();
+            // A band may reach down to 0.
+            [point.mean, high, low.max(0.3 * point.mean)]
+        }));
+    }
+    let lowest = |first: f64| points.iter().map(|point| point.extent().0).fold(first, f64::min);
+    let highest = points.iter().map(|point| point.extent().1).fold(least, f64::max);
+    match column.range {
+        (_, 1.0) => YAxis::of_fractions(lowest(1.0)),
+        (0.0, _) => YAxis::from_zero(highest),
+        _ => YAxis::covering(lowest(0.0), highest),
+    }
 }
 
 /// Panel size by number of columns, for figures at most 7 inches wide.
@@ -126,47 +88,53 @@ fn panel_size(columns: usize) -> (f64, f64) {
 }
 
 impl LinePicture<'_> {
-    fn legend(&self) -> Vec<Entry> {
-        let entry = |(i, label): (usize, &String)| Entry::with_band(label.clone(), CurveStyle::of(i, self.keys.len()));
+    fn entries(&self) -> Vec<Entry> {
         let reference = self.reference.map(|(_, label)| Entry::dashed(label.to_owned(), style::BLACK));
         let limit = self.x.infinity().map(|_| Entry::dashed("*k* = ∞".to_owned(), style::GREY));
-        self.labels.iter().enumerate().map(entry).chain(limit).chain(reference).collect()
+        self.legend.iter().cloned().chain(limit).chain(reference).collect()
     }
 
-    pub fn draw(&self, title: &str, note: &str) -> String {
-        let columns = columns(self.panels.len());
+    pub fn draw(&self, title: &str, note: &str) -> Drawing {
+        let (look, panels) = (self.look, self.panels.len());
+        let columns = columns(panels);
+        let panel = panel_size(columns);
         // Tick labels, axis label, padding.
-        let left = self.panels.iter().map(|panel| widest(&panel.y.ticks())).fold(0.0, f64::max) + style::LABEL_SIZE + 14.0;
-        let grid = Grid {
+        let left = self.panels.iter().map(|each| widest(look, &each.y.ticks(panel.1, look.tick))).fold(0.0, f64::max)
+            + look.label
+            + 14.0 * look.scale;
+        let legend = Some(Legend { entries: self.entries() });
+        let page = Page { look, title, note, legend, panels };
+        let grid = page.grid(Space {
+            panels,
             columns,
-            panels: self.panels.len(),
-            panel: panel_size(columns),
+            panel,
             left,
+            // The last x label may extend beyond the panel.
+            right: 8.0,
             column_gap: if self.shared_y { 11.0 } else { left + 10.0 },
-            row_gap: 22.0,
-            bottom: 26.0,
-        };
+            row_gap: 22.0 * look.scale,
+            bottom: 26.0 * look.scale,
+            title: self.panels.iter().map(|panel| look.length(&panel.title, look.panel_title)).fold(0.0, f64::max),
+        });
         let (width, height) = grid.size();
-        // The last x label may extend beyond the panel.
-        let contents = (width + 8.0, height);
-        let page = Page { title, note, contents, legend: Some(Legend { entries: self.legend() }) };
-        page.draw(|canvas, (x, y)| {
+        page.draw((width + 8.0, height), |canvas, (x, y)| {
             for (i, panel) in self.panels.iter().enumerate() {
                 let corner = grid.corner(i);
                 let labels = (grid.is_lowest(i), !self.shared_y || grid.is_leftmost(i));
-                let frame = Frame { corner: (x + corner.0, y + corner.1), size: grid.panel };
+                let frame = Frame { corner: (x + corner.0, y + corner.1), size: grid.panel() };
                 canvas.group("panel", |canvas| self.draw_panel(canvas, panel, frame, labels));
             }
         })
     }
 
     fn draw_panel(&self, canvas: &mut Canvas, panel: &Panel, frame: Frame, (x_labels, y_labels): (bool, bool)) {
-        let y_ticks = panel.y.ticks();
-        for tick in &y_ticks {
+        let look = self.look;
+        let y_ticks = panel.y.ticks(frame.size.1, look.tick);
+        for tick in y_ticks.iter().filter(|tick| tick.label.is_some()) {
             let y = frame.y(tick.position);
             canvas.line((frame.x(0.0), y), (frame.x(1.0), y), style::GRID);
         }
-        if let Some((value, _)) = self.reference {
+        if let Some((value, _)) = self.reference.filter(|(value, _)| (0.0..=1.0).contains(&panel.y.position(*value))) {
             let y = frame.y(panel.y.position(value));
             canvas.dashed(&[(frame.x(0.0), y), (frame.x(1.0), y)], Stroke { colour: style::BLACK, width: 0.75 });
         }
@@ -174,20 +142,25 @@ impl LinePicture<'_> {
             let x = move |point: &CurvePoint| frame.x(self.x.position(point.x)) + shift;
             move |point: &CurvePoint, value: f64| (x(point), frame.y(panel.y.position(value)))
         };
-        for (i, series) in panel.series.iter().enumerate() {
+        let shown: Vec<Series> =
+            panel.series.iter().map(|series| if panel.y.is_log() { series.positive() } else { series.clone() }).collect();
+        for (i, series) in shown.iter().enumerate() {
             canvas.group("band", |canvas| draw_band(canvas, series, self.curve(series), place(self.shift(i, panel, frame))));
         }
-        for (i, series) in panel.series.iter().enumerate() {
+        for (i, series) in shown.iter().enumerate() {
             canvas.group("curve", |canvas| draw_curve(canvas, series, self.curve(series), place(self.shift(i, panel, frame))));
         }
         if let Some(infinity) = self.x.infinity() {
-            self.draw_limits(canvas, panel, frame, infinity);
+            self.draw_limits(canvas, &shown, panel, frame, infinity);
         }
-        if panel.series.iter().all(|series| series.points().next().is_none()) {
-            let grey = TextStyle { size: style::LABEL_SIZE, anchor: Anchor::Middle, colour: style::GREY };
+        if shown.iter().all(|series| series.points().next().is_none()) {
+            let grey = TextStyle { size: look.label, anchor: Anchor::Middle, colour: style::GREY };
             canvas.text((frame.x(0.5), frame.y(0.5)), "nothing to show", grey);
         }
-        let x_ticks = self.x.ticks(frame.size.0, |label| text::length(label, style::TICK_SIZE));
+        let mut x_ticks = self.x.ticks(frame.size.0, |label| look.length(label, look.tick));
+        if !look.is_natural() {
+            x_ticks = thinned(x_ticks, frame.size.0, |label| look.length(label, look.tick) + 4.0);
+        }
         frame.draw_x_axis(canvas, &x_ticks, x_labels.then_some(self.x_label));
         frame.draw_y_axis(canvas, &y_ticks, y_labels.then_some(panel.y_label));
         canvas.frame(frame.corner, frame.size, style::AXIS);
@@ -195,12 +168,12 @@ impl LinePicture<'_> {
     }
 
     /// Means at infinite width: a dashed line across the panel, ending in a point with an error bar.
-    fn draw_limits(&self, canvas: &mut Canvas, panel: &Panel, frame: Frame, (start, end): (f64, f64)) {
+    fn draw_limits(&self, canvas: &mut Canvas, shown: &[Series], panel: &Panel, frame: Frame, (start, end): (f64, f64)) {
         if start > 0.0 {
             canvas.line((frame.x(start), frame.y(0.0)), (frame.x(start), frame.y(1.0)), style::GRID);
         }
-        let count = panel.series.len() as f64;
-        for (i, series) in panel.series.iter().enumerate() {
+        let count = shown.len() as f64;
+        for (i, series) in shown.iter().enumerate() {
             let Some(point) = series.limit else { continue };
             let curve = self.curve(series);
             let height = |value: f64| frame.y(panel.y.position(value));
@@ -217,8 +190,7 @@ impl LinePicture<'_> {
     }
 
     fn curve(&self, series: &Series) -> CurveStyle {
-        let index = self.keys.binary_search(&series.key).unwrap_or_default();
-        CurveStyle::of(index, self.keys.len())
+        self.styles[self.keys.binary_search(&series.key).unwrap_or_default()]
     }
 
     /// Horizontal offset of series `index`: at a single width the points would coincide.
@@ -228,6 +200,31 @@ impl LinePicture<'_> {
         }
         let pitch = (0.3 * frame.size.0 / panel.series.len() as f64).min(7.0);
         (index as f64 - (panel.series.len() - 1) as f64 / 2.0) * pitch
+    }
+
+    /// The numbers drawn: a line per point, with an empty x at infinite width.
+    pub fn data(&self) -> Data {
+        let Names { panel, curve, x, value } = &self.names;
+        let has_error =
+            self.panels.iter().flat_map(|panel| &panel.series).flat_map(Series::points).any(|point| point.error.is_some());
+        let error = has_error.then_some("error");
+        let columns: Vec<&str> =
+            [*panel].into_iter().chain(curve.iter().copied()).chain([*x, *value, "low", "high"]).chain(error).collect();
+        let mut data = Data::new(&columns);
+        for panel in &self.panels {
+            for series in &panel.series {
+                let fields = &self.fields[self.keys.binary_search(&series.key).unwrap_or_default()];
+                for point in series.points() {
+                    let (low, high) = point.band.unwrap_or((f64::NAN, f64::NAN));
+                    let mut line = vec![panel.key.clone()];
+                    line.extend(fields.iter().cloned());
+                    line.extend([point.x.into(), point.mean.into(), low.into(), high.into()]);
+                    line.extend(error.map(|_| point.error.unwrap_or(f64::NAN).into()));
+                    data.line(line);
+                }
+            }
+        }
+        data
     }
 }
 
@@ -260,7 +257,7 @@ fn draw_curve(canvas: &mut Canvas, series: &Series, curve: CurveStyle, place: im
     for run in &series.runs {
         let line: Vec<(f64, f64)> = run.iter().map(|point| place(point, point.mean)).collect();
         if line.len() > 1 {
-            canvas.polyline(&line, curve.line());
+            curve.draw_line(canvas, &line);
         }
         for (point, &at) in run.iter().zip(&line) {
             if let Some(error) = point.error {

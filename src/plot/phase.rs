@@ -5,7 +5,9 @@
 use super::Picture;
 use super::axis::{LinearAxis, number_label};
 use super::canvas::{Anchor, Canvas, Stroke, TextStyle};
-use super::layout::{Grid, Page};
+use super::data::Data;
+use super::layout::{Page, Space};
+use super::look::Look;
 use super::series;
 use super::style;
 use super::text;
@@ -35,60 +37,78 @@ const LONGEST_BAR: f64 = 260.0;
 
 /// Categories and cell size of all maps.
 struct Map<'a> {
+    look: &'a Look,
     dims: &'a [usize],
     widths: &'a [usize],
     cell: (f64, f64),
 }
 
 /// Draws the phase diagram.
-pub fn diagram(cells: &[(Cell, Summary)], note: &str) -> Picture {
+pub fn diagram(cells: &[(Cell, Summary)], look: &Look, note: &str) -> Picture {
     let (depths, dims, widths) = (series::depths(cells), series::dims(cells), series::widths(cells));
     let columns = columns(depths.len(), widths.len());
     let cell_width = cell_width(columns, widths.len());
     let cell_height = (0.62 * cell_width).clamp(9.0, 22.0);
-    let map = Map { dims: &dims, widths: &widths, cell: (cell_width, cell_height) };
-    let dim_labels = map.dim_labels();
-    let widest = dim_labels.iter().flatten().map(|label| text::length(label, style::TICK_SIZE)).fold(0.0, f64::max);
-    let grid = Grid {
-        columns,
-        panels: depths.len(),
-        panel: (cell_width * widths.len() as f64, cell_height * dims.len() as f64),
-        left: widest + style::LABEL_SIZE + 12.0,
-        column_gap: COLUMN_GAP,
-        row_gap: 22.0,
-        bottom: 26.0,
-    };
-
-    let (width, height) = grid.size();
-    let bar_labels = 20.0 + style::LABEL_SIZE;
-    let (top, bottom) = (grid.corner(0).1, height - grid.bottom);
-    let bar = (bottom - top).clamp(SHORTEST_BAR, LONGEST_BAR);
-    // The bar may extend below a low map.
-    let bar_top = top + ((bottom - top - bar) / 2.0).max(0.0);
-    let contents = (width + BAR_GAP + BAR + bar_labels, height.max(bar_top + bar + 6.0));
+    let natural = Map { look, dims: &dims, widths: &widths, cell: (cell_width, cell_height) };
+    let dim_labels = natural.dim_labels();
+    let widest = dim_labels.iter().flatten().map(|label| look.length(label, look.tick)).fold(0.0, f64::max);
     let complete =
         cells.iter().filter(|(_, summary)| summary.fraction.is_finite()).count() == depths.len() * dims.len() * widths.len();
     let note = if complete { note.to_owned() } else { format!("{note}; grey: not run") };
     let title = "Fraction of inputs whose sign flips, over width *k* and input dimension *d*";
-    let page = Page { title, note: &note, contents, legend: None };
-    let svg = page.draw(|canvas, (x, y)| {
+    let page = Page { look, title, note: &note, legend: None, panels: depths.len() };
+    let bar_labels = 20.0 * look.scale + look.label;
+    let grid = page.grid(Space {
+        columns,
+        panels: depths.len(),
+        panel: (cell_width * widths.len() as f64, cell_height * dims.len() as f64),
+        left: widest + look.label + 12.0 * look.scale,
+        right: BAR_GAP + BAR + bar_labels,
+        column_gap: COLUMN_GAP,
+        row_gap: 22.0 * look.scale,
+        bottom: 26.0 * look.scale,
+        title: 0.0,
+    });
+    let cell = match look.is_natural() {
+        true => natural.cell,
+        false => (grid.panel().0 / widths.len() as f64, grid.panel().1 / dims.len() as f64),
+    };
+    let map = Map { cell, ..natural };
+    let dim_labels = map.dim_labels();
+
+    let (width, height) = grid.size();
+    let (top, bottom) = (grid.corner(0).1, height - 26.0 * look.scale);
+    let bar = (bottom - top).clamp(SHORTEST_BAR * look.scale, LONGEST_BAR.max(SHORTEST_BAR * look.scale));
+    // The bar may extend below a low map.
+    let bar_top = top + ((bottom - top - bar) / 2.0).max(0.0);
+    let contents = (width + BAR_GAP + BAR + bar_labels, height.max(bar_top + bar + 6.0));
+    let drawing = page.draw(contents, |canvas, (x, y)| {
         for (i, &depth) in depths.iter().enumerate() {
             let corner = (x + grid.corner(i).0, y + grid.corner(i).1);
             canvas.group("panel", |canvas| {
                 map.draw(canvas, corner, depth, cells);
                 if grid.is_lowest(i) {
-                    map.draw_width_labels(canvas, (corner.0, corner.1 + grid.panel.1));
+                    map.draw_width_labels(canvas, (corner.0, corner.1 + grid.panel().1));
                 }
                 if grid.is_leftmost(i) {
                     map.draw_dim_labels(canvas, corner, &dim_labels, widest);
                 }
-                let title = (corner.0 + grid.panel.0 / 2.0, corner.1 - 4.5);
-                canvas.text(title, &format!("*L* = {depth}"), style::text(style::PANEL_TITLE_SIZE, Anchor::Middle));
+                let title = (corner.0 + grid.panel().0 / 2.0, corner.1 - 4.5 * look.scale);
+                canvas.text(title, &format!("*L* = {depth}"), style::text(look.panel_title, Anchor::Middle));
             });
         }
         canvas.group("scale", |canvas| draw_scale(canvas, (x + width + BAR_GAP, y + bar_top), bar));
     });
-    Picture { name: "phase_diagram".to_owned(), svg }
+    Picture::new("phase_diagram", drawing, data(cells))
+}
+
+/// The numbers of the cells, with an empty width at infinity.
+fn data(cells: &[(Cell, Summary)]) -> Data {
+    let mut data = Data::new(&["depth", "dim", "width", "fraction"]);
+    for (cell, summary) in cells {
+        data.line(vec![cell.depth.into(), cell.dim.into(), cell.width.into(), summary.fraction.into()]);
+    }
+    data
 }
 
 /// As many columns as keep the numbers in the cells readable.
@@ -135,38 +155,39 @@ impl Map<'_> {
 
     /// Font size of the numbers; `None` if too small to read.
     fn number_size(&self) -> Option<f64> {
-        let fitting = (self.cell.0 - 2.0) / text::length("0.00", 1.0);
-        let size = fitting.min(0.7 * self.cell.1).min(LARGEST_NUMBER);
+        let fitting = (self.cell.0 - 2.0) / self.look.length("0.00", 1.0);
+        let size = fitting.min(0.7 * self.cell.1).min(LARGEST_NUMBER * self.look.scale);
         (size >= SMALLEST_NUMBER).then_some(size)
     }
 
     fn draw_width_labels(&self, canvas: &mut Canvas, (left, bottom): (f64, f64)) {
-        let labels = sparse_labels(self.widths, |label| text::length(label, style::TICK_SIZE) + 3.0, self.cell.0);
+        let look = self.look;
+        let labels = sparse_labels(self.widths, |label| look.length(label, look.tick) + 3.0, self.cell.0);
         for (column, label) in labels.iter().enumerate() {
             let x = left + (column as f64 + 0.5) * self.cell.0;
             let Some(label) = label else { continue };
             canvas.line((x, bottom), (x, bottom + style::TICK), style::AXIS);
-            canvas.text((x, bottom + 11.8), label, style::text(style::TICK_SIZE, Anchor::Middle));
+            canvas.text((x, bottom + 11.8 * look.scale), label, style::text(look.tick, Anchor::Middle));
         }
         let middle = left + self.cell.0 * self.widths.len() as f64 / 2.0;
-        canvas.text((middle, bottom + 22.0), "width *k*", style::text(style::LABEL_SIZE, Anchor::Middle));
+        canvas.text((middle, bottom + 22.0 * look.scale), "width *k*", style::text(look.label, Anchor::Middle));
     }
 
     fn dim_labels(&self) -> Vec<Option<String>> {
-        sparse_labels(self.dims, |_| style::TICK_SIZE + 1.0, self.cell.1)
+        sparse_labels(self.dims, |_| self.look.tick + 1.0, self.cell.1)
     }
 
     fn draw_dim_labels(&self, canvas: &mut Canvas, (left, top): (f64, f64), labels: &[Option<String>], widest: f64) {
-        let height = self.cell.1 * self.dims.len() as f64;
+        let (look, height) = (self.look, self.cell.1 * self.dims.len() as f64);
         for (row, label) in labels.iter().enumerate() {
             let y = top + height - (row as f64 + 0.5) * self.cell.1;
             let Some(label) = label else { continue };
             canvas.line((left - style::TICK, y), (left, y), style::AXIS);
-            let end = (left - style::TICK - 2.0, y + text::MIDDLE * style::TICK_SIZE);
-            canvas.text(end, label, style::text(style::TICK_SIZE, Anchor::End));
+            let end = (left - style::TICK - 2.0, y + text::MIDDLE * look.tick);
+            canvas.text(end, label, style::text(look.tick, Anchor::End));
         }
-        let x = left - style::TICK - 2.0 - widest - 4.0;
-        canvas.upward_text((x, top + height / 2.0), "dim *d*", style::text(style::LABEL_SIZE, Anchor::Middle));
+        let x = left - style::TICK - 2.0 - widest - 4.0 * look.scale;
+        canvas.upward_text((x, top + height / 2.0), "dim *d*", style::text(look.label, Anchor::Middle));
     }
 }
 
@@ -207,6 +228,7 @@ fn fraction_label(fraction: f64) -> String {
 }
 
 fn draw_scale(canvas: &mut Canvas, (left, top): (f64, f64), length: f64) {
+    let look = canvas.look();
     let colours: Vec<colorous::Color> = (0..=32).map(|i| style::fraction_colour(f64::from(i) / 32.0)).collect();
     canvas.gradient((left, top), (BAR, length), &colours);
     canvas.frame((left, top), (BAR, length), style::AXIS);
@@ -216,11 +238,11 @@ fn draw_scale(canvas: &mut Canvas, (left, top): (f64, f64), length: f64) {
     for tick in axis.ticks() {
         let y = top + length * (1.0 - (tick.position - zero) / (one - zero));
         canvas.line((left + BAR, y), (left + BAR + style::TICK, y), style::AXIS);
-        let start = (left + BAR + style::TICK + 2.0, y + text::MIDDLE * style::TICK_SIZE);
-        canvas.text(start, tick.label.as_deref().unwrap_or_default(), style::text(style::TICK_SIZE, Anchor::Start));
+        let start = (left + BAR + style::TICK + 2.0, y + text::MIDDLE * look.tick);
+        canvas.text(start, tick.label.as_deref().unwrap_or_default(), style::text(look.tick, Anchor::Start));
     }
-    let x = left + BAR + style::TICK + 2.0 + text::length("0.0", style::TICK_SIZE) + 4.0 + style::LABEL_SIZE;
-    canvas.upward_text((x, top + length / 2.0), "fraction flipped", style::text(style::LABEL_SIZE, Anchor::Middle));
+    let x = left + BAR + style::TICK + 2.0 + look.length("0.0", look.tick) + 4.0 + look.label;
+    canvas.upward_text((x, top + length / 2.0), "fraction flipped", style::text(look.label, Anchor::Middle));
 }
 
 #[cfg(test)]
@@ -231,7 +253,7 @@ mod tests {
     fn labels_thin_out_as_space_shrinks() {
         let widths = [10, 30, 100, 300, 1000, 3000, 10_000];
         let shown = |pitch: f64| {
-            let labels = sparse_labels(&widths, |label| text::length(label, 7.0) + 3.0, pitch);
+            let labels = sparse_labels(&widths, |label| Look::default().length(label, 7.0) + 3.0, pitch);
             labels.into_iter().flatten().collect::<Vec<_>>()
         };
         assert_eq!(shown(34.0).len(), 7);

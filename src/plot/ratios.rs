@@ -1,9 +1,12 @@
 //! Distances along the other directions over those along the first, against width, input dimension and number of layers.
 
 use super::Picture;
-use super::axis::{LinearAxis, LogAxis, XAxis, number_label};
-use super::lines::{LinePicture, Panel, points};
+use super::axis::{XAxis, YAxis, number_label};
+use super::legend::Entry;
+use super::lines::{LinePicture, Names, Panel, points, x_axis};
+use super::look::{Band, Log, Look};
 use super::series::{self, Series};
+use super::style::CurveStyle;
 use crate::model::Cell;
 use crate::results::Summary;
 use crate::stats::distinct;
@@ -12,36 +15,41 @@ use crate::stats::distinct;
 type ByDirection<'a> = &'a [Vec<(Cell, Summary)>];
 
 /// A figure against width, and those against dim and depth if there are several. `names` are those of the directions.
-pub fn pictures(cells: ByDirection, names: &[&str], note: &str) -> Vec<Picture> {
+pub fn pictures(cells: ByDirection, names: &[&str], look: &Look, note: &str) -> Vec<Picture> {
     let all = &cells[0];
     let (depths, dims) = (series::depths(all), series::dims(all));
-    let figures = Figures { cells, names, note };
+    let figures = Figures { cells, names, look, note };
     let dim = most_common(all, |cell| cell.dim);
     let width = most_common(all, |cell| cell.width);
 
     let panels = by_depth(&depths, |depth| series::ratios(cells, |cell| cell.width, |cell| (cell.depth, cell.dim) == (depth, dim)));
-    let x = XAxis::Sizes(LogAxis::of_sizes(&series::widths(all)));
+    let x = x_axis(look, &series::widths(all));
     let what = format!("for *L* hidden layers of width *k*, *d* = {}", number_label(dim));
-    let mut pictures = vec![figures.picture("directions_distance", panels, (x, "width *k*"), &what)];
+    let mut pictures = vec![figures.picture("directions_distance", "depth", panels, (x, "width *k*", "width"), &what)];
     if dims.len() > 1 {
         let here = |depth| move |cell: &Cell| (cell.depth, cell.width) == (depth, width);
         let panels = by_depth(&depths, |depth| series::ratios(cells, |cell| cell.dim, here(depth)));
-        let x = XAxis::Sizes(LogAxis::of_sizes(&dims));
+        let x = x_axis(look, &dims);
         let what = format!("for *L* hidden layers of width *k* = {}", number_label(width));
-        pictures.push(figures.picture("directions_distance_dim", panels, (x, "dim *d*"), &what));
+        pictures.push(figures.picture("directions_distance_dim", "depth", panels, (x, "dim *d*", "dim"), &what));
     }
     if depths.len() > 1 {
         let here = |dim| move |cell: &Cell| (cell.dim, cell.width) == (dim, width);
-        let panel = |&dim: &usize| (format!("*d* = {}", number_label(dim)), series::ratios(cells, |cell| cell.depth, here(dim)));
+        let panel =
+            |&dim: &usize| (dim, format!("*d* = {}", number_label(dim)), series::ratios(cells, |cell| cell.depth, here(dim)));
         let what = format!("for hidden layers of width *k* = {}", number_label(width));
         let panels = dims.iter().map(panel).collect();
-        pictures.push(figures.picture("directions_distance_depth", panels, (XAxis::Depths(depths), "hidden layers *L*"), &what));
+        let x = (XAxis::Depths(depths), "hidden layers *L*", "depth");
+        pictures.push(figures.picture("directions_distance_depth", "dim", panels, x, &what));
     }
     pictures
 }
 
-fn by_depth(depths: &[usize], curves: impl Fn(usize) -> Vec<Series>) -> Vec<(String, Vec<Series>)> {
-    depths.iter().map(|&depth| (format!("*L* = {depth}"), curves(depth))).collect()
+/// The depth or dim of a panel, its title and its curves.
+type Curves = (usize, String, Vec<Series>);
+
+fn by_depth(depths: &[usize], curves: impl Fn(usize) -> Vec<Series>) -> Vec<Curves> {
+    depths.iter().map(|&depth| (depth, format!("*L* = {depth}"), curves(depth))).collect()
 }
 
 /// The size that most cells have; of several the largest.
@@ -55,37 +63,61 @@ fn most_common(cells: &[(Cell, Summary)], of: fn(&Cell) -> usize) -> usize {
 struct Figures<'a> {
     cells: ByDirection<'a>,
     names: &'a [&'a str],
+    look: &'a Look,
     note: &'a str,
 }
 
 impl Figures<'_> {
-    /// The figure of these panels, each a title and curves.
+    /// The figure of these panels, which are told apart by a depth or dim.
     fn picture(
         &self,
         name: &str,
-        mut panels: Vec<(String, Vec<Series>)>,
-        (x, x_label): (XAxis, &'static str),
+        panel_name: &'static str,
+        mut panels: Vec<Curves>,
+        (x, x_label, x_name): (XAxis, &'static str, &'static str),
         what: &str,
     ) -> Picture {
-        let highest = highest(panels.iter_mut().flat_map(|(_, curves)| curves));
-        let y = LinearAxis::from_zero(highest);
-        let panel = |(title, series)| Panel { title, y_label: "ratio of distances", y: y.clone(), series };
+        for series in panels.iter_mut().flat_map(|(_, _, curves)| curves) {
+            series.points_mut().for_each(|point| match self.look.band {
+                None | Some(Band::Std) => {}
+                Some(Band::Stderr) => point.band = None,
+                Some(Band::None) => (point.band, point.error) = (None, None),
+            });
+        }
+        let highest = highest(panels.iter_mut().flat_map(|(_, _, curves)| curves));
+        let y = match self.look.log.is_some_and(Log::has_y) {
+            true => {
+                let curves = panels.iter().flat_map(|(_, _, curves)| curves);
+                YAxis::logarithmic(points(curves).flat_map(|point| [point.mean, point.extent().0, point.extent().1]).chain([1.0]))
+            }
+            false => YAxis::from_zero(highest),
+        };
+        let panel =
+            |(key, title, series): Curves| Panel { title, y_label: "ratio of distances", y: y.clone(), series, key: key.into() };
         let keys: Vec<usize> = (1..self.cells.len()).collect();
+        let styles: Vec<CurveStyle> = (0..keys.len()).map(|index| CurveStyle::of(index, keys.len())).collect();
+        let entry = |(name, &style): (&&str, &CurveStyle)| Entry::with_band((*name).to_owned(), style);
         let picture = LinePicture {
+            look: self.look,
             panels: panels.into_iter().map(panel).collect(),
             shared_y: true,
             x,
             x_label,
             keys: &keys,
-            labels: self.names.iter().skip(1).map(|name| (*name).to_owned()).collect(),
+            legend: self.names.iter().skip(1).zip(&styles).map(entry).collect(),
+            styles,
             reference: Some((1.0, "equal")),
+            names: Names { panel: panel_name, curve: vec!["direction"], x: x_name, value: "ratio_q50" },
+            fields: self.names.iter().skip(1).map(|name| vec![(*name).into()]).collect(),
         };
         let title = format!("Distance to the flip over that along {}, {what}", self.names[0]);
-        let note = format!(
-            "ratios input by input, where both flip: median ± 2 standard errors (networks as clusters), band from 5 to 95 %; {}",
-            self.note
-        );
-        Picture { name: name.to_owned(), svg: picture.draw(&title, &note) }
+        let spread = match self.look.band {
+            None | Some(Band::Std) => "median ± 2 standard errors (networks as clusters), band from 5 to 95 %",
+            Some(Band::Stderr) => "median ± 2 standard errors (networks as clusters)",
+            Some(Band::None) => "median",
+        };
+        let note = format!("ratios input by input, where both flip: {spread}; {}", self.note);
+        Picture::new(name, picture.draw(&title, &note), picture.data())
     }
 }
 

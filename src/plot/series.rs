@@ -1,46 +1,15 @@
-//! The curves: for each quantity and depth, one series per dim of mean and spread against width.
+//! The curves: for each column and depth, one series per dim of mean and spread against width.
 
+use super::columns::Column;
+use super::look::Band;
 use crate::model::{Cell, INFINITE_WIDTH};
 use crate::results::Summary;
 use crate::stats::distinct;
 
-/// A measured quantity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quantity {
-    /// Fraction of inputs that flip, with the std over networks.
-    Fraction,
-    /// Smallest step η, with the std over the pooled samples.
-    Step,
-    /// ‖∇f(x)‖, with the std over the pooled samples.
-    Gradient,
-    /// ‖δ‖₂, with the std over the pooled samples.
-    Distance,
-}
-
-impl Quantity {
-    /// (mean, std).
-    fn of(self, summary: &Summary) -> (f64, f64) {
-        match self {
-            Quantity::Fraction => (summary.fraction, summary.fraction_std_networks),
-            Quantity::Step => (summary.step_mean, summary.step_std),
-            Quantity::Gradient => (summary.grad_mean, summary.grad_std),
-            Quantity::Distance => (summary.distance_mean, summary.distance_std),
-        }
-    }
-
-    /// Largest possible value; the smallest is 0.
-    fn ceiling(self) -> f64 {
-        match self {
-            Quantity::Fraction => 1.0,
-            Quantity::Step | Quantity::Gradient | Quantity::Distance => f64::INFINITY,
-        }
-    }
-}
-
 /// A point of a curve. `mean` is finite.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CurvePoint {
-    /// The width, unless said otherwise.
+    /// The size along the x-axis, usually the width.
     pub x: usize,
     pub mean: f64,
     /// mean ± 1 std, clipped to possible values; `None` without a std.
@@ -71,27 +40,43 @@ impl Series {
     pub fn points(&self) -> impl Iterator<Item = &CurvePoint> {
         self.runs.iter().flatten().chain(&self.limit)
     }
+
+    pub fn points_mut(&mut self) -> impl Iterator<Item = &mut CurvePoint> {
+        self.runs.iter_mut().flatten().chain(&mut self.limit)
+    }
+
+    /// The same without the points that a logarithmic axis cannot show.
+    pub fn positive(&self) -> Series {
+        let runs = self.runs.iter().flat_map(|run| run.split(|point| point.mean <= 0.0)).filter(|run| !run.is_empty());
+        Series { key: self.key, runs: runs.map(<[_]>::to_vec).collect(), limit: self.limit.filter(|point| point.mean > 0.0) }
+    }
 }
 
-/// The curves of `quantity` at `depth`, one per dim, ascending. A cell with NaN mean (no step found) breaks its curve.
-pub fn series(cells: &[(Cell, Summary)], depth: usize, quantity: Quantity) -> Vec<Series> {
+/// The curves of `column` at `depth`, one per dim, ascending. A cell with NaN mean (no step found) breaks its curve.
+pub fn series(cells: &[(Cell, Summary)], depth: usize, column: &Column, band: Band) -> Vec<Series> {
     let here: Vec<&(Cell, Summary)> = cells.iter().filter(|(cell, _)| cell.depth == depth).collect();
-    distinct(here.iter().map(|(cell, _)| cell.dim))
-        .into_iter()
-        .map(|dim| {
-            let mut column: Vec<&(Cell, Summary)> = here.iter().filter(|(cell, _)| cell.dim == dim).copied().collect();
-            column.sort_by_key(|(cell, _)| cell.width);
-            let mut points: Vec<Option<CurvePoint>> =
-                column.iter().map(|(cell, summary)| point(cell.width, quantity, summary)).collect();
-            let last_is_infinite = column.last().is_some_and(|(cell, _)| cell.width == INFINITE_WIDTH);
-            let mut limit = if last_is_infinite { points.pop().flatten() } else { None };
-            if let (Quantity::Fraction, Some(point)) = (quantity, &mut limit) {
-                // At k = ∞ inputs are independent, so a spread over "networks" is only sampling noise.
-                point.band = None;
-            }
-            Series { key: dim, runs: runs(&points), limit }
-        })
-        .collect()
+    let curve = |dim| curve(dim, here.iter().filter(|(cell, _)| cell.dim == dim).copied(), |cell| cell.width, column, band);
+    distinct(here.iter().map(|(cell, _)| cell.dim)).into_iter().map(curve).collect()
+}
+
+/// The curve of `column` through `cells` against their size `x`. An infinite size is its limit.
+pub fn curve<'a>(
+    key: usize,
+    cells: impl Iterator<Item = &'a (Cell, Summary)>,
+    x: impl Fn(&Cell) -> usize,
+    column: &Column,
+    band: Band,
+) -> Series {
+    let mut cells: Vec<&(Cell, Summary)> = cells.collect();
+    cells.sort_by_key(|(cell, _)| x(cell));
+    let mut points: Vec<Option<CurvePoint>> = cells.iter().map(|(cell, summary)| point(x(cell), column, band, summary)).collect();
+    let last_is_infinite = cells.last().is_some_and(|(cell, _)| x(cell) == INFINITE_WIDTH);
+    let mut limit = if last_is_infinite { points.pop().flatten() } else { None };
+    if let (true, Some(point)) = (column.range.1 == 1.0 && band == Band::Std, &mut limit) {
+        // At k = ∞ inputs are independent, so a spread over "networks" is only sampling noise.
+        point.band = None;
+    }
+    Series { key, runs: runs(&points), limit }
 }
 
 /// The runs of adjacent points between gaps.
@@ -116,11 +101,12 @@ pub fn ratios(cells: &[Vec<(Cell, Summary)>], x: fn(&Cell) -> usize, here: impl 
     cells.iter().enumerate().skip(1).map(series).collect()
 }
 
-fn point(width: usize, quantity: Quantity, summary: &Summary) -> Option<CurvePoint> {
-    let (mean, std) = quantity.of(summary);
-    let clip = |value: f64| value.clamp(0.0, quantity.ceiling());
-    let band = std.is_finite().then(|| (clip(mean - std), clip(mean + std)));
-    mean.is_finite().then_some(CurvePoint { x: width, mean, band, error: None })
+fn point(x: usize, column: &Column, band: Band, summary: &Summary) -> Option<CurvePoint> {
+    let mean = (column.value)(summary);
+    let clip = |value: f64| value.clamp(column.range.0, column.range.1);
+    let half = column.half(band, summary).filter(|half| half.is_finite());
+    let band = half.map(|half| (clip(mean - half), clip(mean + half)));
+    mean.is_finite().then_some(CurvePoint { x, mean, band, error: None })
 }
 
 pub fn depths(cells: &[(Cell, Summary)]) -> Vec<usize> {
@@ -137,6 +123,7 @@ pub fn widths(cells: &[(Cell, Summary)]) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::columns::{FRACTION, GRADIENT, STEP};
     use super::*;
 
     fn nothing() -> Summary {
@@ -151,7 +138,7 @@ mod tests {
     fn series_are_sorted_and_taken_from_their_depth_only() {
         let at = |depth, dim, width, step_mean| (cell(depth, dim, width), Summary { step_mean, step_std: 0.5, ..nothing() });
         let cells = [at(1, 50, 100, 3.0), at(2, 10, 100, 9.0), at(1, 10, 100, 2.0), at(1, 10, 10, 1.0)];
-        let series = series(&cells, 1, Quantity::Step);
+        let series = series(&cells, 1, &STEP, Band::Std);
         let means: Vec<(usize, Vec<f64>)> = series.iter().map(|s| (s.key, s.points().map(|p| p.mean).collect())).collect();
         assert_eq!(means, [(10, vec![1.0, 2.0]), (50, vec![3.0])]);
     }
@@ -160,7 +147,7 @@ mod tests {
     fn a_cell_without_steps_breaks_its_curve() {
         let at = |width, step_mean| (cell(1, 10, width), Summary { step_mean, step_std: 0.1, ..nothing() });
         let cells = [at(1, f64::NAN), at(10, 1.0), at(100, f64::NAN), at(1000, 2.0), at(10_000, 3.0)];
-        let series = series(&cells, 1, Quantity::Step);
+        let series = series(&cells, 1, &STEP, Band::Std);
         let lengths: Vec<usize> = series[0].runs.iter().map(Vec::len).collect();
         assert_eq!(lengths, [1, 2]);
     }
@@ -169,15 +156,15 @@ mod tests {
     fn bands_are_clipped_to_possible_values() {
         let summary = Summary { fraction: 0.9, fraction_std_networks: 0.2, grad_mean: 0.5, grad_std: 0.75, ..nothing() };
         let cells = [(cell(1, 10, 10), summary)];
-        let (low, high) = series(&cells, 1, Quantity::Fraction)[0].runs[0][0].extent();
+        let (low, high) = series(&cells, 1, &FRACTION, Band::Std)[0].runs[0][0].extent();
         assert!((low - 0.7).abs() < 1e-12 && high == 1.0);
-        assert_eq!(series(&cells, 1, Quantity::Gradient)[0].runs[0][0].extent(), (0.0, 1.25));
+        assert_eq!(series(&cells, 1, &GRADIENT, Band::Std)[0].runs[0][0].extent(), (0.0, 1.25));
     }
 
     #[test]
     fn the_infinite_width_is_no_point_of_the_curve() {
         let at = |width, grad_mean| (cell(1, 10, width), Summary { grad_mean, grad_std: 0.1, ..nothing() });
-        let series = series(&[at(INFINITE_WIDTH, 3.0), at(10, 1.0), at(100, 2.0)], 1, Quantity::Gradient);
+        let series = series(&[at(INFINITE_WIDTH, 3.0), at(10, 1.0), at(100, 2.0)], 1, &GRADIENT, Band::Std);
         assert_eq!(series[0].runs[0].iter().map(|point| point.mean).collect::<Vec<_>>(), [1.0, 2.0]);
         assert_eq!(series[0].limit.map(|point| point.mean), Some(3.0));
     }
@@ -185,7 +172,7 @@ mod tests {
     #[test]
     fn no_std_means_no_band() {
         let cells = [(cell(1, 10, 10), Summary { grad_mean: 0.5, ..nothing() })];
-        let point = series(&cells, 1, Quantity::Gradient)[0].runs[0][0];
+        let point = series(&cells, 1, &GRADIENT, Band::Std)[0].runs[0][0];
         assert_eq!((point.band, point.extent()), (None, (0.5, 0.5)));
     }
 }

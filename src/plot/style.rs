@@ -17,22 +17,29 @@ pub const LIMIT_WIDTH: f64 = 1.0;
 /// Length of a major tick; a minor one is 0.6 of it.
 pub const TICK: f64 = 3.0;
 
-pub const TITLE_SIZE: f64 = 9.5;
-pub const NOTE_SIZE: f64 = 7.0;
-pub const PANEL_TITLE_SIZE: f64 = 8.5;
-pub const LABEL_SIZE: f64 = 8.0;
-pub const TICK_SIZE: f64 = 7.0;
-pub const LEGEND_SIZE: f64 = 7.5;
-
 pub fn text(size: f64, anchor: Anchor) -> TextStyle {
     TextStyle { size, anchor, colour: BLACK }
 }
+
+/// Colours of sources (files, directions), which tell them apart also with impaired colour vision (Okabe & Ito 2008, without black and yellow).
+const SOURCES: [Color; 6] = [
+    Color { r: 0x00, g: 0x72, b: 0xb2 },
+    Color { r: 0xd5, g: 0x5e, b: 0x00 },
+    Color { r: 0x00, g: 0x9e, b: 0x73 },
+    Color { r: 0xcc, g: 0x79, b: 0xa7 },
+    Color { r: 0xe6, g: 0x9f, b: 0x00 },
+    Color { r: 0x56, g: 0xb4, b: 0xe9 },
+];
+/// Lengths of dashes and gaps.
+const DASHES: [&str; 5] = ["", "5 2", "1.5 1.5", "6 1.5 1.5 1.5", "8 3"];
 
 /// Style of the curve of one dim: a sequential colour map, and markers that distinguish neighbours without colour.
 #[derive(Debug, Clone, Copy)]
 pub struct CurveStyle {
     pub colour: Color,
     marker: usize,
+    /// Index into [`DASHES`].
+    dashes: usize,
     marker_radius: f64,
     pub line_width: f64,
     pub band_opacity: f64,
@@ -47,10 +54,19 @@ impl CurveStyle {
         Self {
             colour: colorous::VIRIDIS.eval_continuous(0.84 * place),
             marker: index,
+            dashes: 0,
             marker_radius: if many { 1.7 } else { 2.1 },
             line_width: if many { 0.9 } else { 1.1 },
             band_opacity: (0.45 / count as f64).clamp(0.03, 0.16),
         }
+    }
+
+    /// The style of curve `index` of `count` of the source numbered `source`: the colour tells sources apart, marker and dashes curves.
+    pub fn of_source(source: usize, index: usize, count: usize) -> Self {
+        let colour = SOURCES[source % SOURCES.len()];
+        // A single curve per source gets a marker of its own.
+        let marker = if count > 1 { index } else { source };
+        Self { colour, marker, dashes: if count > 1 { index % DASHES.len() } else { 0 }, ..Self::of(index, count) }
     }
 
     pub fn with_colour(self, colour: Color) -> Self {
@@ -66,10 +82,17 @@ impl CurveStyle {
         Stroke { colour: lighten(self.colour, 0.55), width: 0.4 }
     }
 
+    pub fn draw_line(&self, canvas: &mut Canvas, points: &[(f64, f64)]) {
+        match DASHES[self.dashes] {
+            "" => canvas.polyline(points, self.line()),
+            dashes => canvas.patterned(points, self.line(), dashes),
+        }
+    }
+
     /// Draws the marker, one of eight shapes.
     pub fn draw_marker(&self, canvas: &mut Canvas, at: (f64, f64)) {
         let edge = Stroke { colour: WHITE, width: 0.4 };
-        let r = self.marker_radius;
+        let r = self.marker_radius * canvas.look().scale;
         // (corners, angle of the first in turns, radius for about equal area, inner radius of a star)
         let (corners, turn, radius, inner) = match self.marker % 8 {
             0 => return canvas.circle(at, r, self.colour, edge),

@@ -1,14 +1,6 @@
-//! Text: a small markup, the bundled fonts, and text metrics.
+//! Text: a small markup.
 //!
-//! `*k*` is italic, `10^{3}` a superscript. The fonts are subsets of DejaVu Sans (`assets/fonts/`), so figures do not depend on installed fonts.
-
-use std::sync::LazyLock;
-
-use ttf_parser::Face;
-
-pub const FAMILY: &str = "DejaVu Sans";
-pub static UPRIGHT: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans.ttf");
-pub static ITALIC: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans-Oblique.ttf");
+//! `*k*` is italic, `10^{3}` a superscript, and the character after a backslash stands for itself.
 
 /// Size and rise of superscripts, relative to the font size.
 pub const RAISED_SIZE: f64 = 0.7;
@@ -31,40 +23,50 @@ pub fn spans(markup: &str) -> Vec<Span> {
     let (mut italic, mut raised) = (false, false);
     let mut rest = markup.chars().peekable();
     while let Some(character) = rest.next() {
-        match character {
-            '*' => italic = !italic,
+        let character = match character {
+            '\\' => match rest.next() {
+                Some(escaped) => escaped,
+                None => break,
+            },
+            '*' => {
+                italic = !italic;
+                continue;
+            }
             '^' if rest.peek() == Some(&'{') => {
                 rest.next();
                 raised = true;
+                continue;
             }
-            '}' if raised => raised = false,
-            _ => match spans.last_mut() {
-                Some(last) if (last.italic, last.raised) == (italic, raised) => last.text.push(character),
-                _ => spans.push(Span { text: character.to_string(), italic, raised }),
-            },
+            '}' if raised => {
+                raised = false;
+                continue;
+            }
+            character => character,
+        };
+        match spans.last_mut() {
+            Some(last) if (last.italic, last.raised) == (italic, raised) => last.text.push(character),
+            _ => spans.push(Span { text: character.to_string(), italic, raised }),
         }
     }
     spans
 }
 
-/// Width in points of `markup` set at `size`.
-pub fn length(markup: &str, size: f64) -> f64 {
-    let em = |span: &Span| {
-        let face = if span.italic { &FACES.1 } else { &FACES.0 };
-        let advance = |character| {
-            let glyph = face.glyph_index(character).unwrap_or_default();
-            f64::from(face.glyph_hor_advance(glyph).unwrap_or_default())
-        };
-        let units: f64 = span.text.chars().map(advance).sum();
-        units / f64::from(face.units_per_em()) * if span.raised { RAISED_SIZE } else { 1.0 }
-    };
-    spans(markup).iter().map(em).sum::<f64>() * size
+/// Markup that shows `text` as it is.
+pub fn plain(text: &str) -> String {
+    let mut markup = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '\\' | '*' | '^' | '}') {
+            markup.push('\\');
+        }
+        markup.push(character);
+    }
+    markup
 }
 
-static FACES: LazyLock<(Face<'static>, Face<'static>)> = LazyLock::new(|| {
-    let face = |bytes| Face::parse(bytes, 0).expect("the bundled font is whole");
-    (face(UPRIGHT), face(ITALIC))
-});
+/// The text of `markup` without its styles.
+pub fn unstyled(markup: &str) -> String {
+    spans(markup).into_iter().map(|span| span.text).collect()
+}
 
 #[cfg(test)]
 mod tests {
@@ -79,19 +81,11 @@ mod tests {
     }
 
     #[test]
-    fn lengths_are_those_of_the_font() {
-        // A digit of DejaVu Sans is 1303 of 2048 units wide.
-        assert!((length("10", 7.0) - 2.0 * 7.0 * 1303.0 / 2048.0).abs() < 1e-9);
-        assert!((length("10^{2}", 7.0) - 2.7 * 7.0 * 1303.0 / 2048.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn the_fonts_have_every_glyph_that_is_used() {
-        for (face, extra) in [(&FACES.0, "±²³·½×ΣΦγδεηλσψ–‖…′⁴⁶ℓ→∇∈√∞−≠≤≥≪⊥⟨⟩"), (&FACES.1, "η∇‖∞")]
-        {
-            for character in (' '..='~').chain(extra.chars()) {
-                assert!(face.glyph_index(character).is_some(), "{character}");
-            }
+    fn plain_text_stays_as_it_is() {
+        for text in ["a*b*c", "10^{3}", r"C:\*\x", "}", "", "ü^", r"\"] {
+            assert_eq!(unstyled(&plain(text)), text);
+            assert!(spans(&plain(text)).iter().all(|span| !span.italic && !span.raised), "{text}");
         }
+        assert_eq!(unstyled("*k* = 10^{3}"), "k = 103");
     }
 }

@@ -8,7 +8,11 @@ use advstep_hpc::model::Activation;
 use advstep_hpc::model::InputsLaw;
 use advstep_hpc::model::{Cell, Direction, EngineChoice, INFINITE_WIDTH, Precision, Readout, SearchChoice, Unit};
 use advstep_hpc::model::{EngineName, Method, SearchName};
-use advstep_hpc::plot::{self, ImageFormat, Picture};
+use advstep_hpc::plot::chart::{Along, Chart};
+use advstep_hpc::plot::columns::Column;
+use advstep_hpc::plot::look::{Band, Log, Look, Sheet, Style};
+use advstep_hpc::plot::options::Options;
+use advstep_hpc::plot::{self, ImageFormat, Input, Picture};
 use advstep_hpc::provenance::Provenance;
 use advstep_hpc::record::{Sample, Status, UnitRecord};
 use advstep_hpc::results::{CellResults, Results, Summary};
@@ -508,6 +512,130 @@ fn distributions_are_those_of_the_samples() {
     heights.dedup();
     assert_eq!(heights.len(), 4, "{heights:?}");
     assert!(heights.windows(2).all(|pair| (pair[0] - pair[1] - 130.0 / 1.09 / 4.0).abs() < 0.01), "{heights:?}");
+}
+
+/// Results of one file under a name.
+fn input(label: &str, experiment: Experiment) -> Input {
+    let mut results = results(experiment);
+    let directions = results.experiment.directions.len();
+    for record in results.cells.iter_mut().flat_map(|cell| &mut cell.records) {
+        record.samples = record.samples.repeat(directions);
+    }
+    Input { label: label.to_owned(), results }
+}
+
+/// Grids with and without infinite width, several directions, shapes, many panels.
+fn inputs() -> Vec<(&'static str, Vec<Input>)> {
+    let hidden = vec![vec![10, 10], vec![20, 60, 40], vec![60, 20, 40]];
+    let shapes = Experiment { widths: vec![], extra_widths: BTreeMap::new(), hidden, ..experiment(vec![]) };
+    let infinite = Experiment { widths: vec![10, 100, INFINITE_WIDTH], ..experiment(vec![1, 2]) };
+    let directions = Experiment { directions: vec![Direction::Gradient, Direction::Sign], ..experiment(vec![1, 2, 3]) };
+    let many = Experiment { dims: vec![2, 5, 10, 20, 50, 100, 200], ..experiment(vec![1, 2, 3, 4, 5, 6, 7]) };
+    let label = "a name that is *long* & has <signs> and 10^{3}";
+    vec![
+        ("grid", vec![input("a", experiment(vec![1, 2]))]),
+        ("one depth", vec![input("a", experiment(vec![3]))]),
+        ("infinite", vec![input("a", infinite.clone())]),
+        ("directions", vec![input("a", directions.clone())]),
+        ("shapes", vec![input("a", shapes)]),
+        ("many", vec![input("a", many)]),
+        ("two files", vec![input("a", infinite), input(label, experiment(vec![1, 2]))]),
+        ("files with directions", vec![input("b\u{1b}\n", directions.clone()), input(label, directions)]),
+    ]
+}
+
+fn looks() -> Vec<(&'static str, Look)> {
+    let sized = |width: f64, height: f64| Look { sheet: Sheet::Exact(72.0 * width, 72.0 * height), ..Look::default() };
+    let with = |band, log| Look { band: Some(band), log: Some(log), ..Look::default() };
+    vec![
+        ("screen", Look::default()),
+        ("paper", Look::of(Style::Paper)),
+        ("large text", Look::default().with_label_size(16.0)),
+        ("small text on paper", Look::of(Style::Paper).with_label_size(6.0)),
+        ("large", sized(14.0, 11.0)),
+        ("wide", Look { has_note: false, heading: Some(String::new()), ..sized(14.0, 4.5) }),
+        ("titled", Look { heading: Some("*Some* <title> ".repeat(20)), ..Look::default() }),
+        ("logarithmic", with(Band::Std, Log::Xy)),
+        ("linear", with(Band::Stderr, Log::None)),
+        ("without bands", with(Band::None, Log::Y)),
+    ]
+}
+
+#[test]
+fn every_look_gives_well_formed_pictures_inside_the_page() {
+    for (case, inputs) in inputs() {
+        for (name, look) in looks() {
+            let sheet = look.sheet;
+            let options = Options { look, ..Options::default() };
+            let pictures = match plot::figures(inputs.clone(), &options) {
+                Ok(pictures) => pictures,
+                Err(refused) => {
+                    assert!(sheet != Sheet::Natural && refused.what.contains("does not fit"), "{case}, {name}: {refused}");
+                    continue;
+                }
+            };
+            assert!(!pictures.is_empty());
+            for picture in pictures {
+                let place = format!("{case}, {name}: {}", picture.name);
+                let body = &picture.svg[picture.svg.find("</style>").unwrap()..];
+                assert!(!body.contains("NaN") && !body.contains("inf\"") && !body.contains("inf "), "{place}");
+                let tree = tree(&picture);
+                let (size, bounds) = (tree.size(), tree.root().abs_stroke_bounding_box());
+                let inside = bounds.left() >= -0.01 && bounds.top() >= -0.01;
+                let inside = inside && bounds.right() <= size.width() + 0.01 && bounds.bottom() <= size.height() + 0.01;
+                assert!(inside, "{place}: {bounds:?} on a page of {size:?}");
+                // usvg counts in pixels, of which 96 are an inch.
+                let [width, height] = [size.width(), size.height()].map(|pixels| f64::from(pixels) * 72.0 / 96.0);
+                match sheet {
+                    Sheet::Exact(w, h) => assert!((width - w).abs() < 0.01 && (height - h).abs() < 0.01, "{place}: {size:?}"),
+                    Sheet::Columns => {
+                        assert!([237.6, 489.6].iter().any(|column| (width - column).abs() < 0.01), "{place}: {size:?}")
+                    }
+                    Sheet::Natural => {}
+                }
+                assert!(!picture.data.is_empty() && !picture.data.contains("NaN") && !picture.data.contains("inf"), "{place}");
+            }
+        }
+    }
+}
+
+/// The chosen pages of the test above are large enough for most figures: a page that refuses everything would prove nothing.
+#[test]
+fn figures_that_fit_their_page_are_drawn() {
+    for (case, inputs) in inputs() {
+        for (name, look) in looks().into_iter().filter(|(name, _)| ["paper", "large"].contains(name)) {
+            let options = Options { look, ..Options::default() };
+            let drawn = plot::figures(inputs.clone(), &options);
+            assert!(drawn.is_ok() || case == "many", "{case}, {name}: {}", drawn.unwrap_err());
+        }
+    }
+}
+
+#[test]
+fn curves_of_several_files_are_where_their_numbers_say() {
+    let chart = Chart { x: Along::Width, y: Column::named("eta").unwrap() };
+    let options = Options { chart: Some(chart), ..Options::default() };
+    let longer = |mut input: Input| {
+        for sample in input.results.cells.iter_mut().flat_map(|cell| &mut cell.records).flat_map(|record| &mut record.samples) {
+            sample.step *= 2.0;
+        }
+        input
+    };
+    let only = |dims| Experiment { dims, ..experiment(vec![1]) };
+    let pictures = plot::figures(vec![input("a", only(vec![10])), longer(input("b", only(vec![10])))], &options).unwrap();
+    let curves: Vec<&str> = pictures[0].svg.split("<g class=\"curve\">").skip(1).collect();
+    let height = |curve: &str| -> f64 {
+        let path = curve.split('"').find(|piece| piece.starts_with('M')).unwrap();
+        path[1..].split('L').next().unwrap().split(' ').nth(1).unwrap().parse().unwrap()
+    };
+    // Mean steps 2 and 4 on an axis from 0 to 5 % above the highest value drawn.
+    let bottom = pictures[0].svg.split("<rect").nth(2).unwrap();
+    let number =
+        |name: &str| bottom.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap().parse::<f64>().unwrap();
+    let zero = number("y") + number("height");
+    assert!(((zero - height(curves[1])) / (zero - height(curves[0])) - 2.0).abs() < 1e-3, "{zero}: {curves:?}");
+    let steps: Vec<f64> = pictures[0].data.lines().skip(1).map(|line| line.split(',').nth(5).unwrap().parse().unwrap()).collect();
+    assert_eq!(steps, [2.0, 2.0, 2.0, 4.0, 4.0, 4.0]);
 }
 
 #[test]

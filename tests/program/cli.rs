@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 12] =
-    ["audit", "run", "plan", "status", "show", "plot", "export", "completions", "man", "compare", "merge", "threshold"];
+const COMMANDS: [&str; 13] =
+    ["audit", "run", "plan", "status", "show", "plot", "export", "completions", "man", "compare", "merge", "threshold", "report"];
 
 fn advstep(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_advstep-hpc"));
@@ -93,6 +93,7 @@ fn a_closed_pipe_is_no_failure_of_any_command_that_prints() {
         format!("show {file} --format csv"),
         format!("compare {file} {same}"),
         format!("plot {file} --out {place}/figures --format svg"),
+        format!("report {file} --out {place}/report.html"),
         "plan".into(),
         "plan --sbatch".into(),
         format!("merge {place}/c.shard --out {place}/c.h5"),

@@ -23,9 +23,11 @@ mod memory;
 mod mpi;
 mod out_of_range;
 mod outputs;
+mod plot;
 mod python;
 #[cfg(feature = "mpi")]
 mod readme;
+mod report;
 mod resume;
 mod run_script;
 mod setup;

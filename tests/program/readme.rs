@@ -16,7 +16,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Every command of the README that starts the program: options appended to make it small, and its exit code. They run in this order, in
 /// one directory.
-const COMMANDS: [(&str, &str, i32); 11] = [
+const COMMANDS: [(&str, &str, i32); 13] = [
     ("advstep-hpc run --plot", "--depths 1,2 --dims 100,500 --widths 10,100 --networks 3 --inputs 4", 0),
     ("advstep-hpc show results/quick.h5", "", 0),
     ("advstep-hpc --depths 1,2 --dims 10,100 --widths 10,1e3,inf --seed 7 --out mine.h5", "--networks 2 --inputs 3", 0),
@@ -26,6 +26,8 @@ const COMMANDS: [(&str, &str, i32); 11] = [
     ("mpirun -n 2 advstep-hpc --preset paper --widths 10,100,1e3,1e4 --out mpi.h5", "--dims 10 --networks 2 --inputs 3", 0),
     ("advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 24GiB --sbatch", "", 0),
     ("advstep-hpc --depths 1 --inputs-law file:images.npy --out images.h5", "--dims 12 --widths 10 --networks 2", 0),
+    ("advstep-hpc plot mine.h5 --y eta --x d --style paper --format pdf --data", "", 0),
+    ("advstep-hpc report results/quick.h5 mine.h5 --out report.html", "", 0),
     ("advstep-hpc compare results/quick.h5 mine.h5", "", 1),
     ("advstep-hpc audit", "--dims 20 --widths 30 --networks 4", 0),
 ];
@@ -113,7 +115,9 @@ fn every_command_runs() {
     for (known, ..) in COMMANDS {
         assert!(commands.iter().any(|command| command == known), "README.md no longer has: {known}");
     }
-    for name in ["results/quick.h5", "results/quick-figures/figure1_fraction.svg", "results/audit.h5", "paper.h5", "mpi.h5"] {
+    for name in
+        ["results/quick.h5", "results/quick-figures/figure1_fraction.svg", "results/audit.h5", "paper.h5", "mpi.h5", "report.html"]
+    {
         assert!(directory.path().join(name).exists(), "{name}");
     }
 
