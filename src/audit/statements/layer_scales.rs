@@ -72,15 +72,21 @@ impl Statement for LayerScales {
     }
 
     fn across(&self, all: &[Measured], gamma: f64) -> Vec<Entry> {
-        let groups = groups_of_depth(all);
+        // Between shapes the other widths matter as well, within the range above.
+        let equal: Vec<Measured> = all.iter().filter(|measured| !measured.setting.cell().has_differing_layers()).cloned().collect();
+        if equal.is_empty() {
+            return Vec::new();
+        }
+        let groups = groups_of_depth(&equal);
         let of_quantity = |(place, quantity): (usize, &str)| {
             let point = |(measured, &group): (&Measured, &usize)| {
                 let depth = measured.setting.cell().depth;
                 let size = least_width(measured.setting, depth) as f64;
                 SizedSample { group, size, sample: measured.column(2 * (depth - 1) + place) }
             };
-            let points: Vec<SizedSample> = all.iter().zip(&groups).map(point).collect();
-            let claim = Claim::across(all, &points, gamma, format!("exponent in m of Var/mean² of {quantity}")).part("last layer");
+            let points: Vec<SizedSample> = equal.iter().zip(&groups).map(point).collect();
+            let claim = Claim::across(&equal, &points, gamma, format!("exponent in m of Var/mean² of {quantity}"));
+            let claim = claim.part("last layer, equal widths");
             claim.exponent(exponent(&points, relative_variance), Exponent::Exactly(-1.0))
         };
         QUANTITIES.into_iter().enumerate().map(of_quantity).collect()

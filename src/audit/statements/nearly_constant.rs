@@ -54,7 +54,9 @@ impl Statement for NearlyConstant {
         let mut estimate = interval(value, draws.filter(|draw| draw.is_finite()));
         (estimate.low, estimate.high) = (estimate.low.min(value), estimate.high.max(value));
         let limit = mean_correlation(activation, measured.setting.gain(), measured.setting.cell().depth, dim);
-        vec![claim.note(format!("at infinite width {limit:.4}")).named(estimate)]
+        // No −0.0000 for odd ψ.
+        let rounded = (limit * 1e4).round() / 1e4 + 0.0;
+        vec![claim.note(format!("at infinite width {rounded:.4}")).named(estimate)]
     }
 }
 
