@@ -197,6 +197,18 @@ pub fn is_known(client: &dyn Client, task: Task) -> bool {
     client.groups().get(task.group).is_some_and(|group| task.index < group.count) && client.has(task)
 }
 
+/// Whether results decide on further tasks.
+fn has_later_rounds(client: &dyn Client) -> bool {
+    let first = |group: usize| Task { group, index: 0 };
+    let last = |group: usize, count: usize| Task { group, index: count - 1 };
+    let is_later = |task| client.has(task) && !client.is_in_first_round(task);
+    client
+        .groups()
+        .iter()
+        .enumerate()
+        .any(|(group, known)| known.count > 0 && (is_later(first(group)) || is_later(last(group, known.count))))
+}
+
 impl Job<'_> {
     /// This rank's tasks of a round, most expensive first. `round` is [`Bits`] of all ranks' tasks.
     pub fn share(&self, comm: &dyn Comm, round: Vec<u8>) -> Vec<Task> {
@@ -210,10 +222,11 @@ impl Job<'_> {
         let mine: f64 = share.iter().map(|task| self.groups[task.group].seconds).sum();
         let predicted = Duration::try_from_secs_f64(mine / self.threads as f64).unwrap_or(Duration::MAX);
         format!(
-            "advstep-hpc: {} on {} with {}; predicted: {}",
+            "advstep-hpc: {} on {} with {}; predicted{}: {}",
             self.client.summary(),
             counted(self.threads_by_rank.len(), "rank"),
             counted(self.threads, "thread"),
+            if has_later_rounds(self.client) { " for the first round" } else { "" },
             span(predicted),
         )
     }

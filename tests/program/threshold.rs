@@ -70,6 +70,34 @@ fn cells_are_those_of_a_run() {
     assert_eq!(bits(cell), bits(same));
 }
 
+/// xarray opens the file of a search as one of a run, and finds the same fractions.
+#[test]
+fn xarray_reads_the_file_of_a_search() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("found.h5");
+    assert_eq!(run(&path, None, &[], None).0, 0);
+    let found = results::read(&path).unwrap();
+    let script = "import sys, xarray\n\
+                  with xarray.open_dataset(sys.argv[1], engine='h5netcdf') as data:\n\
+                  \x20   for cell in data['cell'].values:\n\
+                  \x20       at = {name: int(data['cell_' + name][cell]) for name in ('depth', 'dim', 'width')}\n\
+                  \x20       print(at['depth'], at['width'], repr(float(data['fraction'].sel(at))))\n";
+    let python = std::env::var("ADVSTEP_PYTHON").unwrap_or_else(|_| "python3".into());
+    let output = std::process::Command::new(python).args(["-c", script]).arg(&path).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let switched = |cell: &results::CellResults| -> f64 {
+        let samples = || cell.records.iter().flat_map(|record| &record.samples);
+        samples().filter(|sample| sample.status.is_found()).count() as f64 / samples().count() as f64
+    };
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), found.cells.len(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    for (cell, line) in found.cells.iter().zip(lines) {
+        let fraction =
+            line.strip_prefix(&format!("{} {} ", cell.cell.depth, cell.cell.width)).and_then(|text| text.parse::<f64>().ok());
+        assert!(fraction.is_some_and(|fraction| (switched(cell) - fraction).abs() < 1e-12), "{line}: {}", switched(cell));
+    }
+}
+
 /// Stopped, failed and killed in the first round, in later ones and with networks doubled: the same command continues to the same file.
 #[test]
 fn an_interrupted_search_is_resumed() {
