@@ -53,6 +53,7 @@ Examples:
   advstep-hpc run --preset paper --threads 8 --memory 24GiB
   advstep-hpc run --config my.toml --seed 7 --out results/my-seed7.h5
   mpirun -n 4 advstep-hpc run --depths 1,2 --widths 10,100,1e3 --overwrite
+  advstep-hpc run --networks 400 --extend results/quick.h5 --out results/quick-400.h5
   advstep-hpc run --preset paper --shard 3/16
   advstep-hpc run --preset paper --max-hours 11.5 --snapshot 30min";
 
@@ -99,11 +100,16 @@ Columns of the table, one line per cell (and direction):
   evals            work of the search per input; its unit depends on the search: passes over the neurons (line, march), linear
                    pieces (trace), network evaluations (scan), gradient steps (descent), sampled points (path), moves (direction nearest)
   search           how the smallest step is searched
-  thread-s         seconds of one thread for all networks of the cell
+  thread-s         seconds of one thread for all networks of the cell, in the first of its lines: directions are measured together
+  networks         only of a journal: the networks finished so far, of all, in cells that are in part
 json and csv add std over networks (*_std_networks), the engine and the settings, in full precision.
+
+Of a journal, FILE.h5.journal, it prints what is done, the rate, the time left and the table so far, also while the job runs: it takes no
+lock and changes nothing. So does FILE.h5 as long as there is only its journal.
 
 Examples:
   advstep-hpc show results/quick.h5
+  advstep-hpc show results/quick.h5.journal
   advstep-hpc show results/quick.h5 --format json
   advstep-hpc show results/quick.h5 --format csv";
 
@@ -224,6 +230,10 @@ pub struct RunArgs {
     /// Results file [default: results/NAME.h5, or results/NAME.i-of-n.shard; NAME is the preset, or the config file without its extension]
     #[arg(long, value_name = "FILE.h5", help_heading = "Output")]
     pub out: Option<PathBuf>,
+    /// Take networks from this results file, journal or shard of the same experiment on another grid or with other --networks, and compute
+    /// the rest; repeat for several. The file is not changed
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub extend: Vec<PathBuf>,
     /// Interval at which the finished cells are written to FILE.partial.h5, such as 10min [default: never]
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Output")]
     pub snapshot: Option<Duration>,
@@ -478,7 +488,7 @@ pub struct LawArgs {
 
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// Results file of `run`, or audit file
+    /// Results file of `run`, audit file, or the journal of a job that is running or has stopped
     pub file: PathBuf,
     /// Output format; json is one object per line
     #[arg(long, value_enum, default_value = "table")]

@@ -9,6 +9,7 @@ pub mod plan;
 pub mod plot;
 pub mod run;
 pub mod show;
+mod so_far;
 pub mod status;
 pub mod threshold;
 

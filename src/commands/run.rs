@@ -9,13 +9,13 @@ use super::plot::{self, PlotRequest};
 use super::status::is_finished;
 use crate::experiment::{Experiment, Shard, inputs_file};
 use crate::files::Existing;
-use crate::job::{self, Client, Group, Nouns, Product, Resources, Settings, Store, Task, Worker};
+use crate::job::{self, Client, Group, Held, Nouns, Product, Resources, Settings, Store, Task, Worker};
 use crate::model::{Method, Unit};
 use crate::plan::{self, CellPlan, Plan, shard_units, unit_of};
 use crate::plot::ImageFormat;
 use crate::provenance::Provenance;
 use crate::record::codec;
-use crate::results::{self, CellResults, Results, shard};
+use crate::results::{self, CellResults, Results, extend, shard};
 
 /// An experiment to run.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +23,8 @@ pub struct RunRequest {
     pub experiment: Experiment,
     /// The shard to run; `None`: the whole experiment.
     pub shard: Option<Shard>,
+    /// Files whose networks are taken where they are those of this run.
+    pub extend: Vec<PathBuf>,
     /// Formats of the figures to draw at the end; empty: no figures.
     pub plot: Vec<ImageFormat>,
     pub settings: Settings,
@@ -32,11 +34,11 @@ pub struct RunRequest {
 pub fn execute(request: impl FnOnce() -> anyhow::Result<RunRequest>) -> anyhow::Result<()> {
     let mut figures = None;
     let split = || {
-        let RunRequest { experiment, shard, plot, settings } = request()?;
+        let RunRequest { experiment, shard, extend, plot, settings } = request()?;
         figures = (!plot.is_empty()).then(|| PlotRequest::beside(&settings.out, plot, settings.quiet));
-        Ok((settings, (experiment, shard)))
+        Ok((settings, (experiment, shard, extend)))
     };
-    let is_root = job::run(split, |(experiment, shard), resources| Run::new(experiment, shard, resources))?;
+    let is_root = job::run(split, |(experiment, shard, extend), resources| Run::new(experiment, shard, extend, resources))?;
     match figures.filter(|_| is_root) {
         Some(request) => plot::execute(&request),
         None => Ok(()),
@@ -55,6 +57,7 @@ pub fn snapshot_of(out: &Path) -> PathBuf {
 pub struct Run {
     experiment: Experiment,
     shard: Option<Shard>,
+    extend: Vec<PathBuf>,
     plan: Plan,
     groups: Vec<Group>,
     /// The networks of the shard, sorted; empty without a shard.
@@ -64,12 +67,17 @@ pub struct Run {
 impl Run {
     /// # Errors
     /// The experiment does not fit the memory, or its inputs file cannot be read.
-    pub fn new(mut experiment: Experiment, shard: Option<Shard>, resources: Resources) -> anyhow::Result<Self> {
+    pub fn new(
+        mut experiment: Experiment,
+        shard: Option<Shard>,
+        extend: Vec<PathBuf>,
+        resources: Resources,
+    ) -> anyhow::Result<Self> {
         inputs_file::load(&mut experiment.inputs_law)?;
         let plan = plan::plan(&experiment, resources)?;
         let mut own = shard.map_or_else(Vec::new, |shard| shard_units(&experiment, shard));
         own.sort_unstable();
-        Ok(Self { groups: plan.groups(), experiment, shard, plan, own })
+        Ok(Self { groups: plan.groups(), experiment, shard, extend, plan, own })
     }
 
     fn methods(&self) -> Vec<Method> {
@@ -106,6 +114,16 @@ impl Client for Run {
 
     fn has(&self, task: Task) -> bool {
         self.shard.is_none() || self.own.binary_search(&unit_of(task)).is_ok()
+    }
+
+    fn held(&self) -> anyhow::Result<Vec<Held>> {
+        let methods = self.methods();
+        let held = |file: &PathBuf| {
+            let networks = extend::held(file, &self.experiment, &methods)?.into_iter();
+            let tasks = networks.map(|(unit, result)| (Task { group: unit.cell, index: unit.network }, result));
+            Ok(Held { file: file.clone(), results: tasks.filter(|(task, _)| self.has(*task)).collect() })
+        };
+        self.extend.iter().map(held).collect()
     }
 
     fn memory(&self) -> u64 {

@@ -21,6 +21,7 @@ mod queue;
 pub mod resources;
 mod root;
 mod rounds;
+pub mod seen;
 mod stop;
 pub mod store;
 mod trouble;
@@ -57,6 +58,13 @@ pub struct Group {
     pub seconds: f64,
     /// Bytes that a running task holds.
     pub bytes: u64,
+}
+
+/// Results of a job that another file holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Held {
+    pub file: PathBuf,
+    pub results: Vec<(Task, Vec<u8>)>,
 }
 
 /// How a job is run. None of it affects the results.
@@ -113,6 +121,15 @@ pub trait Client: Sync {
     /// After a restart it is called with the results recovered, which may include those of later rounds. So it must decide from the first
     /// round on, from the results of tasks that it has asked for, and return the first ones that are missing.
     fn more(&self, _store: &Store) -> anyhow::Result<Vec<Task>> {
+        Ok(Vec::new())
+    }
+
+    /// Results that need not be computed, because other files hold them; they are valid, and tasks of this job. Called once, on rank 0,
+    /// before anything is written.
+    ///
+    /// # Errors
+    /// A file has none, or those of another job.
+    fn held(&self) -> anyhow::Result<Vec<Held>> {
         Ok(Vec::new())
     }
 

@@ -15,7 +15,9 @@ pub struct Head {
     pub experiment: Experiment,
     /// Whether all cells are present.
     pub is_complete: bool,
-    /// Whether it was computed with this [`SCIENCE_VERSION`].
+    /// The [`SCIENCE_VERSION`](crate::measure::SCIENCE_VERSION) that computed it; `None` in the oldest files.
+    pub science_version: Option<u32>,
+    /// Whether that is the one of this program.
     pub is_current: bool,
     /// The search that chose the cells, if one did.
     pub threshold: Option<Request>,
@@ -42,10 +44,12 @@ pub fn read(path: &Path) -> anyhow::Result<Head> {
         Ok(_) => Some(Request::of_table(&text(schema::THRESHOLD)?.parse()?, &experiment)?),
         Err(_) => None,
     };
+    let science_version = number(schema::SCIENCE_VERSION).ok();
     Ok(Head {
         experiment,
         threshold,
         is_complete: complete == 1,
-        is_current: number(schema::SCIENCE_VERSION).is_ok_and(|version| version == SCIENCE_VERSION),
+        science_version,
+        is_current: science_version == Some(SCIENCE_VERSION),
     })
 }

@@ -4,7 +4,9 @@
 //! prints tables, JSON and CSV, [`switching`] estimates the sizes at which all inputs switch, [`onset`] prints those that a search found, [`compare`] compares two files bit for bit.
 
 pub mod compare;
+pub mod extend;
 pub mod head;
+pub mod journal;
 pub mod merge;
 pub mod onset;
 pub mod read;

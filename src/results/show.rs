@@ -154,7 +154,7 @@ impl<W: Clone> Row<W> {
             dim: results.cell.dim,
             width: width.clone(),
             gain: experiment.gain,
-            networks: experiment.networks,
+            networks: results.records.len(),
             inputs: experiment.inputs,
             fraction: summary.fraction,
             fraction_std_networks: summary.fraction_std_networks,
@@ -209,16 +209,35 @@ impl<W: Clone> Row<W> {
 /// The table of `show` and of the end of a run: one line that says what was run, then one line per cell. No trailing line break. Means carry
 /// their standard errors where that keeps the table within [`WIDEST`] columns.
 pub fn table(results: &Results) -> String {
+    format!("{}{}\n{}", partial(results), heading(&results.experiment), cells_as_fits(results))
+}
+
+/// The table of a run that is not finished: complete cells and, with their numbers of networks, cells in part. No trailing line break.
+pub fn table_so_far(results: &Results) -> String {
+    let networks = results.experiment.networks;
+    let part = results.cells.iter().filter(|cell| cell.records.len() < networks).count();
+    let note = match part {
+        0 => String::new(),
+        _ => format!("\n{part} of these cells are in part, with fewer than {networks} networks: their numbers will change."),
+    };
+    match results.cells.is_empty() {
+        true => heading(&results.experiment),
+        false => format!("{}\n{}{note}", heading(&results.experiment), cells_as_fits(results)),
+    }
+}
+
+fn cells_as_fits(results: &Results) -> String {
     let with_errors = cells_table(results, true);
     let fits = with_errors.lines().all(|line| line.chars().count() <= WIDEST);
-    let cells = if fits { with_errors } else { cells_table(results, false) };
-    format!("{}{}\n{cells}", partial(results), heading(&results.experiment))
+    if fits { with_errors } else { cells_table(results, false) }
 }
 
 /// A line of the table.
 struct Line<'a> {
     cell: &'a CellResults,
     direction: Direction,
+    /// Whether it is the first line of its cell.
+    is_first: bool,
     summary: Summary,
 }
 
@@ -232,7 +251,8 @@ fn cells_table(results: &Results, errors: bool) -> String {
         .iter()
         .flat_map(|cell| {
             let summaries = cell.summaries(&results.experiment);
-            directions.iter().zip(summaries).map(move |(&direction, summary)| Line { cell, direction, summary })
+            let lines = directions.iter().zip(summaries).enumerate();
+            lines.map(move |(index, (&direction, summary))| Line { cell, direction, is_first: index == 0, summary })
         })
         .collect();
     let columns = columns(&results.experiment, &lines, errors);
@@ -271,6 +291,11 @@ fn columns(experiment: &Experiment, lines: &[Line], errors: bool) -> Vec<Column>
     if *directions != [Direction::Gradient] {
         add("direction", Box::new(|line| line.direction.name().to_string()));
     }
+    if lines.iter().any(|line| line.cell.records.len() != experiment.networks) {
+        let all = experiment.networks;
+        let networks = move |networks: usize| if networks < all { format!("{networks}/{all}") } else { networks.to_string() };
+        add("networks", Box::new(move |line| networks(line.cell.records.len())));
+    }
     let found = move |summary: &Summary| percentage(summary.fraction) + &error(Digits::Fixed(2), 100.0 * summary.fraction_se);
     add(&titled("found %"), Box::new(move |line| found(&line.summary)));
     if lines.iter().any(|line| line.summary.fraction_lost != line.summary.fraction) {
@@ -308,7 +333,8 @@ fn columns(experiment: &Experiment, lines: &[Line], errors: bool) -> Vec<Column>
     add("dead", Box::new(|line| line.summary.dead.to_string()));
     add("evals", Box::new(|line| fixed(line.summary.evaluations, 1)));
     add("search", Box::new(|line| line.cell.search_along(line.direction).name().to_string()));
-    add("thread-s", Box::new(|line| fixed(line.summary.seconds, 2)));
+    // All directions of a network are measured at once.
+    add("thread-s", Box::new(|line| if line.is_first { fixed(line.summary.seconds, 2) } else { String::new() }));
     columns
 }
 
