@@ -12,6 +12,7 @@ mod changed_results;
 mod cli;
 mod engine_choice;
 mod export;
+mod extend;
 mod faults;
 mod foreign_links;
 mod forms;
