@@ -60,7 +60,7 @@ Examples:
 const PLAN_EXAMPLES: &str = "\
 Examples:
   advstep-hpc plan --preset paper --memory 24GiB
-  advstep-hpc plan --depths 3 --widths 1e4 --memory 4GiB --threads 2
+  advstep-hpc plan --depths 3 --widths 1e4,inf --memory 4GiB --threads 2 --all
   advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 24GiB
   advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 24GiB --sbatch";
 
@@ -78,8 +78,12 @@ Examples:
   advstep-hpc status results/paper.h5";
 
 const MERGE_EXAMPLES: &str = "\
+Shards are those of one experiment, all of them. Results files are of one seed and form and have the same number of networks; they may
+overlap. Their merged file is that of a run of all their cells, whether these make a full grid or not.
+
 Examples:
-  advstep-hpc merge results/paper.*-of-16.shard --out results/paper.h5";
+  advstep-hpc merge results/paper.*-of-16.shard --out results/paper.h5
+  advstep-hpc merge narrow.h5 wide.h5 deep.h5 --out all.h5";
 
 const SHOW_EXAMPLES: &str = "\
 Columns of the table, one line per cell (and direction):
@@ -189,7 +193,7 @@ pub enum Command {
     /// Check on disk whether a run is finished
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
-    /// Merge the files of all shards into one results file
+    /// Merge the files of all shards, or finished results files, into one results file
     #[command(after_help = MERGE_EXAMPLES)]
     Merge(MergeArgs),
     /// Print the statistics of each cell of a results file
@@ -374,6 +378,9 @@ pub struct PlanArgs {
     /// Predict for this many ranks, each with the given --threads and --memory [default: 1]
     #[arg(long, value_name = "R", allow_negative_numbers = true, value_parser = number, help_heading = "Machine")]
     pub ranks: Option<f64>,
+    /// Print one row per cell instead of one per depth
+    #[arg(long, help_heading = "Output")]
+    pub all: bool,
     /// Print only the header of a Slurm batch script for it
     #[arg(long, help_heading = "Output")]
     pub sbatch: bool,
@@ -390,9 +397,9 @@ pub struct StatusArgs {
 
 #[derive(Debug, Args)]
 pub struct MergeArgs {
-    /// Files of all shards of one experiment, in any order
-    #[arg(required = true)]
-    pub shards: Vec<PathBuf>,
+    /// Files of all shards of one experiment, or finished results files, in any order
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
     /// Results file
     #[arg(long, value_name = "FILE.h5", help_heading = "Output")]
     pub out: PathBuf,

@@ -170,7 +170,7 @@ impl PlanArgs {
             let why = "a plan is of the whole experiment";
             return Err(BadInput::new("cannot plan an extension", why, "omit --extend"));
         }
-        Ok(PlanRequest { run: self.run.request()?, ranks, sbatch: self.sbatch, name })
+        Ok(PlanRequest { run: self.run.request()?, ranks, all: self.all, sbatch: self.sbatch, name })
     }
 }
 
@@ -192,12 +192,12 @@ impl StatusArgs {
 
 impl MergeArgs {
     /// # Errors
-    /// A shard cannot be opened.
+    /// A file cannot be opened.
     pub fn request(self) -> Result<MergeRequest, BadInput> {
-        self.shards.iter().try_for_each(|shard| check_input(shard))?;
-        check_not_input(&self.out, "--out", self.shards.iter().map(PathBuf::as_path))?;
+        self.files.iter().try_for_each(|file| check_input(file))?;
+        check_not_input(&self.out, "--out", self.files.iter().map(PathBuf::as_path))?;
         let existing = existing(self.overwrite);
-        Ok(MergeRequest { shards: self.shards, out: self.out, existing, quiet: self.quiet, command_line: command_line() })
+        Ok(MergeRequest { files: self.files, out: self.out, existing, quiet: self.quiet, command_line: command_line() })
     }
 }
 

@@ -35,10 +35,10 @@ pub fn read(path: &Path) -> anyhow::Result<Head> {
     let text = |name| attribute::text(&file, name, Form::Own).map_err(anyhow::Error::msg);
     let number = |name| attribute::number::<u32>(&file, name, Form::Own).map_err(anyhow::Error::msg);
     let version = number("format_version")?;
-    let is_ours = text("format")? == schema::FORMAT && [schema::VERSION, schema::SHAPES_VERSION].contains(&version);
+    let is_ours = text("format")? == schema::FORMAT && (schema::VERSION..=schema::DIRECTIONS_VERSION).contains(&version);
     anyhow::ensure!(is_ours, "it is no results file of this version");
     let experiment = Experiment::from_toml(&text("experiment")?, "its attribute `experiment`")?;
-    anyhow::ensure!(version == schema::version_of(&experiment), "it is no results file of this version");
+    anyhow::ensure!(schema::is_version_of(&experiment, version), "it is no results file of this version");
     let complete: u8 = attribute::number(&file, "complete", Form::Own).map_err(anyhow::Error::msg)?;
     let threshold = match file.attr(schema::THRESHOLD) {
         Ok(_) => Some(Request::of_table(&text(schema::THRESHOLD)?.parse()?, &experiment)?),

@@ -17,6 +17,7 @@ pub mod show;
 mod statistics;
 pub mod summary;
 pub mod switching;
+mod unite;
 pub mod write;
 
 use std::borrow::Cow;

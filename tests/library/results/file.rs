@@ -272,6 +272,7 @@ fn values_out_of_range_are_refused() {
     }
     let cases: Vec<(&str, Damage)> = vec![
         ("format version is 6", Box::new(|file| file.attr("format_version").unwrap().write_scalar(&6u32).unwrap())),
+        ("format version is 8", Box::new(|file| file.attr("format_version").unwrap().write_scalar(&8u32).unwrap())),
         ("format version is 4", Box::new(|file| file.attr("format_version").unwrap().write_scalar(&4u32).unwrap())),
         ("seed", Box::new(|file| file.attr("seed").unwrap().write_scalar(&43u64).unwrap())),
         ("a step of -1 is found", set_step(-1.0)),
