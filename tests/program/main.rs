@@ -20,10 +20,13 @@ mod golden;
 mod hidden;
 mod long_values;
 mod memory;
+mod merge;
 #[cfg(feature = "mpi")]
 mod mpi;
 mod out_of_range;
+mod numbers;
 mod outputs;
+mod plan;
 mod python;
 #[cfg(feature = "mpi")]
 mod readme;
@@ -31,5 +34,6 @@ mod resume;
 mod run_script;
 mod setup;
 mod shards;
+mod so_far;
 mod terminals;
 mod threshold;
