@@ -62,8 +62,12 @@ fn searches_apart(one: Option<Request>, other: Option<Request>) -> Option<String
         let what = |search: &Option<Request>| if search.is_some() { "a search for thresholds" } else { "a run" };
         return (one.is_some() != other.is_some()).then(|| format!("one is of {}, the other of {}", what(&one), what(&other)));
     };
-    let (one, other) = (one.to_table(), other.to_table());
-    let (key, one, other) = differing(&one, &other)?;
-    let (one, other) = values_apart(one, other);
-    Some(format!("{key} is {one} against {other}"))
+    let (keys, other_keys) = (one.to_table(), other.to_table());
+    match differing(&keys, &other_keys) {
+        Some((key, value, other_value)) => {
+            let (value, other_value) = values_apart(value, other_value);
+            Some(format!("{key} is {value} against {other_value}"))
+        }
+        None => one.experiment.difference_of_form(&other.experiment),
+    }
 }

@@ -218,6 +218,7 @@ pub fn table_so_far(results: &Results) -> String {
     let part = results.cells.iter().filter(|cell| cell.records.len() < networks).count();
     let note = match part {
         0 => String::new(),
+        1 => format!("\n1 of these cells is in part, with fewer than {networks} networks: its numbers will change."),
         _ => format!("\n{part} of these cells are in part, with fewer than {networks} networks: their numbers will change."),
     };
     match results.cells.is_empty() {

@@ -9,8 +9,7 @@ use super::{CellResults, Results, head, read};
 use crate::error::BadInput;
 use crate::experiment::Experiment;
 use crate::measure::SCIENCE_VERSION;
-use crate::model::Cell;
-use crate::model::Unit;
+use crate::model::{Cell, Unit};
 use crate::record::UnitRecord;
 
 /// Reads the results files at `paths`, in any order, and unites their cells.

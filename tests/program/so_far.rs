@@ -23,14 +23,15 @@ fn a_stopped_run_shows_what_it_has() {
     assert!(text.contains("small.h5.journal: 23 of 60 networks and 4 of 12 cells are finished\n"), "{text}");
     assert!(text.contains(" on 1 rank with 1 thread, last written "), "{text}");
     assert!(text.contains("5 networks × 7 inputs per cell"), "{text}");
-    assert!(text.contains("1 of these cells are in part, with fewer than 5 networks"), "{text}");
+    assert!(text.contains("1 of these cells is in part, with fewer than 5 networks"), "{text}");
     assert_eq!((text.matches(" 3/5 ").count(), text.matches("/5 ").count()), (1, 1), "{text}");
     // The lines of complete cells are those of the finished file, the number of networks apart.
     let partial = stdout_of(&["show", place.snapshot().to_str().unwrap()]);
     let numbers = |line: &str| line.split_whitespace().map(str::to_string).collect::<Vec<_>>();
     let lines: Vec<Vec<String>> = text.lines().map(numbers).collect();
     let mut complete = 0;
-    for cell in partial.lines().map(numbers).filter(|words| words.len() > 10 && words[0].parse::<usize>().is_ok()) {
+    let is_cell = |words: &Vec<String>| words.len() > 10 && words[..3].iter().all(|word| word.parse::<usize>().is_ok());
+    for cell in partial.lines().map(numbers).filter(is_cell) {
         let mut with_networks = cell.clone();
         with_networks.insert(3, "5".to_string());
         let found = lines.iter().any(|line| line.len() > 8 && line[..4] == with_networks[..4]);
