@@ -5,6 +5,7 @@ pub mod compare;
 pub mod export;
 pub mod merge;
 mod networks;
+mod parts;
 pub mod plan;
 pub mod plot;
 pub mod run;

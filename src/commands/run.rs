@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml::Table;
 
-use super::networks::Measurer;
+use super::parts::{PartMeasurer, Parts};
 use super::plot::{self, PlotRequest};
 use super::status::is_finished;
 use crate::experiment::{Experiment, Shard, inputs_file};
@@ -15,7 +15,8 @@ use crate::plan::{self, CellPlan, Plan, shard_units, unit_of};
 use crate::plot::ImageFormat;
 use crate::provenance::Provenance;
 use crate::record::codec;
-use crate::results::{self, CellResults, Results, extend, shard};
+use crate::results::extend::Extension;
+use crate::results::{self, CellResults, Results, shard};
 
 /// An experiment to run.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +59,7 @@ pub struct Run {
     experiment: Experiment,
     shard: Option<Shard>,
     extend: Vec<PathBuf>,
+    parts: Parts,
     plan: Plan,
     groups: Vec<Group>,
     /// The networks of the shard, sorted; empty without a shard.
@@ -77,7 +79,7 @@ impl Run {
         let plan = plan::plan(&experiment, resources)?;
         let mut own = shard.map_or_else(Vec::new, |shard| shard_units(&experiment, shard));
         own.sort_unstable();
-        Ok(Self { groups: plan.groups(), experiment, shard, extend, plan, own })
+        Ok(Self { groups: plan.groups(), experiment, shard, extend, parts: Parts::default(), plan, own })
     }
 
     fn methods(&self) -> Vec<Method> {
@@ -117,13 +119,28 @@ impl Client for Run {
     }
 
     fn held(&self) -> anyhow::Result<Vec<Held>> {
-        let methods = self.methods();
-        let held = |file: &PathBuf| {
-            let networks = extend::held(file, &self.experiment, &methods)?.into_iter();
-            let tasks = networks.map(|(unit, result)| (Task { group: unit.cell, index: unit.network }, result));
-            Ok(Held { file: file.clone(), results: tasks.filter(|(task, _)| self.has(*task)).collect() })
-        };
-        self.extend.iter().map(held).collect()
+        let mut extension = Extension::new(&self.experiment, &self.methods());
+        let task = |unit: Unit| Task { group: unit.cell, index: unit.network };
+        let mut held = Vec::with_capacity(self.extend.len());
+        for file in &self.extend {
+            let (complete, parts) = extension.take(file)?;
+            let tasks = complete.into_iter().map(|(unit, result)| (task(unit), result));
+            held.push(Held { file: file.clone(), results: tasks.filter(|(task, _)| self.has(*task)).collect(), parts });
+        }
+        self.parts.hold(extension.into_parts().map(|(unit, part)| (task(unit), part)).collect());
+        Ok(held)
+    }
+
+    fn news(&self) -> Vec<u8> {
+        self.parts.masks(&self.experiment)
+    }
+
+    fn learn(&self, news: Vec<u8>) {
+        self.parts.know(news);
+    }
+
+    fn complete(&self, task: Task, result: Vec<u8>) -> anyhow::Result<Vec<u8>> {
+        self.parts.complete(task, result, &self.experiment)
     }
 
     fn memory(&self) -> u64 {
@@ -135,7 +152,7 @@ impl Client for Run {
     }
 
     fn worker(&self) -> Box<dyn Worker + '_> {
-        Box::new(Measurer::new(&self.experiment, &self.plan))
+        Box::new(PartMeasurer::new(&self.experiment, &self.plan, &self.parts))
     }
 
     fn check(&self, task: Task, result: &[u8]) -> Result<(), String> {

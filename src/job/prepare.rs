@@ -53,8 +53,8 @@ pub struct Past {
     pub others: Vec<Target>,
     /// `None` if there was no earlier start.
     pub recovery: Option<Recovery>,
-    /// Other files, with the number of results taken from each.
-    pub taken: Vec<(PathBuf, usize)>,
+    /// Other files, with the number of results taken from each, and of those taken in part.
+    pub taken: Vec<(PathBuf, usize, usize)>,
 }
 
 /// Recovers the results of an earlier start; also returns this rank's [share](Job::share) of the first tasks to run. Collective.
@@ -79,6 +79,7 @@ pub fn prepare<'c>(
         Part::Root(past) => past.store.bits(past.round.iter().copied()).into_bytes(),
         Part::Worker | Part::Nothing => Vec::new(),
     });
+    client.learn(comm.broadcast(if comm.rank() == 0 { client.news() } else { Vec::new() }));
     let part = if round.is_empty() { Part::Nothing } else { part };
     let job = Job { client, settings, threads: resources.threads, threads_by_rank, groups, fault, started };
     let share = job.share(comm, round);
@@ -127,7 +128,7 @@ fn root_part(client: &dyn Client, settings: &Settings, threads: usize) -> anyhow
         None => (Journal::create(target, &header, threads)?, None),
     };
     let mut taken = Vec::with_capacity(held.len());
-    for Held { file, results } in held {
+    for Held { file, results, parts } in held {
         let before = store.count();
         for (task, result) in results {
             if store.get(task).is_none() {
@@ -135,7 +136,7 @@ fn root_part(client: &dyn Client, settings: &Settings, threads: usize) -> anyhow
                 journal.note(task);
             }
         }
-        taken.push((file, store.count() - before));
+        taken.push((file, store.count() - before, parts));
     }
     let round = first_round(client, &store)?;
     Ok(Part::Root(Box::new(Past { store, round, journal, others, recovery, taken })))

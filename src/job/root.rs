@@ -35,8 +35,8 @@ pub struct Root<'j> {
     journal: Journal,
     others: Vec<Target>,
     recovery: Option<Recovery>,
-    /// Other files, with the number of results taken from each.
-    taken: Vec<(PathBuf, usize)>,
+    /// Other files, with the number of results taken from each, and of those taken in part.
+    taken: Vec<(PathBuf, usize, usize)>,
     progress: Progress,
     next_snapshot: Option<Instant>,
     /// The state of writing to the journal, the snapshot and the output file.
@@ -93,8 +93,9 @@ impl<'j> Root<'j> {
             warn(&warning, "do not start another command with the same output");
         }
         self.introduce_recovery();
-        for (file, taken) in &self.taken {
-            self.say(&format!("{taken} of {} {} taken from {}", self.total, self.nouns().tasks, file.display()));
+        for (file, taken, parts) in &self.taken {
+            let parts = if *parts > 0 { format!(", and {parts} in part") } else { String::new() };
+            self.say(&format!("{taken} of {} {} taken from {}{parts}", self.total, self.nouns().tasks, file.display()));
         }
         if !self.taken.is_empty() {
             self.say(&format!("{} of {} {} to compute", self.total - self.store.count(), self.total, self.nouns().tasks));
@@ -126,6 +127,7 @@ impl<'j> Root<'j> {
 
     /// Stores a result.
     pub fn take(&mut self, task: Task, result: Vec<u8>) -> anyhow::Result<()> {
+        let result = self.job.client.complete(task, result)?;
         self.store.insert(task, result)?;
         self.progress.count(task);
         self.journal.note(task);

@@ -143,7 +143,7 @@ fn audits_are_compared_by_option() {
         ("seed", base, &format!("{base} --seed 3")[..], "seed is 2020 against 3"),
         ("networks", "--networks 4", "--networks 5", "networks is 4 against 5"),
         ("gamma", base, &format!("{base} --gamma 0.2"), "gammas is [0.1] against [0.2]"),
-        ("widths", "--widths 20", "--widths 20,30", "widths is [20] against [20, 30]"),
+        ("widths", "--widths 20", "--widths 20,30", "settings is [[\"relu\", 10, 20]"),
         ("statements", "lemma-8", "lemma-9", "statements is [\"lemma-8\"] against [\"lemma-9\"]"),
     ] {
         let file = format!("{name}.h5");

@@ -118,6 +118,71 @@ fn every_form_of_experiment_can_be_extended() {
     }
 }
 
+/// Steps along a direction are taken by themselves where they do not depend on the others; other cells are computed whole.
+#[test]
+fn directions_are_added_and_left_out() {
+    let grid = ["--depths", "1,2", "--dims", "1,5,20", "--widths", "10,120", "--networks", "3", "--inputs", "6"];
+    let larger = ["--depths", "1,2", "--dims", "1,5,20", "--widths", "10,30,120", "--networks", "4", "--inputs", "6"];
+    let all = "gradient,sign,universal,random,descent,nearest";
+    let forms: [&[&str]; 4] =
+        [&[], &["--precision", "f64"], &["--activation", "tanh", "--gain", "2"], &["--bias", "--dims", "2,5"]];
+    // Along all: 36 networks, of which those at d = 1 and those that are scanned, at L = 2 and k = 120, do not stand alone with the gradient.
+    for (old, new, expected) in [
+        ("gradient", all, Some((0, 24 - 6))),
+        ("gradient,sign", all, Some((0, 36))),
+        ("sign", "gradient,sign,nearest", Some((0, 36))),
+        ("nearest", "gradient,nearest", Some((0, 36))),
+        (all, "gradient,random,nearest", Some((36, 0))),
+        (all, "gradient", Some((24 - 6, 0))),
+        ("descent,nearest", "gradient,sign,nearest", Some((0, 36))),
+    ] {
+        let is_of_any_form = old == "gradient,sign" || new == "gradient";
+        for (number, form) in forms.iter().enumerate().filter(|(number, _)| *number == 0 || is_of_any_form) {
+            let files = Files::new();
+            let words = |grid: &[&'static str]| -> Vec<&'static str> {
+                let replaced = |pair: &[&'static str]| form.contains(&pair[0]);
+                grid.chunks(2).filter(|pair| !replaced(pair)).flatten().copied().collect()
+            };
+            let part = files.run("part.h5", &[&words(&grid), form, &["--direction", old]]);
+            let whole: [&[&str]; 3] = [&words(&larger), form, &["--direction", new]];
+            let scratch = files.run("scratch.h5", &whole);
+            for ranks in [None, cfg!(feature = "mpi").then_some(3)] {
+                let extend: [&[&str]; 2] = [&whole.concat(), &["--extend", text(&part), "--threads", "1", "--overwrite"]];
+                let (code, messages) = files.outcome("extended.h5", ranks, &extend, None);
+                assert_eq!(code, 0, "{old} {new} {form:?}: {messages}");
+                assert_eq!(first_difference(&files.path("extended.h5"), &scratch).unwrap(), None, "{old} {new} {form:?}");
+                if let (0, Some((taken, parts))) = (number, expected) {
+                    let expected = format!("{taken} of 72 networks taken from {}", part.display());
+                    let expected = if parts > 0 { format!("{expected}, and {parts} in part\n") } else { expected + "\n" };
+                    assert!(messages.contains(&expected), "{old} {new}: {messages}");
+                }
+            }
+        }
+    }
+}
+
+/// Directions from several files, certified distances among them; and a run that is killed in between.
+#[test]
+fn directions_of_several_files_come_together() {
+    let files = Files::new();
+    let grid = ["--depths", "1", "--dims", "5,9", "--widths", "10,40", "--networks", "4", "--inputs", "6", "--direction"];
+    let along = |name: &str, direction: &str, more: &[&str]| files.run(name, &[&grid, &[direction], more]);
+    let (one, two) = (along("one.h5", "gradient,sign", &[]), along("two.h5", "sign,nearest", &["--certify"]));
+    let whole: [&[&str]; 3] = [&grid, &["gradient,sign,random,nearest"], &["--certify"]];
+    let scratch = files.run("scratch.h5", &whole);
+    let extend = ["--extend", text(&one), "--extend", text(&two), "--threads", "1"];
+    let (code, messages) = files.outcome("out.h5", None, &[&whole.concat(), &extend], Some("stop:rank=0:unit=5"));
+    assert_eq!((code, messages.matches(", and 16 in part").count()), (75, 2), "{messages}");
+    // Without the files the others are computed whole.
+    let (code, messages) = files.outcome("out.h5", None, &[&whole.concat(), &["--threads", "2"]], None);
+    assert!(code == 0 && messages.contains("5 of 16 networks recovered"), "{messages}");
+    assert_eq!(first_difference(&files.path("out.h5"), &scratch).unwrap(), None);
+    let three = along("three.h5", "random,descent", &[]);
+    let (code, messages) = files.outcome("again.h5", None, &[&whole.concat(), &extend, &["--extend", text(&three)]], None);
+    assert_eq!((code, counts(&messages)), (0, (vec![0, 0, 16], 0)), "{messages}");
+    assert_eq!(first_difference(&files.path("again.h5"), &scratch).unwrap(), None);
+}
+
 /// A partial file, journals (also with a torn record), a shard, a search for thresholds; several files that overlap.
 #[test]
 fn all_kinds_of_files_are_extended() {
@@ -248,6 +313,9 @@ fn what_does_not_belong_to_the_run_is_refused_before_any_work() {
     let part = files.run("part.h5", &[&PART]);
     let journal = files.path("kept.h5.journal");
     fs::copy(Place::stopped_at(5).journal(), &journal).unwrap();
+    let deep = files.run("deep.h5", &[&["--depths", "2", "--dims", "5", "--widths", "300", "--networks", "3", "--inputs", "7"]]);
+    let near = ["--depths", "1", "--dims", "5", "--widths", "10", "--networks", "3", "--inputs", "7", "--direction", "nearest"];
+    let near = files.run("near.h5", &[&near]);
     let edited = |name: &str, change: &dyn Fn(&hdf5::File)| {
         let path = files.path(name);
         let bytes = fs::read(&part).unwrap();
@@ -292,7 +360,21 @@ fn what_does_not_belong_to_the_run_is_refused_before_any_work() {
         (&part, &["--precision", "f64"], "its precision is \"f32\""),
         (&part, &["--engine", "dense"], "its engine is \"auto\", that of this run is \"dense\""),
         (&part, &["--search", "scan"], "its search is \"auto\""),
-        (&part, &["--widths", "10,300", "--direction", "gradient,sign"], "its directions is [\"gradient\"]"),
+        (
+            &part,
+            &["--widths", "10,300", "--direction", "sign"],
+            "its directions are gradient, those of this run sign, and no step can be",
+        ),
+        (
+            &deep,
+            &["--widths", "300", "--direction", "gradient,sign"],
+            "its directions are gradient, those of this run gradient, sign, and",
+        ),
+        (
+            &near,
+            &["--widths", "10", "--direction", "sign,nearest", "--nearest-starts", "2"],
+            "its nearest_starts is not given, that of this run is 2",
+        ),
         (&part, &["--widths", "10", "--activation", "tanh"], "its activation is \"relu\""),
         (&part, &["--widths", "10", "--bias"], "its bias is false"),
         (&part, &["--widths", "10", "--inputs-law", "hypercube"], "its inputs_law is \"sphere\""),

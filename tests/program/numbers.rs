@@ -88,9 +88,9 @@ fn degenerate_cells_leave_finite_numbers_or_empty_fields() {
 fn audits_leave_finite_numbers_or_empty_fields() {
     let directory = TempDir::new().unwrap();
     for (number, words) in [
-        "audit --dims 2,3 --widths 1,2 --networks 2",
+        "audit --dims 2,3 --widths 1,2 --networks 2 --activation relu,tanh",
         "audit --depths 1,2 --dims 2 --widths 1,3 --networks 2",
-        "audit --dims 4 --widths 30 --networks 1 --gamma 0.5",
+        "audit --dims 4 --widths 30 --networks 2 --gamma 0.5 --activation relu",
     ]
     .into_iter()
     .enumerate()
