@@ -39,7 +39,8 @@ pub fn execute(request: impl FnOnce() -> anyhow::Result<RunRequest>) -> anyhow::
         figures = (!plot.is_empty()).then(|| PlotRequest::beside(&settings.out, plot, settings.quiet));
         Ok((settings, (experiment, shard, extend)))
     };
-    let is_root = job::run(split, |(experiment, shard, extend), resources| Run::new(experiment, shard, extend, resources))?;
+    let is_root =
+        job::run(split, |(experiment, shard, extend), resources| Ok(Run::new(experiment, shard, resources)?.extending(extend)))?;
     match figures.filter(|_| is_root) {
         Some(request) => plot::execute(&request),
         None => Ok(()),
@@ -69,17 +70,17 @@ pub struct Run {
 impl Run {
     /// # Errors
     /// The experiment does not fit the memory, or its inputs file cannot be read.
-    pub fn new(
-        mut experiment: Experiment,
-        shard: Option<Shard>,
-        extend: Vec<PathBuf>,
-        resources: Resources,
-    ) -> anyhow::Result<Self> {
+    pub fn new(mut experiment: Experiment, shard: Option<Shard>, resources: Resources) -> anyhow::Result<Self> {
         inputs_file::load(&mut experiment.inputs_law)?;
         let plan = plan::plan(&experiment, resources)?;
         let mut own = shard.map_or_else(Vec::new, |shard| shard_units(&experiment, shard));
         own.sort_unstable();
-        Ok(Self { groups: plan.groups(), experiment, shard, extend, parts: Parts::default(), plan, own })
+        Ok(Self { groups: plan.groups(), experiment, shard, extend: Vec::new(), parts: Parts::default(), plan, own })
+    }
+
+    /// The same, with what the files `extend` hold of it taken from there.
+    pub fn extending(self, extend: Vec<PathBuf>) -> Self {
+        Self { extend, ..self }
     }
 
     fn methods(&self) -> Vec<Method> {

@@ -66,7 +66,7 @@ fn apply(changes: &[Change], mut bytes: Vec<u8>) -> Vec<u8> {
 fn client() -> Run {
     let toml = format!("depths = [1, 2]\ndims = [5]\nwidths = [10]\nnetworks = {NETWORKS}\ninputs = {INPUTS}\n");
     let experiment = Experiment::from_toml(&toml, "test").unwrap();
-    Run::new(experiment, None, Vec::new(), Resources { threads: 1, memory: 1 << 33 }).unwrap()
+    Run::new(experiment, None, Resources { threads: 1, memory: 1 << 33 }).unwrap()
 }
 
 fn record(unit: Unit) -> UnitRecord {
