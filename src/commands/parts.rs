@@ -3,7 +3,7 @@
 //! Rank 0 knows what is held. All ranks know, for each network, the directions to measure.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anyhow::Error;
 
@@ -18,8 +18,8 @@ use crate::results::extend::Part;
 /// The networks held in part.
 #[derive(Default)]
 pub struct Parts {
-    /// On rank 0.
-    held: OnceLock<HashMap<Task, Part>>,
+    /// On rank 0: the networks that are not complete yet.
+    held: Mutex<HashMap<Task, Part>>,
     /// Per network, by cell: a bit for each direction to measure; 0 for all. Empty if there is no network in part.
     masks: OnceLock<Vec<u8>>,
 }
@@ -27,15 +27,21 @@ pub struct Parts {
 impl Parts {
     /// On rank 0.
     pub fn hold(&self, parts: HashMap<Task, Part>) {
-        // Set once: a job asks once.
-        let _ = self.held.set(parts);
+        *self.held() = parts;
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<Task, Part>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// On rank 0: what all ranks have to know.
     pub fn masks(&self, experiment: &Experiment) -> Vec<u8> {
-        let Some(held) = self.held.get().filter(|held| !held.is_empty()) else { return Vec::new() };
+        let held = self.held();
+        if held.is_empty() {
+            return Vec::new();
+        }
         let mut masks = vec![0; experiment.cell_count() * experiment.networks];
-        for (task, part) in held {
+        for (task, part) in held.iter() {
             let missing = part.missing(experiment);
             let bits = experiment.directions.iter().enumerate().filter(|(_, direction)| missing.contains(direction));
             masks[task.group * experiment.networks + task.index] = bits.map(|(index, _)| 1 << index).sum();
@@ -45,12 +51,13 @@ impl Parts {
 
     /// On all ranks: [`masks`](Self::masks) of rank 0.
     pub fn know(&self, masks: Vec<u8>) {
+        // Set once: a job learns once.
         let _ = self.masks.set(masks);
     }
 
     /// On rank 0: the whole record of `task`, from what was measured of it.
     pub fn complete(&self, task: Task, measured: Vec<u8>, experiment: &Experiment) -> anyhow::Result<Vec<u8>> {
-        let Some(part) = self.held.get().and_then(|held| held.get(&task)) else { return Ok(measured) };
+        let Some(part) = self.held().remove(&task) else { return Ok(measured) };
         let (samples, seconds) = codec::decode(&measured).map_err(Error::from)?;
         anyhow::ensure!(
             samples.len() == part.missing(experiment).len() * experiment.inputs,

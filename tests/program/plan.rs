@@ -1,6 +1,6 @@
 //! `plan`: totals first, then a row per depth or, with `--all`, per cell; the thread-seconds of the rows add up to the total.
 
-use crate::jobs::stdout_of;
+use crate::jobs::{outcome, stdout_of};
 
 const GRID: [&str; 8] = ["plan", "--depths", "1,2,6", "--dims", "10,500", "--widths", "10,1e3,inf", "--memory=8GiB"];
 
@@ -38,4 +38,44 @@ fn shapes_are_named_or_counted() {
     assert_eq!(rows(&one)[0][3], "2000,500,100", "{one}");
     let several = stdout_of(&["plan", "--hidden", "20,10", "--hidden", "10,20", "--hidden", "5,5,6", "--dims", "10"]);
     assert!(rows(&several)[0][3..5] == ["2", "shapes"] && rows(&several)[1][3] == "5,5,6", "{several}");
+}
+
+/// Every documented run with `--widths` takes `inf` among them, unless its other options have no infinite width, which the error says.
+#[test]
+fn documented_widths_can_be_infinite() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let documents = ["README.md", "docs/guide.md", "docs/scale.md", "docs/results.md", "docs/audit.md", "slurm/README.md"];
+    let mut text: String = documents.iter().map(|name| std::fs::read_to_string(format!("{root}/{name}")).unwrap() + "\n").collect();
+    for command in ["run", "plan", "status"] {
+        text += &stdout_of(&[command, "--help"]);
+    }
+    text += &stdout_of(&["--help"]);
+    let mut finite = 0;
+    let mut infinite = 0;
+    for line in text.lines().filter(|line| line.contains("--widths ")) {
+        let Some((_, command)) = line.split_once("advstep-hpc ") else { continue };
+        let command = command.split(['`', '#']).next().unwrap();
+        let mut words: Vec<String> = command.split_whitespace().map(str::to_string).collect();
+        if ["audit", "threshold", "export"].contains(&words[0].as_str()) {
+            continue;
+        }
+        words.retain(|word| !["run", "plan", "--sbatch"].contains(&word.as_str()));
+        for option in ["--extend", "--out", "--memory"] {
+            while let Some(at) = words.iter().position(|word| word == option) {
+                words.drain(at..at + 2);
+            }
+        }
+        let widths = words.iter().position(|word| word == "--widths").unwrap() + 1;
+        words[widths] = format!("inf,{}", words[widths].trim_end_matches(",inf"));
+        let words: Vec<&str> = ["plan", "--memory", "64GiB"].into_iter().chain(words.iter().map(String::as_str)).collect();
+        let (code, messages) = outcome(None, &words, None);
+        match code {
+            0 => infinite += 1,
+            _ => {
+                assert!(messages.contains("the width inf cannot go together with "), "{line}: {messages}");
+                finite += 1;
+            }
+        }
+    }
+    assert!(infinite >= 5 && finite <= infinite, "{infinite} with, {finite} without");
 }
