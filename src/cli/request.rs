@@ -26,7 +26,7 @@ use crate::error::BadInput;
 use crate::experiment::options::Options;
 use crate::experiment::presets::Preset;
 use crate::experiment::{Experiment, Shard, inputs_file};
-use crate::files::{Existing, check_input, check_not_input, check_output_dir, place};
+use crate::files::{Existing, check_input, check_not_input, check_output_dir};
 use crate::job::{Settings, journal};
 use crate::model::{EngineChoice, Unit};
 use crate::stats::distinct;
@@ -258,8 +258,8 @@ impl ShowArgs {
     /// # Errors
     /// The file cannot be opened.
     pub fn request(self) -> Result<ShowRequest, BadInput> {
-        let journal = journal::path_of(&place::behind_links(&self.file));
-        let file = if !self.file.exists() && journal.exists() { journal } else { self.file };
+        let journal = journal::beside(&self.file).filter(|_| !self.file.exists());
+        let file = journal.unwrap_or(self.file);
         check_input(&file)?;
         Ok(ShowRequest { file, format: self.format, full: self.full, unsealed: self.unsealed })
     }

@@ -42,6 +42,11 @@ pub fn path_of(out: &Path) -> PathBuf {
     place::with_suffix(out, ".journal")
 }
 
+/// The journal of the output file `out`, behind all links, if there is one.
+pub fn beside(out: &Path) -> Option<PathBuf> {
+    Some(path_of(&place::behind_links(out))).filter(|journal| journal.exists())
+}
+
 /// A journal of this job, open behind its header.
 pub struct Found {
     path: PathBuf,
