@@ -26,7 +26,7 @@ const GRID: [&str; 8] = ["depths", "dims", "widths", "networks", "hidden", "extr
 /// Keys that matter to direction nearest only.
 const NEAREST: [&str; 2] = ["nearest_starts", "certify"];
 
-const REMEDY: &str = "give the options of that file, a larger grid, more networks or directions apart, or omit --extend";
+const REMEDY: &str = "repeat the options of that file, except for depths, dims, widths, networks and directions, or omit --extend";
 
 /// What is known of a network.
 #[derive(Debug, Clone, PartialEq)]

@@ -122,8 +122,8 @@ fn every_form_of_experiment_can_be_extended() {
 /// Steps along a direction are taken by themselves where they do not depend on the others; other cells are computed whole.
 #[test]
 fn directions_are_added_and_left_out() {
-    let grid = ["--depths", "1,2", "--dims", "1,5,20", "--widths", "10,120", "--networks", "3", "--inputs", "4"];
-    let larger = ["--depths", "1,2", "--dims", "1,5,20", "--widths", "10,30,120", "--networks", "4", "--inputs", "4"];
+    let grid = ["--depths", "1,2", "--dims", "1,5,20", "--widths", "10,120", "--networks", "3", "--inputs", "6"];
+    let larger = ["--depths", "1,2", "--dims", "1,5,20", "--widths", "10,30,120", "--networks", "4", "--inputs", "6"];
     let all = "gradient,sign,universal,random,descent,nearest";
     let forms: [&[&str]; 4] =
         [&[], &["--precision", "f64"], &["--activation", "tanh", "--gain", "2"], &["--bias", "--dims", "2,5"]];
