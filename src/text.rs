@@ -1,6 +1,17 @@
 //! Text for people: numbers and values at a readable length.
 
+use serde::{Serialize, Serializer};
 use toml::{Table, Value};
+
+/// A number in JSON or CSV: null, or an empty field, if it is not finite.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Number(pub f64);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        if self.0.is_finite() { to.serialize_f64(self.0) } else { to.serialize_none() }
+    }
+}
 
 /// The shortest exact notation of a number: `300`, `1.5`, `1e30`.
 pub fn short(value: f64) -> String {

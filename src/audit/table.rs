@@ -9,6 +9,7 @@ use super::{Entry, Layers, Regime, Setting, statements};
 use crate::model::cell::layers_label;
 use crate::model::{Activation, Cell};
 use crate::stats::distinct;
+use crate::text::Number;
 
 /// The list of statements, one per line.
 pub fn list() -> String {
@@ -203,20 +204,20 @@ struct Row<'a> {
     dim: Option<usize>,
     width: Option<usize>,
     regime: Option<&'a str>,
-    gamma: f64,
-    bound: f64,
-    estimate: f64,
-    estimate_low: f64,
-    estimate_high: f64,
+    gamma: Number,
+    bound: Number,
+    estimate: Number,
+    estimate_low: Number,
+    estimate_high: Number,
     failures: Option<u64>,
     trials: Option<u64>,
     networks: usize,
-    margin: f64,
+    margin: Number,
     verdict: &'a str,
     why: &'a str,
     /// Hidden widths, first to last, such as `100,10,100`, and gain of a multi-layer statement.
     hidden: Option<String>,
-    gain: Option<f64>,
+    gain: Option<Number>,
 }
 
 impl<'a> Row<'a> {
@@ -231,19 +232,19 @@ impl<'a> Row<'a> {
             dim: setting.map(|setting| setting.dim),
             width: setting.map(|setting| setting.width),
             regime: entry.regime().map(Regime::label),
-            gamma: entry.gamma,
-            bound: entry.bound,
-            estimate: entry.estimate.value,
-            estimate_low: entry.estimate.low,
-            estimate_high: entry.estimate.high,
+            gamma: Number(entry.gamma),
+            bound: Number(entry.bound),
+            estimate: Number(entry.estimate.value),
+            estimate_low: Number(entry.estimate.low),
+            estimate_high: Number(entry.estimate.high),
             failures: entry.failures.map(|(failures, _)| failures),
             trials: entry.failures.map(|(_, trials)| trials),
             networks: entry.networks,
-            margin: entry.margin,
+            margin: Number(entry.margin),
             verdict: entry.verdict.label(),
             why: &entry.why,
             hidden: layers.map(|layers| layers_label(layers.cell.widths())),
-            gain: layers.map(|layers| layers.gain),
+            gain: layers.map(|layers| Number(layers.gain)),
         }
     }
 }
@@ -254,7 +255,7 @@ pub fn json(audit: &Audit) -> anyhow::Result<String> {
     audit.entries.iter().map(line).collect()
 }
 
-/// CSV with a header and one line per entry, in full precision.
+/// CSV with a header and one line per entry, in full precision; empty fields for missing values and infinite ends of intervals.
 pub fn csv(audit: &Audit) -> anyhow::Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     audit.entries.iter().try_for_each(|entry| writer.serialize(Row::of(entry)))?;

@@ -54,13 +54,14 @@ Examples:
   advstep-hpc run --preset paper --threads 8 --memory 24GiB
   advstep-hpc run --config my.toml --seed 7 --out results/my-seed7.h5
   mpirun -n 4 advstep-hpc run --depths 1,2 --widths 10,100,1e3 --overwrite
+  advstep-hpc run --networks 400 --extend results/quick.h5 --out results/quick-400.h5
   advstep-hpc run --preset paper --shard 3/16
   advstep-hpc run --preset paper --max-hours 11.5 --snapshot 30min";
 
 const PLAN_EXAMPLES: &str = "\
 Examples:
   advstep-hpc plan --preset paper --memory 24GiB
-  advstep-hpc plan --depths 3 --widths 1e4 --memory 4GiB --threads 2
+  advstep-hpc plan --depths 3 --widths 1e4,inf --memory 4GiB --threads 2 --all
   advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 24GiB
   advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 24GiB --sbatch";
 
@@ -78,8 +79,12 @@ Examples:
   advstep-hpc status results/paper.h5";
 
 const MERGE_EXAMPLES: &str = "\
+Shards are those of one experiment, all of them. Results files are of one seed and form and have the same number of networks; they may
+overlap. Their merged file is that of a run of all their cells, whether these make a full grid or not.
+
 Examples:
-  advstep-hpc merge results/paper.*-of-16.shard --out results/paper.h5";
+  advstep-hpc merge results/paper.*-of-16.shard --out results/paper.h5
+  advstep-hpc merge narrow.h5 wide.h5 deep.h5 --out all.h5";
 
 const SHOW_EXAMPLES: &str = "\
 Columns of the table, one line per cell (and direction):
@@ -100,11 +105,16 @@ Columns of the table, one line per cell (and direction):
   evals            work of the search per input; its unit depends on the search: passes over the neurons (line, march), linear
                    pieces (trace), network evaluations (scan), gradient steps (descent), sampled points (path), moves (direction nearest)
   search           how the smallest step is searched
-  thread-s         seconds of one thread for all networks of the cell
+  thread-s         seconds of one thread for all networks of the cell, in the first of its lines: directions are measured together
+  networks         only of a journal: the networks finished so far, of all, in cells that are in part
 json and csv add std over networks (*_std_networks), the engine and the settings, in full precision.
+
+Of a journal, FILE.h5.journal, it prints what is done, the rate, the time left and the table so far, also while the job runs: it takes no
+lock and changes nothing. So does FILE.h5 as long as there is only its journal.
 
 Examples:
   advstep-hpc show results/quick.h5
+  advstep-hpc show results/quick.h5.journal
   advstep-hpc show results/quick.h5 --format json
   advstep-hpc show results/quick.h5 --format csv";
 
@@ -196,7 +206,7 @@ pub enum Command {
     /// Check on disk whether a run is finished
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
-    /// Merge the files of all shards into one results file
+    /// Merge the files of all shards, or finished results files, into one results file
     #[command(after_help = MERGE_EXAMPLES)]
     Merge(MergeArgs),
     /// Print the statistics of each cell of a results file
@@ -240,6 +250,10 @@ pub struct RunArgs {
     /// Results file [default: results/NAME.h5, or results/NAME.i-of-n.shard; NAME is the preset, or the config file without its extension]
     #[arg(long, value_name = "FILE.h5", help_heading = "Output")]
     pub out: Option<PathBuf>,
+    /// Take networks from this results file, journal or shard of the same experiment on another grid or with other --networks, and compute
+    /// the rest; repeat for several. The file is not changed
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub extend: Vec<PathBuf>,
     /// Interval at which the finished cells are written to FILE.partial.h5, such as 10min [default: never]
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Output")]
     pub snapshot: Option<Duration>,
@@ -384,6 +398,9 @@ pub struct PlanArgs {
     /// Predict for this many ranks, each with the given --threads and --memory [default: 1]
     #[arg(long, value_name = "R", allow_negative_numbers = true, value_parser = number, help_heading = "Machine")]
     pub ranks: Option<f64>,
+    /// Print one row per cell instead of one per depth
+    #[arg(long, help_heading = "Output")]
+    pub all: bool,
     /// Print only the header of a Slurm batch script for it
     #[arg(long, help_heading = "Output")]
     pub sbatch: bool,
@@ -400,9 +417,9 @@ pub struct StatusArgs {
 
 #[derive(Debug, Args)]
 pub struct MergeArgs {
-    /// Files of all shards of one experiment, in any order
-    #[arg(required = true)]
-    pub shards: Vec<PathBuf>,
+    /// Files of all shards of one experiment, or finished results files, in any order
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
     /// Results file
     #[arg(long, value_name = "FILE.h5", help_heading = "Output")]
     pub out: PathBuf,
@@ -498,7 +515,7 @@ pub struct LawArgs {
 
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// Results file of `run`, or audit file
+    /// Results file of `run`, audit file, or the journal of a job that is running or has stopped
     pub file: PathBuf,
     /// Output format; json is one object per line
     #[arg(long, value_enum, default_value = "table")]

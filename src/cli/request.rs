@@ -18,7 +18,7 @@ use crate::commands::export::ExportRequest;
 use crate::commands::merge::MergeRequest;
 use crate::commands::plan::PlanRequest;
 use crate::commands::plot;
-use crate::commands::run::RunRequest;
+use crate::commands::run::{self, RunRequest};
 use crate::commands::show::ShowRequest;
 use crate::commands::status::StatusRequest;
 use crate::commands::threshold::ThresholdRequest;
@@ -27,7 +27,7 @@ use crate::experiment::options::Options;
 use crate::experiment::presets::Preset;
 use crate::experiment::{Experiment, Shard, inputs_file};
 use crate::files::{Existing, check_input, check_not_input, check_output_dir};
-use crate::job::Settings;
+use crate::job::{Settings, journal};
 use crate::model::{EngineChoice, Unit};
 use crate::stats::distinct;
 use crate::text::short;
@@ -71,6 +71,10 @@ impl RunArgs {
             check_not_input(out, "--out", config.as_deref().into_iter().chain(experiment.inputs_law.path()))?;
         }
         let out = self.out.unwrap_or_else(|| Path::new("results").join(name));
+        // FILE may also be what the run writes besides its results, and removes at the end.
+        for written in [out.clone(), journal::path_of(&out), run::snapshot_of(&out)] {
+            check_not_input(&written, "--out", self.extend.iter().map(PathBuf::as_path))?;
+        }
         let plot = distinct(self.plot.unwrap_or_default());
         if let Some(shard) = self.shard.filter(|_| !plot.is_empty()) {
             let why = "figures need the whole experiment";
@@ -79,7 +83,13 @@ impl RunArgs {
         if !plot.is_empty() {
             check_output_dir(&plot::directory_of(&out), "--out")?;
         }
-        Ok(RunRequest { experiment, shard: self.shard, plot, settings: self.job.settings(out, self.snapshot)? })
+        Ok(RunRequest {
+            experiment,
+            shard: self.shard,
+            extend: self.extend,
+            plot,
+            settings: self.job.settings(out, self.snapshot)?,
+        })
     }
 }
 
@@ -156,7 +166,11 @@ impl PlanArgs {
                 format!("give --ranks {0} instead of --shard: {0} shards take about the same time", shard.count()),
             ));
         }
-        Ok(PlanRequest { run: self.run.request()?, ranks, sbatch: self.sbatch, name })
+        if !self.run.extend.is_empty() {
+            let why = "a plan is of the whole experiment";
+            return Err(BadInput::new("cannot plan an extension", why, "omit --extend"));
+        }
+        Ok(PlanRequest { run: self.run.request()?, ranks, all: self.all, sbatch: self.sbatch, name })
     }
 }
 
@@ -178,12 +192,12 @@ impl StatusArgs {
 
 impl MergeArgs {
     /// # Errors
-    /// A shard cannot be opened.
+    /// A file cannot be opened.
     pub fn request(self) -> Result<MergeRequest, BadInput> {
-        self.shards.iter().try_for_each(|shard| check_input(shard))?;
-        check_not_input(&self.out, "--out", self.shards.iter().map(PathBuf::as_path))?;
+        self.files.iter().try_for_each(|file| check_input(file))?;
+        check_not_input(&self.out, "--out", self.files.iter().map(PathBuf::as_path))?;
         let existing = existing(self.overwrite);
-        Ok(MergeRequest { shards: self.shards, out: self.out, existing, quiet: self.quiet, command_line: command_line() })
+        Ok(MergeRequest { files: self.files, out: self.out, existing, quiet: self.quiet, command_line: command_line() })
     }
 }
 
@@ -244,8 +258,10 @@ impl ShowArgs {
     /// # Errors
     /// The file cannot be opened.
     pub fn request(self) -> Result<ShowRequest, BadInput> {
-        check_input(&self.file)?;
-        Ok(ShowRequest { file: self.file, format: self.format, full: self.full, unsealed: self.unsealed })
+        let journal = journal::beside(&self.file).filter(|_| !self.file.exists());
+        let file = journal.unwrap_or(self.file);
+        check_input(&file)?;
+        Ok(ShowRequest { file, format: self.format, full: self.full, unsealed: self.unsealed })
     }
 }
 

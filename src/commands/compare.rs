@@ -1,12 +1,14 @@
 //! `compare`: whether two files hold the same results, bit for bit, apart from provenance and times.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::print;
 use crate::audit;
 use crate::error::{BadInput, Failed};
 use crate::files::format::{self, FileKind};
 use crate::results::{self, first_difference, first_differing_sample};
+use crate::text::{differing, values_apart};
+use crate::threshold::Request;
 
 /// Two files to compare, both readable, contents unchecked.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,10 +47,27 @@ fn difference(request: &CompareRequest) -> anyhow::Result<Option<String>> {
         return Ok(first_differing_sample(&results::read_unsealed(one)?, &results::read_unsealed(other)?));
     }
     // One after the other, to hold one in memory at a time.
-    let experiment = results::read(one)?.experiment;
-    let other_experiment = results::read(other)?.experiment;
-    match experiment.difference(&other_experiment) {
+    let key = |path: &Path| results::read(path).map(|results| (results.experiment, results.threshold));
+    let ((experiment, search), (other_experiment, other_search)) = (key(one)?, key(other)?);
+    // First, because the cells of two searches differ as their keys do.
+    match searches_apart(search, other_search).or_else(|| experiment.difference(&other_experiment)) {
         Some(difference) => Ok(Some(difference)),
         None => first_difference(one, other),
+    }
+}
+
+/// The first key in which two searches for thresholds differ.
+fn searches_apart(one: Option<Request>, other: Option<Request>) -> Option<String> {
+    let (Some(one), Some(other)) = (&one, &other) else {
+        let what = |search: &Option<Request>| if search.is_some() { "a search for thresholds" } else { "a run" };
+        return (one.is_some() != other.is_some()).then(|| format!("one is of {}, the other of {}", what(&one), what(&other)));
+    };
+    let (keys, other_keys) = (one.to_table(), other.to_table());
+    match differing(&keys, &other_keys) {
+        Some((key, value, other_value)) => {
+            let (value, other_value) = values_apart(value, other_value);
+            Some(format!("{key} is {value} against {other_value}"))
+        }
+        None => one.experiment.difference_of_form(&other.experiment),
     }
 }

@@ -1,4 +1,4 @@
-//! `merge`: all shard files of an experiment → one results file.
+//! `merge`: all shard files of an experiment, or finished results files → one results file.
 
 use std::path::PathBuf;
 
@@ -6,11 +6,11 @@ use super::print;
 use crate::files::{self, Existing, Target};
 use crate::results::{self, merge, show};
 
-/// Shards to merge.
+/// Files to merge.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MergeRequest {
     /// Readable files, contents unchecked.
-    pub shards: Vec<PathBuf>,
+    pub files: Vec<PathBuf>,
     /// The results file to write.
     pub out: PathBuf,
     pub existing: Existing,
@@ -23,7 +23,7 @@ pub fn execute(request: &MergeRequest) -> anyhow::Result<()> {
     files::remove_on_signals()?;
     let target = Target::claim(&request.out, "--out", &[])?;
     target.check_free(request.existing)?;
-    let results = merge(&request.shards, &request.command_line)?;
+    let results = merge(&request.files, &request.command_line)?;
     results::write(target.path(), request.existing, &results)?;
     match request.quiet {
         true => Ok(()),

@@ -5,11 +5,13 @@ pub mod compare;
 pub mod export;
 pub mod merge;
 mod networks;
+mod parts;
 pub mod plan;
 pub mod plot;
 pub mod report;
 pub mod run;
 pub mod show;
+mod so_far;
 pub mod status;
 pub mod threshold;
 

@@ -21,12 +21,11 @@ impl<'r> Measurer<'r> {
     pub fn new(experiment: &'r Experiment, plan: &'r Plan) -> Self {
         Self { experiment, plan, workspace: Workspace::default() }
     }
-}
 
-impl Worker for Measurer<'_> {
-    fn run(&mut self, task: Task) -> anyhow::Result<Vec<u8>> {
+    /// Measures `task` as a network of `experiment`, which may have fewer directions than that of the plan.
+    pub fn measure(&mut self, experiment: &Experiment, task: Task) -> anyhow::Result<Vec<u8>> {
         let (run, before) = (&self.plan.cells[task.group].run, work().rank_losses);
-        let record = measure_in(&self.workspace, self.experiment, run, unit_of(task)).map_err(Failed::from)?;
+        let record = measure_in(&self.workspace, experiment, run, unit_of(task)).map_err(Failed::from)?;
         let lost = work().rank_losses - before;
         if lost > 0 {
             let network = task.index;
@@ -34,6 +33,12 @@ impl Worker for Measurer<'_> {
             job::warn(&what, "its products may deviate from their law; please report this");
         }
         Ok(codec::encode(&record.samples, record.seconds))
+    }
+}
+
+impl Worker for Measurer<'_> {
+    fn run(&mut self, task: Task) -> anyhow::Result<Vec<u8>> {
+        self.measure(self.experiment, task)
     }
 
     fn release(&mut self) {

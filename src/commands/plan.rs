@@ -12,6 +12,8 @@ pub struct PlanRequest {
     pub run: RunRequest,
     /// Number of ranks, at least 1; `None`: 1.
     pub ranks: Option<usize>,
+    /// One row per cell instead of one per depth.
+    pub all: bool,
     /// Print the header of a batch script instead of the plan.
     pub sbatch: bool,
     /// Name of the preset or config file.
@@ -26,6 +28,9 @@ pub fn execute(request: &PlanRequest) -> anyhow::Result<()> {
     let forecast = forecast(&plan, resources, request.ranks.unwrap_or(1));
     match request.sbatch {
         true => Ok(print(&forecast.sbatch(&request.name))?),
-        false => Ok(print(&(report::table(&plan) + &forecast.line()))?),
+        false => {
+            let table = if request.all { report::by_cell(&plan) } else { report::by_depth(&plan) };
+            Ok(print(&format!("{}{}\n{table}", report::totals(&plan), forecast.line()))?)
+        }
     }
 }

@@ -4,17 +4,18 @@ use std::path::{Path, PathBuf};
 
 use toml::Table;
 
-use super::networks::Measurer;
+use super::parts::{PartMeasurer, Parts};
 use super::plot::{self, PlotRequest};
 use super::status::is_finished;
 use crate::experiment::{Experiment, Shard, inputs_file};
 use crate::files::Existing;
-use crate::job::{self, Client, Group, Nouns, Product, Resources, Settings, Store, Task, Worker};
+use crate::job::{self, Client, Group, Held, Nouns, Product, Resources, Settings, Store, Task, Worker};
 use crate::model::{Method, Unit};
 use crate::plan::{self, CellPlan, Plan, shard_units, unit_of};
 use crate::plot::ImageFormat;
 use crate::provenance::Provenance;
 use crate::record::codec;
+use crate::results::extend::Extension;
 use crate::results::{self, CellResults, Results, shard};
 
 /// An experiment to run.
@@ -23,6 +24,8 @@ pub struct RunRequest {
     pub experiment: Experiment,
     /// The shard to run; `None`: the whole experiment.
     pub shard: Option<Shard>,
+    /// Files whose networks are taken where they are those of this run.
+    pub extend: Vec<PathBuf>,
     /// Formats of the figures to draw at the end; empty: no figures.
     pub plot: Vec<ImageFormat>,
     pub settings: Settings,
@@ -32,11 +35,12 @@ pub struct RunRequest {
 pub fn execute(request: impl FnOnce() -> anyhow::Result<RunRequest>) -> anyhow::Result<()> {
     let mut figures = None;
     let split = || {
-        let RunRequest { experiment, shard, plot, settings } = request()?;
+        let RunRequest { experiment, shard, extend, plot, settings } = request()?;
         figures = (!plot.is_empty()).then(|| PlotRequest::beside(&settings.out, plot, settings.quiet));
-        Ok((settings, (experiment, shard)))
+        Ok((settings, (experiment, shard, extend)))
     };
-    let is_root = job::run(split, |(experiment, shard), resources| Run::new(experiment, shard, resources))?;
+    let is_root =
+        job::run(split, |(experiment, shard, extend), resources| Ok(Run::new(experiment, shard, resources)?.extending(extend)))?;
     match figures.filter(|_| is_root) {
         Some(request) => plot::execute(&request),
         None => Ok(()),
@@ -55,6 +59,8 @@ pub fn snapshot_of(out: &Path) -> PathBuf {
 pub struct Run {
     experiment: Experiment,
     shard: Option<Shard>,
+    extend: Vec<PathBuf>,
+    parts: Parts,
     plan: Plan,
     groups: Vec<Group>,
     /// The networks of the shard, sorted; empty without a shard.
@@ -69,7 +75,12 @@ impl Run {
         let plan = plan::plan(&experiment, resources)?;
         let mut own = shard.map_or_else(Vec::new, |shard| shard_units(&experiment, shard));
         own.sort_unstable();
-        Ok(Self { groups: plan.groups(), experiment, shard, plan, own })
+        Ok(Self { groups: plan.groups(), experiment, shard, extend: Vec::new(), parts: Parts::default(), plan, own })
+    }
+
+    /// The same, with what the files `extend` hold of it taken from there.
+    pub fn extending(self, extend: Vec<PathBuf>) -> Self {
+        Self { extend, ..self }
     }
 
     fn methods(&self) -> Vec<Method> {
@@ -108,6 +119,31 @@ impl Client for Run {
         self.shard.is_none() || self.own.binary_search(&unit_of(task)).is_ok()
     }
 
+    fn held(&self) -> anyhow::Result<Vec<Held>> {
+        let mut extension = Extension::new(&self.experiment, &self.methods());
+        let task = |unit: Unit| Task { group: unit.cell, index: unit.network };
+        let mut held = Vec::with_capacity(self.extend.len());
+        for file in &self.extend {
+            let (complete, parts) = extension.take(file)?;
+            let tasks = complete.into_iter().map(|(unit, result)| (task(unit), result));
+            held.push(Held { file: file.clone(), results: tasks.filter(|(task, _)| self.has(*task)).collect(), parts });
+        }
+        self.parts.hold(extension.into_parts().map(|(unit, part)| (task(unit), part)).collect());
+        Ok(held)
+    }
+
+    fn news(&self) -> Vec<u8> {
+        self.parts.masks(&self.experiment)
+    }
+
+    fn learn(&self, news: Vec<u8>) {
+        self.parts.know(news);
+    }
+
+    fn complete(&self, task: Task, result: Vec<u8>) -> anyhow::Result<Vec<u8>> {
+        self.parts.complete(task, result, &self.experiment)
+    }
+
     fn memory(&self) -> u64 {
         self.plan.unit_memory
     }
@@ -117,7 +153,7 @@ impl Client for Run {
     }
 
     fn worker(&self) -> Box<dyn Worker + '_> {
-        Box::new(Measurer::new(&self.experiment, &self.plan))
+        Box::new(PartMeasurer::new(&self.experiment, &self.plan, &self.parts))
     }
 
     fn check(&self, task: Task, result: &[u8]) -> Result<(), String> {

@@ -1,12 +1,13 @@
-//! `show`: the contents of a results file or an audit file, for people and scripts.
+//! `show`: the contents of a results file, an audit file or a journal, for people and scripts.
 
 use std::io::stdout;
 use std::path::PathBuf;
 
-use super::print;
+use super::{print, so_far};
 use crate::audit;
 use crate::error::BadInput;
 use crate::files::format;
+use crate::job::journal::Header;
 use crate::results::{self, show};
 
 /// A file to print: readable, contents unchecked.
@@ -22,6 +23,9 @@ pub struct ShowRequest {
 
 pub fn execute(request: &ShowRequest) -> anyhow::Result<()> {
     let ShowRequest { file, format, full, unsealed } = request;
+    if Header::is_at(file) && !*full {
+        return so_far::execute(file, *format);
+    }
     if format::of(file, *unsealed) == Some(format::FileKind::Audit) {
         let audit = audit::file::read(file, *unsealed)?;
         return Ok(print(&match format {

@@ -8,7 +8,6 @@ use crate::audit;
 use crate::comm::failure::Reported;
 use crate::error::{EXIT_AGAIN, EXIT_FAILED};
 use crate::experiment::{Experiment, Shard};
-use crate::files::place;
 use crate::job::journal;
 use crate::results::{head, shard};
 
@@ -77,8 +76,7 @@ pub fn of_file(out: &Path) -> Status {
 }
 
 fn status(out: &Path, replaces: bool, is_finished: impl Fn() -> bool) -> Status {
-    let has_journal = journal::path_of(&place::behind_links(out)).exists();
-    match has_journal {
+    match journal::beside(out).is_some() {
         true if replaces => Status::Unfinished,
         _ if is_finished() => Status::Finished,
         true => Status::Unfinished,

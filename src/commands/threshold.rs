@@ -113,7 +113,7 @@ impl Client for Search {
     fn identity(&self) -> Table {
         let methods: Vec<_> = self.plan.cells.iter().map(|cell| cell.run.method).collect();
         let mut identity = shard::identity(&self.request.experiment, None, &methods);
-        identity.insert("search".to_string(), Value::from(self.request.to_table().to_string()));
+        identity.insert(shard::SEARCH.to_string(), Value::from(self.request.to_table().to_string()));
         identity
     }
 

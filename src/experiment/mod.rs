@@ -9,6 +9,7 @@ mod layers;
 pub mod options;
 pub mod presets;
 pub mod shard;
+mod union;
 
 use std::collections::BTreeMap;
 

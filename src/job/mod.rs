@@ -21,6 +21,7 @@ mod queue;
 pub mod resources;
 mod root;
 mod rounds;
+pub mod seen;
 mod stop;
 pub mod store;
 mod trouble;
@@ -57,6 +58,15 @@ pub struct Group {
     pub seconds: f64,
     /// Bytes that a running task holds.
     pub bytes: u64,
+}
+
+/// Results of a job that another file holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Held {
+    pub file: PathBuf,
+    pub results: Vec<(Task, Vec<u8>)>,
+    /// Number of tasks of which the file holds a part of the result.
+    pub parts: usize,
 }
 
 /// How a job is run. None of it affects the results.
@@ -114,6 +124,28 @@ pub trait Client: Sync {
     /// round on, from the results of tasks that it has asked for, and return the first ones that are missing.
     fn more(&self, _store: &Store) -> anyhow::Result<Vec<Task>> {
         Ok(Vec::new())
+    }
+
+    /// Results that need not be computed, because other files hold them; they are valid, and tasks of this job. Called once, on rank 0,
+    /// before anything is written.
+    ///
+    /// # Errors
+    /// A file has none, or those of another job.
+    fn held(&self) -> anyhow::Result<Vec<Held>> {
+        Ok(Vec::new())
+    }
+
+    /// What all ranks have to [learn](Self::learn) from rank 0 before the work. Called on rank 0, after [`held`](Self::held).
+    fn news(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Called on all ranks before the work, with the [news](Self::news) of rank 0.
+    fn learn(&self, _news: Vec<u8>) {}
+
+    /// The whole result of `task` from that of its [worker](Self::worker), which may leave out what is [held](Self::held). Called on rank 0.
+    fn complete(&self, _task: Task, result: Vec<u8>) -> anyhow::Result<Vec<u8>> {
+        Ok(result)
     }
 
     /// Memory budget for the running tasks of a rank, in bytes.

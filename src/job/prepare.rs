@@ -11,7 +11,7 @@ use super::message;
 use super::progress::span;
 use super::resources::Resources;
 use super::store::{Bits, Store};
-use super::{Client, Group, Settings, Task};
+use super::{Client, Group, Held, Settings, Task};
 use crate::comm::{Comm, MAX_MESSAGE, agree};
 use crate::error::{BadInput, Failed};
 use crate::files::{Existing, Target, place};
@@ -30,7 +30,7 @@ pub struct Job<'c> {
     pub groups: Vec<Group>,
     pub fault: Option<Fault>,
     /// UTC, RFC 3339.
-    started: String,
+    pub started: String,
 }
 
 /// The role of this rank.
@@ -53,6 +53,8 @@ pub struct Past {
     pub others: Vec<Target>,
     /// `None` if there was no earlier start.
     pub recovery: Option<Recovery>,
+    /// Other files, with the number of results taken from each, and of those taken in part.
+    pub taken: Vec<(PathBuf, usize, usize)>,
 }
 
 /// Recovers the results of an earlier start; also returns this rank's [share](Job::share) of the first tasks to run. Collective.
@@ -77,6 +79,7 @@ pub fn prepare<'c>(
         Part::Root(past) => past.store.bits(past.round.iter().copied()).into_bytes(),
         Part::Worker | Part::Nothing => Vec::new(),
     });
+    client.learn(comm.broadcast(if comm.rank() == 0 { client.news() } else { Vec::new() }));
     let part = if round.is_empty() { Part::Nothing } else { part };
     let job = Job { client, settings, threads: resources.threads, threads_by_rank, groups, fault, started };
     let share = job.share(comm, round);
@@ -106,6 +109,7 @@ fn root_part(client: &dyn Client, settings: &Settings, threads: usize) -> anyhow
         client.write_others(target.path(), &others, Existing::Refuse)?;
         return Ok(Part::Nothing);
     }
+    let held = client.held()?;
     if settings.fresh {
         let files = [Some(target.path()), Some(&journal), snapshot.as_deref()];
         place::move_aside(&files.into_iter().flatten().collect::<Vec<_>>())?;
@@ -116,15 +120,26 @@ fn root_part(client: &dyn Client, settings: &Settings, threads: usize) -> anyhow
     if target.is_locked() {
         snapshot.iter().for_each(|snapshot| place::remove_leftovers(snapshot));
     }
-    let (journal, recovery) = match found {
+    let (mut journal, recovery) = match found {
         Some(found) => {
             let (journal, recovery) = found.recover(target, client, &mut store, threads)?;
             (journal, Some(recovery))
         }
         None => (Journal::create(target, &header, threads)?, None),
     };
+    let mut taken = Vec::with_capacity(held.len());
+    for Held { file, results, parts } in held {
+        let before = store.count();
+        for (task, result) in results {
+            if store.get(task).is_none() {
+                store.insert(task, result)?;
+                journal.note(task);
+            }
+        }
+        taken.push((file, store.count() - before, parts));
+    }
     let round = first_round(client, &store)?;
-    Ok(Part::Root(Box::new(Past { store, round, journal, others, recovery })))
+    Ok(Part::Root(Box::new(Past { store, round, journal, others, recovery, taken })))
 }
 
 fn check_messages(comm: &dyn Comm, client: &dyn Client) -> anyhow::Result<()> {

@@ -52,8 +52,7 @@ impl Progress {
 
     /// Counts a task finished by an earlier start.
     pub fn take_over(&mut self, task: Task) {
-        self.tally.count(task);
-        self.tally.taken_over = self.tally.cost;
+        self.tally.take_over(task);
     }
 
     /// Counts a task finished by this start, on any rank.
@@ -102,7 +101,7 @@ fn bar() -> ProgressBar {
 }
 
 /// Counts of finished work.
-struct Tally {
+pub struct Tally {
     /// Predicted seconds per task of each group.
     costs: Vec<f64>,
     /// Unfinished tasks of each group; `None` if it never had one.
@@ -120,7 +119,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn new(groups: &[Group], noun: &'static str) -> Self {
+    pub fn new(groups: &[Group], noun: &'static str) -> Self {
         Self {
             costs: groups.iter().map(|group| group.seconds).collect(),
             left: vec![None; groups.len()],
@@ -133,7 +132,8 @@ impl Tally {
         }
     }
 
-    fn add(&mut self, task: Task) {
+    /// Adds an unfinished task.
+    pub fn add(&mut self, task: Task) {
         let left = &mut self.left[task.group];
         self.groups += usize::from(left.is_none());
         self.finished_groups -= usize::from(*left == Some(0));
@@ -141,11 +141,23 @@ impl Tally {
         self.total += self.costs[task.group];
     }
 
-    fn count(&mut self, task: Task) {
+    /// Counts a task finished by an earlier start.
+    pub fn take_over(&mut self, task: Task) {
+        self.count(task);
+        self.taken_over = self.cost;
+    }
+
+    /// Counts a task finished by this start.
+    pub fn count(&mut self, task: Task) {
         let left = self.left[task.group].as_mut().expect("a finished task was added before");
         *left -= 1;
         self.finished_groups += usize::from(*left == 0);
         self.cost += self.costs[task.group];
+    }
+
+    /// Finished groups, and all that have a task.
+    pub fn finished_groups(&self) -> (usize, usize) {
+        (self.finished_groups, self.groups)
     }
 
     /// Finished fraction of the predicted cost; 1 only if every group is finished.
@@ -157,7 +169,7 @@ impl Tally {
     }
 
     /// Estimated remaining time; `None` until enough is finished to extrapolate.
-    fn left(&self, elapsed: Duration) -> Option<Duration> {
+    pub fn left(&self, elapsed: Duration) -> Option<Duration> {
         if self.finished_groups == self.groups {
             return Some(Duration::ZERO);
         }

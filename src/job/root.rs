@@ -5,12 +5,13 @@
 
 use std::fs;
 use std::io::{ErrorKind, Write, stdout};
+use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-use super::journal::{Journal, Recovery};
+use super::journal::{Journal, Recovery, Start};
 use super::prepare::{Job, Past, next_round};
 use super::progress::Progress;
 use super::stop::Stop;
@@ -34,6 +35,8 @@ pub struct Root<'j> {
     journal: Journal,
     others: Vec<Target>,
     recovery: Option<Recovery>,
+    /// Other files, with the number of results taken from each, and of those taken in part.
+    taken: Vec<(PathBuf, usize, usize)>,
     progress: Progress,
     next_snapshot: Option<Instant>,
     /// The state of writing to the journal, the snapshot and the output file.
@@ -47,20 +50,21 @@ impl<'j> Root<'j> {
     ///
     /// `share` are the first tasks of this rank.
     pub fn new(job: &'j Job, past: Past, share: &[Task]) -> Self {
-        let Past { store, round, journal, others, recovery } = past;
+        let Past { store, round, journal, others, recovery, taken } = past;
         let mut progress = Progress::new(&job.groups, job.client.nouns().groups, job.settings.quiet);
         progress.add(store.tasks().chain(round.iter().copied()));
         store.tasks().for_each(|task| progress.take_over(task));
         let total = store.count() + round.len();
         let next_snapshot = job.settings.snapshot.and_then(|interval| Instant::now().checked_add(interval));
         let [journal_trouble, snapshot_trouble, file_trouble] = Default::default();
-        let root = Self {
+        let mut root = Self {
             job,
             store,
             total,
             journal,
             others,
             recovery,
+            taken,
             progress,
             next_snapshot,
             journal_trouble,
@@ -68,16 +72,38 @@ impl<'j> Root<'j> {
             file_trouble,
         };
         root.introduce(share);
+        root.begin_journal();
         root
     }
 
-    /// Prints what is about to run and what was recovered from a journal.
+    /// Saves the results taken from other files, and notes in the journal that the job starts.
+    fn begin_journal(&mut self) {
+        let Job { threads_by_rank, started, .. } = self.job;
+        let start = Start { started: started.clone(), ranks: threads_by_rank.len(), threads: threads_by_rank.iter().sum() };
+        if let Err(error) = self.journal.begin(&self.store, &start.to_toml()) {
+            self.journal_trouble.failed(&error);
+        }
+    }
+
+    /// Prints what is about to run, and which results are there already.
     fn introduce(&self, share: &[Task]) {
         self.progress.say(&self.job.summary(share));
         let targets = [self.journal.target()].into_iter().chain(&self.others);
         for warning in targets.filter_map(Target::warning) {
             warn(&warning, "do not start another command with the same output");
         }
+        self.introduce_recovery();
+        for (file, taken, parts) in &self.taken {
+            let parts = if *parts > 0 { format!(", and {parts} in part") } else { String::new() };
+            self.say(&format!("{taken} of {} {} taken from {}{parts}", self.total, self.nouns().tasks, file.display()));
+        }
+        if !self.taken.is_empty() {
+            self.say(&format!("{} of {} {} to compute", self.total - self.store.count(), self.total, self.nouns().tasks));
+        }
+    }
+
+    /// Prints what was recovered from the journal.
+    fn introduce_recovery(&self) {
         let Some(recovery) = &self.recovery else { return };
         let journal = self.journal.path().display();
         let (taken, total, tasks) = (recovery.results, self.total, self.nouns().tasks);
@@ -101,6 +127,7 @@ impl<'j> Root<'j> {
 
     /// Stores a result.
     pub fn take(&mut self, task: Task, result: Vec<u8>) -> anyhow::Result<()> {
+        let result = self.job.client.complete(task, result)?;
         self.store.insert(task, result)?;
         self.progress.count(task);
         self.journal.note(task);

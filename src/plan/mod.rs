@@ -77,7 +77,7 @@ pub fn plan(experiment: &Experiment, resources: Resources) -> Result<Plan, BadIn
 }
 
 /// The units of `experiment` with the fastest storage choice regardless of memory, and so the same on every machine.
-fn nominal_groups(experiment: &Experiment) -> Vec<Group> {
+pub fn nominal_groups(experiment: &Experiment) -> Vec<Group> {
     let unlimited = Resources { threads: 1, memory: u64::MAX };
     plan(experiment, unlimited).expect("every cell fits unlimited memory").groups()
 }

@@ -1,33 +1,92 @@
-//! The plan as a table.
+//! The plan for people: totals, and a table by depth or by cell.
 
 use bytesize::ByteSize;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::{CellPlan, Plan};
-use crate::model::EngineName;
+use crate::model::{EngineName, width_label};
 use crate::network::dense::Storage;
+use crate::stats::distinct;
 
-/// One row per cell, and the totals.
-pub fn table(plan: &Plan) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["L", "d", "k", "engine", "search", "normals", "flops", "bytes/network", "weights", "s/network", "thread-s"]);
-    for cell in &plan.cells {
-        table.add_row(row(cell, plan.networks));
-    }
-    for column in [0, 1, 2, 5, 6, 7, 9, 10] {
-        table.column_mut(column).expect("the header has this column").set_cell_alignment(CellAlignment::Right);
-    }
+/// The totals, in one line.
+pub fn totals(plan: &Plan) -> String {
     let networks = plan.networks as f64;
     let total = |of: fn(&CellPlan) -> f64| plan.cells.iter().map(of).sum::<f64>() * networks;
     format!(
-        "{table}\n\n{} cells of {} networks: {:.3e} normals, {:.3e} flops, {} of thread time\n",
+        "{} cells of {} networks: {:.3e} normals, {:.3e} flops, {} of thread time\n",
         plan.cells.len(),
         plan.networks,
         total(|cell| cell.cost.normals),
         total(|cell| cell.cost.flops),
         span(plan.seconds()),
     )
+}
+
+/// One row per depth.
+pub fn by_depth(plan: &Plan) -> String {
+    let titles =
+        ["L", "cells", "d", "k", "engine and search", "normals", "flops", "most bytes/network", "most s/network", "thread-s"];
+    let rows = plan.cells.chunk_by(|a, b| a.run.cell.depth == b.run.cell.depth);
+    table(&titles, rows.map(|cells| depth(cells, plan.networks)), &[4])
+}
+
+/// One row per cell.
+pub fn by_cell(plan: &Plan) -> String {
+    let titles = ["L", "d", "k", "engine", "search", "normals", "flops", "bytes/network", "weights", "s/network", "thread-s"];
+    table(&titles, plan.cells.iter().map(|cell| row(cell, plan.networks)), &[3, 4, 8])
+}
+
+/// A table whose columns are aligned to the right, except for those in `left`.
+fn table(titles: &[&str], rows: impl Iterator<Item = Vec<String>>, left: &[usize]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(titles);
+    rows.for_each(|row| _ = table.add_row(row));
+    for (_, column) in table.column_iter_mut().enumerate().filter(|(index, _)| !left.contains(index)) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    format!("{table}\n")
+}
+
+/// The row of a depth with these cells.
+fn depth(cells: &[CellPlan], networks: usize) -> Vec<String> {
+    let total = |of: fn(&CellPlan) -> f64| cells.iter().map(of).sum::<f64>() * networks as f64;
+    let dims = distinct(cells.iter().map(|cell| cell.run.cell.dim));
+    let mut methods: Vec<String> = Vec::new();
+    for method in cells.iter().map(|cell| cell.run.method.to_string()) {
+        if !methods.contains(&method) {
+            methods.push(method);
+        }
+    }
+    vec![
+        cells[0].run.cell.depth.to_string(),
+        cells.len().to_string(),
+        range(dims[0].to_string(), dims[dims.len() - 1].to_string()),
+        widths(cells),
+        methods.join(", "),
+        format!("{:.2e}", total(|cell| cell.cost.normals)),
+        format!("{:.2e}", total(|cell| cell.cost.flops)),
+        ByteSize(cells.iter().map(|cell| cell.unit_bytes).max().unwrap_or(0)).to_string(),
+        format!("{:.2e}", cells.iter().map(|cell| cell.cost.seconds).fold(0.0, f64::max)),
+        format!("{:.1}", total(|cell| cell.cost.seconds)),
+    ]
+}
+
+/// `10–∞`, or the shapes of cells whose layers differ.
+fn widths(cells: &[CellPlan]) -> String {
+    let shapes = distinct(cells.iter().map(|cell| cell.run.cell.width_label()));
+    match cells.iter().any(|cell| cell.run.cell.has_differing_layers()) {
+        true if shapes.len() == 1 => shapes[0].clone(),
+        true => format!("{} shapes", shapes.len()),
+        false => {
+            let widths = distinct(cells.iter().map(|cell| cell.run.cell.width));
+            range(width_label(widths[0]), width_label(widths[widths.len() - 1]))
+        }
+    }
+}
+
+fn range(first: String, last: String) -> String {
+    if first == last { first } else { format!("{first}–{last}") }
 }
 
 fn row(plan: &CellPlan, networks: usize) -> Vec<String> {

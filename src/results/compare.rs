@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use hdf5::types::{FixedAscii, FloatSize, IntSize, TypeDescriptor, VarLenArray, VarLenUnicode};
 use hdf5::{Container, Group, H5Type, Location, ObjectReference1, ReferencedObject};
 
-use super::{Results, schema};
+use super::{CellResults, Results, schema};
 use crate::error::BadInput;
 use crate::files;
 use crate::files::contained;
@@ -46,16 +46,19 @@ pub fn first_differing_sample(a: &Results, b: &Results) -> Option<String> {
     if cells(a) != cells(b) {
         return Some(format!("{} cells are finished in one, {} in the other, or not the same", a.cells.len(), b.cells.len()));
     }
-    a.cells.iter().zip(&b.cells).find_map(|(a, b)| {
-        if a.method != b.method {
-            return Some(format!("cell {}: {} against {}", a.cell, a.method, b.method));
-        }
-        let difference = a.records.iter().zip(&b.records).find_map(|(a, b)| {
-            let samples = a.samples.iter().zip(&b.samples).enumerate();
-            samples.into_iter().find_map(|(at, (x, y))| Some((a.unit.network, at, differing_field(x, y)?)))
-        });
-        difference.map(|(network, at, field)| format!("cell {}, network {network}, sample {at}: {field}", a.cell))
-    })
+    a.cells.iter().zip(&b.cells).find_map(|(a, b)| first_differing_in_cell(a, b))
+}
+
+/// Describes the first difference between the methods and samples of one cell in two files; `None` if there is none.
+pub(super) fn first_differing_in_cell(a: &CellResults, b: &CellResults) -> Option<String> {
+    if a.method != b.method {
+        return Some(format!("cell {}: {} against {}", a.cell, a.method, b.method));
+    }
+    let difference = a.records.iter().zip(&b.records).find_map(|(a, b)| {
+        let samples = a.samples.iter().zip(&b.samples).enumerate();
+        samples.into_iter().find_map(|(at, (x, y))| Some((a.unit.network, at, differing_field(x, y)?)))
+    });
+    difference.map(|(network, at, field)| format!("cell {}, network {network}, sample {at}: {field}", a.cell))
 }
 
 /// The first field in which two samples differ, by bits; any NaN equals any other.

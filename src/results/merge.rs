@@ -1,11 +1,14 @@
-//! Merges the files of all shards into one [`Results`]; incompatible shards are refused by name.
+//! Merges files into one [`Results`]: here the files of all shards; incompatible shards are refused by name.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::shard::{self, ShardResults};
+use super::unite::unite;
 use crate::error::BadInput;
 use crate::experiment::Shard;
+use crate::files::format::{self, FileKind};
+use crate::job::journal::Header;
 use crate::model::Unit;
 use crate::plan;
 use crate::provenance::Provenance;
@@ -15,12 +18,34 @@ use crate::results::{CellResults, Results};
 /// Missing shards named in an error.
 const NAMED: usize = 10;
 
-/// Reads the shards at `paths`, in any order, and merges them.
+/// Reads the files at `paths`, in any order, and merges them: all shards of an experiment, or finished results files
+/// ([`unite`](super::unite::unite)).
+///
+/// # Errors
+/// [`BadInput`] if files are of both kinds, or do not belong together.
+pub fn merge(paths: &[PathBuf], command_line: &str) -> anyhow::Result<Results> {
+    let kinds: Vec<Option<FileKind>> = paths.iter().map(|path| format::of(path, false)).collect();
+    let Some(first) = kinds.iter().position(|kind| *kind == Some(FileKind::Results)) else {
+        return merge_shards(paths, command_line);
+    };
+    match kinds.iter().position(|kind| *kind != Some(FileKind::Results)) {
+        None => unite(paths, command_line),
+        // Its reader says what it is, unless it is a shard.
+        Some(other) if !Header::is_at(&paths[other]) => unite(&[paths[other].clone()], command_line),
+        Some(other) => {
+            let what = format!("{} and {} do not belong together", paths[other].display(), paths[first].display());
+            let remedy = "merge the shards first, or finish the run of a journal, and then merge results files";
+            Err(BadInput::new(what, "one is a shard or a journal, the other a results file", remedy).into())
+        }
+    }
+}
+
+/// Reads the shards at `paths` and merges them.
 ///
 /// # Errors
 /// [`BadInput`] if a file is not a complete shard, two files come from different experiments, programs or shard counts, a shard is given
 /// twice, or shards are missing.
-pub fn merge(paths: &[PathBuf], command_line: &str) -> anyhow::Result<Results> {
+fn merge_shards(paths: &[PathBuf], command_line: &str) -> anyhow::Result<Results> {
     let mut shards: Vec<(&Path, ShardResults)> = Vec::with_capacity(paths.len());
     for path in paths {
         let shard = shard::read(path)?;
@@ -111,7 +136,7 @@ fn check_units(shards: &[(&Path, ShardResults)]) -> Result<(), BadInput> {
 
 /// The results of a checked, complete set of shards.
 fn put_together(shards: Vec<ShardResults>, command_line: &str) -> Results {
-    let provenance = common_provenance(&shards, command_line);
+    let provenance = common_provenance(&shards.iter().map(|shard| &shard.provenance).collect::<Vec<_>>(), command_line);
     let (experiment, methods) = (shards[0].experiment.clone(), shards[0].methods.clone());
     let mut records: Vec<UnitRecord> = shards.into_iter().flat_map(|shard| shard.records).collect();
     records.sort_by_key(|record| record.unit);
@@ -125,8 +150,8 @@ fn put_together(shards: Vec<ShardResults>, command_line: &str) -> Results {
 }
 
 /// Combined provenance: differing values are listed, ranks added, and time runs from the first start to the last end.
-fn common_provenance(shards: &[ShardResults], command_line: &str) -> Provenance {
-    let all = || shards.iter().map(|shard| &shard.provenance);
+pub(super) fn common_provenance(provenances: &[&Provenance], command_line: &str) -> Provenance {
+    let all = || provenances.iter().copied();
     let list = |of: fn(&Provenance) -> &str| {
         let distinct: BTreeSet<&str> = all().map(of).collect();
         distinct.into_iter().collect::<Vec<_>>().join(", ")

@@ -1,10 +1,14 @@
 //! Records → per-cell statistics and the HDF5 results file, documented in `docs/file-format.md`.
 //!
 //! [`summary`] computes the statistics, [`schema`] lists the contents of a file, [`write`](mod@write) and [`read`](mod@read) convert; [`show`]
-//! prints tables, JSON and CSV, [`switching`] estimates the sizes at which all inputs switch, [`onset`] prints those that a search found, [`compare`] compares two files bit for bit.
+//! prints tables, JSON and CSV, [`switching`] estimates the sizes at which all inputs switch, [`onset`] prints those that a search found.
+//! [`compare`] compares two files bit for bit, [`merge`](mod@merge) puts files together, [`extend`] finds the networks of a run in other files,
+//! and [`journal`] reads those of a job that is not finished.
 
 pub mod compare;
+pub mod extend;
 pub mod head;
+pub mod journal;
 pub mod merge;
 pub mod onset;
 pub mod read;
@@ -15,6 +19,7 @@ pub mod show;
 mod statistics;
 pub mod summary;
 pub mod switching;
+mod unite;
 pub mod write;
 
 use std::borrow::Cow;

@@ -75,16 +75,20 @@ fn read_checked(path: &Path, form: Form) -> Result<Results, Why> {
         return Err(format!("its format is `{format}`, not `{}`", schema::FORMAT));
     }
     let version: u32 = number(&source.file, "format_version", form)?;
-    let versions = [schema::VERSION, schema::SHAPES_VERSION];
-    if !versions.contains(&version) {
-        return Err(format!("its format version is {version}, this program reads versions {} and {}", versions[0], versions[1]));
+    let (oldest, newest) = (schema::VERSION, schema::DIRECTIONS_VERSION);
+    if !(oldest..=newest).contains(&version) {
+        return Err(format!("its format version is {version}, this program reads versions {oldest} to {newest}"));
     }
     let experiment = Experiment::from_toml(&text(&source.file, "experiment", form)?, "its attribute `experiment`")
         .map_err(|error| format!("its experiment: {error}"))?;
-    let expected = schema::version_of(&experiment);
-    if version != expected {
-        let made_of = if experiment.hidden.is_empty() { "depths and widths" } else { "hidden layers" };
-        return Err(format!("its format version is {version}, that of experiments made of {made_of} is {expected}"));
+    if !schema::is_version_of(&experiment, version) {
+        let made_of = match (experiment.directions.len(), experiment.hidden.is_empty()) {
+            (1, true) => "made of depths and widths",
+            (1, false) => "made of hidden layers",
+            _ => "with several directions",
+        };
+        let expected = schema::version_of(&experiment);
+        return Err(format!("its format version is {version}, that of experiments {made_of} is {expected}"));
     }
     if number::<u64>(&source.file, "seed", form)? != experiment.seed {
         return Err("its attribute `seed` is not the seed of its experiment".into());
@@ -153,10 +157,9 @@ impl Source {
         Ok(dataset)
     }
 
-    /// Checks the strings along [`Axis::Shape`].
-    fn check_labels(&self, axes: &Axes) -> Result<(), Why> {
-        let path = Axis::Shape.name();
-        let expected = axes.labels();
+    /// Checks the strings along `axis`.
+    fn check_labels(&self, axis: Axis, expected: &[String]) -> Result<(), Why> {
+        let path = axis.name();
         let dataset = self.file.dataset(path).map_err(|_| format!("it has no array `{path}`"))?;
         let found = dataset.dtype().and_then(|dtype| dtype.to_descriptor());
         if !matches!(found, Ok(TypeDescriptor::VarLenUnicode)) || dataset.shape() != [expected.len()] {
@@ -179,6 +182,12 @@ impl Source {
         variables
     }
 
+    /// Whether the coordinates along `axis` are integers, as those of directions before [`schema::DIRECTIONS_VERSION`].
+    fn holds_integers(&self, axis: Axis) -> bool {
+        let kind = self.file.dataset(axis.name()).and_then(|dataset| dataset.dtype()).and_then(|dtype| dtype.to_descriptor());
+        kind.is_ok_and(|kind| kind == schema::Kind::I64.descriptor())
+    }
+
     fn has(&self, path: &str) -> bool {
         contained::dataset(&self.file, path).is_ok_and(|dataset| dataset.is_some())
     }
@@ -198,8 +207,10 @@ fn read_cells(source: &Source, experiment: &Experiment, complete: bool, variable
     let cells = experiment.cells();
     let axes = Axes::of(experiment, cells.len());
     for axis in axes.all() {
-        if axis == Axis::Shape {
-            source.check_labels(&axes)?;
+        if let Some(labels) = axes.labels(axis)
+            && !(axis == Axis::Direction && source.holds_integers(axis))
+        {
+            source.check_labels(axis, &labels)?;
             continue;
         }
         let dataset = source.open(axis.name(), schema::Kind::I64, &axes.shape(&[axis]))?;

@@ -3,8 +3,8 @@
 use hdf5::types::{FloatSize, IntSize, TypeDescriptor};
 
 use crate::experiment::Experiment;
-use crate::model::Cell;
 use crate::model::cell::layers_label;
+use crate::model::{Cell, Direction};
 use crate::results::summary::Summary;
 
 /// Root attribute `format`.
@@ -17,6 +17,8 @@ pub const VERSION: u32 = 5;
 /// The same of an experiment made of shapes. 6: the axis `shape` in place of depth and width; in 5 two shapes could not share number of layers and
 /// widest layer.
 pub const SHAPES_VERSION: u32 = 6;
+/// The same of an experiment with several directions, of shapes or not. 7: the axis `direction` holds their names, until then their codes.
+pub const DIRECTIONS_VERSION: u32 = 7;
 /// Root attribute: the [`SCIENCE_VERSION`](crate::measure::SCIENCE_VERSION) that computed the samples.
 pub const SCIENCE_VERSION: &str = "science_version";
 /// Root attribute: the [`VERSION`](crate::method::VERSION) of the rule that chose engine and search.
@@ -36,7 +38,17 @@ pub const PROVENANCE: &str = "provenance";
 
 /// `format_version` of a file of this experiment.
 pub fn version_of(experiment: &Experiment) -> u32 {
+    if experiment.directions.len() > 1 { DIRECTIONS_VERSION } else { version_before_directions(experiment) }
+}
+
+/// The same before the axis `direction` held names; such files are read too.
+fn version_before_directions(experiment: &Experiment) -> u32 {
     if experiment.hidden.is_empty() { VERSION } else { SHAPES_VERSION }
+}
+
+/// Whether a file of this experiment may have the format version `version`.
+pub fn is_version_of(experiment: &Experiment, version: u32) -> bool {
+    version == version_of(experiment) || version == version_before_directions(experiment)
 }
 
 /// An array axis; its coordinates are the dataset of the same name.
@@ -48,7 +60,7 @@ pub enum Axis {
     Cell,
     Network,
     Input,
-    /// Only in experiments with several directions.
+    /// Only in experiments with several directions. Its coordinates are their names.
     Direction,
     /// Only in experiments made of shapes.
     Layer,
@@ -94,8 +106,9 @@ impl Axis {
 
 /// The coordinates along every axis of an experiment: a grid of depths, dims and widths, or shapes and dims.
 pub struct Axes {
-    /// Indices along [`Axis::Shape`].
+    /// Indices along [`Axis::Shape`], codes along [`Axis::Direction`].
     coordinates: [Vec<i64>; AXES],
+    directions: Vec<Direction>,
     /// Widths of the hidden layers, first to last, in experiments made of shapes.
     shapes: Vec<Vec<usize>>,
 }
@@ -118,6 +131,7 @@ impl Axes {
                 (1..=layers as i64).collect(),
                 indices(experiment.hidden.len()),
             ],
+            directions: experiment.directions.clone(),
             shapes: experiment.hidden.clone(),
         }
     }
@@ -126,9 +140,13 @@ impl Axes {
         &self.coordinates[axis as usize]
     }
 
-    /// The coordinates along [`Axis::Shape`].
-    pub fn labels(&self) -> Vec<String> {
-        self.shapes.iter().map(|shape| layers_label(shape.iter().copied())).collect()
+    /// The coordinates along an axis whose coordinates are strings.
+    pub fn labels(&self, axis: Axis) -> Option<Vec<String>> {
+        match axis {
+            Axis::Shape => Some(self.shapes.iter().map(|shape| layers_label(shape.iter().copied())).collect()),
+            Axis::Direction => Some(self.directions.iter().map(|direction| direction.name().to_string()).collect()),
+            _ => None,
+        }
     }
 
     /// Whether the experiment is made of shapes.

@@ -5,6 +5,7 @@
 //! | key | value |
 //! |-----|-------|
 //! | `shard` | `i/n`; absent in the journal of a whole experiment |
+//! | `search` | only of `threshold`: the search as TOML |
 //! | `science_version` | [`SCIENCE_VERSION`] |
 //! | `revision` | version and commit of the program that created it |
 //! | `blas`, `blas_kernels` | library and kernels that compute f64 matmuls |
@@ -26,6 +27,10 @@ use crate::measure::SCIENCE_VERSION;
 use crate::model::{Method, Unit};
 use crate::provenance::{Provenance, program_revision};
 use crate::record::{UnitRecord, check_sample, check_seconds, codec};
+use crate::threshold::Request;
+
+/// The key of a search for thresholds in the header of its journal.
+pub const SEARCH: &str = "search";
 
 /// A finished shard.
 #[derive(Debug, Clone)]
@@ -85,7 +90,8 @@ pub fn read(path: &Path) -> Result<ShardResults, BadInput> {
 fn read_shard(path: &Path) -> Result<ShardResults, String> {
     let longest = |header: &Header| Ok(codec::encoded_bytes(contents(header)?.experiment.samples_of_network()));
     let closed = journal::read_closed(path, longest)?;
-    let Contents { shard, experiment, methods } = contents(&closed.header)?;
+    let Contents { shard, experiment, methods, .. } = contents(&closed.header)?;
+    let shard = shard.ok_or("its header names no shard")?;
     let provenance = Provenance::from_toml(&closed.text).map_err(|why| format!("its provenance is damaged: {why}"))?;
     let record = |(task, bytes): (crate::job::Task, Vec<u8>)| {
         let unit = Unit { cell: task.group, network: task.index };
@@ -95,27 +101,44 @@ fn read_shard(path: &Path) -> Result<ShardResults, String> {
     Ok(ShardResults { shard, experiment, methods, provenance, records })
 }
 
-/// The header of a shard's journal. Every field is validated: the checksum guards against accidents only.
-struct Contents {
-    shard: Shard,
-    experiment: Experiment,
-    methods: Vec<Method>,
+/// The header of the journal of a run, a shard, or a search for thresholds. Every field is validated: the checksum guards against accidents
+/// only.
+pub(super) struct Contents {
+    pub shard: Option<Shard>,
+    /// The search for thresholds, if it is one.
+    pub search: Option<Request>,
+    /// Its cells are the groups of the journal; those of a search are all that it may measure.
+    pub experiment: Experiment,
+    /// One per cell.
+    pub methods: Vec<Method>,
 }
 
-fn contents(header: &Header) -> Result<Contents, String> {
+pub(super) fn contents(header: &Header) -> Result<Contents, String> {
     let text = |key: &str| header.0.get(key).and_then(Value::as_str).ok_or(format!("its header has no text `{key}`"));
     let version = header.0.get("science_version").and_then(Value::as_integer);
     if version != Some(i64::from(SCIENCE_VERSION)) {
         let version = version.map_or_else(|| "no".to_string(), |version| version.to_string());
         return Err(format!("it has version {version} of the science, this program has version {SCIENCE_VERSION}"));
     }
-    let shard = text("shard")?.parse().map_err(|_| "its header names no shard")?;
+    let shard = match header.0.contains_key("shard") {
+        true => Some(text("shard")?.parse().map_err(|_| "its header names no shard")?),
+        false => None,
+    };
     let experiment = header.0.get("experiment").and_then(Value::as_table).ok_or("its header has no experiment")?;
     let experiment =
         Experiment::from_toml(&experiment.to_string(), "its header").map_err(|error| format!("its experiment: {error}"))?;
+    let (search, experiment) = match header.0.contains_key(SEARCH) {
+        true => {
+            let table = text(SEARCH)?.parse().map_err(|_| "its search is not TOML")?;
+            let search = Request::of_table(&table, &experiment).map_err(|error| error.why)?;
+            let candidates = search.candidates(search.max_networks);
+            (Some(search), candidates)
+        }
+        false => (None, experiment),
+    };
     let methods = parse_methods(text("methods")?, experiment.cell_count());
     let methods = methods.ok_or_else(|| format!("its header does not name the methods of {} cells", experiment.cell_count()))?;
-    Ok(Contents { shard, experiment, methods })
+    Ok(Contents { shard, search, experiment, methods })
 }
 
 /// Decodes and checks the record of `unit`.

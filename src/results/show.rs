@@ -13,7 +13,7 @@ use crate::model::InputsLaw;
 use crate::model::cell::layers_label;
 use crate::model::{Cell, Direction, width_label};
 use crate::stats::Estimate;
-use crate::text::{short, shortened};
+use crate::text::{Number, short, shortened};
 
 /// Longest file name printed, in characters.
 const LONGEST_NAME: usize = 40;
@@ -28,7 +28,7 @@ pub enum Format {
     Table,
     /// One JSON object per line and cell, in full precision; null for missing values and infinite width.
     Json,
-    /// A header and one line per cell, in full precision; NaN for missing values, inf for infinite width.
+    /// A header and one line per cell, in full precision; empty fields for missing values, inf for infinite width.
     Csv,
 }
 
@@ -79,55 +79,55 @@ struct Row<W> {
     depth: usize,
     dim: usize,
     width: W,
-    gain: f64,
+    gain: Number,
     networks: usize,
     inputs: usize,
-    fraction: f64,
-    fraction_std_networks: f64,
+    fraction: Number,
+    fraction_std_networks: Number,
     dead: u64,
-    step_mean: f64,
-    step_std: f64,
-    step_std_networks: f64,
-    step_q05: f64,
-    step_q50: f64,
-    step_q95: f64,
-    grad_mean: f64,
-    grad_std: f64,
-    grad_std_networks: f64,
-    value_mean: f64,
-    value_std: f64,
-    evaluations: f64,
+    step_mean: Number,
+    step_std: Number,
+    step_std_networks: Number,
+    step_q05: Number,
+    step_q50: Number,
+    step_q95: Number,
+    grad_mean: Number,
+    grad_std: Number,
+    grad_std_networks: Number,
+    value_mean: Number,
+    value_std: Number,
+    evaluations: Number,
     engine: &'static str,
     search: &'static str,
-    seconds: f64,
+    seconds: Number,
     activation: &'static str,
     direction: &'static str,
-    distance_mean: f64,
-    distance_std: f64,
-    fraction_se: f64,
-    step_se: f64,
-    distance_se: f64,
-    grad_se: f64,
-    value_se: f64,
-    fraction_lost: f64,
-    fraction_lost_se: f64,
-    distance_q05: f64,
-    distance_q50: f64,
-    distance_q95: f64,
-    relative_distance_mean: f64,
-    relative_distance_std: f64,
-    max_distance_mean: f64,
-    path_mean: f64,
-    ratio_q05: f64,
-    ratio_q50: f64,
-    ratio_q95: f64,
-    ratio_se: f64,
+    distance_mean: Number,
+    distance_std: Number,
+    fraction_se: Number,
+    step_se: Number,
+    distance_se: Number,
+    grad_se: Number,
+    value_se: Number,
+    fraction_lost: Number,
+    fraction_lost_se: Number,
+    distance_q05: Number,
+    distance_q50: Number,
+    distance_q95: Number,
+    relative_distance_mean: Number,
+    relative_distance_std: Number,
+    max_distance_mean: Number,
+    path_mean: Number,
+    ratio_q05: Number,
+    ratio_q50: Number,
+    ratio_q95: Number,
+    ratio_se: Number,
     #[serde(skip_serializing_if = "Option::is_none")]
-    certified_mean: Option<f64>,
+    certified_mean: Option<Number>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    certified_ratio_q05: Option<f64>,
+    certified_ratio_q05: Option<Number>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    certified_ratio_q50: Option<f64>,
+    certified_ratio_q50: Option<Number>,
     /// Widths of the hidden layers, in experiments made of shapes: as a label and, in JSON, as numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     shape: Option<String>,
@@ -153,52 +153,52 @@ impl<W: Clone> Row<W> {
             depth: results.cell.depth,
             dim: results.cell.dim,
             width: width.clone(),
-            gain: experiment.gain,
-            networks: experiment.networks,
+            gain: Number(experiment.gain),
+            networks: results.records.len(),
             inputs: experiment.inputs,
-            fraction: summary.fraction,
-            fraction_std_networks: summary.fraction_std_networks,
+            fraction: Number(summary.fraction),
+            fraction_std_networks: Number(summary.fraction_std_networks),
             dead: summary.dead,
-            step_mean: summary.step_mean,
-            step_std: summary.step_std,
-            step_std_networks: summary.step_std_networks,
-            step_q05: summary.step_q05,
-            step_q50: summary.step_q50,
-            step_q95: summary.step_q95,
-            grad_mean: summary.grad_mean,
-            grad_std: summary.grad_std,
-            grad_std_networks: summary.grad_std_networks,
-            value_mean: summary.value_mean,
-            value_std: summary.value_std,
-            evaluations: summary.evaluations,
+            step_mean: Number(summary.step_mean),
+            step_std: Number(summary.step_std),
+            step_std_networks: Number(summary.step_std_networks),
+            step_q05: Number(summary.step_q05),
+            step_q50: Number(summary.step_q50),
+            step_q95: Number(summary.step_q95),
+            grad_mean: Number(summary.grad_mean),
+            grad_std: Number(summary.grad_std),
+            grad_std_networks: Number(summary.grad_std_networks),
+            value_mean: Number(summary.value_mean),
+            value_std: Number(summary.value_std),
+            evaluations: Number(summary.evaluations),
             engine: results.method.engine.name(),
             search: results.search_along(direction).name(),
-            seconds: summary.seconds,
+            seconds: Number(summary.seconds),
             activation: experiment.activation.name(),
             direction: direction.name(),
-            distance_mean: summary.distance_mean,
-            distance_std: summary.distance_std,
-            fraction_se: summary.fraction_se,
-            step_se: summary.step_se,
-            distance_se: summary.distance_se,
-            grad_se: summary.grad_se,
-            value_se: summary.value_se,
-            fraction_lost: summary.fraction_lost,
-            fraction_lost_se: summary.fraction_lost_se,
-            distance_q05: summary.distance_q05,
-            distance_q50: summary.distance_q50,
-            distance_q95: summary.distance_q95,
-            relative_distance_mean: summary.relative_distance_mean,
-            relative_distance_std: summary.relative_distance_std,
-            max_distance_mean: summary.max_distance_mean,
-            path_mean: summary.path_mean,
-            ratio_q05: summary.ratio_q05,
-            ratio_q50: summary.ratio_q50,
-            ratio_q95: summary.ratio_q95,
-            ratio_se: summary.ratio_se,
-            certified_mean: experiment.certify.then_some(summary.certified_mean),
-            certified_ratio_q05: experiment.certify.then_some(summary.certified_ratio_q05),
-            certified_ratio_q50: experiment.certify.then_some(summary.certified_ratio_q50),
+            distance_mean: Number(summary.distance_mean),
+            distance_std: Number(summary.distance_std),
+            fraction_se: Number(summary.fraction_se),
+            step_se: Number(summary.step_se),
+            distance_se: Number(summary.distance_se),
+            grad_se: Number(summary.grad_se),
+            value_se: Number(summary.value_se),
+            fraction_lost: Number(summary.fraction_lost),
+            fraction_lost_se: Number(summary.fraction_lost_se),
+            distance_q05: Number(summary.distance_q05),
+            distance_q50: Number(summary.distance_q50),
+            distance_q95: Number(summary.distance_q95),
+            relative_distance_mean: Number(summary.relative_distance_mean),
+            relative_distance_std: Number(summary.relative_distance_std),
+            max_distance_mean: Number(summary.max_distance_mean),
+            path_mean: Number(summary.path_mean),
+            ratio_q05: Number(summary.ratio_q05),
+            ratio_q50: Number(summary.ratio_q50),
+            ratio_q95: Number(summary.ratio_q95),
+            ratio_se: Number(summary.ratio_se),
+            certified_mean: experiment.certify.then_some(Number(summary.certified_mean)),
+            certified_ratio_q05: experiment.certify.then_some(Number(summary.certified_ratio_q05)),
+            certified_ratio_q50: experiment.certify.then_some(Number(summary.certified_ratio_q50)),
             shape: (!experiment.hidden.is_empty()).then(|| layers_label(results.cell.widths())),
             hidden: None,
         };
@@ -209,16 +209,36 @@ impl<W: Clone> Row<W> {
 /// The table of `show` and of the end of a run: one line that says what was run, then one line per cell. No trailing line break. Means carry
 /// their standard errors where that keeps the table within [`WIDEST`] columns.
 pub fn table(results: &Results) -> String {
+    format!("{}{}\n{}", partial(results), heading(&results.experiment), cells_as_fits(results))
+}
+
+/// The table of a run that is not finished: complete cells and, with their numbers of networks, cells in part. No trailing line break.
+pub fn table_so_far(results: &Results) -> String {
+    let networks = results.experiment.networks;
+    let part = results.cells.iter().filter(|cell| cell.records.len() < networks).count();
+    let note = match part {
+        0 => String::new(),
+        1 => format!("\n1 of these cells is in part, with fewer than {networks} networks: its numbers will change."),
+        _ => format!("\n{part} of these cells are in part, with fewer than {networks} networks: their numbers will change."),
+    };
+    match results.cells.is_empty() {
+        true => heading(&results.experiment),
+        false => format!("{}\n{}{note}", heading(&results.experiment), cells_as_fits(results)),
+    }
+}
+
+fn cells_as_fits(results: &Results) -> String {
     let with_errors = cells_table(results, true);
     let fits = with_errors.lines().all(|line| line.chars().count() <= WIDEST);
-    let cells = if fits { with_errors } else { cells_table(results, false) };
-    format!("{}{}\n{cells}", partial(results), heading(&results.experiment))
+    if fits { with_errors } else { cells_table(results, false) }
 }
 
 /// A line of the table.
 struct Line<'a> {
     cell: &'a CellResults,
     direction: Direction,
+    /// Whether it is the first line of its cell.
+    is_first: bool,
     summary: Summary,
 }
 
@@ -232,7 +252,8 @@ fn cells_table(results: &Results, errors: bool) -> String {
         .iter()
         .flat_map(|cell| {
             let summaries = cell.summaries(&results.experiment);
-            directions.iter().zip(summaries).map(move |(&direction, summary)| Line { cell, direction, summary })
+            let lines = directions.iter().zip(summaries).enumerate();
+            lines.map(move |(index, (&direction, summary))| Line { cell, direction, is_first: index == 0, summary })
         })
         .collect();
     let columns = columns(&results.experiment, &lines, errors);
@@ -271,6 +292,11 @@ fn columns(experiment: &Experiment, lines: &[Line], errors: bool) -> Vec<Column>
     if *directions != [Direction::Gradient] {
         add("direction", Box::new(|line| line.direction.name().to_string()));
     }
+    if lines.iter().any(|line| line.cell.records.len() != experiment.networks) {
+        let all = experiment.networks;
+        let networks = move |networks: usize| if networks < all { format!("{networks}/{all}") } else { networks.to_string() };
+        add("networks", Box::new(move |line| networks(line.cell.records.len())));
+    }
     let found = move |summary: &Summary| percentage(summary.fraction) + &error(Digits::Fixed(2), 100.0 * summary.fraction_se);
     add(&titled("found %"), Box::new(move |line| found(&line.summary)));
     if lines.iter().any(|line| line.summary.fraction_lost != line.summary.fraction) {
@@ -308,7 +334,8 @@ fn columns(experiment: &Experiment, lines: &[Line], errors: bool) -> Vec<Column>
     add("dead", Box::new(|line| line.summary.dead.to_string()));
     add("evals", Box::new(|line| fixed(line.summary.evaluations, 1)));
     add("search", Box::new(|line| line.cell.search_along(line.direction).name().to_string()));
-    add("thread-s", Box::new(|line| fixed(line.summary.seconds, 2)));
+    // All directions of a network are measured at once.
+    add("thread-s", Box::new(|line| if line.is_first { fixed(line.summary.seconds, 2) } else { String::new() }));
     columns
 }
 

@@ -16,7 +16,7 @@ use crate::files::attribute::{set_flags, set_number, set_text};
 use crate::files::{self, Existing, place, seal};
 use crate::measure::SCIENCE_VERSION;
 use crate::method;
-use crate::model::{Direction, INFINITE_WIDTH};
+use crate::model::INFINITE_WIDTH;
 use crate::record::Sample;
 
 /// Elements per chunk of the sample arrays: 512 KiB of f64, half of HDF5's default chunk cache.
@@ -110,25 +110,22 @@ fn write_coordinates(file: &File, axes: &Axes) -> anyhow::Result<Vec<(Axis, Data
     let mut scales = Vec::new();
     for axis in axes.all() {
         let builder = file.new_dataset_builder();
-        let scale = match axis {
-            Axis::Shape => builder.with_data(&labels(axes)?).create(axis.name())?,
-            _ => builder.with_data(axes.along(axis)).create(axis.name())?,
+        let scale = match axes.labels(axis) {
+            Some(labels) => builder.with_data(&strings(&labels)?).create(axis.name())?,
+            None => builder.with_data(axes.along(axis)).create(axis.name())?,
         };
         scales::make_scale(&scale, axis.name())?;
         describe(&scale, "1", axis.long_name())?;
         if axis == Axis::Width {
             set_infinite_width(&scale)?;
         }
-        if axis == Axis::Direction {
-            set_flags(&scale, &Direction::ALL.map(|direction| (direction as i64, direction.name())))?;
-        }
         scales.push((axis, scale));
     }
     Ok(scales)
 }
 
-fn labels(axes: &Axes) -> anyhow::Result<Vec<VarLenUnicode>> {
-    axes.labels().iter().map(|label| Ok(label.parse()?)).collect()
+fn strings(labels: &[String]) -> anyhow::Result<Vec<VarLenUnicode>> {
+    labels.iter().map(|label| Ok(label.parse()?)).collect()
 }
 
 fn describe(dataset: &Dataset, units: &str, long_name: &str) -> anyhow::Result<()> {

@@ -154,11 +154,42 @@ fn an_audit_is_compared_with_an_audit_and_shown_as_one() {
     for (options, complaint) in [
         (["compare", "audit.h5", "run.h5"], "cannot compare audit.h5 and run.h5: they are files of different kinds"),
         (["compare", "audit.h5", "run.shard"], "cannot read the audit run.shard: "),
-        (["show", "run.shard", "--format=csv"], "cannot read results from run.shard: it is a journal or the file of a shard"),
+        (["plot", "run.shard", "--format=svg"], "cannot read results from run.shard: it is a journal or the file of a shard"),
         (["show", "run.h5", "--full"], "--full does not apply to run.h5: it is not an audit file"),
     ] {
         let (code, messages) = run(&options);
         assert!(code == Some(2) && messages.contains(complaint), "{options:?}: {code:?}: {messages}");
+    }
+}
+
+/// The option in which two audits differ is named.
+#[test]
+fn audits_are_compared_by_option() {
+    let directory = tempfile::tempdir().unwrap();
+    let compare = |other: &str| {
+        let output = finish(job(None, &["compare", "audit.h5", other]).current_dir(directory.path()));
+        (output.status.code(), stderr(&output))
+    };
+    let run = |name: &str, options: &str| {
+        let words: Vec<&str> = options.split_whitespace().chain(["--quiet", "--out", name]).collect();
+        let output = finish(job(None, &[&["audit"], &words[..]].concat()).current_dir(directory.path()));
+        assert!(output.status.success(), "{}", stderr(&output));
+    };
+    let base = "--dims 10 --widths 20 --networks 4 --statements lemma-8";
+    run("audit.h5", base);
+    run("again.h5", base);
+    assert_eq!(compare("again.h5").0, Some(0));
+    for (name, from, to, difference) in [
+        ("seed", base, &format!("{base} --seed 3")[..], "seed is 2020 against 3"),
+        ("networks", "--networks 4", "--networks 5", "networks is 4 against 5"),
+        ("gamma", base, &format!("{base} --gamma 0.2"), "gammas is [0.1] against [0.2]"),
+        ("widths", "--widths 20", "--widths 20,30", "settings is [[\"relu\", 10, 20]"),
+        ("statements", "lemma-8", "lemma-9", "statements is [\"lemma-8\"] against [\"lemma-9\"]"),
+    ] {
+        let file = format!("{name}.h5");
+        run(&file, &base.replace(from, to));
+        let (code, messages) = compare(&file);
+        assert!(code == Some(1) && messages.contains(&format!("first at {difference}")), "{name}: {messages}");
     }
 }
 

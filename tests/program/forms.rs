@@ -43,7 +43,8 @@ fn several_directions_go_through_file_table_and_figures() {
     assert_eq!(file.dataset("fraction").unwrap().shape(), [3, 2, 1, 2]);
     assert_eq!(file.dataset("step").unwrap().shape(), [4, 5, 3, 7]);
     assert_eq!(file.dataset("cell_index").unwrap().shape(), [2, 1, 2]);
-    assert_eq!(file.dataset("direction").unwrap().read_raw::<i64>().unwrap(), [0, 2, 4]);
+    let names: Vec<hdf5::types::VarLenUnicode> = file.dataset("direction").unwrap().read_raw().unwrap();
+    assert_eq!(names.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["gradient", "universal", "descent"]);
     // Statistics per direction match its samples.
     let distance = file.dataset("distance_mean").unwrap().read_raw::<f64>().unwrap();
     for (cell, results) in read.cells.iter().enumerate() {

@@ -12,6 +12,7 @@ mod changed_results;
 mod cli;
 mod engine_choice;
 mod export;
+mod extend;
 mod faults;
 mod foreign_links;
 mod forms;
@@ -19,10 +20,13 @@ mod golden;
 mod hidden;
 mod long_values;
 mod memory;
+mod merge;
 #[cfg(feature = "mpi")]
 mod mpi;
 mod out_of_range;
+mod numbers;
 mod outputs;
+mod plan;
 mod plot;
 mod python;
 #[cfg(feature = "mpi")]
@@ -32,5 +36,6 @@ mod resume;
 mod run_script;
 mod setup;
 mod shards;
+mod so_far;
 mod terminals;
 mod threshold;

@@ -272,6 +272,7 @@ fn request(out: &Path) -> RunRequest {
     RunRequest {
         experiment: Experiment { search: SearchChoice::Scan, engine: EngineChoice::Dense, ..beyond_f32() },
         shard: None,
+        extend: Vec::new(),
         plot: Vec::new(),
         settings: Settings {
             threads: Some(1),

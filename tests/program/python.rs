@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::common::synthetic::{differing_layers, experiment, synthetic};
+use crate::jobs::stdout_of;
 use advstep_hpc::experiment::Experiment;
 use advstep_hpc::files::Existing;
 use advstep_hpc::results::show::{Format, show};
@@ -17,6 +18,26 @@ fn python_reads_the_file_and_gets_the_same_statistics() {
     // Sequential: HDF5 opens files without O_CLOEXEC, so a Python started while another writes would inherit its lock.
     check_in_python(&experiment(), &["--doc", &format!("{ROOT}/docs/file-format.md")]);
     check_in_python(&differing_layers(), &[]);
+}
+
+/// Every coordinate that people know by name is selected by name.
+#[test]
+fn directions_and_shapes_are_selected_by_name_in_python() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("results.h5");
+    let directions = ["gradient", "sign", "descent", "nearest"];
+    let words =
+        ["--hidden", "9,5", "--hidden", "5,9", "--dims", "6,8", "--networks", "3", "--inputs", "4", "--quiet", "--direction"];
+    stdout_of(&[&words[..], &[&directions.join(","), "--out", file.to_str().unwrap()]].concat());
+    let python = std::env::var("ADVSTEP_PYTHON").unwrap_or_else(|_| "python3".into());
+    let output = Command::new(&python)
+        .arg(format!("{ROOT}/tests/python/check_names.py"))
+        .arg(&file)
+        .args(directions)
+        .output()
+        .unwrap_or_else(|error| panic!("cannot start {python} ({error}): set ADVSTEP_PYTHON to a Python 3"));
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && text.contains("names: ok"), "{python}: {text}");
 }
 
 fn check_in_python(experiment: &Experiment, options: &[&str]) {
@@ -49,9 +70,11 @@ fn the_document_lists_every_array() {
         assert!(document.lines().any(|line| line.starts_with(&start)), "docs/file-format.md lacks the line\n{start}");
     }
     for axis in schema::Axis::ALL {
-        let kind = if axis == schema::Axis::Shape { "string" } else { "int64" };
+        let kind = if [schema::Axis::Shape, schema::Axis::Direction].contains(&axis) { "string" } else { "int64" };
         let start = format!("| `/{}` | {kind} | ({}) | 1 |", axis.name(), axis.name());
         assert!(document.lines().any(|line| line.starts_with(&start)), "docs/file-format.md lacks the line\n{start}");
     }
-    assert!(document.contains(&format!("**Format version {}, or {} if made of shapes**", schema::VERSION, schema::SHAPES_VERSION)));
+    let [grid, shapes, directions] = [schema::VERSION, schema::SHAPES_VERSION, schema::DIRECTIONS_VERSION];
+    let versions = format!("**Format version {grid}, {shapes} if made of shapes, {directions} with several directions**");
+    assert!(document.contains(&versions), "docs/file-format.md lacks {versions}");
 }

@@ -16,12 +16,17 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Every command of the README that starts the program: options appended to make it small, and its exit code. They run in this order, in
 /// one directory.
-const COMMANDS: [(&str, &str, i32); 13] = [
+const COMMANDS: [(&str, &str, i32); 14] = [
     ("advstep-hpc run --plot", "--depths 1,2 --dims 100,500 --widths 10,100 --networks 3 --inputs 4", 0),
     ("advstep-hpc show results/quick.h5", "", 0),
     ("advstep-hpc --depths 1,2 --dims 10,100 --widths 10,1e3,inf --seed 7 --out mine.h5", "--networks 2 --inputs 3", 0),
     ("advstep-hpc plan --preset paper --memory 24GiB", "", 0),
     ("advstep-hpc run --preset paper --max-hours 11.5 --out paper.h5", SMALL, 0),
+    (
+        "advstep-hpc run --networks 200 --extend results/quick.h5 --out more.h5",
+        "--depths 1,2 --dims 100 --widths 10,100 --inputs 4",
+        0,
+    ),
     ("advstep-hpc threshold --depths 1-3 --dim 500", "--depths 1 --level 0.5 --networks 6 --inputs 3 --to 40", 0),
     ("mpirun -n 2 advstep-hpc --preset paper --widths 10,100,1e3,1e4 --out mpi.h5", "--dims 10 --networks 2 --inputs 3", 0),
     ("advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 24GiB --sbatch", "", 0),

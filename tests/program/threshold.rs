@@ -173,3 +173,31 @@ fn bad_options_are_refused_before_any_work() {
         assert!(std::fs::read_dir(directory.path()).unwrap().next().is_none(), "{options:?} left a file");
     }
 }
+
+/// The key in which two searches differ is named, before the cells that follow from it.
+#[test]
+fn searches_are_compared_by_key() {
+    let directory = TempDir::new().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let file = at("search.h5");
+    assert_eq!(run(&file, None, &[], None).0, 0);
+    let compare = |other: &Path| outcome(None, &["compare", file.to_str().unwrap(), other.to_str().unwrap()], None);
+    let other = at("other.h5");
+    for (from, to, difference) in [
+        ("0.8", "0.7", "level is 0.8 against 0.7"),
+        ("1.3", "1.4", "ratio is 1.3 against 1.4"),
+        ("300", "200", "to is 310 against 205"),
+    ] {
+        let words: Vec<&str> = SEARCH.iter().map(|&word| if word == from { to } else { word }).collect();
+        let (code, messages) = outcome(None, &[&words[..], &["--overwrite", "--out", other.to_str().unwrap()]].concat(), None);
+        assert_eq!(code, 0, "{messages}");
+        let (code, messages) = compare(&other);
+        let key = difference.split(' ').next().unwrap();
+        assert!(code == 1 && messages.contains(&format!("first at {key} is ")), "{difference}: {messages}");
+    }
+    assert_eq!(run(&other, None, &["--overwrite", "--seed", "3"], None).0, 0);
+    assert!(compare(&other).1.contains("first at seed is 2020 against 3"));
+    let cells = ["--depths", "1", "--dims", "6", "--widths", "10", "--networks", "20", "--inputs", "6", "--overwrite", "--out"];
+    assert_eq!(outcome(None, &[&cells[..], &[other.to_str().unwrap()]].concat(), None).0, 0);
+    assert!(compare(&other).1.contains("first at one is of a search for thresholds, the other of a run"));
+}

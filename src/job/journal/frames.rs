@@ -1,8 +1,9 @@
 //! Framing of the results in a journal: damage loses only the results that it touches.
 //!
 //! A frame, little-endian: 8 bytes [`MAGIC`], u64 length of the body, u32 CRC-32 (IEEE) of length and body, then the body: u64 group and
-//! u64 index of the task, and its result. The last frame of a closed journal has the magic [`END`] and a text as body. The length is
-//! checked against the largest result of the job before memory is allocated. After damage, reading resumes at the next magic.
+//! u64 index of the task, and its result. A frame with the magic [`START`] or [`END`] has a text as body: the job starts or resumes, or the
+//! journal is closed. The length is checked against the largest result of the job before memory is allocated. After damage, reading resumes
+//! at the next magic.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -11,8 +12,10 @@ use crc32fast::Hasher;
 
 use crate::job::Task;
 
-/// Starts every frame; unlikely to occur in an array of floats.
+/// Starts the frame of a result; unlikely to occur in an array of floats.
 pub const MAGIC: [u8; 8] = *b"\xd7unit\r\n\x1a";
+/// Starts the frame that a job writes when it starts or resumes.
+pub const START: [u8; 8] = *b"\xd7open\r\n\x1a";
 /// Starts the last frame of a closed journal.
 pub const END: [u8; 8] = *b"\xd7done\r\n\x1a";
 /// Size of the frame header, in bytes.
@@ -21,12 +24,17 @@ const HEAD: usize = 20;
 const TASK: usize = 16;
 /// Read size, in bytes.
 const READ: usize = 1 << 18;
-/// Longest text of the last frame, in bytes.
-const LONGEST_END: usize = 1 << 20;
+/// Longest text of a frame, in bytes.
+const LONGEST_TEXT: usize = 1 << 20;
 
 /// Appends the frame of a result to `bytes`.
 pub fn append(task: Task, result: &[u8], bytes: &mut Vec<u8>) {
     append_frame(MAGIC, &[&(task.group as u64).to_le_bytes(), &(task.index as u64).to_le_bytes(), result], bytes);
+}
+
+/// Appends the frame of a job that starts or resumes.
+pub fn append_start(text: &str, bytes: &mut Vec<u8>) {
+    append_frame(START, &[text.as_bytes()], bytes);
 }
 
 /// Appends the frame that closes a journal.
@@ -45,6 +53,10 @@ fn append_frame(magic: [u8; 8], body: &[&[u8]], bytes: &mut Vec<u8>) {
     head[16..].copy_from_slice(&sum.to_le_bytes());
 }
 
+fn is_magic(bytes: &[u8]) -> bool {
+    [MAGIC, START, END].iter().any(|magic| bytes == magic)
+}
+
 fn checksum(length: &[u8], body: &[u8]) -> u32 {
     let mut hasher = Hasher::new();
     hasher.update(length);
@@ -56,6 +68,8 @@ fn checksum(length: &[u8], body: &[u8]) -> u32 {
 #[derive(Debug, PartialEq)]
 pub enum Section {
     Result(Task, Vec<u8>),
+    /// The text of a job that starts or resumes.
+    Start(String),
     /// The text of the frame that closes the journal.
     End(String),
     /// A byte range without a frame, relative to where reading started.
@@ -75,7 +89,7 @@ pub struct Frames<R> {
 impl<R: Read> Frames<R> {
     /// Reads results of at most `longest` bytes from the current position of `source`.
     pub fn new(source: R, longest: usize) -> Self {
-        let longest_body = longest.saturating_add(TASK).max(LONGEST_END);
+        let longest_body = longest.saturating_add(TASK).max(LONGEST_TEXT);
         Self { source, longest_body, buffer: Vec::new(), start: 0, offset: 0 }
     }
 
@@ -104,7 +118,7 @@ impl<R: Read> Frames<R> {
     fn frame(&mut self) -> io::Result<Option<(Section, usize)>> {
         let Some(head) = self.rest().get(..HEAD) else { return Ok(None) };
         let length = u64::from_le_bytes(head[8..16].try_into().expect("eight bytes"));
-        let has_magic = head[..8] == MAGIC || head[..8] == END;
+        let has_magic = is_magic(&head[..8]);
         let Some(body) = usize::try_from(length).ok().filter(|body| has_magic && *body <= self.longest_body) else {
             return Ok(None);
         };
@@ -113,8 +127,11 @@ impl<R: Read> Frames<R> {
         if head[16..] != checksum(&head[8..16], body).to_le_bytes() {
             return Ok(None);
         }
+        let text = || String::from_utf8(body.to_vec()).ok();
         let section = if head[..8] == END {
-            String::from_utf8(body.to_vec()).ok().map(Section::End)
+            text().map(Section::End)
+        } else if head[..8] == START {
+            text().map(Section::Start)
         } else {
             body.split_at_checked(TASK).map(|(task, result)| {
                 let number = |at: usize| u64::from_le_bytes(task[at..at + 8].try_into().expect("eight bytes")) as usize;
@@ -128,7 +145,6 @@ impl<R: Read> Frames<R> {
     fn skip_to_magic(&mut self) -> io::Result<()> {
         loop {
             self.fill(READ)?;
-            let is_magic = |bytes: &[u8]| bytes == MAGIC || bytes == END;
             if let Some(at) = self.rest().windows(MAGIC.len()).position(is_magic) {
                 self.skip(at);
                 return Ok(());
@@ -196,6 +212,7 @@ mod tests {
                     tasks.push(task.index);
                 }
                 Section::Damage(range) => damage.push((range.start as usize, range.end as usize)),
+                Section::Start(text) => assert_eq!(text, "begun"),
                 Section::End(text) => assert_eq!(text, "closed"),
             }
         }
@@ -206,8 +223,10 @@ mod tests {
     fn appended_results_are_read_back() {
         // The last is longer than a read.
         for (results, length) in [(0, 3), (1, 0), (10, 7), (1000, 100), (3, 3_000_000)] {
-            let mut bytes = journal(results, length);
-            assert_eq!(bytes.len(), results * frame_bytes(length));
+            let mut bytes = Vec::new();
+            append_start("begun", &mut bytes);
+            bytes.extend(journal(results, length));
+            assert_eq!(bytes.len(), HEAD + 5 + results * frame_bytes(length));
             append_end("closed", &mut bytes);
             assert_eq!(read(&bytes, length), ((0..results).collect(), vec![]));
         }
@@ -262,11 +281,11 @@ mod tests {
 
     #[test]
     fn a_length_that_no_result_has_is_damage() {
-        let mut bytes = journal(3, LONGEST_END + 1);
+        let mut bytes = journal(3, LONGEST_TEXT + 1);
         let (tasks, damage) = read(&bytes, 100);
         assert!(tasks.is_empty());
         assert_eq!(damage.iter().map(|(from, to)| to - from).sum::<usize>(), bytes.len());
         bytes[8..16].copy_from_slice(&u64::MAX.to_le_bytes());
-        assert_eq!(read(&bytes, LONGEST_END + 1).0, [1, 2]);
+        assert_eq!(read(&bytes, LONGEST_TEXT + 1).0, [1, 2]);
     }
 }

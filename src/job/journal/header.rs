@@ -18,7 +18,9 @@ use crate::text::{differing, values_apart};
 
 const MAGIC: &[u8; 20] = b"advstep-hpc journal\n";
 /// Version of the whole journal format, results of networks included.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
+/// The oldest version that is read: it has no frames of starts.
+const OLDEST: u32 = 3;
 /// Size of the fields before the text, in bytes.
 const HEAD: usize = 36;
 /// Upper limit of the text length, in bytes.
@@ -66,8 +68,8 @@ impl Header {
         let numbers = &head[MAGIC.len()..];
         let number = |range: std::ops::Range<usize>| u32::from_le_bytes(numbers[range].try_into().expect("four bytes"));
         let (version, length, sum) = (number(0..4), u64::from(number(4..8)) | u64::from(number(8..12)) << 32, number(12..16));
-        if version != VERSION {
-            return Err(format!("its format version is {version}, but this program reads version {VERSION}"));
+        if !(OLDEST..=VERSION).contains(&version) {
+            return Err(format!("its format version is {version}, but this program reads versions {OLDEST} to {VERSION}"));
         }
         if length > LONGEST_TEXT {
             return Err("its header is damaged".into());

@@ -7,6 +7,7 @@
 mod allowance;
 mod frames;
 mod header;
+mod start;
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
@@ -27,6 +28,7 @@ use allowance::Allowance;
 pub use allowance::SHARE_OF_MAIN_THREAD;
 use frames::{Frames, Section};
 pub use header::{Header, REVISION};
+pub use start::Start;
 
 /// Write interval: a killed process loses at most this much work, besides what the [`Allowance`] held back.
 const SAVE_INTERVAL: Duration = Duration::from_millis(100);
@@ -38,6 +40,11 @@ const WRITE: usize = 1 << 20;
 /// Path of the journal of the output file `out`.
 pub fn path_of(out: &Path) -> PathBuf {
     place::with_suffix(out, ".journal")
+}
+
+/// The journal of the output file `out`, behind all links, if there is one.
+pub fn beside(out: &Path) -> Option<PathBuf> {
+    Some(path_of(&place::behind_links(out))).filter(|journal| journal.exists())
 }
 
 /// A journal of this job, open behind its header.
@@ -111,6 +118,7 @@ impl Found {
                     let is_new = store.get(task).is_none() && is_result(client, task, &result);
                     recovery.results += usize::from(is_new && store.insert(task, result).is_ok());
                 }
+                Section::Start(_) => sound = end,
                 // The job was killed while closing it; it will be closed again.
                 Section::End(_) => closed = end,
                 Section::Damage(range) => recovery.damage.push(start + range.start..start + range.end),
@@ -179,6 +187,14 @@ impl Journal {
         let file = place::create(&self.path, &bytes).with_context(|| format!("cannot create {}", self.path.display()))?;
         (self.file, self.length) = (Some(file), bytes.len() as u64);
         Ok(())
+    }
+
+    /// Writes all queued results, and then that the job starts or resumes; `text` says when and on what.
+    pub fn begin(&mut self, store: &Store, text: &str) -> anyhow::Result<()> {
+        self.flush(store)?;
+        self.buffer.clear();
+        frames::append_start(text, &mut self.buffer);
+        self.write_buffer()
     }
 
     /// Queues the result of `task`, to be written when the [`Allowance`] permits.
@@ -353,6 +369,43 @@ impl Journal {
     }
 }
 
+/// What a journal holds, whether its job runs, has stopped, or has closed it.
+#[derive(Debug)]
+pub struct Contents {
+    pub header: Header,
+    pub results: Vec<(Task, Vec<u8>)>,
+    /// For every start of the job, how many of `results` were there before, and the text of [`Journal::begin`].
+    pub starts: Vec<(usize, String)>,
+    /// The text of [`Journal::close`].
+    pub end: Option<String>,
+    /// Bytes that are in no frame: damage, or a frame that is being written.
+    pub damage: u64,
+}
+
+/// Reads the journal at `path` without locking or changing it; `longest` returns the size of its largest result from the header.
+///
+/// # Errors
+/// It cannot be read or has no sound header. Memory use is bounded by a multiple of the file size.
+pub fn read(path: &Path, longest: impl FnOnce(&Header) -> Result<usize, String>) -> Result<Contents, String> {
+    let mut file = File::open(path).map_err(|error| error.to_string())?;
+    let header = Header::read(&mut file)?;
+    let length = file.metadata().map_err(|error| error.to_string())?.len();
+    let longest = longest(&header)?.min(usize::try_from(length).unwrap_or(usize::MAX));
+    let mut frames = Frames::new(BufReader::new(&file), longest);
+    let mut contents = Contents { header, results: Vec::new(), starts: Vec::new(), end: None, damage: 0 };
+    loop {
+        let start = frames.position();
+        let Some(section) = frames.next().map_err(|error| error.to_string())? else { return Ok(contents) };
+        match section {
+            _ if contents.end.is_some() => contents.damage += frames.position() - start,
+            Section::Result(task, result) => contents.results.push((task, result)),
+            Section::Start(text) => contents.starts.push((contents.results.len(), text)),
+            Section::End(text) => contents.end = Some(text),
+            Section::Damage(range) => contents.damage += range.end - range.start,
+        }
+    }
+}
+
 /// A closed journal.
 #[derive(Debug)]
 pub struct Closed {
@@ -367,20 +420,11 @@ pub struct Closed {
 /// # Errors
 /// Why it is not a sound closed journal. Memory use is bounded by a multiple of the file size.
 pub fn read_closed(path: &Path, longest: impl FnOnce(&Header) -> Result<usize, String>) -> Result<Closed, String> {
-    let mut file = File::open(path).map_err(|error| error.to_string())?;
-    let header = Header::read(&mut file)?;
-    let length = file.metadata().map_err(|error| error.to_string())?.len();
-    let longest = longest(&header)?.min(usize::try_from(length).unwrap_or(usize::MAX));
-    let mut frames = Frames::new(BufReader::new(&file), longest);
-    let (mut results, mut text) = (Vec::new(), None);
-    while let Some(section) = frames.next().map_err(|error| error.to_string())? {
-        match section {
-            Section::Result(task, result) if text.is_none() => results.push((task, result)),
-            Section::End(end) if text.is_none() => text = Some(end),
-            _ => return Err("it is damaged".to_string()),
-        }
+    let Contents { header, results, end, damage, .. } = read(path, longest)?;
+    if damage > 0 {
+        return Err("it is damaged".to_string());
     }
-    let text = text.ok_or("it is truncated, or its job is not finished")?;
+    let text = end.ok_or("it is truncated, or its job is not finished")?;
     Ok(Closed { header, results, text })
 }
 
@@ -426,6 +470,35 @@ mod tests {
         let found = find(&path, &header).unwrap().unwrap();
         let (_, recovery) = found.recover(target(), &client, &mut recovered, 1).unwrap();
         assert_eq!((recovery.results, recovered.tasks().collect::<Vec<_>>()), (3, vec![tasks[1], tasks[0], tasks[2]]));
+    }
+
+    #[test]
+    fn a_journal_is_read_while_it_is_written() {
+        let client = Squares::new(&[9]);
+        let header = Header(client.identity());
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("x.h5");
+        let path = path_of(&out);
+        let mut store = Store::new(client.groups());
+        let mut journal = Journal::create(Target::claim(&out, "--out", &[]).unwrap(), &header, 1).unwrap();
+        let tasks = [4, 0, 7].map(|index| Task { group: 0, index });
+        for task in tasks {
+            store.insert(task, square(task)).unwrap();
+            journal.note(task);
+            journal.begin(&store, &format!("start {}", task.index)).unwrap();
+        }
+        let whole = fs::read(&path).unwrap();
+        let contents = read(&path, |_| Ok(8)).unwrap();
+        assert_eq!(contents.results, tasks.map(|task| (task, square(task))));
+        assert_eq!(contents.starts, [(1, "start 4".to_string()), (2, "start 0".into()), (3, "start 7".into())]);
+        assert_eq!((contents.end, contents.damage, contents.header), (None, 0, header));
+        // Every state in which a reader may find the file: a prefix.
+        for length in Header(client.identity()).to_bytes().len()..whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            let part = read(&path, |_| Ok(8)).unwrap();
+            assert!(part.results.iter().eq(contents.results.iter().take(part.results.len())), "{length} bytes");
+            assert_eq!(fs::read(&path).unwrap(), whole[..length]);
+        }
     }
 
     #[test]

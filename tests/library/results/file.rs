@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::common::synthetic::{differing_layers, experiment, synthetic};
 use advstep_hpc::error::{BadInput, EXIT_BAD_INPUT, exit_code};
+use advstep_hpc::experiment::Experiment;
 use advstep_hpc::files::Existing;
-use advstep_hpc::model::INFINITE_WIDTH;
+use advstep_hpc::model::{Direction, INFINITE_WIDTH};
 use advstep_hpc::model::{EngineName, SearchName};
 use advstep_hpc::results::{self, Results, first_difference, schema};
 use hdf5::types::VarLenUnicode;
@@ -60,6 +61,42 @@ fn what_is_written_is_read() {
     assert_same(&results, &results::read(&path).unwrap());
     let names: Vec<_> = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["results.h5"], "a temporary file was left behind");
+}
+
+/// The axis `direction` holds names; until format version 7 it held codes, and such files are read.
+#[test]
+fn directions_are_names_and_were_codes() {
+    let directory = TempDir::new().unwrap();
+    for base in [experiment(), differing_layers()] {
+        let mut results = synthetic(&Experiment { inputs: 22, ..base.clone() }, 1);
+        results.experiment = Experiment { inputs: 11, directions: vec![Direction::Gradient, Direction::Descent], ..base };
+        let path = written(&directory, "directions.h5", &results);
+        let version = |path: &Path| {
+            let file = advstep_hpc::files::hdf5::open(path).unwrap();
+            file.attr("format_version").unwrap().read_scalar::<u32>().unwrap()
+        };
+        assert_eq!(version(&path), schema::DIRECTIONS_VERSION);
+        let older = if results.experiment.hidden.is_empty() { schema::VERSION } else { schema::SHAPES_VERSION };
+        let with_codes = |codes: [i64; 2]| {
+            edit(&path, &|file| {
+                file.unlink("direction").unwrap();
+                file.new_dataset_builder().with_data(&codes).create("direction").unwrap();
+                file.attr("format_version").unwrap().write_scalar(&older).unwrap();
+            });
+        };
+        with_codes([0, 4]);
+        assert_same(&results, &results::read(&path).unwrap());
+        assert!(results::head::read(&path).is_ok_and(|head| head.is_complete && head.experiment == results.experiment));
+        with_codes([0, 3]);
+        assert!(refused(&path).why.contains("axis `direction` is not that of its experiment"));
+        // Names that are not those of the experiment.
+        let path = written(&directory, "directions.h5", &results);
+        let name = "sign".parse::<VarLenUnicode>().unwrap();
+        edit(&path, &|file| {
+            file.dataset("direction").unwrap().write_slice(std::slice::from_ref(&name), ndarray::s![1..2]).unwrap();
+        });
+        assert!(refused(&path).why.contains("axis `direction` is not that of its experiment"));
+    }
 }
 
 #[test]
@@ -272,6 +309,7 @@ fn values_out_of_range_are_refused() {
     }
     let cases: Vec<(&str, Damage)> = vec![
         ("format version is 6", Box::new(|file| file.attr("format_version").unwrap().write_scalar(&6u32).unwrap())),
+        ("format version is 8", Box::new(|file| file.attr("format_version").unwrap().write_scalar(&8u32).unwrap())),
         ("format version is 4", Box::new(|file| file.attr("format_version").unwrap().write_scalar(&4u32).unwrap())),
         ("seed", Box::new(|file| file.attr("seed").unwrap().write_scalar(&43u64).unwrap())),
         ("a step of -1 is found", set_step(-1.0)),

@@ -1,4 +1,5 @@
 mod damaged;
+mod extend;
 mod file;
 mod show;
 mod switching;
