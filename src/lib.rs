@@ -32,6 +32,7 @@ pub mod record;
 pub mod network;
 pub mod search;
 pub mod infinite;
+pub mod interchange;
 pub mod experiment;
 pub mod method;
 pub mod measure;

@@ -8,7 +8,7 @@ pub mod head;
 pub mod merge;
 pub mod onset;
 pub mod read;
-mod scales;
+pub mod scales;
 pub mod schema;
 pub mod shard;
 pub mod show;
