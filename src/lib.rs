@@ -42,5 +42,6 @@ pub mod threshold;
 pub mod results;
 pub mod plot;
 pub mod audit;
+pub mod given;
 pub mod commands;
 pub mod cli;

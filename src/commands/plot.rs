@@ -1,10 +1,11 @@
-//! `plot`: draws the figures of a results file or an audit file.
+//! `plot`: draws the figures of a results file, an audit file or a measurement.
 
 use std::path::{Path, PathBuf};
 
 use super::print;
 use crate::audit;
 use crate::files::format::{self, FileKind};
+use crate::given;
 use crate::plot;
 use crate::results;
 
@@ -40,6 +41,7 @@ pub fn execute(request: &PlotRequest) -> anyhow::Result<()> {
     let PlotRequest { file, out, formats, unsealed, quiet } = request;
     let pictures = match format::of(file, *unsealed) {
         Some(FileKind::Audit) => plot::write(&audit::figures::draw(&audit::file::read(file, *unsealed)?), out, formats)?,
+        Some(FileKind::Measurement) => plot::write(&given::figures::draw(&given::file::read(file, *unsealed)?), out, formats)?,
         _ => {
             let results = if *unsealed { results::read_unsealed(file)? } else { results::read(file)? };
             plot::plot(&results, out, formats)?

@@ -1,4 +1,4 @@
-//! `show`: the contents of a results file or an audit file, for people and scripts.
+//! `show`: the contents of a results file, an audit file or a measurement, for people and scripts.
 
 use std::io::stdout;
 use std::path::PathBuf;
@@ -7,6 +7,7 @@ use super::print;
 use crate::audit;
 use crate::error::BadInput;
 use crate::files::format;
+use crate::given;
 use crate::results::{self, show};
 
 /// A file to print: readable, contents unchecked.
@@ -22,7 +23,8 @@ pub struct ShowRequest {
 
 pub fn execute(request: &ShowRequest) -> anyhow::Result<()> {
     let ShowRequest { file, format, full, unsealed } = request;
-    if format::of(file, *unsealed) == Some(format::FileKind::Audit) {
+    let kind = format::of(file, *unsealed);
+    if kind == Some(format::FileKind::Audit) {
         let audit = audit::file::read(file, *unsealed)?;
         return Ok(print(&match format {
             show::Format::Table => audit::table::text(&audit, *full),
@@ -33,6 +35,14 @@ pub fn execute(request: &ShowRequest) -> anyhow::Result<()> {
     if *full {
         let what = format!("--full does not apply to {}", file.display());
         return Err(BadInput::new(what, "it is not an audit file", "omit --full").into());
+    }
+    if kind == Some(format::FileKind::Measurement) {
+        let measurement = given::file::read(file, *unsealed)?;
+        return Ok(print(&match format {
+            show::Format::Table => given::table::text(&measurement),
+            show::Format::Json => given::table::json(&measurement)?,
+            show::Format::Csv => given::table::csv(&measurement)?,
+        })?);
     }
     let results = if *unsealed { results::read_unsealed(file)? } else { results::read(file)? };
     show::show(&results, *format, &mut stdout().lock())

@@ -4,6 +4,7 @@
 mod common;
 
 mod audit;
+mod given;
 mod infinite;
 mod kernels;
 mod linalg;
