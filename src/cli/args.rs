@@ -122,7 +122,8 @@ const EXPORT_EXAMPLES: &str = "\
 Examples:
   advstep-hpc export --depth 1 --dim 20 --width 50 --network 3 --inputs 10 --seed 7 --out net.h5
   advstep-hpc export --depth 4 --dim 10 --width 100 --gain 2 --precision f64 --out deep.h5
-  advstep-hpc export --hidden 60,20,40 --dim 10 --out uneven.h5";
+  advstep-hpc export --hidden 60,20,40 --dim 10 --out uneven.h5
+  advstep-hpc export --depth 2 --dim 10 --width 30 --out net.safetensors";
 
 const AUDIT_EXAMPLES: &str = "\
 All statements measure the same networks. The results do not depend on the number of ranks and threads. An audit is stopped and
@@ -212,7 +213,7 @@ pub enum Command {
     /// Draw the paper's figures from a results file
     #[command(after_help = PLOT_EXAMPLES)]
     Plot(PlotArgs),
-    /// Write one network exactly as `run --engine dense` uses it, with its inputs and their steps
+    /// Write one network exactly as `run --engine dense` uses it, with its inputs and their steps, or as safetensors, NPZ or ONNX
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(ExportArgs),
     /// Measure smallest steps of a given network, trained or not, at given inputs
@@ -335,7 +336,7 @@ pub struct AuditArgs {
 /// Arguments of `measure`.
 #[derive(Debug, Args)]
 pub struct MeasureArgs {
-    /// Fully connected network: a PyTorch state_dict as .safetensors or .npz, or .h5 as written by export
+    /// Fully connected network: a PyTorch state_dict as .safetensors or .npz, an .onnx model, or .h5 as written by export
     #[arg(value_name = "NET")]
     pub network: PathBuf,
     /// Inputs, a row an input: FILE.npy, FILE.npz, FILE.h5 or FILE.csv; FILE::NAME for one of several arrays
@@ -617,8 +618,8 @@ pub struct ExportArgs {
     pub network: f64,
     #[command(flatten)]
     pub law: LawArgs,
-    /// File to write
-    #[arg(long, value_name = "FILE.h5", help_heading = "Output")]
+    /// File to write, by its extension: .h5 with the inputs and their steps, or the network alone as .safetensors, .npz or .onnx
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: PathBuf,
     /// Replace the file if it exists
     #[arg(long, help_heading = "Output")]

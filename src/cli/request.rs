@@ -30,6 +30,7 @@ use crate::experiment::{Experiment, Shard, inputs_file};
 use crate::files::{Existing, check_input, check_not_input, check_output_dir};
 use crate::given::options::Choice;
 use crate::interchange::inputs::Source;
+use crate::interchange::network::Format;
 use crate::job::Settings;
 use crate::model::{EngineChoice, Unit};
 use crate::stats::distinct;
@@ -296,10 +297,16 @@ impl ExportArgs {
             let what = format!("cannot export steps along both {} and {}", first.name(), last.name());
             return Err(BadInput::new(what, "the file has one step per input", "give one --direction"));
         }
+        let Some(format) = Format::of(&self.out) else {
+            let what = format!("cannot export to {}", self.out.display());
+            let why = "its extension names no format that is written";
+            return Err(BadInput::new(what, why, "give --out with the extension .h5, .safetensors, .npz or .onnx"));
+        };
         inputs_file::load(&mut experiment.inputs_law)?;
         check_not_input(&self.out, "--out", experiment.inputs_law.path())?;
         Ok(ExportRequest {
             experiment,
+            format,
             unit: Unit { cell: 0, network },
             out: self.out,
             existing: existing(self.overwrite),

@@ -10,6 +10,7 @@ pub mod network;
 pub mod network_file;
 pub mod npy;
 pub mod npz;
+pub mod onnx;
 pub mod safetensors;
 pub mod state_dict;
 

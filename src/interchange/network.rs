@@ -5,18 +5,20 @@
 use std::f64::consts::LN_2;
 use std::path::Path;
 
-use super::{Why, bytes_of, extension, network_file, npz, safetensors, state_dict};
+use super::{Why, bytes_of, extension, network_file, npz, onnx, safetensors, state_dict};
 use crate::error::BadInput;
 use crate::model::{Activation, Precision};
 use crate::network::given::GivenNetwork;
 
-const REMEDY: &str = "give a fully connected network: a PyTorch state_dict as .safetensors or .npz, or an .h5 file of export";
+const REMEDY: &str =
+    "give a fully connected network: a PyTorch state_dict as .safetensors or .npz, an .onnx model, or an .h5 file of export";
 
 /// A format of networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     Safetensors,
     Npz,
+    Onnx,
     /// Our own, with inputs and steps.
     Hdf5,
 }
@@ -27,6 +29,7 @@ impl Format {
         match extension(path).as_str() {
             "safetensors" => Some(Format::Safetensors),
             "npz" => Some(Format::Npz),
+            "onnx" => Some(Format::Onnx),
             "h5" | "hdf5" => Some(Format::Hdf5),
             _ => None,
         }
@@ -64,6 +67,10 @@ pub fn read(path: &Path, activation: Option<Activation>) -> Result<NetworkRead, 
             let named = named.map_err(|why| refuse(why, REMEDY))?;
             return of_tensors(tensors, agreed(named, activation, refuse)?).map_err(|why| refuse(why, REMEDY));
         }
+        Format::Onnx => onnx::read(&bytes).and_then(|chain| {
+            let network = GivenNetwork::new(chain.activation, chain.layers)?;
+            Ok(NetworkRead { network: network.with_shifted_activation(foreign_shift(chain.activation)), names: chain.names })
+        }),
         Format::Npz => {
             let tensors = npz::read(&bytes).map_err(|why| refuse(why, REMEDY))?;
             return of_tensors(tensors, agreed(None, activation, refuse)?).map_err(|why| refuse(why, REMEDY));
@@ -114,6 +121,7 @@ pub fn write(network: &GivenNetwork, format: Format, precision: Precision) -> Re
     match format {
         Format::Safetensors => safetensors::write(&state_dict::tensors(&foreign), precision, activation.name()),
         Format::Npz => npz::write(&state_dict::tensors(&foreign), precision),
+        Format::Onnx => Ok(onnx::write(&foreign, precision)),
         Format::Hdf5 => Err("the HDF5 format is written by `export` itself".to_string()),
     }
 }

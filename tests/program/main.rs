@@ -18,6 +18,7 @@ mod forms;
 mod golden;
 mod hidden;
 mod long_values;
+mod measure;
 mod memory;
 #[cfg(feature = "mpi")]
 mod mpi;
