@@ -62,7 +62,7 @@ pub fn text(measurement: &Measurement) -> String {
     let mut header = vec!["direction", "found %"];
     header.extend(statuses);
     header.extend(["‖δ‖ 5 % 50 % 95 %", "‖δ‖/‖x‖ 50 %", "η* 50 %"]);
-    header.extend(has_ratio.then_some("‖δ‖/gradient's 5 % 50 % 95 %"));
+    header.extend(has_ratio.then_some("‖δ‖ over gradient's 5 % 50 % 95 %"));
     let columns = header.len();
     table.set_header(header);
     for summary in &summaries {

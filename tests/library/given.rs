@@ -25,7 +25,7 @@ const ROWS: usize = 130;
 /// Largest distance searched.
 const REACH: f64 = 6.0;
 /// Points of the reference on a line.
-const POINTS: usize = 2000;
+const POINTS: usize = 250;
 
 fn normals(seed: u64, count: usize) -> Vec<f64> {
     StandardNormal.sample_iter(Xoshiro256PlusPlus::seed_from_u64(seed)).take(count).collect()

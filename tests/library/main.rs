@@ -6,6 +6,7 @@ mod common;
 mod audit;
 mod given;
 mod infinite;
+mod interchange;
 mod kernels;
 mod linalg;
 mod math_library;

@@ -188,6 +188,7 @@ fn a_measurement_is_shown_drawn_and_keeps_rows_and_labels() {
         assert!(directory.join("figures").join(name).exists(), "{name}");
     }
     assert_eq!(succeed(directory, "plot measure.h5 --out again --format svg").lines().count(), 2);
+    assert_eq!(succeed(directory, "status measure.h5"), "measure.h5: finished\n");
 
     let measurement = read(directory, "measure.h5");
     let table = succeed(directory, "show measure.h5");
