@@ -714,6 +714,8 @@ mod tests {
         command.build();
         let helps = std::iter::once(&command).chain(command.get_subcommands());
         for help in helps.map(|command| command.clone().render_long_help().to_string()) {
+            // Arrays in files are named like that.
+            let help = ["::NAME", "::X", "::kind"].iter().fold(help, |help, name| help.replace(name, ""));
             assert!(!help.contains("](") && !help.contains("[`") && !help.contains("::"), "{help}");
         }
     }

@@ -150,7 +150,7 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, run: &
     let (ValueAndGradient { value, gradient }, steps) = gradients_and_steps(&mut engine, &samples, direction, bias, streams);
 
     set_text(file, "format", FileKind::Network.name())?;
-    set_number(file, "format_version", 2_u32)?;
+    set_number(file, "format_version", interchange::network_file::VERSION)?;
     set_text(file, "program", &format!("advstep-hpc {}", program_revision()))?;
     set_text(file, "command_line", &request.command_line)?;
     let width = if run.cell.has_differing_layers() { "last of hidden" } else { "width" };

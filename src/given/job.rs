@@ -18,7 +18,7 @@ use crate::machine::blas;
 use crate::measure::SCIENCE_VERSION;
 use crate::measure::given::{BlockSamples, NO_CLASS, Settings, block_samples};
 use crate::method;
-use crate::model::{Direction, SearchChoice, SearchName};
+use crate::model::{Cell, Direction, SearchChoice, SearchName};
 use crate::network::given::Embedded;
 use crate::provenance::{Provenance, program_revision};
 use crate::record::codec;
@@ -58,7 +58,10 @@ impl Job {
         resources: Resources,
     ) -> Result<Self, BadInput> {
         let embedded = Embedded::of(&network.network);
-        let search = method::search_with_weights(embedded.cell(), embedded.activation(), &choice.directions, search);
+        // By the widths of the network, without constant units.
+        let widest = network.network.widths().max().unwrap_or(0);
+        let cell = Cell::new(embedded.cell().depth, network.network.dim(), widest);
+        let search = method::search_with_weights(cell, embedded.activation(), &choice.directions, search);
         let options = Options::new(network, &inputs, names, rescale, search, choice)?;
         let (rows, directions) = (options.rows, options.directions.len());
         let group = Group {

@@ -81,7 +81,7 @@ impl Options {
         }
         let output = output_of(choice.output, network.outputs())?;
         let positive = |value: Option<f64>, option: &str| match value {
-            Some(bound) if !(bound > 0.0) => {
+            Some(bound) if bound.is_nan() || bound <= 0.0 => {
                 let what = format!("{option} {} is not positive", short(bound));
                 Err(BadInput::new(what, "it bounds the steps searched", format!("give {option} a number above 0")))
             }

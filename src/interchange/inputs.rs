@@ -11,6 +11,7 @@ use super::npz::Npz;
 use super::{MOST_NUMBERS, Why, bytes_of, count_of, csv_table, extension, network_file, npy};
 use crate::error::BadInput;
 use crate::files::{self, contained};
+use crate::text::short;
 
 /// Names of the array or column of labels.
 pub const LABELS: [&str; 3] = ["label", "labels", "y"];
@@ -60,9 +61,10 @@ impl Labels {
         numbers.map_or(Labels::Texts(texts), Labels::Numbers)
     }
 
-    fn of_numbers(numbers: &[f64]) -> Result<Self, Why> {
+    /// Texts, unless all of `numbers` are whole ones.
+    fn of_numbers(numbers: &[f64]) -> Self {
         let wholes: Option<Vec<i64>> = numbers.iter().map(|&number| whole(number)).collect();
-        wholes.map(Labels::Numbers).ok_or_else(|| "a label is not a whole number".to_string())
+        wholes.map_or_else(|| Labels::Texts(numbers.iter().map(|&number| short(number)).collect()), Labels::Numbers)
     }
 
     pub fn len(&self) -> usize {
@@ -125,6 +127,8 @@ pub fn read(source: &Source, labels: Option<&Source>, rescale: bool) -> Result<I
         scale_rows(&mut x).map_err(refused)?;
     }
     let labels = match labels.filter(|_| inside.is_none()) {
+        // What was not asked for may be something else.
+        None if inside.is_none() => found.filter(|found| found.len() == x.nrows()),
         None => found,
         Some(labels) => {
             const REMEDY: &str =
@@ -189,11 +193,10 @@ fn npz_labels(file: &Npz, name: &str) -> Result<Labels, Why> {
 }
 
 fn npy_labels(contents: &[u8]) -> Result<Labels, Why> {
-    if npy::is_text(contents) {
-        return Err("labels that are text are read from HDF5 and CSV only".to_string());
+    if let Some(texts) = npy::read_text(contents)? {
+        return Ok(Labels::of_texts(texts));
     }
-    let array = npy::read(contents)?;
-    Labels::of_numbers(&array.iter().copied().collect::<Vec<_>>())
+    Ok(Labels::of_numbers(&npy::read(contents)?.iter().copied().collect::<Vec<_>>()))
 }
 
 fn of_hdf5(path: &Path, array: Option<&str>, label: Option<&str>) -> Result<(ArrayD<f64>, Option<Labels>), Why> {
@@ -247,7 +250,7 @@ fn hdf5_labels(file: &hdf5::File, name: &str) -> Result<Labels, Why> {
             |text: &VarLenUnicode| String::from_utf8(text.as_bytes().to_vec()).map_err(|_| "a label is not UTF-8".to_string());
         return texts.iter().map(text).collect::<Result<Vec<_>, _>>().map(Labels::of_texts);
     }
-    Labels::of_numbers(&dataset.read_raw::<f64>().map_err(|error| error.to_string())?)
+    Ok(Labels::of_numbers(&dataset.read_raw::<f64>().map_err(|error| error.to_string())?))
 }
 
 fn read_labels(source: &Source) -> Result<Labels, Why> {

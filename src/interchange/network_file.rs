@@ -13,6 +13,9 @@ use crate::files::hdf5::open;
 use crate::model::Activation;
 use crate::network::given::{Affine, GivenNetwork, MOST_LAYERS};
 
+/// Bump when an older reader would fail or misread an exported network.
+pub const VERSION: u32 = 2;
+
 /// The network, and the names of its arrays. The column of a bias unit becomes the biases of the first layer.
 ///
 /// # Errors
@@ -21,6 +24,10 @@ pub fn read(path: &Path) -> Result<(GivenNetwork, Vec<String>), Why> {
     let file = open(path).map_err(|error| format!("it is not an HDF5 file, or not a whole one: {error}"))?;
     if !is_export(&file) {
         return Err("it is an HDF5 file, but not one that `advstep-hpc export` wrote".to_string());
+    }
+    let version: u32 = number(&file, "format_version", Form::Any)?;
+    if version != VERSION {
+        return Err(format!("its format_version is {version}, this program reads {VERSION}"));
     }
     let depth: u64 = number(&file, "depth", Form::Any)?;
     let depth = usize::try_from(depth).ok().filter(|depth| (1..=MOST_LAYERS).contains(depth));

@@ -25,21 +25,41 @@ pub fn read(bytes: &[u8]) -> Result<ArrayD<f64>, Why> {
     let header = parse(header)?;
     let (size, decode) = decoder(header.descr)
         .ok_or_else(|| format!("its numbers are of a type that this program does not read (descr {:.40})", header.descr))?;
-    let count = count_of(&header.shape)?;
-    match count.checked_mul(size) {
+    let needed = header.shape.iter().try_fold(size, |bytes, &size| bytes.checked_mul(size));
+    match needed {
         Some(needed) if needed == data.len() => {}
         Some(needed) if needed < data.len() => return Err(format!("it has {} bytes after its last number", data.len() - needed)),
         _ => return Err("it is cut short: its header declares more numbers than it has bytes".to_string()),
     }
+    count_of(&header.shape)?;
     let numbers: Vec<f64> = data.chunks_exact(size).map(decode).collect();
     let shape = IxDyn(&header.shape).set_f(header.is_fortran);
     ArrayD::from_shape_vec(shape, numbers).map_err(|error| error.to_string())
 }
 
-/// Whether an array is of text, and not of numbers.
-pub fn is_text(bytes: &[u8]) -> bool {
-    let header = split(bytes).and_then(|(header, _)| parse(header));
-    header.is_ok_and(|header| matches!(header.descr.as_bytes(), [b'<' | b'>' | b'|' | b'=', b'U' | b'S', ..]))
+/// Decodes an array of text, of types `<U` (UTF-32) and `|S` (bytes); `None` if it is of another type.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_text(bytes: &[u8]) -> Result<Option<Vec<String>>, Why> {
+    let (header, data) = split(bytes)?;
+    let header = parse(header)?;
+    let width = |kind: &str| header.descr.strip_prefix(kind)?.parse::<usize>().ok();
+    let (size, is_utf_32) = match (width("<U"), width("|S")) {
+        (Some(characters), _) => (characters.saturating_mul(4), true),
+        (_, Some(size)) => (size, false),
+        _ => return Ok(None),
+    };
+    let count = count_of(&header.shape)?;
+    if count.checked_mul(size) != Some(data.len()) || size == 0 {
+        return Err("it does not have the length that its header declares".to_string());
+    }
+    let text = |bytes: &[u8]| {
+        let characters = bytes.as_chunks().0.iter().map(|bytes| char::from_u32(u32::from_le_bytes(*bytes)));
+        let text = if is_utf_32 { characters.collect() } else { String::from_utf8(bytes.to_vec()).ok() };
+        text.map(|text| text.trim_end_matches('\0').to_string()).ok_or_else(|| "a text is not Unicode".to_string())
+    };
+    data.chunks_exact(size).map(text).collect::<Result<_, _>>().map(Some)
 }
 
 /// The header, and the data behind it.
@@ -162,12 +182,24 @@ mod tests {
     }
 
     #[test]
+    fn texts_are_read() {
+        let data: Vec<u8> = "é1\0ab\0".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+        let of = |descr: &str, data: &[u8]| {
+            read_text(&file(&format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (2,)}}"), data))
+        };
+        assert_eq!(of("<U3", &data).unwrap().unwrap(), ["é1", "ab"]);
+        assert_eq!(of("|S2", b"a\0bc").unwrap().unwrap(), ["a", "bc"]);
+        assert_eq!(of("<f8", &[0; 16]).unwrap(), None);
+        assert!(of("<U3", &data[1..]).is_err() && of("<U0", b"").is_err() && of("<U1", &[0xff; 8]).is_err());
+    }
+
+    #[test]
     fn headers_that_declare_too_much_or_twice_are_refused() {
         let why = |shape: &str| {
             read(&file(&format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}}}"), &[0; 16])).unwrap_err()
         };
         for shape in ["(1152921504606846976,)", "(4294967296, 4294967296)", "(99999999999999999999999,)"] {
-            assert!(why(shape).contains("more than"), "{shape}: {}", why(shape));
+            assert!(why(shape).contains("cut short"), "{shape}: {}", why(shape));
         }
         assert!(why("(3,)").contains("cut short"));
         assert!(why("(1,)").contains("8 bytes after"));
