@@ -3,6 +3,7 @@
 //! Linear: Gemm, MatMul by a constant, Add of a constant. Activations: Relu, LeakyRelu (slope 0.01), Tanh, Erf, Softplus, Gelu (exact), Sin, and
 //! Sigmoid with Mul (SiLU). Identity, Dropout and a Flatten of the inputs change nothing. Any other node is refused by its name.
 
+mod constant;
 mod messages;
 mod write;
 
@@ -11,11 +12,12 @@ use std::collections::HashMap;
 use ndarray::Array2;
 use prost::Message;
 
-use super::{MOST_NUMBERS, Why, count_of};
+use super::{MOST_NUMBERS, Why};
 use crate::model::Activation;
 use crate::model::activation::LEAK;
 use crate::network::given::Affine;
-use messages::{BFLOAT16, DOUBLE, FLOAT, FLOAT16, Graph, Model, Node, Tensor};
+use constant::{Constant, broadcast, constant, matrix};
+use messages::{Graph, Model, Node, Tensor};
 
 pub use write::write;
 
@@ -42,12 +44,6 @@ pub fn read(bytes: &[u8]) -> Result<Chain, Why> {
     let mut walk = Walk::new(graph)?;
     nodes.iter().enumerate().try_for_each(|(index, node)| walk.node(index, node))?;
     walk.end()
-}
-
-/// A constant.
-struct Constant {
-    shape: Vec<usize>,
-    numbers: Vec<f64>,
 }
 
 /// What the chain waits for.
@@ -295,48 +291,6 @@ fn integer(node: &Node, name: &str) -> Option<i64> {
 
 fn float(node: &Node, name: &str) -> Option<f32> {
     node.attribute.iter().find(|attribute| attribute.name == name).map(|attribute| attribute.f)
-}
-
-fn constant(tensor: &Tensor) -> Result<Constant, Why> {
-    if tensor.data_location == 1 {
-        return Err("is in another file, and weights are read from this one only".to_string());
-    }
-    let size = |&size: &i64| usize::try_from(size).map_err(|_| format!("has the shape {:?}", tensor.dims));
-    let shape = tensor.dims.iter().map(size).collect::<Result<Vec<usize>, _>>()?;
-    let count = count_of(&shape)?;
-    let raw = &tensor.raw_data;
-    let numbers: Vec<f64> = match tensor.data_type {
-        FLOAT if raw.is_empty() => tensor.float_data.iter().map(|&number| number.into()).collect(),
-        FLOAT => raw.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes).into()).collect(),
-        DOUBLE if raw.is_empty() => tensor.double_data.clone(),
-        DOUBLE => raw.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect(),
-        FLOAT16 => raw.as_chunks().0.iter().map(|bytes| half::f16::from_le_bytes(*bytes).to_f64()).collect(),
-        BFLOAT16 => raw.as_chunks().0.iter().map(|bytes| half::bf16::from_le_bytes(*bytes).to_f64()).collect(),
-        // Shapes and axes: of no use in a chain, unless a node takes them, which is refused by its name then.
-        _ => return Ok(Constant { shape: vec![0], numbers: Vec::new() }),
-    };
-    match numbers.len() == count {
-        true => Ok(Constant { shape, numbers }),
-        false => Err(format!("of shape {shape:?} has {} numbers", numbers.len())),
-    }
-}
-
-fn matrix(constant: &Constant) -> Result<Array2<f64>, Why> {
-    match constant.shape.as_slice() {
-        &[rows, columns] if !constant.numbers.is_empty() => {
-            Array2::from_shape_vec((rows, columns), constant.numbers.clone()).map_err(|error| error.to_string())
-        }
-        shape => Err(format!("has weights of shape {shape:?}, and not a matrix")),
-    }
-}
-
-/// A vector of `width` numbers from one of that length, in any number of dimensions of size 1, or from a single number.
-fn broadcast(constant: &Constant, width: usize) -> Option<Vec<f64>> {
-    match constant.numbers.as_slice() {
-        &[only] => Some(vec![only; width]),
-        numbers if numbers.len() == width && constant.shape.last() == Some(&width) => Some(numbers.to_vec()),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
