@@ -200,7 +200,7 @@ fn npy_labels(contents: &[u8]) -> Result<Labels, Why> {
 }
 
 fn of_hdf5(path: &Path, array: Option<&str>, label: Option<&str>) -> Result<(ArrayD<f64>, Option<Labels>), Why> {
-    read_bytes_of_hdf5(path)?;
+    check_regular(path)?;
     let file = files::hdf5::open(path).map_err(|error| format!("it is neither .npy, .npz nor .csv, and no HDF5 file: {error}"))?;
     let names = contained::names(&file)?;
     let labels = match label {
@@ -235,7 +235,7 @@ fn of_hdf5(path: &Path, array: Option<&str>, label: Option<&str>) -> Result<(Arr
 }
 
 /// Refuses what is no regular file before the library opens it.
-fn read_bytes_of_hdf5(path: &Path) -> Result<(), Why> {
+fn check_regular(path: &Path) -> Result<(), Why> {
     let found = std::fs::metadata(path).map_err(|error| error.to_string())?;
     if found.is_file() { Ok(()) } else { Err("it is not a regular file".to_string()) }
 }
@@ -273,7 +273,7 @@ fn read_labels(source: &Source) -> Result<Labels, Why> {
         }
         "csv" => labels_of_csv(&read_bytes(path)?, array.as_deref()),
         _ => {
-            read_bytes_of_hdf5(path)?;
+            check_regular(path)?;
             let file =
                 files::hdf5::open(path).map_err(|error| format!("it is neither .npy, .npz nor .csv, and no HDF5 file: {error}"))?;
             let name = only(contained::names(&file)?)?;
