@@ -6,7 +6,8 @@
 //! builds a [`network`] (or takes its law at [`infinite`] width) from [`random`] streams with the [`kernels`] and [`search`]es for the
 //! smallest step: the science, which knows nothing of MPI, files or terminals. [`job`] shares the units out over ranks and threads and
 //! gathers their records; [`results`], [`plot`] and [`report`] are what is left on disk. [`audit`] measures the paper's statements on networks
-//! of the same streams, as a second client of [`job`]. [`commands`] has one file for each command, and [`cli`] fills their requests.
+//! of the same streams, as a second client of [`job`], and [`given`] networks of other programs, which [`interchange`] reads, as a third.
+//! [`commands`] has one file for each command, and [`cli`] fills their requests.
 
 // The documentation is for contributors, too: `cargo doc --document-private-items` follows these links.
 #![allow(rustdoc::private_intra_doc_links)]
@@ -32,6 +33,7 @@ pub mod record;
 pub mod network;
 pub mod search;
 pub mod infinite;
+pub mod interchange;
 pub mod experiment;
 pub mod method;
 pub mod measure;
@@ -42,5 +44,6 @@ pub mod results;
 pub mod plot;
 pub mod report;
 pub mod audit;
+pub mod given;
 pub mod commands;
 pub mod cli;

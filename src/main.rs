@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use advstep_hpc::cli::args::ManArgs;
 use advstep_hpc::cli::{self, Command, pages};
 use advstep_hpc::comm::failure::conclude;
-use advstep_hpc::commands::{audit, compare, export, merge, plan, plot, print, report, run, show, status, threshold};
+use advstep_hpc::commands::{audit, compare, export, measure, merge, plan, plot, print, report, run, show, status, threshold};
 use advstep_hpc::{files, machine};
 
 fn main() -> ExitCode {
@@ -26,6 +26,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Compare(args) => compare::execute(&args.request()?),
         Command::Audit(args) if args.list => audit::list(),
         Command::Audit(args) => audit::execute(|| Ok(args.request()?)),
+        Command::Measure(args) => measure::execute(|| Ok(args.request()?)),
         Command::Threshold(args) => threshold::execute(|| Ok(args.request()?)),
         Command::Plot(args) => plot::execute(&args.request()?),
         Command::Report(args) => report::execute(&args.request()?),

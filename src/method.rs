@@ -35,11 +35,16 @@ pub fn of(cell: Cell, experiment: &Experiment) -> Method {
 
 /// The search in a cell of finite width, for an engine with explicit weights.
 fn search(cell: Cell, experiment: &Experiment) -> SearchName {
-    if experiment.directions == [Direction::Descent] {
+    search_with_weights(cell, experiment.activation, &experiment.directions, experiment.search)
+}
+
+/// The search in a network of finite width whose weights are explicit.
+pub fn search_with_weights(cell: Cell, activation: Activation, directions: &[Direction], choice: SearchChoice) -> SearchName {
+    if directions == [Direction::Descent] {
         return SearchName::Descent;
     }
-    let is_piecewise_linear = experiment.activation.is_piecewise_linear();
-    match (experiment.search, cell.depth) {
+    let is_piecewise_linear = activation.is_piecewise_linear();
+    match (choice, cell.depth) {
         (SearchChoice::Scan, _) => SearchName::Scan,
         (_, 1) if is_piecewise_linear => SearchName::Line,
         (_, 1) => SearchName::March,

@@ -9,6 +9,8 @@ use clap::{Args, Parser, Subcommand};
 use super::plot::{PlotArgs, ReportArgs};
 use crate::experiment::Shard;
 use crate::experiment::presets::Preset;
+use crate::given::options::parse_output;
+use crate::measure::given::Output;
 use crate::model::Activation;
 use crate::model::{Direction, EngineChoice, Precision, Readout, SearchChoice};
 use crate::plot;
@@ -143,7 +145,8 @@ const EXPORT_EXAMPLES: &str = "\
 Examples:
   advstep-hpc export --depth 1 --dim 20 --width 50 --network 3 --inputs 10 --seed 7 --out net.h5
   advstep-hpc export --depth 4 --dim 10 --width 100 --gain 2 --precision f64 --out deep.h5
-  advstep-hpc export --hidden 60,20,40 --dim 10 --out uneven.h5";
+  advstep-hpc export --hidden 60,20,40 --dim 10 --out uneven.h5
+  advstep-hpc export --depth 2 --dim 10 --width 30 --out net.safetensors";
 
 const AUDIT_EXAMPLES: &str = "\
 All statements measure the same networks. The results do not depend on the number of ranks and threads. An audit is stopped and
@@ -157,6 +160,18 @@ Examples:
   advstep-hpc audit --activation erf,gelu --figures audit-figures --markdown audit.md
   mpirun -n 4 advstep-hpc audit --networks 1000 --gamma 0.1,0.01
   advstep-hpc show results/audit.h5 --full";
+
+const MEASURE_EXAMPLES: &str = "\
+Piecewise linear networks (relu, leaky-relu) are searched exactly along a line up to a width of 100, and at any width with --search exact;
+wider deep ones and smooth activations are scanned. The results do not depend on the number of ranks and threads. A measurement is stopped
+and resumed like a run.
+
+Examples:
+  advstep-hpc measure mlp.safetensors --activation relu --inputs digits.npz --logits predicted
+  advstep-hpc measure mlp.npz --activation tanh --inputs table.csv --labels ::kind --logits 3,5 --direction gradient,nearest
+  advstep-hpc measure net.h5 --inputs net.h5::X --search exact --out net-steps.h5
+  mpirun -n 4 advstep-hpc measure mlp.safetensors --activation relu --inputs images.npy --rescale --figures figures
+  advstep-hpc show results/measure.h5";
 
 const THRESHOLD_EXAMPLES: &str = "\
 Searches over widths at a fixed --dim, or over input dimensions at a fixed --width. Writes a results file with the cells measured; show
@@ -224,9 +239,12 @@ pub enum Command {
     /// Write one HTML page with figures, tables, experiment and machine of results files
     #[command(after_help = REPORT_EXAMPLES)]
     Report(ReportArgs),
-    /// Write one network exactly as `run --engine dense` uses it, with its inputs and their steps
+    /// Write one network exactly as `run --engine dense` uses it, with its inputs and their steps, or as safetensors, NPZ or ONNX
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(ExportArgs),
+    /// Measure smallest steps of a given network, trained or not, at given inputs
+    #[command(after_help = MEASURE_EXAMPLES)]
+    Measure(MeasureArgs),
     /// Find the width or input dimension from which on a fraction of the inputs switches, by bisection
     #[command(after_help = THRESHOLD_EXAMPLES)]
     Threshold(ThresholdArgs),
@@ -264,7 +282,7 @@ pub struct RunArgs {
     pub job: JobArgs,
 }
 
-/// Arguments of `run` and `audit`: how the job is run.
+/// Arguments of `run`, `audit`, `measure` and `threshold`: how the job is run.
 #[derive(Debug, Args)]
 pub struct JobArgs {
     /// Replace the output if it exists; an unfinished job is still resumed
@@ -345,6 +363,67 @@ pub struct AuditArgs {
     /// Print one line per setting instead of a summary line
     #[arg(long, help_heading = "Output")]
     pub full: bool,
+    #[command(flatten)]
+    pub job: JobArgs,
+}
+
+/// Arguments of `measure`.
+#[derive(Debug, Args)]
+pub struct MeasureArgs {
+    /// Fully connected network: a PyTorch state_dict as .safetensors or .npz, an .onnx model, or .h5 as written by export
+    #[arg(value_name = "NET")]
+    pub network: PathBuf,
+    /// Inputs, a row an input: FILE.npy, FILE.npz, FILE.h5 or FILE.csv; FILE::NAME for one of several arrays
+    #[arg(long, value_name = "FILE[::NAME]", help_heading = "Measurement")]
+    pub inputs: String,
+    /// Labels of the inputs: a file of the same formats, or ::NAME for an array or column of the inputs file [default: one named label, labels or
+    /// y, if there is one]
+    #[arg(long, value_name = "FILE[::NAME]", help_heading = "Measurement")]
+    pub labels: Option<String>,
+    /// Scale every input to norm √d, as in a run
+    #[arg(long, help_heading = "Measurement")]
+    pub rescale: bool,
+    /// Activation of the hidden layers, for files that do not say
+    #[arg(long, value_enum, help_heading = "Measurement")]
+    pub activation: Option<Activation>,
+    /// The function f of a network with several outputs: the difference of two outputs, such as 3,5; one output, such as 3; or predicted, the margin
+    /// of the predicted class over every other one
+    #[arg(long, value_name = "I,J|predicted", value_parser = logits, help_heading = "Measurement")]
+    pub logits: Option<Output>,
+    /// Directions of the steps
+    #[arg(
+        long,
+        value_enum,
+        value_name = "DIRECTION,...",
+        value_delimiter = ',',
+        default_value = "gradient",
+        help_heading = "Measurement"
+    )]
+    pub direction: Vec<Direction>,
+    /// Starting points of direction nearest, per input: the gradient, then random turns of the best direction [default: 4]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number, help_heading = "Measurement")]
+    pub nearest_starts: Option<f64>,
+    /// Largest step η searched, in units of the gradient [default: none, if the distance is bounded]
+    #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = number, help_heading = "Measurement")]
+    pub bound: Option<f64>,
+    /// Largest distance ‖δ‖ searched [default: twice the largest norm of an input, unless --bound is given]
+    #[arg(long, value_name = "D", allow_negative_numbers = true, value_parser = number, help_heading = "Measurement")]
+    pub bound_distance: Option<f64>,
+    /// Master seed of random directions and turns [default: 2020]
+    #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seed, help_heading = "Measurement")]
+    pub seed: Option<i64>,
+    /// Search for the smallest step
+    #[arg(long, value_enum, default_value = "auto", help_heading = "Measurement")]
+    pub search: SearchChoice,
+    /// File of the measurement
+    #[arg(long, value_name = "FILE.h5", default_value = "results/measure.h5", help_heading = "Output")]
+    pub out: PathBuf,
+    /// Directory to draw the figures into [default: no figures]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub figures: Option<PathBuf>,
+    /// Formats of the figures
+    #[arg(long, value_enum, value_name = "FORMAT,...", value_delimiter = ',', default_value = "svg,png", help_heading = "Output")]
+    pub format: Vec<plot::ImageFormat>,
     #[command(flatten)]
     pub job: JobArgs,
 }
@@ -515,7 +594,7 @@ pub struct LawArgs {
 
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// Results file of `run`, audit file, or the journal of a job that is running or has stopped
+    /// Results file of `run`, audit file, measurement, or the journal of a job that is running or has stopped
     pub file: PathBuf,
     /// Output format; json is one object per line
     #[arg(long, value_enum, default_value = "table")]
@@ -531,7 +610,7 @@ pub struct ShowArgs {
 
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// Results file of `run` or `merge`, or audit file
+    /// Results file of `run` or `merge`, audit file or measurement
     pub one: PathBuf,
     /// The file to compare it with
     pub other: PathBuf,
@@ -560,8 +639,8 @@ pub struct ExportArgs {
     pub network: f64,
     #[command(flatten)]
     pub law: LawArgs,
-    /// File to write
-    #[arg(long, value_name = "FILE.h5", help_heading = "Output")]
+    /// File to write, by its extension: .h5 with the inputs and their steps, or the network alone as .safetensors, .npz or .onnx
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: PathBuf,
     /// Replace the file if it exists
     #[arg(long, help_heading = "Output")]
@@ -609,6 +688,11 @@ fn layers(text: &str) -> Result<Layers, String> {
     Ok(Layers(widths.map_err(|_| "not a list of numbers; write it as 1000,500,100".to_string())?))
 }
 
+/// An output, two of them, or `predicted`.
+fn logits(text: &str) -> Result<Output, String> {
+    parse_output(text).ok_or_else(|| "not a function of the outputs; write it as 3,5 or predicted".to_string())
+}
+
 /// A seed. Negative ones are left to the validation.
 fn seed(text: &str) -> Result<i64, String> {
     text.trim().parse().map_err(|_| "not a whole number below 2^63; write it as 2020".to_string())
@@ -651,6 +735,8 @@ mod tests {
         command.build();
         let helps = std::iter::once(&command).chain(command.get_subcommands());
         for help in helps.map(|command| command.clone().render_long_help().to_string()) {
+            // Arrays in files are named like that.
+            let help = ["::NAME", "::X", "::kind"].iter().fold(help, |help, name| help.replace(name, ""));
             assert!(!help.contains("](") && !help.contains("[`") && !help.contains("::"), "{help}");
         }
     }
@@ -724,6 +810,7 @@ mod tests {
             REPORT_EXAMPLES,
             EXPORT_EXAMPLES,
             AUDIT_EXAMPLES,
+            MEASURE_EXAMPLES,
             PAGES_EXAMPLES,
         ];
         let mut examples = 0;

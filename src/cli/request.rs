@@ -7,14 +7,15 @@ use std::time::Duration;
 use bytesize::ByteSize;
 
 use super::args::{
-    AuditArgs, CompareArgs, ExperimentArgs, ExportArgs, JobArgs, LawArgs, Layers, MergeArgs, PlanArgs, Range, RunArgs, ShowArgs,
-    StatusArgs, ThresholdArgs,
+    AuditArgs, CompareArgs, ExperimentArgs, ExportArgs, JobArgs, LawArgs, Layers, MeasureArgs, MergeArgs, PlanArgs, Range, RunArgs,
+    ShowArgs, StatusArgs, ThresholdArgs,
 };
 use crate::audit::job::Outputs;
 use crate::audit::options::Typed;
 use crate::commands::audit::AuditRequest;
 use crate::commands::compare::CompareRequest;
 use crate::commands::export::ExportRequest;
+use crate::commands::measure::MeasureRequest;
 use crate::commands::merge::MergeRequest;
 use crate::commands::plan::PlanRequest;
 use crate::commands::plot;
@@ -27,6 +28,9 @@ use crate::experiment::options::Options;
 use crate::experiment::presets::Preset;
 use crate::experiment::{Experiment, Shard, inputs_file};
 use crate::files::{Existing, check_input, check_not_input, check_output_dir};
+use crate::given::options::Choice;
+use crate::interchange::inputs::Source;
+use crate::interchange::network::Format;
 use crate::job::{Settings, journal};
 use crate::model::{EngineChoice, Unit};
 use crate::stats::distinct;
@@ -298,10 +302,16 @@ impl ExportArgs {
             let what = format!("cannot export steps along both {} and {}", first.name(), last.name());
             return Err(BadInput::new(what, "the file has one step per input", "give one --direction"));
         }
+        let Some(format) = Format::of(&self.out) else {
+            let what = format!("cannot export to {}", self.out.display());
+            let why = "its extension names no format that is written";
+            return Err(BadInput::new(what, why, "give --out with the extension .h5, .safetensors, .npz or .onnx"));
+        };
         inputs_file::load(&mut experiment.inputs_law)?;
         check_not_input(&self.out, "--out", experiment.inputs_law.path())?;
         Ok(ExportRequest {
             experiment,
+            format,
             unit: Unit { cell: 0, network },
             out: self.out,
             existing: existing(self.overwrite),
@@ -337,6 +347,40 @@ impl AuditArgs {
             figures: self.figures,
             formats: distinct(self.format),
             settings: self.job.settings(self.out, None)?,
+        })
+    }
+}
+
+impl MeasureArgs {
+    /// # Errors
+    /// A file cannot be opened, or would be overwritten.
+    pub fn request(self) -> Result<MeasureRequest, BadInput> {
+        let inputs = Source::parse(&self.inputs);
+        let labels = self.labels.as_deref().map(Source::parse);
+        // An empty path names an array of the inputs file.
+        let files =
+            [Some(self.network.as_path()), Some(inputs.path.as_path()), labels.as_ref().map(|labels| labels.path.as_path())];
+        let files: Vec<&Path> = files.into_iter().flatten().filter(|path| !path.as_os_str().is_empty()).collect();
+        files.iter().try_for_each(|path| check_input(path))?;
+        check_not_input(&self.out, "--out", files)?;
+        Ok(MeasureRequest {
+            activation: self.activation,
+            labels,
+            rescale: self.rescale,
+            search: self.search,
+            choice: Choice {
+                output: self.logits,
+                directions: distinct(self.direction),
+                bound: self.bound,
+                bound_distance: self.bound_distance,
+                nearest_starts: self.nearest_starts,
+                seed: self.seed,
+            },
+            figures: self.figures,
+            formats: distinct(self.format),
+            settings: self.job.settings(self.out, None)?,
+            inputs,
+            network: self.network,
         })
     }
 }

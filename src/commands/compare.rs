@@ -6,6 +6,7 @@ use super::print;
 use crate::audit;
 use crate::error::{BadInput, Failed};
 use crate::files::format::{self, FileKind};
+use crate::given;
 use crate::results::{self, first_difference, first_differing_sample};
 use crate::text::{differing, values_apart};
 use crate::threshold::Request;
@@ -34,10 +35,22 @@ fn difference(request: &CompareRequest) -> anyhow::Result<Option<String>> {
     let [kind, other_kind] = [one, other].map(|path| format::of(path, *unsealed));
     if kind.is_some() && other_kind.is_some() && kind != other_kind {
         let what = format!("cannot compare {} and {}", one.display(), other.display());
-        return Err(BadInput::new(what, "they are files of different kinds", "give two results files or two audit files").into());
+        return Err(BadInput::new(
+            what,
+            "they are files of different kinds",
+            "give two results files, two audit files or two measurements",
+        )
+        .into());
     }
     if kind.or(other_kind) == Some(FileKind::Audit) {
         let (a, b) = (audit::file::read(one, *unsealed)?, audit::file::read(other, *unsealed)?);
+        return match a.difference(&b) {
+            None if !*unsealed => first_difference(one, other),
+            difference => Ok(difference),
+        };
+    }
+    if kind.or(other_kind) == Some(FileKind::Measurement) {
+        let (a, b) = (given::file::read(one, *unsealed)?, given::file::read(other, *unsealed)?);
         return match a.difference(&b) {
             None if !*unsealed => first_difference(one, other),
             difference => Ok(difference),

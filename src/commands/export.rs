@@ -1,4 +1,5 @@
-//! `export`: one network, exactly as `run --engine dense` uses it, as an HDF5 file for other frameworks.
+//! `export`: one network, exactly as `run --engine dense` uses it, for other frameworks: as HDF5 with its inputs and steps, or the network alone as
+//! safetensors, NPZ or ONNX.
 //!
 //! f(x) = a·h_L/√width, with the width of the last hidden layer, h_l = ψ(W_l h_{l−1}) and h_0 = x; the sign of f flips at x + step·p.
 //! `docs/file-format.md` lists the datasets.
@@ -8,7 +9,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use bytesize::ByteSize;
 use hdf5::{Dataset, Group, H5Type};
-use ndarray::{Array1, Array2, ArrayView, Dimension};
+use ndarray::{Array1, Array2, ArrayView, Axis, Dimension, s};
 
 use super::print;
 use crate::error::{BadInput, Failed};
@@ -16,13 +17,17 @@ use crate::experiment::Experiment;
 use crate::files::attribute::{set_flags, set_number, set_text};
 use crate::files::format::FileKind;
 use crate::files::{self, Existing, Target};
+use crate::interchange;
+use crate::interchange::network::Format;
 use crate::job::Resources;
 use crate::kernels::Real;
+use crate::linalg::matmul::zeros;
 use crate::linalg::workspace::Workspace;
 use crate::machine;
 use crate::measure::{CellRun, OutOfRange, Settings, check_samples, directions, samples_along};
 use crate::model::{Direction, Precision, Readout, Unit};
 use crate::network::dense::Dense;
+use crate::network::given::{Affine, GivenNetwork};
 use crate::network::inputs::inputs as draw_inputs;
 use crate::network::{Engine, ValueAndGradient};
 use crate::plan::{Plan, least_memory, number_bytes, plan};
@@ -37,6 +42,7 @@ pub struct ExportRequest {
     /// An experiment of one cell, with enough networks for `unit`.
     pub experiment: Experiment,
     pub unit: Unit,
+    pub format: Format,
     /// The file to write.
     pub out: PathBuf,
     pub existing: Existing,
@@ -57,6 +63,16 @@ pub fn execute(request: &ExportRequest) -> anyhow::Result<()> {
     let target = Target::claim(&request.out, "--out", &[])?;
     target.check_free(request.existing)?;
     target.write(request.existing, |path| {
+        if request.format != Format::Hdf5 {
+            let network = match experiment.precision {
+                Precision::F32 => given::<f32>(experiment, cell, request.unit.network),
+                Precision::F64 => given::<f64>(experiment, cell, request.unit.network),
+            };
+            let network = network.map_err(|why| Failed::new("the network cannot be exported", why, "give another --precision"))?;
+            let bytes = interchange::network::write(&network, request.format, experiment.precision);
+            let remedy = "give --out with another extension: .h5, .safetensors, .npz or .onnx";
+            return Ok(std::fs::write(path, bytes.map_err(|why| Failed::new("the network cannot be exported", why, remedy))?)?);
+        }
         let file = files::hdf5::create(path)?;
         match experiment.precision {
             Precision::F32 => write_network::<f32>(&file, request, cell)?,
@@ -90,6 +106,28 @@ fn planned(request: &ExportRequest, memory: u64, free: Option<u64>) -> Result<Pl
     }
 }
 
+/// The network by its weights alone: the column of a bias unit as biases, and 1/√k_L within the readout.
+fn given<T: Real>(experiment: &Experiment, run: &CellRun, network: usize) -> Result<GivenNetwork, String> {
+    let Experiment { seed, gain, readout, activation, bias, .. } = *experiment;
+    let streams = NetworkStreams::new(seed, run.cell, network, gain, readout);
+    let mut engine = Dense::<T>::with(streams, run.cell, activation, zeros((0, run.cell.dim)), run.keep, &Workspace::default());
+    let mut layers = Vec::new();
+    for layer in 1..=run.cell.depth {
+        let mut weights = engine.matrix(layer).mapv(|w| w.to_f64());
+        let mut biases = vec![0.0; weights.nrows()];
+        if bias && layer == 1 {
+            let dim = weights.ncols() - 1;
+            biases = weights.column(dim).to_vec();
+            weights = weights.slice(s![.., ..dim]).to_owned();
+        }
+        layers.push(Affine { weights, bias: biases });
+    }
+    let scale = 1.0 / (run.cell.width_of(run.cell.depth) as f64).sqrt();
+    let readout: Array1<f64> = engine.readout().iter().map(|a| scale * a.to_f64()).collect();
+    layers.push(Affine { weights: readout.insert_axis(Axis(0)), bias: vec![0.0] });
+    GivenNetwork::new(activation, layers)
+}
+
 fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, run: &CellRun) -> anyhow::Result<()> {
     let Experiment { seed, inputs, gain, readout, bound, precision, activation, bias, .. } = request.experiment;
     let network = request.unit.network;
@@ -112,7 +150,7 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, run: &
     let (ValueAndGradient { value, gradient }, steps) = gradients_and_steps(&mut engine, &samples, direction, bias, streams);
 
     set_text(file, "format", FileKind::Network.name())?;
-    set_number(file, "format_version", 2_u32)?;
+    set_number(file, "format_version", interchange::network_file::VERSION)?;
     set_text(file, "program", &format!("advstep-hpc {}", program_revision()))?;
     set_text(file, "command_line", &request.command_line)?;
     let width = if run.cell.has_differing_layers() { "last of hidden" } else { "width" };
@@ -204,6 +242,7 @@ mod tests {
         let request = ExportRequest {
             experiment: Experiment::from_toml(toml, "test").unwrap(),
             unit: Unit { cell: 0, network: 0 },
+            format: Format::Hdf5,
             out: "net.h5".into(),
             existing: files::Existing::Refuse,
             command_line: String::new(),

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod compare;
 pub mod export;
+pub mod measure;
 pub mod merge;
 mod networks;
 mod parts;

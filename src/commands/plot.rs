@@ -1,4 +1,4 @@
-//! `plot`: draws the figures of results files or an audit file.
+//! `plot`: draws the figures of results files, an audit file or a measurement.
 
 use std::path::{Path, PathBuf};
 
@@ -6,6 +6,7 @@ use super::print;
 use crate::audit;
 use crate::error::BadInput;
 use crate::files::format::{self, FileKind};
+use crate::given;
 use crate::plot::options::Options;
 use crate::plot::{self, Input};
 use crate::results::{self, Results};
@@ -48,13 +49,19 @@ pub fn directory_of(file: &Path) -> PathBuf {
 
 pub fn execute(request: &PlotRequest) -> anyhow::Result<()> {
     let PlotRequest { files, options, out, formats, data, is_plain, unsealed, quiet } = request;
-    let audit = files.iter().find(|(file, _)| format::of(file, *unsealed) == Some(FileKind::Audit));
-    let pictures = match audit {
-        Some((file, _)) if !is_plain => {
-            let what = format!("cannot draw the audit file {} so", file.display());
+    // Files whose figures have no options, and what they are.
+    let alone = files.iter().find_map(|(file, _)| match format::of(file, *unsealed)? {
+        kind @ (FileKind::Audit | FileKind::Measurement) => Some((file, kind)),
+        _ => None,
+    });
+    let pictures = match alone {
+        Some((file, kind)) if !is_plain => {
+            let noun = if kind == FileKind::Audit { "audit file" } else { "measurement" };
+            let what = format!("cannot draw the {noun} {} so", file.display());
             return Err(BadInput::new(what, "its figures have no options and stand alone", "give only --out and --format").into());
         }
-        Some((file, _)) => plot::write(&audit::figures::draw(&audit::file::read(file, *unsealed)?), out, formats)?,
+        Some((file, FileKind::Audit)) => plot::write(&audit::figures::draw(&audit::file::read(file, *unsealed)?), out, formats)?,
+        Some((file, _)) => plot::write(&given::figures::draw(&given::file::read(file, *unsealed)?), out, formats)?,
         None => {
             let input =
                 |(file, label): &(PathBuf, String)| anyhow::Ok(Input { label: label.clone(), results: read(file, *unsealed)? });

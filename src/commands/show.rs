@@ -1,4 +1,4 @@
-//! `show`: the contents of a results file, an audit file or a journal, for people and scripts.
+//! `show`: the contents of a results file, an audit file, a measurement or a journal, for people and scripts.
 
 use std::io::stdout;
 use std::path::PathBuf;
@@ -7,6 +7,7 @@ use super::{print, so_far};
 use crate::audit;
 use crate::error::BadInput;
 use crate::files::format;
+use crate::given;
 use crate::job::journal::Header;
 use crate::results::{self, show};
 
@@ -26,7 +27,8 @@ pub fn execute(request: &ShowRequest) -> anyhow::Result<()> {
     if Header::is_at(file) && !*full {
         return so_far::execute(file, *format);
     }
-    if format::of(file, *unsealed) == Some(format::FileKind::Audit) {
+    let kind = format::of(file, *unsealed);
+    if kind == Some(format::FileKind::Audit) {
         let audit = audit::file::read(file, *unsealed)?;
         return Ok(print(&match format {
             show::Format::Table => audit::table::text(&audit, *full),
@@ -37,6 +39,14 @@ pub fn execute(request: &ShowRequest) -> anyhow::Result<()> {
     if *full {
         let what = format!("--full does not apply to {}", file.display());
         return Err(BadInput::new(what, "it is not an audit file", "omit --full").into());
+    }
+    if kind == Some(format::FileKind::Measurement) {
+        let measurement = given::file::read(file, *unsealed)?;
+        return Ok(print(&match format {
+            show::Format::Table => given::table::text(&measurement),
+            show::Format::Json => given::table::json(&measurement)?,
+            show::Format::Csv => given::table::csv(&measurement)?,
+        })?);
     }
     let results = if *unsealed { results::read_unsealed(file)? } else { results::read(file)? };
     show::show(&results, *format, &mut stdout().lock())

@@ -8,6 +8,8 @@ use crate::audit;
 use crate::comm::failure::Reported;
 use crate::error::{EXIT_AGAIN, EXIT_FAILED};
 use crate::experiment::{Experiment, Shard};
+use crate::files::place;
+use crate::given;
 use crate::job::journal;
 use crate::results::{head, shard};
 
@@ -71,7 +73,10 @@ pub fn of_run(out: &Path, experiment: &Experiment, shard: Option<Shard>, replace
 /// The status of the run that writes `out`, of any experiment.
 pub fn of_file(out: &Path) -> Status {
     status(out, false, || {
-        head::read(out).is_ok_and(|head| head.is_complete) || shard::read(out).is_ok() || audit::file::read(out, false).is_ok()
+        head::read(out).is_ok_and(|head| head.is_complete)
+            || shard::read(out).is_ok()
+            || audit::file::read(out, false).is_ok()
+            || given::file::read(out, false).is_ok()
     })
 }
 

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use crc32fast::Hasher;
 use ndarray::{Array2, ArrayD, Axis};
-use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement};
 
 use crate::error::BadInput;
 use crate::files::contained;
+use crate::interchange::{MOST_BYTES, MOST_NUMBERS, npy};
 use crate::model::{InputsFile, InputsLaw};
 
 /// Reads the file of `law`, if it has one that is not read yet.
@@ -38,7 +38,7 @@ fn load_file(inputs: &mut InputsFile) -> Result<(), BadInput> {
     if inputs.checksum.is_some_and(|known| known != checksum) {
         return refuse("it is not the file with which the experiment began".into(), "give that file, or begin another experiment");
     }
-    let rows = if is_npy { npy(&bytes) } else { hdf5(&inputs.path, inputs.dataset.as_deref()) };
+    let rows = if is_npy { npy::read(&bytes) } else { hdf5(&inputs.path, inputs.dataset.as_deref()) };
     drop(bytes);
     match rows.and_then(scaled) {
         Ok(rows) => {
@@ -71,51 +71,6 @@ fn read(path: &Path, is_npy: bool) -> io::Result<(u32, Vec<u8>)> {
         }
     }
 }
-
-/// Decodes an NPY array of any numeric type.
-fn npy(bytes: &[u8]) -> Result<ArrayD<f64>, String> {
-    fn read<A: ReadableElement + Copy>(bytes: &[u8], widen: fn(A) -> f64) -> Result<ArrayD<f64>, ReadNpyError> {
-        Ok(ArrayD::<A>::read_npy(bytes)?.mapv(widen))
-    }
-    type Reader<'a> = &'a dyn Fn(&[u8]) -> Result<ArrayD<f64>, ReadNpyError>;
-    let readers: [Reader; 10] = [
-        &|bytes| read::<f64>(bytes, |x| x),
-        &|bytes| read::<f32>(bytes, f64::from),
-        &|bytes| read::<u8>(bytes, f64::from),
-        &|bytes| read::<i8>(bytes, f64::from),
-        &|bytes| read::<u16>(bytes, f64::from),
-        &|bytes| read::<i16>(bytes, f64::from),
-        &|bytes| read::<u32>(bytes, f64::from),
-        &|bytes| read::<i32>(bytes, f64::from),
-        &|bytes| read::<u64>(bytes, |x| x as f64),
-        &|bytes| read::<i64>(bytes, |x| x as f64),
-    ];
-    // The reader allocates what the header declares before it notices a truncated file.
-    if declared(bytes).is_some_and(|count| count > bytes.len() as u128) {
-        return Err("it is cut short: its header declares more numbers than it has bytes".into());
-    }
-    for reader in readers {
-        match reader(bytes) {
-            Err(ReadNpyError::WrongDescriptor(_)) => {}
-            other => return other.map_err(|error| error.to_string()),
-        }
-    }
-    Err("its numbers are of a type that this program does not read".into())
-}
-
-/// Number of elements declared in an NPY header; `None` without a shape.
-fn declared(bytes: &[u8]) -> Option<u128> {
-    let header = String::from_utf8_lossy(&bytes[..bytes.len().min(1 << 16)]);
-    let (_, shape) = header.split_once("'shape':")?;
-    let (shape, _) = shape.trim_start().strip_prefix('(')?.split_once(')')?;
-    let sizes = shape.split(',').filter_map(|size| size.trim().parse::<u128>().ok());
-    Some(sizes.fold(1, u128::saturating_mul))
-}
-
-/// Largest dataset accepted, in elements: a small file may declare any size.
-const MOST_NUMBERS: usize = 1 << 30;
-/// Largest NPY file accepted, in bytes.
-const MOST_BYTES: u64 = 8 * MOST_NUMBERS as u64 + (1 << 16);
 
 /// Reads a dataset of an HDF5 file; without a name, its only one.
 fn hdf5(path: &Path, dataset: Option<&str>) -> Result<ArrayD<f64>, String> {

@@ -11,10 +11,12 @@ pub enum FileKind {
     Results,
     Audit,
     Network,
+    /// A given network at given inputs.
+    Measurement,
 }
 
 impl FileKind {
-    pub const ALL: [FileKind; 3] = [FileKind::Results, FileKind::Audit, FileKind::Network];
+    pub const ALL: [FileKind; 4] = [FileKind::Results, FileKind::Audit, FileKind::Network, FileKind::Measurement];
 
     /// The value of the attribute.
     pub fn name(self) -> &'static str {
@@ -22,6 +24,7 @@ impl FileKind {
             FileKind::Results => "advstep-hpc results",
             FileKind::Audit => "advstep-hpc audit",
             FileKind::Network => "advstep-hpc network",
+            FileKind::Measurement => "advstep-hpc measurement",
         }
     }
 }

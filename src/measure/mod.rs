@@ -1,6 +1,7 @@
 //! Measures one network on its inputs: the science, independent of MPI, files and terminals.
 
 pub mod directions;
+pub mod given;
 
 use std::time::Instant;
 

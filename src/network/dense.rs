@@ -7,6 +7,8 @@
 //! GEMM is faster, so that no sample depends on the number of inputs. GEMM shapes depend on the cell and the number of inputs
 //! only: stored and regenerated weights give the same bits, through BLAS too.
 
+use std::sync::Arc;
+
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
 use super::weights::Weights;
@@ -65,6 +67,20 @@ impl<T: Real> Dense<T> {
             weights: Weights::new(streams, cell, keep.weights, workspace),
             workspace: workspace.clone(),
             keeps_line: cell.depth > 1 || keep.line == Storage::Stored,
+            inputs,
+            scale: 1.0 / (cell.width_of(cell.depth) as f64).sqrt(),
+        }
+    }
+
+    /// A network with these weights instead of drawn ones: `matrices` W_1 … W_L, each k_l × fan-in in standard layout, and `readout` a, so that
+    /// f(x) = a·h_L/√k_L; at `inputs`, n × d.
+    pub fn given(cell: Cell, psi: Activation, matrices: Arc<Vec<Array2<T>>>, readout: Vec<T>, inputs: Array2<T>) -> Self {
+        Self {
+            cell,
+            psi,
+            weights: Weights::given(matrices, readout, cell),
+            workspace: Workspace::default(),
+            keeps_line: true,
             inputs,
             scale: 1.0 / (cell.width_of(cell.depth) as f64).sqrt(),
         }

@@ -5,6 +5,7 @@
 //! one, and given directions that becomes [`Lines`], all that a line search sees.
 
 pub mod dense;
+pub mod given;
 pub mod implicit;
 pub mod inputs;
 pub mod shallow;

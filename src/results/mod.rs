@@ -12,7 +12,7 @@ pub mod journal;
 pub mod merge;
 pub mod onset;
 pub mod read;
-mod scales;
+pub mod scales;
 pub mod schema;
 pub mod shard;
 pub mod show;

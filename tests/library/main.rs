@@ -4,7 +4,9 @@
 mod common;
 
 mod audit;
+mod given;
 mod infinite;
+mod interchange;
 mod kernels;
 mod linalg;
 mod math_library;

@@ -19,6 +19,7 @@ mod forms;
 mod golden;
 mod hidden;
 mod long_values;
+mod measure;
 mod memory;
 mod merge;
 #[cfg(feature = "mpi")]

@@ -200,6 +200,7 @@ fn an_export_out_of_range_leaves_no_file() {
     let request = ExportRequest {
         experiment: Experiment { engine: EngineChoice::Dense, ..beyond_f32() },
         unit: Unit { cell: 0, network: 0 },
+        format: advstep_hpc::interchange::network::Format::Hdf5,
         out: directory.path().join("net.h5"),
         existing: advstep_hpc::files::Existing::Refuse,
         command_line: String::new(),

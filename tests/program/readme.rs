@@ -6,6 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use advstep_hpc::cli::Cli;
+use advstep_hpc::interchange::network::Format;
+use advstep_hpc::model::{Activation, Precision};
+use advstep_hpc::network::given::{Affine, GivenNetwork};
 use clap::Parser;
 use ndarray::Array2;
 use tempfile::TempDir;
@@ -16,7 +19,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Every command of the README that starts the program: options appended to make it small, and its exit code. They run in this order, in
 /// one directory.
-const COMMANDS: [(&str, &str, i32); 14] = [
+const COMMANDS: [(&str, &str, i32); 15] = [
     ("advstep-hpc run --plot", "--depths 1,2 --dims 100,500 --widths 10,100 --networks 3 --inputs 4", 0),
     ("advstep-hpc show results/quick.h5", "", 0),
     ("advstep-hpc --depths 1,2 --dims 10,100 --widths 10,1e3,inf --seed 7 --out mine.h5", "--networks 2 --inputs 3", 0),
@@ -33,6 +36,7 @@ const COMMANDS: [(&str, &str, i32); 14] = [
     ("advstep-hpc --depths 1 --inputs-law file:images.npy --out images.h5", "--dims 12 --widths 10 --networks 2", 0),
     ("advstep-hpc plot mine.h5 --y eta --x d --style paper --format pdf --data", "", 0),
     ("advstep-hpc report results/quick.h5 mine.h5 --out report.html", "", 0),
+    ("advstep-hpc measure mlp.safetensors --inputs images.npy --logits predicted", "", 0),
     ("advstep-hpc compare results/quick.h5 mine.h5", "", 1),
     ("advstep-hpc audit", "--dims 20 --widths 30 --networks 4", 0),
 ];
@@ -111,6 +115,14 @@ fn every_command_runs() {
     let directory = TempDir::new().unwrap();
     let images = Array2::from_shape_fn((5, 12), |(row, column)| (1 + row * column % 7) as f32);
     ndarray_npy::write_npy(directory.path().join("images.npy"), &images).unwrap();
+
+    let layer = |rows: usize, columns: usize| Affine {
+        weights: Array2::from_shape_fn((rows, columns), |(i, j)| (7 * i + 3 * j) as f64 % 5.0 - 2.0),
+        bias: vec![0.5; rows],
+    };
+    let network = GivenNetwork::new(Activation::Relu, vec![layer(8, 12), layer(3, 8)]).unwrap();
+    let network = advstep_hpc::interchange::network::write(&network, Format::Safetensors, Precision::F32).unwrap();
+    fs::write(directory.path().join("mlp.safetensors"), network).unwrap();
 
     let document = readme();
     let commands = commands(&document);

@@ -90,7 +90,8 @@ impl Header {
         let (mine, others) = (comparable(self), comparable(other));
         let (key, mine, others) = differing(&mine, &others)?;
         if matches!((mine, others), (Some(Value::Table(_)), None)) {
-            return Some(format!("it is the journal of an {key}, not of this job"));
+            let article = if key.starts_with(['a', 'e']) { "an" } else { "a" };
+            return Some(format!("it is the journal of {article} {key}, not of this job"));
         }
         let (mine, others) = values_apart(mine, others);
         Some(format!("its {key} is {mine}, that of this run is {others}"))

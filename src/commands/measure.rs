@@ -1,0 +1,56 @@
+//! `measure`: smallest steps of a given network at given inputs, as a job.
+
+use std::path::PathBuf;
+
+use super::plot::{self, PlotRequest};
+use crate::files::check_output_dir;
+use crate::given::job::Job;
+use crate::given::options::Choice;
+use crate::interchange::inputs::{self, Source};
+use crate::interchange::network;
+use crate::job::{self, Settings};
+use crate::model::{Activation, SearchChoice};
+use crate::plot::ImageFormat;
+
+/// A network and inputs to measure, not yet read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeasureRequest {
+    pub network: PathBuf,
+    /// For formats that do not say.
+    pub activation: Option<Activation>,
+    pub inputs: Source,
+    pub labels: Option<Source>,
+    /// Whether inputs are scaled to norm √d.
+    pub rescale: bool,
+    pub search: SearchChoice,
+    pub choice: Choice,
+    /// Directory of the figures, if any.
+    pub figures: Option<PathBuf>,
+    pub formats: Vec<ImageFormat>,
+    pub settings: Settings,
+}
+
+/// Runs a measurement on all ranks of this launch.
+pub fn execute(request: impl FnOnce() -> anyhow::Result<MeasureRequest>) -> anyhow::Result<()> {
+    let mut figures = None;
+    let split = || {
+        let request = request()?;
+        if let Some(out) = &request.figures {
+            check_output_dir(out, "--figures")?;
+            let (file, formats) = (request.settings.out.clone(), request.formats.clone());
+            figures = Some(PlotRequest { file, out: out.clone(), formats, unsealed: false, quiet: true });
+        }
+        Ok((request.settings.clone(), request))
+    };
+    let is_root = job::run(split, |request, resources| {
+        let network = network::read(&request.network, request.activation)?;
+        let inputs = inputs::read(&request.inputs, request.labels.as_ref(), request.rescale)?;
+        let name = request.network.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let names = [name, request.inputs.name()];
+        Ok(Job::new(&network, inputs, names, request.rescale, request.search, &request.choice, resources)?)
+    })?;
+    match figures.filter(|_| is_root) {
+        Some(request) => plot::execute(&request),
+        None => Ok(()),
+    }
+}

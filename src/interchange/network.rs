@@ -1,0 +1,127 @@
+//! A network file of any format that is read, by its extension, as a [`GivenNetwork`]; and the formats that are written.
+//!
+//! The softplus of other programs is ln(1 + eᶻ), ours ln(1 + eᶻ) − ln 2: the difference moves into the biases, in both directions.
+
+use std::f64::consts::LN_2;
+use std::path::Path;
+
+use super::{Why, bytes_of, extension, network_file, npz, onnx, safetensors, state_dict};
+use crate::error::BadInput;
+use crate::model::{Activation, Precision};
+use crate::network::given::GivenNetwork;
+
+const REMEDY: &str =
+    "give a fully connected network: a PyTorch state_dict as .safetensors or .npz, an .onnx model, or an .h5 file of export";
+
+/// A format of networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Safetensors,
+    Npz,
+    Onnx,
+    /// Our own, with inputs and steps.
+    Hdf5,
+}
+
+impl Format {
+    /// The format of a path by its extension.
+    pub fn of(path: &Path) -> Option<Self> {
+        match extension(path).as_str() {
+            "safetensors" => Some(Format::Safetensors),
+            "npz" => Some(Format::Npz),
+            "onnx" => Some(Format::Onnx),
+            "h5" | "hdf5" => Some(Format::Hdf5),
+            _ => None,
+        }
+    }
+}
+
+/// A network that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NetworkRead {
+    pub network: GivenNetwork,
+    /// The names of its weights in the file, from the first layer to the readout.
+    pub names: Vec<String>,
+}
+
+/// Reads the network at `path`. `activation` is that of formats that do not say; it may repeat what the file says.
+///
+/// # Errors
+/// The file cannot be read, is no fully connected network, or its activation is unknown or another.
+pub fn read(path: &Path, activation: Option<Activation>) -> Result<NetworkRead, BadInput> {
+    let refuse = |why: Why, remedy: &str| BadInput::new(format!("cannot read the network {}", path.display()), why, remedy);
+    let Some(format) = Format::of(path) else {
+        return Err(refuse("its extension names no format that is read".to_string(), REMEDY));
+    };
+    // Before the HDF5 library, which cannot read pipes.
+    let bytes = match format {
+        Format::Hdf5 if std::fs::metadata(path).is_ok_and(|found| found.is_file()) => Ok(Vec::new()),
+        _ => bytes_of(path),
+    };
+    let bytes = bytes.map_err(|error| refuse(error.to_string(), REMEDY))?;
+    let read = match format {
+        Format::Hdf5 => network_file::read(path).map(|(network, names)| NetworkRead { network, names }),
+        Format::Safetensors => {
+            let (tensors, named) = safetensors::read(&bytes).map_err(|why| refuse(why, REMEDY))?;
+            let named = named.map(|name| network_file::named(&name).ok_or_else(|| unknown(&name))).transpose();
+            let named = named.map_err(|why| refuse(why, REMEDY))?;
+            return of_tensors(tensors, agreed(named, activation, refuse)?).map_err(|why| refuse(why, REMEDY));
+        }
+        Format::Onnx => onnx::read(&bytes).and_then(|chain| {
+            let network = GivenNetwork::new(chain.activation, chain.layers)?;
+            Ok(NetworkRead { network: network.with_shifted_activation(foreign_shift(chain.activation)), names: chain.names })
+        }),
+        Format::Npz => {
+            let tensors = npz::read(&bytes).map_err(|why| refuse(why, REMEDY))?;
+            return of_tensors(tensors, agreed(None, activation, refuse)?).map_err(|why| refuse(why, REMEDY));
+        }
+    };
+    let read = read.map_err(|why| refuse(why, REMEDY))?;
+    agreed(Some(read.network.activation()), activation, refuse)?;
+    Ok(read)
+}
+
+fn unknown(name: &str) -> Why {
+    format!("its metadata names an activation `{name}` that this program does not know")
+}
+
+/// The activation `named` by the file, or the one `given`.
+fn agreed(
+    named: Option<Activation>,
+    given: Option<Activation>,
+    refuse: impl Fn(Why, &str) -> BadInput,
+) -> Result<Activation, BadInput> {
+    match (named, given) {
+        (Some(named), Some(given)) if named != given => {
+            let why = format!("it says that its activation is {}, not {}", named.name(), given.name());
+            Err(refuse(why, "omit --activation"))
+        }
+        (Some(activation), _) | (None, Some(activation)) => Ok(activation),
+        (None, None) => Err(refuse("it does not say which activation it has".to_string(), "give --activation, such as relu")),
+    }
+}
+
+fn of_tensors(tensors: Vec<state_dict::Tensor>, activation: Activation) -> Result<NetworkRead, Why> {
+    let (layers, names) = state_dict::layers(tensors)?;
+    Ok(NetworkRead { network: GivenNetwork::new(activation, layers)?.with_shifted_activation(foreign_shift(activation)), names })
+}
+
+/// What the ψ of other programs is more than ours.
+fn foreign_shift(activation: Activation) -> f64 {
+    if activation == Activation::Softplus { LN_2 } else { 0.0 }
+}
+
+/// The file of `network` in a format other than our own.
+///
+/// # Errors
+/// The format cannot hold it.
+pub fn write(network: &GivenNetwork, format: Format, precision: Precision) -> Result<Vec<u8>, Why> {
+    let activation = network.activation();
+    let foreign = network.clone().with_shifted_activation(-foreign_shift(activation));
+    match format {
+        Format::Safetensors => safetensors::write(&state_dict::tensors(&foreign), precision, activation.name()),
+        Format::Npz => npz::write(&state_dict::tensors(&foreign), precision),
+        Format::Onnx => Ok(onnx::write(&foreign, precision)),
+        Format::Hdf5 => Err("the HDF5 format is written by `export` itself".to_string()),
+    }
+}

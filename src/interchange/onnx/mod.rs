@@ -1,0 +1,395 @@
+//! ONNX graphs that are one chain of linear layers with one activation between them.
+//!
+//! Linear: Gemm, MatMul by a constant, Add of a constant. Activations: Relu, LeakyRelu (slope 0.01), Tanh, Erf, Softplus, Gelu (exact), Sin, and
+//! Sigmoid with Mul (SiLU). Identity, Dropout and a Flatten of the inputs change nothing. Any other node is refused by its name.
+
+mod constant;
+mod messages;
+mod write;
+
+use std::collections::HashMap;
+
+use ndarray::Array2;
+use prost::Message;
+
+use super::{MOST_NUMBERS, Why};
+use crate::model::Activation;
+use crate::model::activation::LEAK;
+use crate::network::given::Affine;
+use constant::{Constant, broadcast, constant, matrix};
+use messages::{Graph, Model, Node, Tensor};
+
+pub use write::write;
+
+/// A chain that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chain {
+    pub activation: Activation,
+    pub layers: Vec<Affine>,
+    /// The node of each layer.
+    pub names: Vec<String>,
+}
+
+/// Reads the chain of a model. Its softplus is ln(1 + eᶻ).
+///
+/// # Errors
+/// Why `bytes` are no such model.
+pub fn read(bytes: &[u8]) -> Result<Chain, Why> {
+    let model = Model::decode(bytes).map_err(|error| format!("it is not a whole ONNX model: {error}"))?;
+    if model.opset_import.is_empty() {
+        return Err("it is not a whole ONNX model: it does not say which operators it uses".to_string());
+    }
+    let mut graph = model.graph.ok_or("it is not an ONNX model: it has no graph")?;
+    let nodes = std::mem::take(&mut graph.node);
+    let mut walk = Walk::new(graph)?;
+    nodes.iter().enumerate().try_for_each(|(index, node)| walk.node(index, node))?;
+    walk.end()
+}
+
+/// What the chain waits for.
+#[derive(Clone, PartialEq)]
+enum Stage {
+    /// The inputs of the network, or the outputs of an activation.
+    Values,
+    /// The outputs of a linear layer.
+    Linear,
+    /// σ(z), with the name of z: the next node is Mul.
+    Sigmoid(String),
+}
+
+/// The state of reading a chain.
+struct Walk {
+    constants: HashMap<String, Constant>,
+    /// Numbers of all constants.
+    total: usize,
+    /// The name of the value that the next node takes.
+    value: String,
+    output: String,
+    stage: Stage,
+    activation: Option<Activation>,
+    layers: Vec<Affine>,
+    names: Vec<String>,
+}
+
+impl Walk {
+    fn new(graph: Graph) -> Result<Self, Why> {
+        let mut walk = Self {
+            constants: HashMap::new(),
+            total: 0,
+            value: String::new(),
+            output: String::new(),
+            stage: Stage::Values,
+            activation: None,
+            layers: Vec::new(),
+            names: Vec::new(),
+        };
+        for tensor in &graph.initializer {
+            walk.keep(&tensor.name, tensor)?;
+        }
+        // Old files list initializers as inputs, too.
+        let mut inputs = graph.input.iter().filter(|input| !walk.constants.contains_key(&input.name));
+        let (Some(input), None) = (inputs.next(), inputs.next()) else {
+            return Err("it does not have one input exactly".to_string());
+        };
+        let [output] = graph.output.as_slice() else { return Err("it does not have one output exactly".to_string()) };
+        (walk.value, walk.output) = (input.name.clone(), output.name.clone());
+        Ok(walk)
+    }
+
+    fn keep(&mut self, name: &str, tensor: &Tensor) -> Result<(), Why> {
+        let constant = constant(tensor).map_err(|why| format!("its tensor `{name}` {why}"))?;
+        self.total += constant.numbers.len();
+        if self.total > MOST_NUMBERS {
+            return Err(format!("it holds more than {MOST_NUMBERS} numbers"));
+        }
+        self.constants.insert(name.to_string(), constant);
+        Ok(())
+    }
+
+    fn node(&mut self, index: usize, node: &Node) -> Result<(), Why> {
+        let label = match node.name.is_empty() {
+            true => format!("node {index} ({})", node.op_type),
+            false => format!("node `{}` ({})", node.name, node.op_type),
+        };
+        let refuse = |why: &str| Err(format!("its {label} {why}"));
+        let [output] = node.output.as_slice() else {
+            // The mask of a Dropout.
+            return match (node.op_type.as_str(), node.output.first()) {
+                ("Dropout", Some(output)) => self.pass(&label, node, output),
+                _ => refuse("does not have one output"),
+            };
+        };
+        if !node.domain.is_empty() && node.domain != "ai.onnx" {
+            return refuse("is not of the operators that are read");
+        }
+        match node.op_type.as_str() {
+            "Constant" => {
+                let tensor = node.attribute.iter().find(|attribute| attribute.name == "value").and_then(|value| value.t.as_ref());
+                let Some(tensor) = tensor else { return refuse("is not a constant tensor") };
+                return self.keep(output, tensor);
+            }
+            "Identity" | "Dropout" => return self.pass(&label, node, output),
+            "Flatten" if self.layers.is_empty() && integer(node, "axis").unwrap_or(1) == 1 => {
+                return self.pass(&label, node, output);
+            }
+            _ => {}
+        }
+        if let Stage::Sigmoid(z) = &self.stage {
+            let sorted = |mut names: Vec<String>| {
+                names.sort();
+                names
+            };
+            if node.op_type != "Mul" || sorted(node.input.clone()) != sorted(vec![z.clone(), self.value.clone()]) {
+                return refuse("follows a Sigmoid, which is read only as a part of SiLU, z · sigmoid(z)");
+            }
+            return self.activate(&label, Activation::Silu, output);
+        }
+        if !node.input.contains(&self.value) {
+            return refuse("is not the next one of a chain: it does not take the value before it");
+        }
+        match node.op_type.as_str() {
+            "Gemm" => self.gemm(&label, node)?,
+            "MatMul" => {
+                let weights = self.constant(&label, node.input.get(1))?;
+                let weights = matrix(weights).map_err(|why| format!("its {label} {why}"))?;
+                self.linear(&label, node, weights.reversed_axes(), None)?;
+            }
+            "Add" => self.add(&label, node)?,
+            operator => {
+                let Some(activation) = activation(operator) else {
+                    return refuse("is not of a fully connected network with one of the activations known here");
+                };
+                let slope = float(node, "alpha").unwrap_or(LEAK as f32);
+                if activation == Activation::LeakyRelu && slope != LEAK as f32 {
+                    return refuse(&format!("has a slope of {slope}, and only {LEAK} is read"));
+                }
+                let is_exact = node.attribute.iter().all(|attribute| attribute.name != "approximate" || attribute.s == b"none");
+                if !is_exact {
+                    return refuse("approximates GELU, and only the exact one is read");
+                }
+                if operator == "Sigmoid" {
+                    if self.stage != Stage::Linear {
+                        return refuse("does not follow a linear layer");
+                    }
+                    self.stage = Stage::Sigmoid(self.value.clone());
+                    self.value.clone_from(output);
+                    return Ok(());
+                }
+                return self.activate(&label, activation, output);
+            }
+        }
+        self.value.clone_from(output);
+        Ok(())
+    }
+
+    /// A node that does not change its value.
+    fn pass(&mut self, label: &str, node: &Node, output: &str) -> Result<(), Why> {
+        if node.input.first() != Some(&self.value) {
+            return Err(format!("its {label} is not the next one of a chain: it does not take the value before it"));
+        }
+        self.value = output.to_string();
+        Ok(())
+    }
+
+    fn activate(&mut self, label: &str, activation: Activation, output: &str) -> Result<(), Why> {
+        let other = self.activation.filter(|other| *other != activation);
+        match other {
+            _ if self.stage == Stage::Values => return Err(format!("its {label} does not follow a linear layer")),
+            Some(other) => return Err(format!("its {label} differs from the activation {} before it", other.name())),
+            None => {}
+        }
+        self.activation = Some(activation);
+        self.stage = Stage::Values;
+        self.value = output.to_string();
+        Ok(())
+    }
+
+    fn constant(&self, label: &str, name: Option<&String>) -> Result<&Constant, Why> {
+        let constant = name.and_then(|name| self.constants.get(name));
+        constant.ok_or_else(|| format!("its {label} has an operand that is no constant of the file"))
+    }
+
+    /// y = α x Bᵀ + β c.
+    fn gemm(&mut self, label: &str, node: &Node) -> Result<(), Why> {
+        if node.input.first() != Some(&self.value) || integer(node, "transA").unwrap_or(0) != 0 {
+            return Err(format!("its {label} does not multiply the rows before it"));
+        }
+        let (alpha, beta) = (float(node, "alpha").unwrap_or(1.0), float(node, "beta").unwrap_or(1.0));
+        let weights = matrix(self.constant(label, node.input.get(1))?).map_err(|why| format!("its {label} {why}"))?;
+        let weights = if integer(node, "transB").unwrap_or(0) != 0 { weights } else { weights.reversed_axes() };
+        let bias = match node.input.get(2).filter(|name| !name.is_empty()) {
+            Some(name) => {
+                let bias = broadcast(self.constant(label, Some(name))?, weights.nrows());
+                let bias = bias.ok_or_else(|| format!("its {label} has biases of another length than {}", weights.nrows()))?;
+                Some(bias.iter().map(|b| f64::from(beta) * b).collect())
+            }
+            None => None,
+        };
+        let weights = if alpha == 1.0 { weights } else { weights * f64::from(alpha) };
+        self.linear(label, node, weights, bias)
+    }
+
+    /// Begins a layer.
+    fn linear(&mut self, label: &str, node: &Node, weights: Array2<f64>, bias: Option<Vec<f64>>) -> Result<(), Why> {
+        if node.input.first() != Some(&self.value) {
+            return Err(format!("its {label} does not multiply the rows before it"));
+        }
+        if self.stage != Stage::Values {
+            return Err(format!("its {label} follows another linear layer without an activation"));
+        }
+        let bias = bias.unwrap_or_else(|| vec![0.0; weights.nrows()]);
+        self.layers.push(Affine { weights: weights.as_standard_layout().into_owned(), bias });
+        self.names.push(if node.name.is_empty() { node.op_type.clone() } else { node.name.clone() });
+        self.stage = Stage::Linear;
+        Ok(())
+    }
+
+    /// Adds a constant to the biases.
+    fn add(&mut self, label: &str, node: &Node) -> Result<(), Why> {
+        let other = node.input.iter().find(|name| **name != self.value);
+        let constant = self.constant(label, other)?;
+        let Some(layer) = self.layers.last().filter(|_| self.stage == Stage::Linear) else {
+            return Err(format!("its {label} does not follow a linear layer"));
+        };
+        let bias = broadcast(constant, layer.bias.len());
+        let bias = bias.ok_or_else(|| format!("its {label} adds biases of another length than {}", layer.bias.len()))?;
+        let layer = self.layers.last_mut().expect("it was just there");
+        layer.bias.iter_mut().zip(bias).for_each(|(b, more)| *b += more);
+        Ok(())
+    }
+
+    fn end(self) -> Result<Chain, Why> {
+        if self.value != self.output {
+            return Err(format!("its output `{}` is not the end of the chain, `{}`", self.output, self.value));
+        }
+        if self.stage != Stage::Linear {
+            return Err("it does not end with a linear layer".to_string());
+        }
+        let activation = self.activation.ok_or("it has no activation: it is a linear function")?;
+        Ok(Chain { activation, layers: self.layers, names: self.names })
+    }
+}
+
+/// The activation of an operator; Sigmoid is the beginning of SiLU.
+fn activation(operator: &str) -> Option<Activation> {
+    Some(match operator {
+        "Relu" => Activation::Relu,
+        "LeakyRelu" => Activation::LeakyRelu,
+        "Tanh" => Activation::Tanh,
+        "Erf" => Activation::Erf,
+        "Softplus" => Activation::Softplus,
+        "Gelu" => Activation::Gelu,
+        "Sin" => Activation::Sine,
+        "Sigmoid" => Activation::Silu,
+        _ => return None,
+    })
+}
+
+fn integer(node: &Node, name: &str) -> Option<i64> {
+    node.attribute.iter().find(|attribute| attribute.name == name).map(|attribute| attribute.i)
+}
+
+fn float(node: &Node, name: &str) -> Option<f32> {
+    node.attribute.iter().find(|attribute| attribute.name == name).map(|attribute| attribute.f)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Precision;
+    use crate::network::given::GivenNetwork;
+
+    fn network(activation: Activation, bias: f64) -> GivenNetwork {
+        let layer = |rows: usize, columns: usize| Affine {
+            weights: Array2::from_shape_fn((rows, columns), |(i, j)| (i as f64 - 1.5) * 0.25 + j as f64),
+            bias: vec![bias; rows],
+        };
+        GivenNetwork::new(activation, vec![layer(4, 3), layer(5, 4), layer(2, 5)]).unwrap()
+    }
+
+    /// A model after a change of its graph.
+    fn changed(activation: Activation, change: impl Fn(&mut Graph)) -> Result<Chain, Why> {
+        let mut model = Model::decode(&*write(&network(activation, 0.5), Precision::F32)).unwrap();
+        change(model.graph.as_mut().unwrap());
+        read(&model.encode_to_vec())
+    }
+
+    #[test]
+    fn every_activation_comes_back_in_both_precisions() {
+        for activation in Activation::ALL {
+            for (precision, bias) in [(Precision::F32, 0.5), (Precision::F64, 0.1), (Precision::F64, 0.0)] {
+                let network = network(activation, bias);
+                let chain = read(&write(&network, precision)).unwrap();
+                assert_eq!((chain.activation, chain.layers.as_slice()), (activation, network.layers()));
+                assert_eq!(chain.names, ["0", "1", "2"]);
+            }
+        }
+    }
+
+    #[test]
+    fn products_and_sums_are_layers_too() {
+        let chain = changed(Activation::Relu, |graph| {
+            // Gemm(x, B, c) → MatMul(x, Bᵀ), Add(c, ·), and a Constant in place of an initializer.
+            let mut weights = graph.initializer.remove(0);
+            weights.dims.reverse();
+            let columns: Vec<Vec<u8>> = weights.raw_data.chunks_exact(4).map(<[u8]>::to_vec).collect();
+            weights.raw_data = (0..3).flat_map(|j| (0..4).flat_map(|i| columns[3 * i + j].clone()).collect::<Vec<_>>()).collect();
+            let value = messages::Attribute { name: "value".into(), t: Some(weights), kind: 4, ..Default::default() };
+            let node = |op: &str, input: &[&str], output: &str| Node {
+                op_type: op.into(),
+                input: input.iter().map(|name| (*name).to_string()).collect(),
+                output: vec![output.into()],
+                ..Node::default()
+            };
+            let constant = Node { attribute: vec![value], ..node("Constant", &[], "w") };
+            let before = [
+                constant,
+                node("Flatten", &["x"], "flat"),
+                node("MatMul", &["flat", "w"], "y"),
+                node("Add", &["0.bias", "y"], "z0"),
+            ];
+            graph.node.splice(0..1, before);
+        });
+        assert_eq!(chain.unwrap().layers, network(Activation::Relu, 0.5).layers());
+    }
+
+    #[test]
+    fn other_graphs_are_refused_by_the_node() {
+        let why = |change: fn(&mut Graph)| changed(Activation::Relu, change).unwrap_err();
+        assert!(why(|graph| graph.node[1].op_type = "Softmax".into()).contains("node `activation0` (Softmax) is not of"));
+        let nameless =
+            why(|graph| graph.node[1] = Node { op_type: "Softmax".into(), name: String::new(), ..graph.node[1].clone() });
+        assert!(nameless.contains("node 1 (Softmax) is not of"), "{nameless}");
+        assert!(why(|graph| graph.node[3].op_type = "Tanh".into()).contains("(Tanh) differs from the activation relu"));
+        assert!(why(|graph| graph.node[2].input[0] = "x".into()).contains("node `1` (Gemm) is not the next one of a chain"));
+        assert!(why(|graph| drop(graph.node.remove(1))).contains("is not the next one"));
+        assert!(why(|graph| graph.node.truncate(4)).contains("is not the end of the chain"));
+        assert!(why(|graph| graph.initializer.clear()).contains("operand that is no constant"));
+        assert!(why(|graph| graph.initializer[0].dims = vec![1 << 40, 1 << 40]).contains("more than"));
+        assert!(why(|graph| graph.initializer[0].dims = vec![-4, 3]).contains("`0.weight` has the shape"));
+        assert!(why(|graph| graph.initializer[0].data_location = 1).contains("another file"));
+        assert!(why(|graph| graph.initializer[1].dims = vec![3]).contains("`0.bias` of shape [3] has 4 numbers"));
+        assert!(why(|graph| graph.input.push(graph.output[0].clone())).contains("one input"));
+        let leaky = changed(Activation::LeakyRelu, |graph| {
+            graph.node[1].attribute.push(messages::Attribute { name: "alpha".into(), f: 0.2, kind: 1, ..Default::default() });
+        });
+        assert!(leaky.unwrap_err().contains("a slope of 0.2"));
+        let silu = changed(Activation::Silu, |graph| drop(graph.node.remove(2)));
+        assert!(silu.unwrap_err().contains("follows a Sigmoid"));
+    }
+
+    #[test]
+    fn no_prefix_and_no_changed_byte_panics() {
+        let mut bytes = write(&network(Activation::Silu, 0.5), Precision::F32);
+        for length in 0..bytes.len() {
+            assert!(read(&bytes[..length]).is_err(), "{length}");
+        }
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                bytes[at] ^= 1 << bit;
+                let _ = read(&bytes);
+                bytes[at] ^= 1 << bit;
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Files of other programs: the corpus, written by NumPy, safetensors, h5py and onnx (`tests/python/make_networks.py`), and damaged copies of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use advstep_hpc::interchange::inputs::{self, Labels, Source};
+use advstep_hpc::interchange::network::{self, Format};
+use advstep_hpc::interchange::npy;
+use advstep_hpc::model::{Activation, Precision};
+use rand::{Rng, RngExt};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::SeedableRng;
+
+const NETWORKS: [&str; 7] =
+    ["f64.safetensors", "f32.safetensors", "f16.safetensors", "stored.npz", "deflated.npz", "gemm.onnx", "matmul.onnx"];
+const INPUTS: [&str; 3] = ["inputs.npz", "inputs.h5", "inputs.csv"];
+
+fn corpus(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/networks").join(name)
+}
+
+#[test]
+fn every_network_of_the_corpus_has_the_outputs_that_numpy_computed() {
+    let x = inputs::read(&Source { path: corpus("inputs.npz"), array: None }, None, false).unwrap().x;
+    let expected = npy::read(&fs::read(corpus("outputs.npy")).unwrap()).unwrap();
+    let mut checksums = Vec::new();
+    for name in NETWORKS {
+        let read = network::read(&corpus(name), Some(Activation::Relu)).unwrap();
+        assert_eq!(read.network.outputs_at(x.view()).into_dyn(), expected, "{name}");
+        assert_eq!(read.names.len(), 3);
+        checksums.push(read.network.checksum());
+    }
+    assert!(checksums.iter().all(|checksum| *checksum == checksums[0]), "one network, whatever its file");
+}
+
+#[test]
+fn every_file_of_inputs_has_the_same_rows_in_order() {
+    let read = |name: &str| inputs::read(&Source { path: corpus(name), array: None }, None, false).unwrap();
+    let all = INPUTS.map(read);
+    assert!(all.iter().all(|inputs| inputs.x == all[0].x && inputs.x.dim() == (6, 3)));
+    let numbers = Some(Labels::Numbers(vec![0, 1, 0, 1, 0, 1]));
+    assert_eq!((&all[0].labels, &all[2].labels), (&numbers, &numbers));
+    let texts = (0..6).map(|row| format!("class {}", row % 2)).collect();
+    assert_eq!(all[1].labels, Some(Labels::Texts(texts)));
+    let scaled = inputs::read(&Source { path: corpus("inputs.npz"), array: Some("X".into()) }, None, true).unwrap().x;
+    for (row, raw) in scaled.rows().into_iter().zip(all[0].x.rows()) {
+        assert!((row.dot(&row) - 3.0).abs() < 1e-12 && (row.dot(&raw).powi(2) - 3.0 * raw.dot(&raw)).abs() < 1e-9);
+    }
+    let labels = Source { path: corpus("inputs.h5"), array: Some("labels".into()) };
+    let other = inputs::read(&Source { path: corpus("inputs.csv"), array: None }, Some(&labels), false).unwrap();
+    assert_eq!(other.labels, all[1].labels);
+}
+
+#[test]
+fn every_format_gives_back_what_was_written_in_it() {
+    let network = network::read(&corpus("f64.safetensors"), Some(Activation::Relu)).unwrap().network;
+    let directory = tempfile::tempdir().unwrap();
+    for (name, format) in [("a.safetensors", Format::Safetensors), ("a.npz", Format::Npz), ("a.onnx", Format::Onnx)] {
+        for precision in [Precision::F32, Precision::F64] {
+            let path = directory.path().join(name);
+            fs::write(&path, network::write(&network, format, precision).unwrap()).unwrap();
+            assert_eq!(network::read(&path, Some(Activation::Relu)).unwrap().network, network, "{name}");
+        }
+    }
+}
+
+/// Every prefix, and many copies with up to three bytes changed: read or refused, but never a panic. HDF5 is left out, because its library can crash on
+/// damaged files.
+#[test]
+fn damaged_files_never_panic() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut generator = Xoshiro256PlusPlus::seed_from_u64(3);
+    for name in NETWORKS.into_iter().chain(["inputs.npz", "inputs.csv"]) {
+        let path = directory.path().join(name);
+        let bytes = fs::read(corpus(name)).unwrap();
+        let read = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            match name.starts_with("inputs") {
+                true => inputs::read(&Source { path: path.clone(), array: None }, None, false).map(drop),
+                false => network::read(&path, Some(Activation::Relu)).map(drop),
+            }
+        };
+        assert_eq!(read(&bytes), Ok(()), "{name}");
+        for length in 0..bytes.len() {
+            // A table may end at any row, and anywhere in its last number.
+            assert!(read(&bytes[..length]).is_err() || name.ends_with(".csv"), "{name}: {length}");
+        }
+        for _ in 0..2000 {
+            let mut changed = bytes.clone();
+            for _ in 0..generator.random_range(1..=3) {
+                let at = generator.random_range(0..changed.len());
+                changed[at] = generator.next_u64() as u8;
+            }
+            let _ = read(&changed);
+        }
+    }
+}
