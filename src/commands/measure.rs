@@ -37,8 +37,8 @@ pub fn execute(request: impl FnOnce() -> anyhow::Result<MeasureRequest>) -> anyh
         let request = request()?;
         if let Some(out) = &request.figures {
             check_output_dir(out, "--figures")?;
-            let (file, formats) = (request.settings.out.clone(), request.formats.clone());
-            figures = Some(PlotRequest { file, out: out.clone(), formats, unsealed: false, quiet: true });
+            let beside = PlotRequest::beside(&request.settings.out, request.formats.clone(), true);
+            figures = Some(PlotRequest { out: out.clone(), ..beside });
         }
         Ok((request.settings.clone(), request))
     };

@@ -8,7 +8,6 @@ use crate::audit;
 use crate::comm::failure::Reported;
 use crate::error::{EXIT_AGAIN, EXIT_FAILED};
 use crate::experiment::{Experiment, Shard};
-use crate::files::place;
 use crate::given;
 use crate::job::journal;
 use crate::results::{head, shard};

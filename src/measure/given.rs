@@ -258,7 +258,7 @@ impl<'a> Margins<'a> {
         }
         let inputs = self.inputs.view();
         let outcomes: Vec<(Outcome, f64)> = if direction == Direction::Descent {
-            let descended = descent::smallest_steps(network, inputs, &rival.gradient, &lines, bias, bound.distance)?;
+            let (descended, _) = descent::descend(network, inputs, &rival.gradient, &lines, bias, bound.distance)?;
             descended.into_iter().map(|descended| (descended.outcome, descended.distance)).collect()
         } else {
             let settings = nearest::Settings { search, bias, starts: nearest_starts, streams };
