@@ -20,10 +20,10 @@ const STARTS: usize = 9;
 /// A failed step halves the fraction of the way to the new direction, and narrows the smoothed kink by this factor.
 const NARROWER: f64 = 0.7;
 
-/// Approximate flops of [`found`] at `radii` radii for a network of `weights` weights: a gradient is four per weight, a product with the Hessian
-/// eight.
-pub fn cost(weights: f64, radii: usize) -> f64 {
-    (radii * STARTS * (STEPS + 1)) as f64 * 12.0 * weights
+/// Approximate flops of [`found`] at `radii` radii for a network of `weights` weights and inputs of dimension `dim`: a gradient is four per weight,
+/// a product with the Hessian eight; δ and h are moved about.
+pub fn cost(weights: f64, dim: f64, radii: usize) -> f64 {
+    (radii * STARTS * (STEPS + 1)) as f64 * (12.0 * weights + 40.0 * dim)
 }
 
 /// State of one ascent.

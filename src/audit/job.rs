@@ -283,7 +283,7 @@ impl Client for Job {
     fn check(&self, task: Task, result: &[u8]) -> Result<(), String> {
         match self.numbers(task, result) {
             Some(_) => Ok(()),
-            None => Err("it has not as many numbers as the statements measure".to_string()),
+            None => Err("its count of numbers is not that of the statements".to_string()),
         }
     }
 
@@ -293,7 +293,7 @@ impl Client for Job {
     }
 
     fn nouns(&self) -> Nouns {
-        Nouns { tasks: "networks", groups: "settings" }
+        Nouns { tasks: "networks", groups: "samples" }
     }
 
     fn is_finished(&self, path: &Path) -> bool {
@@ -407,7 +407,7 @@ mod tests {
         assert!(open > 0 && grown > 0 && kept > 0, "{open} open, {grown} grown, {kept} kept");
     }
 
-    /// A job that was stopped within a later round asks for the tasks that it lacks, and ends as it would have.
+    /// A job that was stopped within a later round requests the missing tasks, and ends as it would have.
     #[test]
     fn results_of_a_later_round_are_taken_up_again() {
         let job = Job::new(options(10.0, 40.0), Outputs::default(), Resources { threads: 1, memory: u64::MAX }).unwrap();

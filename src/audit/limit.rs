@@ -14,7 +14,7 @@ use crate::model::activation::LEAK;
 
 /// Correlation of f(x) and f(x′) at x·x′/d = cos θ.
 pub fn correlation(activation: Activation, gain: f64, depth: usize, theta: f64) -> f64 {
-    let process = Process { activation, gain, depth };
+    let process = Process::new(activation, gain, depth);
     process.covariance(1.0, 1.0, theta.cos()) / process.covariance(1.0, 1.0, 1.0)
 }
 
@@ -27,13 +27,31 @@ struct Process {
 }
 
 impl Process {
+    /// With the gain that keeps the scale, where ψ(cz) = cψ(z): no ratio depends on it, and 64 layers could overflow.
+    fn new(activation: Activation, gain: f64, depth: usize) -> Self {
+        let gain = activation.leak().map_or(gain, |leak| 2.0 / (1.0 + leak * leak));
+        Self { activation, gain, depth }
+    }
+
+    /// Whether every pre-activation is of a scale that [`normal_rule`] resolves.
+    fn is_resolved(&self) -> bool {
+        let mut q = 1.0;
+        let resolved = |q: f64| q.sqrt() <= LARGEST_SCALE;
+        self.activation.leak().is_some()
+            || (0..self.depth).all(|_| {
+                let was = resolved(q);
+                q = self.gain * square(self.activation, q);
+                was
+            })
+    }
+
     /// Cov(f(x), f(y)) at norms `x` and `y`, in units of √d, and the cosine of the angle between the inputs.
     fn covariance(&self, x: f64, y: f64, cosine: f64) -> f64 {
         let (mut q, mut rho, mut last) = ([x * x, y * y], cosine, 0.0);
         for _ in 0..self.depth {
             let squares = q.map(|q| square(self.activation, q));
             last = if rho >= 1.0 && q[0] == q[1] { squares[0] } else { product(self.activation, q, rho) };
-            rho = (last / (squares[0] * squares[1]).sqrt()).clamp(-1.0, 1.0);
+            rho = (last / (squares[0].sqrt() * squares[1].sqrt())).clamp(-1.0, 1.0);
             q = squares.map(|square| self.gain * square);
         }
         last
@@ -50,9 +68,12 @@ impl Process {
     }
 }
 
+/// Largest standard deviation of a pre-activation for which the quadrature is fine enough.
+const LARGEST_SCALE: f64 = 5.0;
+
 /// Abscissas and weights for E g(Z), Z ~ N(0, 1), g analytic in a strip of width ∝ 1/`scale`: the trapezoidal rule converges geometrically.
 fn normal_rule(scale: f64) -> impl Iterator<Item = (f64, f64)> + Clone {
-    let step = (0.5 / scale).clamp(0.1, 0.4);
+    let step = (0.5 / scale).clamp(0.5 / LARGEST_SCALE, 0.4);
     let half = (8.0 / step).ceil() as i32;
     let point = move |i: i32| step * f64::from(i);
     (-half..=half).map(move |i| (point(i), step * (-0.5 * point(i).powi(2)).exp() / (2.0 * PI).sqrt()))
@@ -95,15 +116,19 @@ fn product(activation: Activation, q: [f64; 2], rho: f64) -> f64 {
     }
 }
 
-/// The mean of [`correlation`] over two independent inputs: θ has density ∝ sin^(d−2) θ.
-pub fn mean_correlation(activation: Activation, gain: f64, depth: usize, dim: usize) -> f64 {
+/// The mean of [`correlation`] over two independent inputs: θ has density ∝ sin^(d−2) θ. `None` for a smooth ψ at a gain so large that the
+/// quadrature does not resolve it.
+pub fn mean_correlation(activation: Activation, gain: f64, depth: usize, dim: usize) -> Option<f64> {
+    if !Process::new(activation, gain, depth).is_resolved() {
+        return None;
+    }
     const POINTS: usize = 65;
     let half = (8.0 / (dim as f64).sqrt()).min(PI / 2.0);
     let angle = |i: usize| PI / 2.0 - half + 2.0 * half * (i as f64 + 0.5) / POINTS as f64;
     let weighted =
         (0..POINTS).map(angle).map(|theta| (theta.sin().powi(dim as i32 - 2), correlation(activation, gain, depth, theta)));
     let (total, sum) = weighted.fold((0.0, 0.0), |(total, sum), (weight, value)| (total + weight, sum + weight * value));
-    sum / total
+    Some(sum / total).filter(|mean| mean.is_finite())
 }
 
 /// The joint law of f(x) and f(x′), x′ = x − s(x) t ∇f(x)/‖∇f(x)‖.
@@ -184,22 +209,26 @@ const ANGLES: usize = 129;
 ///
 /// By the symmetry of the readout f(x) > 0 can be assumed. In the plane of x and ∇f, f(x′) is normal given f(x), the radial derivative and
 /// the tangential one, whose norm has a χ distribution with d − 1 degrees of freedom; the integral over these three is a quadrature.
-pub fn joint_law(activation: Activation, gain: f64, depth: usize, dim: usize, length: f64) -> JointLaw {
-    // Entries at several γ, and of every round, ask for the same laws.
-    static KNOWN: Mutex<BTreeMap<(&str, u64, usize, usize, u64), JointLaw>> = Mutex::new(BTreeMap::new());
+///
+/// `None` for a smooth ψ at a gain so large or small that the quadrature does not resolve it.
+pub fn joint_law(activation: Activation, gain: f64, depth: usize, dim: usize, length: f64) -> Option<JointLaw> {
+    // The same laws serve the entries at every γ and of every round.
+    static KNOWN: Mutex<BTreeMap<(&str, u64, usize, usize, u64), Option<JointLaw>>> = Mutex::new(BTreeMap::new());
     let key = (activation.name(), gain.to_bits(), depth, dim, length.to_bits());
     let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(law) = known().get(&key) {
         return *law;
     }
-    let law = integrate(activation, gain, depth, dim, length);
+    let process = Process::new(activation, gain, depth);
+    let is_finite = |law: &JointLaw| law.flip.is_finite() && law.correlation.is_finite() && law.ratio.is_finite();
+    let law = process.is_resolved().then(|| integrate(process, dim, length)).filter(is_finite);
     known().insert(key, law);
     law
 }
 
-fn integrate(activation: Activation, gain: f64, depth: usize, dim: usize, length: f64) -> JointLaw {
+fn integrate(process: Process, dim: usize, length: f64) -> JointLaw {
     let d = dim as f64;
-    let at = AtInput::new(Process { activation, gain, depth });
+    let at = AtInput::new(process);
     let step = length / d.sqrt();
     let middle = (d - 1.5).max(0.0).sqrt();
     let free = at.free_radial().sqrt();
@@ -208,11 +237,10 @@ fn integrate(activation: Activation, gain: f64, depth: usize, dim: usize, length
     for i in 0..60 {
         let zeta = 0.12 * (f64::from(i) + 0.5);
         let value = zeta * at.value.sqrt();
-        for j in -25..=25 {
-            let chi = middle + 0.24 * f64::from(j);
-            if chi <= 0.0 {
-                continue;
-            }
+        // From the middle of the first interval where the density reaches down to 0.
+        let first = if middle < 6.0 { 0.12 } else { middle - 6.0 };
+        for j in 0..=50 {
+            let chi = first + 0.24 * f64::from(j);
             // χ^(d−2) exp(−χ²/2), relative to its value at the middle.
             let chi_density = ((d - 2.0) * (chi / middle.max(1e-9)).ln() - 0.5 * (chi * chi - middle * middle)).exp();
             let radials = if free > 0.0 { -8..=8 } else { 0..=0 };
@@ -276,7 +304,7 @@ mod tests {
     #[test]
     fn the_mean_over_inputs_is_that_of_orthogonal_ones_and_a_correction() {
         let d = 1000.0;
-        let share = mean_correlation(Activation::Relu, 2.0, 1, 1000);
+        let share = mean_correlation(Activation::Relu, 2.0, 1, 1000).unwrap();
         assert!((share - (1.0 / PI + 1.0 / (2.0 * PI * d))).abs() < 1e-6, "{share}");
     }
 
@@ -288,7 +316,7 @@ mod tests {
         use rand::distr::Distribution;
         use rand_xoshiro::rand_core::SeedableRng;
         let mut normals = StandardNormal.sample_iter(rand_xoshiro::Xoshiro256PlusPlus::seed_from_u64(1));
-        for (depth, dim, length) in [(1, 20, 1.0_f64), (3, 50, 2.0)] {
+        for (depth, dim, length) in [(1, 20, 1.0_f64), (3, 50, 2.0), (1, 2, 1.0), (2, 3, 1.0)] {
             let (mut hits, mut product, mut square) = (0, 0.0, 0.0);
             for _ in 0..20_000 {
                 let zeta: f64 = f64::abs(normals.next().unwrap());
@@ -301,7 +329,7 @@ mod tests {
                 product += zeta * value / 2e4;
                 square += value * value / 2e4;
             }
-            let law = joint_law(Activation::Relu, 2.0, depth, dim, length);
+            let law = joint_law(Activation::Relu, 2.0, depth, dim, length).unwrap();
             let share = hits as f64 / 2e4;
             assert!((share - law.flip).abs() < 4.0 * (law.flip / 2e4).sqrt() + 1e-3, "{share} against {law:?}");
             // Standard errors are below 1/√20000 = 0.007.
@@ -311,6 +339,19 @@ mod tests {
                 "{correlation}, {ratio}: {law:?}"
             );
         }
+    }
+
+    /// ReLU at depth 64, where squares of variances leave f64: the gain does not matter. A smooth ψ is resolved up to a gain of 25.
+    #[test]
+    fn extreme_gains_are_right_or_told() {
+        let at = |gain: f64| (joint_law(Activation::Relu, gain, 64, 20, 1.0), mean_correlation(Activation::Relu, gain, 64, 20));
+        assert!(at(2.0) == at(1e-3) && at(2.0) == at(1e3) && at(2.0).0.is_some());
+        let erf = |gain: f64| mean_correlation(Activation::Erf, gain, 3, 20).is_some();
+        assert_eq!([erf(25.0), erf(100.0)], [true, false]);
+        assert_eq!(joint_law(Activation::Tanh, 1e3, 3, 20, 1.0), None);
+        // E erf(u)² = (2/π) asin(2q/(1 + 2q)) at the largest scale.
+        let q = LARGEST_SCALE * LARGEST_SCALE;
+        assert!((square(Activation::Erf, q) - 2.0 / PI * f64::asin(2.0 * q / (1.0 + 2.0 * q))).abs() < 1e-4);
     }
 
     /// ψ = erf at depth 1: the covariance in closed form, (2/π) asin(2⟨x,y⟩/√((1 + 2‖x‖²)(1 + 2‖y‖²))), and by finite differences from it alone.

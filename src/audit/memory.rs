@@ -3,13 +3,16 @@
 use super::Setting;
 use super::spectrum::LARGEST;
 
-/// Peak bytes of a network and its largest measurement: an upper bound, within twice the measured peak.
+/// Peak bytes of a network and its largest measurement: an upper bound.
 pub fn network_bytes(setting: &Setting) -> u64 {
     if setting.layers.is_some() {
         // The weights; up to three sets of vectors at the knots of the line, one for each neuron at most; 27 ascents in balls.
         let cell = setting.cell();
-        return (8.0 * (cell.weights() + (cell.neurons() + 2.0) * (3.0 * setting.k() + setting.d()) + 300.0 * cell.neurons()))
-            as u64;
+        return (8.0
+            * (cell.weights()
+                + (cell.neurons() + 2.0) * (3.0 * setting.k() + setting.d())
+                + 300.0 * cell.neurons()
+                + 216.0 * setting.d())) as u64;
     }
     let (d, k) = (setting.dim as u64, setting.width as u64);
     let small = d.min(k);

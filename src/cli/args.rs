@@ -149,7 +149,7 @@ Examples:
   advstep-hpc export --depth 2 --dim 10 --width 30 --out net.safetensors";
 
 const AUDIT_EXAMPLES: &str = "\
-All statements measure the same networks. The results do not depend on the number of ranks and threads. An audit is stopped and
+All statements measure the same networks; where a verdict is undecided or not refuted, more are added. The results do not depend on the number of ranks and threads. An audit is stopped and
 resumed like a run.
 
 Examples:
@@ -326,7 +326,7 @@ pub struct AuditArgs {
     /// Networks per setting at first, with one input each; expensive statements measure fewer [default: 100]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number, help_heading = "Audit")]
     pub networks: Option<f64>,
-    /// Networks per setting up to which they are doubled while a verdict is open; proportionally fewer for expensive statements [default:
+    /// Networks per setting up to which they are doubled while a verdict is undecided or not refuted; proportionally fewer for expensive statements [default:
     /// four times --networks, or what --gamma needs]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number, help_heading = "Audit")]
     pub max_networks: Option<f64>,

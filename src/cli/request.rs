@@ -337,12 +337,20 @@ impl AuditArgs {
             hidden: self.hidden.map(|hidden| hidden.into_iter().map(|Layers(widths)| widths).collect()),
             gains: self.gain,
         };
+        let options = typed.validate()?;
+        if self.figures.is_some() && options.settings.iter().any(|setting| setting.layers.is_some()) {
+            return Err(BadInput::new(
+                "--figures with multi-layer statements",
+                "they have no bounds to draw",
+                "leave out --figures; `advstep-hpc show FILE.h5 --full` prints every entry",
+            ));
+        }
         if self.markdown.as_ref() == Some(&self.out) {
             let what = format!("--out and --markdown are both {}", self.out.display());
             return Err(BadInput::new(what, "one would overwrite the other", "give them different paths"));
         }
         Ok(AuditRequest {
-            options: typed.validate()?,
+            options,
             outputs: Outputs { markdown: self.markdown, full: self.full },
             figures: self.figures,
             formats: distinct(self.format),

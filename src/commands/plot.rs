@@ -60,7 +60,14 @@ pub fn execute(request: &PlotRequest) -> anyhow::Result<()> {
             let what = format!("cannot draw the {noun} {} so", file.display());
             return Err(BadInput::new(what, "its figures have no options and stand alone", "give only --out and --format").into());
         }
-        Some((file, FileKind::Audit)) => plot::write(&audit::figures::draw(&audit::file::read(file, *unsealed)?), out, formats)?,
+        Some((file, FileKind::Audit)) => {
+            let drawn = audit::figures::draw(&audit::file::read(file, *unsealed)?);
+            if drawn.is_empty() {
+                let what = format!("there is nothing to draw of {}", file.display());
+                return Err(BadInput::new(what, "no entry has a bound", "see `advstep-hpc show FILE.h5 --full`").into());
+            }
+            plot::write(&drawn, out, formats)?
+        }
         Some((file, _)) => plot::write(&given::figures::draw(&given::file::read(file, *unsealed)?), out, formats)?,
         None => {
             let input =

@@ -114,11 +114,13 @@ struct Best {
     outcome: Outcome,
     /// The unit vector towards it; without a flip the latest start.
     direction: Vec<f64>,
+    /// Whether `direction` leads to the end of a descent.
+    is_led: bool,
 }
 
 impl Best {
     fn new<T: Real>(line: &Start, gradient: &Array2<T>) -> Self {
-        Self { line: *line, outcome: Outcome::none(0), direction: against_gradient(line, gradient) }
+        Self { line: *line, outcome: Outcome::none(0), direction: against_gradient(line, gradient), is_led: false }
     }
 
     fn is_found(&self) -> bool {
@@ -156,6 +158,7 @@ fn head_for_descents<T: Real>(
             let x = inputs.row(best.line.input);
             best.direction = end.iter().zip(x).map(|(end, x)| end.to_f64() - x.to_f64()).collect();
             normalise(&mut best.direction);
+            best.is_led = true;
         }
     }
     Ok(())
@@ -235,7 +238,7 @@ impl Walk {
             direction.iter_mut().zip(&turn).for_each(|(u, turn)| *u += kick * f64::from(*turn));
             length = normalise(&mut direction);
         }
-        let is_needed = origin != Origin::Descent || !best.is_found();
+        let is_needed = origin != Origin::Descent || best.is_led;
         Self {
             line: *line,
             trial: direction.clone(),

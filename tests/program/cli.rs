@@ -3,8 +3,22 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 14] =
-    ["audit", "run", "plan", "status", "show", "plot", "export", "completions", "man", "compare", "measure", "merge", "threshold", "report"];
+const COMMANDS: [&str; 14] = [
+    "audit",
+    "run",
+    "plan",
+    "status",
+    "show",
+    "plot",
+    "export",
+    "completions",
+    "man",
+    "compare",
+    "measure",
+    "merge",
+    "threshold",
+    "report",
+];
 
 fn advstep(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_advstep-hpc"));

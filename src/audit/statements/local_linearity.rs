@@ -34,7 +34,7 @@ impl Statement for LocalLinearity {
     }
 
     fn cost(&self, setting: &Setting) -> f64 {
-        deep_variation::cost(setting.cell().weights(), RADII.len())
+        deep_variation::cost(setting.cell().weights(), setting.d(), RADII.len())
     }
 
     fn columns(&self, _setting: &Setting) -> Vec<String> {
@@ -65,7 +65,10 @@ impl Statement for LocalLinearity {
             };
             let points: Vec<SizedSample> = all.iter().zip(&groups).map(point).collect();
             let claim = Claim::across(all, &points, gamma, "exponent in d of sup ‖∇f(x) − ∇f(y)‖/‖∇f(x)‖");
-            claim.part(format!("R = {radius}")).exponent(exponent_of_quantile(&points, 1.0 - gamma), Exponent::AtMost(0.0))
+            claim
+                .part(format!("R = {radius}"))
+                .note("of what the ascent finds")
+                .exponent(exponent_of_quantile(&points, 1.0 - gamma), Exponent::AtMost(0.0))
         };
         RADII.into_iter().enumerate().map(of_radius).collect()
     }

@@ -77,6 +77,15 @@ pub fn find(id: &str) -> Option<&'static dyn Statement> {
     ALL.iter().copied().find(|statement| statement.id() == id)
 }
 
+/// The note on a value at infinite width, if it is known.
+fn at_infinite_width(limit: Option<f64>, decimals: usize) -> String {
+    let Some(limit) = limit else { return String::new() };
+    let scale = 10_f64.powi(decimals as i32);
+    // No −0.000.
+    let rounded = (limit * scale).round() / scale + 0.0;
+    format!("at infinite width {rounded:.decimals$}").replace('-', "−")
+}
+
 /// A number for each of `all`: the same for networks of one shape and gain, which differ in d.
 fn groups_of_shape(all: &[Measured]) -> Vec<usize> {
     groups(all.iter().map(|Measured { setting, .. }| (setting.cell().widths().collect::<Vec<_>>(), setting.gain().to_bits())))

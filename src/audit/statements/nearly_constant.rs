@@ -3,6 +3,7 @@
 //! One-way analysis of variance over networks: with n inputs each, the variance of network means exceeds that of the common part by 1/n of the
 //! variance within a network. At infinite width the share is the mean correlation of f at two independent inputs.
 
+use super::at_infinite_width;
 use crate::audit::limit::mean_correlation;
 use crate::audit::{Claim, DeepNetwork, Entry, Measured, Setting, Statement};
 use crate::stats::bootstrap::{RESAMPLES, generator, interval, resample};
@@ -54,9 +55,7 @@ impl Statement for NearlyConstant {
         let mut estimate = interval(value, draws.filter(|draw| draw.is_finite()));
         (estimate.low, estimate.high) = (estimate.low.min(value), estimate.high.max(value));
         let limit = mean_correlation(activation, measured.setting.gain(), measured.setting.cell().depth, dim);
-        // No −0.0000 for odd ψ.
-        let rounded = (limit * 1e4).round() / 1e4 + 0.0;
-        vec![claim.note(format!("at infinite width {rounded:.4}")).named(estimate)]
+        vec![claim.note(at_infinite_width(limit, 4)).named(estimate)]
     }
 }
 
@@ -84,14 +83,14 @@ mod tests {
     /// networks is below 0.01.
     #[test]
     fn at_depth_one_the_share_is_that_of_infinite_width() {
-        let (measured, exact) = (share(Cell::new(1, 30, 20), 3000), mean_correlation(Activation::Relu, 2.0, 1, 30));
+        let (measured, exact) = (share(Cell::new(1, 30, 20), 3000), mean_correlation(Activation::Relu, 2.0, 1, 30).unwrap());
         assert!((measured - exact).abs() < 0.04, "{measured} against {exact}");
     }
 
     /// Below the infinite width's 0.986: narrow networks fluctuate in scale, and the share is 0.78 to 0.88 at width 30.
     #[test]
     fn at_depth_64_a_network_is_nearly_constant() {
-        let exact = mean_correlation(Activation::Relu, 2.0, 64, 20);
+        let exact = mean_correlation(Activation::Relu, 2.0, 64, 20).unwrap();
         assert!(exact > 0.98, "{exact}");
         let measured = share(Cell::new(64, 20, 200), 60);
         assert!(measured > 0.9 && measured <= exact, "{measured}");

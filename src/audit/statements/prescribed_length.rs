@@ -2,7 +2,8 @@
 //!
 //! x′ = x − sign(f) t ∇f/‖∇f‖ with t in units of ‖x‖/√d = 1. The law at infinite width is in [`limit`](crate::audit::limit).
 
-use crate::audit::limit::{JointLaw, joint_law};
+use super::at_infinite_width;
+use crate::audit::limit::joint_law;
 use crate::audit::network::norm;
 use crate::audit::{Claim, DeepNetwork, Entry, Estimate, Measured, Setting, Statement};
 use crate::stats::bootstrap::{RESAMPLES, generator, interval, resample};
@@ -51,16 +52,17 @@ impl Statement for PrescribedLength {
         let setting = measured.setting;
         let mut entries = Vec::new();
         for (place, t) in LENGTHS.into_iter().enumerate() {
-            let JointLaw { flip, correlation, ratio } =
-                joint_law(setting.activation, setting.gain(), setting.cell().depth, setting.dim, t);
-            let claim = |quantity: &str, limit: f64| {
-                Claim::of(measured, gamma, quantity).part(format!("‖δ‖√d/‖x‖ = {t}")).note(format!("at infinite width {limit:.3}"))
+            let law = joint_law(setting.activation, setting.gain(), setting.cell().depth, setting.dim, t);
+            let claim = |quantity: &str, limit: Option<f64>| {
+                Claim::of(measured, gamma, quantity).part(format!("‖δ‖√d/‖x‖ = {t}")).note(at_infinite_width(limit, 3))
             };
             let flipped = measured.rows.iter().filter(|row| row[0] * row[1 + place] < 0.0).count() as u64;
-            entries.push(claim("P(flip)", flip).named(probability(flipped, measured.rows.len() as u64)));
+            entries.push(claim("P(flip)", law.map(|law| law.flip)).named(probability(flipped, measured.rows.len() as u64)));
             let pairs: Vec<(f64, f64)> = measured.rows.iter().map(|row| (row[0], row[1 + place])).collect();
-            let statistics: [(&str, f64, Statistic); 2] =
-                [("corr(f(x), f(x′))", correlation, correlation_of), ("std f(x′) ÷ std f(x)", ratio, ratio_of)];
+            let statistics: [(&str, Option<f64>, Statistic); 2] = [
+                ("corr(f(x), f(x′))", law.map(|law| law.correlation), correlation_of),
+                ("std f(x′) ÷ std f(x)", law.map(|law| law.ratio), ratio_of),
+            ];
             for (quantity, limit, statistic) in statistics {
                 let claim = claim(quantity, limit);
                 entries.push(match bootstrapped(&pairs, statistic) {
@@ -92,9 +94,12 @@ fn ratio_of(pairs: &[(f64, f64)]) -> f64 {
 
 /// With a bootstrap interval; `None` where the statistic is undefined.
 fn bootstrapped(pairs: &[(f64, f64)], statistic: Statistic) -> Option<Estimate> {
-    let value = statistic(pairs);
+    // Squares of f leave f64 in deep networks of extreme gain.
+    let largest = pairs.iter().fold(0.0_f64, |largest, (x, y)| largest.max(x.abs()).max(y.abs()));
+    let pairs: Vec<(f64, f64)> = pairs.iter().map(|(x, y)| (x / largest, y / largest)).collect();
+    let value = statistic(&pairs);
     let mut generator = generator();
-    let draws = (0..RESAMPLES).map(|_| statistic(&resample(pairs, &mut generator).copied().collect::<Vec<_>>()));
+    let draws = (0..RESAMPLES).map(|_| statistic(&resample(&pairs, &mut generator).copied().collect::<Vec<_>>()));
     let estimate = interval(value, draws.filter(|draw| draw.is_finite()));
     (value.is_finite() && estimate.low <= value && value <= estimate.high).then_some(estimate)
 }
@@ -113,7 +118,7 @@ mod tests {
             let setting = Setting::deep(Cell::new(depth, 20, width), gain, activation);
             let rows: Vec<_> = (0..400).map(|index| PrescribedLength.measure_deep(&DeepNetwork::new(5, setting, index))).collect();
             for (place, t) in LENGTHS.into_iter().enumerate() {
-                let law = joint_law(activation, gain, depth, 20, t);
+                let law = joint_law(activation, gain, depth, 20, t).unwrap();
                 let share = rows.iter().filter(|row| row[0] * row[1 + place] < 0.0).count() as f64 / 400.0;
                 let error = 4.0 * (law.flip * (1.0 - law.flip) / 400.0).sqrt() + 0.01;
                 assert!((share - law.flip).abs() < error, "{activation:?}, depth {depth}, t = {t}: {share} against {law:?}");
