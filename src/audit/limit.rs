@@ -205,6 +205,9 @@ impl AtInput {
 /// Angles φ at which conditional laws are tabulated.
 const ANGLES: usize = 129;
 
+/// ψ, gain, depth, d and the length of the step, floats as bits.
+type Key = (&'static str, u64, usize, usize, u64);
+
 /// The joint law at infinite width after a step of length `length`, with ‖x‖ = √d.
 ///
 /// By the symmetry of the readout f(x) > 0 can be assumed. In the plane of x and ∇f, f(x′) is normal given f(x), the radial derivative and
@@ -213,7 +216,7 @@ const ANGLES: usize = 129;
 /// `None` for a smooth ψ at a gain so large or small that the quadrature does not resolve it.
 pub fn joint_law(activation: Activation, gain: f64, depth: usize, dim: usize, length: f64) -> Option<JointLaw> {
     // The same laws serve the entries at every γ and of every round.
-    static KNOWN: Mutex<BTreeMap<(&str, u64, usize, usize, u64), Option<JointLaw>>> = Mutex::new(BTreeMap::new());
+    static KNOWN: Mutex<BTreeMap<Key, Option<JointLaw>>> = Mutex::new(BTreeMap::new());
     let key = (activation.name(), gain.to_bits(), depth, dim, length.to_bits());
     let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(law) = known().get(&key) {

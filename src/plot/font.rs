@@ -67,7 +67,7 @@ impl Font {
             // Kept to the end of the program, as the bundled ones are.
             found.and_then(|(data, index)| Face::parse(Vec::leak(data), index).ok())
         };
-        let faces = face(Style::Normal).and_then(|upright| Some([upright.clone(), face(Style::Italic).unwrap_or(upright)]));
+        let faces = face(Style::Normal).map(|upright| [upright.clone(), face(Style::Italic).unwrap_or(upright)]);
         match faces {
             Some(faces) => Ok(Self { family: Some(family.as_str().into()), faces: Box::leak(Box::new(faces)) }),
             None => Err(BadInput::new(format!("cannot use the font `{family}`"), "its file cannot be read", "give another --font")),

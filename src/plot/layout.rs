@@ -139,10 +139,10 @@ impl Page<'_> {
         let most = if height.is_some() { space.panels } else { space.columns };
         // As few columns as the number of rows needs.
         let is_full = |&columns: &usize| space.panels.div_ceil(space.panels.div_ceil(columns)) == columns;
-        let candidates = (1..=most).filter(is_full).map(in_columns).filter(is_wide_enough);
+        let mut candidates = (1..=most).filter(is_full).map(in_columns).filter(is_wide_enough);
         let extent = |grid: &Grid| (grid.panel().0 / aspect).min(grid.panel().1);
         let found = match height {
-            None => candidates.last(),
+            None => candidates.next_back(),
             Some(_) => candidates.max_by(|a, b| extent(a).total_cmp(&extent(b))),
         };
         found.unwrap_or_else(|| in_columns(1))

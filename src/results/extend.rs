@@ -62,6 +62,9 @@ pub struct Extension<'e> {
     complete: HashSet<Unit>,
 }
 
+/// A network and its encoded record.
+pub type Encoded = (Unit, Vec<u8>);
+
 impl<'e> Extension<'e> {
     /// Of a run of `experiment`, whose cells are run by `methods`.
     pub fn new(experiment: &'e Experiment, methods: &[Method]) -> Self {
@@ -75,7 +78,7 @@ impl<'e> Extension<'e> {
     ///
     /// # Errors
     /// [`BadInput`] if the file cannot be read, is of another form, or has nothing of this run.
-    pub fn take(&mut self, path: &Path) -> Result<(Vec<(Unit, Vec<u8>)>, usize), BadInput> {
+    pub fn take(&mut self, path: &Path) -> Result<(Vec<Encoded>, usize), BadInput> {
         let refuse = |why: String| BadInput::new(format!("cannot extend {}", path.display()), why, REMEDY);
         let found = if Header::is_at(path) { of_journal(path) } else { of_results(path) }.map_err(refuse)?;
         let this = shard::identity(self.experiment, None, &[]);
@@ -98,7 +101,8 @@ impl<'e> Extension<'e> {
                 return Err(refuse(format!("its cell {cell} was measured by {method}, this run would take {own_method}")));
             }
             let alone = |experiment: &Experiment| stands_alone(cell, method, experiment);
-            if !same && !(method == own_method && alone(&found.experiment) && alone(self.experiment)) {
+            let is_apart = method == own_method && alone(&found.experiment) && alone(self.experiment);
+            if !(same || is_apart) {
                 continue;
             }
             let unit = Unit { cell: place, network: unit.network };

@@ -9,7 +9,7 @@ use advstep_hpc::files::Existing;
 use advstep_hpc::machine::blas;
 use advstep_hpc::model::{Cell, Direction, EngineName, Method, SearchName, Unit};
 use advstep_hpc::record::codec;
-use advstep_hpc::results::extend::{Extension, stands_alone};
+use advstep_hpc::results::extend::{Encoded, Extension, stands_alone};
 use advstep_hpc::results::{self, Results};
 use tempfile::TempDir;
 
@@ -40,7 +40,7 @@ fn written(directory: &TempDir, results: &Results) -> PathBuf {
     path
 }
 
-fn take(path: &Path, experiment: &Experiment, methods: &[Method]) -> Result<(Vec<(Unit, Vec<u8>)>, usize), BadInput> {
+fn take(path: &Path, experiment: &Experiment, methods: &[Method]) -> Result<(Vec<Encoded>, usize), BadInput> {
     Extension::new(experiment, methods).take(path)
 }
 
