@@ -30,6 +30,11 @@ source scripts/common.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+    echo "wheel: error: no Python 3 with venv" >&2
+    echo "wheel: help: apt-get install python3-venv" >&2
+    exit 1
+fi
 tools=$target/wheel-tools
 if ! cmp -s scripts/requirements-wheel.txt "$tools/requirements-wheel.txt"; then
     say "creating the Python environment $tools"
