@@ -80,7 +80,7 @@ if "$plain" --version >/dev/null 2>&1; then
 fi
 cd "$work"
 "$program" --version
-"$program" --depths 1,2 --dims 10 --widths 20,30 --networks 3 --inputs 4 --threads 2 --out mine.h5 --plot=svg,pdf
+"$program" --depths 1,2 --dims 10 --widths 20,30 --networks 3 --inputs 4 --threads 2 --out mine.h5 --plot=svg,pdf >/dev/null
 "$program" show mine.h5
 END
 plain=$target/$profile/advstep-hpc
