@@ -45,7 +45,13 @@ if ! cmp -s scripts/requirements-wheel.txt "$tools/requirements-wheel.txt"; then
 fi
 
 say "building"
-PATH=$tools/bin:$PATH "$tools/bin/maturin" build --profile "$profile" --auditwheel repair --out "$work/wheel" >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
+# The program of the last cargo build, perhaps with MPI, has the same path; it is put back.
+built=$target/$profile/advstep-hpc plain=$work/advstep-hpc
+[[ ! -e $built ]] || cp -p "$built" "$work/before"
+PATH=$tools/bin:$PATH "$tools/bin/maturin" build --profile "$profile" --auditwheel repair --out "$work/wheel" >"$work/log" 2>&1 ||
+    { cat "$work/log" >&2; exit 1; }
+mv "$built" "$plain"
+[[ ! -e $work/before ]] || mv "$work/before" "$built"
 wheel=$(echo "$work"/wheel/*.whl)
 say "${wheel##*/}, $(du -h "$wheel" | cut -f1)"
 
@@ -83,7 +89,6 @@ cd "$work"
 "$program" --depths 1,2 --dims 10 --widths 20,30 --networks 3 --inputs 4 --threads 2 --out mine.h5 --plot=svg,pdf >/dev/null
 "$program" show mine.h5
 END
-plain=$target/$profile/advstep-hpc
 mapfile -t hidden < <(libraries "$plain" | xargs realpath | sort -u)
 namespace=(unshare --mount)
 [[ $(id -u) == 0 ]] || namespace=(unshare --map-root-user --mount)
