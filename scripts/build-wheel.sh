@@ -28,7 +28,12 @@ say() { echo "wheel: $*"; }
 scripts/setup.sh --without-mpi
 source scripts/common.sh
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# maturin changes the library names in cargo's own copy of the program, which the next build would take as it is: cargo is to link it again.
+clean_up() {
+    rm -rf "$work"
+    grep -lsF 'ORIGIN/../advstep_hpc.libs' "$target/$profile/deps"/advstep_hpc-* | xargs -r rm
+}
+trap clean_up EXIT
 
 if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     echo "wheel: error: no Python 3 with venv" >&2
