@@ -1,10 +1,11 @@
-//! Results files read by h5py and xarray (h5netcdf and netCDF4), and the examples of `docs/file-format.md`, in a real Python.
+//! Results files read by h5py and xarray (h5netcdf and netCDF4), and the examples of
+//! `docs/file-format.md` and `examples/`, in a real Python.
 
 use std::fs;
 use std::process::Command;
 
 use crate::common::synthetic::{differing_layers, experiment, synthetic};
-use crate::jobs::stdout_of;
+use crate::jobs::{finish, job, stderr, stdout_of};
 use advstep_hpc::experiment::Experiment;
 use advstep_hpc::files::Existing;
 use advstep_hpc::results::show::{Format, show};
@@ -40,6 +41,10 @@ fn directions_and_shapes_are_selected_by_name_in_python() {
     assert!(output.status.success() && text.contains("names: ok"), "{python}: {text}");
 }
 
+fn python() -> String {
+    std::env::var("ADVSTEP_PYTHON").unwrap_or_else(|_| "python3".into())
+}
+
 fn check_in_python(experiment: &Experiment, options: &[&str]) {
     let directory = TempDir::new().unwrap();
     let (file, lines) = (directory.path().join("results.h5"), directory.path().join("results.jsonl"));
@@ -47,7 +52,7 @@ fn check_in_python(experiment: &Experiment, options: &[&str]) {
     write(&file, Existing::Replace, &results).unwrap();
     show(&results, Format::Json, &mut fs::File::create(&lines).unwrap()).unwrap();
 
-    let python = std::env::var("ADVSTEP_PYTHON").unwrap_or_else(|_| "python3".into());
+    let python = python();
     let output = Command::new(&python)
         .arg(format!("{ROOT}/tests/python/check_results_file.py"))
         .arg(&file)
@@ -77,4 +82,50 @@ fn the_document_lists_every_array() {
     let [grid, shapes, directions] = [schema::VERSION, schema::SHAPES_VERSION, schema::DIRECTIONS_VERSION];
     let versions = format!("**Format version {grid}, {shapes} if made of shapes, {directions} with several directions**");
     assert!(document.contains(&versions), "docs/file-format.md lacks {versions}");
+}
+
+/// `examples/xarray_notebook.py` on small files: its medians are the file's, its histogram counts every step, and wide networks are closer
+/// to the limit than narrow ones.
+#[test]
+fn the_notebook_example_runs() {
+    let notebook = format!("{ROOT}/examples/xarray_notebook.py");
+    let directory = TempDir::new().unwrap();
+    let commands = fs::read_to_string(&notebook).unwrap();
+    let commands: Vec<&str> = commands.lines().filter_map(|line| line.strip_prefix("#     advstep-hpc ")).collect();
+    assert_eq!(commands.len(), 2);
+    for command in commands {
+        let mut arguments: Vec<&str> = command.split_whitespace().collect();
+        arguments.extend(["--networks", "40", "--inputs", "20"]);
+        let output = finish(job(None, &arguments).current_dir(directory.path()));
+        assert!(output.status.success(), "{command}: {}", stderr(&output));
+    }
+
+    let output =
+        Command::new(python()).arg(&notebook).env_remove("ADVSTEP_RESULTS").current_dir(directory.path()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let rows = |title: &str| -> Vec<Vec<String>> {
+        let table = text.split("\n\n").find(|part| part.contains(title)).unwrap_or_else(|| panic!("no {title} in\n{text}"));
+        let rows = table.lines().map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        rows.filter(|row| row.first().is_some_and(|word| word.parse::<f64>().is_ok())).collect()
+    };
+    let number = |word: &str| word.parse::<f64>().unwrap();
+
+    let paired = stdout_of(&["show", &format!("{}/results/paired.h5", directory.path().display()), "--format", "json"]);
+    let medians = paired.lines().filter(|line| line.contains(r#""direction":"sign""#)).map(|line| {
+        let cell: serde_json::Value = serde_json::from_str(line).unwrap();
+        cell["ratio_q50"].as_f64().unwrap()
+    });
+    let medians: Vec<f64> = medians.collect();
+    let printed: Vec<f64> = rows("median").iter().map(|row| number(&row[2])).collect();
+    assert_eq!(printed.len(), 3);
+    assert!(printed.iter().zip(&medians).all(|(printed, median)| (printed - median).abs() <= 0.5001e-4), "{printed:?} {medians:?}");
+
+    let bins = rows("k = 1000");
+    let counted: f64 = bins.iter().map(|row| number(&row[3])).sum();
+    let found: f64 = text.split("η* of ").nth(1).and_then(|rest| rest.split(' ').next()).map(number).unwrap();
+    assert_eq!((bins.len(), counted), (12, found), "{text}");
+
+    let distances: Vec<f64> = rows("Kolmogorov").iter().map(|row| number(&row[1])).collect();
+    assert!(distances.len() == 3 && distances[2] < distances[0] && distances[2] < 0.1, "{text}");
 }

@@ -186,7 +186,15 @@ fn it_is_short() {
 #[test]
 fn commands_of_other_documents_are_understood() {
     let mut count = 0;
-    for document in ["docs/guide.md", "docs/audit.md", "docs/method.md", "docs/results.md", "docs/scale.md", "slurm/README.md"] {
+    for document in [
+        "docs/install.md",
+        "docs/guide.md",
+        "docs/audit.md",
+        "docs/method.md",
+        "docs/results.md",
+        "docs/scale.md",
+        "slurm/README.md",
+    ] {
         let text = fs::read_to_string(Path::new(ROOT).join(document)).unwrap();
         for line in text.lines().filter(|line| line.starts_with("    ") && !line.contains('…')) {
             let words: Vec<&str> = line.split(" #").next().unwrap().split_whitespace().collect();
