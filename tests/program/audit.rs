@@ -175,7 +175,7 @@ fn audits_are_compared_by_option() {
         let output = finish(job(None, &[&["audit"], &words[..]].concat()).current_dir(directory.path()));
         assert!(output.status.success(), "{}", stderr(&output));
     };
-    let base = "--dims 10 --widths 20 --networks 4 --statements lemma-8";
+    let base = "--dims 10 --widths 20 --networks 4 --max-networks 5 --statements lemma-8";
     run("audit.h5", base);
     run("again.h5", base);
     assert_eq!(compare("again.h5").0, Some(0));
