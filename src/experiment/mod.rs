@@ -114,7 +114,7 @@ fn serialize_extra_cells<S: Serializer>(cells: &[Cell], to: S) -> Result<S::Ok, 
 impl Experiment {
     /// The limits of the searches.
     pub fn bounds(&self) -> Bound {
-        Bound { step: self.bound, distance: self.bound_distance.unwrap_or(f64::INFINITY) }
+        Bound { step: self.bound, distance: self.bound_distance.unwrap_or(f64::INFINITY), parts: 0.0 }
     }
 
     /// The cells, distinct, sorted by depth, dim, (widest) width and widths of layers that differ: the order of all arrays and tables.

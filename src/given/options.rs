@@ -10,6 +10,10 @@ use crate::measure::given::Output;
 use crate::model::{Activation, Bound, Direction, SearchName};
 use crate::text::short;
 
+/// Parts of the bound in a scan: trained networks change their sign in pairs that the spacing for random ones steps over.
+const PARTS: f64 = 64.0;
+/// Largest --bound, and --bound-distance in units of the largest norm of an input.
+const LARGEST_BOUND: f64 = 1e9;
 /// Without a bound: the largest distance, in units of the largest norm of an input.
 const DEFAULT_BOUND: f64 = 2.0;
 /// Largest number of starts of direction nearest.
@@ -80,17 +84,28 @@ impl Options {
             return Err(BadInput::new(what, why, "give the inputs that the network was made for"));
         }
         let output = output_of(choice.output, network.outputs())?;
-        let positive = |value: Option<f64>, option: &str| match value {
+        let largest = inputs.x.rows().into_iter().map(|row| row.dot(&row).sqrt()).fold(0.0, f64::max);
+        let positive = |value: Option<f64>, option: &str, largest_bound: f64| match value {
             Some(bound) if bound.is_nan() || bound <= 0.0 => {
                 let what = format!("{option} {} is not positive", short(bound));
                 Err(BadInput::new(what, "it bounds the steps searched", format!("give {option} a number above 0")))
             }
+            Some(bound) if bound > largest_bound && bound.is_finite() => {
+                let what = format!("{option} {} is too large", short(bound));
+                Err(BadInput::new(
+                    what,
+                    "the search would leave the range of its numbers",
+                    format!("give {option} {} or less", short(largest_bound)),
+                ))
+            }
             bound => Ok(bound),
         };
-        let (bound, bound_distance) = (positive(choice.bound, "--bound")?, positive(choice.bound_distance, "--bound-distance")?);
-        let largest = inputs.x.rows().into_iter().map(|row| row.dot(&row).sqrt()).fold(0.0, f64::max);
+        let (bound, bound_distance) = (
+            positive(choice.bound, "--bound", LARGEST_BOUND)?,
+            positive(choice.bound_distance, "--bound-distance", LARGEST_BOUND * largest.max(1.0))?,
+        );
         let default = if bound.is_some() { f64::INFINITY } else { DEFAULT_BOUND * if largest > 0.0 { largest } else { 1.0 } };
-        let bounds = Bound { step: bound.unwrap_or(f64::INFINITY), distance: bound_distance.unwrap_or(default) };
+        let bounds = Bound { step: bound.unwrap_or(f64::INFINITY), distance: bound_distance.unwrap_or(default), parts: PARTS };
         if bounds.step.is_infinite() && bounds.distance.is_infinite() {
             return Err(BadInput::new(
                 "the steps have no bound",
@@ -150,7 +165,7 @@ impl Options {
     }
 
     pub fn bounds(&self) -> Bound {
-        Bound { step: self.bound, distance: self.bound_distance }
+        Bound { step: self.bound, distance: self.bound_distance, parts: PARTS }
     }
 
     pub fn is_margin(&self) -> bool {

@@ -8,7 +8,7 @@ use super::{Measurement, Options};
 use crate::audit::table::number;
 use crate::measure::given::Output;
 use crate::record::Status;
-use crate::text::{short, shortened};
+use crate::text::{Number, short, shortened};
 
 /// Longest name and list of weights printed, in characters.
 const LONGEST: usize = 60;
@@ -92,24 +92,24 @@ struct Row<'a> {
     direction: &'static str,
     search: &'a str,
     rows: usize,
-    fraction: f64,
+    fraction: Number,
     found_exact: usize,
     found_scan: usize,
     none_within_bound: usize,
     dead: usize,
     vanished: usize,
-    step_q05: f64,
-    step_q50: f64,
-    step_q95: f64,
-    distance_q05: f64,
-    distance_q50: f64,
-    distance_q95: f64,
-    relative_distance_q05: f64,
-    relative_distance_q50: f64,
-    relative_distance_q95: f64,
-    ratio_q05: f64,
-    ratio_q50: f64,
-    ratio_q95: f64,
+    step_q05: Number,
+    step_q50: Number,
+    step_q95: Number,
+    distance_q05: Number,
+    distance_q50: Number,
+    distance_q95: Number,
+    relative_distance_q05: Number,
+    relative_distance_q50: Number,
+    relative_distance_q95: Number,
+    ratio_q05: Number,
+    ratio_q50: Number,
+    ratio_q95: Number,
     accuracy: Option<f64>,
 }
 
@@ -123,24 +123,24 @@ fn rows(measurement: &Measurement) -> Vec<Row<'_>> {
         direction: summary.direction.name(),
         search,
         rows: summary.inputs,
-        fraction: summary.fraction(),
+        fraction: Number(summary.fraction()),
         found_exact: summary.counts[Status::FoundExact as usize],
         found_scan: summary.counts[Status::FoundScan as usize],
         none_within_bound: summary.counts[Status::NoneWithinBound as usize],
         dead: summary.counts[Status::Dead as usize],
         vanished: summary.counts[Status::Vanished as usize],
-        step_q05: summary.step[0],
-        step_q50: summary.step[1],
-        step_q95: summary.step[2],
-        distance_q05: summary.distance[0],
-        distance_q50: summary.distance[1],
-        distance_q95: summary.distance[2],
-        relative_distance_q05: summary.relative_distance[0],
-        relative_distance_q50: summary.relative_distance[1],
-        relative_distance_q95: summary.relative_distance[2],
-        ratio_q05: summary.ratio[0],
-        ratio_q50: summary.ratio[1],
-        ratio_q95: summary.ratio[2],
+        step_q05: Number(summary.step[0]),
+        step_q50: Number(summary.step[1]),
+        step_q95: Number(summary.step[2]),
+        distance_q05: Number(summary.distance[0]),
+        distance_q50: Number(summary.distance[1]),
+        distance_q95: Number(summary.distance[2]),
+        relative_distance_q05: Number(summary.relative_distance[0]),
+        relative_distance_q50: Number(summary.relative_distance[1]),
+        relative_distance_q95: Number(summary.relative_distance[2]),
+        ratio_q05: Number(summary.ratio[0]),
+        ratio_q50: Number(summary.ratio[1]),
+        ratio_q95: Number(summary.ratio[2]),
         accuracy,
     };
     Summary::all(measurement).into_iter().map(row).collect()
@@ -155,7 +155,7 @@ pub fn json(measurement: &Measurement) -> anyhow::Result<String> {
     Ok(lines.iter().map(|line| format!("{line}\n")).collect())
 }
 
-/// A header and one line per direction; NaN for what is not known.
+/// A header and one line per direction; empty fields for what is not known.
 ///
 /// # Errors
 /// None in practice.

@@ -43,6 +43,10 @@ pub fn layers(mut tensors: Vec<Tensor>) -> Result<(Vec<Affine>, Vec<String>), Wh
     if matrices.is_empty() {
         return Err("it holds no matrix of weights".to_string());
     }
+    // Normalisation, PReLU and the like have vectors too.
+    if let Some(other) = vectors.iter().find(|vector| vector.name.rsplit_once('.').is_some_and(|(_, last)| last != "bias")) {
+        return Err(format!("its vector `{}` is no bias: only fully connected layers are read", other.name));
+    }
     let of_vectors = matrices_of(&vectors, &matrices)?;
     let mut biases: Vec<Vec<f64>> = matrices.iter().map(|matrix| vec![0.0; matrix.shape[0]]).collect();
     for (vector, matrix) in vectors.into_iter().zip(of_vectors) {
@@ -164,6 +168,18 @@ mod tests {
         let tensors = tensors.iter().enumerate().map(|(at, (name, shape))| tensor(name, shape, at as f64)).collect();
         let (layers, names) = layers(tensors)?;
         Ok((names, layers.iter().map(|layer| layer.bias[0]).collect()))
+    }
+
+    /// LayerNorm and PReLU between the layers, and LayerNorm under names of its own.
+    #[test]
+    fn vectors_of_other_layers_are_no_biases() {
+        let norm: [(&str, &[usize]); 4] = [("0.weight", &[8, 4]), ("1.weight", &[8]), ("1.bias", &[8]), ("2.weight", &[8, 8])];
+        let prelu: [(&str, &[usize]); 3] = [("0.weight", &[8, 4]), ("1.weight", &[8]), ("2.weight", &[1, 8])];
+        let named: [(&str, &[usize]); 4] =
+            [("fc1.weight", &[8, 4]), ("norm.gamma", &[8]), ("fc2.weight", &[1, 8]), ("fc2.bias", &[1])];
+        for (shapes, name) in [(&norm[..], "1.weight"), (&prelu, "1.weight"), (&named, "norm.gamma")] {
+            assert!(order(shapes).unwrap_err().contains(&format!("`{name}` is no bias")), "{name}");
+        }
     }
 
     #[test]

@@ -376,6 +376,7 @@ fn starts(value: &[f64], norm: &[f64], slope: Vec<f64>, bound: Bound) -> Vec<Sta
         decline: norm[input] * norm[input],
         slope: slope[input],
         bound: bound.along(norm[input]),
+        spacing: bound.spacing(norm[input]),
     };
     alive.map(start).collect()
 }

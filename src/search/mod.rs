@@ -37,6 +37,8 @@ pub struct Start {
     pub slope: f64,
     /// Largest step.
     pub bound: f64,
+    /// Widest spacing of a scan.
+    pub spacing: f64,
 }
 
 impl Start {

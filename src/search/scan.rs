@@ -1,7 +1,7 @@
 //! Verified scan: bracket the first sign change of φ on a grid, then shrink the bracket superlinearly.
 //!
 //! The grid spacing is η̂/2 at first (η̂ is the linear prediction; η*/η̂ mostly lies in [1, 1.8]) and then grows in proportion to
-//! t, so every bracket is preceded by verification points with φ > 0. Where three neighbouring points form a dip that could reach
+//! t, up to the [`spacing`](Start::spacing) of the line, so every bracket is preceded by verification points with φ > 0. Where three neighbouring points form a dip that could reach
 //! below 0, points are inserted. Each evaluation is a pass over the network. So, from the second round on, a point is placed
 //! where φ(0), φ'(0) and the points so far predict the root (inverse interpolation with up to four nodes), slightly overshooting
 //! so that the bracket closes from both sides, and never beyond the next grid point. When few lines are left, each gets more
@@ -150,7 +150,7 @@ impl Scan {
 
     /// Grid spacing at `t`.
     fn spacing(&self, t: f64) -> f64 {
-        (SPACING * self.line.predicted_step()).max(WIDENING * t)
+        (SPACING * self.line.predicted_step()).max(WIDENING * t).min(self.line.spacing)
     }
 
     /// Points inside dips that could reach 0: three neighbours whose middle value is the lowest, and at most half the larger drop

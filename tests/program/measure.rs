@@ -288,6 +288,8 @@ fn bad_files_are_refused_and_nothing_is_written() {
         (&format!("{net} --logits 0,1 --inputs x.csv --labels ::kind"), "its header has no column `kind`"),
         (&format!("{net} --logits 0,1 --inputs x.csv --bound 0"), "--bound 0 is not positive"),
         (&format!("{net} --logits 0,1 --inputs x.csv --bound inf"), "the steps have no bound"),
+        (&format!("{net} --logits 0,1 --inputs x.csv --bound 1e300"), "--bound 1e300 is too large"),
+        (&format!("{net} --logits 0,1 --inputs x.csv --bound-distance 1e200"), "--bound-distance 1e200 is too large"),
         (&format!("{net} --logits 0,1 --inputs x.csv --nearest-starts 0.5"), "--nearest-starts 0.5 is not a number of starts"),
         (&format!("{net} --logits 0,1 --inputs x.csv --seed -1"), "the seed -1 is negative"),
         (&format!("{net} --logits 0,1 --inputs x.csv --out x.csv"), "x.csv"),

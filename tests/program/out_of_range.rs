@@ -166,7 +166,7 @@ impl Differentiated<f64> for Broken {
 
 #[test]
 fn no_search_takes_a_number_that_is_not_finite_for_a_step() {
-    let lines = [Start { input: 0, sign: 1.0, value: 1.0, decline: 2.0, slope: -2.0, bound: 20.0 }];
+    let lines = [Start { input: 0, sign: 1.0, value: 1.0, decline: 2.0, slope: -2.0, bound: 20.0, spacing: f64::INFINITY }];
     for number in [f64::NAN, f64::INFINITY] {
         let broken = |psi, depth| Broken { psi, depth, number };
         let errors: [NotFinite; 6] = [

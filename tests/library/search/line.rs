@@ -78,7 +78,8 @@ fn searched<T: Real>(cell: Cell, network: usize, inputs: usize, bound: f64) -> V
         .filter_map(|input| {
             let decline: f64 = result.gradient.row(input).iter().map(|g| g.to_f64().powi(2)).sum();
             let value = result.value[input];
-            let line = Start { input, sign: value.signum(), value: value.abs(), decline, slope: -decline, bound };
+            let line =
+                Start { input, sign: value.signum(), value: value.abs(), decline, slope: -decline, bound, spacing: f64::INFINITY };
             (value != 0.0 && decline > 0.0).then_some(line)
         })
         .collect();
@@ -218,7 +219,15 @@ fn fraction(index: u64) -> f64 {
 /// The start of a line of `width` neurons with φ(0) = `value` and φ'(0) = −`decline`, both times √k.
 fn start(width: usize, value: f64, decline: f64) -> Start {
     let scale = 1.0 / (width as f64).sqrt();
-    Start { input: 0, sign: 1.0, value: scale * value, decline: scale * decline, slope: -scale * decline, bound: 20.0 }
+    Start {
+        input: 0,
+        sign: 1.0,
+        value: scale * value,
+        decline: scale * decline,
+        slope: -scale * decline,
+        bound: 20.0,
+        spacing: f64::INFINITY,
+    }
 }
 
 #[test]
