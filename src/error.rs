@@ -62,7 +62,7 @@ impl Failed {
 }
 
 /// The remedy for a panic or a broken invariant.
-pub const REPORT_BUG: &str = concat!("report this bug, with this output, at ", env!("CARGO_PKG_REPOSITORY"), "/issues");
+pub const REPORT_BUG: &str = "report this bug, with this output, to the authors named in CITATION.cff";
 
 /// The lines printed for `error`: `error: what: why`, then `help: what to do` if it has a remedy. `origin` names the rank, e.g.
 /// `rank 3 of 7: `.

@@ -110,10 +110,11 @@ impl Job {
             let statements = measuring.map(|sample| sample.statement).collect();
             return Measurement { setting: task.group, network: task.index, statements };
         }
-        // Later groups ascend with the settings.
-        let setting = self.samples.partition_point(|samples| samples.last().is_none_or(|last| last.later < task.group));
-        let sample =
-            self.samples[setting].iter().find(|sample| sample.later == task.group).expect("every later group has a sample");
+        let of_setting =
+            |(setting, samples): (usize, &Vec<Sample>)| samples.iter().map(move |sample| (setting, *sample)).collect::<Vec<_>>();
+        let mut all = self.samples.iter().enumerate().flat_map(of_setting);
+        // Settings that no statement concerns have no sample.
+        let (setting, sample) = all.nth(task.group - self.samples.len()).expect("every later group has a sample");
         Measurement { setting, network: sample.first + task.index, statements: vec![sample.statement] }
     }
 
@@ -405,6 +406,28 @@ mod tests {
             |audit: &Audit| audit.entries.iter().filter(|entry| matches!(entry.scope, Scope::One(_)) && !entry.is_open()).count();
         assert!(decided(&adaptive) > decided(&first));
         assert!(open > 0 && grown > 0 && kept > 0, "{open} open, {grown} grown, {kept} kept");
+    }
+
+    /// A statement that concerns one activation leaves the settings of the other without samples.
+    #[test]
+    fn later_groups_are_those_of_their_samples() {
+        let typed = Typed {
+            dims: Some(vec![10.0]),
+            widths: Some(vec![20.0, 30.0]),
+            networks: Some(4.0),
+            statements: Some(vec!["lemma-9".to_string(), "lemma-8".to_string()]),
+            ..Typed::default()
+        };
+        let options = typed.validate().unwrap();
+        let job = Job::new(options, Outputs::default(), Resources { threads: 1, memory: u64::MAX }).unwrap();
+        assert!(job.samples.iter().any(Vec::is_empty) || job.samples.iter().any(|samples| samples.len() == 1));
+        for (setting, samples) in job.samples.iter().enumerate() {
+            for sample in samples {
+                let measurement = job.measurement(Task { group: sample.later, index: 3 });
+                let found = (measurement.setting, measurement.network, measurement.statements);
+                assert_eq!(found, (setting, sample.first + 3, vec![sample.statement]));
+            }
+        }
     }
 
     /// A job that was stopped within a later round requests the missing tasks, and ends as it would have.
