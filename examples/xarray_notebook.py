@@ -33,14 +33,13 @@ def cell_of(data, **where):
 # are not independent: the standard error comes from resampling whole networks.
 
 # %%
-gradient, sign = (paired.direction.flag_meanings.split().index(name) for name in ("gradient", "sign"))
 random = np.random.default_rng(1)
 
 print("L = 1, d = 100: distance along sign(∇f) over distance along ∇f, inputs that flip along both")
 print("     k  pairs  median ± s.e.")
 for width in paired.width.values:
     distance = cell_of(paired, depth=1, dim=100, width=width).distance  # NaN unless found
-    ratio = (distance.sel(direction=sign) / distance.sel(direction=gradient)).values  # (network, input)
+    ratio = (distance.sel(direction="sign") / distance.sel(direction="gradient")).values  # (network, input)
     networks = len(ratio)
     resampled = [np.nanmedian(ratio[random.integers(networks, size=networks)]) for _ in range(500)]
     print(f"{width:6}  {np.isfinite(ratio).sum():5}  {np.nanmedian(ratio):.4f} ± {np.std(resampled, ddof=1):.4f}")

@@ -45,9 +45,8 @@ pub fn execute(path: &Path, format: Format) -> anyhow::Result<()> {
                 return Err(refuse("an audit that is not finished has no entries yet".into()).into());
             }
             let (finished, groups, start) = of_audit(path, options).map_err(refuse)?;
-            let tasks = all_tasks(&groups);
-            let nouns = Nouns { tasks: "networks", groups: "settings" };
-            let seen = Seen { groups: &groups, nouns, tasks, finished, start, written, now: SystemTime::now() };
+            let nouns = Nouns { tasks: "networks", groups: "samples" };
+            let seen = Seen { groups: &groups, nouns, tasks: Vec::new(), finished, start, written, now: SystemTime::now() };
             Ok(print(&format!("{}: {}\n", path.display(), seen.text()))?)
         }
         None => of_run(path, format, written, results::journal::read(path).map_err(refuse)?),

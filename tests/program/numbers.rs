@@ -102,7 +102,9 @@ fn audits_leave_finite_numbers_or_empty_fields() {
         check_csv(&String::from_utf8(output.stdout).unwrap());
         let pictures = directory.path().join(format!("pictures-{number}"));
         let output = outcome(None, &["plot", &file, "--format", "svg", "--out", pictures.to_str().unwrap()], None);
-        assert_eq!(output.0, 0, "{}", output.1);
+        // Statements on layers have no bounds to draw.
+        let (code, said) = if words.contains("--depths") { (2, "no entry has a bound") } else { (0, "") };
+        assert!(output.0 == code && output.1.contains(said), "{}", output.1);
         if fs::read_dir(&pictures).is_ok_and(|mut entries| entries.next().is_some()) {
             check_pictures(&pictures);
         }
