@@ -208,9 +208,7 @@ mod tests {
         assert!(why(&[("conv.weight", &[8, 3, 3, 3])]).contains("`conv.weight` of shape [8, 3, 3, 3]"));
         assert!(why(&[("0.bias", &[8])]).contains("no matrix"));
         assert!(why(&[("0.weight", &[8, 3]), ("0.bias", &[3])]).contains("`0.bias` has 3 numbers, but `0.weight` has 8 outputs"));
-        assert!(
-            why(&[("0.weight", &[8, 3]), ("2.weight", &[1, 8]), ("1.bias", &[8])]).contains("which layers the vectors 1.bias")
-        );
+        assert!(why(&[("0.weight", &[8, 3]), ("2.weight", &[1, 8]), ("1.bias", &[8])]).contains("which layers the vectors 1.bias"));
         assert!(why(&[("0.weight", &[3, 8]), ("2.weight", &[8, 1])]).contains("transposed they would"));
         assert!(why(&[("0.weight", &[8, 3]), ("2.weight", &[1, 7])]).ends_with("0.weight 8 × 3, 2.weight 1 × 7"));
     }
