@@ -19,6 +19,7 @@ pub mod error;
 pub mod text;
 
 pub mod machine;
+pub mod team;
 pub mod comm;
 pub mod files;
 pub mod provenance;

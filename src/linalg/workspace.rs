@@ -1,4 +1,4 @@
-//! Large buffers reused by successive networks of one cell, on one thread.
+//! What a thread brings to the networks of a cell: large buffers that successive networks reuse, and its place in a team.
 //!
 //! The kernel zeroes every page it maps, at a few GB/s, and glibc maps arrays of 32 MiB and more afresh each time, which
 //! costs wide networks a noticeable part of their time. Networks of one cell need buffers of the same sizes, so freed ones are kept for
@@ -13,10 +13,12 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::kernels::Real;
 use crate::machine::pages;
+use crate::team::{Share, Team};
 
 /// A handle: clones share their buffers.
 pub struct Workspace<T> {
     pool: Rc<RefCell<Pool<T>>>,
+    team: Team,
 }
 
 /// Sizes are capacities, in elements.
@@ -74,13 +76,26 @@ impl<T> Pool<T> {
 
 impl<T> Clone for Workspace<T> {
     fn clone(&self) -> Self {
-        Self { pool: Rc::clone(&self.pool) }
+        Self { pool: Rc::clone(&self.pool), team: self.team.clone() }
     }
 }
 
 impl<T> Default for Workspace<T> {
     fn default() -> Self {
-        Self { pool: Rc::new(RefCell::new(Pool { free: Vec::new(), requests: 0, live: 0, peak: 0 })) }
+        Self::in_team(&Team::alone())
+    }
+}
+
+impl<T> Workspace<T> {
+    /// An empty workspace of a member of `team`.
+    pub fn in_team(team: &Team) -> Self {
+        let pool = Pool { free: Vec::new(), requests: 0, live: 0, peak: 0 };
+        Self { pool: Rc::new(RefCell::new(pool)), team: team.clone() }
+    }
+
+    /// The part of a layer's `neurons` that this thread computes.
+    pub fn share(&self, neurons: usize) -> Share {
+        Share::of(neurons, &self.team)
     }
 }
 

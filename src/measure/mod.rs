@@ -22,6 +22,7 @@ use crate::random::NetworkStreams;
 use crate::record::{Sample, Status, UnitRecord, check_sample};
 use crate::search::certify::Certifier;
 use crate::search::{NotFinite, Outcome, Start, descent, nearest, smallest_steps, through_the_origin};
+use crate::team::Team;
 
 /// Bump whenever any output bit of any experiment changes. Runs resume within one version only.
 ///
@@ -76,6 +77,11 @@ pub struct Workspace {
 }
 
 impl Workspace {
+    /// An empty workspace of a member of `team`.
+    pub fn in_team(team: &Team) -> Self {
+        Self { single: workspace::Workspace::in_team(team), double: workspace::Workspace::in_team(team) }
+    }
+
     fn begin_network(&self) {
         self.single.begin_network();
         self.double.begin_network();

@@ -1,0 +1,153 @@
+//! The division of a layer's neurons into slabs, and of the slabs among the members of a team.
+
+use std::ops::Range;
+
+use super::Team;
+use super::tree::{Merge, Partials};
+
+/// A slab is a whole number of chunks of this many neurons (the last may be shorter). A multiple of the units in which random numbers are drawn and
+/// partial sums are made.
+pub const CHUNK: usize = 4096;
+/// Most slabs of a layer: enough for teams of hundreds of members, and few enough that partial sums cost nothing beside what is summed.
+pub const MAX_SLABS: usize = 256;
+
+/// Number of slabs of `length` neurons. Part of the definition of every sum: changing it changes the last digits of results.
+pub fn count(length: usize) -> usize {
+    (length / CHUNK).clamp(1, MAX_SLABS)
+}
+
+/// The neurons of slab `slab` of `length`.
+pub fn range(length: usize, slab: usize) -> Range<usize> {
+    let (slabs, chunks) = (count(length) as u128, length.div_ceil(CHUNK) as u128);
+    let start = |slab: usize| length.min((chunks * slab as u128 / slabs) as usize * CHUNK);
+    start(slab)..start(slab + 1)
+}
+
+/// An axis of a vector, and the part of it that a member holds.
+#[derive(Clone)]
+pub struct Share {
+    length: usize,
+    slabs: usize,
+    own: Range<usize>,
+    team: Team,
+}
+
+impl Share {
+    /// The neurons of a layer, divided among the members of `team` in order.
+    pub fn of(length: usize, team: &Team) -> Self {
+        let slabs = count(length);
+        let first = |member: usize| member * slabs / team.members();
+        Self { length, slabs, own: first(team.member())..first(team.member() + 1), team: team.clone() }
+    }
+
+    /// An axis that every member holds whole, such as that of the inputs; sums over it need no others.
+    pub fn whole(length: usize) -> Self {
+        Self { length, slabs: 1, own: 0..1, team: Team::alone() }
+    }
+
+    /// Length of the axis.
+    pub fn total(&self) -> usize {
+        self.length
+    }
+
+    /// Entries that this member holds.
+    pub fn len(&self) -> usize {
+        self.end() - self.start()
+    }
+
+    /// Whether this member holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The first entry that this member holds, a multiple of [`CHUNK`].
+    pub fn start(&self) -> usize {
+        self.bound(self.own.start)
+    }
+
+    fn end(&self) -> usize {
+        self.bound(self.own.end)
+    }
+
+    /// Where slab `slab` starts.
+    fn bound(&self, slab: usize) -> usize {
+        match self.slabs {
+            1 => slab * self.length,
+            _ if slab == self.slabs => self.length,
+            _ => range(self.length, slab).start,
+        }
+    }
+
+    /// The slabs that this member holds, counted from its first entry.
+    pub fn slabs(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let bounds: Vec<usize> = (self.own.start..=self.own.end).map(|slab| self.bound(slab) - self.start()).collect();
+        (1..bounds.len()).map(move |slab| bounds[slab - 1]..bounds[slab])
+    }
+
+    /// The whole from the part that `part` makes of each slab, along the tree. Every member must call it.
+    pub fn combine(&self, mut part: impl FnMut(Range<usize>) -> Vec<f64>, merge: &Merge) -> Vec<f64> {
+        let mut partials = Partials::new(self.slabs);
+        for (slab, range) in self.own.clone().zip(self.slabs()) {
+            partials.push(slab, part(range), merge);
+        }
+        self.team.combine(partials, merge)
+    }
+
+    /// Sums of `count` numbers over all slabs; `add` adds those of one slab, given as a range of this member's entries, to zeros. Every member must
+    /// call it with the same `count`.
+    pub fn sum(&self, count: usize, mut add: impl FnMut(Range<usize>, &mut [f64])) -> Vec<f64> {
+        if count == 0 {
+            self.slabs().for_each(|range| add(range, &mut []));
+            return Vec::new();
+        }
+        let part = |range| {
+            let mut sum = vec![0.0; count];
+            add(range, &mut sum);
+            sum
+        };
+        self.combine(part, &add_up)
+    }
+}
+
+/// The merge of sums.
+pub fn add_up(left: &mut Vec<f64>, right: &[f64]) {
+    assert_eq!(left.len(), right.len(), "sums of one kind");
+    left.iter_mut().zip(right).for_each(|(left, right)| *left += right);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slabs_cover_the_axis_in_whole_chunks() {
+        for length in [0, 1, 4095, 4096, 8191, 8192, 100_000, 1_000_000, 1_048_576, 10_000_019, 1_000_000_000_000] {
+            let slabs = count(length);
+            let mut end = 0;
+            for slab in 0..slabs {
+                let range = range(length, slab);
+                assert_eq!(range.start, end);
+                assert!(range.start.is_multiple_of(CHUNK) && (range.len() >= CHUNK || slabs == 1), "{length}: {range:?}");
+                end = range.end;
+            }
+            assert_eq!(end, length);
+        }
+    }
+
+    #[test]
+    fn shares_of_members_cover_the_axis_once() {
+        for length in [1, 10_000, 123_456, 2_000_000] {
+            for members in [1, 2, 3, 7, 300] {
+                let teams = Team::of_threads(members, None, 0, members);
+                let shares: Vec<Share> = teams.iter().map(|team| Share::of(length, team)).collect();
+                assert_eq!(shares.iter().map(Share::len).sum::<usize>(), length);
+                for pair in shares.windows(2) {
+                    assert_eq!(pair[0].start() + pair[0].len(), pair[1].start());
+                }
+                for share in &shares {
+                    assert_eq!(share.slabs().map(|slab| slab.len()).sum::<usize>(), share.len());
+                }
+            }
+        }
+    }
+}
