@@ -13,6 +13,7 @@ use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::measure::measure;
 use advstep_hpc::model::{EngineChoice, Unit};
 use advstep_hpc::plan::plan;
+use advstep_hpc::team::Share;
 use ndarray::{Array2, s};
 use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
@@ -77,7 +78,7 @@ fn residual<T: Real>(width: usize) -> (f64, (usize, usize)) {
         let mut generator = Xoshiro256PlusPlus::seed_from_u64(seed);
         out.fill_with(|| T::of_f64(StandardNormal.sample(&mut generator)));
     };
-    let mut matrix = GaussianMatrix::new(width, width, Box::new(fresh), &Workspace::default());
+    let mut matrix = GaussianMatrix::new(Share::whole(width), Share::whole(width), Box::new(fresh), &Workspace::default());
     let relu = |z: &Array2<T>| z.mapv(|z| if z > T::zero() { z } else { T::zero() });
     let z = gaussian::<T>(40, width, 1_000_001);
     let u = gaussian::<T>(40, width, 1_000_002);

@@ -18,6 +18,7 @@ use advstep_hpc::machine::blas;
 use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::model::Activation;
 use advstep_hpc::random::BLOCK_ROWS;
+use advstep_hpc::team::Share;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::Array2;
@@ -169,7 +170,7 @@ fn products(criterion: &mut Criterion<ThreadTime>) {
     let implicit = || {
         let mut generators = lanes(8);
         let fresh = Box::new(move |_, _, _, out: &mut [f32]| generators.fill(1.0, out));
-        black_box(GaussianMatrix::new(LONG, LONG, fresh, &Workspace::default()).times(vectors.clone()));
+        black_box(GaussianMatrix::new(Share::whole(LONG), Share::whole(LONG), fresh, &Workspace::default()).times(vectors.clone()));
     };
     let before = work().flops;
     implicit();

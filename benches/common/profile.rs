@@ -15,6 +15,7 @@ use advstep_hpc::network::inputs::sphere_inputs;
 use advstep_hpc::network::shallow::Shallow;
 use advstep_hpc::network::{Differentiated, Engine, LayerWeights, LineBlock, LinePoint, Lines, ValueAndGradient};
 use advstep_hpc::random::NetworkStreams;
+use advstep_hpc::team::Share;
 use ndarray::{Array2, ArrayView2};
 
 /// CPU seconds per network, by stage.
@@ -90,6 +91,10 @@ impl<E: Lines<f32>> Lines<f32> for Timed<'_, E> {
     fn activation(&self) -> Activation {
         self.inner.activation()
     }
+    fn share(&self) -> Share {
+        self.inner.share()
+    }
+
     fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<f32>)) {
         timed(&self.times.search, || self.inner.visit_first_layer(visit))
     }

@@ -84,6 +84,16 @@ pub struct Bin {
     pub count: f64,
 }
 
+impl Bin {
+    /// Adds the sums of other breakpoints in the same bin.
+    pub fn add(&mut self, other: &Self) {
+        self.jump += other.jump;
+        self.moment += other.moment;
+        self.falling += other.falling;
+        self.count += other.count;
+    }
+}
+
 /// A point t where the slope of φ jumps.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Breakpoint {

@@ -5,7 +5,8 @@
 //! accurate. CholeskyQR squares condition numbers, so each round takes only vectors that are well separated
 //! ([`distance`](Basis::distance)); nearly parallel ones are deferred, projected off the new vectors, and considered again in the
 //! next round. A residual at the level of rounding errors is dropped. Sums over the long axis and all small matrices are in f64,
-//! the former per chunk ([`inner_products`]).
+//! the former per chunk ([`inner_products`]). The members of a team each hold their [share](crate::team::Share) of every vector; only those sums
+//! are theirs together, and the small matrices are the same on all of them.
 //!
 //! For n vectors of length k and r basis vectors, a pass takes 4 n r k flops plus some 2.7 n² k, triangular products costing
 //! slightly more than half a full one, in chunks of columns that stay in cache. A first block of n = 100, k = 10⁵, including its
@@ -19,10 +20,11 @@ use super::cholesky::{Selection, inverse, select};
 use super::workspace::{Buffer, Workspace};
 use crate::kernels::Real;
 use crate::linalg::matmul::{
-    CHUNK, add_gram, add_inner_products, add_times, chunks, count_rank_loss, count_vectors, inner_products, lower_times,
-    uninitialised, zeros,
+    CHUNK, add_gram, add_inner_products, add_times, chunks, chunks_of, count_rank_loss, count_vectors, inner_products, lower_times,
+    sum_over, uninitialised, zeros,
 };
 use crate::machine::pages;
+use crate::team::Share;
 
 /// A residual shorter than this × ε × the length of the vector is rounding error and is dropped.
 const NOISE: f64 = 16.0;
@@ -36,15 +38,15 @@ const ENOUGH: f64 = 10.0;
 /// Maximum number of vectors orthonormalised together; larger sets are split and projected off one another, which takes fewer
 /// flops.
 const AT_ONCE: usize = 128;
-/// Vectors per slab; large, so that matmuls with few vectors are rare.
-const SLAB: usize = 256;
+/// Vectors per bundle; large, so that matmuls with few vectors are rare.
+const BUNDLE: usize = 256;
 
-/// Orthonormal vectors of length `dim`, in order of insertion.
+/// Orthonormal vectors, in order of insertion. Matrices of vectors have one column for each entry that this member holds.
 pub struct Basis<T> {
-    dim: usize,
+    share: Share,
     rank: usize,
-    /// Each has capacity for [`SLAB`] vectors; all but the last are full. Pages of unused capacity are released to the system.
-    slabs: Vec<Buffer<T>>,
+    /// Each has capacity for [`BUNDLE`] vectors; all but the last are full. Pages of unused capacity are released to the system.
+    bundles: Vec<Buffer<T>>,
     workspace: Workspace<T>,
 }
 
@@ -57,8 +59,9 @@ pub struct Coordinates {
 }
 
 impl<T: Real> Basis<T> {
-    pub fn new(dim: usize, workspace: &Workspace<T>) -> Self {
-        Self { dim, rank: 0, slabs: Vec::new(), workspace: workspace.clone() }
+    /// An empty basis of vectors whose entries are those of `share`.
+    pub fn new(share: Share, workspace: &Workspace<T>) -> Self {
+        Self { share, rank: 0, bundles: Vec::new(), workspace: workspace.clone() }
     }
 
     /// The workspace its memory comes from.
@@ -71,36 +74,43 @@ impl<T: Real> Basis<T> {
         self.rank
     }
 
+    /// The entries of the vectors that this member holds.
+    pub fn share(&self) -> &Share {
+        &self.share
+    }
+
     /// Length of the vectors.
     pub fn dim(&self) -> usize {
-        self.dim
+        self.share.total()
     }
 
     /// Whether the basis spans the whole space.
     pub fn is_full(&self) -> bool {
-        self.rank == self.dim
+        self.rank == self.dim()
     }
 
-    /// The vectors from index `first` on, slab by slab: (indices, vectors), indices × dim.
+    /// The vectors from index `first` on, bundle by bundle: (indices, vectors).
     pub fn vectors_from(&self, first: usize) -> impl Iterator<Item = (Range<usize>, ArrayView2<'_, T>)> {
-        self.slabs.iter().enumerate().skip(first / SLAB).map(move |(index, slab)| {
-            let start = first.max(index * SLAB);
-            let end = index * SLAB + slab.len() / self.dim;
-            let rows = &slab[(start - index * SLAB) * self.dim..];
-            (start..end, ArrayView2::from_shape((end - start, self.dim), rows).expect("rows of one length"))
+        let length = self.share.len();
+        self.bundles.iter().enumerate().skip(first / BUNDLE).map(move |(index, bundle)| {
+            let start = first.max(index * BUNDLE);
+            let end = self.rank.min((index + 1) * BUNDLE);
+            let rows = &bundle[(start - index * BUNDLE) * length..];
+            (start..end, ArrayView2::from_shape((end - start, length), rows).expect("rows of one length"))
         })
     }
 
-    /// ⟨x, v⟩ for the rows x of `x`, n × dim, and the vectors v: n × rank.
+    /// ⟨x, v⟩ for the rows x of `x` and the vectors v: n × rank.
     pub fn inner_products_with(&self, x: ArrayView2<T>) -> Array2<f64> {
-        let mut products = Array2::zeros((x.nrows(), self.rank));
-        for (numbers, vectors) in self.vectors_from(0) {
-            products.slice_mut(s![.., numbers]).assign(&inner_products(x, vectors));
-        }
-        products
+        sum_over(&self.share, (x.nrows(), self.rank), |columns, mut products| {
+            let x = x.slice(s![.., columns.clone()]);
+            for (numbers, vectors) in self.vectors_from(0) {
+                products.slice_mut(s![.., numbers]).assign(&inner_products(x, vectors.slice(s![.., columns.clone()])));
+            }
+        })
     }
 
-    /// `out` (n × dim) += `coefficients` (n × rank) · vectors.
+    /// `out` += `coefficients` (n × rank) · vectors.
     pub fn add_combinations(&self, coefficients: &Array2<f64>, mut out: ArrayViewMut2<T>) {
         let coefficients = coefficients.mapv(T::of_f64);
         for (numbers, vectors) in self.vectors_from(0) {
@@ -114,11 +124,11 @@ impl<T: Real> Basis<T> {
         T::EPSILON.sqrt().sqrt()
     }
 
-    /// Extends the basis to span the rows of `x` (n × dim) up to rounding; returns their coordinates. Clobbers `x`.
+    /// Extends the basis to span the rows of `x` up to rounding; returns their coordinates. Clobbers `x`.
     pub fn extend(&mut self, x: &mut Array2<T>) -> Coordinates {
         let n = x.nrows();
         let at_once = n.div_ceil(n.div_ceil(AT_ONCE).max(1));
-        let known = (self.rank > 0 || at_once < n).then(|| norms(x));
+        let known = (self.rank > 0 || at_once < n).then(|| norms(&self.share, x));
         let (mut coefficients, mut gram) = self.project_off(0, None, x.view_mut(), at_once.min(n));
         let length = known.unwrap_or_else(|| gram.diag().iter().map(|square| square.sqrt()).collect());
         // Rows not yet in the span.
@@ -139,7 +149,7 @@ impl<T: Real> Basis<T> {
             }
             gram = gram.select(Axis(0), &kept).select(Axis(1), &kept);
             gram.indexed_iter_mut().for_each(|((i, j), product)| *product /= residual[kept[i]] * residual[kept[j]]);
-            let Selection { rows: selected, factor } = select(gram.view(), Self::distance(), self.dim - self.rank);
+            let Selection { rows: selected, factor } = select(gram.view(), Self::distance(), self.dim() - self.rank);
             let selected: Vec<usize> = selected.into_iter().map(|place| kept[place]).collect();
             let deferred = kept.into_iter().filter(|row| !selected.contains(row)).map(|row| rows[row]);
             let (deferred, block): (Vec<usize>, Vec<usize>) = (deferred.collect(), selected.iter().map(|&row| rows[row]).collect());
@@ -171,7 +181,7 @@ impl<T: Real> Basis<T> {
         Coordinates { coefficients, overflowed }
     }
 
-    /// Orthonormalises `block`, m × dim, against the basis and itself, and appends it. The rows have been projected off the basis
+    /// Orthonormalises `block`, m vectors, against the basis and itself, and appends it. The rows have been projected off the basis
     /// once; they have norms `scale`, a fraction `shrunk` of the norms before projection, and `factor` is the Cholesky factor of
     /// the Gram matrix of the normalised rows. Returns the coordinates of the rows in the new vectors, m × m, and those in the
     /// old basis if more than one pass was needed, m × rank.
@@ -216,7 +226,7 @@ impl<T: Real> Basis<T> {
         (on_block, Some(on_basis))
     }
 
-    /// Projects `x`, n × dim, off the vectors from index `first` on, after `x` ← `by`·`x` with a lower triangular `by` if given.
+    /// Projects the rows of `x` off the vectors from index `first` on, after `x` ← `by`·`x` with a lower triangular `by` if given.
     /// Returns the coefficients of the removed component, n × (rank − `first`), and the Gram matrix (lower triangle) of the first
     /// `count` rows after projection. Two passes over `x` and the vectors, in chunks of columns.
     fn project_off(
@@ -227,61 +237,63 @@ impl<T: Real> Basis<T> {
         count: usize,
     ) -> (Array2<f64>, Array2<f64>) {
         // First pass: x read, and written if multiplied; second pass: x read and written; the vectors read in both.
-        count_vectors(x.nrows() * if by.is_some() { 4 } else { 3 } + 2 * (self.rank - first), self.dim);
+        count_vectors(x.nrows() * if by.is_some() { 4 } else { 3 } + 2 * (self.rank - first), self.share.len());
         let by = by.map(|by| by.mapv(T::of_f64));
-        let mut coefficients = Array2::zeros((x.nrows(), self.rank - first));
-        let mut multiplied = zeros((x.nrows(), if by.is_some() { CHUNK.min(self.dim) } else { 0 }));
-        for columns in chunks(if by.is_some() || first < self.rank { self.dim } else { 0 }) {
-            let mut chunk = x.slice_mut(s![.., columns.clone()]);
-            if let Some(by) = &by {
-                let mut multiplied = multiplied.slice_mut(s![.., ..columns.len()]);
-                lower_times(by.view(), chunk.view(), multiplied.view_mut());
-                chunk.assign(&multiplied);
+        let mut multiplied = zeros((x.nrows(), if by.is_some() { CHUNK.min(self.share.len()) } else { 0 }));
+        let coefficients = sum_over(&self.share, (x.nrows(), self.rank - first), |slab, mut coefficients| {
+            for columns in chunks_of(if by.is_some() || first < self.rank { slab } else { 0..0 }) {
+                let mut chunk = x.slice_mut(s![.., columns.clone()]);
+                if let Some(by) = &by {
+                    let mut multiplied = multiplied.slice_mut(s![.., ..columns.len()]);
+                    lower_times(by.view(), chunk.view(), multiplied.view_mut());
+                    chunk.assign(&multiplied);
+                }
+                for (numbers, vectors) in self.vectors_from(first) {
+                    let part = coefficients.slice_mut(s![.., numbers.start - first..numbers.end - first]);
+                    add_inner_products(chunk.view(), vectors.slice(s![.., columns.clone()]), part);
+                }
             }
-            for (numbers, vectors) in self.vectors_from(first) {
-                let part = coefficients.slice_mut(s![.., numbers.start - first..numbers.end - first]);
-                add_inner_products(chunk.view(), vectors.slice(s![.., columns.clone()]), part);
-            }
-        }
+        });
         let taken = coefficients.mapv(|c| T::of_f64(-c));
-        let mut gram = Array2::zeros((count, count));
-        for columns in chunks(self.dim) {
-            let mut chunk = x.slice_mut(s![.., columns.clone()]);
-            for (numbers, vectors) in self.vectors_from(first) {
-                let taken = taken.slice(s![.., numbers.start - first..numbers.end - first]);
-                add_times(taken, vectors.slice(s![.., columns.clone()]), chunk.view_mut());
+        let gram = sum_over(&self.share, (count, count), |slab, mut gram| {
+            for columns in chunks_of(slab) {
+                let mut chunk = x.slice_mut(s![.., columns.clone()]);
+                for (numbers, vectors) in self.vectors_from(first) {
+                    let taken = taken.slice(s![.., numbers.start - first..numbers.end - first]);
+                    add_times(taken, vectors.slice(s![.., columns.clone()]), chunk.view_mut());
+                }
+                add_gram(chunk.slice(s![..count, ..]), gram.view_mut());
             }
-            add_gram(chunk.slice(s![..count, ..]), gram.view_mut());
-        }
+        });
         (coefficients, gram)
     }
 
-    /// Appends the rows of `by`·`block`, which are orthonormal and orthogonal to the basis; `by` is lower triangular, m × m,
-    /// `block` m × dim.
+    /// Appends the rows of `by`·`block`, which are orthonormal and orthogonal to the basis; `by` is lower triangular, m × m.
     fn append(&mut self, by: &Array2<f64>, block: ArrayView2<T>) {
-        count_vectors(2 * block.nrows(), self.dim);
+        let length = self.share.len();
+        count_vectors(2 * block.nrows(), length);
         let by = by.mapv(T::of_f64);
         let mut taken = 0;
         while taken < by.nrows() {
-            let is_new = self.rank == self.slabs.len() * SLAB;
+            let is_new = self.rank == self.bundles.len() * BUNDLE;
             if is_new {
-                self.slabs.push(self.workspace.buffer(SLAB.min(self.dim - self.rank) * self.dim));
+                self.bundles.push(self.workspace.buffer(BUNDLE.min(self.dim() - self.rank) * length));
             }
-            let count = (by.nrows() - taken).min(self.slabs.len() * SLAB - self.rank);
-            let slab = self.slabs.last_mut().expect("one was just pushed");
-            let memory = &mut slab.spare_capacity_mut()[..count * self.dim];
+            let count = (by.nrows() - taken).min(self.bundles.len() * BUNDLE - self.rank);
+            let bundle = self.bundles.last_mut().expect("one was just pushed");
+            let memory = &mut bundle.spare_capacity_mut()[..count * length];
             // SAFETY: the products below write every entry and read none.
-            let mut rows = unsafe { uninitialised((count, self.dim), memory) };
-            for columns in chunks(self.dim) {
+            let mut rows = unsafe { uninitialised((count, length), memory) };
+            for columns in chunks(length) {
                 let x = block.slice(s![..taken + count, columns.clone()]);
                 lower_times(by.slice(s![taken..taken + count, ..taken + count]), x, rows.slice_mut(s![.., columns]));
             }
-            let length = slab.len() + count * self.dim;
+            let filled = bundle.len() + count * length;
             // SAFETY: these entries have just been written.
-            unsafe { slab.set_len(length) };
-            // The plan counts vectors, not slabs.
-            if is_new && !slab.is_same() {
-                pages::discard(slab.spare_capacity_mut());
+            unsafe { bundle.set_len(filled) };
+            // The plan counts vectors, not bundles.
+            if is_new && !bundle.is_same() {
+                pages::discard(bundle.spare_capacity_mut());
             }
             self.rank += count;
             taken += count;
@@ -308,8 +320,12 @@ fn on_rows<T: Real, R>(x: &mut Array2<T>, rows: &[usize], workspace: &Workspace<
 }
 
 /// Row norms: chunks in the precision of the vectors, summed in f64.
-fn norms<T: Real>(x: &Array2<T>) -> Vec<f64> {
+fn norms<T: Real>(share: &Share, x: &Array2<T>) -> Vec<f64> {
     let square = |part: ndarray::ArrayView1<T>| part.dot(&part).to_f64();
-    let norm = |row: ndarray::ArrayView1<T>| row.axis_chunks_iter(Axis(0), CHUNK).map(square).sum::<f64>().sqrt();
-    x.rows().into_iter().map(norm).collect()
+    let squares = share.sum(x.nrows(), |slab, squares| {
+        for (row, sum) in x.slice(s![.., slab]).rows().into_iter().zip(squares) {
+            *sum = row.axis_chunks_iter(Axis(0), CHUNK).map(square).sum::<f64>();
+        }
+    });
+    squares.into_iter().map(f64::sqrt).collect()
 }

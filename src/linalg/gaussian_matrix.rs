@@ -16,7 +16,7 @@
 //!
 //! and likewise for products with Aᵀ. Such an image is g plus a combination of the directions P, so it need not be stored: g is a
 //! function of its stream and is regenerated for every product, in chunks of rows that stay in cache, and the coefficients form a
-//! small matrix. Memory: the directions, r·q + s·p entries. Time: O((p + q)·n·(r + s)) flops for n products, all in matmuls, plus
+//! small matrix. In a team each member holds its share of every vector, and only inner products are sums over all. Memory: the directions, r·q + s·p entries. Time: O((p + q)·n·(r + s)) flops for n products, all in matmuls, plus
 //! r·p + s·q normals, regenerated in every product.
 
 use std::ops::Range;
@@ -25,9 +25,10 @@ use ndarray::{Array2, ArrayView2, s};
 
 use super::basis::{Basis, Coordinates};
 use crate::kernels::Real;
-use crate::linalg::matmul::{add_times, count_vectors, inner_products, times, zeros};
+use crate::linalg::matmul::{add_times, count_vectors, inner_products, sum_over, times, zeros};
 use crate::linalg::workspace::Workspace;
 use crate::random::IMAGE_CHUNK;
+use crate::team::Share;
 
 /// A product with the matrix or with its transpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,18 +63,18 @@ struct Known<T> {
 }
 
 impl<T: Real> GaussianMatrix<T> {
-    /// A `rows` × `columns` matrix before any product.
-    pub fn new(rows: usize, columns: usize, fresh: Fresh<T>, workspace: &Workspace<T>) -> Self {
-        let known = |dim| Known { directions: Basis::new(dim, workspace), on_other: Array2::zeros((0, 0)) };
+    /// A matrix before any product, with rows and columns divided as these shares.
+    pub fn new(rows: Share, columns: Share, fresh: Fresh<T>, workspace: &Workspace<T>) -> Self {
+        let known = |share| Known { directions: Basis::new(share, workspace), on_other: Array2::zeros((0, 0)) };
         Self { fresh, right: known(columns), left: known(rows) }
     }
 
-    /// A x for each row x of `x`: n × p from n × q.
+    /// A x for each row x of `x`: n × p from n × q, or this member's share of them.
     pub fn times(&mut self, x: Array2<T>) -> Array2<T> {
         multiply(&mut self.right, &self.left, x, Side::Times, &mut self.fresh)
     }
 
-    /// Aᵀ y for each row y of `y`: n × q from n × p.
+    /// Aᵀ y for each row y of `y`: n × q from n × p, or this member's share of them.
     pub fn transpose_times(&mut self, y: Array2<T>) -> Array2<T> {
         multiply(&mut self.left, &self.right, y, Side::TransposeTimes, &mut self.fresh)
     }
@@ -93,7 +94,7 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
     }
     let before = own.directions.rank();
     let Coordinates { coefficients, overflowed } = own.directions.extend(&mut x);
-    let shape = (x.nrows(), other.directions.dim());
+    let shape = (x.nrows(), other.directions.share().len());
     let nan_if_overflowed = |mut image: Array2<T>| {
         overflowed.iter().for_each(|&row| image.row_mut(row).fill(T::of_f64(f64::NAN)));
         image
@@ -116,42 +117,52 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
 
     // Writes x and the image; the coefficients on the other side read the new directions and those of the other side, and update
     // the image.
-    count_vectors(image.nrows(), own.directions.dim());
-    count_vectors(image.nrows(), others.dim());
+    let (length, image_length) = (own.directions.share().len(), others.share().len());
+    count_vectors(image.nrows(), length);
+    count_vectors(image.nrows(), image_length);
     if others.rank() > 0 {
-        count_vectors(rank - before, own.directions.dim());
-        count_vectors(2 * image.nrows() + others.rank(), others.dim());
+        count_vectors(rank - before, length);
+        count_vectors(2 * image.nrows() + others.rank(), image_length);
     }
 
     // Cᵀv: only the drawn part of C contributes, as v is orthogonal to the directions in the rest.
     if before < rank {
-        for_each_chunk(others.rank(), own.directions.dim(), &mut |d, c, out| fresh(transposed, d, c, out), |drawn, rows, chunk| {
-            for (new, vectors) in own.directions.vectors_from(before) {
-                let mut part = own.on_other.slice_mut(s![new, drawn.clone()]);
-                part += &inner_products(vectors.slice(s![.., rows.clone()]), chunk);
-            }
+        let known = &own.directions;
+        let on_drawn = sum_over(known.share(), (rank - before, others.rank()), |slab, mut sum| {
+            let draw = &mut |d: usize, c: usize, out: &mut [T]| fresh(transposed, d, c, out);
+            for_each_chunk(others.rank(), known.share(), slab, draw, |drawn, rows, chunk| {
+                for (new, vectors) in known.vectors_from(before) {
+                    let mut part = sum.slice_mut(s![new.start - before..new.end - before, drawn.clone()]);
+                    part += &inner_products(vectors.slice(s![.., rows.clone()]), chunk);
+                }
+            });
         });
+        own.on_other.slice_mut(s![before.., ..]).assign(&on_drawn);
     }
     let as_drawn = coefficients.mapv(T::of_f64);
-    for_each_chunk(rank, image.ncols(), &mut |d, c, out| fresh(side, d, c, out), |drawn, rows, chunk| {
-        let part = as_drawn.slice(s![.., drawn.clone()]);
-        if drawn.start == 0 {
-            times(part, chunk, image.slice_mut(s![.., rows.clone()]));
-        } else {
-            // Leading rows have zero coefficients on directions that later rows added.
-            let above = part.rows().into_iter().take_while(|row| row.iter().all(|c| *c == T::zero())).count();
-            add_times(part.slice(s![above.., ..]), chunk, image.slice_mut(s![above.., rows.clone()]));
-        }
-        // −Pᵀ g of the new directions.
-        let new = drawn.start.max(before)..drawn.end;
-        if !new.is_empty() {
-            let chunk = chunk.slice(s![new.start - drawn.start.., ..]);
-            for (numbers, vectors) in others.vectors_from(0) {
-                let mut part = own.on_other.slice_mut(s![new.clone(), numbers]);
-                part -= &inner_products(chunk, vectors.slice(s![.., rows.clone()]));
+    // Pᵀg of the new directions.
+    let on_others = sum_over(others.share(), (rank - before, others.rank()), |slab, mut sum| {
+        for_each_chunk(rank, others.share(), slab, &mut |d, c, out| fresh(side, d, c, out), |drawn, rows, chunk| {
+            let part = as_drawn.slice(s![.., drawn.clone()]);
+            if drawn.start == 0 {
+                times(part, chunk, image.slice_mut(s![.., rows.clone()]));
+            } else {
+                // Leading rows have zero coefficients on directions that later rows added.
+                let above = part.rows().into_iter().take_while(|row| row.iter().all(|c| *c == T::zero())).count();
+                add_times(part.slice(s![above.., ..]), chunk, image.slice_mut(s![above.., rows.clone()]));
             }
-        }
+            let new = drawn.start.max(before)..drawn.end;
+            if !new.is_empty() {
+                let chunk = chunk.slice(s![new.start - drawn.start.., ..]);
+                for (numbers, vectors) in others.vectors_from(0) {
+                    let mut part = sum.slice_mut(s![new.start - before..new.end - before, numbers]);
+                    part += &inner_products(chunk, vectors.slice(s![.., rows.clone()]));
+                }
+            }
+        });
     });
+    let mut new = own.on_other.slice_mut(s![before.., ..]);
+    new -= &on_others;
     others.add_combinations(&coefficients.dot(&own.on_other), image.view_mut());
     nan_if_overflowed(image)
 }
@@ -161,11 +172,14 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
 fn multiply_known<T: Real>(own: &Known<T>, other: &Known<T>, x: ArrayView2<T>, draw: &mut Draw<T>) -> Array2<T> {
     let on_own = own.directions.inner_products_with(x);
     let mut on_other = on_own.slice(s![.., ..other.on_other.ncols()]).dot(&other.on_other.t());
-    for_each_chunk(other.directions.rank(), x.ncols(), draw, |drawn, rows, chunk| {
-        let mut part = on_other.slice_mut(s![.., drawn]);
-        part += &inner_products(x.slice(s![.., rows]), chunk);
+    let share = own.directions.share();
+    on_other += &sum_over(share, (x.nrows(), other.directions.rank()), |slab, mut sum| {
+        for_each_chunk(other.directions.rank(), share, slab, draw, |drawn, rows, chunk| {
+            let mut part = sum.slice_mut(s![.., drawn]);
+            part += &inner_products(x.slice(s![.., rows]), chunk);
+        });
     });
-    let mut image = zeros((x.nrows(), other.directions.dim()));
+    let mut image = zeros((x.nrows(), other.directions.share().len()));
     other.directions.add_combinations(&on_other, image.view_mut());
     image
 }
@@ -173,17 +187,19 @@ fn multiply_known<T: Real>(own: &Known<T>, other: &Known<T>, x: ArrayView2<T>, d
 /// Directions drawn and multiplied at a time, so that a chunk of them stays in cache.
 const DRAWN_AT_ONCE: usize = 64;
 
-/// Regenerates the drawn vectors (length `length`) of the first `count` directions. Calls `visit`(directions, rows, g) for each
-/// chunk of rows and each group of [`DRAWN_AT_ONCE`] directions; g is directions × rows.
+/// Regenerates the drawn vectors of the first `count` directions on the entries `slab` of `share`. Calls `visit`(directions, rows, g) for each chunk of
+/// rows, counted as in `slab`, and each group of [`DRAWN_AT_ONCE`] directions; g is directions × rows.
 fn for_each_chunk<T: Real>(
     count: usize,
-    length: usize,
+    share: &Share,
+    slab: Range<usize>,
     draw: &mut Draw<T>,
     mut visit: impl FnMut(Range<usize>, Range<usize>, ArrayView2<T>),
 ) {
-    let mut numbers = zeros((DRAWN_AT_ONCE.min(count), IMAGE_CHUNK.min(length)));
-    for chunk in 0..length.div_ceil(IMAGE_CHUNK) {
-        let rows = chunk * IMAGE_CHUNK..length.min((chunk + 1) * IMAGE_CHUNK);
+    let mut numbers = zeros((DRAWN_AT_ONCE.min(count), IMAGE_CHUNK.min(slab.len())));
+    for start in slab.clone().step_by(IMAGE_CHUNK) {
+        let rows = start..slab.end.min(start + IMAGE_CHUNK);
+        let chunk = (share.start() + start) / IMAGE_CHUNK;
         for first in (0..count).step_by(DRAWN_AT_ONCE) {
             let directions = first..count.min(first + DRAWN_AT_ONCE);
             let mut numbers = numbers.slice_mut(s![..directions.len(), ..rows.len()]);

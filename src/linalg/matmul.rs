@@ -14,6 +14,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 use crate::kernels::Real;
 use crate::kernels::masks::{self, Masks};
 use crate::machine::{blas, pages};
+use crate::team::Share;
 
 /// A zero matrix; on huge pages if large.
 pub fn zeros<T: Real>(shape: (usize, usize)) -> Array2<T> {
@@ -78,6 +79,35 @@ pub const CHUNK: usize = 1024;
 /// The column ranges of [`CHUNK`] columns (the last may be shorter) of vectors of length `length`.
 pub fn chunks(length: usize) -> impl Iterator<Item = Range<usize>> {
     (0..length).step_by(CHUNK).map(move |start| start..length.min(start + CHUNK))
+}
+
+/// [`chunks`] of the columns `range`, from its start on.
+pub fn chunks_of(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    chunks(range.len()).map(move |chunk| range.start + chunk.start..range.start + chunk.end)
+}
+
+/// A matrix of sums over the slabs of `share`: `add` adds those of one slab to zeros. Every member of the team must call it, with the same shape.
+pub fn sum_over(share: &Share, shape: (usize, usize), mut add: impl FnMut(Range<usize>, ArrayViewMut2<f64>)) -> Array2<f64> {
+    let sums = share.sum(shape.0 * shape.1, |slab, sums| {
+        add(slab, ArrayViewMut2::from_shape(shape, sums).expect("sums of this shape"));
+    });
+    Array2::from_shape_vec(shape, sums).expect("sums of this shape")
+}
+
+/// As [`sum_over`], for sums that are accumulated in the precision of the vectors within a slab, and in f64 over slabs.
+pub fn sum_products<T: Real>(
+    share: &Share,
+    shape: (usize, usize),
+    mut add: impl FnMut(Range<usize>, ArrayViewMut2<T>),
+) -> Array2<T> {
+    let mut part: Array2<T> = zeros(shape);
+    let sums = sum_over(share, shape, |slab, mut sums| {
+        part.fill(T::zero());
+        add(slab, part.view_mut());
+        sums.zip_mut_with(&part, |sum, part| *sum = part.to_f64());
+    });
+    part.zip_mut_with(&sums, |part, sum| *part = T::of_f64(*sum));
+    part
 }
 
 /// `a`·`b`ᵀ, n × m, with `a` n × k and `b` m × k for large k: chunks of [`CHUNK`] columns in the precision of the vectors, summed

@@ -6,6 +6,9 @@
 //! over the weights. For ReLU that product uses lookup tables ([`masks`](crate::kernels::masks)) even for few inputs, where a
 //! GEMM is faster, so that no sample depends on the number of inputs. GEMM shapes depend on the cell and the number of inputs
 //! only: stored and regenerated weights give the same bits, through BLAS too.
+//!
+//! Networks of one hidden layer can be divided among the members of a team, each with the neurons of its share. Deep ones are small where this engine
+//! is used: one thread has all of them.
 
 use std::sync::Arc;
 
@@ -16,11 +19,12 @@ use super::{Differentiated, Engine, Hidden, LayerWeights, LineBlock, LinePoint, 
 use crate::kernels::masks::Masks;
 use crate::kernels::{Real, activation};
 use crate::linalg::kept_blocks::KeptBlocks;
-use crate::linalg::matmul::{add_masked_rows, add_times, times_transposed, with_transposed, zeros};
+use crate::linalg::matmul::{add_masked_rows, add_times, sum_products, times_transposed, with_transposed, zeros};
 use crate::linalg::workspace::Workspace;
 use crate::model::Activation;
 use crate::model::Cell;
-use crate::random::{BLOCK_ROWS, NetworkStreams, block_rows, blocks};
+use crate::random::{BLOCK_ROWS, NetworkStreams, block_rows, blocks, blocks_of};
+use crate::team::Share;
 
 pub use super::weights::Storage;
 
@@ -148,43 +152,52 @@ impl<T: Real> Dense<T> {
         Hidden { h, z: kept }
     }
 
+    /// The neurons of hidden layer `layer` that this member has.
+    fn share(&self, layer: usize) -> Share {
+        let width = self.cell.width_of(layer);
+        if self.cell.depth == 1 { self.workspace.share(width) } else { Share::whole(width) }
+    }
+
     /// The last layer: f and ∂f/∂`below`, where `below` are the activations (inputs at depth 1) beneath it, n × fan-in. Appends
     /// the pre-activations to `line`.
     fn last_layer(&mut self, below: ArrayView2<T>, mut line: Option<&mut KeptBlocks<T>>) -> ValueAndGradient<T> {
-        let psi = self.psi;
-        let depth = self.cell.depth;
-        let width = self.cell.width_of(depth);
-        let mut value = vec![0.0; below.nrows()];
+        let (psi, depth, inputs) = (self.psi, self.cell.depth, below.nrows());
+        let share = self.share(depth);
         let mut gradient = zeros(below.dim());
         let mut readout = Vec::new();
         let mut masks = Masks::default();
-        for block in 0..blocks(width) {
-            self.weights.readout(block, &mut readout);
-            let w = self.weights.rows(depth, block);
-            let made;
-            let z = match &mut line {
-                Some(line) => add_transposed(line, below, w),
-                None => {
-                    made = with_transposed(below, w);
-                    made.view()
+        // f, and its gradient, which is accumulated in the precision of the weights within a slab.
+        let mut value = share.sum(inputs + gradient.len(), |slab, sums| {
+            gradient.fill(T::zero());
+            for (block, _) in blocks_of(&share, slab) {
+                self.weights.readout(block, &mut readout);
+                let w = self.weights.rows(depth, block);
+                let made;
+                let z = match &mut line {
+                    Some(line) => add_transposed(line, below, w),
+                    None => {
+                        made = with_transposed(below, w);
+                        made.view()
+                    }
+                };
+                if psi == Activation::Relu {
+                    masks.reset(inputs, w.nrows());
+                    for (input, (value, z)) in sums.iter_mut().zip(z.rows()).enumerate() {
+                        *value += masks.read_out(input, &readout, z.to_slice().expect("rows are contiguous"));
+                    }
+                    add_masked_rows(&mut masks, &readout, w, gradient.view_mut());
+                } else {
+                    let mut slopes = z.to_owned();
+                    for (value, mut z) in sums.iter_mut().zip(slopes.rows_mut()) {
+                        *value += activation::readout_and_slope(psi, &readout, z.as_slice_mut().expect("rows are contiguous"));
+                    }
+                    add_times(slopes.view(), w, gradient.view_mut());
                 }
-            };
-            if psi == Activation::Relu {
-                masks.reset(below.nrows(), w.nrows());
-                for (input, (value, z)) in value.iter_mut().zip(z.rows()).enumerate() {
-                    *value += masks.read_out(input, &readout, z.to_slice().expect("rows are contiguous"));
-                }
-                add_masked_rows(&mut masks, &readout, w, gradient.view_mut());
-            } else {
-                let mut slopes = z.to_owned();
-                for (value, mut z) in value.iter_mut().zip(slopes.rows_mut()) {
-                    *value += activation::readout_and_slope(psi, &readout, z.as_slice_mut().expect("rows are contiguous"));
-                }
-                add_times(slopes.view(), w, gradient.view_mut());
             }
-        }
+            sums[inputs..].iter_mut().zip(&gradient).for_each(|(sum, gradient)| *sum = gradient.to_f64());
+        });
         let scale = T::of_f64(self.scale);
-        gradient.mapv_inplace(|g| g * scale);
+        gradient.iter_mut().zip(value.drain(inputs..)).for_each(|(gradient, sum)| *gradient = T::of_f64(sum) * scale);
         for value in &mut value {
             *value *= self.scale;
         }
@@ -224,22 +237,37 @@ impl<T: Real> Dense<T> {
         below
     }
 
+    /// aᵀW_L, 1 × fan-in.
+    fn readout_through_last_layer(&mut self) -> Array2<T> {
+        let depth = self.cell.depth;
+        let share = self.share(depth);
+        let mut readout = Vec::new();
+        sum_products(&share, (1, self.cell.fan_in(depth)), |slab, mut below| {
+            for (block, _) in blocks_of(&share, slab) {
+                self.weights.readout(block, &mut readout);
+                let readout = ArrayView2::from_shape((1, readout.len()), &readout).expect("a row");
+                add_times(readout, self.weights.rows(depth, block), below.view_mut());
+            }
+        })
+    }
+
     /// f from the activations (inputs at depth 1) below the last layer, one value per row.
     fn last_layer_value(&mut self, below: ArrayView2<T>) -> Vec<f64> {
         let (psi, depth) = (self.psi, self.cell.depth);
-        let width = self.cell.width_of(depth);
-        let mut value = vec![0.0; below.nrows()];
+        let share = self.share(depth);
         let mut readout = Vec::new();
-        let mut buffer = block_buffer(below.nrows(), width);
-        for block in 0..blocks(width) {
-            self.weights.readout(block, &mut readout);
-            let w = self.weights.rows(depth, block);
-            let mut z = block_of(&mut buffer, below.nrows(), w.nrows());
-            times_transposed(below, w, z.view_mut());
-            for (value, z) in value.iter_mut().zip(z.rows()) {
-                *value += activation::readout(psi, &readout, z.as_slice().expect("rows are contiguous"));
+        let mut buffer = block_buffer(below.nrows(), share.len());
+        let value = share.sum(below.nrows(), |slab, value| {
+            for (block, _) in blocks_of(&share, slab) {
+                self.weights.readout(block, &mut readout);
+                let w = self.weights.rows(depth, block);
+                let mut z = block_of(&mut buffer, below.nrows(), w.nrows());
+                times_transposed(below, w, z.view_mut());
+                for (value, z) in value.iter_mut().zip(z.rows()) {
+                    *value += activation::readout(psi, &readout, z.as_slice().expect("rows are contiguous"));
+                }
             }
-        }
+        });
         value.iter().map(|value| value * self.scale).collect()
     }
 
@@ -282,7 +310,7 @@ impl<T: Real> Engine<T> for Dense<T> {
     }
 
     fn differentiate(&mut self) -> (ValueAndGradient<T>, impl Differentiated<T>) {
-        let mut z = KeptBlocks::new(self.inputs.nrows(), self.cell.width_of(1), &self.workspace);
+        let mut z = KeptBlocks::new(self.inputs.nrows(), self.share(1).len(), &self.workspace);
         let inputs = std::mem::replace(&mut self.inputs, zeros((0, 0)));
         let result = self.pass(inputs.view(), self.keeps_line.then_some(&mut z));
         self.inputs = inputs;
@@ -300,10 +328,10 @@ impl<T: Real> Differentiated<T> for DenseDifferentiated<'_, T> {
     fn lines(&mut self, directions: Array2<T>) -> impl Lines<T> {
         let Self { network, z } = self;
         assert_eq!(directions.dim(), network.inputs.dim());
-        let width = network.cell.width_of(1);
-        let mut u = KeptBlocks::new(directions.nrows(), width, &network.workspace);
+        let share = network.share(1);
+        let mut u = KeptBlocks::new(directions.nrows(), share.len(), &network.workspace);
         if network.keeps_line {
-            for block in 0..blocks(width) {
+            for (block, _) in blocks_of(&share, 0..share.len()) {
                 add_transposed(&mut u, directions.view(), network.weights.rows(1, block));
             }
         }
@@ -315,10 +343,12 @@ impl<T: Real> Differentiated<T> for DenseDifferentiated<'_, T> {
     }
 
     fn linear_gradient(&mut self) -> Array2<T> {
-        let readout = self.network.readout();
-        let mut gradient = Array2::from_shape_vec((1, readout.len()), readout).expect("a row");
+        let mut gradient = zeros((0, 0));
         for layer in (1..=self.network.cell.depth).rev() {
-            gradient = self.network.backward(layer, gradient.view());
+            gradient = match layer == self.network.cell.depth {
+                true => self.network.readout_through_last_layer(),
+                false => self.network.backward(layer, gradient.view()),
+            };
         }
         let scale = T::of_f64(self.network.scale);
         gradient.mapv_into(|g| g * scale)
@@ -364,20 +394,23 @@ impl<T: Real> Lines<T> for DenseLines<'_, T> {
         self.network.psi
     }
 
+    fn share(&self) -> Share {
+        self.network.share(1)
+    }
+
     fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<T>)) {
         let Self { network, directions, z, u } = self;
+        let share = network.share(1);
         let mut readout = Vec::new();
-        let width = network.cell.width_of(1);
         let inputs = network.inputs.nrows();
         let size = if network.keeps_line { 0 } else { inputs };
-        let (mut z_buffer, mut u_buffer) = (block_buffer(size, width), block_buffer(size, width));
-        for block in 0..blocks(width) {
-            let neurons = block_rows(width, block);
+        let (mut z_buffer, mut u_buffer) = (block_buffer(size, share.len()), block_buffer(size, share.len()));
+        for (at, (block, neurons)) in blocks_of(&share, 0..share.len()).enumerate() {
             if network.cell.depth == 1 {
                 network.weights.readout(block, &mut readout);
             }
             if network.keeps_line {
-                visit(LineBlock { neurons, readout: &readout, z: z.block(block), u: u.block(block) });
+                visit(LineBlock { neurons, readout: &readout, z: z.block(at), u: u.block(at) });
                 continue;
             }
             let mut z = block_of(&mut z_buffer, inputs, neurons.len());

@@ -4,19 +4,22 @@
 //! exactly in joint law, at a cost linear in k. The sequence of products is the same on every machine: all inputs forward, their
 //! gradients backward, then points on the lines. So results are a function of the network's streams alone. The first layer is
 //! drawn explicitly for small d, where d normals per neuron cost less than n products, and implicitly for large d.
+//!
+//! A member of a team holds its share of every vector of neurons, written k below; inputs and gradients at the inputs it holds whole.
 
-use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, s};
+use ndarray::{Array2, ArrayView2, s};
 
 use super::inputs::sphere_inputs;
 use super::weights::{Storage, Weights};
 use super::{Differentiated, Engine, Hidden, LineBlock, LinePoint, Lines, ValueAndGradient};
 use crate::kernels::{Real, activation};
 use crate::linalg::gaussian_matrix::{GaussianMatrix, Side};
-use crate::linalg::matmul::{add_times, times_transposed, zeros};
+use crate::linalg::matmul::{add_times, sum_products, times_transposed, zeros};
 use crate::linalg::workspace::Workspace;
 use crate::model::Activation;
 use crate::model::Cell;
-use crate::random::{NetworkStreams, block_rows, blocks};
+use crate::random::{NetworkStreams, blocks_of};
+use crate::team::Share;
 
 /// How products with the first layer are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +62,9 @@ pub struct Implicit<T> {
     hidden: Vec<GaussianMatrix<T>>,
     /// a, length k_L.
     readout: Vec<T>,
+    /// The neurons of the first and of the last layer.
+    first_share: Share,
+    last_share: Share,
     workspace: Workspace<T>,
     /// x, n × d.
     inputs: Array2<T>,
@@ -92,10 +98,10 @@ impl<T: Real> Implicit<T> {
         workspace: &Workspace<T>,
     ) -> Self {
         let mut weights = Weights::new(streams, cell, Storage::Regenerated, workspace);
-        let read_out = cell.width_of(cell.depth);
-        let mut readout = Vec::with_capacity(read_out);
+        let last_share = workspace.share(cell.width_of(cell.depth));
+        let mut readout = Vec::with_capacity(last_share.len());
         let mut block_readout = Vec::new();
-        for block in 0..blocks(read_out) {
+        for (block, _) in blocks_of(&last_share, 0..last_share.len()) {
             weights.readout(block, &mut block_readout);
             readout.extend_from_slice(&block_readout);
         }
@@ -108,9 +114,11 @@ impl<T: Real> Implicit<T> {
             },
             hidden: (2..=cell.depth).map(|layer| matrix(streams, cell, layer, workspace)).collect(),
             readout,
+            first_share: workspace.share(cell.width_of(1)),
+            scale: 1.0 / (last_share.total() as f64).sqrt(),
+            last_share,
             workspace: workspace.clone(),
             inputs,
-            scale: 1.0 / (read_out as f64).sqrt(),
         }
     }
 
@@ -120,11 +128,9 @@ impl<T: Real> Implicit<T> {
             First::Implicit(matrix) => return matrix.times(x),
             First::Drawn(weights) => weights,
         };
-        let width = self.cell.width_of(1);
-        let mut z = self.workspace.matrix((x.nrows(), width));
-        for block in 0..blocks(width) {
-            let rows = block_rows(width, block);
-            times_transposed(x.view(), weights.rows(1, block), z.slice_mut(s![.., rows]));
+        let mut z = self.workspace.matrix((x.nrows(), self.first_share.len()));
+        for (block, columns) in blocks_of(&self.first_share, 0..self.first_share.len()) {
+            times_transposed(x.view(), weights.rows(1, block), z.slice_mut(s![.., columns]));
         }
         z
     }
@@ -135,12 +141,11 @@ impl<T: Real> Implicit<T> {
             First::Implicit(matrix) => return matrix.transpose_times(gradient),
             First::Drawn(weights) => weights,
         };
-        let width = self.cell.width_of(1);
-        let mut below = zeros((gradient.nrows(), self.cell.dim));
-        for block in 0..blocks(width) {
-            let rows = block_rows(width, block);
-            add_times(gradient.slice(s![.., rows]), weights.rows(1, block), below.view_mut());
-        }
+        let below = sum_products(&self.first_share, (gradient.nrows(), self.cell.dim), |slab, mut below| {
+            for (block, columns) in blocks_of(&self.first_share, slab) {
+                add_times(gradient.slice(s![.., columns]), weights.rows(1, block), below.view_mut());
+            }
+        });
         self.workspace.recycle(gradient);
         below
     }
@@ -157,10 +162,13 @@ impl<T: Real> Implicit<T> {
             top = matrix.times(workspace.copy(hidden.h.view()));
             layers.push(hidden.without_values());
         }
-        let row = |mut z: ArrayViewMut1<T>| {
-            activation::readout_and_slope(psi, &self.readout, z.as_slice_mut().expect("rows are contiguous")) * self.scale
-        };
-        let value = top.rows_mut().into_iter().map(row).collect();
+        let mut value = self.last_share.sum(top.nrows(), |slab, sums| {
+            let readout = &self.readout[slab.clone()];
+            for (mut z, sum) in top.slice_mut(s![.., slab]).rows_mut().into_iter().zip(sums) {
+                *sum = activation::readout_and_slope(psi, readout, z.as_slice_mut().expect("rows are contiguous"));
+            }
+        });
+        value.iter_mut().for_each(|value| *value *= self.scale);
         let mut gradient = top;
         for (matrix, hidden) in self.hidden.iter_mut().zip(layers).rev() {
             gradient = matrix.transpose_times(gradient);
@@ -184,7 +192,9 @@ fn matrix<T: Real>(streams: NetworkStreams, cell: Cell, layer: usize, workspace:
     let fresh = move |side: Side, direction: usize, chunk: usize, out: &mut [T]| {
         T::fill_with(out, &mut scratch, |out| streams.image(layer, side == Side::TransposeTimes, direction, chunk, out));
     };
-    GaussianMatrix::new(cell.width_of(layer), cell.fan_in(layer), Box::new(fresh), workspace)
+    // The input is not divided.
+    let columns = if layer == 1 { Share::whole(cell.dim) } else { workspace.share(cell.fan_in(layer)) };
+    GaussianMatrix::new(workspace.share(cell.width_of(layer)), columns, Box::new(fresh), workspace)
 }
 
 impl<T: Real> Engine<T> for Implicit<T> {
@@ -263,13 +273,20 @@ impl<T: Real> Lines<T> for ImplicitLines<'_, T> {
         self.network.psi
     }
 
+    fn share(&self) -> Share {
+        self.network.first_share.clone()
+    }
+
     fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<T>)) {
-        let readout = if self.depth() == 1 { &self.network.readout[..] } else { &[] };
-        visit(LineBlock { neurons: 0..self.width(1), readout, z: self.z, u: self.u.view() });
+        for neurons in self.network.first_share.slabs() {
+            let readout = if self.depth() == 1 { &self.network.readout[neurons.clone()] } else { &[] };
+            let (z, u) = (self.z.slice(s![.., neurons.clone()]), self.u.slice(s![.., neurons.clone()]));
+            visit(LineBlock { neurons, readout, z, u });
+        }
     }
 
     fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64> {
-        let Implicit { psi, hidden, readout, scale, workspace, .. } = &mut *self.network;
+        let Implicit { psi, hidden, readout, last_share, scale, workspace, .. } = &mut *self.network;
         let order = round_robin(points);
         let mut h = workspace.matrix((points.len(), self.z.ncols()));
         for (&index, mut h) in order.iter().zip(h.rows_mut()) {
@@ -287,7 +304,7 @@ impl<T: Real> Lines<T> for ImplicitLines<'_, T> {
             activation::apply(*psi, h.as_slice_mut().expect("new matrices are contiguous"));
         }
         let mut values = vec![0.0; points.len()];
-        for (index, value) in order.into_iter().zip(readouts(*psi, readout, h.view(), *scale)) {
+        for (index, value) in order.into_iter().zip(readouts(*psi, readout, last_share, h.view(), *scale)) {
             values[index] = value;
         }
         workspace.recycle(h);
@@ -312,7 +329,13 @@ fn round_robin(points: &[LinePoint]) -> Vec<usize> {
 }
 
 /// f from the activations `h` of the last layer, n × k_L; one value per row.
-fn readouts<T: Real>(psi: Activation, readout: &[T], h: ArrayView2<T>, scale: f64) -> Vec<f64> {
-    let sum = |h: ArrayView1<T>| activation::readout_of_values(psi, readout, h.to_slice().expect("rows are contiguous"));
-    h.rows().into_iter().map(|h| sum(h) * scale).collect()
+fn readouts<T: Real>(psi: Activation, readout: &[T], share: &Share, h: ArrayView2<T>, scale: f64) -> Vec<f64> {
+    let mut values = share.sum(h.nrows(), |slab, sums| {
+        let readout = &readout[slab.clone()];
+        for (h, sum) in h.slice(s![.., slab]).rows().into_iter().zip(sums) {
+            *sum = activation::readout_of_values(psi, readout, h.to_slice().expect("rows are contiguous"));
+        }
+    });
+    values.iter_mut().for_each(|value| *value *= scale);
+    values
 }

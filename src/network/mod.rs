@@ -18,6 +18,8 @@ use ndarray::{Array2, ArrayView2};
 use crate::kernels::{Real, activation};
 use crate::linalg::matmul::zeros;
 use crate::model::Activation;
+use crate::team::Share;
+use crate::team::tree::Part;
 
 /// f and ∇f at the inputs.
 #[derive(Debug, Clone)]
@@ -63,8 +65,9 @@ impl<T: Real> Hidden<T> {
     }
 }
 
-/// A block of first-layer neurons along the lines x + t·p.
+/// A block of first-layer neurons along the lines x + t·p, all of one slab.
 pub struct LineBlock<'a, T> {
+    /// Counted from the first neuron of the member's [share](Lines::share).
     pub neurons: Range<usize>,
     /// Readout weights of these neurons at depth 1, where the first layer is the last; else empty.
     pub readout: &'a [T],
@@ -121,7 +124,12 @@ pub trait Lines<T: Real> {
     /// ψ of every layer.
     fn activation(&self) -> Activation;
 
-    /// Calls `visit` on each block of first-layer neurons, in ascending order.
+    /// The first-layer neurons that this member has: all of them, unless the engine works in teams.
+    fn share(&self) -> Share {
+        Share::whole(self.width(1))
+    }
+
+    /// Calls `visit` on each block of them, in ascending order.
     fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<T>));
 
     /// f at points of the lines, in the order of `points`.
@@ -131,6 +139,33 @@ pub trait Lines<T: Real> {
     fn weights(&mut self) -> Option<&mut dyn LayerWeights<T>> {
         None
     }
+}
+
+/// Sums of `count` numbers over the neurons of the first layer: `add` adds those of a block. Every member must call it, with the same `count`.
+pub fn sum_over_first_layer<T: Real>(
+    network: &mut impl Lines<T>,
+    count: usize,
+    mut add: impl FnMut(LineBlock<T>, &mut [f64]),
+) -> Vec<f64> {
+    combine_over_first_layer(network, || vec![0.0; count], |block, sums| add(block, sums))
+}
+
+/// The whole from the parts of all slabs of the first layer: each starts as `start`, and `visit` adds a block to it. Every member must call it.
+pub fn combine_over_first_layer<T: Real, P: Part + 'static>(
+    network: &mut impl Lines<T>,
+    start: impl Fn() -> P,
+    mut visit: impl FnMut(LineBlock<T>, &mut P),
+) -> P {
+    let mut parts = network.share().parts();
+    let mut part = None;
+    network.visit_first_layer(&mut |block| {
+        let is_last = parts.ends_slab(block.neurons.end);
+        visit(block, part.get_or_insert_with(&start));
+        if is_last {
+            parts.push(part.take().expect("just visited"));
+        }
+    });
+    parts.combine()
 }
 
 /// Explicit weights.

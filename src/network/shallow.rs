@@ -21,7 +21,8 @@
 //! for readouts ±1, (YᵀY)_ij counts the neurons active at both i and j (see [`Masks`]).
 //!
 //! Passes run over blocks of neurons that fit in cache and regenerate G and g from their streams. F is a pivoted Cholesky factor;
-//! it stops when the remaining masks are numerically in the span of the pivots (at least n − k of them are).
+//! it stops when the remaining masks are numerically in the span of the pivots (at least n − k of them are). A member of a team draws its share of the
+//! neurons; Gᵀy, gᵀy and YᵀY are sums over all.
 
 use std::ops::Range;
 
@@ -38,8 +39,9 @@ use crate::linalg::matmul::{
 };
 use crate::linalg::workspace::Workspace;
 use crate::model::{Activation, Cell, Readout};
-use crate::network::{LineBlock, LinePoint, Lines, ValueAndGradient};
-use crate::random::{NetworkStreams, Space, block_rows, blocks};
+use crate::network::{LineBlock, LinePoint, Lines, ValueAndGradient, sum_over_first_layer};
+use crate::random::{NetworkStreams, Space, blocks_of};
+use crate::team::Share;
 
 /// A mask vector whose relative distance from the span of the pivots is below this × √ε counts as dependent.
 const NEARLY_DEPENDENT: f64 = 4.0;
@@ -54,6 +56,7 @@ pub struct Shallow<T> {
     /// L, n × r.
     coordinates: Lower<T>,
     block: Block<T>,
+    share: Share,
     keeps_line: bool,
     workspace: Workspace<T>,
 }
@@ -236,7 +239,7 @@ impl<T: Real> Shallow<T> {
     /// If depth > 1 or d < 2n.
     pub fn new(streams: NetworkStreams, cell: Cell, inputs: Array2<T>, line: Storage, workspace: &Workspace<T>) -> Self {
         assert!(cell.depth == 1 && cell.dim >= 2 * inputs.nrows(), "one hidden layer, and d ≥ 2n");
-        let mut basis = Basis::new(cell.dim, workspace);
+        let mut basis = Basis::new(Share::whole(cell.dim), workspace);
         let n = inputs.nrows();
         let coordinates = Lower::new(basis.extend(&mut inputs.clone()).coefficients.view());
         let directions = coordinates.matrix.ncols() + n;
@@ -246,19 +249,15 @@ impl<T: Real> Shallow<T> {
             basis,
             coordinates,
             block: Block::new(streams, directions),
+            share: workspace.share(cell.width_of(1)),
             keeps_line: line == Storage::Stored,
             workspace: workspace.clone(),
         }
     }
 
-    /// k.
-    fn neurons(&self) -> usize {
-        self.cell.width_of(1)
-    }
-
     /// 1/√k.
     fn scale(&self) -> f64 {
-        1.0 / (self.neurons() as f64).sqrt()
+        1.0 / (self.share.total() as f64).sqrt()
     }
 
     /// H (I − QᵀQ) with H `masks` × d iid N(0, 1/d).
@@ -282,31 +281,37 @@ impl<T: Real> Shallow<T> {
     /// Computes f(x) and ∇f(x) at all inputs; the returned network is conditioned on them.
     pub fn differentiate(&mut self) -> (ValueAndGradient<T>, ShallowDifferentiated<'_, T>) {
         let (n, rank) = self.coordinates.matrix.dim();
-        let mut value = vec![0.0; n];
         let directions = rank + n;
-        // [Gᵀy gᵀy] per input, and YᵀY.
-        let (mut sums, mut gram) = (Array2::<f64>::zeros((n, directions)), Array2::zeros((n, n)));
-        let mut z_blocks = KeptBlocks::new(n, self.neurons(), &self.workspace);
-        count_vectors(if self.keeps_line { n } else { 0 }, self.neurons());
-        self.block.part = zeros(sums.dim());
-        for block in 0..blocks(self.neurons()) {
-            let neurons = block_rows(self.neurons(), block).len();
-            self.block.draw(block, neurons);
-            let w = self.block.weights(rank);
-            let made;
-            let z = if self.keeps_line {
-                // SAFETY: `times_transposed` writes every entry of `out` and reads none.
-                unsafe { z_blocks.push(|out| self.coordinates.times_transposed(w, out)) }
-            } else {
-                made = self.coordinates.with_transposed(w);
-                made.view()
-            };
-            self.block.add_products(z, &mut value, gram.view_mut(), sums.view_mut());
-        }
+        let mut z_blocks = KeptBlocks::new(n, self.share.len(), &self.workspace);
+        count_vectors(if self.keeps_line { n } else { 0 }, self.share.len());
+        self.block.part = zeros((n, directions));
+        let share = self.share.clone();
+        // √k f, YᵀY, and [Gᵀy gᵀy] per input.
+        let mut value = share.sum(n * (1 + n + directions), |slab, sums| {
+            let (value, rest) = sums.split_at_mut(n);
+            let (gram, sums) = rest.split_at_mut(n * n);
+            let mut gram = ArrayViewMut2::from_shape((n, n), gram).expect("n × n");
+            let mut sums = ArrayViewMut2::from_shape((n, directions), sums).expect("n × (r + n)");
+            for (block, neurons) in blocks_of(&share, slab) {
+                self.block.draw(block, neurons.len());
+                let w = self.block.weights(rank);
+                let made;
+                let z = if self.keeps_line {
+                    // SAFETY: `times_transposed` writes every entry of `out` and reads none.
+                    unsafe { z_blocks.push(|out| self.coordinates.times_transposed(w, out)) }
+                } else {
+                    made = self.coordinates.with_transposed(w);
+                    made.view()
+                };
+                self.block.add_products(z, value, gram.view_mut(), sums.view_mut());
+            }
+        });
         self.block.part = zeros((0, 0));
+        let sums = Array2::from_shape_vec((n, directions), value.split_off(n * (1 + n))).expect("n × (r + n)");
+        let gram = Array2::from_shape_vec((n, n), value.split_off(n)).expect("n × n");
 
         let distance = NEARLY_DEPENDENT * T::EPSILON.sqrt();
-        let Pivoted { rows: independent, factor, coefficients } = pivoted(gram.view(), distance, self.neurons());
+        let Pivoted { rows: independent, factor, coefficients } = pivoted(gram.view(), distance, self.share.total());
         let orthogonal = self.orthogonal_part(independent.len());
         let mut gradient = zeros((n, self.cell.dim));
         let (on_inputs, projections) = sums.view().split_at(Axis(1), rank);
@@ -341,12 +346,12 @@ impl<'a, T: Real> ShallowDifferentiated<'a, T> {
             coordinates: Lower::new(coefficients.view()),
             on_masks: in_precision(on_gradients.dot(&on_masks.t()).view()),
         };
-        let mut u = KeptBlocks::new(n, network.neurons(), &network.workspace);
+        let mut u = KeptBlocks::new(n, network.share.len(), &network.workspace);
         if network.keeps_line {
-            count_vectors(2 * n, network.neurons());
-            for block in 0..z.count() {
-                let z = z.block(block);
-                network.block.draw(block, z.ncols());
+            count_vectors(2 * n, network.share.len());
+            for (at, (block, neurons)) in blocks_of(&network.share, 0..network.share.len()).enumerate() {
+                let z = z.block(at);
+                network.block.draw(block, neurons.len());
                 // SAFETY: `derivatives` writes every entry of `out` before it reads any.
                 unsafe { u.push(|out| network.block.derivatives(&line, &independent, z, out)) };
             }
@@ -368,17 +373,19 @@ impl<T: Real> Lines<T> for ShallowLines<'_, T> {
         Activation::Relu
     }
 
+    fn share(&self) -> Share {
+        self.network.share.clone()
+    }
+
     fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<T>)) {
         let Self { network, independent, line, z, u } = self;
-        let Shallow { block: drawn, coordinates, keeps_line, cell, .. } = &mut **network;
+        let Shallow { block: drawn, coordinates, keeps_line, share, .. } = &mut **network;
         let (n, rank) = coordinates.matrix.dim();
-        let width = cell.width_of(1);
-        count_vectors(if *keeps_line { 2 * n } else { 0 }, width);
-        for block in 0..blocks(width) {
-            let neurons = block_rows(width, block);
+        count_vectors(if *keeps_line { 2 * n } else { 0 }, share.len());
+        for (at, (block, neurons)) in blocks_of(share, 0..share.len()).enumerate() {
             if *keeps_line {
                 drawn.draw_readout(block, neurons.len());
-                visit(LineBlock { neurons, readout: &drawn.readout, z: z.block(block), u: u.block(block) });
+                visit(LineBlock { neurons, readout: &drawn.readout, z: z.block(at), u: u.block(at) });
                 continue;
             }
             drawn.draw(block, neurons.len());
@@ -390,9 +397,8 @@ impl<T: Real> Lines<T> for ShallowLines<'_, T> {
     }
 
     fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64> {
-        let mut values = vec![0.0; points.len()];
         let mut h = Vec::new();
-        self.visit_first_layer(&mut |block| {
+        let values = sum_over_first_layer(self, points.len(), |block, values| {
             h.resize(block.neurons.len(), T::zero());
             for (value, point) in values.iter_mut().zip(points) {
                 let (z, u) = (block.z.row(point.input), block.u.row(point.input));

@@ -11,6 +11,7 @@ use rand::distr::Distribution;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::model::{Cell, Readout};
+use crate::team::{Share, slabs};
 use normal::StandardNormal;
 use stream::{NetworkKey, Role};
 
@@ -19,6 +20,9 @@ pub const BLOCK_ROWS: usize = 256;
 
 /// Entries of a drawn matrix–vector product per stream, processed together in cache.
 pub const IMAGE_CHUNK: usize = 4096;
+
+// Neither straddles slabs.
+const _: () = assert!(slabs::CHUNK.is_multiple_of(BLOCK_ROWS) && slabs::CHUNK.is_multiple_of(IMAGE_CHUNK));
 
 /// The neurons of block `block` in a layer of `width` neurons.
 pub fn block_rows(width: usize, block: usize) -> std::ops::Range<usize> {
@@ -29,6 +33,13 @@ pub fn block_rows(width: usize, block: usize) -> std::ops::Range<usize> {
 /// Number of blocks of a layer of `width` neurons.
 pub fn blocks(width: usize) -> usize {
     width.div_ceil(BLOCK_ROWS)
+}
+
+/// The blocks within `neurons`, a range of this member's neurons that starts with a block: the number of each in the layer, and its neurons, counted like
+/// `neurons`.
+pub fn blocks_of(share: &Share, neurons: std::ops::Range<usize>) -> impl Iterator<Item = (usize, std::ops::Range<usize>)> {
+    let first = share.start();
+    neurons.clone().step_by(BLOCK_ROWS).map(move |start| ((first + start) / BLOCK_ROWS, start..neurons.end.min(start + BLOCK_ROWS)))
 }
 
 /// A subspace of input space along which first-layer weights are drawn.

@@ -14,7 +14,7 @@
 use crate::kernels::Real;
 use crate::kernels::activation::{curvature_mass, value_and_slope_at};
 use crate::kernels::line::LineRow;
-use crate::network::Lines;
+use crate::network::{Lines, sum_over_first_layer};
 use crate::record::Status;
 
 use super::{NotFinite, Outcome, PHI, Start};
@@ -36,22 +36,26 @@ pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start]) -> 
     let mut marches: Vec<March> = lines.iter().map(|_| March::default()).collect();
     while marches.iter().any(|march| march.result.is_none()) {
         let first_pass = marches.iter().all(|march| march.passes == 0);
-        network.visit_first_layer(&mut |block| {
-            for (march, line) in marches.iter_mut().zip(lines).filter(|(march, _)| march.result.is_none()) {
+        let unfinished = || marches.iter().zip(lines).filter(|(march, _)| march.result.is_none());
+        // φ, φ' and M.
+        let sums = sum_over_first_layer(network, 3 * unfinished().count(), |block, sums| {
+            for ((march, line), sums) in unfinished().zip(sums.as_chunks_mut::<3>().0) {
                 let z = block.z.row(line.input).to_slice().expect("rows are contiguous");
                 let u = block.u.row(line.input).to_slice().expect("rows are contiguous");
                 let row = LineRow { z, u, a: block.readout, sign: line.sign };
                 let (value, slope) = value_and_slope_at(psi, row, march.t);
-                march.value += scale * value;
-                march.slope += scale * slope;
+                sums[0] += scale * value;
+                sums[1] += scale * slope;
                 if first_pass {
-                    march.curvature += smoothness * scale * curvature_mass(row);
+                    sums[2] += smoothness * scale * curvature_mass(row);
                 }
             }
         });
-        for (march, line) in marches.iter_mut().zip(lines).filter(|(march, _)| march.result.is_none()) {
-            NotFinite::check_at(PHI, line.input, march.t, march.value + march.slope + march.curvature)?;
-            march.end_pass(line.bound);
+        let unfinished = marches.iter_mut().zip(lines).filter(|(march, _)| march.result.is_none());
+        for ((march, line), &[value, slope, curvature]) in unfinished.zip(sums.as_chunks::<3>().0) {
+            march.curvature += curvature;
+            NotFinite::check_at(PHI, line.input, march.t, value + slope + march.curvature)?;
+            march.end_pass(value, slope, line.bound);
         }
     }
     Ok(marches.into_iter().map(|march| march.result.expect("the loop ends when every march has a result")).collect())
@@ -61,9 +65,6 @@ pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start]) -> 
 #[derive(Default)]
 struct March {
     t: f64,
-    /// φ and φ' at t, accumulated block by block.
-    value: f64,
-    slope: f64,
     /// M.
     curvature: f64,
     passes: u32,
@@ -71,10 +72,9 @@ struct March {
 }
 
 impl March {
-    /// Updates the state after a full pass over the neurons.
-    fn end_pass(&mut self, bound: f64) {
+    /// Updates the state after a full pass over the neurons: `value` and `slope` are φ and φ' at t.
+    fn end_pass(&mut self, value: f64, slope: f64, bound: f64) {
         let Self { t, curvature, .. } = *self;
-        let (value, slope) = (std::mem::take(&mut self.value), std::mem::take(&mut self.slope));
         self.passes += 1;
         let found = |step| Outcome::found(step, Status::FoundExact, self.passes);
         if value <= 0.0 {

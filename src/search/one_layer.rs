@@ -9,7 +9,9 @@
 //! The list has a fixed capacity. When it is full, it keeps the breakpoints around the predicted step, and the others survive in
 //! the bins only. If one of their bins may contain the root, a second pass gathers its breakpoints (or, if there are too many,
 //! subdivides it as a window of its own). If the window has no root, the search continues with the next window. Neurons are
-//! streamed block by block and all sums run in f64 in neuron order; the network is not evaluated otherwise.
+//! streamed block by block and all sums run in f64, in neuron order within a slab ([`SlabPass`]) and along the tree over slabs; the network is not
+//! evaluated otherwise. Bins and lists grow as √k, like the number of breakpoints that cannot be told apart by the bound, so that the widest
+//! networks take two or three passes.
 //!
 //! φ is 0 on an interval only if no neuron is active for all t ≥ 0 and the last falling one turns off before the first rising one turns on
 //! ([`Zeros`]). The first pass notes a permanently active neuron, normally one of the first few; lines without one, which only narrow networks
@@ -20,27 +22,33 @@ use std::collections::VecDeque;
 use crate::kernels::Real;
 use crate::kernels::activation::linear_value_and_slope;
 use crate::kernels::line::{Bin, Breakpoint, LineRow, Window, bin_breakpoints, find_breakpoints, value_slope_and_breakpoints};
-use crate::network::Lines;
+use crate::network::{Lines, combine_over_first_layer};
 use crate::record::Status;
+use crate::team::slabs;
+use crate::team::tree::Part;
 
 use super::{NotFinite, Outcome, PHI, Start};
 
 /// End of the first window in units of the predicted step; the second ends at the bound.
 const FIRST_WINDOW: f64 = 2.0;
-/// Neurons per bin, and limits on the number of bins.
+/// Neurons per bin, and limits on the number of bins of narrow layers; wider ones have √k divided by [`ROOT_PER_BIN`].
 const NEURONS_PER_BIN: usize = 16;
 const MIN_BINS: usize = 8;
 const MAX_BINS: usize = 64;
+const ROOT_PER_BIN: usize = 16;
 /// A bin is excluded only if its lower bound exceeds this fraction of the sum of magnitudes it was computed from.
 const ROUNDING: f64 = 1e-12;
-/// Breakpoints gathered per line and pass; unfinished lines share the budget of finished ones. A bin with more is subdivided,
-/// unless it is too narrow ([`NARROWEST`]).
-const MAX_GATHERED: u64 = 8192;
-/// Capacity of the breakpoint list of a line, 16 B each. Not a power of two, so that lists do not compete for the same cache
-/// sets.
+/// Breakpoints gathered per line and pass, or [`ROOT_GATHERED`]·√k if that is more; unfinished lines share the budget of finished ones. A bin with more
+/// is subdivided, unless it is too narrow ([`NARROWEST`]).
+const MAX_GATHERED: usize = 8192;
+const ROOT_GATHERED: usize = 8;
+/// Capacity of the breakpoint list of a line, 16 B each, or [`ROOT_LISTED`]·√k if that is more. Not a power of two, so that lists do not compete for
+/// the same cache sets.
 const MAX_LISTED: usize = 20_000;
-/// Factor by which the listed part of a window shrinks towards the predicted step whenever the list is full. (From about 5·10⁵
-/// breakpoints it is narrower than two bins, and useless.)
+const ROOT_LISTED: usize = 2;
+/// Least capacity of the list of a slab, whose share of a line's may be shorter: a list that is full costs a pass over it.
+const MIN_LISTED: usize = 1000;
+/// Factor by which the listed part of a window shrinks towards the predicted step whenever the list is full.
 const NARROWING: f64 = 0.7;
 /// Relative width below which bins are not subdivided and the listed part does not shrink further.
 const NARROWEST: f64 = 1e-9;
@@ -49,13 +57,25 @@ const ZERO: f64 = 1e-14;
 
 /// Number of bins per window for `width` neurons.
 pub fn bins(width: usize) -> usize {
-    (width / NEURONS_PER_BIN).clamp(MIN_BINS, MAX_BINS)
+    (width / NEURONS_PER_BIN).clamp(MIN_BINS, MAX_BINS).max(width.isqrt() / ROOT_PER_BIN)
 }
 
-/// Upper bound on the memory of the search on one line, in bytes: bins, list, and gathered breakpoints, whose vector may double.
+/// Capacity of the list of a line.
+fn most_listed(width: usize) -> usize {
+    width.clamp(1, MAX_LISTED.max(ROOT_LISTED * width.isqrt()))
+}
+
+/// Breakpoints gathered per line and pass.
+fn most_gathered(width: usize) -> usize {
+    MAX_GATHERED.max(ROOT_GATHERED * width.isqrt())
+}
+
+/// Upper bound on the memory of the search on one line, in bytes: bins, list, and gathered breakpoints, whose vector may double. The parts of slabs on
+/// their way up the tree may double bins and list.
 pub fn line_bytes(width: usize) -> f64 {
-    let breakpoints = width.min(MAX_LISTED) + 2 * width.min(MAX_GATHERED as usize);
-    (2 * bins(width) * size_of::<Bin>() + breakpoints * size_of::<Breakpoint>()) as f64
+    let parts = if slabs::count(width) > 1 { 2 } else { 1 };
+    let breakpoints = parts * most_listed(width) + 2 * width.min(most_gathered(width));
+    (2 * parts * bins(width) * size_of::<Bin>() + breakpoints * size_of::<Breakpoint>()) as f64
 }
 
 /// The smallest step on each of `lines`, for depth 1 and a piecewise linear ψ.
@@ -74,23 +94,25 @@ pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start]) -> 
         if active == 0 {
             break;
         }
-        let max_gathered = MAX_GATHERED * lines.len() as u64 / active;
-        network.visit_first_layer(&mut |block| {
-            for search in &mut searches {
+        let max_gathered = most_gathered(width) as u64 * lines.len() as u64 / active;
+        let slabs = network.share().slab_count();
+        let start = || Passes(searches.iter().map(|search| search.start_slab(slabs)).collect());
+        let Passes(passes) = combine_over_first_layer(network, start, |block, Passes(passes)| {
+            for (search, pass) in searches.iter().zip(passes) {
                 let z = block.z.row(search.input).to_slice().expect("rows are contiguous");
                 let u = block.u.row(search.input).to_slice().expect("rows are contiguous");
-                search.visit(LineRow { z, u, a: block.readout, sign: search.sign });
+                search.visit(LineRow { z, u, a: block.readout, sign: search.sign }, pass);
             }
         });
-        for search in &mut searches {
-            search.end_pass(max_gathered)?;
+        for (search, pass) in searches.iter_mut().zip(passes) {
+            search.end_pass(pass, max_gathered)?;
         }
     }
     let can_vanish: Vec<bool> = searches.iter().map(LineSearch::can_vanish).collect();
     let mut outcomes: Vec<Outcome> = searches.into_iter().map(LineSearch::outcome).collect();
     if can_vanish.contains(&true) {
-        let mut zeros: Vec<Zeros> = lines.iter().map(|_| Zeros::default()).collect();
-        network.visit_first_layer(&mut |block| {
+        let start = || AllZeros(lines.iter().map(|_| Zeros::default()).collect());
+        let AllZeros(zeros) = combine_over_first_layer(network, start, |block, AllZeros(zeros)| {
             for ((zeros, line), _) in zeros.iter_mut().zip(lines).zip(&can_vanish).filter(|(_, can_vanish)| **can_vanish) {
                 for ((z, u), a) in block.z.row(line.input).iter().zip(block.u.row(line.input)).zip(block.readout) {
                     zeros.visit(z.to_f64(), u.to_f64(), line.sign * a.to_f64());
@@ -104,8 +126,56 @@ pub fn smallest_steps<T: Real>(network: &mut impl Lines<T>, lines: &[Start]) -> 
     Ok(outcomes)
 }
 
+/// The [`Zeros`] of all lines.
+#[derive(Clone)]
+struct AllZeros(Vec<Zeros>);
+
+impl Part for AllZeros {
+    fn merge(&mut self, right: Self) {
+        for (left, right) in self.0.iter_mut().zip(right.0) {
+            left.falling.extend(right.falling);
+            left.rising.extend(right.rising);
+        }
+    }
+
+    fn size(&self) -> usize {
+        self.0.iter().map(|zeros| 2 + zeros.falling.len() + 2 * zeros.rising.len()).sum()
+    }
+
+    fn to_numbers(&self) -> Vec<f64> {
+        let mut numbers = Vec::with_capacity(self.size());
+        for Zeros { falling, rising } in &self.0 {
+            numbers.extend([falling.len() as f64, rising.len() as f64]);
+            numbers.extend(falling);
+            push_breakpoints(&mut numbers, rising);
+        }
+        numbers
+    }
+
+    fn from_numbers(mut numbers: &[f64]) -> Self {
+        let mut all = Vec::new();
+        while let [falling, rising, rest @ ..] = numbers {
+            let (off, rest) = rest.split_at(*falling as usize);
+            let (on, rest) = rest.split_at(2 * *rising as usize);
+            all.push(Zeros { falling: off.to_vec(), rising: breakpoints(on) });
+            numbers = rest;
+        }
+        Self(all)
+    }
+}
+
+/// Appends the numbers of `points`.
+fn push_breakpoints(numbers: &mut Vec<f64>, points: &[Breakpoint]) {
+    numbers.extend(points.iter().flat_map(|point| [point.t, point.jump]));
+}
+
+/// The inverse of [`push_breakpoints`].
+fn breakpoints(numbers: &[f64]) -> Vec<Breakpoint> {
+    numbers.as_chunks().0.iter().map(|&[t, jump]| Breakpoint { t, jump }).collect()
+}
+
 /// The neurons of a line without a permanently active one, by breakpoint.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Zeros {
     /// t at which neurons turn off.
     falling: Vec<f64>,
@@ -243,16 +313,11 @@ fn keep_from(points: &mut Vec<Breakpoint>, first: usize, is_kept: impl Fn(&Break
 }
 
 /// A window whose bins are being summed.
+#[derive(Clone, Copy)]
 struct Binning {
     window: Window,
     start: Segment,
-    bins: Vec<Bin>,
-    /// Contains every breakpoint found so far in `listed_interval`, and possibly others.
-    listed: Vec<Breakpoint>,
-    listed_interval: Interval,
-    /// Length of the prefix of `listed` that the bins already include.
-    binned: usize,
-    /// Maximum length of `listed`.
+    /// Maximum length of the list of all slabs.
     capacity: usize,
     /// Predicted step.
     predicted: f64,
@@ -260,52 +325,238 @@ struct Binning {
 
 impl Binning {
     fn new(start: Segment, end: f64, search: &LineSearch) -> Self {
-        Self {
-            window: Window { start: start.t, end, bins: search.bins },
-            start,
-            bins: vec![Bin::default(); search.bins],
-            listed: Vec::with_capacity(search.capacity),
-            listed_interval: Interval { start: start.t, end },
-            binned: 0,
-            capacity: search.capacity,
-            predicted: search.predicted,
-        }
+        let window = Window { start: start.t, end, bins: search.bins };
+        Self { window, start, capacity: search.capacity, predicted: search.predicted }
+    }
+}
+
+/// The breakpoints of some successive slabs in a window.
+#[derive(Clone)]
+struct Binned {
+    binning: Binning,
+    /// Slabs in this part, and in all.
+    span: usize,
+    slabs: usize,
+    /// Maximum length of both lists together.
+    capacity: usize,
+    /// φ·√k and its derivative at t = 0, from these slabs; in the first pass only.
+    value: f64,
+    slope: f64,
+    /// Sums over the breakpoints that have been dropped from the lists, or are in `binned`; empty if there are none.
+    bins: Vec<Bin>,
+    /// Contains every one of these in `listed`.
+    binned: Vec<Breakpoint>,
+    listed: Interval,
+    /// Breakpoints that the bins do not include yet.
+    fresh: Vec<Breakpoint>,
+}
+
+impl Binned {
+    fn new(binning: Binning, slabs: usize) -> Self {
+        let Window { start, end, .. } = binning.window;
+        let listed = Interval { start, end };
+        let capacity = capacity(binning, 1, slabs);
+        let (bins, binned, fresh) = Default::default();
+        Self { binning, span: 1, slabs, capacity, value: 0.0, slope: 0.0, bins, binned, listed, fresh }
+    }
+
+    fn free(&self) -> usize {
+        self.capacity - self.binned.len() - self.fresh.len()
     }
 
     /// Lists the breakpoints of a row; in the first pass also accumulates φ(0) and φ'(0).
     fn visit<T: Real>(&mut self, mut row: LineRow<T>, is_first: bool) {
         while !row.z.is_empty() {
-            if self.listed.len() == self.capacity {
+            if self.free() == 0 {
                 self.spill();
             }
-            let (neurons, rest) = row.split_at(row.z.len().min(self.capacity - self.listed.len()));
+            let (neurons, rest) = row.split_at(row.z.len().min(self.free()));
+            let Window { start, end, .. } = self.binning.window;
             if is_first {
-                let (value, slope) = value_slope_and_breakpoints(neurons, self.window.end, &mut self.listed);
-                self.start.value += value;
-                self.start.slope += slope;
+                let (value, slope) = value_slope_and_breakpoints(neurons, end, &mut self.fresh);
+                self.value += value;
+                self.slope += slope;
             } else {
-                find_breakpoints(neurons, (self.window.start, self.window.end), &mut self.listed);
+                find_breakpoints(neurons, (start, end), &mut self.fresh);
             }
             row = rest;
         }
     }
 
-    fn bin_listed(&mut self) {
-        bin_breakpoints(&self.listed[self.binned..], self.window, &mut self.bins);
-        self.binned = self.listed.len();
+    fn bin_fresh(&mut self) {
+        if self.bins.is_empty() {
+            self.bins = vec![Bin::default(); self.binning.window.bins];
+        }
+        bin_breakpoints(&self.fresh, self.binning.window, &mut self.bins);
     }
 
-    /// Adds the list to the bins and shrinks it to at most half its capacity, keeping the breakpoints around the predicted step.
+    /// Adds the fresh breakpoints to the bins and shrinks the list to at most half its capacity, keeping the breakpoints around the predicted step.
     fn spill(&mut self) {
-        self.bin_listed();
-        while self.listed.len() > self.capacity / 2 {
-            let Interval { start, end } = self.listed_interval;
-            let towards = |edge: f64| self.predicted + NARROWING * (edge - self.predicted);
-            let is_inside = self.listed_interval.contains(self.predicted) && end - start > NARROWEST * self.window.end;
-            self.listed_interval = if is_inside { Interval { start: towards(start), end: towards(end) } } else { Interval::NONE };
-            keep_from(&mut self.listed, 0, |point| self.listed_interval.contains(point.t));
+        self.bin_fresh();
+        let listed = self.listed;
+        self.binned.extend(self.fresh.drain(..).filter(|point| listed.contains(point.t)));
+        let Binning { window, predicted, .. } = self.binning;
+        while self.binned.len() > self.capacity / 2 {
+            let Interval { start, end } = self.listed;
+            let towards = |edge: f64| predicted + NARROWING * (edge - predicted);
+            let is_inside = self.listed.contains(predicted) && end - start > NARROWEST * window.end;
+            self.listed = if is_inside { Interval { start: towards(start), end: towards(end) } } else { Interval::NONE };
+            let listed = self.listed;
+            keep_from(&mut self.binned, 0, |point| listed.contains(point.t));
         }
-        self.binned = self.listed.len();
+    }
+
+    /// Takes in those of the slabs that follow.
+    fn merge(&mut self, right: Self) {
+        self.span += right.span;
+        self.capacity = capacity(self.binning, self.span, self.slabs);
+        self.value += right.value;
+        self.slope += right.slope;
+        if self.bins.is_empty() {
+            self.bins = right.bins;
+        } else {
+            self.bins.iter_mut().zip(&right.bins).for_each(|(left, right)| left.add(right));
+        }
+        let listed = Interval { start: self.listed.start.max(right.listed.start), end: self.listed.end.min(right.listed.end) };
+        self.listed = listed;
+        self.binned.extend(right.binned);
+        keep_from(&mut self.binned, 0, |point| listed.contains(point.t));
+        self.fresh.extend(right.fresh);
+        if self.binned.len() + self.fresh.len() > self.capacity {
+            self.spill();
+        }
+    }
+}
+
+/// Maximum length of the lists of `span` of `slabs` slabs.
+fn capacity(binning: Binning, span: usize, slabs: usize) -> usize {
+    (binning.capacity * span / slabs).max(binning.capacity.min(MIN_LISTED))
+}
+
+/// What a pass finds on one line in some successive slabs.
+#[derive(Clone)]
+struct SlabPass {
+    /// Whether a neuron is active at all t ≥ 0; in the first pass only.
+    has_permanent: bool,
+    found: Found,
+}
+
+#[derive(Clone)]
+enum Found {
+    Binned(Binned),
+    /// Breakpoints of the bins that are being gathered.
+    Gathered(Vec<Breakpoint>),
+    /// The search is over.
+    Nothing,
+}
+
+impl SlabPass {
+    fn size(&self) -> usize {
+        2 + match &self.found {
+            Found::Binned(binned) => 17 + 4 * binned.bins.len() + 2 * (binned.binned.len() + binned.fresh.len()),
+            Found::Gathered(points) => 1 + 2 * points.len(),
+            Found::Nothing => 0,
+        }
+    }
+
+    fn push_numbers(&self, numbers: &mut Vec<f64>) {
+        numbers.push(f64::from(u8::from(self.has_permanent)));
+        match &self.found {
+            Found::Binned(Binned { binning, span, slabs, capacity: _, value, slope, bins, binned, listed, fresh }) => {
+                let Binning { window, start, capacity, predicted } = *binning;
+                numbers.extend([0.0, window.start, window.end, window.bins as f64, start.t, start.value, start.slope]);
+                numbers.extend([capacity as f64, predicted, *span as f64, *slabs as f64, *value, *slope, listed.start, listed.end]);
+                numbers.extend([bins.len(), binned.len(), fresh.len()].map(|count| count as f64));
+                numbers.extend(bins.iter().flat_map(|bin| [bin.jump, bin.moment, bin.falling, bin.count]));
+                push_breakpoints(numbers, binned);
+                push_breakpoints(numbers, fresh);
+            }
+            Found::Gathered(points) => {
+                numbers.extend([1.0, points.len() as f64]);
+                push_breakpoints(numbers, points);
+            }
+            Found::Nothing => numbers.push(2.0),
+        }
+    }
+
+    /// The first of `numbers` as pushed, and the rest.
+    fn split_from(numbers: &[f64]) -> (Self, &[f64]) {
+        let (&[has_permanent, kind], rest) = numbers.split_first_chunk().expect("a pass");
+        let (found, rest) = match kind {
+            0.0 => {
+                let (&head, rest) = rest.split_first_chunk::<17>().expect("a window");
+                let [start, end, window_bins, t, start_value, start_slope, capacity, predicted, span, slabs, value, slope, ..] =
+                    head;
+                let [.., listed_start, listed_end, bins, binned, fresh] = head;
+                let (bins, rest) = rest.split_at(4 * bins as usize);
+                let (binned, rest) = rest.split_at(2 * binned as usize);
+                let (fresh, rest) = rest.split_at(2 * fresh as usize);
+                let bin = |&[jump, moment, falling, count]: &[f64; 4]| Bin { jump, moment, falling, count };
+                let binning = Binning {
+                    window: Window { start, end, bins: window_bins as usize },
+                    start: Segment { t, value: start_value, slope: start_slope },
+                    capacity: capacity as usize,
+                    predicted,
+                };
+                let part = Binned {
+                    binning,
+                    span: span as usize,
+                    slabs: slabs as usize,
+                    capacity: self::capacity(binning, span as usize, slabs as usize),
+                    value,
+                    slope,
+                    bins: bins.as_chunks().0.iter().map(bin).collect(),
+                    binned: breakpoints(binned),
+                    listed: Interval { start: listed_start, end: listed_end },
+                    fresh: breakpoints(fresh),
+                };
+                (Found::Binned(part), rest)
+            }
+            1.0 => {
+                let (count, rest) = rest.split_first().expect("a length");
+                let (points, rest) = rest.split_at(2 * *count as usize);
+                (Found::Gathered(breakpoints(points)), rest)
+            }
+            _ => (Found::Nothing, rest),
+        };
+        (Self { has_permanent: has_permanent != 0.0, found }, rest)
+    }
+}
+
+/// Those of all lines.
+#[derive(Clone)]
+struct Passes(Vec<SlabPass>);
+
+impl Part for Passes {
+    fn merge(&mut self, right: Self) {
+        for (left, right) in self.0.iter_mut().zip(right.0) {
+            left.has_permanent |= right.has_permanent;
+            match (&mut left.found, right.found) {
+                (Found::Binned(left), Found::Binned(right)) => left.merge(right),
+                (Found::Gathered(left), Found::Gathered(right)) => left.extend(right),
+                _ => {}
+            }
+        }
+    }
+
+    fn size(&self) -> usize {
+        self.0.iter().map(SlabPass::size).sum()
+    }
+
+    fn to_numbers(&self) -> Vec<f64> {
+        let mut numbers = Vec::with_capacity(self.size());
+        self.0.iter().for_each(|pass| pass.push_numbers(&mut numbers));
+        numbers
+    }
+
+    fn from_numbers(mut numbers: &[f64]) -> Self {
+        let mut passes = Vec::new();
+        while !numbers.is_empty() {
+            let (pass, rest) = SlabPass::split_from(numbers);
+            passes.push(pass);
+            numbers = rest;
+        }
+        Self(passes)
     }
 }
 
@@ -316,7 +567,6 @@ struct Gathering {
     is_open: Vec<bool>,
     /// Contains every open bin.
     part: Interval,
-    breakpoints: Vec<Breakpoint>,
 }
 
 impl Gathering {
@@ -325,25 +575,23 @@ impl Gathering {
         let mut is_open = vec![false; window.bins];
         open.iter().for_each(|open| is_open[open.bin] = true);
         let part = Interval::of_bins(window, open[0].bin, open[open.len() - 1].bin);
-        let count: f64 = open.iter().map(|open| open.count).sum();
-        Self { window, open, is_open, part, breakpoints: Vec::with_capacity(count as usize) }
+        Self { window, open, is_open, part }
     }
 
-    fn visit<T: Real>(&mut self, row: LineRow<T>) {
-        let before = self.breakpoints.len();
-        find_breakpoints(row, (self.part.start, self.part.end), &mut self.breakpoints);
-        keep_from(&mut self.breakpoints, before, |point| self.is_open[self.window.bin(point.t)]);
+    fn visit<T: Real>(&self, row: LineRow<T>, points: &mut Vec<Breakpoint>) {
+        let before = points.len();
+        find_breakpoints(row, (self.part.start, self.part.end), points);
+        keep_from(points, before, |point| self.is_open[self.window.bin(point.t)]);
     }
 
-    /// Copies the breakpoints of the open bins from `listed`, which must contain all of them.
-    fn select(&mut self, listed: &[Breakpoint]) {
-        self.breakpoints.extend(listed.iter().filter(|point| self.is_open[self.window.bin(point.t)]));
+    /// The breakpoints of the open bins in `listed`, which must contain all of them.
+    fn select(&self, listed: &[Breakpoint]) -> Vec<Breakpoint> {
+        listed.iter().filter(|point| self.is_open[self.window.bin(point.t)]).copied().collect()
     }
 
-    /// The first root in the open bins.
-    fn walk(mut self) -> Option<f64> {
-        self.breakpoints.sort_unstable_by(|a, b| (a.t, a.jump).partial_cmp(&(b.t, b.jump)).expect("breakpoints are numbers"));
-        let points = &self.breakpoints;
+    /// The first root in the open bins, whose breakpoints are `points`.
+    fn walk(&self, mut points: Vec<Breakpoint>) -> Option<f64> {
+        points.sort_unstable_by(|a, b| (a.t, a.jump).partial_cmp(&(b.t, b.jump)).expect("breakpoints are numbers"));
         self.open.iter().find_map(|open| {
             let first = points.partition_point(|point| self.window.bin(point.t) < open.bin);
             let last = points.partition_point(|point| self.window.bin(point.t) <= open.bin);
@@ -382,7 +630,7 @@ impl LineSearch {
             leak,
             bound: line.bound,
             bins: bins(width),
-            capacity: width.clamp(1, MAX_LISTED),
+            capacity: most_listed(width),
             windows: Vec::new(),
             magnitude: 0.0,
             predicted: line.predicted_step().min(line.bound),
@@ -411,21 +659,33 @@ impl LineSearch {
         !self.has_permanent
     }
 
-    /// Feeds one block of neurons to the current task.
-    fn visit<T: Real>(&mut self, row: LineRow<T>) {
-        self.has_permanent = self.has_permanent || row.z.iter().zip(row.u).any(|(z, u)| *z > T::zero() && *u >= T::zero());
+    /// The current task in a slab, before its first block; there are `slabs` in all.
+    fn start_slab(&self, slabs: usize) -> SlabPass {
+        let found = match &self.task {
+            Task::Bin(binning) => Found::Binned(Binned::new(*binning, slabs)),
+            Task::Gather(_) => Found::Gathered(Vec::new()),
+            Task::Done(_) => Found::Nothing,
+        };
+        SlabPass { has_permanent: false, found }
+    }
+
+    /// Feeds one block of neurons of a slab to the current task.
+    fn visit<T: Real>(&self, row: LineRow<T>, pass: &mut SlabPass) {
+        let is_first = self.passes == 0;
+        let is_permanent = |(z, u): (&T, &T)| *z > T::zero() && *u >= T::zero();
+        pass.has_permanent = pass.has_permanent || is_first && row.z.iter().zip(row.u).any(is_permanent);
         let row = LineRow { sign: (1.0 - self.leak) * row.sign, ..row };
-        match &mut self.task {
-            Task::Bin(binning) => {
-                binning.visit(row, self.passes == 0);
-                if self.passes == 0 && self.leak != 0.0 {
+        match (&self.task, &mut pass.found) {
+            (Task::Bin(_), Found::Binned(binned)) => {
+                binned.visit(row, is_first);
+                if is_first && self.leak != 0.0 {
                     let (value, slope) = linear_value_and_slope(LineRow { sign: self.leak * self.sign, ..row });
-                    binning.start.value += value;
-                    binning.start.slope += slope;
+                    binned.value += value;
+                    binned.slope += slope;
                 }
             }
-            Task::Gather(gathering) => gathering.visit(row),
-            Task::Done(_) => {}
+            (Task::Gather(gathering), Found::Gathered(points)) => gathering.visit(row, points),
+            _ => {}
         }
     }
 
@@ -433,19 +693,20 @@ impl LineSearch {
     ///
     /// # Errors
     /// If a sum over the neurons is not finite.
-    fn end_pass(&mut self, max_gathered: u64) -> Result<(), NotFinite> {
+    fn end_pass(&mut self, pass: SlabPass, max_gathered: u64) -> Result<(), NotFinite> {
         let task = std::mem::replace(&mut self.task, Task::Done(Outcome::none(0)));
         self.passes += u32::from(!matches!(task, Task::Done(_)));
-        self.task = match task {
-            Task::Bin(binning) => {
-                let summed = self.exclude(binning);
+        self.has_permanent |= pass.has_permanent;
+        self.task = match (task, pass.found) {
+            (Task::Bin(_), Found::Binned(binned)) => {
+                let summed = self.exclude(binned);
                 // Not finite if any term is not.
                 NotFinite::check_at(PHI, self.input, summed.window.end, self.magnitude + summed.end.value)?;
                 self.windows.push(summed);
                 self.next_task(max_gathered)
             }
-            Task::Gather(gathering) => self.finish_gathering(gathering, max_gathered),
-            done @ Task::Done(_) => done,
+            (Task::Gather(gathering), Found::Gathered(points)) => self.finish_gathering(&gathering, points, max_gathered),
+            (task, _) => task,
         };
         if self.is_done() {
             self.windows = Vec::new();
@@ -454,9 +715,21 @@ impl LineSearch {
     }
 
     /// Excludes bins that cannot contain the first root.
-    fn exclude(&mut self, mut binning: Binning) -> Summed {
-        binning.bin_listed();
-        let Binning { window, start, bins, listed, listed_interval, .. } = binning;
+    fn exclude(&mut self, mut binned: Binned) -> Summed {
+        binned.bin_fresh();
+        let Binned {
+            binning: Binning { window, mut start, .. },
+            value,
+            slope,
+            bins,
+            binned: mut listed,
+            listed: listed_interval,
+            fresh,
+            ..
+        } = binned;
+        listed.extend(fresh);
+        start.value += value;
+        start.slope += slope;
         let mut summed = Summed { window, listed, listed_interval, open: VecDeque::new(), end: start, has_root: false };
         let Segment { t: origin, value, slope } = start;
         let (mut jump, mut jump_size, mut moment) = (0.0, 0.0, 0.0);
@@ -508,17 +781,17 @@ impl LineSearch {
             taken += 1;
         }
         let open: Vec<OpenBin> = summed.open.drain(..taken).collect();
-        let mut gathering = Gathering::new(summed.window, open);
+        let gathering = Gathering::new(summed.window, open);
         if !first_is_listed {
             return Task::Gather(gathering);
         }
-        gathering.select(&summed.listed);
-        self.finish_gathering(gathering, max_gathered)
+        let points = gathering.select(&summed.listed);
+        self.finish_gathering(&gathering, points, max_gathered)
     }
 
     /// Searches bins whose breakpoints are complete; continues if they have no root.
-    fn finish_gathering(&mut self, gathering: Gathering, max_gathered: u64) -> Task {
-        match gathering.walk() {
+    fn finish_gathering(&mut self, gathering: &Gathering, points: Vec<Breakpoint>, max_gathered: u64) -> Task {
+        match gathering.walk(points) {
             Some(step) => self.found(step),
             None => self.next_task(max_gathered),
         }

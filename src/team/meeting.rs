@@ -1,10 +1,11 @@
 //! Where the threads of a rank bring their parts together, and one of them exchanges those of the rank with other ranks.
 
+use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::Link;
-use super::tree::{Merge, Partials};
+use super::tree::{Part, Partials};
 
 /// Polls of a waiting thread before it sleeps: about as long as sleeping and waking take.
 const SPINS: usize = 2000;
@@ -13,8 +14,9 @@ const SPINS: usize = 2000;
 pub struct Meeting {
     threads: usize,
     link: Option<Box<dyn Link>>,
-    parts: Mutex<Vec<Option<Partials>>>,
-    total: Mutex<Arc<Vec<f64>>>,
+    /// The parts of the threads, and their total, both of the type that the meeting is about.
+    parts: Mutex<Vec<Option<Box<dyn Any + Send>>>>,
+    total: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
     /// Threads at the gate, and how often it has opened.
     waiting: AtomicUsize,
     opened: AtomicUsize,
@@ -32,7 +34,7 @@ impl Meeting {
         Self {
             threads,
             link,
-            parts: Mutex::new(vec![None; threads]),
+            parts: Mutex::new((0..threads).map(|_| None).collect()),
             total: Mutex::default(),
             waiting: AtomicUsize::new(0),
             opened: AtomicUsize::new(0),
@@ -43,49 +45,55 @@ impl Meeting {
     }
 
     /// The whole from the parts of all threads of all ranks.
-    pub fn combine(&self, thread: usize, part: Partials, merge: &Merge) -> Vec<f64> {
+    pub fn combine<P: Part + 'static>(&self, thread: usize, part: Partials<P>) -> P {
         if self.threads == 1 {
-            return self.with_other_ranks(part, merge);
+            return self.with_other_ranks(part);
         }
-        lock(&self.parts)[thread] = Some(part);
+        lock(&self.parts)[thread] = Some(Box::new(part));
         self.wait();
         if thread == 0 {
-            let mut parts = lock(&self.parts);
-            let mut taken = parts.iter_mut().map(|part| part.take().expect("every thread has brought one"));
+            let taken: Vec<_> =
+                lock(&self.parts).iter_mut().map(|part| part.take().expect("every thread has brought one")).collect();
+            let mut taken = taken.into_iter().map(|part| *part.downcast::<Partials<P>>().expect("parts of one kind"));
             let mut ours = taken.next().expect("at least one thread");
-            taken.for_each(|part| ours.append(part, merge));
-            drop(parts);
-            *lock(&self.total) = Arc::new(self.with_other_ranks(ours, merge));
+            taken.for_each(|part| ours.append(part));
+            let total: Arc<dyn Any + Send + Sync> = Arc::new(self.with_other_ranks(ours));
+            *lock(&self.total) = Some(total);
         }
         // Nobody comes to the next meeting before it has read the total of this one.
         self.wait();
-        let total = Arc::clone(&lock(&self.total));
-        total.to_vec()
+        let total = lock(&self.total).clone().expect("just set");
+        total.downcast_ref::<P>().expect("a total of this kind").clone()
     }
 
     /// The whole from the parts of all ranks, up a binomial tree and down again.
-    fn with_other_ranks(&self, mut ours: Partials, merge: &Merge) -> Vec<f64> {
+    fn with_other_ranks<P: Part>(&self, mut ours: Partials<P>) -> P {
         let Some(link) = &self.link else { return ours.into_total() };
         let (rank, ranks, slabs) = (link.rank(), link.ranks(), ours.slabs());
         let is_lost = || self.is_broken.load(Ordering::Acquire);
         let mut step = 1;
         while step < ranks && rank & step == 0 {
             if rank + step < ranks {
-                ours.append(Partials::from_message(slabs, &link.receive(rank + step, &is_lost)), merge);
+                ours.append(Partials::from_message(slabs, &link.receive(rank + step, &is_lost)));
             }
             step *= 2;
         }
-        let total = match rank {
-            0 => ours.into_total(),
+        let (total, message) = match rank {
+            0 => {
+                let total = ours.into_total();
+                let message = total.to_numbers();
+                (total, message)
+            }
             _ => {
                 link.send(rank - step, &ours.to_message());
-                link.receive(rank - step, &is_lost)
+                let message = link.receive(rank - step, &is_lost);
+                (P::from_numbers(&message), message)
             }
         };
         while step > 1 {
             step /= 2;
             if rank + step < ranks {
-                link.send(rank + step, &total);
+                link.send(rank + step, &message);
             }
         }
         total

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use meeting::Meeting;
 pub use slabs::Share;
-use tree::{Merge, Partials};
+use tree::{Part, Partials};
 
 /// Messages between the ranks of a team. One thread of each rank calls it.
 pub trait Link: Send + Sync {
@@ -81,24 +81,22 @@ impl Team {
         self.seat.as_ref().map_or(1, |seat| seat.members)
     }
 
-    /// The whole from the parts of all members. Every member must call it, with equal `merge`.
-    pub fn combine(&self, partials: Partials, merge: &Merge) -> Vec<f64> {
+    /// The whole from the parts of all members. Every member must call it.
+    pub fn combine<P: Part + 'static>(&self, partials: Partials<P>) -> P {
         let total = match &self.seat {
             None => partials.into_total(),
-            Some(seat) => seat.meeting.combine(seat.thread, partials, merge),
+            Some(seat) => seat.meeting.combine(seat.thread, partials),
         };
         let Traffic { reductions, numbers } = TRAFFIC.get();
-        TRAFFIC.set(Traffic { reductions: reductions + 1, numbers: numbers + total.len() as u64 });
+        TRAFFIC.set(Traffic { reductions: reductions + 1, numbers: numbers + total.size() as u64 });
         total
     }
 
     /// Whether `flag` is true on any member. Every member must call it.
     pub fn any(&self, flag: bool) -> bool {
-        let Some(seat) = &self.seat else { return flag };
-        let mut partials = Partials::new(seat.members);
-        let merge: &Merge = &|left, right| left[0] = left[0].max(right[0]);
-        partials.push(seat.member, vec![f64::from(u8::from(flag))], merge);
-        seat.meeting.combine(seat.thread, partials, merge)[0] != 0.0
+        let mut partials = Partials::new(self.members());
+        partials.push(self.member(), vec![f64::from(u8::from(flag))]);
+        self.combine(partials)[0] != 0.0
     }
 }
 
@@ -106,127 +104,16 @@ thread_local! {
     static TRAFFIC: Cell<Traffic> = const { Cell::new(Traffic { reductions: 0, numbers: 0 }) };
 }
 
-/// What a team of several members would have exchanged.
+/// What the members of a team tell each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Traffic {
-    /// Sums over all neurons, each a meeting of the whole team.
+    /// Totals over all slabs, each a meeting of the whole team.
     pub reductions: u64,
-    /// Numbers in their totals, 8 bytes each.
+    /// Numbers in these totals, 8 bytes each.
     pub numbers: u64,
 }
 
-/// The traffic of this thread so far; alone, it is counted as in a team.
+/// The traffic of this thread so far; alone, as it would be in a team.
 pub fn traffic() -> Traffic {
     TRAFFIC.get()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::VecDeque;
-    use std::sync::{Condvar, Mutex};
-    use std::thread;
-
-    use super::*;
-
-    /// Queues between ranks that are threads of this process.
-    #[derive(Default)]
-    pub struct Post {
-        queues: Mutex<std::collections::HashMap<(usize, usize), VecDeque<Vec<f64>>>>,
-        arrived: Condvar,
-    }
-
-    struct LocalLink {
-        rank: usize,
-        ranks: usize,
-        post: Arc<Post>,
-    }
-
-    impl Link for LocalLink {
-        fn rank(&self) -> usize {
-            self.rank
-        }
-        fn ranks(&self) -> usize {
-            self.ranks
-        }
-        fn send(&self, to: usize, message: &[f64]) {
-            self.post.queues.lock().unwrap().entry((self.rank, to)).or_default().push_back(message.to_vec());
-            self.post.arrived.notify_all();
-        }
-        fn receive(&self, from: usize, _is_lost: &dyn Fn() -> bool) -> Vec<f64> {
-            let mut queues = self.post.queues.lock().unwrap();
-            loop {
-                if let Some(message) = queues.get_mut(&(from, self.rank)).and_then(VecDeque::pop_front) {
-                    return message;
-                }
-                queues = self.post.arrived.wait(queues).unwrap();
-            }
-        }
-    }
-
-    /// Runs `work` on every member of a team of ranks with these many threads.
-    pub fn in_team<R: Send>(threads: &[usize], work: impl Fn(Team) -> R + Sync) -> Vec<R> {
-        let post = Arc::new(Post::default());
-        let members = threads.iter().sum();
-        let mut teams = Vec::new();
-        for (rank, &count) in threads.iter().enumerate() {
-            let link = LocalLink { rank, ranks: threads.len(), post: Arc::clone(&post) };
-            let link: Option<Box<dyn Link>> = (threads.len() > 1).then(|| Box::new(link) as _);
-            teams.extend(Team::of_threads(count, link, teams.len(), members));
-        }
-        thread::scope(|scope| {
-            let running: Vec<_> = teams.into_iter().map(|team| scope.spawn(|| work(team))).collect();
-            running.into_iter().map(|thread| thread.join().unwrap()).collect()
-        })
-    }
-
-    const TEAMS: [&[usize]; 9] = [&[1], &[2], &[3], &[1, 1], &[1, 2], &[4], &[2, 2], &[3, 1, 3], &[1, 1, 1, 1, 1, 1, 1]];
-
-    /// Sums of numbers of very different sizes: another order would give other bits.
-    #[test]
-    fn sums_have_the_same_bits_in_every_team() {
-        for length in [1, 5000, 4096 * 7 + 100, 4096 * 64, 300 * 4096 + 1] {
-            let number = |index: usize| (index as f64 * 0.7).sin() * 10f64.powi((index * 13 % 37) as i32 - 18);
-            let sum = |team: Team| {
-                let share = Share::of(length, &team);
-                (0..3)
-                    .map(|round| {
-                        share.sum(2, |range, sum| {
-                            for index in range {
-                                sum[0] += number(share.start() + index + round);
-                                sum[1] += 1.0;
-                            }
-                        })
-                    })
-                    .collect::<Vec<_>>()
-            };
-            let alone = sum(Team::alone());
-            assert!(alone.iter().all(|sums| sums[1] == length as f64));
-            for threads in TEAMS {
-                for sums in in_team(threads, sum) {
-                    assert_eq!(sums, alone, "{length} numbers, {threads:?} threads");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_flag_of_any_member_is_seen_by_all() {
-        for threads in TEAMS {
-            let members: usize = threads.iter().sum();
-            for raised in 0..=members {
-                assert!(in_team(threads, |team| team.any(team.member() == raised)).iter().all(|&any| any == (raised < members)));
-            }
-        }
-    }
-
-    #[test]
-    fn a_member_that_panics_does_not_leave_the_others_waiting() {
-        let outcome = std::panic::catch_unwind(|| {
-            in_team(&[3], |team| {
-                assert!(team.member() != 1, "on purpose");
-                team.any(true)
-            })
-        });
-        assert!(outcome.is_err());
-    }
 }

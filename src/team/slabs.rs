@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use super::Team;
-use super::tree::{Merge, Partials};
+use super::tree::{Part, Partials};
 
 /// A slab is a whole number of chunks of this many neurons (the last may be shorter). A multiple of the units in which random numbers are drawn and
 /// partial sums are made.
-pub const CHUNK: usize = 4096;
+pub const CHUNK: usize = 8192;
 /// Most slabs of a layer: enough for teams of hundreds of members, and few enough that partial sums cost nothing beside what is summed.
 pub const MAX_SLABS: usize = 256;
 
@@ -50,6 +50,11 @@ impl Share {
         self.length
     }
 
+    /// Number of slabs of the whole axis.
+    pub fn slab_count(&self) -> usize {
+        self.slabs
+    }
+
     /// Entries that this member holds.
     pub fn len(&self) -> usize {
         self.end() - self.start()
@@ -84,13 +89,15 @@ impl Share {
         (1..bounds.len()).map(move |slab| bounds[slab - 1]..bounds[slab])
     }
 
-    /// The whole from the part that `part` makes of each slab, along the tree. Every member must call it.
-    pub fn combine(&self, mut part: impl FnMut(Range<usize>) -> Vec<f64>, merge: &Merge) -> Vec<f64> {
-        let mut partials = Partials::new(self.slabs);
-        for (slab, range) in self.own.clone().zip(self.slabs()) {
-            partials.push(slab, part(range), merge);
+    /// The parts of this member's slabs, which come one by one.
+    pub fn parts<P: Part + 'static>(&self) -> Parts<P> {
+        let bounds: Vec<usize> = (self.own.start..=self.own.end).map(|slab| self.bound(slab) - self.start()).collect();
+        Parts {
+            partials: Partials::new(self.slabs),
+            next: self.own.start,
+            ends: bounds[1..].to_vec().into_iter(),
+            team: self.team.clone(),
         }
-        self.team.combine(partials, merge)
     }
 
     /// Sums of `count` numbers over all slabs; `add` adds those of one slab, given as a range of this member's entries, to zeros. Every member must
@@ -100,19 +107,42 @@ impl Share {
             self.slabs().for_each(|range| add(range, &mut []));
             return Vec::new();
         }
-        let part = |range| {
+        let mut parts = self.parts();
+        for range in self.slabs() {
             let mut sum = vec![0.0; count];
             add(range, &mut sum);
-            sum
-        };
-        self.combine(part, &add_up)
+            parts.push(sum);
+        }
+        parts.combine()
     }
 }
 
-/// The merge of sums.
-pub fn add_up(left: &mut Vec<f64>, right: &[f64]) {
-    assert_eq!(left.len(), right.len(), "sums of one kind");
-    left.iter_mut().zip(right).for_each(|(left, right)| *left += right);
+/// See [`Share::parts`].
+pub struct Parts<P> {
+    partials: Partials<P>,
+    next: usize,
+    /// The ends of the slabs to come.
+    ends: std::vec::IntoIter<usize>,
+    team: Team,
+}
+
+impl<P: Part + 'static> Parts<P> {
+    /// Whether the slab that is being visited ends at `end`, counted from this member's first entry.
+    pub fn ends_slab(&self, end: usize) -> bool {
+        self.ends.as_slice().first() == Some(&end)
+    }
+
+    /// Adds the part of the next slab.
+    pub fn push(&mut self, part: P) {
+        self.partials.push(self.next, part);
+        self.next += 1;
+        self.ends.next();
+    }
+
+    /// The whole. Every member must call it, after its last slab.
+    pub fn combine(self) -> P {
+        self.team.combine(self.partials)
+    }
 }
 
 #[cfg(test)]
@@ -121,7 +151,7 @@ mod tests {
 
     #[test]
     fn slabs_cover_the_axis_in_whole_chunks() {
-        for length in [0, 1, 4095, 4096, 8191, 8192, 100_000, 1_000_000, 1_048_576, 10_000_019, 1_000_000_000_000] {
+        for length in [0, 1, 8191, 8192, 16_383, 16_384, 100_000, 1_000_000, 1_048_576, 10_000_019, 1_000_000_000_000] {
             let slabs = count(length);
             let mut end = 0;
             for slab in 0..slabs {

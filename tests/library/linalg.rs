@@ -5,6 +5,7 @@
 use advstep_hpc::kernels::Real;
 use advstep_hpc::linalg::gaussian_matrix::{GaussianMatrix, Side};
 use advstep_hpc::linalg::workspace::Workspace;
+use advstep_hpc::team::Share;
 use ndarray::{Array2, s};
 use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
@@ -30,7 +31,7 @@ fn unknown<T: Real>(rows: usize, columns: usize, seed: u64) -> GaussianMatrix<T>
         let mut generator = generator(seed << 48 | (chunk as u64) << 32 | (direction as u64) << 1 | u64::from(side == Side::Times));
         out.fill_with(|| T::of_f64(StandardNormal.sample(&mut generator)));
     };
-    GaussianMatrix::new(rows, columns, Box::new(fresh), &Workspace::default())
+    GaussianMatrix::new(Share::whole(rows), Share::whole(columns), Box::new(fresh), &Workspace::default())
 }
 
 fn wide<T: Real>(x: &Array2<T>) -> Array2<f64> {

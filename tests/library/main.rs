@@ -16,4 +16,5 @@ mod plot;
 mod random;
 mod results;
 mod search;
+mod team;
 mod untrusted;

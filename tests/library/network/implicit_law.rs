@@ -13,6 +13,7 @@ use advstep_hpc::network::dense::{Dense, Keep, Storage};
 use advstep_hpc::network::implicit::{FirstLayer, Implicit};
 use advstep_hpc::random::NetworkStreams;
 use advstep_hpc::record::Sample;
+use advstep_hpc::team::Share;
 use ndarray::Array2;
 use statrs::distribution::{ContinuousCDF, Normal};
 
@@ -81,7 +82,7 @@ fn recovered_entries_are_independent_normals() {
                     *out = f64::from(*fresh);
                 }
             };
-            let matrix = order(&mut GaussianMatrix::new(P, Q, Box::new(fresh), &Workspace::default()));
+            let matrix = order(&mut GaussianMatrix::new(Share::whole(P), Share::whole(Q), Box::new(fresh), &Workspace::default()));
             assert_eq!(matrix.dim(), (P, Q));
             entries.row_mut(index).assign(&matrix.flatten());
         }
