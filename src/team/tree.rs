@@ -121,11 +121,7 @@ mod tests {
     #[test]
     fn five_slabs_are_merged_in_pairs() {
         let [open, close] = [-1.0, -2.0];
-        assert_eq!(
-            all(5),
-            [open, open, open, 0.0, 1.0, close, open, 2.0, 3.0, close, close, 4.0, close],
-            "(((0 1) (2 3)) 4)"
-        );
+        assert_eq!(all(5), [open, open, open, 0.0, 1.0, close, open, 2.0, 3.0, close, close, 4.0, close], "(((0 1) (2 3)) 4)");
     }
 
     #[test]

@@ -1,0 +1,277 @@
+//! Which cells are computed by teams, and by how many ranks.
+//!
+//! One thread a unit is the most efficient. A cell gets teams where that is impossible or wasteful: its unit does not fit the memory of a rank, or so few
+//! do that threads stay idle, or its unit would be the tail of the job. For the last, the assignment is simulated for some [`FRACTIONS`] of the
+//! ideal duration that a unit may take, and the shortest job wins. No choice changes a result.
+//!
+//! All ranks must come to the same decisions, so these depend on what the ranks have in common: their number, their fewest threads and least memory.
+
+use crate::error::BadInput;
+use crate::experiment::Experiment;
+use crate::job::assign::assign;
+use crate::job::{Group, Ranks, Resources, TeamTime};
+use crate::model::{Cell, Method};
+use crate::network::dense::Keep;
+use crate::team::slabs;
+
+use super::memory::{self, Footprint};
+use super::traffic::Traffic;
+use super::{UnitCost, cost};
+
+/// Whether units are computed by teams.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TeamChoice {
+    /// Where it pays.
+    #[default]
+    Auto,
+    Never,
+    /// Every cell that can be, by teams of this many ranks.
+    Ranks(usize),
+}
+
+/// The team that computes a unit of a cell.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CellTeam {
+    /// Ranks, with all of their threads.
+    pub ranks: usize,
+    /// Threads of all ranks.
+    pub members: usize,
+    /// Predicted seconds from start to end of a unit.
+    pub seconds: f64,
+    pub keep: Keep,
+    /// Thread-seconds of a unit on a single thread that keeps the same.
+    pub cost: UnitCost,
+    /// Peak bytes of a member.
+    pub member_bytes: u64,
+}
+
+/// Longest units, over the ideal duration of the job. The first: whatever their length.
+const FRACTIONS: [f64; 6] = [f64::INFINITY, 0.5, 0.25, 0.125, 0.0625, 0.03125];
+/// With more units than this the assignment is not simulated, and the fraction is [`USUAL_FRACTION`].
+const MOST_SIMULATED: usize = 1_000_000;
+const USUAL_FRACTION: f64 = 0.25;
+/// Units that take no longer (s) are left to one thread.
+const LEAST_SECONDS: f64 = 0.02;
+/// Least efficiency of a team that shortens the tail.
+const LEAST_EFFICIENCY: f64 = 0.25;
+/// Largest team that is suggested.
+const MOST_RANKS: usize = 4096;
+/// A team twice as large must be faster by this factor.
+const LEAST_GAIN: f64 = 1.2;
+
+/// What the decisions are taken from.
+pub struct Teams<'e> {
+    pub experiment: &'e Experiment,
+    pub ranks: Ranks,
+    /// Units of a cell in this job.
+    pub networks: usize,
+}
+
+/// The ways to compute a unit of one cell.
+struct Ways {
+    /// Thread-seconds on one thread, if a rank holds one.
+    single: Option<f64>,
+    /// Units that run side by side on the threads of a rank.
+    side_by_side: usize,
+    /// By increasing number of ranks.
+    teams: Vec<CellTeam>,
+}
+
+impl Teams<'_> {
+    /// The team of each of the experiment's cells with these `methods`; `None`: one thread, or nobody if it does not fit a rank.
+    ///
+    /// # Errors
+    /// There are fewer ranks than chosen.
+    pub fn decide(&self, cells: &[(Cell, Method)], choice: TeamChoice) -> Result<Vec<Option<CellTeam>>, BadInput> {
+        match choice {
+            TeamChoice::Never => Ok(vec![None; cells.len()]),
+            TeamChoice::Ranks(ranks) => {
+                self.check(ranks)?;
+                let team = |&(cell, method)| self.leanest(cell, method, ranks);
+                Ok(cells.iter().map(team).collect())
+            }
+            TeamChoice::Auto => Ok(self.choose(cells)),
+        }
+    }
+
+    fn check(&self, ranks: usize) -> Result<(), BadInput> {
+        let what = format!("there are no teams of {ranks} ranks");
+        if ranks > self.ranks.count {
+            let why = match self.ranks.count {
+                1 => "there is one rank".to_string(),
+                count => format!("there are {count} ranks"),
+            };
+            return Err(BadInput::new(what, why, "give a smaller --team, or more ranks"));
+        }
+        if ranks > 1 && !self.ranks.are_linked {
+            let why = "the MPI library does not provide MPI_THREAD_SERIALIZED";
+            return Err(BadInput::new(what, why, "give --team 1, or use an MPI library with thread support"));
+        }
+        Ok(())
+    }
+
+    /// Bytes for units on a rank.
+    pub fn unit_memory(&self) -> u64 {
+        let Resources { threads, memory } = self.ranks.least;
+        memory.saturating_sub(memory::process_bytes(self.experiment, threads))
+    }
+
+    /// The team of `ranks` ranks that keeps the most that fits, or the least if nothing does.
+    fn leanest(&self, cell: Cell, method: Method, ranks: usize) -> Option<CellTeam> {
+        let threads = self.ranks.least.threads;
+        let ways = memory::of_member(cell, self.experiment, method, ranks * threads);
+        let fits = ways.iter().find(|footprint| self.fits(footprint.bytes));
+        fits.or(ways.last()).map(|footprint| self.team(cell, method, ranks, *footprint))
+    }
+
+    /// Whether every thread of a rank can be a member that holds this many bytes.
+    pub fn fits(&self, member_bytes: u64) -> bool {
+        member_bytes.saturating_mul(self.ranks.least.threads as u64) <= self.unit_memory()
+    }
+
+    fn team(&self, cell: Cell, method: Method, ranks: usize, Footprint { keep, bytes }: Footprint) -> CellTeam {
+        let threads = self.ranks.least.threads;
+        let cost = cost::of_unit(cell, self.experiment, method, keep);
+        let seconds = cost.undivided
+            + (cost.seconds - cost.undivided) * largest_part(cell, ranks * threads)
+            + Traffic::of_unit(cell, self.experiment, method).seconds(ranks, threads);
+        CellTeam { ranks, members: ranks * threads, seconds, keep, cost, member_bytes: bytes }
+    }
+
+    /// Whether a team of the ranks at hand holds a unit.
+    pub fn is_held(&self, cell: Cell, method: Method) -> bool {
+        let most = if self.ranks.are_linked { self.ranks.count } else { 1 };
+        powers_of_two(most).into_iter().chain([most]).any(|ranks| {
+            ranks * self.ranks.least.threads > 1
+                && self.leanest(cell, method, ranks).is_some_and(|team| self.fits(team.member_bytes))
+        })
+    }
+
+    /// Fewest ranks like these that hold a unit together; `None`: no number does.
+    pub fn fewest_ranks(&self, cell: Cell, method: Method) -> Option<usize> {
+        let mut sizes = powers_of_two(MOST_RANKS).into_iter();
+        sizes.find(|&ranks| self.leanest(cell, method, ranks).is_some_and(|team| self.fits(team.member_bytes)))
+    }
+
+    /// The teams that shorten the job.
+    fn choose(&self, cells: &[(Cell, Method)]) -> Vec<Option<CellTeam>> {
+        let most = if self.ranks.are_linked { self.ranks.count } else { 1 };
+        let usual = powers_of_two(most);
+        let of = |sizes: &[usize]| cells.iter().map(|&(cell, method)| self.ways(cell, method, sizes)).collect::<Vec<Ways>>();
+        let mut ways = of(&usual);
+        // More ranks than the largest power of two, if only they hold a cell.
+        if !most.is_power_of_two() && ways.iter().any(|ways| ways.single.is_none() && ways.teams.is_empty()) {
+            let all = of(&factors(most));
+            if all.iter().filter(|ways| !ways.teams.is_empty()).count() > ways.iter().filter(|ways| !ways.teams.is_empty()).count()
+            {
+                ways = all;
+            }
+        }
+        let workers = (self.ranks.count * self.ranks.least.threads) as f64;
+        let seconds = ways.iter().map(|ways| ways.single.or(ways.teams.first().map(|team| team.cost.seconds)).unwrap_or(0.0));
+        let ideal = seconds.sum::<f64>() * self.networks as f64 / workers;
+        let with = |fraction: f64| ways.iter().map(|ways| ways.team(fraction * ideal)).collect::<Vec<_>>();
+        if self.networks.saturating_mul(cells.len()) > MOST_SIMULATED {
+            return with(USUAL_FRACTION);
+        }
+        let mut best = with(FRACTIONS[0]);
+        let mut seen = best.clone();
+        let mut shortest = None;
+        for fraction in &FRACTIONS[1..] {
+            let teams = with(*fraction);
+            if teams != seen {
+                let before = *shortest.get_or_insert_with(|| self.makespan(&ways, &best));
+                let makespan = self.makespan(&ways, &teams);
+                if makespan < before {
+                    (best, shortest) = (teams.clone(), Some(makespan));
+                }
+                seen = teams;
+            }
+        }
+        best
+    }
+
+    fn ways(&self, cell: Cell, method: Method, sizes: &[usize]) -> Ways {
+        let (threads, memory) = (self.ranks.least.threads, self.unit_memory());
+        let footprints = memory::footprints(cell, self.experiment, method);
+        let single = memory::fastest(&footprints, memory, threads);
+        let side_by_side = single.map_or(0, |single| ((memory / single.bytes.max(1)) as usize).min(threads));
+        let members = |ranks: &&usize| **ranks * threads > 1;
+        let teams = sizes.iter().filter(members).filter_map(|&ranks| self.leanest(cell, method, ranks));
+        Ways {
+            single: single.map(|single| cost::of_unit(cell, self.experiment, method, single.keep).seconds),
+            side_by_side,
+            teams: teams.filter(|team| self.fits(team.member_bytes)).collect(),
+        }
+    }
+
+    /// Predicted duration of the job.
+    fn makespan(&self, ways: &[Ways], teams: &[Option<CellTeam>]) -> f64 {
+        let threads = self.ranks.least.threads;
+        let group = |(ways, team): (&Ways, &Option<CellTeam>)| Group {
+            team: team.map(|team| TeamTime { ranks: team.ranks, seconds: team.seconds }),
+            ..Group::on_threads(self.networks, ways.single.unwrap_or(0.0), 0)
+        };
+        let groups: Vec<Group> = ways.iter().zip(teams).map(group).collect();
+        let shares = assign(&groups, &vec![threads as u64; self.ranks.count]);
+        shares.iter().map(|share| share.seconds(&groups, threads)).fold(0.0, f64::max)
+    }
+}
+
+impl Ways {
+    /// The team if a unit should take at most `target` seconds; `None`: one thread.
+    fn team(&self, target: f64) -> Option<CellTeam> {
+        let Some(single) = self.single else { return self.teams.first().copied() };
+        let mut best: Option<CellTeam> = None;
+        // Threads that would stay idle for want of memory.
+        if let Some(first) = self.teams.first().filter(|first| first.ranks == 1)
+            && first.seconds * (self.side_by_side as f64) < single
+            && self.side_by_side < first.members
+        {
+            best = Some(*first);
+        }
+        let now = |best: &Option<CellTeam>| best.map_or(single, |team| team.seconds);
+        if single <= LEAST_SECONDS {
+            return best;
+        }
+        for team in &self.teams {
+            if now(&best) <= target {
+                break;
+            }
+            let is_larger = best.is_none_or(|best| team.ranks > best.ranks);
+            if is_larger && team.seconds * LEAST_GAIN < now(&best) && single > LEAST_EFFICIENCY * team.seconds * team.members as f64
+            {
+                best = Some(*team);
+            }
+        }
+        best
+    }
+}
+
+/// The part of a unit's divided work that the busiest member has.
+fn largest_part(cell: Cell, members: usize) -> f64 {
+    let slabs = slabs::count((1..=cell.depth).map(|layer| cell.width_of(layer)).max().unwrap_or(1));
+    slabs.div_ceil(members.min(slabs)) as f64 / slabs as f64
+}
+
+/// 1, 2, 4, … up to `most`.
+fn powers_of_two(most: usize) -> Vec<usize> {
+    std::iter::successors(Some(1), |size| Some(2 * size)).take_while(|&size| size <= most).collect()
+}
+
+/// Divisors of `number` that divide each other, from 1 to itself: by its prime factors.
+fn factors(number: usize) -> Vec<usize> {
+    let (mut sizes, mut left, mut factor) = (vec![1], number, 2);
+    while left > 1 {
+        if factor * factor > left {
+            factor = left;
+        }
+        if left.is_multiple_of(factor) {
+            left /= factor;
+            sizes.push(sizes[sizes.len() - 1] * factor);
+        } else {
+            factor += 1;
+        }
+    }
+    sizes
+}
