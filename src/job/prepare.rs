@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::assign::{Share, share_of};
+use super::assign::{Share, levels, share_of};
 use super::fault::Fault;
 use super::journal::{self, Header, Journal, Recovery};
 use super::message;
@@ -263,10 +263,11 @@ impl Job<'_> {
         let single: f64 = share.single.iter().map(|task| self.groups[task.group].seconds).sum();
         let predicted = Duration::try_from_secs_f64(share.teams_end + single / self.threads as f64).unwrap_or(Duration::MAX);
         format!(
-            "advstep-hpc: {} on {} with {}; predicted{}: {}",
+            "advstep-hpc: {} on {} with {}{}; predicted{}: {}",
             self.client.summary(),
             counted(self.threads_by_rank.len(), "rank"),
             counted(self.threads, "thread"),
+            levels(&self.groups).first().map_or(String::new(), |&ranks| format!(", in teams of up to {}", counted(ranks, "rank"))),
             if has_later_rounds(self.client) { " for the first round" } else { "" },
             span(predicted),
         )

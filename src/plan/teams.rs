@@ -275,3 +275,144 @@ fn factors(number: usize) -> Vec<usize> {
     }
     sizes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::presets::Preset;
+    use crate::plan::forecast::forecast;
+    use crate::plan::{Plan, least_memory, plan_on};
+
+    fn experiment(toml: &str) -> Experiment {
+        Experiment::from_toml(toml, "test").unwrap()
+    }
+
+    fn planned(experiment: &Experiment, ranks: usize, threads: usize, memory: u64, choice: TeamChoice) -> Result<Plan, BadInput> {
+        plan_on(experiment, Ranks::equal(ranks, Resources { threads, memory }), choice, experiment.networks)
+    }
+
+    fn sizes(plan: &Plan) -> Vec<usize> {
+        plan.cells.iter().map(|cell| cell.team.map_or(0, |team| team.ranks)).collect()
+    }
+
+    const WIDE: &str = "depths = [3]\ndims = [100]\nwidths = [1000000]\nnetworks = 50\ninputs = 50\nengine = 'implicit'";
+
+    #[test]
+    fn sizes_of_teams_divide_each_other() {
+        assert_eq!(powers_of_two(20), [1, 2, 4, 8, 16]);
+        assert_eq!((factors(1), factors(12), factors(97)), (vec![1], vec![1, 2, 4, 12], vec![1, 97]));
+        for number in 1..300 {
+            let sizes = factors(number);
+            assert!(sizes.windows(2).all(|pair| pair[1] % pair[0] == 0) && sizes[sizes.len() - 1] == number, "{sizes:?}");
+        }
+    }
+
+    #[test]
+    fn a_cell_that_no_rank_holds_gets_the_smallest_team_that_does() {
+        let wide = experiment(WIDE);
+        let gib = 1u64 << 30;
+        let alone = least_memory(&wide, 1);
+        assert!(alone > 2 * gib);
+        for memory in [gib, gib + gib / 2, 2 * gib] {
+            let plan = planned(&wide, 16, 1, memory, TeamChoice::Auto).unwrap();
+            let ranks = sizes(&plan)[0];
+            // As many as the memory asks for, or more for the tail.
+            let fits = |ranks: usize| planned(&wide, 16, 1, memory, TeamChoice::Ranks(ranks)).is_ok();
+            assert!(ranks > 1 && fits(ranks), "{memory}: {ranks}");
+            assert!(plan.cells[0].unit_bytes + plan.process_bytes <= memory);
+            assert_eq!(Some(ranks), [1, 2, 4, 8, 16].into_iter().find(|&ranks| fits(ranks)), "{memory}");
+            let refused = planned(&wide, ranks / 2, 1, memory, TeamChoice::Auto).unwrap_err();
+            assert!(refused.remedy.ends_with(&format!("; {ranks} ranks with this memory hold it together")), "{refused:?}");
+            assert!(planned(&wide, 16, 1, memory, TeamChoice::Never).is_err());
+        }
+    }
+
+    /// Three ranks hold what two do not: the team of all of them does not nest with teams of two, so there are none.
+    #[test]
+    fn a_number_of_ranks_that_is_no_power_of_two_can_be_one_team() {
+        let wide = experiment(WIDE);
+        let bytes = |ranks| planned(&wide, 3, 1, 64 << 30, TeamChoice::Ranks(ranks)).unwrap();
+        let (two, three) = (bytes(2), bytes(3));
+        let between = three.process_bytes + (two.cells[0].unit_bytes + three.cells[0].unit_bytes) / 2;
+        assert_eq!(sizes(&planned(&wide, 3, 1, between, TeamChoice::Auto).unwrap()), [3]);
+    }
+
+    #[test]
+    fn idle_threads_join_where_memory_admits_few_units() {
+        let wide = experiment(WIDE);
+        let memory = least_memory(&wide, 4) + (64 << 20);
+        let plan = planned(&wide, 1, 4, memory, TeamChoice::Auto).unwrap();
+        assert_eq!(sizes(&plan), [1]);
+        let team = plan.cells[0].team.unwrap();
+        assert!(team.members == 4 && team.seconds < 0.3 * team.cost.seconds, "{team:?}");
+        // With memory for one unit a thread, and many units, each thread has its own.
+        assert_eq!(sizes(&planned(&wide, 1, 4, 10 * memory, TeamChoice::Auto).unwrap()), [0]);
+    }
+
+    #[test]
+    fn few_networks_share_ranks_and_many_do_not() {
+        let few = Experiment { networks: 2, ..experiment(WIDE) };
+        let plan = planned(&few, 8, 2, 64 << 30, TeamChoice::Auto).unwrap();
+        assert!(sizes(&plan)[0] >= 2, "{plan:?}");
+        let alone = planned(&few, 8, 2, 64 << 30, TeamChoice::Never).unwrap();
+        let resources = Resources { threads: 2, memory: 64 << 30 };
+        assert!(forecast(&plan, resources, 8).makespan < 0.3 * forecast(&alone, resources, 8).makespan);
+        let many = Experiment { networks: 2000, ..few };
+        assert_eq!(sizes(&planned(&many, 8, 2, 64 << 30, TeamChoice::Auto).unwrap()), [0]);
+    }
+
+    #[test]
+    fn only_cells_that_can_have_a_team_get_one() {
+        let mixed = experiment("depths = [1, 2]\ndims = [10, 500]\nwidths = [100, 10000, 'inf']\nnetworks = 3\ninputs = 20");
+        let plan = planned(&mixed, 4, 1, 64 << 30, TeamChoice::Ranks(4)).unwrap();
+        for cell in &plan.cells {
+            let method = cell.run.method.to_string();
+            let can = ["dense line", "shallow line", "implicit scan"].contains(&method.as_str())
+                && (cell.run.cell.depth == 1 || method.starts_with("implicit"));
+            assert_eq!(cell.team.is_some(), can, "{}: {method}", cell.run.cell);
+        }
+        assert!(sizes(&plan).contains(&4) && sizes(&plan).contains(&0));
+        let certified =
+            experiment("depths = [1]\ndims = [10]\nwidths = [10000]\ninputs = 5\ndirections = ['nearest']\ncertify = true");
+        assert_eq!(sizes(&planned(&certified, 4, 1, 64 << 30, TeamChoice::Ranks(4)).unwrap()), [0]);
+    }
+
+    /// Only what all ranks have in common takes part.
+    #[test]
+    fn ranks_with_other_resources_decide_alike() {
+        let wide = experiment(WIDE);
+        let least = Resources { threads: 2, memory: 2 << 30 };
+        let teams = |own| {
+            let ranks = Ranks { own, ..Ranks::equal(8, least) };
+            plan_on(&wide, ranks, TeamChoice::Auto, 50).unwrap().cells[0].team
+        };
+        assert!(teams(least).is_some());
+        assert_eq!(teams(least), teams(Resources { threads: 5, memory: 64 << 30 }));
+    }
+
+    #[test]
+    fn teams_never_lengthen_a_job() {
+        let paper = Preset::Paper.options().validate().unwrap();
+        for (ranks, threads) in [(1, 2), (3, 4), (64, 1), (1000, 2)] {
+            let resources = Resources { threads, memory: 64 << 30 };
+            let makespan =
+                |choice| forecast(&planned(&paper, ranks, threads, resources.memory, choice).unwrap(), resources, ranks).makespan;
+            let (with, without) = (makespan(TeamChoice::Auto), makespan(TeamChoice::Never));
+            assert!(with <= without * (1.0 + 1e-12), "{ranks} × {threads}: {with} s with teams, {without} s without");
+        }
+    }
+
+    /// The part that is as long as a layer is divided.
+    #[test]
+    fn four_ranks_need_little_more_than_a_quarter_each() {
+        for toml in [
+            "depths = [6]\ndims = [500]\nwidths = [1000000]\ninputs = 100\nnetworks = 1",
+            "depths = [2]\ndims = [500]\nwidths = [10000000]\ninputs = 50\nnetworks = 1",
+        ] {
+            let large = experiment(toml);
+            let bytes = |choice| planned(&large, 4, 1, 1 << 45, choice).unwrap().cells[0].unit_bytes as f64;
+            let (whole, part) = (bytes(TeamChoice::Never), bytes(TeamChoice::Ranks(4)));
+            assert!(part < 0.3 * whole && part > 0.24 * whole, "{part} of {whole}");
+        }
+    }
+}
