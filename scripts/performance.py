@@ -199,7 +199,8 @@ MPI. The 100 networks of cell (6, 10, 10) take {seconds(strong['small_cell'])} o
 against two independent processes with half of the networks each:
 
 {table(["(L, d, k)", "networks", "one rank", "two ranks", "speedup", "without start-up", "two processes", "speedup"], strong_rows)}
-Predicted for preset `paper` by simulation: units are assigned as in the program, by predicted cost. Unit times are processor seconds of one
+Predicted for preset `paper` by simulation: units are assigned as in the program, by predicted cost, with the teams of its plan for single-threaded
+ranks of {prediction['memory'] / 2**30:.0f} GiB each, {1e6 * prediction['latency']:.0f} µs and {prediction['bandwidth'] / 1e9:.0f} GB/s between them. Unit times are processor seconds of one
 thread; {unit_times_text(prediction)}. Units scatter by {100 * prediction['spread']:.0f} %, as in {prediction['spread_cells']} cells of which
 several were measured one by one. Rank 0 needs {1e6 * prediction['taken_in']:.1f} µs to receive a record, {1e6 * prediction['journalled']:.1f} µs to journal it, and an assumed
 {1e6 * prediction['message']:.0f} µs per message. At the end of the run it needs {1e6 * whole['sample']:.2f} µs of processor time per sample (statistics, compression, checksums) and
@@ -213,17 +214,18 @@ writes {whole['bytes']:.1f} bytes per sample at {end['disk'] / 1e6:.0f} MB/s: me
             [
                 f"{row['ranks']:,}",
                 f"{row['networks']:,}",
+                row["in_teams"],
+                row["largest_team"],
                 seconds(row["seconds"]),
                 seconds(row["end_of_run"]),
                 f"{100 * row['efficiency']:.1f} %",
-                f"{100 * row['imbalance']:.1f} %",
                 f"{100 * row['root_busy']:.2f} %",
                 f"{100 * row['journal']:.2f} %",
                 f"{row['root_bytes'] / 1e9:.1f} GB",
                 f"{row['node_bytes'] / 1e9:.0f} GB",
             ]
         )
-    header = ["ranks", "networks", "time", "end of run", "efficiency", "imbalance", "rank 0 receiving", "journal", "memory of rank 0", "memory per node"]
+    header = ["ranks", "networks", "cells in teams", "ranks of the largest team", "time", "end of run", "efficiency", "rank 0 receiving", "journal", "memory of rank 0", "memory per node"]
     text += table(header, rows)
     takes_in = max(row["root_busy"] for row in prediction["rows"])
     node = prediction["rows"][0]["node_bytes"]
@@ -232,11 +234,12 @@ Time is wall time including the end of the run; receiving and journal are shares
 
 What breaks first, and the remedy:
 
-- **Memory of a node.** {prediction['ranks_per_node']} ranks that each hold the largest network, {prediction['largest_unit'] / 1e9:.1f} GB, need {node / 1e9:,.0f} GB per node. A rank
-  refuses a cell that does not fit its `--memory`, before any work; `plan --ranks N` prints what a rank needs. A single rank per node with many
-  threads has all of the memory: it computes as many networks at once as fit, large ones beside small ones.
-- **Number of networks.** The preset has {prediction['units']:,} networks, and the longest {'takes' if prediction['longest_is_measured'] else 'is predicted to take'} {seconds(prediction['longest_unit'])}: with more ranks than
-  networks some ranks stay idle, and no run is shorter than its longest network. More networks per cell (`--networks`) fill the ranks.
+- **Memory of a node.** A cell that does not fit the `--memory` of a rank is computed by a team of ranks, and refused, before any work, only if no team
+  holds it; {prediction['ranks_per_node']} ranks of {prediction['memory'] / 2**30:.0f} GiB use at most {node / 1e9:,.0f} GB of a node. `plan --ranks N` prints what a rank needs. A single rank per node with many threads
+  has all of the memory: it computes as many networks at once as fit, large ones beside small ones.
+- **Number of networks.** The preset has {prediction['units']:,} networks, and the longest {'takes' if prediction['longest_is_measured'] else 'is predicted to take'} {seconds(prediction['longest_unit'])} on one thread. With more ranks than
+  networks, teams share the long ones; what no team computes, deep dense networks and narrow ones, then decides how long the run takes. More networks
+  per cell (`--networks`) fill the ranks.
 {end_of_run_text(prediction)}- **Memory of rank 0**, which keeps every sample until the file is written. Experiments are limited to 10⁹ samples: larger ones
   are refused before they start and have to be split into several with different seeds.
 - **Time of rank 0** before the end: it spends at most {100 * takes_in:.1f} % of it receiving records, because each message carries many; the

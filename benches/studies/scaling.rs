@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench scaling [-- [--json FILE] [--unit-times FILE]]` prints tables and writes them as JSON.
 //!
-//! The simulation assigns units as the program does (by predicted cost) and runs them on single-threaded ranks with the unit times in the file of
+//! The simulation assigns units as the program does (by predicted cost, with the teams of its plan) and runs them on single-threaded ranks of
+//! [`MEMORY`] bytes with the unit times in the file of
 //! `cargo bench --bench cost_model` (`--unit-times FILE`). A missing cell is measured here if its units are short; otherwise it gets the model's time,
 //! scaled by the median ratio of measured to predicted times, and the number of such cells is printed. Single units scatter as measured ones do. A
 //! rank sends its results every 0.1 s; rank 0 handles messages serially, at [`MESSAGE`] seconds each (assumed: MPI over a network) plus the measured
@@ -23,14 +24,16 @@ use advstep_hpc::commands::run::Run;
 use advstep_hpc::experiment::Experiment;
 use advstep_hpc::experiment::presets::Preset;
 use advstep_hpc::files::Target;
+use advstep_hpc::job::assign::Share;
 use advstep_hpc::job::journal::{Header, Journal, SHARE_OF_MAIN_THREAD};
-use advstep_hpc::job::{Client, Group, Resources, Store, Task, assign};
+use advstep_hpc::job::{Client, Group, Ranks, Resources, Store, Task, assign};
 use advstep_hpc::kernels::SimdLevel;
 use advstep_hpc::machine;
 use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::measure::measure;
 use advstep_hpc::model::{Cell, EngineChoice, Unit};
-use advstep_hpc::plan::{CellPlan, Plan, memory, plan};
+use advstep_hpc::plan::teams::TeamChoice;
+use advstep_hpc::plan::{CellPlan, Plan, memory, plan, plan_on, traffic};
 use advstep_hpc::provenance::Versions;
 use advstep_hpc::record::{Sample, Status, codec};
 use serde_json::{Value, json};
@@ -40,6 +43,8 @@ use unit_times::Measured;
 const MESSAGE: f64 = 2e-5;
 /// Seconds between messages of a rank.
 const MESSAGE_AGE: f64 = 0.1;
+/// Memory of a simulated rank, in bytes.
+const MEMORY: u64 = 4 << 30;
 /// Ranks per node of the simulated machine.
 const RANKS_PER_NODE: usize = 64;
 /// Units missing from the file are measured here if predicted to take at most this many seconds.
@@ -242,39 +247,71 @@ fn unit_seconds(experiment: &Experiment, cell: &CellPlan, network: usize) -> f64
     (thread_time() - begun).as_secs_f64()
 }
 
-/// Simulates the experiment: (seconds until rank 0 has the last record, work of the busiest rank in s, message time of rank 0 in s).
-fn simulate(times: &UnitTimes, networks: usize, ranks: usize, taken_in: f64) -> (f64, f64, f64) {
+/// Simulates the experiment on `ranks` ranks as in `plan`: (seconds until rank 0 has the last record, when the last rank is done in s, message time of
+/// rank 0 in s).
+fn simulate(times: &UnitTimes, plan: &Plan, networks: usize, ranks: usize, taken_in: f64) -> (f64, f64, f64) {
     let mut messages: Vec<(f64, usize)> = Vec::new();
-    let mut busiest: f64 = 0.0;
-    let group = |seconds: &f64| Group { count: networks, seconds: *seconds, bytes: 0 };
-    let groups: Vec<Group> = times.predicted.iter().map(group).collect();
-    for (rank, share) in assign::assign(&groups, ranks).iter().enumerate() {
-        let (mut now, mut waiting, mut sent) = (0.0, 0, 0.0);
-        for task in share {
-            let index = (task.group * networks + task.index) as u64;
-            now += times.actual[task.group] * (1.0 + times.spread * (2.0 * scatter(index) - 1.0));
-            waiting += 1;
-            if now - sent >= MESSAGE_AGE && rank > 0 {
-                messages.push((now, waiting));
-                (waiting, sent) = (0, now);
+    let groups: Vec<Group> = plan.groups().into_iter().map(|group| Group { count: networks, ..group }).collect();
+    let shares = assign::assign(&groups, &vec![1; ranks]);
+    let seconds = |task: Task| {
+        let index = (task.group * networks + task.index) as u64;
+        let off = 1.0 + times.spread * (2.0 * scatter(index) - 1.0);
+        let actual = times.actual[task.group];
+        // A team is off by the same factor.
+        off * groups[task.group].team.map_or(actual, |team| team.seconds * actual / times.predicted[task.group])
+    };
+    let mut now = vec![0.0; ranks];
+    let mut sending: Vec<Sending> = vec![Sending::default(); ranks];
+    for level in assign::levels(&groups) {
+        for block in 0..ranks / level {
+            let members = block * level..(block + 1) * level;
+            let mut end = now[members.clone()].iter().copied().fold(0.0, f64::max);
+            let is_of_level = |task: &&Task| groups[task.group].team.is_some_and(|team| team.ranks == level);
+            let Share { in_teams, .. } = &shares[members.start];
+            for task in in_teams.iter().filter(is_of_level) {
+                end += seconds(*task);
+                sending[members.start].finish(end, members.start, &mut messages);
             }
+            now[members].fill(end);
+        }
+    }
+    for (rank, share) in shares.iter().enumerate() {
+        for task in &share.single {
+            now[rank] += seconds(*task);
+            sending[rank].finish(now[rank], rank, &mut messages);
         }
         if rank > 0 {
-            messages.push((now, waiting));
+            messages.push((now[rank], sending[rank].waiting));
         }
-        busiest = busiest.max(now);
     }
+    let busiest = now.into_iter().fold(0.0, f64::max);
     messages.sort_by(|a, b| a.0.total_cmp(&b.0));
     let cost = |records: usize| MESSAGE + records as f64 * taken_in;
     let end = messages.iter().fold(0.0_f64, |free, (arrives, records)| free.max(*arrives) + cost(*records));
     (end.max(busiest), busiest, messages.iter().map(|(_, records)| cost(*records)).sum())
 }
 
+/// The results that a rank has not sent yet.
+#[derive(Clone, Copy, Default)]
+struct Sending {
+    waiting: usize,
+    sent: f64,
+}
+
+impl Sending {
+    fn finish(&mut self, now: f64, rank: usize, messages: &mut Vec<(f64, usize)>) {
+        self.waiting += 1;
+        if now - self.sent >= MESSAGE_AGE && rank > 0 {
+            messages.push((now, self.waiting));
+            (self.waiting, self.sent) = (0, now);
+        }
+    }
+}
+
 /// Efficiency, load of rank 0 and memory on 64, 1,024 and 65,536 ranks, with the unit times of file `measured`.
 fn prediction(measured: &str) -> Value {
-    let memory = 32 << 30;
     let experiment = Preset::Paper.options().validate().expect("the preset is valid");
-    let plan = plan(&experiment, Resources { threads: 1, memory }).expect("the preset fits a rank");
+    let plan = plan(&experiment, Resources { threads: 1, memory: 1 << 45 }).expect("the memory is unlimited");
     let lines = unit_times::read(Path::new(measured)).unwrap_or_else(|error| panic!("{error:#}"));
     let times = unit_times(&experiment, &plan, &lines);
     let (taken_in, journalled) = record_seconds(&experiment);
@@ -294,12 +331,17 @@ fn prediction(measured: &str) -> Value {
     );
     println!("the end of a run: {end_of_run}");
     println!(
-        "  ranks  networks      units     seconds  end of run  efficiency  imbalance  rank 0 busy   journal  rank 0 samples  memory a node"
+        "  ranks  networks      units  cells in teams  of up to     seconds  end of run  efficiency  rank 0 busy   journal  rank 0 samples  memory a node"
     );
-    let largest = plan.cells.iter().map(|cell| cell.unit_bytes).max().unwrap_or(0);
     let mut rows = Vec::new();
     for (ranks, networks) in [(64, 100), (1024, 100), (1024, 1600), (65_536, 100), (65_536, 25_000)] {
-        let (last_record, busiest, root) = simulate(&times, networks, ranks, taken_in);
+        let resources = Resources { threads: 1, memory: MEMORY };
+        let teams =
+            plan_on(&experiment, Ranks::equal(ranks, resources), TeamChoice::Auto, networks).expect("teams hold the preset");
+        let largest = teams.cells.iter().map(|cell| cell.unit_bytes).max().unwrap_or(0);
+        let in_teams = teams.cells.iter().filter_map(|cell| cell.team);
+        let (in_teams, largest_team) = (in_teams.clone().count(), in_teams.map(|team| team.ranks).max().unwrap_or(1));
+        let (last_record, busiest, root) = simulate(&times, &teams, networks, ranks, taken_in);
         let units = cells * networks;
         let samples = units * experiment.inputs;
         let end = end_of_run.seconds(&end_of_run.whole, cells, samples);
@@ -311,9 +353,8 @@ fn prediction(measured: &str) -> Value {
         let node_bytes = RANKS_PER_NODE as u64
             * (largest + memory::process_bytes(&common::experiment(Cell::new(1, 1, 1), 1, 1, 1, EngineChoice::Auto), 1));
         println!(
-            "{ranks:>7} {networks:>9} {units:>10} {seconds:>11.1} {end:>11.1} {:>9.1} % {:>8.1} % {:>10.2} % {:>7.2} % {:>12.1} GB {:>11.1} GB",
+            "{ranks:>7} {networks:>9} {units:>10} {in_teams:>15} {largest_team:>9} {seconds:>11.1} {end:>11.1} {:>9.1} % {:>10.2} % {:>7.2} % {:>12.1} GB {:>11.1} GB",
             100.0 * mean / seconds,
-            100.0 * (busiest / mean - 1.0),
             100.0 * root / last_record,
             100.0 * journal,
             root_bytes as f64 / 1e9,
@@ -322,14 +363,16 @@ fn prediction(measured: &str) -> Value {
         rows.push(json!({
             "ranks": ranks, "networks": networks, "units": units, "samples": samples, "seconds": seconds, "last_record": last_record,
             "end_of_run": end, "end_of_shard": end_of_run.seconds(&end_of_run.shard, cells, samples / SHARDS),
-            "efficiency": mean / seconds, "imbalance": busiest / mean - 1.0, "root_busy": root / last_record, "journal": journal,
+            "efficiency": mean / seconds, "imbalance": busiest / mean - 1.0, "in_teams": in_teams, "largest_team": largest_team,
+            "largest_unit": largest, "root_busy": root / last_record, "journal": journal,
             "root_bytes": root_bytes, "node_bytes": node_bytes,
         }));
     }
     json!({ "rows": rows, "cells": cells, "from_file": times.from_file, "by_model": times.by_model,
             "unit_times_revisions": times.revisions, "spread": times.spread, "spread_cells": times.spread_cells, "taken_in": taken_in,
             "journalled": journalled, "message": MESSAGE, "ranks_per_node": RANKS_PER_NODE, "units": cells * experiment.networks,
-            "longest_unit": times.longest, "longest_is_measured": times.longest_is_measured, "largest_unit": largest,
+            "longest_unit": times.longest, "longest_is_measured": times.longest_is_measured,
+            "memory": MEMORY, "latency": traffic::LATENCY, "bandwidth": traffic::BANDWIDTH,
             "end_of_run": end_of_run, "shards": SHARDS })
 }
 

@@ -1,4 +1,4 @@
-//! Kills runs at random moments and resumes them with other ranks and threads until they are done: `scripts/torture.sh`.
+//! Kills runs at random moments and resumes them with other ranks, threads and teams until they are done: `scripts/torture.sh`.
 //!
 //! The results file of each run is compared with that of an undisturbed run. Arguments: number of runs, seed.
 
@@ -14,7 +14,9 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_advstep-hpc");
-const EXPERIMENT: [&str; 10] = ["--depths", "1,2,3", "--dims", "10", "--widths", "30,200", "--networks", "60", "--inputs", "50"];
+/// Two thirds of its networks can be computed by teams.
+const EXPERIMENT: [&str; 10] =
+    ["--depths", "1,2", "--dims", "10", "--widths", "30,200,20000", "--networks", "60", "--inputs", "20"];
 /// Kills per run, at most.
 const MOST_KILLS: usize = 5;
 /// Timeout of one start.
@@ -41,7 +43,7 @@ struct Tally {
 }
 
 /// Starts the experiment; without mpirun if `ranks` is `None`.
-fn start(out: &Path, ranks: Option<usize>, threads: usize) -> Child {
+fn start(out: &Path, ranks: Option<usize>, threads: usize, team: &str) -> Child {
     let mut command = match ranks {
         Some(ranks) => {
             let mut mpirun = Command::new("mpirun");
@@ -50,7 +52,7 @@ fn start(out: &Path, ranks: Option<usize>, threads: usize) -> Child {
         }
         None => Command::new(PROGRAM),
     };
-    command.args(EXPERIMENT).args(["--threads", &threads.to_string(), "--snapshot", "300ms", "--out"]).arg(out);
+    command.args(EXPERIMENT).args(["--threads", &threads.to_string(), "--team", team, "--snapshot", "300ms", "--out"]).arg(out);
     command.envs([("OMPI_ALLOW_RUN_AS_ROOT", "1"), ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")]);
     let log = fs::File::create(out.with_extension("log")).expect("the directory can be written in");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).process_group(0).spawn().expect("it starts")
@@ -109,7 +111,13 @@ fn run(directory: &Path, reference: &Path, tally: &mut Tally, rng: &mut impl Rng
     loop {
         let ranks = [None, Some(1), Some(2), Some(3), Some(4)][rng.random_range(0..5)];
         let threads = rng.random_range(1..=3);
-        let mut child = start(&out, ranks, threads);
+        let most = ranks.unwrap_or(1);
+        let team = match rng.random_range(0..4) {
+            0 => "none".to_string(),
+            1 => "auto".to_string(),
+            _ => rng.random_range(1..=most).to_string(),
+        };
+        let mut child = start(&out, ranks, threads, &team);
         tally.starts += 1;
         let patience = match kills.len() < MOST_KILLS {
             true => Duration::from_secs_f64(rng.random_range(0.02..1.2)),
@@ -153,7 +161,7 @@ fn main() {
     let directory = tempfile::TempDir::new().expect("there is a directory for temporary files");
     let reference = directory.path().join("reference.h5");
     let began = Instant::now();
-    assert_eq!(wait(&mut start(&reference, None, 2), HANGS), Some(0), "the run that nobody touches fails");
+    assert_eq!(wait(&mut start(&reference, None, 2, "none"), HANGS), Some(0), "the run that nobody touches fails");
     println!("the run that nobody touches: {:.1} s", began.elapsed().as_secs_f64());
 
     let (mut tally, mut survived) = (Tally::default(), 0);

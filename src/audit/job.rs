@@ -81,7 +81,7 @@ impl Job {
             let measuring =
                 samples.iter().map(|sample| statements::ALL[sample.statement].cost(setting) * sample.first as f64 / count as f64);
             let seconds = (building(setting) + measuring.sum::<f64>()) / OPERATIONS;
-            Group { count, seconds, bytes: memory::network_bytes(setting) }
+            Group::on_threads(count, seconds, memory::network_bytes(setting))
         };
         let first = options.settings.iter().zip(&samples);
         let mut groups: Vec<Group> = first.clone().map(group).collect();
@@ -90,6 +90,7 @@ impl Job {
                 count: sample.most - sample.first,
                 seconds: (building(setting) + statements::ALL[sample.statement].cost(setting)) / OPERATIONS,
                 bytes: memory::network_bytes(setting),
+                team: None,
             }));
         }
         let process = PROCESS + THREAD * resources.threads as u64 + record_bytes(&options, &samples);

@@ -13,6 +13,7 @@ use crate::given::options::parse_output;
 use crate::measure::given::Output;
 use crate::model::Activation;
 use crate::model::{Direction, EngineChoice, Precision, Readout, SearchChoice};
+use crate::plan::teams::TeamChoice;
 use crate::plot;
 use crate::results::show;
 
@@ -279,7 +280,18 @@ pub struct RunArgs {
     #[arg(long, value_enum, value_name = "FORMAT,...", value_delimiter = ',', num_args = 0..=1, default_missing_value = "svg,png", require_equals = true, help_heading = "Output")]
     pub plot: Option<Vec<plot::ImageFormat>>,
     #[command(flatten)]
+    pub team: TeamArgs,
+    #[command(flatten)]
     pub job: JobArgs,
+}
+
+/// The argument of `run`, `plan` and `threshold` about who computes a network.
+#[derive(Debug, Args)]
+pub struct TeamArgs {
+    /// Who computes a network: one thread (none); or, where that can be, all threads of N ranks together (N); or such teams where a network would
+    /// not fit a rank or would take too long (auto). The results are the same
+    #[arg(long, value_name = "auto|none|N", value_parser = team, default_value = "auto", help_heading = "Machine")]
+    pub team: TeamChoice,
 }
 
 /// Arguments of `run`, `audit`, `measure` and `threshold`: how the job is run.
@@ -466,6 +478,8 @@ pub struct ThresholdArgs {
     /// Results file
     #[arg(long, value_name = "FILE.h5", default_value = "results/threshold.h5", help_heading = "Output")]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub team: TeamArgs,
     #[command(flatten)]
     pub job: JobArgs,
 }
@@ -700,6 +714,17 @@ fn seed(text: &str) -> Result<i64, String> {
 
 fn size(text: &str) -> Result<ByteSize, String> {
     text.trim().parse().map_err(|_| "not a size; write it as 8GiB or 500MB".to_string())
+}
+
+fn team(text: &str) -> Result<TeamChoice, String> {
+    match text.trim() {
+        "auto" => Ok(TeamChoice::Auto),
+        "none" => Ok(TeamChoice::Never),
+        number => match number.parse() {
+            Ok(ranks) if ranks >= 1 => Ok(TeamChoice::Ranks(ranks)),
+            _ => Err("not a team; write it as auto, none or a number of ranks".to_string()),
+        },
+    }
 }
 
 /// A time such as 90, 90s or 1min 30s.

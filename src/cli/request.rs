@@ -92,6 +92,7 @@ impl RunArgs {
             shard: self.shard,
             extend: self.extend,
             plot,
+            team: self.team.team,
             settings: self.job.settings(out, self.snapshot)?,
         })
     }
@@ -153,7 +154,7 @@ impl ThresholdArgs {
         let experiment = options.validate()?;
         check_not_input(&self.out, "--out", experiment.inputs_law.path())?;
         let search = Request::new(experiment, along, [self.level, self.ratio], max_networks, [from, to])?;
-        Ok(ThresholdRequest { search, settings: self.job.settings(self.out, None)? })
+        Ok(ThresholdRequest { search, team: self.team.team, settings: self.job.settings(self.out, None)? })
     }
 }
 

@@ -140,6 +140,7 @@ mod tests {
             ("run --widths abc", "invalid value `abc` for --widths: not a number | write it as 10 or 1e3"),
             ("--seed 1.5", "invalid value `1.5` for --seed: not a whole number below 2^63 | write it as 2020"),
             ("--memory lots", "invalid value `lots` for --memory: not a size | write it as 8GiB or 500MB"),
+            ("--team 0", "invalid value `0` for --team: not a team | write it as auto, none or a number of ranks"),
             ("--widths", "--widths has no value: it needs one | see advstep-hpc --help"),
             (
                 "--preset papr",

@@ -1,18 +1,23 @@
 //! Message passing behind one small trait; only this module uses the MPI crate.
 //!
-//! All calls are made from the main thread of a rank (`MPI_THREAD_FUNNELED`). Without a launcher, or with one rank, the communicator is
-//! [`Serial`] and MPI is not initialised: that costs time and can fail on machines with unusual networks. [`failure`] ends jobs that fail.
+//! All calls are made from the main thread of a rank, except those of a [`Link`] between the ranks of a [team](crate::team), which one worker
+//! thread makes; never two at a time (`MPI_THREAD_SERIALIZED`; without links, `MPI_THREAD_FUNNELED` will do). Without a launcher, or with one rank,
+//! the communicator is [`Serial`] and MPI is not initialised: that costs time and can fail on machines with unusual networks. [`failure`] ends jobs
+//! that fail.
 
 pub mod failure;
 mod launch;
 pub mod library;
 #[cfg(feature = "mpi")]
 mod mpi;
+#[cfg(feature = "mpi")]
+mod mpi_link;
 mod serial;
 
 use std::time::Duration;
 
 use crate::error::BadInput;
+use crate::team::Link;
 use launch::Launch;
 
 pub use failure::agree;
@@ -20,7 +25,7 @@ pub use serial::Serial;
 
 /// The ranks of one job. Rank 0 is the root.
 ///
-/// `lowest`, `gather`, `broadcast` and `barrier` are collective: every rank must call them, in the same order.
+/// `lowest`, `gather`, `broadcast`, `link` and `barrier` are collective: every rank must call them, in the same order.
 pub trait Comm {
     /// This rank, from 0.
     fn rank(&self) -> usize;
@@ -64,10 +69,17 @@ pub trait Comm {
     /// The root's `message`, at most [`MAX_MESSAGE`] bytes; that of other ranks is ignored.
     fn broadcast(&self, message: Vec<u8>) -> Vec<u8>;
 
+    /// Whether a worker thread of each rank can exchange messages with other ranks.
+    fn has_links(&self) -> bool;
+
+    /// Links between the ranks of each block of `ranks` > 1 consecutive ranks, the first of which is a multiple of `ranks`; `None` on ranks beyond
+    /// the last whole block. After [`has_links`](Comm::has_links). A link lasts as long as the process.
+    fn link(&self, ranks: usize) -> Option<Box<dyn Link>>;
+
     /// Returns once every rank has called it. Waits without spinning.
     fn barrier(&self);
 
-    /// Exits with `code` once every rank has called it, without waiting for other threads.
+    /// Exits with `code` once every rank has called it, without waiting for other threads; their links are dead from then on.
     fn leave(&self, code: i32) -> !;
 
     /// Aborts all ranks with exit code `code`.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Comm, leave};
 use crate::error::Failed;
+use crate::team::Link;
 
 /// A job of one rank.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +51,14 @@ impl Comm for Serial {
 
     fn broadcast(&self, message: Vec<u8>) -> Vec<u8> {
         message
+    }
+
+    fn has_links(&self) -> bool {
+        false
+    }
+
+    fn link(&self, _ranks: usize) -> Option<Box<dyn Link>> {
+        None
     }
 
     fn barrier(&self) {}

@@ -38,7 +38,7 @@ pub fn execute(request: impl FnOnce() -> anyhow::Result<AuditRequest>) -> anyhow
         }
         Ok((settings, (options, outputs)))
     };
-    let is_root = job::run(split, |(options, outputs), resources| Ok(Job::new(options, outputs, resources)?))?;
+    let is_root = job::run(split, |(options, outputs), ranks| Ok(Job::new(options, outputs, ranks.own)?))?;
     match figures.filter(|_| is_root) {
         Some(request) => plot::execute(&request),
         None => Ok(()),

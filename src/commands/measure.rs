@@ -42,12 +42,12 @@ pub fn execute(request: impl FnOnce() -> anyhow::Result<MeasureRequest>) -> anyh
         }
         Ok((request.settings.clone(), request))
     };
-    let is_root = job::run(split, |request, resources| {
+    let is_root = job::run(split, |request, ranks| {
         let network = network::read(&request.network, request.activation)?;
         let inputs = inputs::read(&request.inputs, request.labels.as_ref(), request.rescale)?;
         let name = request.network.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let names = [name, request.inputs.name()];
-        Ok(Job::new(&network, inputs, names, request.rescale, request.search, &request.choice, resources)?)
+        Ok(Job::new(&network, inputs, names, request.rescale, request.search, &request.choice, ranks.own)?)
     })?;
     match figures.filter(|_| is_root) {
         Some(request) => plot::execute(&request),

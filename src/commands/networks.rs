@@ -9,17 +9,20 @@ use crate::measure::{Workspace, measure_in};
 use crate::plan::{Plan, unit_of};
 use crate::record::codec;
 use crate::results::{self, Results, onset, show};
+use crate::team::Team;
 
 /// Measures networks of the cells of an experiment: a group is a cell.
 pub struct Measurer<'r> {
     experiment: &'r Experiment,
     plan: &'r Plan,
     workspace: Workspace,
+    team: Team,
 }
 
 impl<'r> Measurer<'r> {
-    pub fn new(experiment: &'r Experiment, plan: &'r Plan) -> Self {
-        Self { experiment, plan, workspace: Workspace::default() }
+    /// A member of `team`, all of which measure the same networks.
+    pub fn in_team(experiment: &'r Experiment, plan: &'r Plan, team: &Team) -> Self {
+        Self { experiment, plan, workspace: Workspace::in_team(team), team: team.clone() }
     }
 
     /// Measures `task` as a network of `experiment`, which may have fewer directions than that of the plan.
@@ -27,12 +30,13 @@ impl<'r> Measurer<'r> {
         let (run, before) = (&self.plan.cells[task.group].run, work().rank_losses);
         let record = measure_in(&self.workspace, experiment, run, unit_of(task)).map_err(Failed::from)?;
         let lost = work().rank_losses - before;
-        if lost > 0 {
+        if lost > 0 && self.team.member() == 0 {
             let network = task.index;
             let what = format!("network {network} of cell {}: {lost} blocks of a basis lost rank", run.cell);
             job::warn(&what, "its products may deviate from their law; please report this");
         }
-        Ok(codec::encode(&record.samples, record.seconds))
+        // Of all members.
+        Ok(codec::encode(&record.samples, record.seconds * self.team.members() as f64))
     }
 }
 

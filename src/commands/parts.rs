@@ -14,6 +14,7 @@ use crate::model::Direction;
 use crate::plan::Plan;
 use crate::record::codec;
 use crate::results::extend::Part;
+use crate::team::Team;
 
 /// The networks held in part.
 #[derive(Default)]
@@ -84,8 +85,9 @@ pub struct PartMeasurer<'r> {
 }
 
 impl<'r> PartMeasurer<'r> {
-    pub fn new(experiment: &'r Experiment, plan: &'r Plan, parts: &'r Parts) -> Self {
-        Self { experiment, parts, measurer: Measurer::new(experiment, plan) }
+    /// A member of `team`.
+    pub fn in_team(experiment: &'r Experiment, plan: &'r Plan, parts: &'r Parts, team: &Team) -> Self {
+        Self { experiment, parts, measurer: Measurer::in_team(experiment, plan, team) }
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::print;
 use super::run::RunRequest;
+use crate::job::Ranks;
 use crate::job::resources::resources;
 use crate::plan::forecast::forecast;
-use crate::plan::{plan, report};
+use crate::plan::{plan_on, report};
 
 /// An experiment to plan for a number of ranks.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,10 +23,11 @@ pub struct PlanRequest {
 
 /// Prints the plan without running anything.
 pub fn execute(request: &PlanRequest) -> anyhow::Result<()> {
-    let RunRequest { experiment, settings, .. } = &request.run;
+    let RunRequest { experiment, settings, team, .. } = &request.run;
     let resources = resources(settings.threads, settings.memory, 1)?;
-    let plan = plan(experiment, resources)?;
-    let forecast = forecast(&plan, resources, request.ranks.unwrap_or(1));
+    let ranks = request.ranks.unwrap_or(1);
+    let plan = plan_on(experiment, Ranks::equal(ranks, resources), *team, experiment.networks)?;
+    let forecast = forecast(&plan, resources, ranks);
     match request.sbatch {
         true => Ok(print(&forecast.sbatch(&request.name))?),
         false => {

@@ -9,14 +9,16 @@ use super::plot::{self, PlotRequest};
 use super::status::is_finished;
 use crate::experiment::{Experiment, Shard, inputs_file};
 use crate::files::Existing;
-use crate::job::{self, Client, Group, Held, Nouns, Product, Resources, Settings, Store, Task, Worker};
+use crate::job::{self, Client, Group, Held, Nouns, Product, Ranks, Resources, Settings, Store, Task, Worker};
 use crate::model::{Method, Unit};
+use crate::plan::teams::TeamChoice;
 use crate::plan::{self, CellPlan, Plan, shard_units, unit_of};
 use crate::plot::ImageFormat;
 use crate::provenance::Provenance;
 use crate::record::codec;
 use crate::results::extend::Extension;
 use crate::results::{self, CellResults, Results, shard};
+use crate::team::Team;
 
 /// An experiment to run.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +30,7 @@ pub struct RunRequest {
     pub extend: Vec<PathBuf>,
     /// Formats of the figures to draw at the end; empty: no figures.
     pub plot: Vec<ImageFormat>,
+    pub team: TeamChoice,
     pub settings: Settings,
 }
 
@@ -35,12 +38,12 @@ pub struct RunRequest {
 pub fn execute(request: impl FnOnce() -> anyhow::Result<RunRequest>) -> anyhow::Result<()> {
     let mut figures = None;
     let split = || {
-        let RunRequest { experiment, shard, extend, plot, settings } = request()?;
+        let RunRequest { experiment, shard, extend, plot, team, settings } = request()?;
         figures = (!plot.is_empty()).then(|| PlotRequest::beside(&settings.out, plot, settings.quiet));
-        Ok((settings, (experiment, shard, extend)))
+        Ok((settings, (experiment, shard, extend, team)))
     };
     let is_root =
-        job::run(split, |(experiment, shard, extend), resources| Ok(Run::new(experiment, shard, resources)?.extending(extend)))?;
+        job::run(split, |(experiment, shard, extend, team), ranks| Ok(Run::on(experiment, shard, ranks, team)?.extending(extend)))?;
     match figures.filter(|_| is_root) {
         Some(request) => plot::execute(&request),
         None => Ok(()),
@@ -68,11 +71,20 @@ pub struct Run {
 }
 
 impl Run {
+    /// On one rank, one thread a network.
+    ///
     /// # Errors
-    /// The experiment does not fit the memory, or its inputs file cannot be read.
-    pub fn new(mut experiment: Experiment, shard: Option<Shard>, resources: Resources) -> anyhow::Result<Self> {
+    /// As for [`on`](Self::on).
+    pub fn new(experiment: Experiment, shard: Option<Shard>, resources: Resources) -> anyhow::Result<Self> {
+        Self::on(experiment, shard, Ranks::equal(1, resources), TeamChoice::Never)
+    }
+
+    /// # Errors
+    /// The experiment does not fit the memory, there are fewer ranks than `team` has, or the inputs file cannot be read.
+    pub fn on(mut experiment: Experiment, shard: Option<Shard>, ranks: Ranks, team: TeamChoice) -> anyhow::Result<Self> {
         inputs_file::load(&mut experiment.inputs_law)?;
-        let plan = plan::plan(&experiment, resources)?;
+        let networks = experiment.networks.div_ceil(shard.map_or(1, |shard| shard.count()));
+        let plan = plan::plan_on(&experiment, ranks, team, networks)?;
         let mut own = shard.map_or_else(Vec::new, |shard| shard_units(&experiment, shard));
         own.sort_unstable();
         Ok(Self { groups: plan.groups(), experiment, shard, extend: Vec::new(), parts: Parts::default(), plan, own })
@@ -153,7 +165,11 @@ impl Client for Run {
     }
 
     fn worker(&self) -> Box<dyn Worker + '_> {
-        Box::new(PartMeasurer::new(&self.experiment, &self.plan, &self.parts))
+        self.worker_in(&Team::alone())
+    }
+
+    fn worker_in(&self, team: &Team) -> Box<dyn Worker + '_> {
+        Box::new(PartMeasurer::in_team(&self.experiment, &self.plan, &self.parts, team))
     }
 
     fn check(&self, task: Task, result: &[u8]) -> Result<(), String> {

@@ -9,13 +9,15 @@ use toml::{Table, Value};
 
 use super::networks::Measurer;
 use crate::experiment::{Experiment, inputs_file};
-use crate::job::{self, Client, Group, Nouns, Product, Resources, Settings, Store, Task, Worker};
+use crate::job::{self, Client, Group, Nouns, Product, Ranks, Settings, Store, Task, Worker};
 use crate::model::{Cell, Unit};
+use crate::plan::teams::TeamChoice;
 use crate::plan::{self, Plan, unit_of};
 use crate::provenance::Provenance;
 use crate::record::codec;
 use crate::results::{CellResults, Results, head, shard, switching};
 use crate::stats::Estimate;
+use crate::team::Team;
 use crate::threshold::request::USUAL_CELLS;
 use crate::threshold::search::{self, Place};
 use crate::threshold::{Request, Step};
@@ -24,13 +26,14 @@ use crate::threshold::{Request, Step};
 #[derive(Debug, Clone, PartialEq)]
 pub struct ThresholdRequest {
     pub search: Request,
+    pub team: TeamChoice,
     pub settings: Settings,
 }
 
 /// Searches on all ranks of this launch.
 pub fn execute(request: impl FnOnce() -> anyhow::Result<ThresholdRequest>) -> anyhow::Result<()> {
-    let split = || request().map(|ThresholdRequest { search, settings }| (settings, search));
-    job::run(split, Search::new).map(drop)
+    let split = || request().map(|ThresholdRequest { search, team, settings }| (settings, (search, team)));
+    job::run(split, |(search, team), ranks| Search::new(search, ranks, team)).map(drop)
 }
 
 /// A search as a job: groups are the cells that may be measured, by depth and size, and tasks are their networks.
@@ -45,11 +48,12 @@ struct Search {
 }
 
 impl Search {
-    fn new(mut request: Request, resources: Resources) -> anyhow::Result<Self> {
+    fn new(mut request: Request, ranks: Ranks, team: TeamChoice) -> anyhow::Result<Self> {
         inputs_file::load(&mut request.experiment.inputs_law)?;
         let cells = request.experiment.depths.len() * request.sizes.len();
         let usual = request.experiment.depths.len() * USUAL_CELLS * request.max_networks;
-        let plan = plan::plan(&request.candidates(usual.div_ceil(cells)), resources)?;
+        let usual = request.candidates(usual.div_ceil(cells));
+        let plan = plan::plan_on(&usual, ranks, team, usual.networks)?;
         let experiment = request.candidates(request.max_networks);
         let groups = plan.groups().into_iter().map(|group| Group { count: request.max_networks, ..group }).collect();
         Ok(Self { request, experiment, plan, groups, seen: Mutex::default() })
@@ -140,7 +144,11 @@ impl Client for Search {
     }
 
     fn worker(&self) -> Box<dyn Worker + '_> {
-        Box::new(Measurer::new(&self.experiment, &self.plan))
+        self.worker_in(&Team::alone())
+    }
+
+    fn worker_in(&self, team: &Team) -> Box<dyn Worker + '_> {
+        Box::new(Measurer::in_team(&self.experiment, &self.plan, team))
     }
 
     fn check(&self, task: Task, result: &[u8]) -> Result<(), String> {

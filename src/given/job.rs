@@ -68,6 +68,7 @@ impl Job {
             count: rows.div_ceil(BLOCK),
             seconds: operations(&embedded, &options) / OPERATIONS,
             bytes: block_bytes(&embedded, &options),
+            team: None,
         };
         // The network is read, embedded, and its inputs are held in two forms; results as bytes and as samples.
         let numbers = 2.0 * embedded.cell().weights() + 2.0 * (rows * options.dim) as f64;

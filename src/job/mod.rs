@@ -4,6 +4,9 @@
 //! the tasks ([`assign`]) and runs it on its worker threads, most expensive first, without barriers. The main thread of a rank does not
 //! compute: it calls MPI, moves results and shows progress. Rank 0 computes like the others and is the only one to write files.
 //!
+//! The tasks of some groups are computed by [`teams`]: all threads of a rank, or of several, each with its part of every task. They come first,
+//! those of the largest teams before others.
+//!
 //! Tasks run in rounds; most jobs have one. When all tasks of a round are finished, rank 0 asks the client for [`more`](Client::more) and
 //! broadcasts them. Only then is there a barrier.
 //!
@@ -24,6 +27,7 @@ mod rounds;
 pub mod seen;
 mod stop;
 pub mod store;
+mod teams;
 mod trouble;
 mod workers;
 
@@ -36,10 +40,11 @@ use crate::comm::failure::{self, end_job_on_panic};
 use crate::comm::{self, agree};
 use crate::files::{Existing, Target};
 use crate::provenance::Provenance;
+use crate::team::Team;
 use prepare::Part;
 use stop::Stop;
 
-pub use resources::Resources;
+pub use resources::{Ranks, Resources};
 pub use store::Store;
 pub use trouble::warn;
 
@@ -56,8 +61,26 @@ pub struct Group {
     pub count: usize,
     /// Predicted seconds per task on one thread.
     pub seconds: f64,
-    /// Bytes that a running task holds.
+    /// Bytes that a running task holds, on each of its ranks.
     pub bytes: u64,
+    /// Who computes a task; `None`: one thread.
+    pub team: Option<TeamTime>,
+}
+
+/// The team that computes a task.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TeamTime {
+    /// Number of consecutive ranks, ≥ 1, with all their threads. The numbers of the groups of a job divide each other.
+    pub ranks: usize,
+    /// Predicted seconds from start to end of a task.
+    pub seconds: f64,
+}
+
+impl Group {
+    /// Tasks for one thread each.
+    pub fn on_threads(count: usize, seconds: f64, bytes: u64) -> Self {
+        Self { count, seconds, bytes, team: None }
+    }
 }
 
 /// Results of a job that another file holds.
@@ -157,6 +180,12 @@ pub trait Client: Sync {
     /// The worker of one thread. Called on that thread.
     fn worker(&self) -> Box<dyn Worker + '_>;
 
+    /// The worker of a member of `team`, all of which are given the same tasks in the same order; the result of member 0 counts. Called on the
+    /// member's thread. By default, every member computes all of a task.
+    fn worker_in(&self, _team: &Team) -> Box<dyn Worker + '_> {
+        self.worker()
+    }
+
     /// Validates `result` as a result of `task`.
     ///
     /// # Errors
@@ -221,7 +250,7 @@ pub trait Product {
 }
 
 /// Runs a job on all ranks of this launch and writes its output. `request` parses the command line, `client` builds the client for the
-/// resources of this rank; both are called after MPI has started, so that an error of theirs is printed once and not by each rank.
+/// resources of the ranks; both are called after MPI has started, so that an error of theirs is printed once and not by each rank.
 ///
 /// To be called at most once per process, on the main thread. Returns whether this is rank 0.
 ///
@@ -229,7 +258,7 @@ pub trait Product {
 /// Bad input, as [`Reported`](comm::failure::Reported) once it has been printed. A failure during the work ends the process.
 pub fn run<R, C: Client>(
     request: impl FnOnce() -> anyhow::Result<(Settings, R)>,
-    client: impl FnOnce(R, Resources) -> anyhow::Result<C>,
+    client: impl FnOnce(R, Ranks) -> anyhow::Result<C>,
 ) -> anyhow::Result<bool> {
     let comm = comm::start().or_else(failure::rank_0_reports)?;
     let comm = &*comm;
@@ -239,7 +268,7 @@ pub fn run<R, C: Client>(
     let started = crate::machine::now_utc();
     let resources = resources::resources(settings.threads, settings.memory, comm.ranks_on_node()).map_err(Into::into);
     let resources = agree(comm, resources)?;
-    let client = agree(comm, client(request, resources))?;
+    let client = agree(comm, client(request, Ranks::of(comm, resources)))?;
     let (job, part, share) = prepare::prepare(comm, &client, settings, resources, started)?;
     match part {
         Part::Nothing => {}
@@ -261,7 +290,7 @@ pub mod tests {
     impl Squares {
         /// Groups of these many tasks.
         pub fn new(counts: &[usize]) -> Self {
-            Self { groups: counts.iter().map(|&count| Group { count, seconds: 1.0, bytes: 1 }).collect() }
+            Self { groups: counts.iter().map(|&count| Group::on_threads(count, 1.0, 1)).collect() }
         }
     }
 

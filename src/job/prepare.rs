@@ -4,14 +4,15 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::assign::share_of;
+use super::assign::{Share, levels, share_of};
 use super::fault::Fault;
 use super::journal::{self, Header, Journal, Recovery};
 use super::message;
 use super::progress::span;
 use super::resources::Resources;
 use super::store::{Bits, Store};
-use super::{Client, Group, Held, Settings, Task};
+use super::teams::Teams;
+use super::{Client, Group, Held, Settings, Task, TeamTime};
 use crate::comm::{Comm, MAX_MESSAGE, agree};
 use crate::error::{BadInput, Failed};
 use crate::files::{Existing, Target, place};
@@ -24,10 +25,12 @@ pub struct Job<'c> {
     pub settings: Settings,
     /// Worker threads of this rank.
     pub threads: usize,
-    /// On rank 0: worker threads of every rank.
+    /// Worker threads of every rank.
     pub threads_by_rank: Vec<u64>,
     /// The tasks of all ranks, with the costs predicted by rank 0.
     pub groups: Vec<Group>,
+    /// The teams of this rank's threads.
+    pub teams: Teams,
     pub fault: Option<Fault>,
     /// UTC, RFC 3339.
     pub started: String,
@@ -67,11 +70,11 @@ pub fn prepare<'c>(
     settings: Settings,
     resources: Resources,
     started: String,
-) -> anyhow::Result<(Job<'c>, Part, Vec<Task>)> {
+) -> anyhow::Result<(Job<'c>, Part, Share)> {
     agree(comm, check_messages(comm, client))?;
     let fault = agree(comm, Fault::from_env().map_err(Into::into))?;
     let groups = agree(comm, common_groups(comm, client))?;
-    let threads_by_rank = comm.gather(resources.threads as u64);
+    let threads_by_rank = threads_by_rank(comm, resources.threads);
     let threads = threads_by_rank.iter().sum::<u64>() as usize;
     let part = agree(comm, if comm.rank() == 0 { root_part(client, &settings, threads) } else { Ok(Part::Worker) })?;
     // Empty: nothing to do, for a job has at least one task.
@@ -81,7 +84,8 @@ pub fn prepare<'c>(
     });
     client.learn(comm.broadcast(if comm.rank() == 0 { client.news() } else { Vec::new() }));
     let part = if round.is_empty() { Part::Nothing } else { part };
-    let job = Job { client, settings, threads: resources.threads, threads_by_rank, groups, fault, started };
+    let teams = agree(comm, Teams::form(comm, &groups, &threads_by_rank).map_err(Into::into))?;
+    let job = Job { client, settings, threads: resources.threads, threads_by_rank, groups, teams, fault, started };
     let share = job.share(comm, round);
     Ok((job, part, share))
 }
@@ -155,13 +159,24 @@ fn check_messages(comm: &dyn Comm, client: &dyn Client) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Worker threads of every rank. Collective.
+fn threads_by_rank(comm: &dyn Comm, own: usize) -> Vec<u64> {
+    let gathered = comm.gather(own as u64);
+    let bytes = comm.broadcast(gathered.into_iter().flat_map(u64::to_le_bytes).collect());
+    bytes.chunks_exact(8).map(|bytes| u64::from_le_bytes(bytes.try_into().expect("chunks of 8 bytes"))).collect()
+}
+
 /// The groups with the costs predicted by rank 0, because those of other machines may differ. Collective.
 ///
 /// # Errors
 /// This rank does not run the same program and job as rank 0.
 fn common_groups(comm: &dyn Comm, client: &dyn Client) -> anyhow::Result<Vec<Group>> {
     let groups = client.groups();
-    let costs = comm.broadcast(groups.iter().flat_map(|group| group.seconds.to_le_bytes()).collect());
+    let numbers = |group: &Group| {
+        let TeamTime { ranks, seconds } = group.team.unwrap_or(TeamTime { ranks: 0, seconds: 0.0 });
+        [group.seconds, seconds, ranks as f64].map(f64::to_le_bytes).concat()
+    };
+    let costs = comm.broadcast(groups.iter().flat_map(numbers).collect());
     let mine = fingerprint(client).to_le_bytes();
     if comm.broadcast(mine.to_vec()) != mine {
         return Err(BadInput::new(
@@ -171,8 +186,19 @@ fn common_groups(comm: &dyn Comm, client: &dyn Client) -> anyhow::Result<Vec<Gro
         )
         .into());
     }
-    let costs = costs.chunks_exact(8).map(|bytes| f64::from_le_bytes(bytes.try_into().expect("chunks of 8 bytes")));
-    Ok(groups.iter().zip(costs).map(|(group, seconds)| Group { seconds, ..*group }).collect())
+    let (costs, _) = costs.as_chunks::<8>();
+    let common = groups.iter().zip(costs.chunks_exact(3)).map(|(group, costs)| {
+        let [seconds, of_team, ranks] = [costs[0], costs[1], costs[2]].map(f64::from_le_bytes);
+        let team = (ranks > 0.0).then_some(TeamTime { ranks: ranks as usize, seconds: of_team });
+        Group { seconds, team, ..*group }
+    });
+    let common: Vec<Group> = common.collect();
+    let ranks = |group: &Group| group.team.map(|team| team.ranks);
+    if common.iter().zip(groups).any(|(common, own)| ranks(common) != ranks(own)) {
+        // A plan takes only what all ranks have in common to decide on teams.
+        return Err(Failed::bug(format!("rank {} has other teams than rank 0", comm.rank()), "their plans differ").into());
+    }
+    Ok(common)
 }
 
 /// A hash of the job and the program version.
@@ -225,25 +251,31 @@ fn has_later_rounds(client: &dyn Client) -> bool {
 }
 
 impl Job<'_> {
-    /// This rank's tasks of a round, most expensive first. `round` is [`Bits`] of all ranks' tasks.
-    pub fn share(&self, comm: &dyn Comm, round: Vec<u8>) -> Vec<Task> {
+    /// This rank's tasks of a round. `round` is [`Bits`] of all ranks' tasks.
+    pub fn share(&self, comm: &dyn Comm, round: Vec<u8>) -> Share {
         let round = Bits::from_bytes(&self.groups, round);
-        share_of(comm.rank(), &self.groups, comm.size(), |task| round.contains(task))
+        share_of(comm.rank(), &self.groups, &self.threads_by_rank, |task| round.contains(task))
     }
 
     /// What is about to run, in one line. `share` are the tasks of this rank.
-    pub fn summary(&self, share: &[Task]) -> String {
+    pub fn summary(&self, share: &Share) -> String {
         let counted = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
-        let mine: f64 = share.iter().map(|task| self.groups[task.group].seconds).sum();
-        let predicted = Duration::try_from_secs_f64(mine / self.threads as f64).unwrap_or(Duration::MAX);
+        let single: f64 = share.single.iter().map(|task| self.groups[task.group].seconds).sum();
+        let predicted = Duration::try_from_secs_f64(share.teams_end + single / self.threads as f64).unwrap_or(Duration::MAX);
         format!(
-            "advstep-hpc: {} on {} with {}; predicted{}: {}",
+            "advstep-hpc: {} on {} with {}{}; predicted{}: {}",
             self.client.summary(),
             counted(self.threads_by_rank.len(), "rank"),
             counted(self.threads, "thread"),
+            levels(&self.groups).first().map_or(String::new(), |&ranks| format!(", in teams of up to {}", counted(ranks, "rank"))),
             if has_later_rounds(self.client) { " for the first round" } else { "" },
             span(predicted),
         )
+    }
+
+    /// The requested fault, if a thread of `rank` has it when it starts a task. A task of a team is started by the first thread of each rank.
+    pub fn strike(&self, rank: usize) -> anyhow::Result<()> {
+        self.fault.as_ref().map_or(Ok(()), |fault| fault.strike(rank))
     }
 
     /// The provenance of results that are complete now.

@@ -233,7 +233,7 @@ mod tests {
     use super::*;
 
     fn tally(groups: &[(f64, usize)]) -> Tally {
-        let groups: Vec<Group> = groups.iter().map(|&(seconds, count)| Group { count, seconds, bytes: 0 }).collect();
+        let groups: Vec<Group> = groups.iter().map(|&(seconds, count)| Group::on_threads(count, seconds, 0)).collect();
         let mut tally = Tally::new(&groups, "cells");
         let tasks = groups.iter().enumerate().flat_map(|(group, of)| (0..of.count).map(move |index| task(group, index)));
         tasks.for_each(|task| tally.add(task));

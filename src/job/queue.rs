@@ -26,6 +26,7 @@ struct State {
     front: u64,
     /// Bytes of the running tasks that have overtaken the current first task.
     overtaking: u64,
+    is_closed: bool,
 }
 
 struct Batch {
@@ -67,9 +68,17 @@ impl TaskQueue {
         None
     }
 
+    /// Whether [`close`](Self::close) has been called.
+    pub fn is_closed(&self) -> bool {
+        self.lock().is_closed
+    }
+
     /// Drops the tasks that have not started.
     pub fn close(&self) {
-        self.lock().batches.clear();
+        let mut state = self.lock();
+        state.batches.clear();
+        state.is_closed = true;
+        drop(state);
         self.released.notify_all();
     }
 

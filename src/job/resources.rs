@@ -1,5 +1,6 @@
 //! The resources of a rank: threads, memory and address space.
 
+use crate::comm::Comm;
 use crate::error::BadInput;
 use crate::machine::{self, blas};
 
@@ -10,6 +11,34 @@ pub struct Resources {
     pub threads: usize,
     /// Bytes.
     pub memory: u64,
+}
+
+/// The ranks of a job, as one of them sees them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ranks {
+    /// Number of ranks.
+    pub count: usize,
+    /// The resources of this rank.
+    pub own: Resources,
+    /// The fewest threads and the least memory of any rank.
+    pub least: Resources,
+    /// Whether several ranks can compute a task together.
+    pub are_linked: bool,
+}
+
+impl Ranks {
+    /// `count` equal ranks.
+    pub fn equal(count: usize, resources: Resources) -> Self {
+        Self { count, own: resources, least: resources, are_linked: true }
+    }
+
+    /// The ranks of `comm`; this one has `own`. Collective.
+    pub fn of(comm: &dyn Comm, own: Resources) -> Self {
+        // Not u64::MAX: see `agree`.
+        let lowest = |value: u64| comm.lowest(value.min(i64::MAX as u64));
+        let least = Resources { threads: lowest(own.threads as u64) as usize, memory: lowest(own.memory) };
+        Self { count: comm.size(), own, least, are_linked: lowest(u64::from(comm.has_links())) == 1 }
+    }
 }
 
 /// Memory of a rank besides its tasks, in bytes: program, libraries, MPI and HDF5 buffers.

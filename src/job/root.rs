@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
+use super::assign::Share;
 use super::journal::{Journal, Recovery, Start};
 use super::prepare::{Job, Past, next_round};
 use super::progress::Progress;
@@ -49,7 +50,7 @@ impl<'j> Root<'j> {
     /// Resumes from `past` and prints what is about to run.
     ///
     /// `share` are the first tasks of this rank.
-    pub fn new(job: &'j Job, past: Past, share: &[Task]) -> Self {
+    pub fn new(job: &'j Job, past: Past, share: &Share) -> Self {
         let Past { store, round, journal, others, recovery, taken } = past;
         let mut progress = Progress::new(&job.groups, job.client.nouns().groups, job.settings.quiet);
         progress.add(store.tasks().chain(round.iter().copied()));
@@ -86,7 +87,7 @@ impl<'j> Root<'j> {
     }
 
     /// Prints what is about to run, and which results are there already.
-    fn introduce(&self, share: &[Task]) {
+    fn introduce(&self, share: &Share) {
         self.progress.say(&self.job.summary(share));
         let targets = [self.journal.target()].into_iter().chain(&self.others);
         for warning in targets.filter_map(Target::warning) {

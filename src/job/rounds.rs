@@ -8,17 +8,19 @@ use std::time::Instant;
 
 use crossbeam_channel::unbounded;
 
+use super::assign::Share;
+use super::gather;
 use super::prepare::{Job, Past};
 use super::queue::TaskQueue;
 use super::root::Root;
 use super::stop::Stop;
-use super::{Task, gather, workers};
+use super::workers::{self, Place};
 use crate::comm::Comm;
 use crate::comm::failure::{Failure, end_job};
 use crate::error::{EXIT_AGAIN, Failed};
 
 /// On ranks other than 0: runs their tasks, round after round. `share` are those of the first.
-pub fn work(comm: &dyn Comm, job: &Job, mut share: Vec<Task>, stop: &Stop) {
+pub fn work(comm: &dyn Comm, job: &Job, mut share: Share, stop: &Stop) {
     loop {
         let next = compute(comm, job, &share, stop, |finished, queue| {
             gather::send(comm, finished, queue, stop)?;
@@ -34,7 +36,7 @@ pub fn work(comm: &dyn Comm, job: &Job, mut share: Vec<Task>, stop: &Stop) {
 }
 
 /// On rank 0: runs its tasks, gathers the results of all ranks, round after round, and writes the output. `share` are its tasks of the first.
-pub fn work_and_write(comm: &dyn Comm, job: &Job, past: Past, mut share: Vec<Task>, stop: &Stop) {
+pub fn work_and_write(comm: &dyn Comm, job: &Job, past: Past, mut share: Share, stop: &Stop) {
     let mut root = Root::new(job, past, &share);
     let root = loop {
         let (same, next) = compute(comm, job, &share, stop, |finished, queue| {
@@ -89,20 +91,23 @@ fn common_end(comm: &dyn Comm, next: Next) -> Next {
 fn compute<T>(
     comm: &dyn Comm,
     job: &Job,
-    share: &[Task],
+    share: &Share,
     stop: &Stop,
     serve: impl FnOnce(&workers::Finished, &TaskQueue) -> Result<T, Failure>,
 ) -> T {
-    let tasks = share.iter().map(|&task| (task, job.groups[task.group].bytes));
+    let tasks = share.single.iter().map(|&task| (task, job.groups[task.group].bytes));
     let queue = TaskQueue::new(tasks, job.client.memory());
     let rank = comm.rank();
+    let busy = if share.in_teams.is_empty() { job.threads.min(share.single.len()) } else { job.threads };
     thread::scope(|scope| {
         let (sender, finished) = unbounded();
-        for number in 0..job.threads.min(share.len()) {
+        for thread in 0..busy {
             let (queue, sender) = (&queue, sender.clone());
-            let worker = thread::Builder::new().name(format!("worker-{number}"));
+            let worker = thread::Builder::new().name(format!("worker-{thread}"));
             // The job ends within the scope, here and below: leaving it would join workers whose tasks may take minutes.
-            if let Err(error) = worker.spawn_scoped(scope, move || workers::work(rank, job, queue, stop, &sender)) {
+            if let Err(error) =
+                worker.spawn_scoped(scope, move || workers::work(Place { rank, thread }, job, share, queue, stop, &sender))
+            {
                 let failed = Failed::new("cannot start a worker thread", error, "give fewer --threads, or raise ulimit -u");
                 end_job(comm, &Failure::Error(failed.into()));
             }
@@ -116,6 +121,7 @@ fn compute<T>(
 mod tests {
     use std::path::Path;
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
     use toml::Table;
@@ -126,8 +132,9 @@ mod tests {
     use crate::job::journal::{Header, Journal, path_of};
     use crate::job::prepare::{Part, check_round, prepare};
     use crate::job::tests::{Squares, square};
-    use crate::job::{Client, Group, Nouns, Product, Resources, Settings, Store, Worker};
+    use crate::job::{Client, Group, Nouns, Product, Resources, Settings, Store, Task, TeamTime, Worker};
     use crate::provenance::Provenance;
+    use crate::team::Team;
 
     const GROUPS: usize = 40;
     const WANTED: usize = 23;
@@ -135,13 +142,39 @@ mod tests {
     /// Bisects its groups, of two tasks each, for the number [`WANTED`]. Only the first and the last group are in the first round.
     struct Bisection {
         squares: Squares,
+        groups: Vec<Group>,
+        /// Members that have computed their part of a task of a team.
+        parts: AtomicUsize,
         /// The tasks whose results the product saw.
         seen: Mutex<Vec<Task>>,
     }
 
     impl Bisection {
         fn new() -> Self {
-            Self { squares: Squares::new(&[2; GROUPS]), seen: Mutex::new(Vec::new()) }
+            let squares = Squares::new(&[2; GROUPS]);
+            Self { groups: squares.groups().to_vec(), squares, parts: AtomicUsize::new(0), seen: Mutex::new(Vec::new()) }
+        }
+
+        /// Every other group is for teams of the threads of a rank.
+        fn in_teams() -> Self {
+            let mut client = Self::new();
+            client.groups.iter_mut().step_by(2).for_each(|group| group.team = Some(TeamTime { ranks: 1, seconds: 0.5 }));
+            client
+        }
+    }
+
+    /// Adds up the square of an index with the other members.
+    struct Member<'c> {
+        team: Team,
+        parts: &'c AtomicUsize,
+    }
+
+    impl Worker for Member<'_> {
+        fn run(&mut self, task: Task) -> anyhow::Result<Vec<u8>> {
+            self.parts.fetch_add(1, Ordering::Relaxed);
+            let neurons = 100 * task.index.pow(2);
+            let sum = crate::team::Share::of(neurons, &self.team).sum(1, |range, sum| sum[0] += range.len() as f64);
+            Ok((sum[0] as u64 / 100).to_le_bytes().to_vec())
         }
     }
 
@@ -150,7 +183,7 @@ mod tests {
             self.squares.identity()
         }
         fn groups(&self) -> &[Group] {
-            self.squares.groups()
+            &self.groups
         }
         fn is_in_first_round(&self, task: Task) -> bool {
             task.group == 0 || task.group == GROUPS - 1
@@ -176,6 +209,9 @@ mod tests {
         }
         fn worker(&self) -> Box<dyn Worker + '_> {
             self.squares.worker()
+        }
+        fn worker_in(&self, team: &Team) -> Box<dyn Worker + '_> {
+            Box::new(Member { team: team.clone(), parts: &self.parts })
         }
         fn check(&self, task: Task, result: &[u8]) -> Result<(), String> {
             self.squares.check(task, result)
@@ -212,12 +248,15 @@ mod tests {
 
     /// Runs the job at `out`; returns the tasks of its first round, and all tasks whose results it has in the end.
     fn run(out: &Path) -> (Vec<Task>, Vec<Task>) {
-        let client = Bisection::new();
+        run_client(out, &Bisection::new())
+    }
+
+    fn run_client(out: &Path, client: &Bisection) -> (Vec<Task>, Vec<Task>) {
         let resources = Resources { threads: 2, memory: u64::MAX };
-        let (job, part, share) = prepare(&Serial, &client, settings(out), resources, String::new()).unwrap();
+        let (job, part, share) = prepare(&Serial, client, settings(out), resources, String::new()).unwrap();
         let Part::Root(past) = part else { panic!("not rank 0") };
         work_and_write(&Serial, &job, *past, share.clone(), &Stop::listen(None, Duration::from_secs(1)).unwrap());
-        (share, client.seen.into_inner().unwrap())
+        (share.tasks().collect(), std::mem::take(&mut client.seen.lock().unwrap()))
     }
 
     fn tasks_of(groups: &[usize]) -> Vec<Task> {
@@ -234,6 +273,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (first, seen) = run(&dir.path().join("whole"));
         assert_eq!((first, seen), (tasks_of(&ASKED[..2]), tasks_of(&ASKED)));
+    }
+
+    #[test]
+    fn teams_take_their_groups_and_send_each_result_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let client = Bisection::in_teams();
+        let (_, seen) = run_client(&dir.path().join("teams"), &client);
+        assert_eq!(seen, tasks_of(&ASKED));
+        let in_teams = ASKED.iter().filter(|group| **group % 2 == 0).count();
+        // Two tasks a group, two members a task.
+        assert_eq!(client.parts.into_inner(), 4 * in_teams);
     }
 
     /// A journal with the results of some rounds, of part of a round, or with gaps in earlier rounds continues to the same set of results.

@@ -93,7 +93,7 @@ mod tests {
     /// Three tasks of 1 s and two of 4 s; one of 1 s is from an earlier start.
     #[test]
     fn rate_and_time_left_are_those_since_the_last_start() {
-        let groups = [(1.0, 3), (4.0, 2)].map(|(seconds, count)| Group { count, seconds, bytes: 0 });
+        let groups = [(1.0, 3), (4.0, 2)].map(|(seconds, count)| Group::on_threads(count, seconds, 0));
         let tasks = vec![task(0, 0), task(0, 1), task(0, 2), task(1, 0), task(1, 1)];
         let start = Start { started: "1970-01-01T00:01:40Z".into(), ranks: 1, threads: 2 };
         let seen = Seen {
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn clocks_that_disagree_are_harmless() {
-        let groups = [Group { count: 2, seconds: 1.0, bytes: 0 }];
+        let groups = [Group::on_threads(2, 1.0, 0)];
         let start = Start { started: "1970-01-01T00:01:40Z".into(), ranks: 2, threads: 2 };
         let seen = Seen {
             groups: &groups,

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     fn groups(counts: &[usize]) -> Vec<Group> {
-        counts.iter().map(|&count| Group { count, seconds: 1.0, bytes: 1 }).collect()
+        counts.iter().map(|&count| Group::on_threads(count, 1.0, 1)).collect()
     }
 
     fn task(group: usize, index: usize) -> Task {

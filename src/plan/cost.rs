@@ -24,6 +24,8 @@ pub struct UnitCost {
     pub flops: f64,
     /// Thread-seconds.
     pub seconds: f64,
+    /// Those of them that every member of a team spends, because their work is not divided.
+    pub undivided: f64,
 }
 
 /// Normals/s.
@@ -50,6 +52,8 @@ const VECTOR: f64 = 0.2e-9;
 const MATMUL_IMPLICIT: f64 = 1.85e11;
 /// Fraction of a full matmul's flops executed by syrk and trmm, at 100 inputs.
 const TRIANGLE: f64 = 0.66;
+/// Flops per inputs² × d of the first layer's implicit products that are on the side of the inputs: bases, images and answers of three products.
+const INPUT_SIDE: f64 = 20.0;
 /// Seconds per inputs³ for the small factorisations of one implicit product; the shallow engine has about three.
 const SMALL: f64 = 0.5e-9;
 const SHALLOW_SMALL: f64 = 3.0 * SMALL;
@@ -68,9 +72,9 @@ const INPUT_NUMBER: f64 = 5.0e-9;
 const LAST_ROUNDS: f64 = 25.0;
 const READ_AGAIN: f64 = 1.0e-9;
 /// Evaluation rounds of a scan until the last line of a network is done.
-const SCAN_ROUNDS: f64 = 9.0;
+pub(super) const SCAN_ROUNDS: f64 = 9.0;
 /// Passes over the neurons in an exact line search.
-const LINE_PASSES: f64 = 1.2;
+pub(super) const LINE_PASSES: f64 = 1.2;
 
 /// Seconds per evaluation of a smooth ψ and ψ'.
 const SMOOTH: f64 = 2.0e-8;
@@ -122,7 +126,7 @@ fn of_limit(cell: Cell, experiment: &Experiment) -> UnitCost {
     let flops = points * points * points / 3.0 + inputs * points * points;
     let covariances = points * points / 2.0 + inputs * REFINED;
     let seconds = flops / LIMIT_FLOPS + COVARIANCE * libm::pow(depth, 0.9) * covariances + UNIT + INPUT * inputs;
-    UnitCost { normals: inputs * points, flops, seconds }
+    UnitCost { normals: inputs * points, flops, seconds, undivided: seconds }
 }
 
 /// Linear pieces on a line up to its smallest step or the bound: they scale with the angle the line subtends at 0, which is smaller at large d.
@@ -242,7 +246,7 @@ impl Shape {
         };
         let trace = traced / trace_rate + pieces * inputs * piece;
         let seconds = normals / NORMALS + products / self.product_rate + trace + self.other_seconds();
-        UnitCost { normals, flops: products + traced, seconds }
+        UnitCost { normals, flops: products + traced, seconds, undivided: self.input_seconds() }
     }
 
     /// Flops saved by multiplying masks with tables.
@@ -269,7 +273,9 @@ impl Shape {
         let flops = z_passes * z + gram + passes * u + 2.0 * masked + 2.0 * bases * dim;
         let normals = 2.0 * (1.0 + passes) * inputs * width + independent * dim;
         let besides = SHALLOW * inputs * width + SHALLOW_SMALL * inputs * inputs * inputs + self.other_seconds();
-        UnitCost { normals, flops, seconds: normals / NORMALS + flops / self.product_rate + besides }
+        let seconds = normals / NORMALS + flops / self.product_rate + besides;
+        let factors = SHALLOW_SMALL * inputs * inputs * inputs + independent * dim / NORMALS;
+        UnitCost { normals, flops, seconds, undivided: factors + 2.0 * bases * dim / self.product_rate + self.input_seconds() }
     }
 
     fn implicit(&self, count: usize) -> UnitCost {
@@ -309,7 +315,12 @@ impl Shape {
         let Products { normals, flops, numbers, read_again, small } = products;
         let rate = MATMUL_IMPLICIT * self.product_rate / MATMUL_F32;
         let vectors = VECTOR * numbers + READ_AGAIN * read_again + SMALL * small;
-        UnitCost { normals, flops, seconds: normals / NORMALS + flops / rate + vectors + self.other_seconds() }
+        let seconds = normals / NORMALS + flops / rate + vectors + self.other_seconds();
+        let of_inputs = match FirstLayer::of(cell, count) {
+            FirstLayer::Drawn => 0.0,
+            FirstLayer::Implicit => INPUT_SIDE * inputs * inputs * dim,
+        };
+        UnitCost { normals, flops, seconds, undivided: SMALL * small + of_inputs / rate + self.input_seconds() }
     }
 
     /// Seconds besides matmuls and normals.
@@ -317,8 +328,12 @@ impl Shape {
         self.line
             + self.certificates
             + self.activation * self.inputs * self.neurons * (1.0 + 2.0 * self.gradients + self.points)
-            + UNIT
-            + (INPUT + INPUT_NUMBER * self.dim) * self.inputs
+            + self.input_seconds()
+    }
+
+    /// Seconds for the inputs, besides products.
+    fn input_seconds(&self) -> f64 {
+        UNIT + (INPUT + INPUT_NUMBER * self.dim) * self.inputs
     }
 }
 

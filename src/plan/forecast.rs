@@ -4,8 +4,8 @@ use bytesize::ByteSize;
 
 use super::Plan;
 use super::report::span;
-use crate::job::Resources;
-use crate::job::assign::{assign, loads_of_threads};
+use crate::job::assign::assign;
+use crate::job::{Resources, Task};
 
 /// Safety factor and margin (s) of the time limit: rates were measured on another machine.
 const TIME_FACTOR: f64 = 1.5;
@@ -25,19 +25,19 @@ pub struct Forecast {
     pub makespan: f64,
     /// Load imbalance: largest work of a rank over the mean, ≥ 1.
     pub balance: f64,
-    /// Work over makespan × threads, in (0, 1].
+    /// Work, if done by single threads, over makespan × threads, in (0, 1].
     pub efficiency: f64,
     /// Peak bytes per rank.
     pub bytes: u64,
 }
 
-/// Simulates a run's assignment of the units of `plan` to ranks, and of each rank's units to its threads.
+/// Simulates a run's assignment of the units of `plan` to ranks and teams of them, and of each rank's units to its threads.
 pub fn forecast(plan: &Plan, resources: Resources, ranks: usize) -> Forecast {
     let groups = plan.groups();
-    let shares = assign(&groups, ranks);
-    let work: Vec<f64> = shares.iter().map(|share| share.iter().map(|task| groups[task.group].seconds).sum()).collect();
-    let ends = shares.iter().map(|share| most(&loads_of_threads(share, &groups, resources.threads)));
-    let makespan = ends.fold(0.0, f64::max);
+    let shares = assign(&groups, &vec![resources.threads as u64; ranks]);
+    let single = |tasks: &[Task]| tasks.iter().map(|task| groups[task.group].seconds).sum::<f64>();
+    let work: Vec<f64> = shares.iter().map(|share| share.teams_end * resources.threads as f64 + single(&share.single)).collect();
+    let makespan = shares.iter().map(|share| share.seconds(&groups, resources.threads)).fold(0.0, f64::max);
     let total: f64 = work.iter().sum();
     let ratio = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 1.0 };
     Forecast {
@@ -45,7 +45,7 @@ pub fn forecast(plan: &Plan, resources: Resources, ranks: usize) -> Forecast {
         threads: resources.threads,
         makespan,
         balance: ratio(most(&work) * ranks as f64, total),
-        efficiency: ratio(total, makespan * (ranks * resources.threads) as f64),
+        efficiency: ratio(plan.seconds(), makespan * (ranks * resources.threads) as f64),
         bytes: rank_bytes(plan, resources.threads),
     }
 }
@@ -56,10 +56,13 @@ fn most(seconds: &[f64]) -> f64 {
 
 /// Peak bytes per rank: its threads run the largest units concurrently, up to the unit memory.
 fn rank_bytes(plan: &Plan, threads: usize) -> u64 {
-    let mut bytes: Vec<u64> = plan.cells.iter().map(|cell| cell.unit_bytes).collect();
+    let of = |is_in_team: bool| plan.cells.iter().filter(move |cell| cell.team.is_some() == is_in_team).map(|cell| cell.unit_bytes);
+    let mut bytes: Vec<u64> = of(false).collect();
     bytes.sort_unstable_by(|a, b| b.cmp(a));
     let largest = bytes.iter().flat_map(|&bytes| std::iter::repeat_n(bytes, plan.networks)).take(threads);
-    plan.process_bytes + largest.fold(0, u64::saturating_add).min(plan.unit_memory)
+    let single = largest.fold(0, u64::saturating_add).min(plan.unit_memory);
+    // Teams have the rank for themselves.
+    plan.process_bytes + of(true).fold(single, u64::max)
 }
 
 impl Forecast {

@@ -1,4 +1,7 @@
-//! Memory model: peak bytes of a unit for each storage choice, and of a rank besides its units.
+//! Memory model: peak bytes of a unit for each storage choice, or of a member of a team that computes one, and of a rank besides its units.
+//!
+//! What is as long as a layer is divided among the members of a team by slabs; what has the length of an input, small matrices and the state of a
+//! search each has whole.
 
 use crate::experiment::Experiment;
 use crate::infinite;
@@ -12,6 +15,7 @@ use crate::network::implicit::FirstLayer;
 use crate::random::BLOCK_ROWS;
 use crate::record::Sample;
 use crate::search::{certify, one_layer, scan};
+use crate::team::slabs;
 
 use super::{cost, number_bytes};
 
@@ -44,6 +48,12 @@ pub struct Footprint {
     pub bytes: u64,
 }
 
+/// The first of `footprints` that fits `threads` times into `memory` bytes, or else once.
+pub fn fastest(footprints: &[Footprint], memory: u64, threads: usize) -> Option<Footprint> {
+    let fits = |limit: u64| footprints.iter().copied().find(|footprint| footprint.bytes <= limit);
+    fits(memory / threads as u64).or(fits(memory))
+}
+
 /// The storage choices for a unit of `cell`, fastest (and largest) first.
 pub fn footprints(cell: Cell, experiment: &Experiment, method: Method) -> Vec<Footprint> {
     let Method { engine, search } = method;
@@ -54,17 +64,54 @@ pub fn footprints(cell: Cell, experiment: &Experiment, method: Method) -> Vec<Fo
     }
     if engine == EngineName::Shallow {
         let ways = [Stored, Regenerated].map(|line| Keep { weights: Regenerated, line });
-        return ways.map(|keep| Footprint { keep, bytes: shallow_bytes(cell, experiment, keep) }).into();
+        return ways.map(|keep| Footprint { keep, bytes: shallow_bytes(cell, experiment, keep, 1) }).into();
     }
     if engine == EngineName::Implicit {
         let keep = Keep { weights: Regenerated, line: Stored };
-        return vec![Footprint { keep, bytes: implicit_bytes(cell, experiment, search) }];
+        return vec![Footprint { keep, bytes: implicit_bytes(cell, experiment, search, 1) }];
     }
     let ways = [(Stored, Stored), (Regenerated, Stored), (Regenerated, Regenerated)].map(|(weights, line)| Keep { weights, line });
     let stores_weights = cell.depth > 1 || cell.weights() * number_bytes(experiment.precision) as f64 <= MOST_STORED_AT_DEPTH_1;
     let ways = ways.into_iter().filter(|keep| keep.weights == Regenerated || stores_weights);
     let ways = ways.filter(|keep| cell.depth == 1 || keep.line == Stored);
     ways.map(|keep| Footprint { keep, bytes: unit_bytes(cell, experiment, search, keep) }).collect()
+}
+
+/// The storage choices of a member of a team of `members` that computes a unit of `cell`, fastest first; none if no team can.
+///
+/// Teams compute all that the implicit and the shallow engine do, and the dense engine's networks of one hidden layer whose lines are searched while
+/// the weights are drawn again in every pass.
+pub fn of_member(cell: Cell, experiment: &Experiment, method: Method, members: usize) -> Vec<Footprint> {
+    use Storage::{Regenerated, Stored};
+    let keep = |line| Keep { weights: Regenerated, line };
+    match method.engine {
+        EngineName::Implicit => {
+            vec![Footprint { keep: keep(Stored), bytes: implicit_bytes(cell, experiment, method.search, members) }]
+        }
+        EngineName::Shallow => [Stored, Regenerated]
+            .map(|line| Footprint { keep: keep(line), bytes: shallow_bytes(cell, experiment, keep(line), members) })
+            .into(),
+        EngineName::Dense if is_streaming(cell, experiment, method.search) => {
+            let keep = keep(Regenerated);
+            vec![Footprint { keep, bytes: unit_bytes(cell, experiment, method.search, keep) }]
+        }
+        EngineName::Dense | EngineName::Limit => Vec::new(),
+    }
+}
+
+/// Whether the dense engine can go through the neurons of a network without keeping any.
+fn is_streaming(cell: Cell, experiment: &Experiment, search: SearchName) -> bool {
+    cell.depth == 1
+        && matches!(search, SearchName::Line | SearchName::March | SearchName::Scan)
+        && !experiment.certify
+        && experiment.directions.iter().all(|direction| direction.is_line())
+}
+
+/// Most neurons of a layer of `length` that a member of a team has.
+fn longest_part(length: usize, members: usize) -> f64 {
+    let slabs = slabs::count(length);
+    let most = slabs.div_ceil(members.min(slabs));
+    if most == slabs { length as f64 } else { ((length.div_ceil(slabs) + slabs::CHUNK) * most).min(length) as f64 }
 }
 
 /// Peak bytes of a unit at infinite width: the packed Cholesky factor on the grid, and per-point data.
@@ -112,10 +159,10 @@ fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Kee
     (ends + blocks + weights + line + gradient.max(searching) + certifying) as u64
 }
 
-/// Peak bytes of a unit of the shallow engine.
-fn shallow_bytes(cell: Cell, experiment: &Experiment, keep: Keep) -> u64 {
+/// Peak bytes of a member of a team of `members` of the shallow engine.
+fn shallow_bytes(cell: Cell, experiment: &Experiment, keep: Keep, members: usize) -> u64 {
     let number = number_bytes(experiment.precision) as f64;
-    let (inputs, dim, width) = (experiment.inputs as f64, cell.dim as f64, cell.width as f64);
+    let (inputs, dim, width) = (experiment.inputs as f64, cell.dim as f64, longest_part(cell.width, members));
     let block = BLOCK_ROWS.min(cell.width) as f64;
     // Inputs, their basis and that of the gradients, gradients or directions, and their components orthogonal to the inputs.
     let ends = 5.5 * inputs * dim * number;
@@ -131,11 +178,12 @@ fn shallow_bytes(cell: Cell, experiment: &Experiment, keep: Keep) -> u64 {
 /// Scanned points to reserve memory for, over the expected number; the implicit engine keeps all of them.
 const SCAN_RESERVE: f64 = 1.4;
 
-/// Peak bytes of a unit of the implicit engine: one vector per product and layer, and a few batches in flight.
-fn implicit_bytes(cell: Cell, experiment: &Experiment, search: SearchName) -> u64 {
+/// Peak bytes of a member of a team of `members` of the implicit engine: one vector per product and layer, and a few batches in flight.
+fn implicit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, members: usize) -> u64 {
     let number = number_bytes(experiment.precision) as f64;
     let (inputs, depth) = (experiment.inputs as f64, cell.depth as f64);
-    let (dim, width) = (cell.dim as f64, cell.width as f64);
+    let part = |layer: usize| longest_part(cell.width_of(layer), members);
+    let (dim, width) = (cell.dim as f64, longest_part(cell.width, members));
     let points =
         if search == SearchName::Scan { SCAN_RESERVE * cost::scan_points(cell) * experiment.directions.len() as f64 } else { 0.0 };
 
@@ -143,12 +191,12 @@ fn implicit_bytes(cell: Cell, experiment: &Experiment, search: SearchName) -> u6
         FirstLayer::Drawn => BLOCK_ROWS as f64 * dim * 2.0,
         FirstLayer::Implicit => {
             let first = cell.width_of(1) as f64;
-            dim.min((1.0 + experiment.directions.len() as f64) * inputs) * dim + first.min(inputs) * first
+            dim.min((1.0 + experiment.directions.len() as f64) * inputs) * dim + first.min(inputs) * part(1)
         }
     };
     let directions = |layer: usize| {
         let [below, here] = [cell.fan_in(layer) as f64, cell.width_of(layer) as f64];
-        below.min((1.0 + points) * inputs) * below + here.min(inputs) * here
+        below.min((1.0 + points) * inputs) * part(layer - 1) + here.min(inputs) * part(layer)
     };
     let hidden: f64 = (2..=cell.depth).map(directions).sum();
     // Vectors in the basis of their side and images in that of the other side, f64, doubled while growing.

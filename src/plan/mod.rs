@@ -4,19 +4,22 @@ pub mod cost;
 pub mod forecast;
 pub mod memory;
 pub mod report;
+pub mod teams;
+pub mod traffic;
 
 use bytesize::ByteSize;
 
 use crate::error::BadInput;
 use crate::experiment::{Experiment, Shard};
 use crate::job::assign::{assign, share_of};
-use crate::job::{Group, Resources, Task};
+use crate::job::{Group, Ranks, Resources, Task, TeamTime};
 use crate::measure::CellRun;
 use crate::method;
-use crate::model::{Cell, EngineChoice, EngineName, Precision, Unit};
+use crate::model::{Cell, EngineChoice, EngineName, Method, Precision, Unit};
 
 pub use cost::UnitCost;
 use memory::Footprint;
+use teams::{CellTeam, TeamChoice, Teams};
 
 /// An engine slower by more than this factor is not suggested in place of one that does not fit.
 const SLOWEST_WAY_OUT: f64 = 20.0;
@@ -26,8 +29,10 @@ const SLOWEST_WAY_OUT: f64 = 20.0;
 pub struct CellPlan {
     pub run: CellRun,
     pub cost: UnitCost,
-    /// Peak bytes of one running unit.
+    /// Peak bytes of one running unit, on each of its ranks.
     pub unit_bytes: u64,
+    /// Who computes a unit; `None`: one thread.
+    pub team: Option<CellTeam>,
 }
 
 /// The plan of an experiment on ranks with equal [`Resources`].
@@ -46,34 +51,54 @@ pub struct Plan {
 impl Plan {
     /// The units of each cell, as tasks of a job.
     pub fn groups(&self) -> Vec<Group> {
-        let group = |cell: &CellPlan| Group { count: self.networks, seconds: cell.cost.seconds, bytes: cell.unit_bytes };
+        let group = |cell: &CellPlan| Group {
+            team: cell.team.map(|team| TeamTime { ranks: team.ranks, seconds: team.seconds }),
+            ..Group::on_threads(self.networks, cell.cost.seconds, cell.unit_bytes)
+        };
         self.cells.iter().map(group).collect()
     }
 
-    /// Predicted thread-seconds of the experiment.
+    /// Predicted thread-seconds of the experiment, if no unit is computed by a team.
     pub fn seconds(&self) -> f64 {
         self.cells.iter().map(|cell| cell.cost.seconds).sum::<f64>() * self.networks as f64
     }
 }
 
-/// Plans `experiment` on ranks with `resources` each.
+/// Plans `experiment` on a rank with `resources`, one thread a unit.
 ///
 /// # Errors
-/// If a single unit of some cell does not fit the memory of a rank.
+/// If a single unit of some cell does not fit the memory of the rank.
 pub fn plan(experiment: &Experiment, resources: Resources) -> Result<Plan, BadInput> {
-    let process = memory::process_bytes(experiment, resources.threads);
-    let unit_memory = resources.memory.saturating_sub(process);
-    let share = unit_memory / resources.threads as u64;
-    let cells = experiment.cells().into_iter().map(|cell| {
-        let method = method::of(cell, experiment);
+    plan_on(experiment, Ranks::equal(1, resources), TeamChoice::Never, experiment.networks)
+}
+
+/// Plans `experiment` on `ranks`, with teams by `choice`, in a job that has `networks` units of each cell.
+///
+/// # Errors
+/// If a unit of some cell fits neither the memory of a rank nor that of a team, or if there are fewer ranks than chosen.
+pub fn plan_on(experiment: &Experiment, ranks: Ranks, choice: TeamChoice, networks: usize) -> Result<Plan, BadInput> {
+    let Resources { threads, memory } = ranks.own;
+    let process = memory::process_bytes(experiment, threads);
+    let unit_memory = memory.saturating_sub(process);
+    let cells: Vec<(Cell, Method)> = experiment.cells().into_iter().map(|cell| (cell, method::of(cell, experiment))).collect();
+    let teams = Teams { experiment, ranks, networks };
+    let chosen = teams.decide(&cells, choice)?;
+    let too_large = |cell: Cell| does_not_fit(cell, &teams, choice);
+    let cells = cells.into_iter().zip(chosen).map(|((cell, method), team)| {
+        let run = |keep| CellRun { cell, method, keep };
+        if let Some(team) = team {
+            if !teams.fits(team.member_bytes) {
+                return Err(part_does_not_fit(cell, &teams, team));
+            }
+            let unit_bytes = team.member_bytes.saturating_mul(threads as u64);
+            return Ok(CellPlan { run: run(team.keep), cost: team.cost, unit_bytes, team: Some(team) });
+        }
         let footprints = memory::footprints(cell, experiment, method);
-        let fits = |limit: u64| footprints.iter().copied().find(|footprint| footprint.bytes <= limit);
-        let footprint = fits(share).or(fits(unit_memory))?;
-        let cost = cost::of_unit(cell, experiment, method, footprint.keep);
-        Some(CellPlan { run: CellRun { cell, method, keep: footprint.keep }, cost, unit_bytes: footprint.bytes })
+        let Footprint { keep, bytes } = memory::fastest(&footprints, unit_memory, threads).ok_or(cell).map_err(too_large)?;
+        let cost = cost::of_unit(cell, experiment, method, keep);
+        Ok(CellPlan { run: run(keep), cost, unit_bytes: bytes, team: None })
     });
-    let cells = cells.collect::<Option<_>>().ok_or_else(|| does_not_fit(experiment, resources))?;
-    Ok(Plan { cells, networks: experiment.networks, unit_memory, process_bytes: process })
+    Ok(Plan { cells: cells.collect::<Result<_, _>>()?, networks: experiment.networks, unit_memory, process_bytes: process })
 }
 
 /// The units of `experiment` with the fastest storage choice regardless of memory, and so the same on every machine.
@@ -84,14 +109,14 @@ pub fn nominal_groups(experiment: &Experiment) -> Vec<Group> {
 
 /// The units of each of `count` shards, most expensive first.
 pub fn units_of_shards(experiment: &Experiment, count: usize) -> Vec<Vec<Unit>> {
-    let shares = assign(&nominal_groups(experiment), count);
-    shares.into_iter().map(|share| share.into_iter().map(unit_of).collect()).collect()
+    let shares = assign(&nominal_groups(experiment), &vec![1; count]);
+    shares.into_iter().map(|share| share.single.into_iter().map(unit_of).collect()).collect()
 }
 
 /// The units of `shard`, most expensive first.
 pub fn shard_units(experiment: &Experiment, shard: Shard) -> Vec<Unit> {
-    let share = share_of(shard.number() - 1, &nominal_groups(experiment), shard.count(), |_| true);
-    share.into_iter().map(unit_of).collect()
+    let share = share_of(shard.number() - 1, &nominal_groups(experiment), &vec![1; shard.count()], |_| true);
+    share.single.into_iter().map(unit_of).collect()
 }
 
 /// The unit of a task: groups are cells.
@@ -128,8 +153,13 @@ pub fn least_memory(experiment: &Experiment, threads: usize) -> u64 {
     Leanest::largest(experiment).bytes.saturating_add(memory::process_bytes(experiment, threads))
 }
 
-fn does_not_fit(experiment: &Experiment, resources: Resources) -> BadInput {
-    let Leanest { cell, engine, bytes, seconds } = Leanest::largest(experiment);
+/// No thread or team can compute `cell`, or a larger one.
+fn does_not_fit(cell: Cell, teams: &Teams, choice: TeamChoice) -> BadInput {
+    let (experiment, resources) = (teams.experiment, teams.ranks.own);
+    let is_in_team = |cell: Cell| choice == TeamChoice::Auto && teams.is_held(cell, method::of(cell, experiment));
+    let too_large = experiment.cells().into_iter().filter(|&cell| !is_in_team(cell)).map(|cell| Leanest::of(cell, experiment));
+    let largest = too_large.max_by_key(|cell| cell.bytes).unwrap_or_else(|| Leanest::of(cell, experiment));
+    let Leanest { cell, engine, bytes, seconds } = largest;
     let (how, other) = match engine {
         EngineName::Dense if experiment.directions.iter().any(|direction| !direction.is_line()) => {
             ("even with its weights regenerated at every pass", None)
@@ -145,12 +175,33 @@ fn does_not_fit(experiment: &Experiment, resources: Resources) -> BadInput {
     };
     let instead = other.filter(|(_, engine)| is_way_out(*engine)).map_or(String::new(), |(name, _)| format!(", --engine {name}"));
     let narrower = if cell.is_infinite() { "" } else { ", or a smaller width" };
+    let ranks = match choice {
+        TeamChoice::Auto => teams.fewest_ranks(cell, method::of(cell, experiment)).filter(|&ranks| ranks > 1),
+        TeamChoice::Never | TeamChoice::Ranks(_) => None,
+    };
+    let together = ranks.map_or(String::new(), |ranks| format!("; {ranks} ranks with this memory hold it together"));
     let process = memory::process_bytes(experiment, resources.threads);
-    let least = least_memory(experiment, resources.threads).div_ceil(1 << 20);
+    let least = bytes.saturating_add(process).div_ceil(1 << 20);
     BadInput::new(
         format!("cell {cell} does not fit into {} of memory per rank", ByteSize(resources.memory)),
         format!("one network needs {} {how}, and the rank needs {} besides", ByteSize(bytes), ByteSize(process)),
-        format!("give --memory {least}MiB or more, fewer --inputs{instead}{narrower}"),
+        format!("give --memory {least}MiB or more, fewer --inputs{instead}{narrower}{together}"),
+    )
+}
+
+/// The members of the team that was asked for do not fit their ranks.
+fn part_does_not_fit(cell: Cell, teams: &Teams, team: CellTeam) -> BadInput {
+    let (ranks, Resources { threads, memory }) = (team.ranks, teams.ranks.least);
+    let bytes = team.member_bytes.saturating_mul(threads as u64);
+    let process = memory::process_bytes(teams.experiment, threads);
+    BadInput::new(
+        format!(
+            "cell {cell} does not fit into {} of memory on each of {ranks} rank{}",
+            ByteSize(memory),
+            if ranks == 1 { "" } else { "s" }
+        ),
+        format!("the part of a rank needs {}, and the rank needs {} besides", ByteSize(bytes), ByteSize(process)),
+        format!("give --memory {}MiB or more, a larger --team, or --team auto", bytes.saturating_add(process).div_ceil(1 << 20)),
     )
 }
 

@@ -3,6 +3,7 @@
 use bytesize::ByteSize;
 use comfy_table::{CellAlignment, Table, presets};
 
+use super::teams::CellTeam;
 use super::{CellPlan, Plan};
 use crate::model::{EngineName, width_label};
 use crate::network::dense::Storage;
@@ -24,16 +25,54 @@ pub fn totals(plan: &Plan) -> String {
 
 /// One row per depth.
 pub fn by_depth(plan: &Plan) -> String {
-    let titles =
-        ["L", "cells", "d", "k", "engine and search", "normals", "flops", "most bytes/network", "most s/network", "thread-s"];
-    let rows = plan.cells.chunk_by(|a, b| a.run.cell.depth == b.run.cell.depth);
-    table(&titles, rows.map(|cells| depth(cells, plan.networks)), &[4])
+    let mut titles =
+        vec!["L", "cells", "d", "k", "engine and search", "normals", "flops", "most bytes/network", "most s/network", "thread-s"];
+    let has_teams = has_teams(plan);
+    if has_teams {
+        titles.insert(5, TEAMS);
+    }
+    let rows = plan.cells.chunk_by(|a, b| a.run.cell.depth == b.run.cell.depth).map(|cells| {
+        let mut row = depth(cells, plan.networks);
+        if has_teams {
+            row.insert(5, teams(cells));
+        }
+        row
+    });
+    table(&titles, rows, &[4])
 }
 
 /// One row per cell.
 pub fn by_cell(plan: &Plan) -> String {
-    let titles = ["L", "d", "k", "engine", "search", "normals", "flops", "bytes/network", "weights", "s/network", "thread-s"];
-    table(&titles, plan.cells.iter().map(|cell| row(cell, plan.networks)), &[3, 4, 8])
+    let mut titles =
+        vec!["L", "d", "k", "engine", "search", "normals", "flops", "bytes/network", "weights", "s/network", "thread-s"];
+    let has_teams = has_teams(plan);
+    if has_teams {
+        titles.insert(5, TEAMS);
+    }
+    let rows = plan.cells.iter().map(|cell| {
+        let mut row = row(cell, plan.networks);
+        if has_teams {
+            row.insert(5, teams(std::slice::from_ref(cell)));
+        }
+        row
+    });
+    table(&titles, rows, if has_teams { &[3, 4, 9] } else { &[3, 4, 8] })
+}
+
+/// Title of a column that is left out where every unit has one thread.
+const TEAMS: &str = "team";
+
+fn has_teams(plan: &Plan) -> bool {
+    plan.cells.iter().any(|cell| cell.team.is_some())
+}
+
+/// Ranks × threads of the teams of `cells`, from the smallest to the largest; `1` is a single thread.
+fn teams(cells: &[CellPlan]) -> String {
+    let text =
+        |team: Option<CellTeam>| team.map_or("1".to_string(), |team| format!("{}×{}", team.ranks, team.members / team.ranks));
+    let by_size = |cell: &&CellPlan| cell.team.map_or(1, |team| team.members);
+    let [least, most] = [cells.iter().min_by_key(by_size), cells.iter().max_by_key(by_size)];
+    range(text(least.and_then(|cell| cell.team)), text(most.and_then(|cell| cell.team)))
 }
 
 /// A table whose columns are aligned to the right, except for those in `left`.

@@ -185,7 +185,7 @@ mod tests {
     /// Writes shard 2 of 2 with this header, and reads it.
     fn read_with(header: Table, samples: &[Sample]) -> Result<ShardResults, String> {
         let experiment = Experiment::from_toml(TOML, "test").unwrap();
-        let groups = [Group { count: 2, seconds: 1.0, bytes: 1 }; 2];
+        let groups = [Group::on_threads(2, 1.0, 1); 2];
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.shard");
         let mut store = Store::new(&groups);

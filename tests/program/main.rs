@@ -38,5 +38,6 @@ mod run_script;
 mod setup;
 mod shards;
 mod so_far;
+mod teams;
 mod terminals;
 mod threshold;

@@ -16,6 +16,7 @@ use advstep_hpc::model::Activation;
 use advstep_hpc::model::{Cell, Direction, EngineChoice, INFINITE_WIDTH, Precision, SearchChoice, Unit};
 use advstep_hpc::network::{Differentiated, LayerWeights, LineBlock, LinePoint, Lines, ValueAndGradient};
 use advstep_hpc::plan::plan;
+use advstep_hpc::plan::teams::TeamChoice;
 use advstep_hpc::record::UnitRecord;
 use advstep_hpc::search::{NotFinite, Start, descent, march, one_layer, scan, trace};
 
@@ -263,6 +264,7 @@ fn a_network_out_of_range_on_another_rank_is_one_error() {
     // Rank 0 gets the cell of depth 1, which costs more and is within the range.
     let extra_cells = vec![Cell::new(4, 10, 200)];
     let alone = request(Path::new("")).experiment;
+    // (A team would give both ranks a part of it.)
     let experiment = Experiment { depths: vec![1], dims: vec![10], widths: vec![1_000_000], extra_cells, ..alone };
     let (code, lines) = on_two_ranks("out_of_range::a_network_out_of_range_on_another_rank_is_one_error", experiment);
     assert_eq!((code, lines.len()), (Some(1), 2), "{lines:?}");
@@ -275,6 +277,7 @@ fn request(out: &Path) -> RunRequest {
         shard: None,
         extend: Vec::new(),
         plot: Vec::new(),
+        team: TeamChoice::Never,
         settings: Settings {
             threads: Some(1),
             memory: Some(1 << 30),
