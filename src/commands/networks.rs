@@ -32,7 +32,7 @@ impl<'r> Measurer<'r> {
         let lost = work().rank_losses - before;
         if lost > 0 && self.team.member() == 0 {
             let network = task.index;
-            let what = format!("network {network} of cell {}: {lost} blocks of a basis lost rank", run.cell);
+            let what = format!("network {network} of cell {}: {lost} blocks of a basis are not orthonormal", run.cell);
             job::warn(&what, "its products may deviate from their law; please report this");
         }
         // Of all members.

@@ -159,7 +159,7 @@ impl<T: Real> Basis<T> {
             let before = self.rank;
             let (on_block, on_basis) =
                 on_rows(x, &block, &self.workspace.clone(), |x| self.orthonormalise(x, factor, &scale, &shrunk));
-            let mut share = Array2::zeros((n, block.len()));
+            let mut share = Array2::zeros((n, on_block.ncols()));
             for (place, &row) in block.iter().enumerate() {
                 share.row_mut(row).assign(&on_block.row(place));
                 if let Some(correction) = &on_basis {
@@ -183,8 +183,10 @@ impl<T: Real> Basis<T> {
 
     /// Orthonormalises `block`, m vectors, against the basis and itself, and appends it. The rows have been projected off the basis
     /// once; they have norms `scale`, a fraction `shrunk` of the norms before projection, and `factor` is the Cholesky factor of
-    /// the Gram matrix of the normalised rows. Returns the coordinates of the rows in the new vectors, m × m, and those in the
+    /// the Gram matrix of the normalised rows. Returns the coordinates of the rows in the new vectors, m × (new vectors), and those in the
     /// old basis if more than one pass was needed, m × rank.
+    ///
+    /// A row that a further pass shows to be close to the span of basis and block was a rounding error after all: no vector is appended for it.
     fn orthonormalise(
         &mut self,
         mut block: ArrayViewMut2<T>,
@@ -205,21 +207,26 @@ impl<T: Real> Basis<T> {
         }
         let mut on_basis = Array2::zeros((block.nrows(), self.rank));
         for pass in 2..=MAX_PASSES {
-            let (part, gram) = self.project_off(0, Some(&to_unit), block.view_mut(), on_block.nrows());
+            let (part, gram) = self.project_off(0, Some(&to_unit), block.view_mut(), to_unit.nrows());
             on_basis += &on_block.dot(&part);
-            let factor = select(gram.view(), 0.0, block.nrows()).factor;
-            if factor.nrows() < block.nrows() {
-                debug_assert!(false, "a block of the basis lost rank in pass {pass}");
-                count_rank_loss();
-                to_unit = Array2::eye(block.nrows());
+            let Selection { rows, factor } = select(gram.view(), Self::distance(), block.nrows());
+            on_block = on_block.dot(&coordinates_of_all(gram.view(), &rows, &factor));
+            to_unit = inverse(&factor);
+            if rows.len() < gram.nrows() {
+                for (to, &from) in rows.iter().enumerate().filter(|(to, from)| to != *from) {
+                    let (mut kept, moved) = block.multi_slice_mut((s![to, ..], s![from, ..]));
+                    kept.assign(&moved);
+                }
+                block = block.slice_move(s![..rows.len(), ..]);
+            }
+            let kept = gram.select(Axis(0), &rows).select(Axis(1), &rows);
+            let off = kept.indexed_iter().filter(|((i, j), _)| i >= j);
+            let off = off.map(|((i, j), g)| (g - f64::from(u8::from(i == j))).abs()).fold(0.0, f64::max);
+            if off < ALMOST_ORTHONORMAL {
                 break;
             }
-            to_unit = inverse(&factor);
-            on_block = on_block.dot(&factor);
-            let off = gram.indexed_iter().filter(|((i, j), _)| i >= j);
-            let off = off.map(|((i, j), g)| (g - f64::from(u8::from(i == j))).abs()).fold(0.0, f64::max);
-            if off < ALMOST_ORTHONORMAL || pass == MAX_PASSES {
-                break;
+            if pass == MAX_PASSES {
+                count_rank_loss();
             }
         }
         self.append(&to_unit, block.view());
@@ -299,6 +306,23 @@ impl<T: Real> Basis<T> {
             taken += count;
         }
     }
+}
+
+/// The coordinates of all vectors with Gram matrix `gram` (lower triangle) in the orthonormal ones that `factor`, the Cholesky factor of the vectors
+/// `rows`, makes of these.
+fn coordinates_of_all(gram: ArrayView2<f64>, rows: &[usize], factor: &Array2<f64>) -> Array2<f64> {
+    let mut coordinates = Array2::zeros((gram.nrows(), rows.len()));
+    for (vector, mut own) in coordinates.rows_mut().into_iter().enumerate() {
+        if let Ok(place) = rows.binary_search(&vector) {
+            own.assign(&factor.row(place));
+            continue;
+        }
+        for (place, &row) in rows.iter().enumerate() {
+            let known: f64 = (0..place).map(|j| own[j] * factor[[place, j]]).sum();
+            own[place] = (gram[[vector.max(row), vector.min(row)]] - known) / factor[[place, place]];
+        }
+    }
+    coordinates
 }
 
 /// Calls `work` on the given rows of `x` (ascending) as one matrix, copied there and back unless contiguous.

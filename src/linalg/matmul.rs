@@ -168,7 +168,7 @@ pub struct Work {
     /// Entries of long vectors (length d or k) read or written by the implicit and shallow engines, once per pass over the
     /// vector.
     pub vector_numbers: f64,
-    /// Blocks appended to a [basis](super::basis) although they had become numerically rank-deficient.
+    /// Blocks appended to a [basis](super::basis) although they were not orthonormal after the last pass.
     pub rank_losses: u64,
 }
 

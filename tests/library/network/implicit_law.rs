@@ -4,13 +4,17 @@
 //! 1000 seeds.
 
 use crate::common::law::{one_sample, two_samples, two_sided};
+use advstep_hpc::experiment::Experiment;
+use advstep_hpc::job::Resources;
 use advstep_hpc::linalg::gaussian_matrix::{GaussianMatrix, Side};
+use advstep_hpc::linalg::matmul::work;
 use advstep_hpc::linalg::workspace::Workspace;
-use advstep_hpc::measure::samples;
+use advstep_hpc::measure::{measure, samples};
 use advstep_hpc::model::SearchName;
-use advstep_hpc::model::{Cell, Readout};
+use advstep_hpc::model::{Cell, Readout, Unit};
 use advstep_hpc::network::dense::{Dense, Keep, Storage};
 use advstep_hpc::network::implicit::{FirstLayer, Implicit};
+use advstep_hpc::plan::plan;
 use advstep_hpc::random::NetworkStreams;
 use advstep_hpc::record::Sample;
 use advstep_hpc::team::Share;
@@ -210,4 +214,33 @@ fn precisions_agree_on_one_network() {
             }
         }
     }
+}
+
+/// Few different inputs, each many times, leave residuals of pure rounding error, which must not become directions: the numbers of an input are the same
+/// each time, and those of a wide network have its law (E f² = 1/2ᴸ for inputs of length √d).
+#[test]
+fn inputs_that_repeat_add_no_directions() {
+    let toml = |dim: usize, law: &str| {
+        format!(
+            "depths = [3]\ndims = [{dim}]\nwidths = [1000]\nnetworks = 8\ninputs = 100\nseed = 1\nengine = 'implicit'\ninputs_law = '{law}'"
+        )
+    };
+    let before = work().rank_losses;
+    for (dim, law, most) in [(2, "hypercube", 4), (1, "hypercube", 2), (3, "hypercube", 8)] {
+        let experiment = Experiment::from_toml(&toml(dim, law), "test").unwrap();
+        let plan = plan(&experiment, Resources { threads: 1, memory: u64::MAX }).unwrap();
+        let mut squares = Vec::new();
+        for network in 0..experiment.networks {
+            let record = measure(&experiment, &plan.cells[0].run, Unit { cell: 0, network }).unwrap();
+            let mut values: Vec<f64> = record.samples.iter().map(|sample| sample.value).collect();
+            values.sort_unstable_by(f64::total_cmp);
+            values.dedup_by(|a, b| (*a - *b).abs() <= 2e-6 * b.abs().max(0.1));
+            assert!(values.len() <= most, "d = {dim}, network {network}: {values:?}");
+            squares.extend(values.iter().map(|value| value * value));
+        }
+        let mean = squares.iter().sum::<f64>() / squares.len() as f64;
+        // Eight networks and their few inputs: f² has relative deviation √2, so 16 values and more are within 4 deviations.
+        assert!((mean * 8.0 - 1.0).abs() < 1.5, "d = {dim}: mean f² {mean}");
+    }
+    assert_eq!(work().rank_losses, before);
 }
