@@ -10,7 +10,7 @@ pub mod canvas;
 pub mod chart;
 pub mod columns;
 pub mod data;
-mod distribution;
+pub mod distribution;
 mod encode;
 pub mod figure;
 pub mod font;
