@@ -24,8 +24,8 @@ Examples:
       Predict the cost of the paper's experiment on this machine.
   mpirun -n 4 advstep-hpc --preset paper --memory 24GiB --out paper.h5
       Run it on four ranks.
-  advstep-hpc --depths 1 --dims 10,100 --widths 10,1e3,1e5 --seed 7 --out wide.h5
-      Run quick on another grid, with other networks.
+  advstep-hpc --depths 1 --dims 10,100 --widths 10,1e3,inf --seed 7 --out wide.h5
+      Run quick on another grid, with other networks and the limit k = ∞.
   advstep-hpc --hidden 1000,500,100 --out narrowing.h5
       Three hidden layers of different widths.
   advstep-hpc --config my.toml
@@ -55,7 +55,7 @@ Exit codes:
 Examples:
   advstep-hpc run --preset paper --threads 8 --memory 24GiB
   advstep-hpc run --config my.toml --seed 7 --out results/my-seed7.h5
-  mpirun -n 4 advstep-hpc run --depths 1,2 --widths 10,100,1e3 --overwrite
+  mpirun -n 4 advstep-hpc run --depths 1,2 --widths 10,100,1e3,inf --overwrite
   advstep-hpc run --networks 400 --extend results/quick.h5 --out results/quick-400.h5
   advstep-hpc run --preset paper --shard 3/16
   advstep-hpc run --preset paper --max-hours 11.5 --snapshot 30min";
@@ -135,7 +135,8 @@ Examples:
 
 const REPORT_EXAMPLES: &str = "\
 The page needs no network and nothing beside it. In a browser its figures show values under the pointer (or by the arrow keys), curves are
-switched on and off in the legend, axes are logarithmic or linear, and the headings of the tables sort.
+switched on and off in the legend, axes are logarithmic or linear, and a click on a heading sorts the table. Distributions are kept by at most
+100 quantiles each.
 
 Examples:
   advstep-hpc report results/quick.h5 --out report.html

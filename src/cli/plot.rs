@@ -27,7 +27,8 @@ const TEXT: (f64, f64) = (4.0, 36.0);
 
 #[derive(Debug, Args)]
 pub struct PlotArgs {
-    /// Results files of `run`, drawn together if there are several; or one audit file
+    /// Results files of `run`, drawn together if there are several; or one file of `audit` or `measure`, of which only output, style, size, font
+    /// and title can be chosen
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Directory of the figures; existing ones are replaced [default: the first FILE without its extension, with -figures]
@@ -163,13 +164,12 @@ impl PlotArgs {
         })
     }
 
-    /// Whether nothing is chosen that audits do not have.
+    /// Whether nothing but the look is chosen.
     fn is_plain(&self) -> bool {
         let lists = [&self.depths, &self.dims, &self.widths].iter().all(|list| list.is_none());
-        let texts = [&self.y, &self.font, &self.title].iter().all(|text| text.is_none());
-        let looks = self.style == Style::Screen && self.size.is_none() && self.band.is_none() && self.log.is_none();
+        let curves = self.y.is_none() && self.band.is_none() && self.log.is_none();
         let others = self.figure.is_none() && self.direction.is_none() && self.label.is_none() && !self.overlay && !self.data;
-        self.files.len() == 1 && lists && texts && looks && others
+        self.files.len() == 1 && lists && curves && others
     }
 
     fn look(&self) -> Result<Look, BadInput> {

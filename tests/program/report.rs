@@ -164,6 +164,15 @@ fn distributions_are_those_of_the_samples() {
     let data = data(&parsed(&page));
     let rows = data["files"][0]["rows"].as_array().unwrap();
     assert_eq!(rows.len(), 2 * results.cells.len());
+    // Directions are measured together, so their time is counted once.
+    let document = parsed(&page);
+    let head: Vec<String> =
+        elements(&document, "thead")[0].descendants().filter(|node| node.has_tag_name("button")).map(text).collect();
+    let at = head.iter().position(|title| title == "thread-s").unwrap();
+    for (number, line) in elements(&document, "tbody")[0].children().filter(Node::is_element).enumerate() {
+        let cell = line.children().filter(Node::is_element).nth(at).unwrap();
+        assert_eq!(cell.attribute("data-v") == Some(""), number % 2 == 1);
+    }
     let mut thinned = 0;
     for (number, row) in rows.iter().enumerate() {
         let (cell, direction) = (&results.cells[number / 2], number % 2);
