@@ -41,13 +41,7 @@ if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     exit 1
 fi
 tools=$target/wheel-tools
-if ! cmp -s scripts/requirements-wheel.txt "$tools/requirements-wheel.txt"; then
-    say "creating the Python environment $tools"
-    rm -rf "$tools"
-    python3 -m venv "$tools"
-    "$tools/bin/python" -m pip install --quiet --requirement scripts/requirements-wheel.txt
-    cp scripts/requirements-wheel.txt "$tools/"
-fi
+python_environment "$tools" scripts/requirements-wheel.txt
 
 say "building"
 # The program of the last cargo build, perhaps with MPI, has the same path; it is put back.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::jobs::place::{Place, SMALL};
-use crate::jobs::{finish, job, outcome, stderr};
-use advstep_hpc::files::{Target, seal};
+use crate::jobs::{edited, finish, job, outcome, stderr};
+use advstep_hpc::files::Target;
 use advstep_hpc::results::{self, first_difference};
 use advstep_hpc::stats::distinct;
 
@@ -318,16 +318,7 @@ fn what_does_not_belong_to_the_run_is_refused_before_any_work() {
     let deep = files.run("deep.h5", &[&["--depths", "2", "--dims", "5", "--widths", "300", "--networks", "3", "--inputs", "7"]]);
     let near = ["--depths", "1", "--dims", "5", "--widths", "10", "--networks", "3", "--inputs", "7", "--direction", "nearest"];
     let near = files.run("near.h5", &[&near]);
-    let edited = |name: &str, change: &dyn Fn(&hdf5::File)| {
-        let path = files.path(name);
-        let bytes = fs::read(&part).unwrap();
-        fs::write(&path, &bytes[..bytes.len() - 20]).unwrap();
-        let file = advstep_hpc::files::hdf5::open_rw(&path).unwrap();
-        change(&file);
-        file.close().unwrap();
-        seal::seal(&path).unwrap();
-        path
-    };
+    let edited = |name: &str, change: &dyn Fn(&hdf5::File)| edited(&part, files.path(name), change);
     let science = edited("science.h5", &|file| file.attr("science_version").unwrap().write_scalar(&9_u32).unwrap());
     let kernels = edited("kernels.h5", &|file| {
         let kernels: hdf5::types::VarLenUnicode = "Abacus".parse().unwrap();
