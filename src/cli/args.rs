@@ -81,8 +81,8 @@ Examples:
   advstep-hpc status results/paper.h5";
 
 const MERGE_EXAMPLES: &str = "\
-Shards are those of one experiment, all of them. Results files are of one seed and form and have the same number of networks; they may
-overlap. Their merged file is that of a run of all their cells, whether these make a full grid or not.
+Shards must be all those of one experiment. Results files must agree in seed, number of networks and everything else that decides the \
+numbers; they may overlap. The merged file is what one run of all their cells would write, whether or not these form a full grid.
 
 Examples:
   advstep-hpc merge results/paper.*-of-16.shard --out results/paper.h5
@@ -134,9 +134,9 @@ Examples:
   advstep-hpc plot nearest.h5 --overlay --band stderr --log xy";
 
 const REPORT_EXAMPLES: &str = "\
-The page needs no network and nothing beside it. In a browser its figures show values under the pointer (or by the arrow keys), curves are
-switched on and off in the legend, axes are logarithmic or linear, and a click on a heading sorts the table. Distributions are kept by at most
-100 quantiles each.
+The page is a single file and works offline. Its figures show the value under the pointer (or use the arrow keys); the legend hides \
+and shows curves, axes are linear or logarithmic, and a click on a column heading sorts the table. Distributions are drawn from at most 100 \
+quantiles each.
 
 Examples:
   advstep-hpc report results/quick.h5 --out report.html
@@ -150,7 +150,7 @@ Examples:
   advstep-hpc export --depth 2 --dim 10 --width 30 --out net.safetensors";
 
 const AUDIT_EXAMPLES: &str = "\
-All statements measure the same networks; where a verdict is undecided or not refuted, more are added. The results do not depend on the number of ranks and threads. An audit is stopped and
+All statements are measured on the same networks; where a verdict is undecided or not refuted, networks are added. The results do not depend on the number of ranks and threads. An audit is stopped and
 resumed like a run.
 
 Examples:
@@ -163,9 +163,9 @@ Examples:
   advstep-hpc show results/audit.h5 --full";
 
 const MEASURE_EXAMPLES: &str = "\
-Piecewise linear networks (relu, leaky-relu) are searched exactly along a line up to a width of 100, and at any width with --search exact;
-wider deep ones and smooth activations are scanned. The results do not depend on the number of ranks and threads. A measurement is stopped
-and resumed like a run.
+The search along a line is exact for piecewise linear networks (relu, leaky-relu) up to width 100, or at any width with --search exact. \
+Wider deep networks and smooth activations are scanned. The results do not depend on the number of ranks and threads. A measurement stops \
+and resumes like a run.
 
 Examples:
   advstep-hpc measure mlp.safetensors --activation relu --inputs digits.npz --logits predicted
@@ -269,8 +269,8 @@ pub struct RunArgs {
     /// Results file [default: results/NAME.h5, or results/NAME.i-of-n.shard; NAME is the preset, or the config file without its extension]
     #[arg(long, value_name = "FILE.h5", help_heading = "Output")]
     pub out: Option<PathBuf>,
-    /// Take networks from this results file, journal or shard of the same experiment on another grid or with other --networks, and compute
-    /// the rest; repeat for several. The file is not changed
+    /// Reuse the networks in this results file, journal or shard of the same experiment on another grid or with other --networks, and
+    /// compute the rest. May be repeated; the file is not changed
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub extend: Vec<PathBuf>,
     /// Interval at which the finished cells are written to FILE.partial.h5, such as 10min [default: never]
@@ -374,7 +374,7 @@ pub struct MeasureArgs {
     /// Fully connected network: a PyTorch state_dict as .safetensors or .npz, an .onnx model, or .h5 as written by export
     #[arg(value_name = "NET")]
     pub network: PathBuf,
-    /// Inputs, a row an input: FILE.npy, FILE.npz, FILE.h5 or FILE.csv; FILE::NAME for one of several arrays
+    /// Inputs, one per row: FILE.npy, FILE.npz, FILE.h5 or FILE.csv; FILE::NAME for one of several arrays
     #[arg(long, value_name = "FILE[::NAME]", help_heading = "Measurement")]
     pub inputs: String,
     /// Labels of the inputs: a file of the same formats, or ::NAME for an array or column of the inputs file [default: one named label, labels or
