@@ -199,7 +199,8 @@ impl<T: Real> Basis<T> {
             on_basis += &on_block.dot(&part);
             let factor = select(gram.view(), 0.0, block.nrows()).factor;
             if factor.nrows() < block.nrows() {
-                debug_assert!(false, "a block of the basis lost rank in pass {pass}");
+                // Happens where many vectors are copies of few, as with inputs on a hypercube of two dimensions: what is left of a row is
+                // rounding error, which the first pass took for a direction. The caller warns.
                 count_rank_loss();
                 to_unit = Array2::eye(block.nrows());
                 break;
