@@ -16,7 +16,7 @@ use crate::search::certify;
 use crate::search::trace;
 
 /// Predicted cost of one unit (one network) of a cell.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct UnitCost {
     /// Normal variates drawn, for weights or for matrix products in their place.
     pub normals: f64,
@@ -24,6 +24,18 @@ pub struct UnitCost {
     pub flops: f64,
     /// Thread-seconds.
     pub seconds: f64,
+}
+
+impl UnitCost {
+    /// Of `count` units like this one.
+    pub fn times(self, count: f64) -> Self {
+        Self { normals: count * self.normals, flops: count * self.flops, seconds: count * self.seconds }
+    }
+
+    /// Of both together.
+    pub fn plus(self, other: Self) -> Self {
+        Self { normals: self.normals + other.normals, flops: self.flops + other.flops, seconds: self.seconds + other.seconds }
+    }
 }
 
 /// Normals/s.

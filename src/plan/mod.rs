@@ -3,6 +3,7 @@
 pub mod cost;
 pub mod forecast;
 pub mod memory;
+pub mod remaining;
 pub mod report;
 
 use bytesize::ByteSize;

@@ -13,6 +13,9 @@ use advstep_hpc::results::extend::{Encoded, Extension, stands_alone};
 use advstep_hpc::results::{self, Results};
 use tempfile::TempDir;
 
+/// Bytes, enough for any of these files.
+const MEMORY: u64 = 1 << 30;
+
 /// Synthetic results of this program, with `directions` of 11 inputs each.
 fn results_along(base: &Experiment, directions: &[Direction]) -> Results {
     let mut results = synthetic(&Experiment { inputs: 11 * directions.len(), ..base.clone() }, 3);
@@ -41,7 +44,7 @@ fn written(directory: &TempDir, results: &Results) -> PathBuf {
 }
 
 fn take(path: &Path, experiment: &Experiment, methods: &[Method]) -> Result<(Vec<Encoded>, usize), BadInput> {
-    Extension::new(experiment, methods).take(path)
+    Extension::new(experiment, methods).take(path, MEMORY)
 }
 
 #[test]
