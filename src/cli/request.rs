@@ -170,7 +170,7 @@ impl PlanArgs {
                 format!("give --ranks {0} instead of --shard: {0} shards take about the same time", shard.count()),
             ));
         }
-        Ok(PlanRequest { run: self.run.request()?, ranks, all: self.all, sbatch: self.sbatch, name })
+        Ok(PlanRequest { run: self.run.request()?, ranks, all: self.all, sbatch: self.sbatch, calibrate: self.calibrate, name })
     }
 }
 

@@ -3,6 +3,7 @@
 use super::print;
 use super::run::{Run, RunRequest};
 use crate::job::resources::resources;
+use crate::plan::calibrate::Machine;
 use crate::plan::forecast::forecast;
 use crate::plan::report;
 
@@ -16,6 +17,8 @@ pub struct PlanRequest {
     pub all: bool,
     /// Print the header of a batch script instead of the plan.
     pub sbatch: bool,
+    /// Correct the times by measuring this machine.
+    pub calibrate: bool,
     /// Name of the preset or config file.
     pub name: String,
 }
@@ -28,13 +31,18 @@ pub fn execute(request: &PlanRequest) -> anyhow::Result<()> {
         [] => Run::planned(experiment.clone(), None, resources)?,
         _ => Run::new(experiment.clone(), None, resources)?.extending(extend.clone()),
     };
-    let (taken, left) = run.remaining()?;
+    let (taken, mut left) = run.remaining()?;
+    let machine = request.calibrate.then(|| Machine::measure(resources.threads));
+    if let Some(machine) = machine {
+        left = left.on(machine);
+    }
     let forecast = forecast(&left, resources, request.ranks.unwrap_or(1));
     match request.sbatch {
         true => Ok(print(&forecast.sbatch(&request.name))?),
         false => {
             let table = if request.all { report::by_cell(&left) } else { report::by_depth(&left) };
-            Ok(print(&format!("{}{}\n{table}", report::totals(&left, &taken), forecast.line()))?)
+            let machine = machine.map_or(String::new(), |machine| machine.text());
+            Ok(print(&format!("{}{}{machine}\n{table}", report::totals(&left, &taken), forecast.line()))?)
         }
     }
 }

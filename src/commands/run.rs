@@ -1,6 +1,7 @@
 //! `run`: the networks of an experiment, or of a shard, as tasks of a job that writes a results file or a shard file.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use toml::Table;
 
@@ -12,6 +13,7 @@ use crate::experiment::{Experiment, Shard, inputs_file};
 use crate::files::Existing;
 use crate::job::{self, Client, Group, Held, Nouns, Product, Resources, Settings, Store, Taken, Task, Worker};
 use crate::model::{Method, Unit};
+use crate::plan::calibrate::Machine;
 use crate::plan::remaining::Remaining;
 use crate::plan::{self, CellPlan, Plan, UnitCost, cost, shard_units, unit_of};
 use crate::plot::ImageFormat;
@@ -65,6 +67,8 @@ pub struct Run {
     parts: Parts,
     plan: Plan,
     groups: Vec<Group>,
+    /// Measured before long work.
+    machine: OnceLock<Machine>,
     /// The networks of the shard, sorted; empty without a shard.
     own: Vec<Unit>,
 }
@@ -85,7 +89,16 @@ impl Run {
         let plan = plan::plan(&experiment, resources)?;
         let mut own = shard.map_or_else(Vec::new, |shard| shard_units(&experiment, shard));
         own.sort_unstable();
-        Ok(Self { groups: plan.groups(), experiment, shard, extend: Vec::new(), parts: Parts::default(), plan, own })
+        Ok(Self {
+            groups: plan.groups(),
+            experiment,
+            shard,
+            extend: Vec::new(),
+            parts: Parts::default(),
+            machine: OnceLock::new(),
+            plan,
+            own,
+        })
     }
 
     /// The same, with what the files `extend` hold of it taken from there.
@@ -173,7 +186,12 @@ impl Client for Run {
     }
 
     fn seconds(&self, task: Task) -> f64 {
-        self.cost(task).seconds
+        let cost = self.cost(task);
+        self.machine.get().map_or(cost, |machine| machine.cost(cost)).seconds
+    }
+
+    fn calibrate(&self, threads: usize) -> bool {
+        self.machine.set(Machine::measure(threads)).is_ok()
     }
 
     fn complete(&self, task: Task, result: Vec<u8>) -> anyhow::Result<Vec<u8>> {

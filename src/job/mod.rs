@@ -166,6 +166,12 @@ pub trait Client: Sync {
         self.groups()[task.group].seconds
     }
 
+    /// Measures this machine, for at most a few seconds with `threads` threads, to correct [`seconds`](Self::seconds); returns whether it did.
+    /// Called on rank 0, at most once, before long work.
+    fn calibrate(&self, _threads: usize) -> bool {
+        false
+    }
+
     /// The whole result of `task` from that of its [worker](Self::worker), which may leave out what is [held](Self::held). Called on rank 0.
     fn complete(&self, _task: Task, result: Vec<u8>) -> anyhow::Result<Vec<u8>> {
         Ok(result)

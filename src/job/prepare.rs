@@ -18,6 +18,9 @@ use crate::files::{Existing, Target, place};
 use crate::machine::terminal;
 use crate::provenance::{Provenance, program_revision};
 
+/// Predicted time from which on the machine is measured to correct it.
+const LONG: Duration = Duration::from_secs(60);
+
 /// One rank's part of a job.
 pub struct Job<'c> {
     pub client: &'c dyn Client,
@@ -234,16 +237,26 @@ impl Job<'_> {
     /// What is about to run, in one line. `share` are the tasks of this rank.
     pub fn summary(&self, share: &[Task]) -> String {
         let counted = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
-        let loads = loads_of_threads(share, |task| self.client.seconds(task), self.threads);
-        let predicted = Duration::try_from_secs_f64(loads.into_iter().fold(0.0, f64::max)).unwrap_or(Duration::MAX);
+        let mut predicted = self.predicted(share);
+        let is_calibrated = predicted > LONG && !self.settings.quiet && self.client.calibrate(self.threads);
+        if is_calibrated {
+            predicted = self.predicted(share);
+        }
         format!(
-            "advstep-hpc: {} on {} with {}; predicted{}: {}",
+            "advstep-hpc: {} on {} with {}; predicted{}{}: {}",
             self.client.summary(),
             counted(self.threads_by_rank.len(), "rank"),
             counted(self.threads, "thread"),
             if has_later_rounds(self.client) { " for the first round" } else { "" },
+            if is_calibrated { " (calibrated)" } else { "" },
             span(predicted),
         )
+    }
+
+    /// Predicted time of the tasks of this rank on its threads.
+    fn predicted(&self, share: &[Task]) -> Duration {
+        let loads = loads_of_threads(share, |task| self.client.seconds(task), self.threads);
+        Duration::try_from_secs_f64(loads.into_iter().fold(0.0, f64::max)).unwrap_or(Duration::MAX)
     }
 
     /// The provenance of results that are complete now.

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::calibrate::Machine;
 use super::{Plan, UnitCost};
 use crate::job::Task;
 
@@ -13,6 +14,8 @@ pub struct Remaining<'p> {
     taken: HashSet<Task>,
     /// The rest of networks that are held in part.
     parts: HashMap<Task, UnitCost>,
+    /// The machine of the times; `None`: that of the cost model.
+    machine: Option<Machine>,
 }
 
 /// The networks of a cell that are left.
@@ -31,7 +34,17 @@ impl<'p> Remaining<'p> {
 
     /// Those of `plan` but for `taken`, and of `parts` only the rest.
     pub fn without(plan: &'p Plan, taken: HashSet<Task>, parts: HashMap<Task, UnitCost>) -> Self {
-        Self { plan, taken, parts }
+        Self { plan, taken, parts, machine: None }
+    }
+
+    /// The same networks, with their times on `machine`.
+    pub fn on(self, machine: Machine) -> Self {
+        Self { machine: Some(machine), ..self }
+    }
+
+    /// `cost`, which is that of the cost model, on the machine.
+    pub fn of_machine(&self, cost: UnitCost) -> UnitCost {
+        self.machine.map_or(cost, |machine| machine.cost(cost))
     }
 
     pub fn has(&self, task: Task) -> bool {
@@ -40,7 +53,7 @@ impl<'p> Remaining<'p> {
 
     /// The cost of a network that is left.
     pub fn cost(&self, task: Task) -> UnitCost {
-        self.parts.get(&task).copied().unwrap_or(self.plan.cells[task.group].cost)
+        self.of_machine(self.parts.get(&task).copied().unwrap_or(self.plan.cells[task.group].cost))
     }
 
     /// What is left of each cell of the plan.
@@ -53,7 +66,7 @@ impl<'p> Remaining<'p> {
             rest[task.group] = rest[task.group].plus(*cost);
         }
         let cost = |index: usize| self.plan.cells[index].cost.times(whole[index] as f64).plus(rest[index]);
-        networks.iter().enumerate().map(|(index, &networks)| Left { networks, cost: cost(index) }).collect()
+        networks.iter().enumerate().map(|(index, &networks)| Left { networks, cost: self.of_machine(cost(index)) }).collect()
     }
 }
 

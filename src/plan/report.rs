@@ -30,7 +30,8 @@ fn work(cost: UnitCost) -> String {
 
 /// The cells of which something is left.
 fn cells(left: &Remaining) -> Vec<(CellPlan, Left)> {
-    left.plan.cells.iter().copied().zip(left.cells()).filter(|(_, left)| left.networks > 0).collect()
+    let cells = left.plan.cells.iter().map(|cell| CellPlan { cost: left.of_machine(cell.cost), ..*cell });
+    cells.zip(left.cells()).filter(|(_, left)| left.networks > 0).collect()
 }
 
 /// One row per depth.
