@@ -66,6 +66,18 @@ fn records_come_back_from_a_file_bit_for_bit() {
     }
 }
 
+/// At least one network of the file is in memory at a time.
+#[test]
+fn a_network_that_does_not_fit_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let results = results_along(&experiment(), &[Direction::Gradient]);
+    let (path, methods) = (written(&directory, &results), methods(&results));
+    let take = |memory| Extension::new(&results.experiment, &methods).take(&path, memory);
+    let refused = take(100).unwrap_err();
+    assert!(refused.why.starts_with("one of its networks needs "), "{}", refused.why);
+    assert!(take(10_000).is_ok());
+}
+
 /// A run of part of the grid, with fewer networks: cells have other indices.
 #[test]
 fn networks_are_found_by_their_cells() {
