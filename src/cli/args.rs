@@ -65,7 +65,8 @@ Examples:
   advstep-hpc plan --preset paper --memory 24GiB
   advstep-hpc plan --depths 3 --widths 1e4,inf --memory 4GiB --threads 2 --all
   advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 24GiB
-  advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 24GiB --sbatch";
+  advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 24GiB --sbatch
+  advstep-hpc plan --networks 400 --extend results/quick.h5 --out results/quick-400.h5 --calibrate";
 
 const STATUS_EXAMPLES: &str = "\
 For batch scripts: launchers do not always pass on the exit code of the ranks. Takes the arguments of the run, or a file.
@@ -270,7 +271,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE.h5", help_heading = "Output")]
     pub out: Option<PathBuf>,
     /// Reuse the networks in this results file, journal or shard of the same experiment on another grid or with other --networks, and
-    /// compute the rest. May be repeated; the file is not changed
+    /// compute the rest. May be repeated; the file is not changed. `plan` tells what is reused and what the rest costs
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub extend: Vec<PathBuf>,
     /// Interval at which the finished cells are written to FILE.partial.h5, such as 10min [default: never]
@@ -478,6 +479,10 @@ pub struct PlanArgs {
     /// Predict for this many ranks, each with the given --threads and --memory [default: 1]
     #[arg(long, value_name = "R", allow_negative_numbers = true, value_parser = number, help_heading = "Machine")]
     pub ranks: Option<f64>,
+    /// Measure this machine for two seconds, on as many threads as a rank has, and correct the predicted times; else they are those of cores with
+    /// AVX-512. `run` does the same before a run that is predicted to take more than a minute
+    #[arg(long, help_heading = "Machine")]
+    pub calibrate: bool,
     /// Print one row per cell instead of one per depth
     #[arg(long, help_heading = "Output")]
     pub all: bool,

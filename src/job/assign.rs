@@ -11,12 +11,17 @@ use super::{Group, Task};
 
 /// The tasks of each of `ranks` ranks, most expensive first. Deterministic: all ranks compute the same shares.
 pub fn assign(groups: &[Group], ranks: usize) -> Vec<Vec<Task>> {
+    assign_wanted(groups, ranks, |_| true)
+}
+
+/// The same, of `wanted` tasks only.
+pub fn assign_wanted(groups: &[Group], ranks: usize, wanted: impl Fn(Task) -> bool) -> Vec<Vec<Task>> {
     let mut shares = vec![Vec::new(); ranks];
-    deal(groups, ranks, |_| true, |rank, task| shares[rank].push(task));
+    deal(groups, ranks, wanted, |rank, task| shares[rank].push(task));
     shares
 }
 
-/// `assign(groups, ranks)[rank]`, for `wanted` tasks only, without storing the other ranks' shares.
+/// `assign_wanted(groups, ranks, wanted)[rank]` without storing the other ranks' shares.
 pub fn share_of(rank: usize, groups: &[Group], ranks: usize, wanted: impl Fn(Task) -> bool) -> Vec<Task> {
     let mut share = Vec::new();
     deal(groups, ranks, wanted, |to, task| {
@@ -42,12 +47,12 @@ fn deal(groups: &[Group], ranks: usize, wanted: impl Fn(Task) -> bool, mut give:
     }
 }
 
-/// Predicted seconds of each of `threads` threads that take `tasks` in order, each the next one when idle.
-pub fn loads_of_threads(tasks: &[Task], groups: &[Group], threads: usize) -> Vec<f64> {
+/// Seconds of each of `threads` threads that take `tasks` in order, each the next one when idle; `seconds` are those of a task.
+pub fn loads_of_threads(tasks: &[Task], seconds: impl Fn(Task) -> f64, threads: usize) -> Vec<f64> {
     let mut heap: BinaryHeap<Load> = (0..threads).map(|rank| Load { seconds: 0.0, tasks: 0, rank }).collect();
-    for task in tasks {
+    for &task in tasks {
         let Some(mut least) = heap.peek_mut() else { break };
-        least.seconds += groups[task.group].seconds;
+        least.seconds += seconds(task);
     }
     heap.into_iter().map(|load| load.seconds).collect()
 }
@@ -143,10 +148,10 @@ mod tests {
     #[test]
     fn idle_threads_take_the_next_task() {
         let tasks: Vec<Task> = (0..4).map(|group| Task { group, index: 0 }).collect();
-        let mut loads = loads_of_threads(&tasks, &of_seconds(&[5.0, 2.0, 2.0, 2.0], 1), 2);
+        let mut loads = loads_of_threads(&tasks, |task| [5.0, 2.0, 2.0, 2.0][task.group], 2);
         loads.sort_by(f64::total_cmp);
         assert_eq!(loads, [5.0, 6.0]);
-        assert_eq!(loads_of_threads(&tasks, &of_seconds(&[1.0; 4], 1), 8).iter().sum::<f64>(), 4.0);
+        assert_eq!(loads_of_threads(&tasks, |_| 1.0, 8).iter().sum::<f64>(), 4.0);
     }
 
     #[test]
@@ -154,6 +159,7 @@ mod tests {
         let groups = groups(25, 9);
         let wanted = |task: Task| task.group % 3 != 1 && task.index != 4;
         let shares: Vec<Vec<Task>> = (0..7).map(|rank| share_of(rank, &groups, 7, wanted)).collect();
+        assert_eq!(shares, assign_wanted(&groups, 7, wanted));
         let mut tasks = shares.concat();
         tasks.sort();
         let all = (0..25).flat_map(|group| (0..9).map(move |index| Task { group, index }));

@@ -4,19 +4,22 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::assign::share_of;
+use super::assign::{loads_of_threads, share_of};
 use super::fault::Fault;
 use super::journal::{self, Header, Journal, Recovery};
 use super::message;
 use super::progress::span;
 use super::resources::Resources;
 use super::store::{Bits, Store};
-use super::{Client, Group, Held, Settings, Task};
+use super::{Client, Group, Held, Settings, Taken, Task};
 use crate::comm::{Comm, MAX_MESSAGE, agree};
 use crate::error::{BadInput, Failed};
 use crate::files::{Existing, Target, place};
 use crate::machine::terminal;
 use crate::provenance::{Provenance, program_revision};
+
+/// Predicted time from which on the machine is measured to correct it.
+const LONG: Duration = Duration::from_secs(60);
 
 /// One rank's part of a job.
 pub struct Job<'c> {
@@ -53,8 +56,8 @@ pub struct Past {
     pub others: Vec<Target>,
     /// `None` if there was no earlier start.
     pub recovery: Option<Recovery>,
-    /// Other files, with the number of results taken from each, and of those taken in part.
-    pub taken: Vec<(PathBuf, usize, usize)>,
+    /// Per other file.
+    pub taken: Vec<Taken>,
 }
 
 /// Recovers the results of an earlier start; also returns this rank's [share](Job::share) of the first tasks to run. Collective.
@@ -136,7 +139,7 @@ fn root_part(client: &dyn Client, settings: &Settings, threads: usize) -> anyhow
                 journal.note(task);
             }
         }
-        taken.push((file, store.count() - before, parts));
+        taken.push(Taken { file, results: store.count() - before, parts });
     }
     let round = first_round(client, &store)?;
     Ok(Part::Root(Box::new(Past { store, round, journal, others, recovery, taken })))
@@ -234,16 +237,26 @@ impl Job<'_> {
     /// What is about to run, in one line. `share` are the tasks of this rank.
     pub fn summary(&self, share: &[Task]) -> String {
         let counted = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
-        let mine: f64 = share.iter().map(|task| self.groups[task.group].seconds).sum();
-        let predicted = Duration::try_from_secs_f64(mine / self.threads as f64).unwrap_or(Duration::MAX);
+        let mut predicted = self.predicted(share);
+        let is_calibrated = predicted > LONG && !self.settings.quiet && self.client.calibrate(self.threads);
+        if is_calibrated {
+            predicted = self.predicted(share);
+        }
         format!(
-            "advstep-hpc: {} on {} with {}; predicted{}: {}",
+            "advstep-hpc: {} on {} with {}; predicted{}{}: {}",
             self.client.summary(),
             counted(self.threads_by_rank.len(), "rank"),
             counted(self.threads, "thread"),
             if has_later_rounds(self.client) { " for the first round" } else { "" },
+            if is_calibrated { " (calibrated)" } else { "" },
             span(predicted),
         )
+    }
+
+    /// Predicted time of the tasks of this rank on its threads.
+    fn predicted(&self, share: &[Task]) -> Duration {
+        let loads = loads_of_threads(share, |task| self.client.seconds(task), self.threads);
+        Duration::try_from_secs_f64(loads.into_iter().fold(0.0, f64::max)).unwrap_or(Duration::MAX)
     }
 
     /// The provenance of results that are complete now.

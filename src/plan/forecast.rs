@@ -2,10 +2,10 @@
 
 use bytesize::ByteSize;
 
-use super::Plan;
+use super::remaining::Remaining;
 use super::report::span;
-use crate::job::Resources;
-use crate::job::assign::{assign, loads_of_threads};
+use crate::job::assign::{assign_wanted, loads_of_threads};
+use crate::job::{Resources, Task};
 
 /// Safety factor and margin (s) of the time limit: rates were measured on another machine.
 const TIME_FACTOR: f64 = 1.5;
@@ -31,12 +31,12 @@ pub struct Forecast {
     pub bytes: u64,
 }
 
-/// Simulates a run's assignment of the units of `plan` to ranks, and of each rank's units to its threads.
-pub fn forecast(plan: &Plan, resources: Resources, ranks: usize) -> Forecast {
-    let groups = plan.groups();
-    let shares = assign(&groups, ranks);
-    let work: Vec<f64> = shares.iter().map(|share| share.iter().map(|task| groups[task.group].seconds).sum()).collect();
-    let ends = shares.iter().map(|share| most(&loads_of_threads(share, &groups, resources.threads)));
+/// Simulates a run's assignment of the units that are left to ranks, and of each rank's units to its threads.
+pub fn forecast(left: &Remaining, resources: Resources, ranks: usize) -> Forecast {
+    let shares = assign_wanted(&left.plan.groups(), ranks, |task| left.has(task));
+    let seconds = |task: Task| left.cost(task).seconds;
+    let work: Vec<f64> = shares.iter().map(|share| share.iter().copied().map(seconds).sum()).collect();
+    let ends = shares.iter().map(|share| most(&loads_of_threads(share, seconds, resources.threads)));
     let makespan = ends.fold(0.0, f64::max);
     let total: f64 = work.iter().sum();
     let ratio = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 1.0 };
@@ -46,7 +46,7 @@ pub fn forecast(plan: &Plan, resources: Resources, ranks: usize) -> Forecast {
         makespan,
         balance: ratio(most(&work) * ranks as f64, total),
         efficiency: ratio(total, makespan * (ranks * resources.threads) as f64),
-        bytes: rank_bytes(plan, resources.threads),
+        bytes: rank_bytes(left, resources.threads),
     }
 }
 
@@ -55,10 +55,12 @@ fn most(seconds: &[f64]) -> f64 {
 }
 
 /// Peak bytes per rank: its threads run the largest units concurrently, up to the unit memory.
-fn rank_bytes(plan: &Plan, threads: usize) -> u64 {
-    let mut bytes: Vec<u64> = plan.cells.iter().map(|cell| cell.unit_bytes).collect();
-    bytes.sort_unstable_by(|a, b| b.cmp(a));
-    let largest = bytes.iter().flat_map(|&bytes| std::iter::repeat_n(bytes, plan.networks)).take(threads);
+fn rank_bytes(left: &Remaining, threads: usize) -> u64 {
+    let plan = left.plan;
+    let mut units: Vec<(u64, usize)> =
+        plan.cells.iter().zip(left.cells()).map(|(cell, left)| (cell.unit_bytes, left.networks)).collect();
+    units.sort_unstable_by(|a, b| b.cmp(a));
+    let largest = units.iter().flat_map(|&(bytes, networks)| std::iter::repeat_n(bytes, networks)).take(threads);
     plan.process_bytes + largest.fold(0, u64::saturating_add).min(plan.unit_memory)
 }
 
@@ -114,7 +116,7 @@ fn time_limit(seconds: f64) -> String {
 mod tests {
     use super::*;
     use crate::experiment::Experiment;
-    use crate::plan::plan;
+    use crate::plan::{Plan, plan};
 
     fn planned(threads: usize) -> (Plan, Resources) {
         let toml = "depths = [1, 3]\ndims = [10]\nwidths = [10, 100, 1000]\nnetworks = 50\ninputs = 20";
@@ -125,7 +127,7 @@ mod tests {
     #[test]
     fn one_thread_takes_the_sum() {
         let (plan, resources) = planned(1);
-        let forecast = forecast(&plan, resources, 1);
+        let forecast = forecast(&Remaining::all(&plan), resources, 1);
         assert!((forecast.makespan / plan.seconds() - 1.0).abs() < 1e-9);
         assert_eq!(forecast.balance, 1.0);
         assert!((forecast.efficiency - 1.0).abs() < 1e-9);
@@ -135,7 +137,7 @@ mod tests {
     fn the_end_is_no_earlier_than_the_work_and_the_largest_unit_allow() {
         for (ranks, threads) in [(1, 4), (3, 2), (64, 1), (1000, 2)] {
             let (plan, resources) = planned(threads);
-            let forecast = forecast(&plan, resources, ranks);
+            let forecast = forecast(&Remaining::all(&plan), resources, ranks);
             let mean = plan.seconds() / (ranks * threads) as f64;
             let largest = plan.cells.iter().map(|cell| cell.cost.seconds).fold(0.0, f64::max);
             assert!(forecast.makespan >= mean.max(largest) * (1.0 - 1e-9), "{forecast:?}");
@@ -149,9 +151,9 @@ mod tests {
     fn memory_is_that_of_the_largest_units_side_by_side() {
         let (plan, resources) = planned(3);
         let largest = plan.cells.iter().map(|cell| cell.unit_bytes).max().unwrap();
-        assert_eq!(forecast(&plan, resources, 2).bytes, plan.process_bytes + 3 * largest);
+        assert_eq!(forecast(&Remaining::all(&plan), resources, 2).bytes, plan.process_bytes + 3 * largest);
         let tight = Plan { unit_memory: largest, ..plan };
-        assert_eq!(forecast(&tight, resources, 2).bytes, tight.process_bytes + largest);
+        assert_eq!(forecast(&Remaining::all(&tight), resources, 2).bytes, tight.process_bytes + largest);
     }
 
     #[test]
