@@ -19,38 +19,10 @@ case "${1:-}" in
     -h | --help) usage; exit 0 ;;
 esac
 [[ $# -le 1 ]] || { usage >&2; exit 2; }
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=examples/prepare.sh
+source "$(dirname "${BASH_SOURCE[0]}")/prepare.sh"
 out=${1:-$here/results/digits}
-say() { echo "digits: $*"; }
-
-mkdir -p "$out"
-python=${ADVSTEP_PYTHON:-python3}
-if ! "$python" -c 'import sklearn' >"$out/python.log" 2>&1; then
-    venv=$out/venv
-    # The requirements are copied last, so an incomplete environment is rebuilt.
-    if ! cmp -s "$here/examples/requirements.txt" "$venv/requirements.txt"; then
-        say "creating the Python environment $venv with scikit-learn"
-        rm -rf "$venv"
-        if ! { "$python" -m venv "$venv" && "$venv/bin/python" -m pip install --quiet --requirement "$here/examples/requirements.txt"; } \
-            >"$out/python.log" 2>&1; then
-            cat "$out/python.log" >&2
-            echo "digits: cannot install scikit-learn (see above) install it and name that Python in ADVSTEP_PYTHON; venv itself comes" \
-                "with scripts/setup.sh --tests" >&2
-            exit 1
-        fi
-        cp "$here/examples/requirements.txt" "$venv/"
-    fi
-    python=$venv/bin/python
-fi
-rm -f "$out/python.log"
-
-program=${ADVSTEP_HPC:-}
-if [[ -z $program ]]; then
-    "$here/scripts/setup.sh" >&2
-    export PATH="${CARGO_HOME:-${HOME:-}/.cargo}/bin:$PATH"
-    cargo build --release --locked --manifest-path "$here/Cargo.toml"
-    program=${CARGO_TARGET_DIR:-$here/target}/release/advstep-hpc
-fi
+prepare digits "$out" sklearn
 
 "$python" - "$out/digits.npy" <<'PYTHON'
 import sys

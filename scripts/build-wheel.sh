@@ -10,7 +10,7 @@ Builds the serial program with maturin, into a wheel in DIRECTORY (default targe
 these need, except the C library: it runs on Linux systems whose glibc is as new as this machine's, as the wheel's name says.
 
 Then installs it in a fresh virtual environment and runs it where the system's own copies of these libraries cannot be loaded, in a mount
-namespace of its own. Where the system allows none, it only checks where the loader finds them, and says so.
+namespace of its own. Where the system allows none, it only checks which libraries the program loads while it runs, and says so.
 
 Debian's HDF5 needs libcurl, and so the wheel holds curl, OpenSSL and Kerberos too. HDF5_DIR=PREFIX names another HDF5.
 END
@@ -41,13 +41,7 @@ if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     exit 1
 fi
 tools=$target/wheel-tools
-if ! cmp -s scripts/requirements-wheel.txt "$tools/requirements-wheel.txt"; then
-    say "creating the Python environment $tools"
-    rm -rf "$tools"
-    python3 -m venv "$tools"
-    "$tools/bin/python" -m pip install --quiet --requirement scripts/requirements-wheel.txt
-    cp scripts/requirements-wheel.txt "$tools/"
-fi
+python_environment "$tools" scripts/requirements-wheel.txt
 
 say "building"
 # The program of the last cargo build, perhaps with MPI, has the same path; it is put back.
@@ -66,24 +60,28 @@ python3 -m venv "$work/venv"
 site=$("$work/venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
 program=$(find "$site" -path '*.scripts/advstep-hpc')
 
-# Paths of the libraries that the loader takes for the program $1, but for the C library and its companions, which a wheel may expect of
-# any system (PEP 600).
-libraries() {
-    ldd "$1" | sed -nE 's/^[[:space:]]*([^ ]+) => ([^ ]+).*/\1 \2/p' |
-        grep -vE '^(ld-linux[^ ]*|lib(c|m|dl|pthread|rt|util|resolv|gcc_s|stdc\+\+|z|expat))\.so' | cut -d' ' -f2
+# Of the paths of libraries on standard input those that are not the C library and its companions, which a wheel may expect of any system (PEP 600).
+not_of_any_system() { grep -vE '(^|/)(ld-linux[^/]*|lib(c|m|dl|pthread|rt|util|resolv|gcc_s|stdc\+\+|z|expat))\.so[^/]*$'; }
+
+# Paths of the libraries that the loader takes for the program $1.
+libraries() { ldd "$1" | sed -nE 's/^[[:space:]]*[^ ]+ => ([^ ]+).*/\1/p' | not_of_any_system; }
+
+# Refuses libraries, on standard input, that are neither in the wheel nor on every system.
+in_wheel() {
+    local outside
+    outside=$(grep -vF "$site/" | not_of_any_system | sort -u || true)
+    [[ -z $outside ]] || { echo "wheel: error: libraries that are not in the wheel: $outside" >&2; exit 1; }
 }
 
-outside=$(libraries "$program" | grep -vF "$site/" || true)
-if [[ -n $outside ]]; then
-    echo "wheel: error: libraries that are not in the wheel: $outside" >&2
-    exit 1
-fi
+libraries "$program" | in_wheel
 
-# Runs in a mount namespace, where it hides the files from the fourth argument on.
+small=(--depths 1,2 --dims 10 --widths 20,30 --networks 3 --inputs 4 --threads 2 --out mine.h5 --plot=svg,pdf)
+
+# Runs in a mount namespace, where it hides the files from the fifth argument on.
 cat >"$work/test.sh" <<'END'
 set -eu
-work=$1 program=$2 plain=$3
-shift 3
+work=$1 program=$2 plain=$3 small=$4
+shift 4
 for file; do mount --bind /dev/null "$file"; done
 if "$plain" --version >/dev/null 2>&1; then
     echo "wheel: error: the system's libraries are not hidden" >&2
@@ -91,7 +89,8 @@ if "$plain" --version >/dev/null 2>&1; then
 fi
 cd "$work"
 "$program" --version
-"$program" --depths 1,2 --dims 10 --widths 20,30 --networks 3 --inputs 4 --threads 2 --out mine.h5 --plot=svg,pdf >/dev/null
+# shellcheck disable=SC2086 # words
+"$program" $small >/dev/null
 "$program" show mine.h5
 END
 mapfile -t hidden < <(libraries "$plain" | xargs realpath | sort -u)
@@ -99,10 +98,14 @@ namespace=(unshare --mount)
 [[ $(id -u) == 0 ]] || namespace=(unshare --map-root-user --mount)
 if "${namespace[@]}" true 2>/dev/null; then
     say "running it without the system's ${#hidden[@]} libraries: ${hidden[*]##*/}"
-    "${namespace[@]}" sh "$work/test.sh" "$work" "$work/venv/bin/advstep-hpc" "$plain" "${hidden[@]}"
+    "${namespace[@]}" sh "$work/test.sh" "$work" "$work/venv/bin/advstep-hpc" "$plain" "${small[*]}" "${hidden[@]}"
 else
-    say "no mount namespace here: not run without the system's libraries, only checked that the loader takes those of the wheel"
+    say "no mount namespace here: not run without the system's libraries, only checked that it loads those of the wheel"
     "$work/venv/bin/advstep-hpc" --version
+    (cd "$work" && LD_DEBUG=files LD_DEBUG_OUTPUT=$work/loaded "$program" "${small[@]}" >/dev/null && "$work/venv/bin/advstep-hpc" show mine.h5)
+    loaded=$(sed -nE 's/.*calling init: //p' "$work"/loaded.* | sort -u)
+    [[ $loaded == *openblas* && $loaded == *hdf5* ]] || { echo "wheel: error: the loader does not tell what it loads" >&2; exit 1; }
+    in_wheel <<<"$loaded"
 fi
 
 mkdir -p "$out"

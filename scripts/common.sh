@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Shared by the scripts that run MPI jobs; source it in the root of the repository.
+# Shared by the scripts that build and test; source it in the root of the repository.
 
 export PATH="${CARGO_HOME:-${HOME:-}/.cargo}/bin:$PATH"
 
@@ -20,4 +20,17 @@ find_program() {
         ADVSTEP=$(realpath "$(command -v "$ADVSTEP")")
     fi
     export ADVSTEP
+}
+
+# python_environment DIRECTORY REQUIREMENTS: a virtual environment with the packages that the file lists, created again if the file has changed.
+python_environment() {
+    local directory=$1 requirements=$2
+    # The list is copied last, so an environment that was not finished is created again.
+    if ! cmp -s "$requirements" "$directory/requirements.txt"; then
+        say "creating the Python environment $directory"
+        rm -rf "$directory"
+        python3 -m venv "$directory"
+        "$directory/bin/python" -m pip install --quiet --requirement "$requirements"
+        cp "$requirements" "$directory/requirements.txt"
+    fi
 }

@@ -279,6 +279,12 @@ def draw(growth, path):
     figure.savefig(path, metadata={"Date": None})
 
 
+FORECASTS = """Seconds per network that `plan` predicts, with the rates of the cost model and with those that `plan --calibrate` measures, against
+processor seconds of `run`, on one thread (`scripts/check-forecast.sh >benches/results/forecast.md`).
+
+"""
+
+
 def main():
     if len(sys.argv) != 4 or sys.argv[1] in ("-h", "--help"):
         sys.exit(__doc__)
@@ -292,6 +298,9 @@ def main():
         figure = document.with_name(document.stem.replace("performance", "scaling") + ".svg")
         draw(measured["growth"], figure)
         text += scaling_text(measured, results, figure.name)
+    forecast = bench.with_name("forecast.md")
+    if forecast.exists():
+        text += "\n## Forecasts\n\n" + FORECASTS + forecast.read_text()
     others = sorted(path.name for path in document.parent.glob("performance-*.md") if path != document)
     if others:
         text += "\n## Other machines\n\n" + "".join(f"- [{name}]({name})\n" for name in others)

@@ -25,15 +25,8 @@ scripts/setup.sh --tests
 source scripts/common.sh
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 
-# The requirements are copied last, so that an incomplete environment is created again.
 venv=$target/venv
-if ! cmp -s scripts/requirements-test.txt "$venv/requirements-test.txt"; then
-    say "creating the Python environment $venv"
-    rm -rf "$venv"
-    python3 -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet --requirement scripts/requirements-test.txt
-    cp scripts/requirements-test.txt "$venv/"
-fi
+python_environment "$venv" scripts/requirements-test.txt
 export ADVSTEP_PYTHON=$venv/bin/python
 
 # First, because both builds write the same file and the one with MPI is to remain.

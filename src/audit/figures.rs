@@ -9,7 +9,7 @@ use crate::plot::Picture;
 use crate::plot::axis::{LogAxis, Tick, number_label};
 use crate::plot::canvas::{Anchor, Canvas, Stroke};
 use crate::plot::frame::{Frame, widest};
-use crate::plot::layout::{Page, Space, columns};
+use crate::plot::layout::{Drawing, Page, Space, columns};
 use crate::plot::legend::{self, Legend};
 use crate::plot::look::Look;
 use crate::plot::style::{self, CurveStyle};
@@ -25,7 +25,7 @@ const LARGEST_MARGIN: f64 = 1e3;
 const PANEL_HEIGHT: f64 = 96.0;
 
 /// All figures of `audit`; none for an activation without a bound to compare with.
-pub fn draw(audit: &Audit) -> Vec<Picture> {
+pub fn draw(audit: &Audit, look: &Look) -> Vec<Picture> {
     let mut activations: Vec<Activation> = audit.options.settings.iter().map(|setting| setting.activation).collect();
     activations.dedup();
     let networks = audit.options.max_networks;
@@ -37,7 +37,7 @@ pub fn draw(audit: &Audit) -> Vec<Picture> {
             // One γ is enough: the figures of the others look alike.
             let gamma = audit.options.gammas[0];
             let entries: Vec<&Entry> = audit.entries.iter().filter(of_one).filter(|entry| entry.gamma == gamma).collect();
-            [margins(&entries, activation, &note), scaling(&entries, activation, &note)].into_iter().flatten()
+            [margins(&entries, activation, look, &note), scaling(&entries, activation, look, &note)].into_iter().flatten()
         })
         .collect()
 }
@@ -95,7 +95,7 @@ fn marker(entry: &Entry) -> CurveStyle {
 }
 
 /// Margins on a log axis: one row per subject, one marker per setting. `None` if no entry has a margin.
-fn margins(entries: &[&Entry], activation: Activation, note: &str) -> Option<Picture> {
+fn margins(entries: &[&Entry], activation: Activation, look: &Look, note: &str) -> Option<Picture> {
     // Grouped before filtering, so that rows follow the order of the table.
     let mut groups = subjects(entries);
     groups.iter_mut().for_each(|group| group.retain(|entry| entry.margin > 0.0));
@@ -105,19 +105,25 @@ fn margins(entries: &[&Entry], activation: Activation, note: &str) -> Option<Pic
         return None;
     }
     let axis = LogAxis::of_numbers(shown.iter().map(|entry| entry.margin.min(LARGEST_MARGIN)).chain([0.9, 10.0]));
-    let look = Look::default();
     let labels = groups.iter().map(|group| look.length(&label(subject(group[0])), look.tick)).fold(0.0, f64::max);
-    let size = (MARGIN_WIDTH, ROW * groups.len() as f64);
     let mut kinds: Vec<&Entry> = shown.clone();
     kinds.sort_by_key(|entry| verdict(entry).0);
     kinds.dedup_by_key(|entry| verdict(entry).0);
     let legend = kinds.iter().map(|entry| legend::Entry::marker(verdict(entry).1.to_string(), marker(entry))).collect();
     let title = "Margin of the paper's bounds: bound over measured value";
-    let page = Page { look: &look, title, note, legend: Some(Legend { entries: legend }), panels: 1 };
-    let drawing = page.draw((labels + size.0 + 14.0, size.1 + 34.0), |canvas, (x, y)| {
-        let frame = Frame { corner: (x + labels + 6.0, y + 4.0), size };
+    let page = Page { look, title, note, legend: Some(Legend { entries: legend }), panels: 1 };
+    let rows = groups.len() as f64;
+    let (left, bottom) = (labels + 6.0, 30.0 * look.scale);
+    let panel = (MARGIN_WIDTH, ROW * look.scale * rows);
+    let around = Space { panels: 1, columns: 1, panel, left, right: 8.0, column_gap: 0.0, row_gap: 0.0, bottom, title: 0.0 };
+    let (width, height) = page.grid(around).panel();
+    // The height is that of the rows, unless one is asked for.
+    let size = (width, if look.sheet.height().is_some() { height } else { panel.1 });
+    let row_height = size.1 / rows;
+    let drawing = page.draw((left + size.0 + 8.0, size.1 + 4.0 + bottom), |canvas, (x, y)| {
+        let frame = Frame { corner: (x + left, y + 4.0), size };
         for (row, group) in groups.iter().enumerate() {
-            let middle = frame.corner.1 + (row as f64 + 0.5) * ROW;
+            let middle = frame.corner.1 + (row as f64 + 0.5) * row_height;
             canvas.line((frame.x(0.0), middle), (frame.x(1.0), middle), style::GRID);
             let baseline = middle + text::MIDDLE * look.tick;
             canvas.text((frame.corner.0 - 5.0, baseline), &label(subject(group[0])), style::text(look.tick, Anchor::End));
@@ -125,7 +131,7 @@ fn margins(entries: &[&Entry], activation: Activation, note: &str) -> Option<Pic
         let one = frame.x(axis.position(1.0));
         canvas.line((one, frame.y(0.0)), (one, frame.y(1.0)), Stroke { colour: style::GREY, width: 0.8 });
         for (row, group) in groups.iter().enumerate() {
-            let middle = frame.corner.1 + (row as f64 + 0.5) * ROW;
+            let middle = frame.corner.1 + (row as f64 + 0.5) * row_height;
             for entry in group {
                 let margin = entry.margin.min(LARGEST_MARGIN);
                 canvas.group("margin", |canvas| marker(entry).draw_marker(canvas, (frame.x(axis.position(margin)), middle)));
@@ -135,12 +141,13 @@ fn margins(entries: &[&Entry], activation: Activation, note: &str) -> Option<Pic
         frame.draw_x_axis(canvas, &ticks, Some("margin (violated below 1; clipped at 1000)"));
         canvas.frame(frame.corner, frame.size, style::AXIS);
     });
+    let drawing = Drawing { fits: drawing.fits && row_height >= look.tick, ..drawing };
     Some(Picture::without_data(format!("audit_margin_{}", activation.name()), drawing))
 }
 
 /// Measured values with 95 % intervals, and bounds dashed, against d with one curve per k: one panel for the first subject of each statement that
 /// has bounds at several d. `None` if no statement has.
-fn scaling(entries: &[&Entry], activation: Activation, note: &str) -> Option<Picture> {
+fn scaling(entries: &[&Entry], activation: Activation, look: &Look, note: &str) -> Option<Picture> {
     let is_shown = |entry: &&&Entry| entry.bound > 0.0 && entry.estimate.value > 0.0;
     let shown: Vec<&Entry> = entries.iter().filter(is_shown).copied().collect();
     let mut groups: Vec<Vec<&Entry>> = Vec::new();
@@ -162,10 +169,9 @@ fn scaling(entries: &[&Entry], activation: Activation, note: &str) -> Option<Pic
             (label(subject(group[0])), LogAxis::of_numbers(group.iter().flat_map(|entry| [entry.bound, entry.estimate.value])))
         })
         .collect();
-    let look = Look::default();
     let columns = columns(panels.len()).min(3);
     let y_ticks: Vec<Vec<Tick>> = panels.iter().map(|(_, axis)| axis.ticks(PANEL_HEIGHT, |_| look.tick)).collect();
-    let left = y_ticks.iter().map(|ticks| widest(&look, ticks)).fold(0.0, f64::max) + 14.0;
+    let left = y_ticks.iter().map(|ticks| widest(look, ticks)).fold(0.0, f64::max) + 14.0;
     let title_width = panels.iter().map(|(title, _)| look.length(title, look.panel_title)).fold(0.0, f64::max);
     // Titles are centred over their panels and must not run into each other.
     let panel = (150.0_f64.max(title_width), PANEL_HEIGHT);
@@ -185,7 +191,7 @@ fn scaling(entries: &[&Entry], activation: Activation, note: &str) -> Option<Pic
     let bound = legend::Entry::dashed("bound in the paper".to_string(), style::GREY);
     let legend = Legend { entries: widths.iter().map(entry).chain([bound]).collect() };
     let title = "Measured values (95 % intervals) and the paper's bounds (dashed) against the input dimension";
-    let page = Page { look: &look, title, note, legend: Some(legend), panels: panels.len() };
+    let page = Page { look, title, note, legend: Some(legend), panels: panels.len() };
     let grid = page.grid(gaps);
     let (width, height) = grid.size();
     let drawing = page.draw((width + 8.0, height), |canvas, (left, top)| {
@@ -248,7 +254,7 @@ mod tests {
             ..Typed::default()
         };
         let audit = job::audit(&typed.validate().unwrap());
-        let pictures = draw(&audit);
+        let pictures = draw(&audit, &Look::default());
         let names: Vec<&str> = pictures.iter().map(|picture| picture.name.as_str()).collect();
         assert_eq!(names, ["audit_margin_relu", "audit_scaling_relu", "audit_margin_tanh", "audit_scaling_tanh"]);
         let count = |picture: &Picture, class: &str| picture.svg.matches(&format!("class=\"{class}\"")).count();

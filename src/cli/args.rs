@@ -25,8 +25,8 @@ Examples:
       Predict the cost of the paper's experiment on this machine.
   mpirun -n 4 advstep-hpc --preset paper --memory 24GiB --out paper.h5
       Run it on four ranks.
-  advstep-hpc --depths 1 --dims 10,100 --widths 10,1e3,1e5 --seed 7 --out wide.h5
-      Run quick on another grid, with other networks.
+  advstep-hpc --depths 1 --dims 10,100 --widths 10,1e3,inf --seed 7 --out wide.h5
+      Run quick on another grid, with other networks and the limit k = ∞.
   advstep-hpc --hidden 1000,500,100 --out narrowing.h5
       Three hidden layers of different widths.
   advstep-hpc --config my.toml
@@ -56,7 +56,7 @@ Exit codes:
 Examples:
   advstep-hpc run --preset paper --threads 8 --memory 24GiB
   advstep-hpc run --config my.toml --seed 7 --out results/my-seed7.h5
-  mpirun -n 4 advstep-hpc run --depths 1,2 --widths 10,100,1e3 --overwrite
+  mpirun -n 4 advstep-hpc run --depths 1,2 --widths 10,100,1e3,inf --overwrite
   advstep-hpc run --networks 400 --extend results/quick.h5 --out results/quick-400.h5
   advstep-hpc run --preset paper --shard 3/16
   advstep-hpc run --preset paper --max-hours 11.5 --snapshot 30min";
@@ -66,7 +66,8 @@ Examples:
   advstep-hpc plan --preset paper --memory 24GiB
   advstep-hpc plan --depths 3 --widths 1e4,inf --memory 4GiB --threads 2 --all
   advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 24GiB
-  advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 24GiB --sbatch";
+  advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 24GiB --sbatch
+  advstep-hpc plan --networks 400 --extend results/quick.h5 --out results/quick-400.h5 --calibrate";
 
 const STATUS_EXAMPLES: &str = "\
 For batch scripts: launchers do not always pass on the exit code of the ranks. Takes the arguments of the run, or a file.
@@ -82,8 +83,8 @@ Examples:
   advstep-hpc status results/paper.h5";
 
 const MERGE_EXAMPLES: &str = "\
-Shards are those of one experiment, all of them. Results files are of one seed and form and have the same number of networks; they may
-overlap. Their merged file is that of a run of all their cells, whether these make a full grid or not.
+Shards must be all those of one experiment. Results files must agree in seed, number of networks and everything else that decides the \
+numbers; they may overlap. The merged file is what one run of all their cells would write, whether or not these form a full grid.
 
 Examples:
   advstep-hpc merge results/paper.*-of-16.shard --out results/paper.h5
@@ -135,8 +136,9 @@ Examples:
   advstep-hpc plot nearest.h5 --overlay --band stderr --log xy";
 
 const REPORT_EXAMPLES: &str = "\
-The page needs no network and nothing beside it. In a browser its figures show values under the pointer (or by the arrow keys), curves are
-switched on and off in the legend, axes are logarithmic or linear, and the headings of the tables sort.
+The page is a single file and works offline. Its figures show the value under the pointer (or use the arrow keys); the legend hides \
+and shows curves, axes are linear or logarithmic, and a click on a column heading sorts the table. Distributions are drawn from at most 100 \
+quantiles each.
 
 Examples:
   advstep-hpc report results/quick.h5 --out report.html
@@ -150,7 +152,7 @@ Examples:
   advstep-hpc export --depth 2 --dim 10 --width 30 --out net.safetensors";
 
 const AUDIT_EXAMPLES: &str = "\
-All statements measure the same networks; where a verdict is undecided or not refuted, more are added. The results do not depend on the number of ranks and threads. An audit is stopped and
+All statements are measured on the same networks; where a verdict is undecided or not refuted, networks are added. The results do not depend on the number of ranks and threads. An audit is stopped and
 resumed like a run.
 
 Examples:
@@ -163,9 +165,9 @@ Examples:
   advstep-hpc show results/audit.h5 --full";
 
 const MEASURE_EXAMPLES: &str = "\
-Piecewise linear networks (relu, leaky-relu) are searched exactly along a line up to a width of 100, and at any width with --search exact;
-wider deep ones and smooth activations are scanned. The results do not depend on the number of ranks and threads. A measurement is stopped
-and resumed like a run.
+The search along a line is exact for piecewise linear networks (relu, leaky-relu) up to width 100, or at any width with --search exact. \
+Wider deep networks and smooth activations are scanned. The results do not depend on the number of ranks and threads. A measurement stops \
+and resumes like a run.
 
 Examples:
   advstep-hpc measure mlp.safetensors --activation relu --inputs digits.npz --logits predicted
@@ -269,8 +271,8 @@ pub struct RunArgs {
     /// Results file [default: results/NAME.h5, or results/NAME.i-of-n.shard; NAME is the preset, or the config file without its extension]
     #[arg(long, value_name = "FILE.h5", help_heading = "Output")]
     pub out: Option<PathBuf>,
-    /// Take networks from this results file, journal or shard of the same experiment on another grid or with other --networks, and compute
-    /// the rest; repeat for several. The file is not changed
+    /// Reuse the networks in this results file, journal or shard of the same experiment on another grid or with other --networks, and
+    /// compute the rest. May be repeated; the file is not changed. `plan` tells what is reused and what the rest costs
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub extend: Vec<PathBuf>,
     /// Interval at which the finished cells are written to FILE.partial.h5, such as 10min [default: never]
@@ -385,7 +387,7 @@ pub struct MeasureArgs {
     /// Fully connected network: a PyTorch state_dict as .safetensors or .npz, an .onnx model, or .h5 as written by export
     #[arg(value_name = "NET")]
     pub network: PathBuf,
-    /// Inputs, a row an input: FILE.npy, FILE.npz, FILE.h5 or FILE.csv; FILE::NAME for one of several arrays
+    /// Inputs, one per row: FILE.npy, FILE.npz, FILE.h5 or FILE.csv; FILE::NAME for one of several arrays
     #[arg(long, value_name = "FILE[::NAME]", help_heading = "Measurement")]
     pub inputs: String,
     /// Labels of the inputs: a file of the same formats, or ::NAME for an array or column of the inputs file [default: one named label, labels or
@@ -491,6 +493,10 @@ pub struct PlanArgs {
     /// Predict for this many ranks, each with the given --threads and --memory [default: 1]
     #[arg(long, value_name = "R", allow_negative_numbers = true, value_parser = number, help_heading = "Machine")]
     pub ranks: Option<f64>,
+    /// Measure this machine for two seconds, on as many threads as a rank has, and correct the predicted times; else they are those of cores with
+    /// AVX-512. `run` does the same before a run that is predicted to take more than a minute
+    #[arg(long, help_heading = "Machine")]
+    pub calibrate: bool,
     /// Print one row per cell instead of one per depth
     #[arg(long, help_heading = "Output")]
     pub all: bool,

@@ -27,7 +27,8 @@ const TEXT: (f64, f64) = (4.0, 36.0);
 
 #[derive(Debug, Args)]
 pub struct PlotArgs {
-    /// Results files of `run`, drawn together if there are several; or one audit file
+    /// Results files of `run`, drawn together if there are several; or one file of `audit` or `measure`, whose figures take only --out, --format,
+    /// --style, --size, --font and --title
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Directory of the figures; existing ones are replaced [default: the first FILE without its extension, with -figures]
@@ -36,14 +37,14 @@ pub struct PlotArgs {
     /// Formats of the figures
     #[arg(long, value_enum, value_name = "FORMAT,...", value_delimiter = ',', default_value = "svg,png", help_heading = "Output")]
     pub format: Vec<ImageFormat>,
-    /// Also write the numbers of each figure, to a CSV file beside it
+    /// Also write the numbers of each figure to a CSV file beside it
     #[arg(long, help_heading = "Output")]
     pub data: bool,
     /// Figures to draw, by name or by their number in the paper: fraction (1), step (2 is that at depth 1, and so on), distance, phase,
     /// distributions, conjecture, nearest [default: all]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', help_heading = "What to draw")]
     pub figure: Option<Vec<String>>,
-    /// Draw one figure of this column of the table instead, such as fraction, lost, eta, distance, distance/norm, ratio, gradient or any of
+    /// Plot this column of the table instead, such as fraction, lost, eta, distance, distance/norm, ratio, gradient or any of
     /// `show --format csv`
     #[arg(long, value_name = "NAME", conflicts_with = "figure", help_heading = "What to draw")]
     pub y: Option<String>,
@@ -62,10 +63,10 @@ pub struct PlotArgs {
     /// Directions to draw [default: all]
     #[arg(long, value_enum, value_name = "DIRECTION,...", value_delimiter = ',', help_heading = "What to draw")]
     pub direction: Option<Vec<Direction>>,
-    /// Draw the directions of a file in one figure each of fraction, step, gradient norm and distance, as several files always are
+    /// Draw all directions of a file in the same figures (fraction, step, gradient norm, distance), as is always done for several files
     #[arg(long, help_heading = "What to draw")]
     pub overlay: bool,
-    /// Names of several files in the legend [default: those of the files]
+    /// Names of the files in the legend [default: file names]
     #[arg(long, value_name = "TEXT,...", value_delimiter = ',', help_heading = "Look")]
     pub label: Option<Vec<String>>,
     /// Look of the figures
@@ -80,10 +81,10 @@ pub struct PlotArgs {
     /// Title of the figures, in which *k* is italic; empty for none [default: what each shows]
     #[arg(long, value_name = "TEXT", help_heading = "Look")]
     pub title: Option<String>,
-    /// Band of the curves [default: std; stderr where files or directions share a figure]
+    /// Band around the curves [default: std; stderr where files or directions share a figure]
     #[arg(long, value_enum, help_heading = "Look")]
     pub band: Option<Band>,
-    /// Logarithmic axes of the curves [default: x]
+    /// Which axes of the curves are logarithmic [default: x]
     #[arg(long, value_enum, help_heading = "Look")]
     pub log: Option<Log>,
     /// Accept a file rewritten by another program (h5py, h5repack, nccopy, xarray), after a check of every value. Not for damaged files,
@@ -103,10 +104,10 @@ pub struct ReportArgs {
     /// Replace the page if it exists
     #[arg(long)]
     pub overwrite: bool,
-    /// Names of several files in legends [default: those of the files]
+    /// Names of the files in legends [default: file names]
     #[arg(long, value_name = "TEXT,...", value_delimiter = ',')]
     pub label: Option<Vec<String>>,
-    /// Title of the page [default: the names of the files]
+    /// Title of the page [default: file names]
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
     /// Accept files rewritten by another program (h5py, h5repack, nccopy, xarray), after a check of every value. Not for damaged files,
@@ -163,13 +164,12 @@ impl PlotArgs {
         })
     }
 
-    /// Whether nothing is chosen that audits do not have.
+    /// Whether nothing but the look is chosen.
     fn is_plain(&self) -> bool {
         let lists = [&self.depths, &self.dims, &self.widths].iter().all(|list| list.is_none());
-        let texts = [&self.y, &self.font, &self.title].iter().all(|text| text.is_none());
-        let looks = self.style == Style::Screen && self.size.is_none() && self.band.is_none() && self.log.is_none();
+        let curves = self.y.is_none() && self.band.is_none() && self.log.is_none();
         let others = self.figure.is_none() && self.direction.is_none() && self.label.is_none() && !self.overlay && !self.data;
-        self.files.len() == 1 && lists && texts && looks && others
+        self.files.len() == 1 && lists && curves && others
     }
 
     fn look(&self) -> Result<Look, BadInput> {

@@ -171,11 +171,7 @@ impl PlanArgs {
                 format!("give --ranks {0} instead of --shard: {0} shards take about the same time", shard.count()),
             ));
         }
-        if !self.run.extend.is_empty() {
-            let why = "a plan is of the whole experiment";
-            return Err(BadInput::new("cannot plan an extension", why, "omit --extend"));
-        }
-        Ok(PlanRequest { run: self.run.request()?, ranks, all: self.all, sbatch: self.sbatch, name })
+        Ok(PlanRequest { run: self.run.request()?, ranks, all: self.all, sbatch: self.sbatch, calibrate: self.calibrate, name })
     }
 }
 

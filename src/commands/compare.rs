@@ -24,7 +24,7 @@ pub fn execute(request: &CompareRequest) -> anyhow::Result<()> {
     match difference(request)? {
         Some(difference) => {
             let remedy = "compare results of the same experiment, program version and CPU type";
-            Err(Failed::new("the results differ", format!("first at {difference}"), remedy).into())
+            Err(Failed::new("the results differ", difference, remedy).into())
         }
         None => Ok(print("The results are the same\n")?),
     }

@@ -13,7 +13,7 @@ use crate::job::{Task, Worker};
 use crate::model::Direction;
 use crate::plan::Plan;
 use crate::record::codec;
-use crate::results::extend::Part;
+use crate::results::extend::{Part, along};
 use crate::team::Team;
 
 /// The networks held in part.
@@ -69,8 +69,15 @@ impl Parts {
         Ok(part.complete(&samples, seconds, experiment))
     }
 
+    /// The tasks that are held in part.
+    pub fn tasks(&self, experiment: &Experiment) -> Vec<Task> {
+        let masks = self.masks.get().map_or(&[][..], Vec::as_slice);
+        let held = masks.iter().enumerate().filter(|(_, mask)| **mask != 0);
+        held.map(|(at, _)| Task { group: at / experiment.networks, index: at % experiment.networks }).collect()
+    }
+
     /// The directions of `task` to measure; `None`: all.
-    fn missing(&self, task: Task, experiment: &Experiment) -> Option<Vec<Direction>> {
+    pub fn missing(&self, task: Task, experiment: &Experiment) -> Option<Vec<Direction>> {
         let mask = *self.masks.get()?.get(task.group * experiment.networks + task.index)?;
         let bits = experiment.directions.iter().enumerate().filter(|(index, _)| mask >> index & 1 == 1);
         (mask != 0).then(|| bits.map(|(_, &direction)| direction).collect())
@@ -95,10 +102,7 @@ impl Worker for PartMeasurer<'_> {
     fn run(&mut self, task: Task) -> anyhow::Result<Vec<u8>> {
         match self.parts.missing(task, self.experiment) {
             None => self.measurer.run(task),
-            Some(directions) => {
-                let certify = self.experiment.certify && directions.contains(&Direction::Nearest);
-                self.measurer.measure(&Experiment { directions, certify, ..self.experiment.clone() }, task)
-            }
+            Some(directions) => self.measurer.measure(&along(self.experiment, directions), task),
         }
     }
 

@@ -1,11 +1,12 @@
 //! `plan`: the predicted cost of an experiment.
 
 use super::print;
-use super::run::RunRequest;
+use super::run::{Run, RunRequest};
 use crate::job::Ranks;
 use crate::job::resources::resources;
+use crate::plan::calibrate::Machine;
 use crate::plan::forecast::forecast;
-use crate::plan::{plan_on, report};
+use crate::plan::report;
 
 /// An experiment to plan for a number of ranks.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,22 +18,34 @@ pub struct PlanRequest {
     pub all: bool,
     /// Print the header of a batch script instead of the plan.
     pub sbatch: bool,
+    /// Correct the times by measuring this machine.
+    pub calibrate: bool,
     /// Name of the preset or config file.
     pub name: String,
 }
 
-/// Prints the plan without running anything.
+/// Prints the plan without running anything. Files to extend are read as `run` reads them.
 pub fn execute(request: &PlanRequest) -> anyhow::Result<()> {
-    let RunRequest { experiment, settings, team, .. } = &request.run;
+    let RunRequest { experiment, extend, settings, team, .. } = &request.run;
     let resources = resources(settings.threads, settings.memory, 1)?;
-    let ranks = request.ranks.unwrap_or(1);
-    let plan = plan_on(experiment, Ranks::equal(ranks, resources), *team, experiment.networks)?;
-    let forecast = forecast(&plan, resources, ranks);
+    let count = request.ranks.unwrap_or(1);
+    let ranks = Ranks::equal(count, resources);
+    let run = match extend[..] {
+        [] => Run::planned(experiment.clone(), None, ranks, *team)?,
+        _ => Run::on(experiment.clone(), None, ranks, *team)?.extending(extend.clone()),
+    };
+    let (taken, mut left) = run.remaining()?;
+    let machine = request.calibrate.then(|| Machine::measure(resources.threads));
+    if let Some(machine) = machine {
+        left = left.on(machine);
+    }
+    let forecast = forecast(&left, resources, count);
     match request.sbatch {
         true => Ok(print(&forecast.sbatch(&request.name))?),
         false => {
-            let table = if request.all { report::by_cell(&plan) } else { report::by_depth(&plan) };
-            Ok(print(&format!("{}{}\n{table}", report::totals(&plan), forecast.line()))?)
+            let table = if request.all { report::by_cell(&left) } else { report::by_depth(&left) };
+            let machine = machine.map_or(String::new(), |machine| machine.text());
+            Ok(print(&format!("{}{}{machine}\n{table}", report::totals(&left, &taken), forecast.line()))?)
         }
     }
 }

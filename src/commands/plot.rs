@@ -23,7 +23,7 @@ pub struct PlotRequest {
     pub formats: Vec<plot::ImageFormat>,
     /// Whether the numbers of each figure are written, too.
     pub data: bool,
-    /// Whether only what audits have, too, is asked for.
+    /// Whether nothing but the look is chosen, which is all that figures of audits and measurements have.
     pub is_plain: bool,
     /// Whether a file without a valid seal, as other programs leave it, is accepted.
     pub unsealed: bool,
@@ -49,7 +49,7 @@ pub fn directory_of(file: &Path) -> PathBuf {
 
 pub fn execute(request: &PlotRequest) -> anyhow::Result<()> {
     let PlotRequest { files, options, out, formats, data, is_plain, unsealed, quiet } = request;
-    // Files whose figures have no options, and what they are.
+    // A file of another kind than results.
     let alone = files.iter().find_map(|(file, _)| match format::of(file, *unsealed)? {
         kind @ (FileKind::Audit | FileKind::Measurement) => Some((file, kind)),
         _ => None,
@@ -57,18 +57,23 @@ pub fn execute(request: &PlotRequest) -> anyhow::Result<()> {
     let pictures = match alone {
         Some((file, kind)) if !is_plain => {
             let noun = if kind == FileKind::Audit { "audit file" } else { "measurement" };
-            let what = format!("cannot draw the {noun} {} so", file.display());
-            return Err(BadInput::new(what, "its figures have no options and stand alone", "give only --out and --format").into());
+            let what = format!("cannot draw the {noun} {} with these options", file.display());
+            let why = "its figures cannot be chosen, and stand alone";
+            let remedy = "give one FILE and no options but --out, --format, --style, --size, --font, --title and --unsealed";
+            return Err(BadInput::new(what, why, remedy).into());
         }
-        Some((file, FileKind::Audit)) => {
-            let drawn = audit::figures::draw(&audit::file::read(file, *unsealed)?);
-            if drawn.is_empty() {
+        Some((file, kind)) => {
+            let pictures = match kind {
+                FileKind::Audit => audit::figures::draw(&audit::file::read(file, *unsealed)?, &options.look),
+                _ => given::figures::draw(&given::file::read(file, *unsealed)?, &options.look),
+            };
+            if pictures.is_empty() {
                 let what = format!("there is nothing to draw of {}", file.display());
                 return Err(BadInput::new(what, "no entry has a bound", "see `advstep-hpc show FILE.h5 --full`").into());
             }
-            plot::write(&drawn, out, formats)?
+            plot::check_sizes(&pictures)?;
+            plot::write_with(&pictures, out, formats, &options.look.font, false)?
         }
-        Some((file, _)) => plot::write(&given::figures::draw(&given::file::read(file, *unsealed)?), out, formats)?,
         None => {
             let input =
                 |(file, label): &(PathBuf, String)| anyhow::Ok(Input { label: label.clone(), results: read(file, *unsealed)? });

@@ -30,9 +30,13 @@ pub fn execute(request: &ReportRequest) -> anyhow::Result<()> {
     target.check_free(*existing)?;
     let mut inputs = Vec::new();
     for (file, label) in given {
-        if format::of(file, *unsealed) == Some(FileKind::Audit) {
-            let what = format!("cannot report the audit file {}", file.display());
-            return Err(BadInput::new(what, "reports are of results files", "use show and plot, or audit --markdown").into());
+        if let Some(kind @ (FileKind::Audit | FileKind::Measurement)) = format::of(file, *unsealed) {
+            let (noun, remedy) = match kind {
+                FileKind::Audit => ("audit file", "use show and plot, or audit --markdown"),
+                _ => ("measurement", "use show and plot"),
+            };
+            let what = format!("cannot report the {noun} {}", file.display());
+            return Err(BadInput::new(what, "reports are of results files", remedy).into());
         }
         let results = read(file, *unsealed)?;
         if results.cells.is_empty() {

@@ -1,22 +1,26 @@
 //! `run`: the networks of an experiment, or of a shard, as tasks of a job that writes a results file or a shard file.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use toml::Table;
 
 use super::parts::{PartMeasurer, Parts};
 use super::plot::{self, PlotRequest};
 use super::status::is_finished;
+use crate::error::BadInput;
 use crate::experiment::{Experiment, Shard, inputs_file};
 use crate::files::Existing;
-use crate::job::{self, Client, Group, Held, Nouns, Product, Ranks, Resources, Settings, Store, Task, Worker};
+use crate::job::{self, Client, Group, Held, Nouns, Product, Ranks, Resources, Settings, Store, Taken, Task, Worker};
 use crate::model::{Method, Unit};
+use crate::plan::calibrate::Machine;
+use crate::plan::remaining::Remaining;
 use crate::plan::teams::TeamChoice;
-use crate::plan::{self, CellPlan, Plan, shard_units, unit_of};
+use crate::plan::{self, CellPlan, Plan, UnitCost, cost, shard_units, unit_of};
 use crate::plot::ImageFormat;
 use crate::provenance::Provenance;
 use crate::record::codec;
-use crate::results::extend::Extension;
+use crate::results::extend::{Extension, along};
 use crate::results::{self, CellResults, Results, shard};
 use crate::team::Team;
 
@@ -66,6 +70,8 @@ pub struct Run {
     parts: Parts,
     plan: Plan,
     groups: Vec<Group>,
+    /// Measured before long work.
+    machine: OnceLock<Machine>,
     /// The networks of the shard, sorted; empty without a shard.
     own: Vec<Unit>,
 }
@@ -83,16 +89,55 @@ impl Run {
     /// The experiment does not fit the memory, there are fewer ranks than `team` has, or the inputs file cannot be read.
     pub fn on(mut experiment: Experiment, shard: Option<Shard>, ranks: Ranks, team: TeamChoice) -> anyhow::Result<Self> {
         inputs_file::load(&mut experiment.inputs_law)?;
+        Ok(Self::planned(experiment, shard, ranks, team)?)
+    }
+
+    /// The same, without reading an inputs file: enough for a plan.
+    ///
+    /// # Errors
+    /// The experiment does not fit the memory, or there are fewer ranks than `team` has.
+    pub fn planned(experiment: Experiment, shard: Option<Shard>, ranks: Ranks, team: TeamChoice) -> Result<Self, BadInput> {
         let networks = experiment.networks.div_ceil(shard.map_or(1, |shard| shard.count()));
         let plan = plan::plan_on(&experiment, ranks, team, networks)?;
         let mut own = shard.map_or_else(Vec::new, |shard| shard_units(&experiment, shard));
         own.sort_unstable();
-        Ok(Self { groups: plan.groups(), experiment, shard, extend: Vec::new(), parts: Parts::default(), plan, own })
+        Ok(Self {
+            groups: plan.groups(),
+            experiment,
+            shard,
+            extend: Vec::new(),
+            parts: Parts::default(),
+            machine: OnceLock::new(),
+            plan,
+            own,
+        })
     }
 
     /// The same, with what the files `extend` hold of it taken from there.
     pub fn extending(self, extend: Vec<PathBuf>) -> Self {
         Self { extend, ..self }
+    }
+
+    /// Reads the files to extend and keeps what they hold in part, as a job does before its work. To be called once.
+    ///
+    /// # Errors
+    /// Those of [`held`](Client::held).
+    pub fn remaining(&self) -> anyhow::Result<(Vec<Taken>, Remaining<'_>)> {
+        let held = self.held()?;
+        self.learn(self.news());
+        let tasks = held.iter().flat_map(|held| &held.results).map(|(task, _)| *task).collect();
+        let parts = self.parts.tasks(&self.experiment).into_iter().map(|task| (task, self.cost(task))).collect();
+        let taken = held.into_iter().map(|Held { file, results, parts }| Taken { file, results: results.len(), parts });
+        Ok((taken.collect(), Remaining::without(&self.plan, tasks, parts)))
+    }
+
+    /// The cost of `task` along the directions that no file holds.
+    fn cost(&self, task: Task) -> UnitCost {
+        let CellPlan { run, cost, .. } = self.plan.cells[task.group];
+        match self.parts.missing(task, &self.experiment) {
+            None => cost,
+            Some(directions) => cost::of_unit(run.cell, &along(&self.experiment, directions), run.method, run.keep),
+        }
     }
 
     fn methods(&self) -> Vec<Method> {
@@ -136,7 +181,7 @@ impl Client for Run {
         let task = |unit: Unit| Task { group: unit.cell, index: unit.network };
         let mut held = Vec::with_capacity(self.extend.len());
         for file in &self.extend {
-            let (complete, parts) = extension.take(file)?;
+            let (complete, parts) = extension.take(file, self.plan.unit_memory)?;
             let tasks = complete.into_iter().map(|(unit, result)| (task(unit), result));
             held.push(Held { file: file.clone(), results: tasks.filter(|(task, _)| self.has(*task)).collect(), parts });
         }
@@ -150,6 +195,15 @@ impl Client for Run {
 
     fn learn(&self, news: Vec<u8>) {
         self.parts.know(news);
+    }
+
+    fn seconds(&self, task: Task) -> f64 {
+        let cost = self.cost(task);
+        self.machine.get().map_or(cost, |machine| machine.cost(cost)).seconds
+    }
+
+    fn calibrate(&self, threads: usize) -> bool {
+        self.machine.set(Machine::measure(threads)).is_ok()
     }
 
     fn complete(&self, task: Task, result: Vec<u8>) -> anyhow::Result<Vec<u8>> {

@@ -149,7 +149,7 @@ fn rows(measurement: &Measurement) -> Vec<Row<'_>> {
 /// One object per line and direction; null for what is not known.
 ///
 /// # Errors
-/// None in practice.
+/// A row cannot be serialised.
 pub fn json(measurement: &Measurement) -> anyhow::Result<String> {
     let lines = rows(measurement).iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
     Ok(lines.iter().map(|line| format!("{line}\n")).collect())
@@ -158,7 +158,7 @@ pub fn json(measurement: &Measurement) -> anyhow::Result<String> {
 /// A header and one line per direction; empty fields for what is not known.
 ///
 /// # Errors
-/// None in practice.
+/// A row cannot be serialised.
 pub fn csv(measurement: &Measurement) -> anyhow::Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     rows(measurement).iter().try_for_each(|row| writer.serialize(row))?;

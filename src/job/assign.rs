@@ -39,19 +39,24 @@ impl Share {
 
     /// Predicted seconds until the last of `threads` threads is done.
     pub fn seconds(&self, groups: &[Group], threads: usize) -> f64 {
-        self.teams_end + loads_of_threads(&self.single, groups, threads).into_iter().fold(0.0, f64::max)
+        self.teams_end + loads_of_threads(&self.single, |task| groups[task.group].seconds, threads).into_iter().fold(0.0, f64::max)
     }
 }
 
 /// The tasks of each rank; `threads` are their worker threads. Deterministic: all ranks compute the same shares.
 pub fn assign(groups: &[Group], threads: &[u64]) -> Vec<Share> {
+    assign_wanted(groups, threads, |_| true)
+}
+
+/// The same, of `wanted` tasks only.
+pub fn assign_wanted(groups: &[Group], threads: &[u64], wanted: impl Fn(Task) -> bool) -> Vec<Share> {
     let mut shares = vec![Share::default(); threads.len()];
-    let ends = deal(groups, threads, |_| true, |ranks, task| ranks.for_each(|rank| shares[rank].push(task, groups)));
+    let ends = deal(groups, threads, wanted, |ranks, task| ranks.for_each(|rank| shares[rank].push(task, groups)));
     shares.iter_mut().zip(ends).for_each(|(share, end)| share.teams_end = end);
     shares
 }
 
-/// `assign(groups, threads)[rank]`, for `wanted` tasks only, without storing the other ranks' shares.
+/// `assign_wanted(groups, threads, wanted)[rank]` without storing the other ranks' shares.
 pub fn share_of(rank: usize, groups: &[Group], threads: &[u64], wanted: impl Fn(Task) -> bool) -> Share {
     let mut share = Share::default();
     let ends = deal(groups, threads, wanted, |ranks, task| {
@@ -106,12 +111,12 @@ fn deal(groups: &[Group], threads: &[u64], wanted: impl Fn(Task) -> bool, mut gi
     ends
 }
 
-/// Predicted seconds of each of `threads` threads that take `tasks` in order, each the next one when idle.
-pub fn loads_of_threads(tasks: &[Task], groups: &[Group], threads: usize) -> Vec<f64> {
+/// Seconds of each of `threads` threads that take `tasks` in order, each the next one when idle; `seconds` are those of a task.
+pub fn loads_of_threads(tasks: &[Task], seconds: impl Fn(Task) -> f64, threads: usize) -> Vec<f64> {
     let mut heap: BinaryHeap<Load> = (0..threads).map(|number| Load { seconds: 0.0, tasks: 0, number }).collect();
-    for task in tasks {
+    for &task in tasks {
         let Some(mut least) = heap.peek_mut() else { break };
-        least.seconds += groups[task.group].seconds;
+        least.seconds += seconds(task);
     }
     heap.into_iter().map(|load| load.seconds).collect()
 }
@@ -219,10 +224,10 @@ mod tests {
     #[test]
     fn idle_threads_take_the_next_task() {
         let tasks: Vec<Task> = (0..4).map(|group| Task { group, index: 0 }).collect();
-        let mut loads = loads_of_threads(&tasks, &of_seconds(&[5.0, 2.0, 2.0, 2.0], 1), 2);
+        let mut loads = loads_of_threads(&tasks, |task| [5.0, 2.0, 2.0, 2.0][task.group], 2);
         loads.sort_by(f64::total_cmp);
         assert_eq!(loads, [5.0, 6.0]);
-        assert_eq!(loads_of_threads(&tasks, &of_seconds(&[1.0; 4], 1), 8).iter().sum::<f64>(), 4.0);
+        assert_eq!(loads_of_threads(&tasks, |_| 1.0, 8).iter().sum::<f64>(), 4.0);
     }
 
     #[test]
@@ -230,6 +235,8 @@ mod tests {
         let groups = groups(25, 9);
         let wanted = |task: Task| task.group % 3 != 1 && task.index != 4;
         let shares: Vec<Vec<Task>> = (0..7).map(|rank| single_of(rank, &groups, 7, wanted)).collect();
+        let all: Vec<Vec<Task>> = assign_wanted(&groups, &[1; 7], wanted).into_iter().map(|share| share.single).collect();
+        assert_eq!(shares, all);
         let mut tasks = shares.concat();
         tasks.sort();
         let all = (0..25).flat_map(|group| (0..9).map(move |index| Task { group, index }));

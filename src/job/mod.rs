@@ -92,6 +92,23 @@ pub struct Held {
     pub parts: usize,
 }
 
+/// What a job took from another file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    pub file: PathBuf,
+    pub results: usize,
+    /// Number of tasks of which it took a part of the result.
+    pub parts: usize,
+}
+
+impl Taken {
+    /// `12 of 120 networks taken from part.h5, and 3 in part`, for a job of `total` tasks, called `tasks`.
+    pub fn text(&self, total: usize, tasks: &str) -> String {
+        let parts = if self.parts > 0 { format!(", and {} in part", self.parts) } else { String::new() };
+        format!("{} of {total} {tasks} taken from {}{parts}", self.results, self.file.display())
+    }
+}
+
 /// How a job is run. None of it affects the results.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -165,6 +182,18 @@ pub trait Client: Sync {
 
     /// Called on all ranks before the work, with the [news](Self::news) of rank 0.
     fn learn(&self, _news: Vec<u8>) {}
+
+    /// Predicted thread-seconds of `task` on this machine, without what is [held](Self::held) of it. Only for people:
+    /// [`Group::seconds`] order and assign the tasks. Called after [`learn`](Self::learn).
+    fn seconds(&self, task: Task) -> f64 {
+        self.groups()[task.group].seconds
+    }
+
+    /// Measures this machine, for at most a few seconds with `threads` threads, to correct [`seconds`](Self::seconds); returns whether it did.
+    /// Called on rank 0, at most once, before long work.
+    fn calibrate(&self, _threads: usize) -> bool {
+        false
+    }
 
     /// The whole result of `task` from that of its [worker](Self::worker), which may leave out what is [held](Self::held). Called on rank 0.
     fn complete(&self, _task: Task, result: Vec<u8>) -> anyhow::Result<Vec<u8>> {

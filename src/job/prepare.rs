@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::assign::{Share, levels, share_of};
+use super::assign::{Share, levels, loads_of_threads, share_of};
 use super::fault::Fault;
 use super::journal::{self, Header, Journal, Recovery};
 use super::message;
@@ -12,12 +12,15 @@ use super::progress::span;
 use super::resources::Resources;
 use super::store::{Bits, Store};
 use super::teams::Teams;
-use super::{Client, Group, Held, Settings, Task, TeamTime};
+use super::{Client, Group, Held, Settings, Taken, Task, TeamTime};
 use crate::comm::{Comm, MAX_MESSAGE, agree};
 use crate::error::{BadInput, Failed};
 use crate::files::{Existing, Target, place};
 use crate::machine::terminal;
 use crate::provenance::{Provenance, program_revision};
+
+/// Predicted time from which on the machine is measured to correct it.
+const LONG: Duration = Duration::from_secs(60);
 
 /// One rank's part of a job.
 pub struct Job<'c> {
@@ -56,8 +59,8 @@ pub struct Past {
     pub others: Vec<Target>,
     /// `None` if there was no earlier start.
     pub recovery: Option<Recovery>,
-    /// Other files, with the number of results taken from each, and of those taken in part.
-    pub taken: Vec<(PathBuf, usize, usize)>,
+    /// Per other file.
+    pub taken: Vec<Taken>,
 }
 
 /// Recovers the results of an earlier start; also returns this rank's [share](Job::share) of the first tasks to run. Collective.
@@ -140,7 +143,7 @@ fn root_part(client: &dyn Client, settings: &Settings, threads: usize) -> anyhow
                 journal.note(task);
             }
         }
-        taken.push((file, store.count() - before, parts));
+        taken.push(Taken { file, results: store.count() - before, parts });
     }
     let round = first_round(client, &store)?;
     Ok(Part::Root(Box::new(Past { store, round, journal, others, recovery, taken })))
@@ -260,15 +263,19 @@ impl Job<'_> {
     /// What is about to run, in one line. `share` are the tasks of this rank.
     pub fn summary(&self, share: &Share) -> String {
         let counted = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
-        let single: f64 = share.single.iter().map(|task| self.groups[task.group].seconds).sum();
-        let predicted = Duration::try_from_secs_f64(share.teams_end + single / self.threads as f64).unwrap_or(Duration::MAX);
+        let mut predicted = self.predicted(share);
+        let is_calibrated = predicted > LONG && !self.settings.quiet && self.client.calibrate(self.threads);
+        if is_calibrated {
+            predicted = self.predicted(share);
+        }
         format!(
-            "advstep-hpc: {} on {} with {}{}; predicted{}: {}",
+            "advstep-hpc: {} on {} with {}{}; predicted{}{}: {}",
             self.client.summary(),
             counted(self.threads_by_rank.len(), "rank"),
             counted(self.threads, "thread"),
             levels(&self.groups).first().map_or(String::new(), |&ranks| format!(", in teams of up to {}", counted(ranks, "rank"))),
             if has_later_rounds(self.client) { " for the first round" } else { "" },
+            if is_calibrated { " (calibrated)" } else { "" },
             span(predicted),
         )
     }
@@ -276,6 +283,16 @@ impl Job<'_> {
     /// The requested fault, if a thread of `rank` has it when it starts a task. A task of a team is started by the first thread of each rank.
     pub fn strike(&self, rank: usize) -> anyhow::Result<()> {
         self.fault.as_ref().map_or(Ok(()), |fault| fault.strike(rank))
+    }
+
+    /// Predicted time of the tasks of this rank on its threads. Those of teams are longer than planned by the factor of their thread-seconds.
+    fn predicted(&self, share: &Share) -> Duration {
+        let sum = |seconds: &dyn Fn(Task) -> f64| share.in_teams.iter().map(|&task| seconds(task)).sum::<f64>();
+        let planned = sum(&|task| self.groups[task.group].seconds);
+        let slower = if planned > 0.0 { sum(&|task| self.client.seconds(task)) / planned } else { 1.0 };
+        let single = loads_of_threads(&share.single, |task| self.client.seconds(task), self.threads);
+        let seconds = share.teams_end * slower + single.into_iter().fold(0.0, f64::max);
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
     }
 
     /// The provenance of results that are complete now.

@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::io::{ErrorKind, Write, stdout};
-use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -18,7 +17,7 @@ use super::progress::Progress;
 use super::stop::Stop;
 use super::store::Store;
 use super::trouble::{RETRY, Trouble, warn};
-use super::{Nouns, Product, Task};
+use super::{Nouns, Product, Taken, Task};
 use crate::error::Failed;
 use crate::files::Target;
 
@@ -36,8 +35,8 @@ pub struct Root<'j> {
     journal: Journal,
     others: Vec<Target>,
     recovery: Option<Recovery>,
-    /// Other files, with the number of results taken from each, and of those taken in part.
-    taken: Vec<(PathBuf, usize, usize)>,
+    /// Per other file.
+    taken: Vec<Taken>,
     progress: Progress,
     next_snapshot: Option<Instant>,
     /// The state of writing to the journal, the snapshot and the output file.
@@ -94,10 +93,7 @@ impl<'j> Root<'j> {
             warn(&warning, "do not start another command with the same output");
         }
         self.introduce_recovery();
-        for (file, taken, parts) in &self.taken {
-            let parts = if *parts > 0 { format!(", and {parts} in part") } else { String::new() };
-            self.say(&format!("{taken} of {} {} taken from {}{parts}", self.total, self.nouns().tasks, file.display()));
-        }
+        self.taken.iter().for_each(|taken| self.say(&taken.text(self.total, self.nouns().tasks)));
         if !self.taken.is_empty() {
             self.say(&format!("{} of {} {} to compute", self.total - self.store.count(), self.total, self.nouns().tasks));
         }

@@ -2,7 +2,7 @@
 //!
 //! Rates are those of one core of the machine of `benches/results`; `cargo bench --bench cost_model` prints predicted and measured seconds.
 //! Predictions order the units, assign them to ranks and shards, and drive the progress bar; they are constants so that shards are the same
-//! on every machine. They do not choose the engine: see [`method`](crate::method).
+//! on every machine. They do not choose the engine: see [`method`](crate::method). [`calibrate`](super::calibrate) corrects them for people.
 
 use crate::experiment::Experiment;
 use crate::infinite;
@@ -16,7 +16,7 @@ use crate::search::certify;
 use crate::search::trace;
 
 /// Predicted cost of one unit (one network) of a cell.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct UnitCost {
     /// Normal variates drawn, for weights or for matrix products in their place.
     pub normals: f64,
@@ -26,6 +26,63 @@ pub struct UnitCost {
     pub seconds: f64,
     /// Those of them that every member of a team spends, because their work is not divided.
     pub undivided: f64,
+    /// Those of them in kernels whose speed differs between machines; the rest are vector passes over neurons.
+    pub kernels: KernelSeconds,
+}
+
+/// Thread-seconds by kernel.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct KernelSeconds {
+    /// Drawing normals.
+    pub normals: f64,
+    pub matmul_f32: f64,
+    /// Matmuls and factorisations in f64.
+    pub matmul_f64: f64,
+    /// Divisions, functions of libm, and bookkeeping: one number at a time.
+    pub scalar: f64,
+}
+
+impl KernelSeconds {
+    /// Σ of the products with the factors of `other`.
+    pub fn dot(self, other: Self) -> f64 {
+        self.normals * other.normals
+            + self.matmul_f32 * other.matmul_f32
+            + self.matmul_f64 * other.matmul_f64
+            + self.scalar * other.scalar
+    }
+
+    pub fn total(self) -> f64 {
+        self.normals + self.matmul_f32 + self.matmul_f64 + self.scalar
+    }
+
+    fn map2(self, other: Self, of: impl Fn(f64, f64) -> f64) -> Self {
+        Self {
+            normals: of(self.normals, other.normals),
+            matmul_f32: of(self.matmul_f32, other.matmul_f32),
+            matmul_f64: of(self.matmul_f64, other.matmul_f64),
+            scalar: of(self.scalar, other.scalar),
+        }
+    }
+}
+
+impl UnitCost {
+    /// Of `count` units like this one.
+    pub fn times(self, count: f64) -> Self {
+        let kernels = self.kernels.map2(self.kernels, |seconds, _| count * seconds);
+        let Self { normals, flops, seconds, undivided, .. } = self;
+        Self { normals: count * normals, flops: count * flops, seconds: count * seconds, undivided: count * undivided, kernels }
+    }
+
+    /// Of both together.
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            normals: self.normals + other.normals,
+            flops: self.flops + other.flops,
+            seconds: self.seconds + other.seconds,
+            undivided: self.undivided + other.undivided,
+            kernels: self.kernels.map2(other.kernels, |one, other| one + other),
+        }
+    }
 }
 
 /// Normals/s.
@@ -126,7 +183,9 @@ fn of_limit(cell: Cell, experiment: &Experiment) -> UnitCost {
     let flops = points * points * points / 3.0 + inputs * points * points;
     let covariances = points * points / 2.0 + inputs * REFINED;
     let seconds = flops / LIMIT_FLOPS + COVARIANCE * libm::pow(depth, 0.9) * covariances + UNIT + INPUT * inputs;
-    UnitCost { normals: inputs * points, flops, seconds, undivided: seconds }
+    let scalar = COVARIANCE * libm::pow(depth, 0.9) * covariances + UNIT + INPUT * inputs;
+    let kernels = KernelSeconds { matmul_f64: flops / LIMIT_FLOPS, scalar, ..KernelSeconds::default() };
+    UnitCost { normals: inputs * points, flops, seconds, undivided: seconds, kernels }
 }
 
 /// Linear pieces on a line up to its smallest step or the bound: they scale with the angle the line subtends at 0, which is smaller at large d.
@@ -171,6 +230,8 @@ pub fn of_unit(cell: Cell, experiment: &Experiment, method: Method, keep: Keep) 
             true => ACTIVATION,
             false => SMOOTH,
         },
+        is_smooth: !experiment.activation.is_piecewise_linear(),
+        precision: experiment.precision,
         product_rate: match experiment.precision {
             Precision::F32 => MATMUL_F32,
             Precision::F64 => MATMUL_F64,
@@ -211,8 +272,11 @@ struct Shape {
     counts_overlaps: bool,
     /// Seconds per neuron, input and evaluation.
     activation: f64,
-    /// Flop/s.
+    /// Of matmuls, and their flop/s.
+    precision: Precision,
     product_rate: f64,
+    /// Whether ψ is a function of libm.
+    is_smooth: bool,
     /// Seconds of the exact line searches.
     line: f64,
     /// Seconds of the certified distances.
@@ -246,7 +310,14 @@ impl Shape {
         };
         let trace = traced / trace_rate + pieces * inputs * piece;
         let seconds = normals / NORMALS + products / self.product_rate + trace + self.other_seconds();
-        UnitCost { normals, flops: products + traced, seconds, undivided: self.input_seconds() }
+        let kernels = KernelSeconds {
+            normals: normals / NORMALS,
+            matmul_f64: traced / trace_rate + self.certificates,
+            scalar: pieces * inputs * piece + self.scalar_seconds(),
+            ..KernelSeconds::default()
+        };
+        let kernels = self.with_products(kernels, products / self.product_rate);
+        UnitCost { normals, flops: products + traced, seconds, undivided: self.input_seconds(), kernels }
     }
 
     /// Flops saved by multiplying masks with tables.
@@ -274,8 +345,15 @@ impl Shape {
         let normals = 2.0 * (1.0 + passes) * inputs * width + independent * dim;
         let besides = SHALLOW * inputs * width + SHALLOW_SMALL * inputs * inputs * inputs + self.other_seconds();
         let seconds = normals / NORMALS + flops / self.product_rate + besides;
-        let factors = SHALLOW_SMALL * inputs * inputs * inputs + independent * dim / NORMALS;
-        UnitCost { normals, flops, seconds, undivided: factors + 2.0 * bases * dim / self.product_rate + self.input_seconds() }
+        let small = SHALLOW_SMALL * inputs * inputs * inputs;
+        let undivided = small + independent * dim / NORMALS + 2.0 * bases * dim / self.product_rate + self.input_seconds();
+        let kernels = KernelSeconds {
+            normals: normals / NORMALS,
+            matmul_f64: small,
+            scalar: self.scalar_seconds(),
+            ..KernelSeconds::default()
+        };
+        UnitCost { normals, flops, seconds, undivided, kernels: self.with_products(kernels, flops / self.product_rate) }
     }
 
     fn implicit(&self, count: usize) -> UnitCost {
@@ -320,7 +398,31 @@ impl Shape {
             FirstLayer::Drawn => 0.0,
             FirstLayer::Implicit => INPUT_SIDE * inputs * inputs * dim,
         };
-        UnitCost { normals, flops, seconds, undivided: SMALL * small + of_inputs / rate + self.input_seconds() }
+        let undivided = SMALL * small + of_inputs / rate + self.input_seconds();
+        let kernels = KernelSeconds {
+            normals: normals / NORMALS,
+            matmul_f64: SMALL * small,
+            scalar: self.scalar_seconds(),
+            ..KernelSeconds::default()
+        };
+        UnitCost { normals, flops, seconds, undivided, kernels: self.with_products(kernels, flops / rate) }
+    }
+
+    /// `kernels` and `seconds` of matmuls in the precision of the experiment.
+    fn with_products(&self, kernels: KernelSeconds, seconds: f64) -> KernelSeconds {
+        match self.precision {
+            Precision::F32 => KernelSeconds { matmul_f32: kernels.matmul_f32 + seconds, ..kernels },
+            Precision::F64 => KernelSeconds { matmul_f64: kernels.matmul_f64 + seconds, ..kernels },
+        }
+    }
+
+    /// Those of the [`other_seconds`](Self::other_seconds) that compute one number at a time.
+    fn scalar_seconds(&self) -> f64 {
+        let functions = match self.is_smooth {
+            true => self.line + self.activation * self.inputs * self.neurons * (1.0 + 2.0 * self.gradients + self.points),
+            false => 0.0,
+        };
+        functions + UNIT + INPUT * self.inputs
     }
 
     /// Seconds besides matmuls and normals.

@@ -2,9 +2,9 @@
 
 use bytesize::ByteSize;
 
-use super::Plan;
+use super::remaining::Remaining;
 use super::report::span;
-use crate::job::assign::assign;
+use crate::job::assign::{Share, assign_wanted, loads_of_threads};
 use crate::job::{Resources, Task};
 
 /// Safety factor and margin (s) of the time limit: rates were measured on another machine.
@@ -31,13 +31,22 @@ pub struct Forecast {
     pub bytes: u64,
 }
 
-/// Simulates a run's assignment of the units of `plan` to ranks and teams of them, and of each rank's units to its threads.
-pub fn forecast(plan: &Plan, resources: Resources, ranks: usize) -> Forecast {
-    let groups = plan.groups();
-    let shares = assign(&groups, &vec![resources.threads as u64; ranks]);
-    let single = |tasks: &[Task]| tasks.iter().map(|task| groups[task.group].seconds).sum::<f64>();
-    let work: Vec<f64> = shares.iter().map(|share| share.teams_end * resources.threads as f64 + single(&share.single)).collect();
-    let makespan = shares.iter().map(|share| share.seconds(&groups, resources.threads)).fold(0.0, f64::max);
+/// Simulates a run's assignment of the units that are left to ranks and teams of them, and of each rank's units to its threads.
+pub fn forecast(left: &Remaining, resources: Resources, ranks: usize) -> Forecast {
+    let threads = resources.threads;
+    let shares = assign_wanted(&left.plan.groups(), &vec![threads as u64; ranks], |task| left.has(task));
+    let seconds = |task: Task| left.cost(task).seconds;
+    // Teams wait for each other; on another machine by as much longer as their units take.
+    let slower = |share: &Share| {
+        let planned: f64 = share.in_teams.iter().map(|task| left.plan.cells[task.group].cost.seconds).sum();
+        if planned > 0.0 { share.in_teams.iter().copied().map(seconds).sum::<f64>() / planned } else { 1.0 }
+    };
+    let in_teams: Vec<f64> = shares.iter().map(|share| share.teams_end * slower(share)).collect();
+    let single = |share: &Share| share.single.iter().copied().map(seconds).sum::<f64>();
+    let work: Vec<f64> = shares.iter().zip(&in_teams).map(|(share, end)| end * threads as f64 + single(share)).collect();
+    let ends = shares.iter().zip(&in_teams).map(|(share, end)| end + most(&loads_of_threads(&share.single, seconds, threads)));
+    let makespan = ends.fold(0.0, f64::max);
+    let on_threads: f64 = left.cells().iter().map(|left| left.cost.seconds).sum();
     let total: f64 = work.iter().sum();
     let ratio = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 1.0 };
     Forecast {
@@ -45,8 +54,8 @@ pub fn forecast(plan: &Plan, resources: Resources, ranks: usize) -> Forecast {
         threads: resources.threads,
         makespan,
         balance: ratio(most(&work) * ranks as f64, total),
-        efficiency: ratio(plan.seconds(), makespan * (ranks * resources.threads) as f64),
-        bytes: rank_bytes(plan, resources.threads),
+        efficiency: ratio(on_threads, makespan * (ranks * threads) as f64),
+        bytes: rank_bytes(left, threads),
     }
 }
 
@@ -55,14 +64,16 @@ fn most(seconds: &[f64]) -> f64 {
 }
 
 /// Peak bytes per rank: its threads run the largest units concurrently, up to the unit memory.
-fn rank_bytes(plan: &Plan, threads: usize) -> u64 {
-    let of = |is_in_team: bool| plan.cells.iter().filter(move |cell| cell.team.is_some() == is_in_team).map(|cell| cell.unit_bytes);
-    let mut bytes: Vec<u64> = of(false).collect();
-    bytes.sort_unstable_by(|a, b| b.cmp(a));
-    let largest = bytes.iter().flat_map(|&bytes| std::iter::repeat_n(bytes, plan.networks)).take(threads);
+fn rank_bytes(left: &Remaining, threads: usize) -> u64 {
+    let plan = left.plan;
+    let cells: Vec<_> = plan.cells.iter().zip(left.cells()).filter(|(_, left)| left.networks > 0).collect();
+    let of = |is_in_team: bool| cells.iter().filter(move |(cell, _)| cell.team.is_some() == is_in_team);
+    let mut units: Vec<(u64, usize)> = of(false).map(|(cell, left)| (cell.unit_bytes, left.networks)).collect();
+    units.sort_unstable_by(|a, b| b.cmp(a));
+    let largest = units.iter().flat_map(|&(bytes, networks)| std::iter::repeat_n(bytes, networks)).take(threads);
     let single = largest.fold(0, u64::saturating_add).min(plan.unit_memory);
     // Teams have the rank for themselves.
-    plan.process_bytes + of(true).fold(single, u64::max)
+    plan.process_bytes + of(true).map(|(cell, _)| cell.unit_bytes).fold(single, u64::max)
 }
 
 impl Forecast {
@@ -117,7 +128,7 @@ fn time_limit(seconds: f64) -> String {
 mod tests {
     use super::*;
     use crate::experiment::Experiment;
-    use crate::plan::plan;
+    use crate::plan::{Plan, plan};
 
     fn planned(threads: usize) -> (Plan, Resources) {
         let toml = "depths = [1, 3]\ndims = [10]\nwidths = [10, 100, 1000]\nnetworks = 50\ninputs = 20";
@@ -128,7 +139,7 @@ mod tests {
     #[test]
     fn one_thread_takes_the_sum() {
         let (plan, resources) = planned(1);
-        let forecast = forecast(&plan, resources, 1);
+        let forecast = forecast(&Remaining::all(&plan), resources, 1);
         assert!((forecast.makespan / plan.seconds() - 1.0).abs() < 1e-9);
         assert_eq!(forecast.balance, 1.0);
         assert!((forecast.efficiency - 1.0).abs() < 1e-9);
@@ -138,7 +149,7 @@ mod tests {
     fn the_end_is_no_earlier_than_the_work_and_the_largest_unit_allow() {
         for (ranks, threads) in [(1, 4), (3, 2), (64, 1), (1000, 2)] {
             let (plan, resources) = planned(threads);
-            let forecast = forecast(&plan, resources, ranks);
+            let forecast = forecast(&Remaining::all(&plan), resources, ranks);
             let mean = plan.seconds() / (ranks * threads) as f64;
             let largest = plan.cells.iter().map(|cell| cell.cost.seconds).fold(0.0, f64::max);
             assert!(forecast.makespan >= mean.max(largest) * (1.0 - 1e-9), "{forecast:?}");
@@ -152,9 +163,9 @@ mod tests {
     fn memory_is_that_of_the_largest_units_side_by_side() {
         let (plan, resources) = planned(3);
         let largest = plan.cells.iter().map(|cell| cell.unit_bytes).max().unwrap();
-        assert_eq!(forecast(&plan, resources, 2).bytes, plan.process_bytes + 3 * largest);
+        assert_eq!(forecast(&Remaining::all(&plan), resources, 2).bytes, plan.process_bytes + 3 * largest);
         let tight = Plan { unit_memory: largest, ..plan };
-        assert_eq!(forecast(&tight, resources, 2).bytes, tight.process_bytes + largest);
+        assert_eq!(forecast(&Remaining::all(&tight), resources, 2).bytes, tight.process_bytes + largest);
     }
 
     #[test]

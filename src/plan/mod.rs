@@ -1,8 +1,10 @@
 //! The plan of an experiment: engine, search, flops, bytes and predicted time of each cell, and the units of each shard.
 
+pub mod calibrate;
 pub mod cost;
 pub mod forecast;
 pub mod memory;
+pub mod remaining;
 pub mod report;
 pub mod teams;
 pub mod traffic;

@@ -187,7 +187,7 @@ impl Chart {
             },
             x_label,
             keys: &keys,
-            legend: legend(x, sources, &curves, &styles, band),
+            legend: legend(self, sources, &curves, &styles, band),
             styles,
             reference,
             names: Names { panel: x.panel_name(), curve: vec!["file", "direction", x.curve_name()], x: x.name(), value: y.name },
@@ -205,20 +205,23 @@ fn default_band(column: &Column, sources: usize) -> Band {
     bands.into_iter().find(|&band| column.half(band, &nothing).is_some()).unwrap_or(Band::None)
 }
 
-/// Sources by colour, then the curves of each by marker and dashes, where there are several.
-fn legend(x: Along, sources: &[&Source], curves: &[Curve], styles: &[CurveStyle], band: Band) -> Vec<Entry> {
+/// Sources by colour, then the curves of each by marker and dashes, where there are several. A source without values, such as the direction that
+/// ratios are of, is left out.
+fn legend(chart: &Chart, sources: &[&Source], curves: &[Curve], styles: &[CurveStyle], band: Band) -> Vec<Entry> {
     let with = |label: String, style: CurveStyle| {
         if band == Band::None { Entry::curve(label, style) } else { Entry::with_band(label, style) }
     };
-    let labels = || curves.iter().map(|curve| x.curve_label(curve));
+    let labels = || curves.iter().map(|curve| chart.x.curve_label(curve));
+    let is_drawn =
+        |(source, _): &(&&Source, &CurveStyle)| source.cells.iter().any(|(_, summary)| (chart.y.value)(summary).is_finite());
     match (sources, curves) {
         ([_], _) => labels().zip(styles).map(|(label, &style)| with(label, style)).collect(),
-        (_, [_]) => sources.iter().zip(styles).map(|(source, &style)| with(source.label.clone(), style)).collect(),
+        (_, [_]) => sources.iter().zip(styles).filter(is_drawn).map(|(source, &style)| with(source.label.clone(), style)).collect(),
         _ => {
             let of_source =
                 |(source, style): (&&Source, &CurveStyle)| Entry::line(source.label.clone(), Stroke { width: 2.0, ..style.line() });
             let of_curve = |(label, style): (String, &CurveStyle)| Entry::curve(label, style.with_colour(style::GREY));
-            let by_source = sources.iter().zip(styles.iter().step_by(curves.len())).map(of_source);
+            let by_source = sources.iter().zip(styles.iter().step_by(curves.len())).filter(is_drawn).map(of_source);
             by_source.chain(labels().zip(styles).map(of_curve)).collect()
         }
     }

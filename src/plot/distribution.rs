@@ -28,12 +28,45 @@ const SHOWN: f64 = 0.98;
 
 /// The quantity shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Quantity {
+pub enum Quantity {
     Step,
     Gradient,
 }
 
 impl Quantity {
+    pub const ALL: [Self; 2] = [Quantity::Step, Quantity::Gradient];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Quantity::Step => "step",
+            Quantity::Gradient => "gradient",
+        }
+    }
+
+    /// For titles: "Distribution of …".
+    pub fn what(self) -> &'static str {
+        match self {
+            Quantity::Step => "the smallest step",
+            Quantity::Gradient => "the norm of the gradient",
+        }
+    }
+
+    /// Labels of the axes of values and of shares.
+    pub fn labels(self) -> (&'static str, &'static str) {
+        match self {
+            Quantity::Step => ("step *η*", "share of inputs flipped"),
+            Quantity::Gradient => ("‖∇*f*(*x*)‖", "share of inputs"),
+        }
+    }
+
+    /// All samples of `cell`, ascending; inputs without a step come last, as infinity.
+    pub fn values(self, cell: &CellResults) -> Vec<f64> {
+        let samples = cell.records.iter().flat_map(|record| &record.samples);
+        let mut values: Vec<f64> = samples.map(|sample| self.of(sample)).collect();
+        values.sort_unstable_by(f64::total_cmp);
+        values
+    }
+
     /// Infinite if no step was found.
     fn of(self, sample: &Sample) -> f64 {
         match self {
@@ -57,7 +90,7 @@ pub fn pictures(results: &[CellResults], look: &Look, note: &str) -> Vec<Picture
     let depths = distinct(results.iter().map(|cell| cell.cell.depth));
     let pictures = depths.into_iter().flat_map(|depth| {
         let cells: Vec<&CellResults> = results.iter().filter(|cell| cell.cell.depth == depth).collect();
-        [Quantity::Step, Quantity::Gradient].map(|quantity| picture(&cells, depth, quantity, look, note))
+        Quantity::ALL.map(|quantity| picture(&cells, depth, quantity, look, note))
     });
     pictures.collect()
 }
@@ -76,10 +109,7 @@ fn picture(cells: &[&CellResults], depth: usize, quantity: Quantity, look: &Look
         false => number_label(*width),
     };
     let layers = if depth == 1 { "one hidden layer".to_owned() } else { format!("*L* = {depth} hidden layers") };
-    let (name, what, x_label, y_label) = match quantity {
-        Quantity::Step => ("step", "the smallest step", "step *η*", "share of inputs flipped"),
-        Quantity::Gradient => ("gradient", "the norm of the gradient", "‖∇*f*(*x*)‖", "share of inputs"),
-    };
+    let (name, what) = (quantity.name(), quantity.what());
     let (widths_name, symbol) = if has_shapes { ("different widths", "widths ") } else { ("width *k*", "*k* = ") };
     let title = format!("Distribution of {what} over inputs, for {layers} of {widths_name} and input dimension *d*");
     let left_out = [left_out("*d* = ", &all_dims, &dims, |&dim| number_label(dim)), left_out(symbol, &all_widths, &widths, label)];
@@ -91,7 +121,7 @@ fn picture(cells: &[&CellResults], depth: usize, quantity: Quantity, look: &Look
         fields: widths.iter().map(|widths| if has_shapes { label(widths) } else { widths.0.to_string() }).collect(),
         x: LinearAxis::from_zero(panels.iter().map(Panel::reach).fold(0.0, f64::max)),
         y: YAxis::of_fractions(0.0),
-        labels: (x_label, y_label),
+        labels: quantity.labels(),
         panels,
         curves: widths.iter().map(|widths| format!("{}{}", if has_shapes { "" } else { symbol }, label(widths))).collect(),
     };
@@ -112,16 +142,10 @@ fn left_out<T: PartialEq>(name: &str, all: &[T], drawn: &[T], label: impl Fn(&T)
 }
 
 fn panel(cells: &[&CellResults], dim: usize, widths: &[Widths], quantity: Quantity) -> Panel {
-    let values = |cell: &CellResults| {
-        let samples = cell.records.iter().flat_map(|record| &record.samples);
-        let mut values: Vec<f64> = samples.map(|sample| quantity.of(sample)).collect();
-        values.sort_unstable_by(f64::total_cmp);
-        values
-    };
     let here = || cells.iter().filter(|cell| cell.cell.dim == dim);
-    let curve = |cell: &&&CellResults| Some((widths.binary_search(&widths_of(&cell.cell)).ok()?, values(cell)));
+    let curve = |cell: &&&CellResults| Some((widths.binary_search(&widths_of(&cell.cell)).ok()?, quantity.values(cell)));
     let curves = here().filter_map(|cell| curve(&cell)).collect();
-    Panel { dim, curves, limit: here().find(|cell| cell.cell.is_infinite()).map(|cell| values(cell)) }
+    Panel { dim, curves, limit: here().find(|cell| cell.cell.is_infinite()).map(|cell| quantity.values(cell)) }
 }
 
 impl Panel {

@@ -10,7 +10,7 @@ pub mod canvas;
 pub mod chart;
 pub mod columns;
 pub mod data;
-mod distribution;
+pub mod distribution;
 mod encode;
 pub mod figure;
 pub mod font;
@@ -137,8 +137,14 @@ pub fn figures(inputs: Vec<Input>, options: &Options) -> Result<Vec<Picture>, Ba
         }
     };
     let pictures = if options.figures.is_empty() { pictures } else { figure::chosen(pictures, &options.figures)? };
+    check_sizes(&pictures)?;
+    Ok(pictures)
+}
+
+/// Refuses pictures larger than the page that was asked for.
+pub fn check_sizes(pictures: &[Picture]) -> Result<(), BadInput> {
     match pictures.iter().find(|picture| !picture.fits) {
-        None => Ok(pictures),
+        None => Ok(()),
         Some(picture) => {
             let what = format!("the figure {} does not fit its page", picture.name);
             let why = "its panels, texts or legend need more space";

@@ -1,6 +1,6 @@
 //! Results → one HTML page: figures with values on hover, tables to sort, the experiment, the machine, and how to repeat it.
 //!
-//! The page is self-contained: its style and script stand in `style.css` and `script.js` and are embedded, the numbers are JSON ([`json`]) that the
+//! The page is self-contained: its style and scripts stand in `style.css`, `figures.js`, `distributions.js` and `page.js` and are embedded, the numbers are JSON ([`json`]) that the
 //! script draws, and the tables ([`tables`]) are readable without it. It is XML as well as HTML, so a parser can check it. Everything that comes
 //! from files is escaped.
 
@@ -9,10 +9,11 @@ mod tables;
 
 use crate::plot::Input;
 use crate::plot::columns::{self, Column};
+use crate::plot::distribution::Quantity;
 use crate::results::{Results, onset};
 
 const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("script.js");
+const SCRIPT: &str = concat!(include_str!("figures.js"), include_str!("distributions.js"), include_str!("page.js"));
 
 /// Keeps a browser from loading anything from elsewhere.
 const POLICY: &str = "<meta http-equiv=\"Content-Security-Policy\" \
@@ -126,7 +127,29 @@ fn figures(inputs: &[Input], columns: &[Column]) -> String {
          <p class=\"note\" id=\"shown\" role=\"status\"></p>\n\
          <svg width=\"0\" height=\"0\" aria-hidden=\"true\"></svg>\n\
          <div class=\"cards\">\n{drawn}<figure data-column=\"\"><figcaption><label>Any column: <select>\n{choice}</select></label></figcaption>\n\
-         <p class=\"value\" role=\"status\"></p></figure>\n{map}</div>\n{thresholds}"
+         <p class=\"value\" role=\"status\"></p></figure>\n{map}</div>\n{}{thresholds}",
+        distributions()
+    )
+}
+
+/// Controls, legend and empty figures of the distributions.
+fn distributions() -> String {
+    let figure = |(index, quantity): (usize, Quantity)| {
+        let what = quantity.what();
+        format!(
+            "<figure data-distribution=\"{index}\"><figcaption>Distribution of {what} over inputs</figcaption>\n\
+             <p class=\"value\" role=\"status\"></p></figure>\n"
+        )
+    };
+    let drawn: String = Quantity::ALL.into_iter().enumerate().map(figure).collect();
+    format!(
+        "<h3>Distributions</h3>\n\
+         <form id=\"distribution-controls\" class=\"controls\" aria-label=\"what the distributions show\" onsubmit=\"return false\">\n\
+         <label><span id=\"at-name\">input dimension d</span> <select id=\"at\"></select></label>\n\
+         <label><input type=\"checkbox\" id=\"log-value\" /> log values</label>\n\
+         <label><input type=\"checkbox\" id=\"log-share\" /> log share</label>\n</form>\n\
+         <div id=\"distribution-legend\" class=\"legend\" role=\"group\" aria-label=\"distributions shown\"></div>\n\
+         <p class=\"note\" id=\"distribution-shown\" role=\"status\"></p>\n<div class=\"cards\">\n{drawn}</div>\n"
     )
 }
 

@@ -40,8 +40,13 @@ pub fn cells(results: &Results) -> String {
     let experiment = &results.experiment;
     let rows: Vec<(&CellResults, Direction, Summary)> = (results.cells.iter())
         .flat_map(|cell| {
-            let summaries = cell.summaries(experiment);
-            experiment.directions.iter().zip(summaries).map(move |(&direction, summary)| (cell, direction, summary))
+            let summaries = cell.summaries(experiment).into_iter().enumerate();
+            // Directions are measured together: the time stands in the first of their rows.
+            let once = |(index, summary): (usize, Summary)| match index {
+                0 => summary,
+                _ => Summary { seconds: f64::NAN, ..summary },
+            };
+            experiment.directions.iter().zip(summaries.map(once)).map(move |(&direction, summary)| (cell, direction, summary))
         })
         .collect();
     let is_known = |(_, of): &&Numeric| rows.iter().any(|(_, _, summary)| of(summary).is_finite());

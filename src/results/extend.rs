@@ -9,10 +9,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
+use bytesize::ByteSize;
 use toml::{Table, Value};
 
-use super::journal::JournalResults;
-use super::{Results, head, journal, read, shard};
+use super::read::Reader;
+use super::{head, journal, shard};
 use crate::error::BadInput;
 use crate::experiment::Experiment;
 use crate::job::journal::{Header, REVISION};
@@ -25,6 +26,11 @@ use crate::text::{differing, values_apart};
 const GRID: [&str; 8] = ["depths", "dims", "widths", "networks", "hidden", "extra_cells", "extra_widths", "directions"];
 /// Keys that matter to direction nearest only.
 const NEAREST: [&str; 2] = ["nearest_starts", "certify"];
+
+/// Samples of a results file read at a time, as many as one chunk has.
+pub const BLOCK: usize = 1 << 16;
+/// Bytes per sample that is read: of its arrays, and of its record.
+const SAMPLE: usize = 2 * size_of::<Sample>();
 
 const REMEDY: &str = "repeat the options of that file, except for depths, dims, widths, networks and directions, or omit --extend";
 
@@ -52,6 +58,12 @@ impl Part {
     }
 }
 
+/// `experiment` along some of its directions only.
+pub fn along(experiment: &Experiment, directions: Vec<Direction>) -> Experiment {
+    let certify = experiment.certify && directions.contains(&Direction::Nearest);
+    Experiment { directions, certify, ..experiment.clone() }
+}
+
 /// The networks of a run that files hold.
 pub struct Extension<'e> {
     experiment: &'e Experiment,
@@ -74,39 +86,48 @@ impl<'e> Extension<'e> {
     }
 
     /// Takes from the file at `path` what is not there yet; returns the networks that this completes, with their encoded records, and the number
-    /// of those of which it adds some directions.
+    /// of those of which it adds some directions. Reads only networks of this run, some at a time: besides what it takes it holds less than
+    /// [`BLOCK`] samples, or one network if that is more, which must fit into `memory` bytes.
     ///
     /// # Errors
-    /// [`BadInput`] if the file cannot be read, is of another form, or has nothing of this run.
-    pub fn take(&mut self, path: &Path) -> Result<(Vec<Encoded>, usize), BadInput> {
+    /// [`BadInput`] if the file cannot be read, is of another form, has nothing of this run, or one of its networks does not fit.
+    pub fn take(&mut self, path: &Path, memory: u64) -> Result<(Vec<Encoded>, usize), BadInput> {
         let refuse = |why: String| BadInput::new(format!("cannot extend {}", path.display()), why, REMEDY);
-        let found = if Header::is_at(path) { of_journal(path) } else { of_results(path) }.map_err(refuse)?;
+        let found = Found::open(path).map_err(refuse)?;
+        let theirs = found.experiment().clone();
         let this = shard::identity(self.experiment, None, &[]);
-        let has_nearest =
-            [&found.experiment, self.experiment].map(|experiment| experiment.directions.contains(&Direction::Nearest));
+        let has_nearest = [&theirs, self.experiment].map(|experiment| experiment.directions.contains(&Direction::Nearest));
         let shared = has_nearest == [true, true];
-        if let Some((key, theirs, ours)) = differing(&form(found.identity, shared), &form(this, shared)) {
+        if let Some((key, theirs, ours)) = differing(&form(found.identity(), shared), &form(this, shared)) {
             let (theirs, ours) = values_apart(theirs, ours);
             return Err(refuse(format!("its {key} is {theirs}, that of this run is {ours}")));
         }
+        let network = (SAMPLE * theirs.samples_of_network()) as u64;
+        if network > memory {
+            let (network, memory) = (ByteSize(network), ByteSize(memory));
+            return Err(BadInput::new(
+                format!("cannot extend {}", path.display()),
+                format!("one of its networks needs {network} to be read, and the run has {memory} for it"),
+                "give more --memory, or omit --extend",
+            ));
+        }
         let (mut complete, mut partly, mut common) = (Vec::new(), 0, 0);
-        for UnitRecord { unit, samples, seconds } in found.records {
-            let (cell, method) = found.cells[unit.cell];
-            let Some(&(place, own_method)) = self.places.get(&cell).filter(|_| unit.network < self.experiment.networks) else {
-                continue;
-            };
+        let (places, networks) = (self.places.clone(), self.experiment.networks);
+        let is_wanted = |cell: Cell| places.contains_key(&cell);
+        let take = |cell: Cell, method: Method, UnitRecord { unit, samples, seconds }: UnitRecord| {
+            let (place, own_method) = places[&cell];
             common += 1;
-            let same = found.experiment.directions == self.experiment.directions;
+            let same = theirs.directions == self.experiment.directions;
             if same && method != own_method {
-                return Err(refuse(format!("its cell {cell} was measured by {method}, this run would take {own_method}")));
+                return Err(format!("its cell {cell} was measured by {method}, this run would take {own_method}"));
             }
             let alone = |experiment: &Experiment| stands_alone(cell, method, experiment);
-            let is_apart = method == own_method && alone(&found.experiment) && alone(self.experiment);
+            let is_apart = method == own_method && alone(&theirs) && alone(self.experiment);
             if !(same || is_apart) {
-                continue;
+                return Ok(());
             }
             let unit = Unit { cell: place, network: unit.network };
-            match self.add(unit, &found.experiment.directions, &samples, seconds) {
+            match self.add(unit, &theirs.directions, &samples, seconds) {
                 Added::Nothing => {}
                 Added::Some => partly += 1,
                 Added::Rest(part) => {
@@ -114,13 +135,15 @@ impl<'e> Extension<'e> {
                     self.complete.insert(unit);
                 }
             }
-        }
+            Ok(())
+        };
+        found.each(is_wanted, networks, take).map_err(refuse)?;
         match common {
             0 => Err(refuse("it has none of the networks of this run".to_string())),
             // Of a later file everything may be there already.
             _ if self.parts.is_empty() && self.complete.is_empty() => {
                 let names = |experiment: &Experiment| experiment.directions.iter().map(|d| d.name()).collect::<Vec<_>>().join(", ");
-                let (theirs, ours) = (names(&found.experiment), names(self.experiment));
+                let (theirs, ours) = (names(&theirs), names(self.experiment));
                 Err(refuse(format!("its directions are {theirs}, those of this run {ours}, and no step can be taken by itself")))
             }
             _ => Ok((complete, partly)),
@@ -179,41 +202,78 @@ pub fn stands_alone(cell: Cell, method: Method, experiment: &Experiment) -> bool
     method.engine == EngineName::Dense && !(has_own_slope && uses_slope)
 }
 
-/// The networks of a file.
-struct Found {
+/// A file with networks, open.
+enum Found {
+    Journal(Box<journal::Reader>),
+    Results(Box<Reader>),
+}
+
+impl Found {
+    fn open(path: &Path) -> Result<Self, String> {
+        if Header::is_at(path) {
+            return Ok(Self::Journal(Box::new(journal::Reader::open(path)?)));
+        }
+        // A file of another format is refused by its reader, in words.
+        if let Ok(head) = head::read(path)
+            && !head.is_current
+        {
+            let version = head.science_version.map_or_else(|| "no".to_string(), |version| version.to_string());
+            return Err(format!("it has version {version} of the science, this program has version {SCIENCE_VERSION}"));
+        }
+        Ok(Self::Results(Box::new(Reader::open(path).map_err(|refused| refused.why)?)))
+    }
+
+    fn experiment(&self) -> &Experiment {
+        match self {
+            Self::Journal(journal) => &journal.experiment,
+            Self::Results(file) => &file.experiment,
+        }
+    }
+
     /// As of a journal.
-    identity: Table,
-    experiment: Experiment,
-    cells: Vec<(Cell, Method)>,
-    /// Their units are indices of `cells`.
-    records: Vec<UnitRecord>,
-}
-
-fn of_journal(path: &Path) -> Result<Found, String> {
-    let JournalResults { header, experiment, methods, records, .. } = journal::read(path)?;
-    Ok(Found { identity: header.0, cells: experiment.cells().into_iter().zip(methods).collect(), experiment, records })
-}
-
-fn of_results(path: &Path) -> Result<Found, String> {
-    let why = |error: anyhow::Error| error.downcast_ref::<BadInput>().map_or_else(|| format!("{error:#}"), |bad| bad.why.clone());
-    // A file of another format is refused by its reader, in words.
-    if let Ok(head) = head::read(path)
-        && !head.is_current
-    {
-        let version = head.science_version.map_or_else(|| "no".to_string(), |version| version.to_string());
-        return Err(format!("it has version {version} of the science, this program has version {SCIENCE_VERSION}"));
+    fn identity(&self) -> Table {
+        match self {
+            Self::Journal(journal) => journal.header().0.clone(),
+            Self::Results(file) => {
+                let mut identity = shard::identity(&file.experiment, None, &[]);
+                identity.insert("blas".to_string(), Value::from(file.provenance.blas.clone()));
+                identity.insert("blas_kernels".to_string(), Value::from(file.provenance.blas_core.clone()));
+                identity
+            }
+        }
     }
-    let Results { experiment, cells, provenance, .. } = read(path).map_err(why)?;
-    let mut identity = shard::identity(&experiment, None, &[]);
-    identity.insert("blas".to_string(), Value::from(provenance.blas));
-    identity.insert("blas_kernels".to_string(), Value::from(provenance.blas_core));
-    let mut found = Found { identity, experiment, cells: Vec::new(), records: Vec::new() };
-    for (index, results) in cells.into_iter().enumerate() {
-        found.cells.push((results.cell, results.method));
-        let of_cell = results.records.into_iter();
-        found.records.extend(of_cell.map(|record| UnitRecord { unit: Unit { cell: index, ..record.unit }, ..record }));
+
+    /// Calls `take` with the records of the first `networks` networks of the cells that are wanted; their units are those of the file.
+    fn each(
+        self,
+        is_wanted: impl Fn(Cell) -> bool,
+        networks: usize,
+        mut take: impl FnMut(Cell, Method, UnitRecord) -> Result<(), String>,
+    ) -> Result<(), String> {
+        match self {
+            Self::Journal(mut journal) => {
+                let cells = journal.experiment.cells();
+                while let Some(record) = journal.next_record()? {
+                    let (cell, method) = (cells[record.unit.cell], journal.methods[record.unit.cell]);
+                    if is_wanted(cell) && record.unit.network < networks {
+                        take(cell, method, record)?;
+                    }
+                }
+            }
+            Self::Results(file) => {
+                let networks = networks.min(file.experiment.networks);
+                let step = (BLOCK / file.experiment.samples_of_network()).max(1);
+                for (index, &cell) in file.cells.iter().enumerate().filter(|(_, cell)| is_wanted(**cell)) {
+                    let Some(method) = file.method(index)? else { continue };
+                    for first in (0..networks).step_by(step) {
+                        let records = file.records(index, first..networks.min(first + step))?;
+                        records.into_iter().try_for_each(|record| take(cell, method, record))?;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
-    Ok(found)
 }
 
 /// What is left of the [identity](shard::identity) of a run without what says which networks and directions there are; with the keys of direction

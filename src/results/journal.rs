@@ -48,18 +48,58 @@ impl JournalResults {
     }
 }
 
+/// Size of the largest result of a journal of networks, in bytes.
+fn largest_result(header: &Header) -> Result<usize, String> {
+    if header.0.contains_key("audit") {
+        return Err("it is the journal of an audit".to_string());
+    }
+    Ok(codec::encoded_bytes(contents(header)?.experiment.samples_of_network()))
+}
+
+/// A journal of networks that is read one network at a time.
+pub struct Reader {
+    journal: journal::Reader,
+    pub experiment: Experiment,
+    /// One per cell.
+    pub methods: Vec<Method>,
+}
+
+impl Reader {
+    /// Opens the journal at `path` without locking or changing it.
+    ///
+    /// # Errors
+    /// Why it is not the journal of networks of this science version.
+    pub fn open(path: &Path) -> Result<Self, String> {
+        let journal = journal::Reader::open(path, largest_result)?;
+        let Contents { experiment, methods, .. } = contents(&journal.header)?;
+        Ok(Self { journal, experiment, methods })
+    }
+
+    pub fn header(&self) -> &Header {
+        &self.journal.header
+    }
+
+    /// The next sound record, perhaps once more; `None` at the end.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn next_record(&mut self) -> Result<Option<UnitRecord>, String> {
+        while let Some((task, bytes)) = self.journal.next_result()? {
+            let unit = Unit { cell: task.group, network: task.index };
+            if let Ok(record) = shard::record(&self.experiment, unit, &bytes) {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
+    }
+}
+
 /// Reads the journal at `path` without locking or changing it.
 ///
 /// # Errors
 /// Why it is not the journal of networks of this science version. Memory use is bounded by a multiple of the file size.
 pub fn read(path: &Path) -> Result<JournalResults, String> {
-    let longest = |header: &Header| {
-        if header.0.contains_key("audit") {
-            return Err("it is the journal of an audit".to_string());
-        }
-        Ok(codec::encoded_bytes(contents(header)?.experiment.samples_of_network()))
-    };
-    let journal::Contents { header, results, starts, damage, .. } = journal::read(path, longest)?;
+    let journal::Contents { header, results, starts, damage, .. } = journal::read(path, largest_result)?;
     let Contents { shard, search, experiment, methods } = contents(&header)?;
     let (mut seen, mut records) = (HashSet::with_capacity(results.len()), Vec::with_capacity(results.len()));
     // Of the first n results, how many are records.

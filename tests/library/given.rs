@@ -11,6 +11,7 @@ use advstep_hpc::job::Resources;
 use advstep_hpc::measure::given::{NO_CLASS, Output};
 use advstep_hpc::model::{Activation, Direction, SearchChoice};
 use advstep_hpc::network::given::{Affine, GivenNetwork};
+use advstep_hpc::plot::look::Look;
 use advstep_hpc::provenance::Provenance;
 use advstep_hpc::record::Status;
 use ndarray::Array2;
@@ -282,7 +283,7 @@ fn a_file_comes_back_and_its_defects_are_refused() {
         let back = file::read(&path, false).unwrap();
         assert_eq!(back.difference(&measurement), None);
         assert_eq!(table::text(&back), table::text(&measurement));
-        let pictures = figures::draw(&back);
+        let pictures = figures::draw(&back, &Look::default());
         let names: Vec<&str> = pictures.iter().map(|picture| picture.name.as_str()).collect();
         assert_eq!(names, ["measure_distance", "measure_ratio"]);
         assert_eq!(pictures[0].svg.matches("class=\"curve\"").count(), 2);

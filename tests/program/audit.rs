@@ -189,7 +189,7 @@ fn audits_are_compared_by_option() {
         let file = format!("{name}.h5");
         run(&file, &base.replace(from, to));
         let (code, messages) = compare(&file);
-        assert!(code == Some(1) && messages.contains(&format!("first at {difference}")), "{name}: {messages}");
+        assert!(code == Some(1) && messages.contains(&format!("the results differ: {difference}")), "{name}: {messages}");
     }
 }
 

@@ -3,12 +3,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tempfile::TempDir;
 
 use crate::jobs::place::{Place, SMALL};
-use crate::jobs::{finish, job, outcome, stderr};
-use advstep_hpc::files::{Target, seal};
+use crate::jobs::{PROGRAM, edited, finish, job, outcome, stderr, stdout_of};
+use crate::memory::peak_bytes;
+use advstep_hpc::files::Target;
 use advstep_hpc::results::{self, first_difference};
 use advstep_hpc::stats::distinct;
 
@@ -185,6 +187,71 @@ fn directions_of_several_files_come_together() {
     assert_eq!(first_difference(&files.path("again.h5"), &scratch).unwrap(), None);
 }
 
+/// `plan --extend` names the same counts as the run, and has what is left: rows of other cells only, fewer networks, less time.
+#[test]
+fn a_plan_tells_what_is_taken_and_what_is_left() {
+    let files = Files::new();
+    let grid = ["--depths", "1", "--dims", "5,20", "--networks", "4", "--inputs", "7"];
+    let part = files.run("part.h5", &[&grid, &["--widths", "10,300", "--direction", "gradient,sign"]]);
+    let shard = files.run("a.shard", &[&grid, &["--widths", "10,20", "--direction", "gradient,sign", "--shard", "1/2"]]);
+    let lines = |text: &str| -> Vec<String> {
+        let is_count = |line: &&str| line.contains("networks taken from") || line.contains("networks to compute");
+        let lines = text.lines().map(|line| line.trim_start_matches("advstep-hpc: ")).filter(is_count);
+        lines.map(|line| line.split(": ").next().unwrap().to_string()).collect()
+    };
+    let table = |text: &str| -> Vec<Vec<String>> {
+        let rows = text.split_once("\n\n").unwrap().1.lines().skip(1);
+        rows.map(|line| line.split_whitespace().map(str::to_string).collect()).collect()
+    };
+    let flops = |row: &Vec<String>| row[7].parse::<f64>().unwrap();
+    for (directions, files_of) in
+        [("gradient,sign", vec![&part]), ("gradient,sign,random", vec![&part]), ("gradient,sign", vec![&part, &shard])]
+    {
+        let widths: [&[&str]; 2] = [&grid, &["--widths", "10,20,300", "--direction", directions]];
+        let extend: Vec<&str> = files_of.iter().flat_map(|file| ["--extend", text(file)]).collect();
+        let words = [&widths.concat()[..], &extend].concat();
+        let plan = stdout_of(&[&["plan", "--all"], &words[..]].concat());
+        let (code, messages) = files.outcome("out.h5", None, &[&words, &["--overwrite", "--threads", "1"]], None);
+        assert_eq!((code, lines(&plan)), (0, lines(&messages)), "{plan}\n{messages}");
+        let (left, all) = (table(&plan), table(&stdout_of(&[&["plan", "--all"], &widths.concat()[..]].concat())));
+        assert_eq!(all.len(), 6);
+        let total: usize = left.iter().map(|row| row[5].parse::<usize>().unwrap()).sum();
+        assert_eq!(total, counts(&messages).1, "{plan}");
+        match (directions, files_of.len()) {
+            // Only width 20, whole.
+            ("gradient,sign", 1) => {
+                assert!(left.len() == 2 && left.iter().all(|row| row[2] == "20" && all.contains(row)), "{plan}")
+            }
+            // One direction of three of the other widths.
+            (_, 1) => {
+                assert_eq!(left.len(), 6);
+                for (left, all) in left.iter().zip(&all) {
+                    assert_eq!(left[..6], all[..6]);
+                    assert_eq!(flops(left) < flops(all), left[2] != "20", "{left:?} {all:?}");
+                }
+            }
+            _ => assert!(total > 0 && total < 8 && left.iter().all(|row| row[2] == "20"), "{plan}"),
+        }
+    }
+}
+
+/// Reading a file takes little memory, however large the file is: here its samples alone are more than the run may have.
+#[test]
+fn a_file_larger_than_the_memory_is_extended() {
+    let files = Files::new();
+    let widths: Vec<String> = (1..=30).map(|width| width.to_string()).collect();
+    let form = ["--depths", "1", "--dims", "2", "--inputs", "1000"];
+    let large = files.run("large.h5", &[&form, &["--widths", &widths.join(","), "--networks", "100"]]);
+    assert!(fs::metadata(&large).unwrap().len() > 100 << 20);
+    let small: [&[&str]; 2] = [&form, &["--widths", "7,31", "--networks", "50", "--memory", "180MiB", "--threads", "1"]];
+    let scratch = files.run("scratch.h5", &small);
+    let out = files.path("out.h5");
+    let words = [&small.concat()[..], &["--quiet", "--extend", text(&large), "--out", text(&out)]].concat();
+    let peak = peak_bytes(Command::new(PROGRAM).args(&words));
+    assert!(peak < 180 << 20, "{peak} bytes");
+    assert_eq!(first_difference(&out, &scratch).unwrap(), None);
+}
+
 /// A partial file, journals (also with a torn record), a shard, a search for thresholds; several files that overlap.
 #[test]
 fn all_kinds_of_files_are_extended() {
@@ -318,16 +385,7 @@ fn what_does_not_belong_to_the_run_is_refused_before_any_work() {
     let deep = files.run("deep.h5", &[&["--depths", "2", "--dims", "5", "--widths", "300", "--networks", "3", "--inputs", "7"]]);
     let near = ["--depths", "1", "--dims", "5", "--widths", "10", "--networks", "3", "--inputs", "7", "--direction", "nearest"];
     let near = files.run("near.h5", &[&near]);
-    let edited = |name: &str, change: &dyn Fn(&hdf5::File)| {
-        let path = files.path(name);
-        let bytes = fs::read(&part).unwrap();
-        fs::write(&path, &bytes[..bytes.len() - 20]).unwrap();
-        let file = advstep_hpc::files::hdf5::open_rw(&path).unwrap();
-        change(&file);
-        file.close().unwrap();
-        seal::seal(&path).unwrap();
-        path
-    };
+    let edited = |name: &str, change: &dyn Fn(&hdf5::File)| edited(&part, files.path(name), change);
     let science = edited("science.h5", &|file| file.attr("science_version").unwrap().write_scalar(&9_u32).unwrap());
     let kernels = edited("kernels.h5", &|file| {
         let kernels: hdf5::types::VarLenUnicode = "Abacus".parse().unwrap();
@@ -429,9 +487,9 @@ fn the_file_itself_is_never_written() {
         }
         assert!(fs::read(&file).unwrap() == before);
     }
-    // A plan is of the whole experiment.
-    let (code, messages) = outcome(None, &[&["plan"], &WHOLE[..], &["--extend", text(&part)]].concat(), None);
-    assert!(code == 2 && messages.contains("cannot plan an extension"), "{messages}");
+    // A plan refuses what a run would.
+    let (code, messages) = outcome(None, &[&["plan"], &WHOLE[..], &["--seed", "7", "--extend", text(&part)]].concat(), None);
+    assert!(code == 2 && messages.contains("its seed is 2020, that of this run is 7"), "{messages}");
     // The lock of another command on the output is respected.
     let claimed = Target::claim(&files.path("claimed.h5"), "--out", &[]).unwrap();
     let (code, messages) = files.outcome("claimed.h5", None, &[&WHOLE, &["--extend", text(&part)]], None);

@@ -34,7 +34,7 @@ fn peaks(messages: &str) -> Vec<(usize, u64)> {
 }
 
 /// Runs `command`, which must succeed; returns its peak resident memory in bytes.
-fn peak_bytes(command: &mut Command) -> u64 {
+pub fn peak_bytes(command: &mut Command) -> u64 {
     let mut watched = Command::new(python());
     let output = watched.args(["-c", WATCH]).arg(command.get_program()).args(command.get_args()).output().unwrap();
     let messages = String::from_utf8_lossy(&output.stderr);

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::jobs::place::Place;
-use crate::jobs::{outcome, stdout_of};
+use crate::jobs::{edited, outcome, stdout_of};
 use advstep_hpc::experiment::Experiment;
-use advstep_hpc::files::seal;
 use advstep_hpc::results::{self, first_difference};
 
 struct Files {
@@ -148,16 +147,7 @@ fn files_that_do_not_belong_together_are_refused_by_name() {
     let engine = other("engine.h5", "--depths 1 --dims 5 --widths 20 --engine dense");
     let shapes = other("shapes.h5", "--hidden 20,10 --dims 5");
     let more_shapes = other("more-shapes.h5", "--hidden 9,10 --dims 6");
-    let edited = |name: &str, change: &dyn Fn(&hdf5::File)| {
-        let path = files.path(name);
-        let bytes = fs::read(&one).unwrap();
-        fs::write(&path, &bytes[..bytes.len() - 20]).unwrap();
-        let file = advstep_hpc::files::hdf5::open_rw(&path).unwrap();
-        change(&file);
-        file.close().unwrap();
-        seal::seal(&path).unwrap();
-        path
-    };
+    let edited = |name: &str, change: &dyn Fn(&hdf5::File)| edited(&one, files.path(name), change);
     let science = edited("science.h5", &|file| file.attr("science_version").unwrap().write_scalar(&9_u32).unwrap());
     let samples = edited("samples.h5", &|file| {
         let value = file.dataset("value").unwrap();

@@ -79,3 +79,28 @@ fn documented_widths_can_be_infinite() {
     }
     assert!(infinite >= 5 && finite <= infinite, "{infinite} with, {finite} without");
 }
+
+/// `--calibrate` scales the times and nothing else, and a run that is predicted to take long says that it has calibrated.
+#[test]
+fn calibration_changes_the_times_only() {
+    let plan = stdout_of(&[&GRID[..], &["--all"]].concat());
+    let calibrated = stdout_of(&[&GRID[..], &["--all", "--calibrate", "--threads", "1"]].concat());
+    let line = calibrated.lines().find(|line| line.starts_with("calibrated: times are ")).expect("a line for people");
+    let factors: Vec<f64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    assert_eq!(factors.len(), 5, "{line}");
+    let (least, most) = (factors.iter().copied().fold(f64::MAX, f64::min), factors.iter().copied().fold(0.0, f64::max));
+    let (before, after) = (rows(&plan), rows(&calibrated));
+    assert_eq!(before.len(), after.len());
+    for (before, after) in before.iter().zip(&after) {
+        let times = before.len() - 2;
+        assert_eq!(before[..times], after[..times]);
+        let ratio = after[times].parse::<f64>().unwrap() / before[times].parse::<f64>().unwrap();
+        // Three digits each, in the table and the line.
+        assert!((0.98 * least - 0.01..=1.02 * most + 0.01).contains(&ratio), "{before:?} {after:?} {line}");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("long.h5");
+    let long = ["--depths", "1", "--dims", "500", "--widths", "1e4", "--networks", "20000", "--threads", "1", "--grace", "1s"];
+    let (code, messages) = outcome(None, &[&long[..], &["--out", out.to_str().unwrap()]].concat(), Some("stop:rank=0:unit=1"));
+    assert!(code == 75 && messages.contains("; predicted (calibrated): "), "{messages}");
+}

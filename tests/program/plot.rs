@@ -131,6 +131,13 @@ fn files_and_directions_share_figures() {
     );
     assert_eq!(count(&directions["overlay_fraction.svg"], "curve"), 2 * 2 * 3);
     assert_eq!(count(&directions["overlay_gradient.svg"], "curve"), 2 * 2, "one gradient, whatever the directions");
+    let in_legend =
+        |figure: &str| texts(&directions[figure]).iter().filter(|text| ["gradient", "sign"].contains(&text.as_str())).count();
+    assert_eq!(
+        (in_legend("overlay_step.svg"), in_legend("overlay_ratio.svg")),
+        (2, 1),
+        "ratios are to the gradient, which has none"
+    );
     let all = files.svg(&["directions.h5", "tanh.h5"], &["--y", "fraction", "--direction", "nearest,gradient", "--dims", "20"]);
     let texts = texts(&all["fraction_against_width.svg"]);
     for label in ["directions, gradient", "directions, nearest", "tanh, gradient"] {
@@ -283,6 +290,36 @@ fn what_cannot_be_drawn_is_refused_and_nothing_is_written() {
     let audit = files.path("audit.h5");
     let options = ["--dims", "10", "--widths", "10", "--networks", "2", "--statements", "lemma-8", "--quiet", "--out"];
     stdout_of(&[&["audit"], &options[..], &[&audit]].concat());
-    let output = finish(&mut job(None, &["plot", &audit, "--style", "paper", "--out", &out]));
-    assert!(output.status.code() == Some(2) && stderr(&output).contains("cannot draw the audit file"), "{}", stderr(&output));
+    for options in [&["--data"][..], &["--figure", "1"], &["--band", "none"], &["--overlay"], &[&files.path("relu.h5")]] {
+        let output = finish(&mut job(None, &[&["plot", &audit], options, &["--out", &out]].concat()));
+        let messages = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{options:?}: {messages}");
+        assert!(
+            messages.contains("cannot draw the audit file") && messages.contains("\nhelp: give one FILE"),
+            "{options:?}: {messages}"
+        );
+        assert!(!Path::new(&out).exists(), "{options:?}");
+    }
+}
+
+#[test]
+fn figures_of_audits_have_the_look_asked_for() {
+    let directory = TempDir::new().unwrap();
+    let place = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let options = ["--dims", "10,20", "--widths", "10", "--networks", "2", "--statements", "lemma-8", "--quiet"];
+    let audit = place("audit.h5");
+    stdout_of(&[&["audit"], &options[..], &["--out", &audit]].concat());
+    let plot = |options: &[&str]| {
+        let out = TempDir::new_in(directory.path()).unwrap();
+        let arguments = [&["plot", &audit, "--format", "svg", "--out", out.path().to_str().unwrap()], options].concat();
+        let drawn: Vec<String> = stdout_of(&arguments).lines().map(|path| fs::read_to_string(path).unwrap()).collect();
+        assert_eq!(drawn.len(), 2);
+        drawn
+    };
+    for svg in plot(&["--size", "5in,4in", "--title", "Mine *k*"]) {
+        assert!(svg.contains("width=\"360pt\" height=\"288pt\"") && texts(&svg).contains(&"Mine k".to_owned()), "{svg}");
+    }
+    for svg in plot(&["--style", "paper"]) {
+        assert!(!texts(&svg).iter().any(|text| text.contains("networks per setting")), "{svg}");
+    }
 }

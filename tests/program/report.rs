@@ -153,6 +153,50 @@ fn every_number_of_every_cell_is_on_the_page() {
     }
 }
 
+/// Against the samples, by counting: the number with rank r has at most r below it and at least r + 1 up to it.
+#[test]
+fn distributions_are_those_of_the_samples() {
+    let directory = TempDir::new().unwrap();
+    let several = Experiment { directions: vec![Direction::Gradient, Direction::Sign], ..experiment() };
+    let mut results = synthetic(&Experiment { networks: 20, inputs: 22, ..experiment() }, 9);
+    results.experiment = Experiment { networks: 20, ..several };
+    let (_, page) = report(directory.path(), "a.h5", &results);
+    let data = data(&parsed(&page));
+    let rows = data["files"][0]["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2 * results.cells.len());
+    // Directions are measured together, so their time is counted once.
+    let document = parsed(&page);
+    let head: Vec<String> =
+        elements(&document, "thead")[0].descendants().filter(|node| node.has_tag_name("button")).map(text).collect();
+    let at = head.iter().position(|title| title == "thread-s").unwrap();
+    for (number, line) in elements(&document, "tbody")[0].children().filter(Node::is_element).enumerate() {
+        let cell = line.children().filter(Node::is_element).nth(at).unwrap();
+        assert_eq!(cell.attribute("data-v") == Some(""), number % 2 == 1);
+    }
+    let mut thinned = 0;
+    for (number, row) in rows.iter().enumerate() {
+        let (cell, direction) = (&results.cells[number / 2], number % 2);
+        let samples = || cell.records.iter().flat_map(|record| &record.samples[11 * direction..][..11]);
+        let steps: Vec<f64> = samples().map(|sample| sample.step).collect();
+        let norms: Vec<f64> = samples().map(|sample| sample.gradient_norm).collect();
+        for (values, distribution) in [steps, norms].iter().zip(row["distributions"].as_array().unwrap()) {
+            let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+            assert_eq!(distribution["count"], values.len());
+            assert_eq!(distribution["finite"], finite.len());
+            let shown: Vec<f64> = distribution["values"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect();
+            assert_eq!(shown.len(), finite.len().min(100));
+            thinned += usize::from(shown.len() < finite.len());
+            for (i, value) in shown.iter().enumerate() {
+                let rank = if shown.len() == 1 { 0 } else { i * (finite.len() - 1) / (shown.len() - 1) };
+                let below = finite.iter().filter(|other| **other < value * (1.0 - 6e-4)).count();
+                let up_to = finite.iter().filter(|other| **other <= value * (1.0 + 6e-4)).count();
+                assert!(below <= rank && rank < up_to, "{value}: rank {rank}, {below} below, {up_to} up to it");
+            }
+        }
+    }
+    assert!(thinned > 10, "{thinned}");
+}
+
 /// Whether `text` is `number`, where serde_json has read one or both with an error of a unit in the last place.
 fn is_read_as(text: &str, number: f64) -> bool {
     text.parse::<f64>().is_ok_and(|value| (value - number).abs() <= 4.0 * f64::EPSILON * number.abs())

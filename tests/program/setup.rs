@@ -272,7 +272,7 @@ fn the_packaged_crate_has_what_the_build_needs() {
     let output = Command::new(cargo).current_dir(ROOT).args(["package", "--list", "--allow-dirty", "--offline"]).output().unwrap();
     assert!(output.status.success(), "{}", text(&output));
     let files = String::from_utf8(output.stdout).unwrap();
-    for needed in ["build.rs", "Cargo.lock", "scripts/probes.sh", "presets/quick.toml", "src/report/script.js"] {
+    for needed in ["build.rs", "Cargo.lock", "scripts/probes.sh", "presets/quick.toml", "src/report/page.js"] {
         assert!(files.lines().any(|file| file == needed), "{needed} is not in {files}");
     }
 }

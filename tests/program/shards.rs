@@ -105,7 +105,7 @@ fn two_results_files_are_compared() {
     succeed(&["compare", &one, &same]);
     let output = program(&["compare", &one, &other]);
     assert_eq!(output.status.code(), Some(1));
-    let expected = "error: the results differ: first at seed is 1 against 2\n";
+    let expected = "error: the results differ: seed is 1 against 2\n";
     assert!(String::from_utf8_lossy(&output.stderr).starts_with(expected), "{output:?}");
     assert_eq!(program(&["compare", &one, "missing.h5"]).status.code(), Some(2));
 }

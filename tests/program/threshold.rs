@@ -193,11 +193,11 @@ fn searches_are_compared_by_key() {
         assert_eq!(code, 0, "{messages}");
         let (code, messages) = compare(&other);
         let key = difference.split(' ').next().unwrap();
-        assert!(code == 1 && messages.contains(&format!("first at {key} is ")), "{difference}: {messages}");
+        assert!(code == 1 && messages.contains(&format!("the results differ: {key} is ")), "{difference}: {messages}");
     }
     assert_eq!(run(&other, None, &["--overwrite", "--seed", "3"], None).0, 0);
-    assert!(compare(&other).1.contains("first at seed is 2020 against 3"));
+    assert!(compare(&other).1.contains("the results differ: seed is 2020 against 3"));
     let cells = ["--depths", "1", "--dims", "6", "--widths", "10", "--networks", "20", "--inputs", "6", "--overwrite", "--out"];
     assert_eq!(outcome(None, &[&cells[..], &[other.to_str().unwrap()]].concat(), None).0, 0);
-    assert!(compare(&other).1.contains("first at one is of a search for thresholds, the other of a run"));
+    assert!(compare(&other).1.contains("the results differ: one is of a search for thresholds, the other of a run"));
 }

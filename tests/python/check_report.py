@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Drives a page of `advstep-hpc report` in a headless Chromium: figures, legend, axes, sorting, hovering, keyboard, printing.
+"""Drives a page of `advstep-hpc report` in a headless Chromium: figures, legend, axes, sorting, hovering, distributions, keyboard, printing.
 
     check_report.py PAGE.html [--shots DIRECTORY] [--browser PROGRAM]
 
@@ -282,6 +282,95 @@ def check_hovering(browser):
     check(browser.run(value) == "", "Escape does not end it")
 
 
+DISTRIBUTIONS = "[...document.querySelectorAll('figure[data-distribution]')]"
+
+
+def stairs(browser, figure, curve):
+    """The corners of a curve as (x, y)."""
+    path = browser.run(f"{DISTRIBUTIONS}[{figure}].querySelectorAll('.curve')[{curve}].getAttribute('d')")
+    steps = path.split("H")[1:-1]
+    return [tuple(map(float, step.split("V"))) for step in steps]
+
+
+def check_distributions(browser, data):
+    """A curve per width at the depth and dim chosen, as high as the share of its inputs, on both kinds of axes."""
+    def counts():
+        return browser.run(f"{DISTRIBUTIONS}.map(f => f.querySelectorAll('.curve').length)")
+
+    def is_affine(numbers, positions, rising):
+        low, high = (min(numbers), positions[0]), (max(numbers), positions[-1])
+        if high[0] - low[0] < 1e-9:
+            return True
+        slope = (high[1] - low[1]) / (high[0] - low[0])
+        return (slope > 0) == rising and all(abs(low[1] + slope * (n - low[0]) - at) < 0.1 for n, at in zip(numbers, positions))
+
+    depth, source = browser.run("control('panel').value"), data["files"][0]
+    dim = browser.run("control('at').value")
+    rows = [row for file in data["files"] for row in file["rows"] if (str(row["L"]), str(row["d"])) == (depth, dim)]
+    check(counts() == [len(rows), len(rows)], f"{counts()} distributions of {len(rows)} cells at L = {depth}, d = {dim}")
+    markup = browser.run(f"{DISTRIBUTIONS}.map(f => f.outerHTML).join('')")
+    check("NaN" not in markup and "Infinity" not in markup and "undefined" not in markup, "numbers that are none in a distribution")
+
+    first = [row for row in source["rows"] if (str(row["L"]), str(row["d"]), row["direction"]) == (depth, dim, source["directions"][0])]
+    first.sort(key=lambda row: (row["k"] is None, row["k"]))
+    if first[0]["shape"] is None:
+        for figure, log in [(0, False), (1, False), (1, True)]:
+            if log:
+                browser.click("document.getElementById('log-value')")
+                browser.click("document.getElementById('log-share')")
+            given = first[0]["distributions"][figure]
+            values, drawn = given["values"], stairs(browser, figure, 0)
+            check(0 < len(drawn) <= len(values) and len(drawn) >= 0.9 * len(values), f"{len(drawn)} points of {len(values)}")
+            last = max(len(values) - 1, 1)
+            shares = [(i * (given["finite"] - 1) // last + 1) / given["count"] for i in range(len(drawn))]
+            scale = math.log if log else float
+            pairs = [(scale(value), x) for value, (x, _) in zip(values, drawn) if not log or value > 0]
+            check(is_affine(*zip(*pairs), rising=True), f"values {values} at {drawn}")
+            check(is_affine([scale(share) for share in shares], [y for _, y in drawn], rising=False), f"shares {shares} at {drawn}")
+        browser.click("document.getElementById('log-value')")
+        browser.click("document.getElementById('log-share')")
+
+    value = f"{DISTRIBUTIONS}[0].querySelector('.value').textContent"
+    browser.run(f"{DISTRIBUTIONS}[0].querySelector('svg').focus()")
+    browser.key("ArrowRight")
+    text = browser.run(value)
+    check(f"L = {depth}, d = {dim}" in text and " ≤ " in text and text.endswith(" inputs"), f"the arrow keys show `{text}`")
+    browser.key("Escape")
+    at = browser.run(f"(() => {{ const svg = {DISTRIBUTIONS}[0].querySelector('svg'); svg.scrollIntoView({{block: 'center'}});"
+                     " const b = svg.getBoundingClientRect(), e = svg.querySelector('.curve').getAttribute('d').match(/H([\\d.]+)V([\\d.]+)/);"
+                     " return [b.left + e[1] * b.width / 440, b.top + e[2] * b.height / 300]; })()")
+    browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=at[0], y=at[1])
+    check(" ≤ " in browser.run(value), "the pointer shows no value of a distribution")
+
+    button = "document.querySelector('#distribution-legend button')"
+    before = counts()
+    browser.click(button)
+    check(all(now < then for now, then in zip(counts(), before)), "a distribution is not switched off")
+    browser.run(f"{button}.focus()")
+    browser.key("Enter")
+    check(counts() == before and browser.run(f"document.activeElement === {button}"), "Enter does not switch it on again")
+
+    options = browser.run("[...control('at').options].map(o => o.value)")
+    dims = sorted({row["d"] for file in data["files"] for row in file["rows"] if str(row["L"]) == depth})
+    check(options == [str(d) for d in dims], f"dims {options}")
+    drawn = browser.run(f"{DISTRIBUTIONS}[0].innerHTML")
+    choose(browser, "at", options[-1])
+    check(len(options) == 1 or browser.run(f"{DISTRIBUTIONS}[0].innerHTML") != drawn, "another dim draws the same")
+    if browser.run("[...document.getElementById('x').options].some(o => o.value === 'L')"):
+        choose(browser, "x", "L")
+        depths = browser.run("[...control('at').options].map(o => o.value)")
+        check(depths == [str(L) for L in sorted({row["L"] for file in data["files"] for row in file["rows"]})], f"depths {depths}")
+        check(min(counts()) > 0, "no distributions against L")
+        choose(browser, "x", "k")
+    boxes = browser.run("document.querySelectorAll('input[name=direction]').length")
+    if boxes:
+        before = counts()
+        browser.click("document.querySelector('input[name=direction]')")
+        check(counts()[0] < before[0], "the distributions of a direction are not switched off")
+        browser.click("document.querySelector('input[name=direction]')")
+    choose(browser, "at", options[0])
+
+
 def check_keyboard(browser):
     """Tab reaches every control, and every control has a name."""
     script = "[...document.querySelectorAll('a[href], button, input, select, [tabindex=\"0\"]')].filter(e => e.getClientRects().length)"
@@ -339,6 +428,7 @@ def main():
         check_choices(browser, data)
         check_sorting(browser)
         check_hovering(browser)
+        check_distributions(browser, data)
         if shots:
             browser.picture(shots / "used.png")
         check_keyboard(browser)

@@ -382,16 +382,46 @@ pub struct Contents {
     pub damage: u64,
 }
 
-/// Reads the journal at `path` without locking or changing it; `longest` returns the size of its largest result from the header.
+/// A journal that is read without locking or changing it, frame by frame.
+pub struct Reader {
+    pub header: Header,
+    frames: Frames<BufReader<File>>,
+}
+
+impl Reader {
+    /// Opens the journal at `path`; `longest` returns the size of its largest result from the header.
+    ///
+    /// # Errors
+    /// It cannot be read or has no sound header.
+    pub fn open(path: &Path, longest: impl FnOnce(&Header) -> Result<usize, String>) -> Result<Self, String> {
+        let mut file = File::open(path).map_err(|error| error.to_string())?;
+        let header = Header::read(&mut file)?;
+        let length = file.metadata().map_err(|error| error.to_string())?.len();
+        let longest = longest(&header)?.min(usize::try_from(length).unwrap_or(usize::MAX));
+        Ok(Self { header, frames: Frames::new(BufReader::new(file), longest) })
+    }
+
+    /// The next result, skipping damage; `None` at the end.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn next_result(&mut self) -> Result<Option<(Task, Vec<u8>)>, String> {
+        loop {
+            match self.frames.next().map_err(|error| error.to_string())? {
+                Some(Section::Result(task, result)) => return Ok(Some((task, result))),
+                None | Some(Section::End(_)) => return Ok(None),
+                Some(Section::Start(_) | Section::Damage(_)) => {}
+            }
+        }
+    }
+}
+
+/// Reads all of the journal at `path`; `longest` returns the size of its largest result from the header.
 ///
 /// # Errors
-/// It cannot be read or has no sound header. Memory use is bounded by a multiple of the file size.
+/// As [`Reader::open`]. Memory use is bounded by a multiple of the file size.
 pub fn read(path: &Path, longest: impl FnOnce(&Header) -> Result<usize, String>) -> Result<Contents, String> {
-    let mut file = File::open(path).map_err(|error| error.to_string())?;
-    let header = Header::read(&mut file)?;
-    let length = file.metadata().map_err(|error| error.to_string())?.len();
-    let longest = longest(&header)?.min(usize::try_from(length).unwrap_or(usize::MAX));
-    let mut frames = Frames::new(BufReader::new(&file), longest);
+    let Reader { header, mut frames } = Reader::open(path, longest)?;
     let mut contents = Contents { header, results: Vec::new(), starts: Vec::new(), end: None, damage: 0 };
     loop {
         let start = frames.position();

@@ -13,6 +13,9 @@ use advstep_hpc::results::extend::{Encoded, Extension, stands_alone};
 use advstep_hpc::results::{self, Results};
 use tempfile::TempDir;
 
+/// Bytes, enough for any of these files.
+const MEMORY: u64 = 1 << 30;
+
 /// Synthetic results of this program, with `directions` of 11 inputs each.
 fn results_along(base: &Experiment, directions: &[Direction]) -> Results {
     let mut results = synthetic(&Experiment { inputs: 11 * directions.len(), ..base.clone() }, 3);
@@ -41,7 +44,7 @@ fn written(directory: &TempDir, results: &Results) -> PathBuf {
 }
 
 fn take(path: &Path, experiment: &Experiment, methods: &[Method]) -> Result<(Vec<Encoded>, usize), BadInput> {
-    Extension::new(experiment, methods).take(path)
+    Extension::new(experiment, methods).take(path, MEMORY)
 }
 
 #[test]
@@ -61,6 +64,18 @@ fn records_come_back_from_a_file_bit_for_bit() {
             records.map(|record| (record.unit, codec::encode(&record.samples, record.seconds))).collect();
         assert!(found == expected && parts == 0, "{directions:?}");
     }
+}
+
+/// At least one network of the file is in memory at a time.
+#[test]
+fn a_network_that_does_not_fit_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let results = results_along(&experiment(), &[Direction::Gradient]);
+    let (path, methods) = (written(&directory, &results), methods(&results));
+    let take = |memory| Extension::new(&results.experiment, &methods).take(&path, memory);
+    let refused = take(100).unwrap_err();
+    assert!(refused.why.starts_with("one of its networks needs "), "{}", refused.why);
+    assert!(take(10_000).is_ok());
 }
 
 /// A run of part of the grid, with fewer networks: cells have other indices.

@@ -1,8 +1,9 @@
-//! Starts the program, plain or under `mpirun`, with a timeout.
+//! Starts the program, plain or under `mpirun`, with a timeout, and edits its files.
 #![allow(dead_code)]
 
 pub mod place;
 
+use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -96,4 +97,16 @@ pub fn shim(directory: &Path, name: &str) -> PathBuf {
     let compiled = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&shim).arg(source).arg("-ldl").status();
     assert!(compiled.expect("there is a C compiler").success());
     shim
+}
+
+/// A copy of the results file `file` at `path`, with a seal, after `change` of its HDF5 objects.
+pub fn edited(file: &Path, path: PathBuf, change: impl FnOnce(&hdf5::File)) -> PathBuf {
+    let bytes = fs::read(file).unwrap();
+    // Without the seal, which closes the file to writers.
+    fs::write(&path, &bytes[..bytes.len() - 20]).unwrap();
+    let copy = advstep_hpc::files::hdf5::open_rw(&path).unwrap();
+    change(&copy);
+    copy.close().unwrap();
+    advstep_hpc::files::seal::seal(&path).unwrap();
+    path
 }

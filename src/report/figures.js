@@ -1,5 +1,5 @@
 "use strict";
-// Draws the figures of the page from its embedded data, and sorts its tables. No part of it comes from elsewhere.
+// Draws figures of curves and the map from the data embedded in the page. Nothing comes from elsewhere.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const SVG = document.querySelector("svg").namespaceURI;
@@ -162,6 +162,22 @@ function marker(kind, x, y, colour) {
   }
 }
 
+/// Grid, ticks, frame and labels of a plot; ticks are pairs of position and label.
+function drawFrame(svg, xTicks, yTicks, xLabel, yLabel) {
+  const { width: W, height: H, left, right, top, bottom } = SIZE, inner = W - left - right;
+  for (const [at, label] of yTicks) {
+    svg.append(element("line", { x1: left, x2: W - right, y1: at, y2: at, stroke: "#e4e4e4" }));
+    svg.append(element("text", { x: left - 6, y: at + 4, "text-anchor": "end" }, label));
+  }
+  for (const [at, label] of xTicks) {
+    svg.append(element("line", { x1: at, x2: at, y1: H - bottom, y2: H - bottom + 4, stroke: "#1a1a1a" }));
+    svg.append(element("text", { x: at, y: H - bottom + 16, "text-anchor": "middle" }, label));
+  }
+  svg.append(element("rect", { x: left, y: top, width: inner, height: H - top - bottom, fill: "none", stroke: "#1a1a1a" }));
+  svg.append(element("text", { x: left + inner / 2, y: H - 8, "text-anchor": "middle" }, xLabel));
+  svg.append(element("text", { transform: `translate(13 ${top + (H - top - bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, yLabel));
+}
+
 function describe(column, curve, point) {
   const { row } = point;
   const where = `L = ${row.L}, d = ${row.d}, ${width(row)}`;
@@ -188,19 +204,10 @@ function draw(figure, column, choice) {
     return H - bottom - Math.min(Math.max(place, 0), 1) * (H - top - bottom);
   };
 
-  for (const tick of y.ticks) {
-    svg.append(element("line", { x1: left, x2: W - right, y1: atY(tick), y2: atY(tick), stroke: "#e4e4e4" }));
-    svg.append(element("text", { x: left - 6, y: atY(tick) + 4, "text-anchor": "end" }, tickLabel(tick)));
-  }
-  const ticks = x.ticks.map(tick => [left + x.at(tick) * (inner - slot), tickLabel(tick)]);
-  if (hasInfinity) ticks.push([left + inner - slot / 2, "∞"]);
-  for (const [at, label] of choice.x === "L" ? ticks.filter(([, label]) => Number.isInteger(Number(label))) : ticks) {
-    svg.append(element("line", { x1: at, x2: at, y1: H - bottom, y2: H - bottom + 4, stroke: "#1a1a1a" }));
-    svg.append(element("text", { x: at, y: H - bottom + 16, "text-anchor": "middle" }, label));
-  }
-  svg.append(element("rect", { x: left, y: top, width: inner, height: H - top - bottom, fill: "none", stroke: "#1a1a1a" }));
-  svg.append(element("text", { x: left + inner / 2, y: H - 8, "text-anchor": "middle" }, AXES[choice.x].label));
-  svg.append(element("text", { transform: `translate(13 ${top + (H - top - bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, column.label));
+  const xTicks = x.ticks.map(tick => [left + x.at(tick) * (inner - slot), tickLabel(tick)]);
+  if (hasInfinity) xTicks.push([left + inner - slot / 2, "∞"]);
+  const isShown = ([, label]) => choice.x !== "L" || Number.isInteger(Number(label));
+  drawFrame(svg, xTicks.filter(isShown), y.ticks.map(tick => [atY(tick), tickLabel(tick)]), AXES[choice.x].label, column.label);
   if (!usable.length) {
     svg.append(element("text", { x: left + inner / 2, y: H / 2, "text-anchor": "middle" }, "nothing to show"));
   }
@@ -319,83 +326,3 @@ function drawMap(choice) {
   interact(figure, svg, spots);
 }
 
-// --- The page ---
-
-function legend(choice) {
-  const place = document.getElementById("legend"), focused = document.activeElement?.dataset?.key;
-  place.replaceChildren();
-  const known = new Map();
-  for (const column of data.columns) {
-    for (const curve of curves(column, choice)) if (!known.has(curve.key)) known.set(curve.key, curve);
-    if (known.size) break;
-  }
-  for (const curve of known.values()) {
-    const button = html("button", { type: "button", "aria-pressed": String(!off.has(curve.key)), "data-key": curve.key });
-    const sample = element("svg", { width: 30, height: 12, viewBox: "0 0 30 12", "aria-hidden": "true" });
-    sample.append(element("line", { x1: 0, x2: 30, y1: 6, y2: 6, stroke: curve.colour, "stroke-width": 2, "stroke-dasharray": curve.dash }));
-    sample.append(marker(curve.marker, 15, 6, curve.colour));
-    button.append(sample, [curve.source, curve.name].filter(Boolean).join(", "));
-    button.setAttribute("aria-label", `show ${[curve.source, curve.name].filter(Boolean).join(", ")}`);
-    button.addEventListener("click", () => {
-      off.has(curve.key) ? off.delete(curve.key) : off.add(curve.key);
-      redraw();
-    });
-    place.append(button);
-    if (curve.key === focused) button.focus();
-  }
-}
-
-function panels() {
-  const { x, panel } = chosen(), select = control("panel"), name = AXES[x].panel;
-  const values = distinct(data.files.flatMap(file => file.rows).map(row => row[name])).sort((a, b) => a - b);
-  document.getElementById("panel-name").textContent = name === "L" ? "depth L" : "dim d";
-  if (select.dataset.name !== name) {
-    select.replaceChildren(...values.map(value => html("option", { value }, String(value))));
-    select.dataset.name = name;
-    if (values.map(String).includes(panel)) select.value = panel;
-  }
-}
-
-function redraw() {
-  panels();
-  const choice = chosen();
-  legend(choice);
-  for (const figure of document.querySelectorAll("figure[data-column]")) {
-    const select = figure.querySelector("select");
-    const name = select ? select.value : figure.dataset.column;
-    const column = data.columns.find(column => column.name === name);
-    draw(figure, column, choice);
-  }
-  drawMap(choice);
-  const words = { std: "bands: 1 std", stderr: "bands: 2 standard errors, networks as clusters", none: "no bands" };
-  const panel = AXES[choice.x].panel === "L" ? "L" : "d";
-  document.getElementById("shown").textContent = `${panel} = ${choice.panel}, ${words[choice.band]}`;
-}
-
-/// Sorts a table by a column; a second time the other way. Missing values stay last.
-function sort(heading) {
-  const table = heading.closest("table"), body = table.tBodies[0];
-  const index = [...heading.parentNode.children].indexOf(heading);
-  const descending = heading.getAttribute("aria-sort") === "ascending";
-  for (const other of heading.parentNode.children) other.setAttribute("aria-sort", "none");
-  heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
-  const key = row => row.cells[index].dataset.v ?? row.cells[index].textContent;
-  const number = text => text === "inf" ? Infinity : Number(text);
-  const compare = (a, b) => {
-    if (a === "" || b === "") return (a === "") - (b === "");
-    const [x, y] = [number(a), number(b)];
-    const order = Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b) : x === y ? 0 : x - y;
-    return descending ? -order : order;
-  };
-  body.append(...[...body.rows].sort((a, b) => compare(key(a), key(b))));
-}
-
-const hasShapes = data.files.some(file => file.rows.some(row => row.shape !== null));
-if (hasShapes) {
-  for (const option of [...control("x").options]) if (option.value !== "d") option.remove();
-}
-document.getElementById("controls").addEventListener("input", redraw);
-document.querySelectorAll("figure select").forEach(select => select.addEventListener("input", redraw));
-document.querySelectorAll("th button").forEach(button => button.addEventListener("click", () => sort(button.parentNode)));
-redraw();
-document.documentElement.dataset.ready = "yes";

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Compares the times that `plan` predicts with those that `run` takes, on one thread of this machine.
+set -euo pipefail
+
+usage() {
+    cat <<'END_OF_USAGE'
+Usage: scripts/check-forecast.sh [SECONDS]
+
+For cells of every engine and search runs as many networks as are predicted to take SECONDS (default 2) and prints, in Markdown, the seconds
+per network that `plan` predicts without and with --calibrate, the processor seconds measured, and the ratio of the last two.
+Builds the program with cargo, unless ADVSTEP is set to one.
+END_OF_USAGE
+}
+
+case ${1:-} in -h | --help) usage; exit 0 ;; esac
+seconds=${1:-2}
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/common.sh
+find_program
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# L, d, k, and further options.
+cells=(
+    "1 10 1e5" "1 50 1000" "1 500 1000" "1 500 1e4" "1 5000 1e4" "2 100 1000" "2 50 1e4" "3 50 1000" "4 50 300" "6 20 100" "2 500 inf"
+    "1 50 1000 --activation tanh" "1 500 1000 --precision f64" "2 100 1000 --precision f64"
+)
+
+# Seconds per network in the last row of a plan.
+per_network() { "$ADVSTEP" plan "$@" --threads 1 --all | tail -n 1 | awk '{ print $(NF - 1) }'; }
+
+grep -qw avx512f /proc/cpuinfo && simd="AVX-512" || simd="no AVX-512"
+echo "$(sed -nE 's/^model name\s*: //p' /proc/cpuinfo | head -n 1), $simd, load average before: $(cut -d' ' -f1 /proc/loadavg)"
+echo
+echo "| L d k | engine and search | predicted (s) | calibrated (s) | measured (s) | calibrated over measured |"
+echo "|---|---|---|---|---|---|"
+TIMEFORMAT='%U %S'
+for cell in "${cells[@]}"; do
+    read -r depth dim width options <<<"$cell"
+    read -ra words <<<"--depths $depth --dims $dim --widths $width $options"
+    method=$("$ADVSTEP" plan "${words[@]}" --threads 1 --all | tail -n 1 | awk '{ print $4, $5 }')
+    predicted=$(per_network "${words[@]}") calibrated=$(per_network "${words[@]}" --calibrate)
+    networks=$(awk -v s="$seconds" -v each="$calibrated" 'BEGIN { n = int(s / each) + 1; print n < 100000 ? n : 100000 }')
+    taken=$({ time "$ADVSTEP" run "${words[@]}" --networks "$networks" --threads 1 --quiet --overwrite --out "$work/cell.h5"; } 2>&1)
+    awk -v cell="$cell" -v method="$method" -v p="$predicted" -v c="$calibrated" -v t="$taken" -v n="$networks" 'BEGIN {
+        split(t, times, " "); m = (times[1] + times[2]) / n
+        printf "| %s | %s | %.2e | %.2e | %.2e | %.2f |\n", cell, method, p, c, m, c / m
+    }'
+done
