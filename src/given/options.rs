@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use crate::error::BadInput;
+use crate::interchange::MOST_NUMBERS;
 use crate::interchange::inputs::Inputs;
 use crate::interchange::network::NetworkRead;
 use crate::measure::given::Output;
@@ -153,6 +154,7 @@ impl Options {
     pub fn from_table(table: Table) -> Option<Self> {
         let options: Self = table.try_into().ok()?;
         let is_sound = options.output().is_some() && options.search().is_some() && !options.directions.is_empty();
+        let is_sound = is_sound && (1..=MOST_NUMBERS).contains(&options.rows);
         is_sound.then_some(options)
     }
 

@@ -18,11 +18,15 @@ fn heading(measurement: &Measurement) -> String {
     let Options { network, activation, dim, hidden, outputs, parameters, weights, inputs, rows, .. } = &measurement.options;
     let shape: Vec<String> = [dim].into_iter().chain(hidden).chain([outputs]).map(usize::to_string).collect();
     let rescaled = if measurement.options.rescale { ", rescaled to norm √d" } else { "" };
+    let so_far = match measurement.samples[0].len() {
+        all if all == *rows => String::new(),
+        some => format!(", {some} of them so far"),
+    };
     let labels = if measurement.labels.is_some() { ", with labels" } else { "" };
     let accuracy = accuracy(measurement)
         .map_or_else(String::new, |accuracy| format!("; {} % of the predictions are the labels", number(100.0 * accuracy)));
     format!(
-        "network   {}: {} {}, {parameters} parameters ({})\ninputs    {}: {rows} rows{labels}{rescaled}\nf         {}{accuracy}\nsearch    {}, {}\n",
+        "network   {}: {} {}, {parameters} parameters ({})\ninputs    {}: {rows} rows{so_far}{labels}{rescaled}\nf         {}{accuracy}\nsearch    {}, {}\n",
         shortened(network, LONGEST),
         shape.join(" → "),
         activation.name(),
@@ -67,7 +71,11 @@ pub fn text(measurement: &Measurement) -> String {
     table.set_header(header);
     for summary in &summaries {
         let all = |values: [f64; 3]| values.map(number).join(" ");
-        let found = if summary.fraction() == 1.0 { "100".to_string() } else { format!("{:.2}", 100.0 * summary.fraction()) };
+        let found = match summary.fraction() {
+            1.0 => "100".to_string(),
+            none if none.is_nan() => "–".to_string(),
+            fraction => format!("{:.2}", 100.0 * fraction),
+        };
         let mut row = vec![summary.direction.name().to_string(), found];
         row.extend(summary.counts.map(|count| count.to_string()));
         row.extend([all(summary.distance), number(summary.relative_distance[1]), number(summary.step[1])]);

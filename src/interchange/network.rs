@@ -5,7 +5,7 @@
 use std::f64::consts::LN_2;
 use std::path::Path;
 
-use super::{Why, bytes_of, extension, network_file, npz, onnx, safetensors, state_dict};
+use super::{Limit, Why, bytes_of, extension, network_file, npz, onnx, safetensors, state_dict};
 use crate::error::BadInput;
 use crate::model::{Activation, Precision};
 use crate::network::given::GivenNetwork;
@@ -47,8 +47,8 @@ pub struct NetworkRead {
 /// Reads the network at `path`. `activation` is that of formats that do not say; it may repeat what the file says.
 ///
 /// # Errors
-/// The file cannot be read, is no fully connected network, or its activation is unknown or another.
-pub fn read(path: &Path, activation: Option<Activation>) -> Result<NetworkRead, BadInput> {
+/// The file cannot be read, holds more than `limit`, is no fully connected network, or its activation is unknown or another.
+pub fn read(path: &Path, activation: Option<Activation>, limit: Limit) -> Result<NetworkRead, BadInput> {
     let refuse = |why: Why, remedy: &str| BadInput::new(format!("cannot read the network {}", path.display()), why, remedy);
     let Some(format) = Format::of(path) else {
         return Err(refuse("its extension names no format that is read".to_string(), REMEDY));
@@ -56,24 +56,24 @@ pub fn read(path: &Path, activation: Option<Activation>) -> Result<NetworkRead, 
     // Before the HDF5 library, which cannot read pipes.
     let bytes = match format {
         Format::Hdf5 if std::fs::metadata(path).is_ok_and(|found| found.is_file()) => Ok(Vec::new()),
-        _ => bytes_of(path),
+        _ => bytes_of(path, limit),
     };
     let bytes = bytes.map_err(|error| refuse(error.to_string(), REMEDY))?;
     let read = match format {
-        Format::Hdf5 => network_file::read(path).map(|(network, names)| NetworkRead { network, names }),
+        Format::Hdf5 => network_file::read(path, limit).map(|(network, names)| NetworkRead { network, names }),
         Format::Safetensors => {
-            let (tensors, named) = safetensors::read(&bytes).map_err(|why| refuse(why, REMEDY))?;
+            let (tensors, named) = safetensors::read(&bytes, limit).map_err(|why| refuse(why, REMEDY))?;
             let named = named.map(|name| network_file::named(&name).ok_or_else(|| unknown(&name))).transpose();
             let named = named.map_err(|why| refuse(why, REMEDY))?;
-            return of_tensors(tensors, agreed(named, activation, refuse)?).map_err(|why| refuse(why, REMEDY));
+            return of_tensors(tensors, agreed(named, activation, refuse)?, limit).map_err(|why| refuse(why, REMEDY));
         }
-        Format::Onnx => onnx::read(&bytes).and_then(|chain| {
+        Format::Onnx => onnx::read(&bytes, limit).and_then(|chain| {
             let network = GivenNetwork::new(chain.activation, chain.layers)?;
             Ok(NetworkRead { network: network.with_shifted_activation(foreign_shift(chain.activation)), names: chain.names })
         }),
         Format::Npz => {
-            let tensors = npz::read(&bytes).map_err(|why| refuse(why, REMEDY))?;
-            return of_tensors(tensors, agreed(None, activation, refuse)?).map_err(|why| refuse(why, REMEDY));
+            let tensors = npz::read(&bytes, limit).map_err(|why| refuse(why, REMEDY))?;
+            return of_tensors(tensors, agreed(None, activation, refuse)?, limit).map_err(|why| refuse(why, REMEDY));
         }
     };
     let read = read.map_err(|why| refuse(why, REMEDY))?;
@@ -101,8 +101,8 @@ fn agreed(
     }
 }
 
-fn of_tensors(tensors: Vec<state_dict::Tensor>, activation: Activation) -> Result<NetworkRead, Why> {
-    let (layers, names) = state_dict::layers(tensors)?;
+fn of_tensors(tensors: Vec<state_dict::Tensor>, activation: Activation, limit: Limit) -> Result<NetworkRead, Why> {
+    let (layers, names) = state_dict::layers(tensors, limit)?;
     Ok(NetworkRead { network: GivenNetwork::new(activation, layers)?.with_shifted_activation(foreign_shift(activation)), names })
 }
 

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use advstep_hpc::interchange::inputs::{self, Labels, Source};
+use advstep_hpc::interchange::Limit;
+use advstep_hpc::interchange::inputs::{self, LabelSource, Labels, Source};
 use advstep_hpc::interchange::network::{self, Format};
 use advstep_hpc::interchange::npy;
 use advstep_hpc::model::{Activation, Precision};
@@ -21,11 +22,11 @@ fn corpus(name: &str) -> PathBuf {
 
 #[test]
 fn every_network_of_the_corpus_has_the_outputs_that_numpy_computed() {
-    let x = inputs::read(&Source { path: corpus("inputs.npz"), array: None }, None, false).unwrap().x;
-    let expected = npy::read(&fs::read(corpus("outputs.npy")).unwrap()).unwrap();
+    let x = inputs::read(&Source { path: corpus("inputs.npz"), array: None }, &LabelSource::Default, false, Limit::MOST).unwrap().x;
+    let expected = npy::read(&fs::read(corpus("outputs.npy")).unwrap(), Limit::MOST).unwrap();
     let mut checksums = Vec::new();
     for name in NETWORKS {
-        let read = network::read(&corpus(name), Some(Activation::Relu)).unwrap();
+        let read = network::read(&corpus(name), Some(Activation::Relu), Limit::MOST).unwrap();
         assert_eq!(read.network.outputs_at(x.view()).into_dyn(), expected, "{name}");
         assert_eq!(read.names.len(), 3);
         checksums.push(read.network.checksum());
@@ -35,31 +36,36 @@ fn every_network_of_the_corpus_has_the_outputs_that_numpy_computed() {
 
 #[test]
 fn every_file_of_inputs_has_the_same_rows_in_order() {
-    let read = |name: &str| inputs::read(&Source { path: corpus(name), array: None }, None, false).unwrap();
+    let read =
+        |name: &str| inputs::read(&Source { path: corpus(name), array: None }, &LabelSource::Default, false, Limit::MOST).unwrap();
     let all = INPUTS.map(read);
     assert!(all.iter().all(|inputs| inputs.x == all[0].x && inputs.x.dim() == (6, 3)));
     let numbers = Some(Labels::Numbers(vec![0, 1, 0, 1, 0, 1]));
     assert_eq!((&all[0].labels, &all[2].labels), (&numbers, &numbers));
     let texts = (0..6).map(|row| format!("class {}", row % 2)).collect();
     assert_eq!(all[1].labels, Some(Labels::Texts(texts)));
-    let scaled = inputs::read(&Source { path: corpus("inputs.npz"), array: Some("X".into()) }, None, true).unwrap().x;
+    let scaled =
+        inputs::read(&Source { path: corpus("inputs.npz"), array: Some("X".into()) }, &LabelSource::Default, true, Limit::MOST)
+            .unwrap()
+            .x;
     for (row, raw) in scaled.rows().into_iter().zip(all[0].x.rows()) {
         assert!((row.dot(&row) - 3.0).abs() < 1e-12 && (row.dot(&raw).powi(2) - 3.0 * raw.dot(&raw)).abs() < 1e-9);
     }
     let labels = Source { path: corpus("inputs.h5"), array: Some("labels".into()) };
-    let other = inputs::read(&Source { path: corpus("inputs.csv"), array: None }, Some(&labels), false).unwrap();
+    let other =
+        inputs::read(&Source { path: corpus("inputs.csv"), array: None }, &LabelSource::File(labels), false, Limit::MOST).unwrap();
     assert_eq!(other.labels, all[1].labels);
 }
 
 #[test]
 fn every_format_gives_back_what_was_written_in_it() {
-    let network = network::read(&corpus("f64.safetensors"), Some(Activation::Relu)).unwrap().network;
+    let network = network::read(&corpus("f64.safetensors"), Some(Activation::Relu), Limit::MOST).unwrap().network;
     let directory = tempfile::tempdir().unwrap();
     for (name, format) in [("a.safetensors", Format::Safetensors), ("a.npz", Format::Npz), ("a.onnx", Format::Onnx)] {
         for precision in [Precision::F32, Precision::F64] {
             let path = directory.path().join(name);
             fs::write(&path, network::write(&network, format, precision).unwrap()).unwrap();
-            assert_eq!(network::read(&path, Some(Activation::Relu)).unwrap().network, network, "{name}");
+            assert_eq!(network::read(&path, Some(Activation::Relu), Limit::MOST).unwrap().network, network, "{name}");
         }
     }
 }
@@ -76,8 +82,10 @@ fn damaged_files_never_panic() {
         let read = |bytes: &[u8]| {
             fs::write(&path, bytes).unwrap();
             match name.starts_with("inputs") {
-                true => inputs::read(&Source { path: path.clone(), array: None }, None, false).map(drop),
-                false => network::read(&path, Some(Activation::Relu)).map(drop),
+                true => {
+                    inputs::read(&Source { path: path.clone(), array: None }, &LabelSource::Default, false, Limit::MOST).map(drop)
+                }
+                false => network::read(&path, Some(Activation::Relu), Limit::MOST).map(drop),
             }
         };
         assert_eq!(read(&bytes), Ok(()), "{name}");

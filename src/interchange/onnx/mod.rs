@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use ndarray::Array2;
 use prost::Message;
 
-use super::{MOST_NUMBERS, Why};
+use super::{Limit, Why};
 use crate::model::Activation;
 use crate::model::activation::LEAK;
 use crate::network::given::Affine;
@@ -34,14 +34,14 @@ pub struct Chain {
 ///
 /// # Errors
 /// Why `bytes` are no such model.
-pub fn read(bytes: &[u8]) -> Result<Chain, Why> {
+pub fn read(bytes: &[u8], limit: Limit) -> Result<Chain, Why> {
     let model = Model::decode(bytes).map_err(|error| format!("it is not a whole ONNX model: {error}"))?;
     if model.opset_import.is_empty() {
         return Err("it is not a whole ONNX model: it does not say which operators it uses".to_string());
     }
     let mut graph = model.graph.ok_or("it is not an ONNX model: it has no graph")?;
     let nodes = std::mem::take(&mut graph.node);
-    let mut walk = Walk::new(graph)?;
+    let mut walk = Walk::new(graph, limit)?;
     nodes.iter().enumerate().try_for_each(|(index, node)| walk.node(index, node))?;
     walk.end()
 }
@@ -62,6 +62,7 @@ struct Walk {
     constants: HashMap<String, Constant>,
     /// Numbers of all constants.
     total: usize,
+    limit: Limit,
     /// The name of the value that the next node takes.
     value: String,
     output: String,
@@ -72,10 +73,11 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(graph: Graph) -> Result<Self, Why> {
+    fn new(graph: Graph, limit: Limit) -> Result<Self, Why> {
         let mut walk = Self {
             constants: HashMap::new(),
             total: 0,
+            limit,
             value: String::new(),
             output: String::new(),
             stage: Stage::Values,
@@ -97,11 +99,9 @@ impl Walk {
     }
 
     fn keep(&mut self, name: &str, tensor: &Tensor) -> Result<(), Why> {
-        let constant = constant(tensor).map_err(|why| format!("its tensor `{name}` {why}"))?;
+        let constant = constant(tensor, self.limit).map_err(|why| format!("its tensor `{name}` {why}"))?;
         self.total += constant.numbers.len();
-        if self.total > MOST_NUMBERS {
-            return Err(format!("it holds more than {MOST_NUMBERS} numbers"));
-        }
+        self.limit.check_numbers(self.total)?;
         self.constants.insert(name.to_string(), constant);
         Ok(())
     }
@@ -298,6 +298,10 @@ mod tests {
     use super::*;
     use crate::model::Precision;
     use crate::network::given::GivenNetwork;
+
+    fn read(bytes: &[u8]) -> Result<Chain, Why> {
+        super::read(bytes, Limit::MOST)
+    }
 
     fn network(activation: Activation, bias: f64) -> GivenNetwork {
         let layer = |rows: usize, columns: usize| Affine {
