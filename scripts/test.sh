@@ -25,16 +25,18 @@ scripts/setup.sh --tests
 source scripts/common.sh
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 
-# The requirements are copied last, so that an incomplete environment is created again.
-venv=$target/venv
-if ! cmp -s scripts/requirements-test.txt "$venv/requirements-test.txt"; then
-    say "creating the Python environment $venv"
-    rm -rf "$venv"
-    python3 -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet --requirement scripts/requirements-test.txt
-    cp scripts/requirements-test.txt "$venv/"
-fi
-export ADVSTEP_PYTHON=$venv/bin/python
+# environment DIRECTORY REQUIREMENTS; the requirements are copied last, so that an incomplete one is created again.
+environment() {
+    cmp -s "$2" "$1/requirements.txt" && return
+    say "creating the Python environment $1"
+    rm -rf "$1"
+    python3 -m venv "$1"
+    "$1/bin/python" -m pip install --quiet --requirement "$2"
+    cp "$2" "$1/requirements.txt"
+}
+environment "$target/venv" scripts/requirements-test.txt
+environment "$target/venv-attacks" scripts/requirements-attacks.txt
+export ADVSTEP_PYTHON=$target/venv/bin/python ADVSTEP_ATTACKS_PYTHON=$target/venv-attacks/bin/python
 
 # First, because both builds write the same file and the one with MPI is to remain.
 say "building without MPI"

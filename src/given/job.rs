@@ -60,7 +60,7 @@ impl Job {
     ) -> Result<Self, BadInput> {
         let embedded = Embedded::of(&network.network);
         // By the widths of the network, without constant units.
-        let widest = network.network.widths().max().unwrap_or(0);
+        let widest = network.network.widths().max().unwrap_or(1);
         let cell = Cell::new(embedded.cell().depth, network.network.dim(), widest);
         let search = method::search_with_weights(cell, embedded.activation(), &choice.directions, search);
         let options = Options::new(network, &inputs, names, rescale, search, choice)?;

@@ -6,6 +6,7 @@ use super::messages::{BFLOAT16, DOUBLE, FLOAT, FLOAT16, Tensor};
 use crate::interchange::{Limit, Why};
 
 /// A constant.
+#[derive(Clone)]
 pub struct Constant {
     pub shape: Vec<usize>,
     /// Row-major.
