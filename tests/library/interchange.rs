@@ -70,7 +70,7 @@ fn every_format_gives_back_what_was_written_in_it() {
     }
 }
 
-/// Every prefix, and many copies with up to three bytes changed: read or refused, but never a panic. HDF5 is left out, because its library can crash on
+/// Every prefix, and many copies with up to three bytes changed: read or refused, but never a panic. HDF5 has its own test, because its library can crash on
 /// damaged files.
 #[test]
 fn damaged_files_never_panic() {
@@ -101,5 +101,69 @@ fn damaged_files_never_panic() {
             }
             let _ = read(&changed);
         }
+    }
+}
+
+/// Copies of an HDF5 file that are read in a child process.
+const HDF5_COPIES: usize = 400;
+/// The directory of these copies, and the first one to read, for the child.
+const HDF5_TASK: &str = "ADVSTEP_TEST_HDF5";
+
+/// Of every changed or cut copy the reader says something, without a panic, whatever the library does. The library itself can crash: the child goes
+/// on with the next copy, and few of them may end so.
+#[test]
+fn damaged_hdf5_files_never_panic() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut generator = Xoshiro256PlusPlus::seed_from_u64(5);
+    let bytes = fs::read(corpus("inputs.h5")).unwrap();
+    for copy in 0..HDF5_COPIES {
+        let mut changed = bytes.clone();
+        match copy % 4 {
+            0 => changed.truncate(generator.random_range(0..bytes.len())),
+            _ => {
+                for _ in 0..generator.random_range(1..=3) {
+                    let at = generator.random_range(0..changed.len());
+                    changed[at] = generator.next_u64() as u8;
+                }
+            }
+        }
+        fs::write(directory.path().join(format!("{copy}.h5")), changed).unwrap();
+    }
+    let (mut next, mut crashes) = (0, Vec::new());
+    while next < HDF5_COPIES {
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "interchange::reads_hdf5_copies", "--ignored", "--nocapture", "--test-threads=1"])
+            .env(HDF5_TASK, format!("{next} {}", directory.path().display()))
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&child.stdout);
+        let done = text.split_whitespace().filter_map(|word| word.strip_prefix("copy=")?.parse::<usize>().ok()).last();
+        let done = done.unwrap_or_else(|| panic!("the child did not begin: {text}{}", String::from_utf8_lossy(&child.stderr)));
+        assert_ne!(child.status.code(), Some(101), "copy {done}: {text}{}", String::from_utf8_lossy(&child.stderr));
+        if child.status.success() {
+            assert_eq!(done, HDF5_COPIES - 1);
+        } else {
+            crashes.push(done);
+        }
+        next = done + 1;
+    }
+    println!("the HDF5 library crashed on {} of {HDF5_COPIES} copies: {crashes:?}", crashes.len());
+    assert!(crashes.len() <= HDF5_COPIES / 50, "{crashes:?}");
+}
+
+/// The child of [`damaged_hdf5_files_never_panic`].
+#[test]
+#[ignore = "run by another test"]
+fn reads_hdf5_copies() {
+    let Ok(task) = std::env::var(HDF5_TASK) else { return };
+    let (first, directory) = task.split_once(' ').unwrap();
+    for copy in first.parse().unwrap()..HDF5_COPIES {
+        println!("copy={copy}");
+        let path = Path::new(directory).join(format!("{copy}.h5"));
+        let limit = Limit::of_memory(1 << 28);
+        let _ = inputs::read(&Source { path: path.clone(), array: None }, &LabelSource::Default, false, limit);
+        let labels = LabelSource::File(Source { path: path.clone(), array: Some("labels".into()) });
+        let _ = inputs::read(&Source { path: corpus("inputs.csv"), array: None }, &labels, false, limit);
+        let _ = network::read(&path, Some(Activation::Relu), limit);
     }
 }
