@@ -69,7 +69,7 @@ impl Limit {
     fn more_numbers(self) -> String {
         match self.numbers {
             MOST_NUMBERS => format!("more than {MOST_NUMBERS} numbers"),
-            fewer => format!("more than {fewer} numbers, which do not fit the memory of this rank"),
+            fewer => format!("more than {fewer} numbers, which do not fit the memory of this rank (--memory)"),
         }
     }
 
@@ -78,7 +78,7 @@ impl Limit {
         match bytes <= self.bytes {
             true => Ok(()),
             false if self.bytes == MOST_BYTES => Err(format!("{bytes} bytes, and no more than {MOST_BYTES} are read")),
-            false => Err(format!("{bytes} bytes, which do not fit the memory of this rank")),
+            false => Err(format!("{bytes} bytes, which do not fit the memory of this rank (--memory)")),
         }
     }
 }
