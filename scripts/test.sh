@@ -25,9 +25,9 @@ scripts/setup.sh --tests
 source scripts/common.sh
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 
-venv=$target/venv
-python_environment "$venv" scripts/requirements-test.txt
-export ADVSTEP_PYTHON=$venv/bin/python
+python_environment "$target/venv" scripts/requirements-test.txt
+python_environment "$target/venv-attacks" scripts/requirements-attacks.txt
+export ADVSTEP_PYTHON=$target/venv/bin/python ADVSTEP_ATTACKS_PYTHON=$target/venv-attacks/bin/python
 
 # First, because both builds write the same file and the one with MPI is to remain.
 say "building without MPI"

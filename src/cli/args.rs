@@ -372,7 +372,15 @@ pub struct AuditArgs {
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub figures: Option<PathBuf>,
     /// Formats of the figures
-    #[arg(long, value_enum, value_name = "FORMAT,...", value_delimiter = ',', default_value = "svg,png", help_heading = "Output")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT,...",
+        value_delimiter = ',',
+        default_value = "svg,png",
+        requires = "figures",
+        help_heading = "Output"
+    )]
     pub format: Vec<plot::ImageFormat>,
     /// Print one line per setting instead of a summary line
     #[arg(long, help_heading = "Output")]
@@ -390,9 +398,9 @@ pub struct MeasureArgs {
     /// Inputs, one per row: FILE.npy, FILE.npz, FILE.h5 or FILE.csv; FILE::NAME for one of several arrays
     #[arg(long, value_name = "FILE[::NAME]", help_heading = "Measurement")]
     pub inputs: String,
-    /// Labels of the inputs: a file of the same formats, or ::NAME for an array or column of the inputs file [default: one named label, labels or
-    /// y, if there is one]
-    #[arg(long, value_name = "FILE[::NAME]", help_heading = "Measurement")]
+    /// Labels of the inputs: a file of the same formats, ::NAME for an array or column of the inputs file, or none, which makes all columns of a
+    /// CSV file inputs [default: the array or column named label, labels or y, if there is one]
+    #[arg(long, value_name = "FILE[::NAME]|none", help_heading = "Measurement")]
     pub labels: Option<String>,
     /// Scale every input to norm √d, as in a run
     #[arg(long, help_heading = "Measurement")]
@@ -436,7 +444,15 @@ pub struct MeasureArgs {
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub figures: Option<PathBuf>,
     /// Formats of the figures
-    #[arg(long, value_enum, value_name = "FORMAT,...", value_delimiter = ',', default_value = "svg,png", help_heading = "Output")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT,...",
+        value_delimiter = ',',
+        default_value = "svg,png",
+        requires = "figures",
+        help_heading = "Output"
+    )]
     pub format: Vec<plot::ImageFormat>,
     #[command(flatten)]
     pub job: JobArgs,

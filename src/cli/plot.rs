@@ -207,6 +207,14 @@ impl PlotArgs {
 /// The names of `files` in legends: those given, or their stems, or their paths where stems are the same.
 pub fn labels(files: &[PathBuf], given: Option<&[String]>) -> Result<Vec<String>, BadInput> {
     if let Some(given) = given {
+        if given.iter().any(|name| name.trim().is_empty()) {
+            let what = "--label has an empty name";
+            return Err(BadInput::new(
+                what,
+                "legends tell files by their names",
+                "give as many names as files, separated by commas",
+            ));
+        }
         return match given.len() == files.len() {
             true => Ok(given.to_vec()),
             false => {
@@ -288,5 +296,9 @@ mod tests {
         assert_eq!(labels(&files(&["a/x.h5", "b/x.h5"]), None).unwrap(), ["a/x.h5", "b/x.h5"]);
         assert_eq!(labels(&files(&["a.h5"]), Some(&["A".to_string()])).unwrap(), ["A"]);
         assert!(labels(&files(&["a.h5", "b.h5"]), Some(&["A".to_string()])).is_err());
+        for empty in ["", " "] {
+            let why = labels(&files(&["a.h5", "b.h5"]), Some(&["A".to_string(), empty.to_string()])).unwrap_err();
+            assert_eq!(why.what, "--label has an empty name");
+        }
     }
 }

@@ -27,9 +27,9 @@ use crate::error::BadInput;
 use crate::experiment::options::Options;
 use crate::experiment::presets::Preset;
 use crate::experiment::{Experiment, Shard, inputs_file};
-use crate::files::{Existing, check_input, check_not_input, check_output_dir};
+use crate::files::{Existing, check_file, check_input, check_not_input, check_output_dir};
 use crate::given::options::Choice;
-use crate::interchange::inputs::Source;
+use crate::interchange::inputs::{LabelSource, Source};
 use crate::interchange::network::Format;
 use crate::job::{Settings, journal};
 use crate::model::{EngineChoice, Unit};
@@ -361,12 +361,16 @@ impl MeasureArgs {
     /// A file cannot be opened, or would be overwritten.
     pub fn request(self) -> Result<MeasureRequest, BadInput> {
         let inputs = Source::parse(&self.inputs);
-        let labels = self.labels.as_deref().map(Source::parse);
-        // An empty path names an array of the inputs file.
-        let files =
-            [Some(self.network.as_path()), Some(inputs.path.as_path()), labels.as_ref().map(|labels| labels.path.as_path())];
-        let files: Vec<&Path> = files.into_iter().flatten().filter(|path| !path.as_os_str().is_empty()).collect();
-        files.iter().try_for_each(|path| check_input(path))?;
+        let labels = LabelSource::parse(self.labels.as_deref());
+        let check = |path: &Path, option: &str, what: &str| check_file(path, &format!("give {option} the path of {what}"));
+        check(&self.network, "NET", "a network as .safetensors, .npz, .onnx or .h5")?;
+        check(&inputs.path, "--inputs", "inputs as .npy, .npz, .h5 or .csv")?;
+        let labels_file = match &labels {
+            LabelSource::File(source) => Some(source.path.as_path()),
+            _ => None,
+        };
+        labels_file.map_or(Ok(()), |path| check(path, "--labels", "labels, ::NAME for those in the inputs file, or none"))?;
+        let files = [self.network.as_path(), &inputs.path].into_iter().chain(labels_file);
         check_not_input(&self.out, "--out", files)?;
         Ok(MeasureRequest {
             activation: self.activation,

@@ -6,7 +6,8 @@ use super::plot::{self, PlotRequest};
 use crate::files::check_output_dir;
 use crate::given::job::Job;
 use crate::given::options::Choice;
-use crate::interchange::inputs::{self, Source};
+use crate::interchange::Limit;
+use crate::interchange::inputs::{self, LabelSource, Source};
 use crate::interchange::network;
 use crate::job::{self, Settings};
 use crate::model::{Activation, SearchChoice};
@@ -19,7 +20,7 @@ pub struct MeasureRequest {
     /// For formats that do not say.
     pub activation: Option<Activation>,
     pub inputs: Source,
-    pub labels: Option<Source>,
+    pub labels: LabelSource,
     /// Whether inputs are scaled to norm √d.
     pub rescale: bool,
     pub search: SearchChoice,
@@ -43,8 +44,9 @@ pub fn execute(request: impl FnOnce() -> anyhow::Result<MeasureRequest>) -> anyh
         Ok((request.settings.clone(), request))
     };
     let is_root = job::run(split, |request, ranks| {
-        let network = network::read(&request.network, request.activation)?;
-        let inputs = inputs::read(&request.inputs, request.labels.as_ref(), request.rescale)?;
+        let limit = Limit::of_memory(ranks.own.memory);
+        let network = network::read(&request.network, request.activation, limit)?;
+        let inputs = inputs::read(&request.inputs, &request.labels, request.rescale, limit)?;
         let name = request.network.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let names = [name, request.inputs.name()];
         Ok(Job::new(&network, inputs, names, request.rescale, request.search, &request.choice, ranks.own)?)

@@ -10,7 +10,7 @@ use ndarray::{Array2, ArrayD, Axis};
 
 use crate::error::BadInput;
 use crate::files::contained;
-use crate::interchange::{MOST_BYTES, MOST_NUMBERS, npy};
+use crate::interchange::{Limit, MOST_BYTES, MOST_NUMBERS, npy};
 use crate::model::{InputsFile, InputsLaw};
 
 /// Reads the file of `law`, if it has one that is not read yet.
@@ -38,7 +38,7 @@ fn load_file(inputs: &mut InputsFile) -> Result<(), BadInput> {
     if inputs.checksum.is_some_and(|known| known != checksum) {
         return refuse("it is not the file with which the experiment began".into(), "give that file, or begin another experiment");
     }
-    let rows = if is_npy { npy::read(&bytes) } else { hdf5(&inputs.path, inputs.dataset.as_deref()) };
+    let rows = if is_npy { npy::read(&bytes, Limit::MOST) } else { hdf5(&inputs.path, inputs.dataset.as_deref()) };
     drop(bytes);
     match rows.and_then(scaled) {
         Ok(rows) => {

@@ -23,9 +23,15 @@ pub fn check_output_dir(path: &Path, option: &str) -> Result<(), BadInput> {
 /// # Errors
 /// It is missing, not a regular file, or cannot be opened.
 pub fn check_input(path: &Path) -> Result<(), BadInput> {
-    let refuse = |why: String| {
-        Err(BadInput::new(format!("cannot read `{}`", path.display()), why, "give the path of a file written by `advstep-hpc run`"))
-    };
+    check_file(path, "give the path of a file written by `advstep-hpc run`")
+}
+
+/// [`check_input`] of a file of another kind, with what to give instead.
+///
+/// # Errors
+/// As there.
+pub fn check_file(path: &Path, remedy: &str) -> Result<(), BadInput> {
+    let refuse = |why: String| Err(BadInput::new(format!("cannot read `{}`", path.display()), why, remedy));
     match fs::metadata(path).and_then(|found| if found.is_file() { File::open(path).map(|_| true) } else { Ok(false) }) {
         Ok(true) => Ok(()),
         Ok(false) => refuse("it is not a regular file".to_string()),

@@ -16,6 +16,6 @@ pub mod seal;
 pub mod target;
 
 pub use abandon::remove_on_signals;
-pub use check::{check_input, check_not_input, check_output_dir};
+pub use check::{check_file, check_input, check_not_input, check_output_dir};
 pub use place::Existing;
 pub use target::Target;

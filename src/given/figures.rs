@@ -26,7 +26,7 @@ pub fn draw(measurement: &Measurement, look: &Look) -> Vec<Picture> {
         "{}, hidden layers {}, {}, {} rows of {}, *f*: {}, {}",
         options.network,
         hidden.join(" "),
-        options.activation.name(),
+        table::activation(options),
         options.rows,
         options.inputs,
         table::function(options),

@@ -5,8 +5,9 @@ use std::path::Path;
 use ndarray::{Array2, s};
 use toml::{Table, Value};
 
+use super::blocks::BLOCK;
 use super::options::Choice;
-use super::{Measurement, Options, file, table};
+use super::{Measurement, Options, blocks, file, table};
 use crate::error::{BadInput, Failed};
 use crate::files::{Existing, Target};
 use crate::interchange::inputs::{Inputs, Labels};
@@ -16,21 +17,21 @@ use crate::job::resources::{PROCESS, THREAD};
 use crate::job::{Client, Group, Nouns, Product, Resources, Store, Task, Worker};
 use crate::machine::blas;
 use crate::measure::SCIENCE_VERSION;
-use crate::measure::given::{BlockSamples, NO_CLASS, Settings, block_samples};
+use crate::measure::given::{BlockSamples, Settings, block_samples};
 use crate::method;
 use crate::model::{Cell, Direction, SearchChoice, SearchName};
 use crate::network::given::Embedded;
 use crate::provenance::{Provenance, program_revision};
-use crate::record::codec;
 use crate::record::{Sample, check_sample};
 
-/// Inputs per task: those of a network of the presets.
-pub const BLOCK: usize = 100;
 /// Assumed flop/s of one thread, for progress.
 const OPERATIONS: f64 = 3e9;
 /// Moves of a search for the nearest flip and passes of a scan, roughly.
 const MOVES: f64 = 30.0;
 const PASSES: f64 = 10.0;
+
+/// What messages call tasks and groups.
+pub const NOUNS: Nouns = Nouns { tasks: "blocks of inputs", groups: "networks" };
 
 /// A measurement to run.
 pub struct Job {
@@ -59,17 +60,12 @@ impl Job {
     ) -> Result<Self, BadInput> {
         let embedded = Embedded::of(&network.network);
         // By the widths of the network, without constant units.
-        let widest = network.network.widths().max().unwrap_or(0);
+        let widest = network.network.widths().max().unwrap_or(1);
         let cell = Cell::new(embedded.cell().depth, network.network.dim(), widest);
         let search = method::search_with_weights(cell, embedded.activation(), &choice.directions, search);
         let options = Options::new(network, &inputs, names, rescale, search, choice)?;
         let (rows, directions) = (options.rows, options.directions.len());
-        let group = Group {
-            count: rows.div_ceil(BLOCK),
-            seconds: operations(&embedded, &options) / OPERATIONS,
-            bytes: block_bytes(&embedded, &options),
-            team: None,
-        };
+        let group = blocks::group(&options, operations(&embedded, &options) / OPERATIONS, block_bytes(&embedded, &options));
         // The network is read, embedded, and its inputs are held in two forms; results as bytes and as samples.
         let numbers = 2.0 * embedded.cell().weights() + 2.0 * (rows * options.dim) as f64;
         let held = (8.0 * numbers) as u64 + (2 * rows * directions * size_of::<Sample>()) as u64;
@@ -89,11 +85,6 @@ impl Job {
         &self.options
     }
 
-    /// The rows of block `block`.
-    fn rows(&self, block: usize) -> std::ops::Range<usize> {
-        block * BLOCK..((block + 1) * BLOCK).min(self.options.rows)
-    }
-
     fn settings(&self) -> Settings<'_> {
         Settings {
             output: self.options.output().expect("validated"),
@@ -106,7 +97,7 @@ impl Job {
     }
 
     fn measure(&self, block: usize) -> Result<BlockSamples, Failed> {
-        let rows = self.rows(block);
+        let rows = blocks::rows(&self.options, block);
         let first = rows.start;
         let failed = |row: usize, why: String| {
             let what = format!("input {} cannot be measured", first + row);
@@ -122,21 +113,15 @@ impl Job {
 
     /// The samples of all blocks.
     fn conclude(&self, store: &Store) -> anyhow::Result<Measurement> {
-        let directions = self.options.directions.len();
-        let mut samples = vec![Vec::with_capacity(self.options.rows); directions];
-        let (mut predicted, mut reached) = (Vec::new(), vec![Vec::new(); directions]);
-        for task in (0..self.groups[0].count).map(|index| Task { group: 0, index }) {
-            let block = store.get(task).ok_or_else(|| Failed::bug("a block of inputs is missing", "the job is not complete"))?;
-            let rows = self.rows(task.index).len();
-            let block = decode(block, rows, directions).map_err(|why| Failed::bug("the result of a block is damaged", why))?;
-            samples.iter_mut().zip(block.samples.chunks(rows)).for_each(|(all, block)| all.extend_from_slice(block));
-            if self.options.is_margin() {
-                predicted.extend_from_slice(&block.predicted);
-                reached.iter_mut().zip(block.reached.chunks(rows)).for_each(|(all, block)| all.extend_from_slice(block));
-            }
-        }
-        let reached = if self.options.is_margin() { reached } else { Vec::new() };
-        Ok(Measurement { options: self.options.clone(), labels: self.labels.clone(), samples, predicted, reached })
+        let missing = |_| Failed::bug("a block of inputs is missing", "the job is not complete");
+        let results = self.tasks().map(|task| Ok((task, store.get(task).ok_or(()).map_err(missing)?)));
+        let results = results.collect::<anyhow::Result<Vec<_>>>()?;
+        let measurement = blocks::measurement(&self.options, self.labels.clone(), results.into_iter());
+        Ok(measurement.map_err(|why| Failed::bug("the result of a block is damaged", why))?)
+    }
+
+    fn tasks(&self) -> impl Iterator<Item = Task> {
+        (0..self.groups[0].count).map(|index| Task { group: 0, index })
     }
 }
 
@@ -169,24 +154,6 @@ fn block_bytes(network: &Embedded, options: &Options) -> u64 {
     (8.0 * numbers + inputs * crate::search::one_layer::line_bytes(cell.width_of(1))) as u64
 }
 
-fn encode(block: &BlockSamples) -> Vec<u8> {
-    let mut bytes = codec::encode(&block.samples, 0.0);
-    bytes.extend(block.predicted.iter().chain(&block.reached).flat_map(|class| class.to_le_bytes()));
-    bytes
-}
-
-/// The result of a block of `inputs` inputs.
-fn decode(bytes: &[u8], inputs: usize, directions: usize) -> Result<BlockSamples, String> {
-    let count = inputs * directions;
-    let length = codec::encoded_bytes(count);
-    if bytes.len() != length + 4 * (inputs + count) {
-        return Err("it does not have the length of its inputs and directions".to_string());
-    }
-    let (samples, _) = codec::decode(&bytes[..length]).map_err(|error| error.to_string())?;
-    let classes: Vec<u32> = bytes[length..].as_chunks().0.iter().map(|class| u32::from_le_bytes(*class)).collect();
-    Ok(BlockSamples { samples, predicted: classes[..inputs].to_vec(), reached: classes[inputs..].to_vec() })
-}
-
 impl Client for Job {
     fn identity(&self) -> Table {
         Table::from_iter([
@@ -207,8 +174,7 @@ impl Client for Job {
     }
 
     fn largest_result(&self) -> usize {
-        let (inputs, directions) = (BLOCK.min(self.options.rows), self.options.directions.len());
-        codec::encoded_bytes(inputs * directions) + 4 * inputs * (1 + directions)
+        blocks::largest_result(&self.options)
     }
 
     fn worker(&self) -> Box<dyn Worker + '_> {
@@ -216,13 +182,7 @@ impl Client for Job {
     }
 
     fn check(&self, task: Task, result: &[u8]) -> Result<(), String> {
-        let outputs = self.options.outputs as u32;
-        let block = decode(result, self.rows(task.index).len(), self.options.directions.len())?;
-        let is_class = |class: &u32| *class == NO_CLASS || *class < outputs;
-        if !block.predicted.iter().chain(&block.reached).all(is_class) {
-            return Err("it names a class that the network does not have".to_string());
-        }
-        block.samples.iter().try_for_each(|sample| check_sample(sample, self.options.bounds()))
+        blocks::check(&self.options, task.index, result)
     }
 
     fn summary(&self) -> String {
@@ -232,7 +192,7 @@ impl Client for Job {
     }
 
     fn nouns(&self) -> Nouns {
-        Nouns { tasks: "blocks of inputs", groups: "networks" }
+        NOUNS
     }
 
     fn is_finished(&self, path: &Path) -> bool {
@@ -250,7 +210,7 @@ struct Measurer<'j> {
 
 impl Worker for Measurer<'_> {
     fn run(&mut self, task: Task) -> anyhow::Result<Vec<u8>> {
-        Ok(encode(&self.job.measure(task.index)?))
+        Ok(blocks::encode(&self.job.measure(task.index)?))
     }
 }
 
@@ -275,8 +235,8 @@ impl Product for Finished {
 /// If a value is not finite.
 pub fn measurement(job: &Job) -> anyhow::Result<Measurement> {
     let mut store = Store::new(&job.groups);
-    for task in (0..job.groups[0].count).map(|index| Task { group: 0, index }) {
-        store.insert(task, encode(&job.measure(task.index)?))?;
+    for task in job.tasks() {
+        store.insert(task, blocks::encode(&job.measure(task.index)?))?;
     }
     job.conclude(&store)
 }

@@ -1,5 +1,6 @@
 //! The measurement of a given network at given inputs, each once and in order: a third client of [`job`](crate::job).
 
+pub mod blocks;
 pub mod figures;
 pub mod file;
 pub mod job;
@@ -13,7 +14,7 @@ use crate::record::Sample;
 pub use options::Options;
 pub use summary::Summary;
 
-/// All samples of a network.
+/// The samples of a network: at all inputs, or in a table of a job under way at those so far.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measurement {
     pub options: Options,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use crate::error::BadInput;
+use crate::interchange::MOST_NUMBERS;
 use crate::interchange::inputs::Inputs;
 use crate::interchange::network::NetworkRead;
 use crate::measure::given::Output;
@@ -26,6 +27,9 @@ pub struct Options {
     pub network: String,
     pub network_crc32: u32,
     pub activation: Activation,
+    /// Slopes below 0 by hidden layer, where they are not those of `activation`.
+    #[serde(default)]
+    pub slopes: Vec<f64>,
     pub dim: usize,
     /// Widths of the hidden layers, first to last.
     pub hidden: Vec<usize>,
@@ -33,6 +37,9 @@ pub struct Options {
     pub parameters: usize,
     /// Names of the weights in the file, in the order of the layers.
     pub weights: Vec<String>,
+    /// Nodes behind the outputs measured, which are left out.
+    #[serde(default)]
+    pub left_out: Vec<String>,
     pub inputs: String,
     pub inputs_crc32: u32,
     pub rows: usize,
@@ -76,7 +83,7 @@ impl Options {
         search: SearchName,
         choice: &Choice,
     ) -> Result<Self, BadInput> {
-        let NetworkRead { network, names: weights } = network;
+        let NetworkRead { network, names: weights, left_out } = network;
         let [network_name, inputs_name] = names;
         if inputs.x.ncols() != network.dim() {
             let what = format!("the inputs {inputs_name} do not fit the network {network_name}");
@@ -126,11 +133,13 @@ impl Options {
             network: network_name,
             network_crc32: network.checksum(),
             activation: network.activation(),
+            slopes: network.slopes().to_vec(),
             dim: network.dim(),
             hidden: network.widths().collect(),
             outputs: network.outputs(),
             parameters: network.parameters(),
             weights: weights.clone(),
+            left_out: left_out.clone(),
             inputs: inputs_name,
             inputs_crc32: inputs.checksum(),
             rows: inputs.x.nrows(),
@@ -153,6 +162,7 @@ impl Options {
     pub fn from_table(table: Table) -> Option<Self> {
         let options: Self = table.try_into().ok()?;
         let is_sound = options.output().is_some() && options.search().is_some() && !options.directions.is_empty();
+        let is_sound = is_sound && (1..=MOST_NUMBERS).contains(&options.rows);
         is_sound.then_some(options)
     }
 

@@ -15,23 +15,41 @@ const LONGEST: usize = 60;
 
 /// The heading: network, inputs and function, one per line.
 fn heading(measurement: &Measurement) -> String {
-    let Options { network, activation, dim, hidden, outputs, parameters, weights, inputs, rows, .. } = &measurement.options;
+    let Options { network, dim, hidden, outputs, parameters, weights, left_out, inputs, rows, .. } = &measurement.options;
     let shape: Vec<String> = [dim].into_iter().chain(hidden).chain([outputs]).map(usize::to_string).collect();
     let rescaled = if measurement.options.rescale { ", rescaled to norm √d" } else { "" };
+    let left_out = match left_out.is_empty() {
+        true => String::new(),
+        false => format!("left out  {}: the outputs before it are measured\n", shortened(&left_out.join(", "), LONGEST)),
+    };
+    let so_far = match measurement.samples[0].len() {
+        all if all == *rows => String::new(),
+        some => format!(", {some} of them so far"),
+    };
     let labels = if measurement.labels.is_some() { ", with labels" } else { "" };
     let accuracy = accuracy(measurement)
         .map_or_else(String::new, |accuracy| format!("; {} % of the predictions are the labels", number(100.0 * accuracy)));
     format!(
-        "network   {}: {} {}, {parameters} parameters ({})\ninputs    {}: {rows} rows{labels}{rescaled}\nf         {}{accuracy}\nsearch    {}, {}\n",
+        "network   {}: {} {}, {parameters} parameters ({})\n{left_out}inputs    {}: {rows} rows{so_far}{labels}{rescaled}\nf         {}{accuracy}\nsearch    {}, {}\n",
         shortened(network, LONGEST),
         shape.join(" → "),
-        activation.name(),
+        activation(&measurement.options),
         shortened(&weights.join(", "), LONGEST),
         shortened(inputs, LONGEST),
         function(&measurement.options),
         measurement.options.search,
         bounds(&measurement.options),
     )
+}
+
+/// The activation, in words.
+pub fn activation(options: &Options) -> String {
+    let slopes: Vec<String> = options.slopes.iter().map(|&slope| short(slope)).collect();
+    match (options.hidden.is_empty(), slopes.is_empty()) {
+        (true, _) => "linear".to_string(),
+        (false, true) => options.activation.name().to_string(),
+        (false, false) => format!("{} of slopes {}", options.activation.name(), shortened(&slopes.join(" "), LONGEST)),
+    }
 }
 
 /// The function measured, in words.
@@ -67,7 +85,11 @@ pub fn text(measurement: &Measurement) -> String {
     table.set_header(header);
     for summary in &summaries {
         let all = |values: [f64; 3]| values.map(number).join(" ");
-        let found = if summary.fraction() == 1.0 { "100".to_string() } else { format!("{:.2}", 100.0 * summary.fraction()) };
+        let found = match summary.fraction() {
+            1.0 => "100".to_string(),
+            none if none.is_nan() => "–".to_string(),
+            fraction => format!("{:.2}", 100.0 * fraction),
+        };
         let mut row = vec![summary.direction.name().to_string(), found];
         row.extend(summary.counts.map(|count| count.to_string()));
         row.extend([all(summary.distance), number(summary.relative_distance[1]), number(summary.step[1])]);

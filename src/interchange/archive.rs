@@ -4,7 +4,7 @@ use std::io::Read;
 
 use flate2::read::DeflateDecoder;
 
-use super::{MOST_BYTES, Why};
+use super::{Limit, Why};
 
 const LOCAL: [u8; 4] = *b"PK\x03\x04";
 const CENTRAL: [u8; 4] = *b"PK\x01\x02";
@@ -44,8 +44,8 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 /// The members, in the order of the central directory.
 ///
 /// # Errors
-/// `bytes` are no archive that can be read, or its members together declare more than [`MOST_BYTES`].
-pub fn members(bytes: &[u8]) -> Result<Vec<Member>, Why> {
+/// `bytes` are no archive that can be read, or its members together declare more than `limit`.
+pub fn members(bytes: &[u8], limit: Limit) -> Result<Vec<Member>, Why> {
     if !bytes.starts_with(&LOCAL) && !bytes.starts_with(&END) {
         return Err("it is not a ZIP archive".to_string());
     }
@@ -82,9 +82,7 @@ pub fn members(bytes: &[u8]) -> Result<Vec<Member>, Why> {
             return Err(format!("its member `{}` is in ZIP64 form, of 4 GiB or more", member.name));
         }
         declared += member.size as u64;
-        if declared > MOST_BYTES {
-            return Err(format!("its members declare more than {MOST_BYTES} bytes"));
-        }
+        limit.check_bytes(declared).map_err(|why| format!("its members declare {why}"))?;
         at += CENTRAL_BYTES + name + extra + comment;
         members.push(member);
     }
@@ -164,7 +162,7 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, Why> {
-        members(bytes)?.iter().map(|member| Ok((member.name.clone(), extract(bytes, member)?))).collect()
+        members(bytes, Limit::MOST)?.iter().map(|member| Ok((member.name.clone(), extract(bytes, member)?))).collect()
     }
 
     /// `bytes` with its only member deflated, declaring `size` bytes.
@@ -198,7 +196,7 @@ mod tests {
         let mut bytes = archive(&["a", "b", "c"].map(|name| (name.to_string(), vec![0; 4]))).unwrap();
         let headers: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at..].starts_with(&CENTRAL)).collect();
         headers.iter().for_each(|at| bytes[at + 24..at + 28].copy_from_slice(&0xffff_fff0_u32.to_le_bytes()));
-        assert!(members(&bytes).unwrap_err().contains("declare more than"));
+        assert!(members(&bytes, Limit::MOST).unwrap_err().contains("declare 1"));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use csv::{ReaderBuilder, StringRecord, Trim};
 use ndarray::Array2;
 
-use super::{MOST_NUMBERS, Why};
+use super::inputs::{LABELS, LabelSource};
+use super::{Limit, Why};
 
 /// A table, a row an input.
 #[derive(Debug, PartialEq)]
@@ -13,12 +14,12 @@ pub struct CsvTable {
     pub labels: Option<Vec<String>>,
 }
 
-/// Reads a table. If its first row has a field that is no number, that is the header. The column named `label`, or else one of those of
-/// [`LABELS`](super::inputs::LABELS), is apart.
+/// Reads a table. Its first row is a header if, and only if, at least one of its fields is no number; so `1,2` is an input, and `1,2,cat` a header.
+/// In the header the column of labels is found by its name, in any case: that of `labels`, by default one of [`LABELS`].
 ///
 /// # Errors
-/// Rows of different lengths, fields that are no numbers, or no such column.
-pub fn read(bytes: &[u8], label: Option<&str>) -> Result<CsvTable, Why> {
+/// Rows of different lengths, fields that are no numbers, no such column or two of them, or more numbers than `limit`.
+pub fn read(bytes: &[u8], labels: &LabelSource, limit: Limit) -> Result<CsvTable, Why> {
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(false).trim(Trim::All).from_reader(bytes);
     let mut records = Vec::new();
     for (index, record) in reader.records().enumerate() {
@@ -27,11 +28,9 @@ pub fn read(bytes: &[u8], label: Option<&str>) -> Result<CsvTable, Why> {
     let is_number = |field: &str| field.parse::<f64>().is_ok();
     let has_header = records.first().is_some_and(|first| !first.iter().all(is_number));
     let header = has_header.then(|| records.remove(0));
-    let column = label_column(header.as_ref(), label)?;
+    let column = label_column(header.as_ref(), labels)?;
     let columns = records.first().map_or(0, StringRecord::len);
-    if records.len().saturating_mul(columns) > MOST_NUMBERS {
-        return Err(format!("it holds more than {MOST_NUMBERS} numbers"));
-    }
+    limit.check_numbers(records.len().saturating_mul(columns))?;
     let (mut numbers, mut labels) = (Vec::new(), Vec::new());
     for (row, record) in records.iter().enumerate() {
         for (at, field) in record.iter().enumerate() {
@@ -57,11 +56,26 @@ fn ragged(index: usize, error: &csv::Error) -> Why {
     }
 }
 
-fn label_column(header: Option<&StringRecord>, label: Option<&str>) -> Result<Option<usize>, Why> {
-    let find = |name: &str| header.and_then(|header| header.iter().position(|field| field.eq_ignore_ascii_case(name)));
-    match label {
-        Some(name) => find(name).map(Some).ok_or_else(|| format!("its header has no column `{name}`")),
-        None => Ok(super::inputs::LABELS.into_iter().find_map(find)),
+fn label_column(header: Option<&StringRecord>, labels: &LabelSource) -> Result<Option<usize>, Why> {
+    let is_wanted = |field: &str| match labels {
+        LabelSource::Beside(name) => field.eq_ignore_ascii_case(name),
+        LabelSource::Default => LABELS.iter().any(|name| field.eq_ignore_ascii_case(name)),
+        LabelSource::None | LabelSource::File(_) => false,
+    };
+    let fields = header.iter().flat_map(|header| header.iter().enumerate());
+    let found: Vec<(usize, &str)> = fields.filter(|(_, field)| is_wanted(field)).collect();
+    match (found.as_slice(), labels) {
+        (&[(at, _)], _) => Ok(Some(at)),
+        ([], LabelSource::Beside(name)) if header.is_none() => Err(format!("it has no header, and so no column `{name}`")),
+        ([], LabelSource::Beside(name)) => Err(format!("its header has no column `{name}`")),
+        ([], _) => Ok(None),
+        (several, _) => {
+            let names: Vec<String> = several.iter().map(|(_, name)| format!("`{name}`")).collect();
+            Err(format!(
+                "its columns {} could each be the labels: --labels ::NAME names one, --labels none none",
+                names.join(" and ")
+            ))
+        }
     }
 }
 
@@ -71,23 +85,52 @@ mod tests {
 
     use super::*;
 
+    fn read(text: &str, labels: Option<&str>) -> Result<CsvTable, Why> {
+        super::read(text.as_bytes(), &LabelSource::parse(labels), Limit::MOST)
+    }
+
     #[test]
     fn tables_with_and_without_header_and_labels_are_read() {
-        let plain = read(b"1,2.5\n-3e2, 4\n", None).unwrap();
+        let plain = read("1,2.5\n-3e2, 4\n", None).unwrap();
         assert_eq!(plain, CsvTable { x: array![[1.0, 2.5], [-300.0, 4.0]], labels: None });
-        let labelled = read(b"a,Label,b\r\n1,cat,2\r\n3,dog,4\r\n", None).unwrap();
+        let labelled = read("a,Label,b\r\n1,cat,2\r\n3,dog,4\r\n", None).unwrap();
         assert_eq!(labelled, CsvTable { x: array![[1.0, 2.0], [3.0, 4.0]], labels: Some(vec!["cat".into(), "dog".into()]) });
-        assert_eq!(read(b"a,kind\n1,7\n", Some("kind")).unwrap().labels, Some(vec!["7".to_string()]));
+        assert_eq!(read("a,kind\n1,7\n", Some("::kind")).unwrap().labels, Some(vec!["7".to_string()]));
+    }
+
+    #[test]
+    fn a_first_row_is_a_header_only_with_a_field_that_is_no_number() {
+        // Names that are numbers, as pandas writes them, are a row of inputs; one other name makes them a header.
+        assert_eq!(read("0,1\n5,6\n", None).unwrap().x, array![[0.0, 1.0], [5.0, 6.0]]);
+        assert_eq!(read("0,1,y\n5,6,7\n", None).unwrap(), CsvTable { x: array![[5.0, 6.0]], labels: Some(vec!["7".into()]) });
+        assert_eq!(read(",0,1\n0,5,6\n", None).unwrap().x, array![[0.0, 5.0, 6.0]]);
+        assert_eq!(read("1e3,inf\n5,6\n", None).unwrap().x.nrows(), 2);
+    }
+
+    #[test]
+    fn columns_of_labels_are_inputs_without_labels_and_one_of_them_at_most_otherwise() {
+        let text = "a,y\n1,2\n";
+        for labels in ["none", "other.npy"] {
+            assert_eq!(read(text, Some(labels)).unwrap(), CsvTable { x: array![[1.0, 2.0]], labels: None });
+        }
+        assert!(read("y,a,y\n1,2,3\n", None).unwrap_err().starts_with("its columns `y` and `y` could each be the labels"));
+        assert!(read("y,a,Label\n1,2,3\n", None).unwrap_err().starts_with("its columns `y` and `Label` could"));
+        assert_eq!(read("y,a,Label\n1,2,3\n", Some("::label")).unwrap().x, array![[1.0, 2.0]]);
+        assert_eq!(read("y,a,y\n1,2,3\n", Some("none")).unwrap().x, array![[1.0, 2.0, 3.0]]);
+        // Other names may repeat: columns count by their place.
+        assert_eq!(read("a,a\n1,2\n", None).unwrap().x, array![[1.0, 2.0]]);
     }
 
     #[test]
     fn tables_that_are_none_are_refused() {
-        let why = |text: &str| read(text.as_bytes(), None).unwrap_err();
+        let why = |text: &str| read(text, None).unwrap_err();
         assert_eq!(why("1,2\n3\n"), "line 2 has 1 fields, and the first one 2");
         assert_eq!(why("1,2\n3,x\n"), "row 1, column 1 is `x`, which is no number");
-        assert!(read(b"1,2\n", Some("label")).unwrap_err().contains("no column `label`"));
-        assert!(read(b"1,2\n\xff\xfe,3\n", None).is_err());
-        assert_eq!(read(b"", None).unwrap().x.dim(), (0, 0));
-        assert_eq!(read(b"a,b\n", None).unwrap().x.nrows(), 0);
+        assert!(read("1,2\n", Some("::label")).unwrap_err().contains("no header, and so no column `label`"));
+        assert!(read("a,b\n1,2\n", Some("::label")).unwrap_err().contains("its header has no column `label`"));
+        assert!(super::read(b"1,2\n\xff\xfe,3\n", &LabelSource::Default, Limit::MOST).is_err());
+        assert!(super::read(b"1,2\n3,4\n", &LabelSource::Default, Limit::of_memory(16 * 3)).is_err());
+        assert_eq!(read("", None).unwrap().x.dim(), (0, 0));
+        assert_eq!(read("a,b\n", None).unwrap().x.nrows(), 0);
     }
 }

@@ -8,7 +8,7 @@ use hdf5::types::{TypeDescriptor, VarLenUnicode};
 use ndarray::{Array2, ArrayD, Axis};
 
 use super::npz::Npz;
-use super::{MOST_NUMBERS, Why, bytes_of, count_of, csv_table, extension, network_file, npy};
+use super::{Limit, MOST_NUMBERS, Why, bytes_of, csv_table, extension, network_file, npy};
 use crate::error::BadInput;
 use crate::files::{self, contained};
 use crate::text::short;
@@ -44,6 +44,32 @@ impl fmt::Display for Source {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}", self.path.display())?;
         self.array.iter().try_for_each(|array| write!(out, "::{array}"))
+    }
+}
+
+/// Where the labels are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LabelSource {
+    /// Beside the inputs under one of the names [`LABELS`], if there are as many.
+    Default,
+    /// There are none: columns of any name are inputs.
+    None,
+    /// The array or column of this name beside the inputs.
+    Beside(String),
+    File(Source),
+}
+
+impl LabelSource {
+    /// Parses `none`, `::NAME` or `FILE[::NAME]`.
+    pub fn parse(text: Option<&str>) -> Self {
+        match text {
+            None => Self::Default,
+            Some("none") => Self::None,
+            Some(text) => match Source::parse(text) {
+                Source { path, array: Some(name) } if path.as_os_str().is_empty() => Self::Beside(name),
+                source => Self::File(source),
+            },
+        }
     }
 }
 
@@ -108,17 +134,15 @@ impl Inputs {
     }
 }
 
-/// Reads the inputs of `source`; with `rescale` each row is scaled to the norm √d. `labels` is a file, or with an empty path an array or column of
-/// the inputs file; by default one with a name of [`LABELS`], if there is one.
+/// Reads the inputs of `source`; with `rescale` each row is scaled to the norm √d.
 ///
 /// # Errors
-/// Either file cannot be read, a number is not finite, there are no rows, or not as many labels.
-pub fn read(source: &Source, labels: Option<&Source>, rescale: bool) -> Result<Inputs, BadInput> {
+/// A file cannot be read, or holds more than `limit`, a number is not finite, there are no rows, or not as many labels.
+pub fn read(source: &Source, labels: &LabelSource, rescale: bool, limit: Limit) -> Result<Inputs, BadInput> {
     let refuse = |source: &Source, why: Why, remedy: &str| BadInput::new(format!("cannot read {source}"), why, remedy);
     const REMEDY: &str = "give --inputs an array of numbers, a row an input, as NPY, NPZ, HDF5 or CSV";
     let refused = |why| refuse(source, why, REMEDY);
-    let inside = labels.filter(|labels| labels.path.as_os_str().is_empty()).and_then(|labels| labels.array.as_deref());
-    let (array, found) = read_array(source, inside).map_err(refused)?;
+    let (array, found) = read_array(source, labels, limit).map_err(refused)?;
     let mut x = rows_of(array).map_err(refused)?;
     if let Some(((row, _), number)) = x.indexed_iter().find(|(_, number)| !number.is_finite()) {
         return Err(refused(format!("row {row} holds {number}")));
@@ -126,14 +150,14 @@ pub fn read(source: &Source, labels: Option<&Source>, rescale: bool) -> Result<I
     if rescale {
         scale_rows(&mut x).map_err(refused)?;
     }
-    let labels = match labels.filter(|_| inside.is_none()) {
+    let labels = match labels {
         // What was not asked for may be something else.
-        None if inside.is_none() => found.filter(|found| found.len() == x.nrows()),
-        None => found,
-        Some(labels) => {
-            const REMEDY: &str =
-                "give --labels a file with one whole number or text per input, or ::NAME for an array or column of the inputs file";
-            Some(read_labels(labels).map_err(|why| refuse(labels, why, REMEDY))?)
+        LabelSource::Default => found.filter(|found| found.len() == x.nrows()),
+        LabelSource::None => None,
+        LabelSource::Beside(_) => found,
+        LabelSource::File(labels) => {
+            const REMEDY: &str = "give --labels a file with one whole number or text per input, ::NAME for an array or column of the inputs file, or none";
+            Some(read_labels(labels, limit).map_err(|why| refuse(labels, why, REMEDY))?)
         }
     };
     if let Some(labels) = labels.as_ref().filter(|labels| labels.len() != x.nrows()) {
@@ -144,39 +168,43 @@ pub fn read(source: &Source, labels: Option<&Source>, rescale: bool) -> Result<I
     Ok(Inputs { x, labels })
 }
 
-/// The array of inputs, and the labels beside it: those named `label`, or by default one of [`LABELS`].
-fn read_array(source: &Source, label: Option<&str>) -> Result<(ArrayD<f64>, Option<Labels>), Why> {
+/// The array of inputs, and the labels beside it.
+fn read_array(source: &Source, labels: &LabelSource, limit: Limit) -> Result<(ArrayD<f64>, Option<Labels>), Why> {
     let Source { path, array } = source;
     match extension(path).as_str() {
-        "npy" => match (array.as_deref(), label) {
-            (None, None) => Ok((npy::read(&read_bytes(path)?)?, None)),
-            (Some(name), _) | (None, Some(name)) => Err(format!("an NPY file has one array only, and no `{name}`")),
+        "npy" => match (array, labels) {
+            (Some(name), _) | (None, LabelSource::Beside(name)) => Err(format!("an NPY file has one array only, and no `{name}`")),
+            (None, _) => Ok((npy::read(&read_bytes(path, limit)?, limit)?, None)),
         },
-        "npz" => {
-            let bytes = read_bytes(path)?;
-            of_npz(&Npz::new(&bytes)?, array.as_deref(), label)
-        }
+        "npz" => of_npz(&Npz::new(&read_bytes(path, limit)?, limit)?, array.as_deref(), labels),
         "csv" => match array {
             Some(name) => Err(format!("all columns of a CSV file are inputs, so ::{name} does not apply")),
             None => {
-                let table = csv_table::read(&read_bytes(path)?, label)?;
+                let table = csv_table::read(&read_bytes(path, limit)?, labels, limit)?;
                 Ok((table.x.into_dyn(), table.labels.map(Labels::of_texts)))
             }
         },
-        _ => of_hdf5(path, array.as_deref(), label),
+        _ => of_hdf5(path, array.as_deref(), labels, limit),
     }
 }
 
-fn read_bytes(path: &Path) -> Result<Vec<u8>, Why> {
-    bytes_of(path).map_err(|error| error.to_string())
+fn read_bytes(path: &Path, limit: Limit) -> Result<Vec<u8>, Why> {
+    bytes_of(path, limit).map_err(|error| error.to_string())
 }
 
-fn of_npz(file: &Npz, array: Option<&str>, label: Option<&str>) -> Result<(ArrayD<f64>, Option<Labels>), Why> {
+/// The name of the labels in a file with these arrays.
+fn label_name<'a>(labels: &'a LabelSource, names: &[&str]) -> Option<&'a str> {
+    match labels {
+        LabelSource::Beside(name) => Some(name),
+        LabelSource::Default => LABELS.into_iter().find(|name| names.contains(name)),
+        LabelSource::None | LabelSource::File(_) => None,
+    }
+}
+
+fn of_npz(file: &Npz, array: Option<&str>, labels: &LabelSource) -> Result<(ArrayD<f64>, Option<Labels>), Why> {
     let names: Vec<&str> = file.names().collect();
-    let labels = match label {
-        Some(name) => Some(npz_labels(file, name)?),
-        None => LABELS.into_iter().find(|name| names.contains(name)).map(|name| npz_labels(file, name)).transpose()?,
-    };
+    let label = label_name(labels, &names);
+    let labels = label.map(|name| npz_labels(file, name)).transpose()?;
     let others: Vec<&str> = names.iter().copied().filter(|name| !LABELS.contains(name) && Some(*name) != label).collect();
     let name = match (array, others.as_slice()) {
         (Some(name), _) => name,
@@ -189,28 +217,22 @@ fn of_npz(file: &Npz, array: Option<&str>, label: Option<&str>) -> Result<(Array
 
 fn npz_labels(file: &Npz, name: &str) -> Result<Labels, Why> {
     let contents = file.contents(name)?.ok_or_else(|| format!("it has no array `{name}`"))?;
-    npy_labels(&contents).map_err(|why| format!("its array `{name}`: {why}"))
+    npy_labels(&contents, file.limit()).map_err(|why| format!("its array `{name}`: {why}"))
 }
 
-fn npy_labels(contents: &[u8]) -> Result<Labels, Why> {
-    if let Some(texts) = npy::read_text(contents)? {
+fn npy_labels(contents: &[u8], limit: Limit) -> Result<Labels, Why> {
+    if let Some(texts) = npy::read_text(contents, limit)? {
         return Ok(Labels::of_texts(texts));
     }
-    Ok(Labels::of_numbers(&npy::read(contents)?.iter().copied().collect::<Vec<_>>()))
+    Ok(Labels::of_numbers(&npy::read(contents, limit)?.iter().copied().collect::<Vec<_>>()))
 }
 
-fn of_hdf5(path: &Path, array: Option<&str>, label: Option<&str>) -> Result<(ArrayD<f64>, Option<Labels>), Why> {
+fn of_hdf5(path: &Path, array: Option<&str>, labels: &LabelSource, limit: Limit) -> Result<(ArrayD<f64>, Option<Labels>), Why> {
     check_regular(path)?;
     let file = files::hdf5::open(path).map_err(|error| format!("it is neither .npy, .npz nor .csv, and no HDF5 file: {error}"))?;
     let names = contained::names(&file)?;
-    let labels = match label {
-        Some(name) => Some(hdf5_labels(&file, name)?),
-        None => LABELS
-            .into_iter()
-            .find(|name| names.iter().any(|other| other == name))
-            .map(|name| hdf5_labels(&file, name))
-            .transpose()?,
-    };
+    let label = label_name(labels, &names.iter().map(String::as_str).collect::<Vec<_>>());
+    let labels = label.map(|name| hdf5_labels(&file, name, limit)).transpose()?;
     let named = array.or_else(|| names.iter().map(String::as_str).find(|name| *name == INPUTS));
     let dataset = match named {
         Some(name) => contained::dataset(&file, name)?.ok_or_else(|| format!("it has no dataset `{name}`"))?,
@@ -223,7 +245,7 @@ fn of_hdf5(path: &Path, array: Option<&str>, label: Option<&str>) -> Result<(Arr
             }
         }
     };
-    count_of(&dataset.shape())?;
+    limit.count_of(&dataset.shape())?;
     let mut array = dataset.read_dyn::<f64>().map_err(|error| error.to_string())?;
     // The bias unit of an export is part of its network here.
     let is_x = dataset.name().trim_start_matches('/') == INPUTS;
@@ -240,9 +262,9 @@ fn check_regular(path: &Path) -> Result<(), Why> {
     if found.is_file() { Ok(()) } else { Err("it is not a regular file".to_string()) }
 }
 
-fn hdf5_labels(file: &hdf5::File, name: &str) -> Result<Labels, Why> {
+fn hdf5_labels(file: &hdf5::File, name: &str, limit: Limit) -> Result<Labels, Why> {
     let dataset = contained::dataset(file, name)?.ok_or_else(|| format!("it has no dataset `{name}`"))?;
-    count_of(&dataset.shape())?;
+    limit.count_of(&dataset.shape())?;
     let descriptor = dataset.dtype().and_then(|dtype| dtype.to_descriptor()).map_err(|error| error.to_string())?;
     if matches!(descriptor, TypeDescriptor::VarLenUnicode) {
         let texts: Vec<VarLenUnicode> = dataset.read_raw().map_err(|error| error.to_string())?;
@@ -253,7 +275,7 @@ fn hdf5_labels(file: &hdf5::File, name: &str) -> Result<Labels, Why> {
     Ok(Labels::of_numbers(&dataset.read_raw::<f64>().map_err(|error| error.to_string())?))
 }
 
-fn read_labels(source: &Source) -> Result<Labels, Why> {
+fn read_labels(source: &Source, limit: Limit) -> Result<Labels, Why> {
     let Source { path, array } = source;
     let only = |names: Vec<String>| match (array, names.as_slice()) {
         (Some(name), _) => Ok(name.clone()),
@@ -264,28 +286,28 @@ fn read_labels(source: &Source) -> Result<Labels, Why> {
         }
     };
     match extension(path).as_str() {
-        "npy" => npy_labels(&read_bytes(path)?),
+        "npy" => npy_labels(&read_bytes(path, limit)?, limit),
         "npz" => {
-            let bytes = read_bytes(path)?;
-            let file = Npz::new(&bytes)?;
+            let bytes = read_bytes(path, limit)?;
+            let file = Npz::new(&bytes, limit)?;
             let name = only(file.names().map(str::to_string).collect())?;
             npz_labels(&file, &name)
         }
-        "csv" => labels_of_csv(&read_bytes(path)?, array.as_deref()),
+        "csv" => labels_of_csv(&read_bytes(path, limit)?, array.as_deref(), limit),
         _ => {
             check_regular(path)?;
             let file =
                 files::hdf5::open(path).map_err(|error| format!("it is neither .npy, .npz nor .csv, and no HDF5 file: {error}"))?;
             let name = only(contained::names(&file)?)?;
-            hdf5_labels(&file, &name)
+            hdf5_labels(&file, &name, limit)
         }
     }
 }
 
 /// The labels of a CSV file of their own: its column `name`, or its only one, with or without a header.
-fn labels_of_csv(bytes: &[u8], name: Option<&str>) -> Result<Labels, Why> {
-    if name.is_some() {
-        let table = csv_table::read(bytes, name)?;
+fn labels_of_csv(bytes: &[u8], name: Option<&str>, limit: Limit) -> Result<Labels, Why> {
+    if let Some(name) = name {
+        let table = csv_table::read(bytes, &LabelSource::Beside(name.to_string()), limit)?;
         return Ok(Labels::of_texts(table.labels.unwrap_or_default()));
     }
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not text")?;

@@ -5,7 +5,7 @@
 use std::f64::consts::LN_2;
 use std::path::Path;
 
-use super::{Why, bytes_of, extension, network_file, npz, onnx, safetensors, state_dict};
+use super::{Limit, Why, bytes_of, extension, network_file, npz, onnx, safetensors, state_dict};
 use crate::error::BadInput;
 use crate::model::{Activation, Precision};
 use crate::network::given::GivenNetwork;
@@ -42,13 +42,15 @@ pub struct NetworkRead {
     pub network: GivenNetwork,
     /// The names of its weights in the file, from the first layer to the readout.
     pub names: Vec<String>,
+    /// Nodes behind its outputs that are left out.
+    pub left_out: Vec<String>,
 }
 
 /// Reads the network at `path`. `activation` is that of formats that do not say; it may repeat what the file says.
 ///
 /// # Errors
-/// The file cannot be read, is no fully connected network, or its activation is unknown or another.
-pub fn read(path: &Path, activation: Option<Activation>) -> Result<NetworkRead, BadInput> {
+/// The file cannot be read, holds more than `limit`, is no fully connected network, or its activation is unknown or another.
+pub fn read(path: &Path, activation: Option<Activation>, limit: Limit) -> Result<NetworkRead, BadInput> {
     let refuse = |why: Why, remedy: &str| BadInput::new(format!("cannot read the network {}", path.display()), why, remedy);
     let Some(format) = Format::of(path) else {
         return Err(refuse("its extension names no format that is read".to_string(), REMEDY));
@@ -56,29 +58,46 @@ pub fn read(path: &Path, activation: Option<Activation>) -> Result<NetworkRead, 
     // Before the HDF5 library, which cannot read pipes.
     let bytes = match format {
         Format::Hdf5 if std::fs::metadata(path).is_ok_and(|found| found.is_file()) => Ok(Vec::new()),
-        _ => bytes_of(path),
+        _ => bytes_of(path, limit),
     };
     let bytes = bytes.map_err(|error| refuse(error.to_string(), REMEDY))?;
     let read = match format {
-        Format::Hdf5 => network_file::read(path).map(|(network, names)| NetworkRead { network, names }),
+        Format::Hdf5 => {
+            network_file::read(path, limit).map(|(network, names)| NetworkRead { network, names, left_out: Vec::new() })
+        }
         Format::Safetensors => {
-            let (tensors, named) = safetensors::read(&bytes).map_err(|why| refuse(why, REMEDY))?;
+            let (tensors, named) = safetensors::read(&bytes, limit).map_err(|why| refuse(why, REMEDY))?;
             let named = named.map(|name| network_file::named(&name).ok_or_else(|| unknown(&name))).transpose();
             let named = named.map_err(|why| refuse(why, REMEDY))?;
-            return of_tensors(tensors, agreed(named, activation, refuse)?).map_err(|why| refuse(why, REMEDY));
+            let activation = agreed(named, activation.or(of_linear(&tensors).filter(|_| named.is_none())), refuse)?;
+            return of_tensors(tensors, activation, limit).map_err(|why| refuse(why, REMEDY));
         }
-        Format::Onnx => onnx::read(&bytes).and_then(|chain| {
-            let network = GivenNetwork::new(chain.activation, chain.layers)?;
-            Ok(NetworkRead { network: network.with_shifted_activation(foreign_shift(chain.activation)), names: chain.names })
+        Format::Onnx => onnx::read(&bytes, limit).and_then(|chain| {
+            let mut network = GivenNetwork::new(chain.activation, chain.layers)?;
+            if chain.activation.is_piecewise_linear() {
+                network = network.with_slopes(chain.slopes)?;
+            }
+            let network = network.with_shifted_activation(foreign_shift(chain.activation));
+            Ok(NetworkRead { network, names: chain.names, left_out: chain.left_out })
         }),
         Format::Npz => {
-            let tensors = npz::read(&bytes).map_err(|why| refuse(why, REMEDY))?;
-            return of_tensors(tensors, agreed(None, activation, refuse)?).map_err(|why| refuse(why, REMEDY));
+            let tensors = npz::read(&bytes, limit).map_err(|why| refuse(why, REMEDY))?;
+            let activation = agreed(None, activation.or(of_linear(&tensors)), refuse)?;
+            return of_tensors(tensors, activation, limit).map_err(|why| refuse(why, REMEDY));
         }
     };
     let read = read.map_err(|why| refuse(why, REMEDY))?;
-    agreed(Some(read.network.activation()), activation, refuse)?;
+    // A linear function has none.
+    if read.network.widths().next().is_some() {
+        agreed(Some(read.network.activation()), activation, refuse)?;
+    }
     Ok(read)
+}
+
+/// Any activation, if there is one matrix only, and so no hidden layer.
+fn of_linear(tensors: &[state_dict::Tensor]) -> Option<Activation> {
+    let matrices = tensors.iter().filter(|tensor| tensor.shape.len() == 2).count();
+    (matrices == 1).then_some(Activation::Relu)
 }
 
 fn unknown(name: &str) -> Why {
@@ -101,9 +120,10 @@ fn agreed(
     }
 }
 
-fn of_tensors(tensors: Vec<state_dict::Tensor>, activation: Activation) -> Result<NetworkRead, Why> {
-    let (layers, names) = state_dict::layers(tensors)?;
-    Ok(NetworkRead { network: GivenNetwork::new(activation, layers)?.with_shifted_activation(foreign_shift(activation)), names })
+fn of_tensors(tensors: Vec<state_dict::Tensor>, activation: Activation, limit: Limit) -> Result<NetworkRead, Why> {
+    let (layers, names) = state_dict::layers(tensors, limit)?;
+    let network = GivenNetwork::new(activation, layers)?.with_shifted_activation(foreign_shift(activation));
+    Ok(NetworkRead { network, names, left_out: Vec::new() })
 }
 
 /// What the ψ of other programs is more than ours.
@@ -117,6 +137,9 @@ fn foreign_shift(activation: Activation) -> f64 {
 /// The format cannot hold it.
 pub fn write(network: &GivenNetwork, format: Format, precision: Precision) -> Result<Vec<u8>, Why> {
     let activation = network.activation();
+    if !network.slopes().is_empty() && format != Format::Onnx {
+        return Err("this format does not hold the slopes of an activation".to_string());
+    }
     let foreign = network.clone().with_shifted_activation(-foreign_shift(activation));
     match format {
         Format::Safetensors => safetensors::write(&state_dict::tensors(&foreign), precision, activation.name()),

@@ -5,7 +5,7 @@ use std::path::Path;
 use hdf5::{Dataset, File};
 use ndarray::{Array1, Array2, s};
 
-use super::{MOST_NUMBERS, Why, count_of};
+use super::{Limit, Why};
 use crate::files::attribute::{Form, number, text};
 use crate::files::contained;
 use crate::files::format::FileKind;
@@ -20,7 +20,7 @@ pub const VERSION: u32 = 2;
 ///
 /// # Errors
 /// Why it is not such a file.
-pub fn read(path: &Path) -> Result<(GivenNetwork, Vec<String>), Why> {
+pub fn read(path: &Path, limit: Limit) -> Result<(GivenNetwork, Vec<String>), Why> {
     let file = open(path).map_err(|error| format!("it is not an HDF5 file, or not a whole one: {error}"))?;
     if !is_export(&file) {
         return Err("it is an HDF5 file, but not one that `advstep-hpc export` wrote".to_string());
@@ -37,11 +37,10 @@ pub fn read(path: &Path) -> Result<(GivenNetwork, Vec<String>), Why> {
     let (mut layers, mut names, mut total) = (Vec::new(), Vec::new(), 0);
     for layer in 1..=depth {
         let name = format!("W{layer}");
-        let weights: Array2<f64> = array(&file, &name, 2)?.read_2d().map_err(|error| format!("`{name}`: {error}"))?;
-        total += weights.len();
-        if total > MOST_NUMBERS {
-            return Err(format!("it holds more than {MOST_NUMBERS} numbers"));
-        }
+        let dataset = array(&file, &name, 2, limit)?;
+        total += dataset.size();
+        limit.check_numbers(total)?;
+        let weights: Array2<f64> = dataset.read_2d().map_err(|error| format!("`{name}`: {error}"))?;
         let bias = vec![0.0; weights.nrows()];
         layers.push(Affine { weights, bias });
         names.push(name);
@@ -52,7 +51,7 @@ pub fn read(path: &Path) -> Result<(GivenNetwork, Vec<String>), Why> {
         first.bias = first.weights.column(dim).to_vec();
         first.weights = first.weights.slice(s![.., ..dim]).to_owned();
     }
-    let readout: Array1<f64> = array(&file, "a", 1)?.read_1d().map_err(|error| format!("`a`: {error}"))?;
+    let readout: Array1<f64> = array(&file, "a", 1, limit)?.read_1d().map_err(|error| format!("`a`: {error}"))?;
     let scale = (readout.len() as f64).sqrt();
     let readout = readout.mapv(|a| a / scale).insert_axis(ndarray::Axis(0));
     layers.push(Affine { weights: readout, bias: vec![0.0] });
@@ -74,10 +73,10 @@ pub fn has_bias_unit(file: &File) -> Result<bool, Why> {
     Ok(number::<u8>(file, "bias", Form::Any)? == 1)
 }
 
-/// The array `name`, of at most [`MOST_NUMBERS`] numbers in `dimensions` dimensions.
-fn array(file: &File, name: &str, dimensions: usize) -> Result<Dataset, Why> {
+/// The array `name`, within `limit`, in `dimensions` dimensions.
+fn array(file: &File, name: &str, dimensions: usize, limit: Limit) -> Result<Dataset, Why> {
     let dataset = contained::dataset(file, name)?.ok_or_else(|| format!("it has no array `{name}`"))?;
-    count_of(&dataset.shape())?;
+    limit.count_of(&dataset.shape())?;
     match dataset.ndim() == dimensions {
         true => Ok(dataset),
         false => Err(format!("its array `{name}` has the shape {:?}", dataset.shape())),

@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayD, IxDyn, ShapeBuilder};
 
-use super::{Why, count_of};
+use super::{Limit, Why};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// Longest header, in bytes.
@@ -20,7 +20,7 @@ struct Header<'a> {
 ///
 /// # Errors
 /// Why `bytes` are not an array of numbers.
-pub fn read(bytes: &[u8]) -> Result<ArrayD<f64>, Why> {
+pub fn read(bytes: &[u8], limit: Limit) -> Result<ArrayD<f64>, Why> {
     let (header, data) = split(bytes)?;
     let header = parse(header)?;
     let (size, decode) = decoder(header.descr)
@@ -31,7 +31,7 @@ pub fn read(bytes: &[u8]) -> Result<ArrayD<f64>, Why> {
         Some(needed) if needed < data.len() => return Err(format!("it has {} bytes after its last number", data.len() - needed)),
         _ => return Err("it is cut short: its header declares more numbers than it has bytes".to_string()),
     }
-    count_of(&header.shape)?;
+    limit.count_of(&header.shape)?;
     let numbers: Vec<f64> = data.chunks_exact(size).map(decode).collect();
     let shape = IxDyn(&header.shape).set_f(header.is_fortran);
     ArrayD::from_shape_vec(shape, numbers).map_err(|error| error.to_string())
@@ -41,7 +41,7 @@ pub fn read(bytes: &[u8]) -> Result<ArrayD<f64>, Why> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_text(bytes: &[u8]) -> Result<Option<Vec<String>>, Why> {
+pub fn read_text(bytes: &[u8], limit: Limit) -> Result<Option<Vec<String>>, Why> {
     let (header, data) = split(bytes)?;
     let header = parse(header)?;
     let width = |kind: &str| header.descr.strip_prefix(kind)?.parse::<usize>().ok();
@@ -50,7 +50,7 @@ pub fn read_text(bytes: &[u8]) -> Result<Option<Vec<String>>, Why> {
         (_, Some(size)) => (size, false),
         _ => return Ok(None),
     };
-    let count = count_of(&header.shape)?;
+    let count = limit.count_of(&header.shape)?;
     if count.checked_mul(size) != Some(data.len()) || size == 0 {
         return Err("it does not have the length that its header declares".to_string());
     }
@@ -162,6 +162,10 @@ mod tests {
 
     use super::*;
 
+    fn read(bytes: &[u8]) -> Result<ArrayD<f64>, Why> {
+        super::read(bytes, Limit::MOST)
+    }
+
     /// A version 1 file with this header.
     pub fn file(header: &str, data: &[u8]) -> Vec<u8> {
         let length = (header.len() as u16).to_le_bytes();
@@ -185,7 +189,7 @@ mod tests {
     fn texts_are_read() {
         let data: Vec<u8> = "é1\0ab\0".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
         let of = |descr: &str, data: &[u8]| {
-            read_text(&file(&format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (2,)}}"), data))
+            read_text(&file(&format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (2,)}}"), data), Limit::MOST)
         };
         assert_eq!(of("<U3", &data).unwrap().unwrap(), ["é1", "ab"]);
         assert_eq!(of("|S2", b"a\0bc").unwrap().unwrap(), ["a", "bc"]);

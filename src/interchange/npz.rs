@@ -5,26 +5,31 @@ use ndarray_npy::WriteNpyExt;
 
 use super::archive::{Member, archive, extract, members};
 use super::state_dict::Tensor;
-use super::{Why, npy};
+use super::{Limit, Why, npy};
 use crate::model::Precision;
 
 /// The arrays of an archive, not yet read.
 pub struct Npz<'a> {
     bytes: &'a [u8],
     members: Vec<Member>,
+    limit: Limit,
 }
 
 impl<'a> Npz<'a> {
     /// # Errors
     /// `bytes` are no archive that can be read, or it has two arrays of one name.
-    pub fn new(bytes: &'a [u8]) -> Result<Self, Why> {
-        let members = members(bytes)?;
+    pub fn new(bytes: &'a [u8], limit: Limit) -> Result<Self, Why> {
+        let members = members(bytes, limit)?;
         for (at, member) in members.iter().enumerate() {
             if members[..at].iter().any(|other| other.name == member.name) {
                 return Err(format!("it has two members `{}`", member.name));
             }
         }
-        Ok(Self { bytes, members })
+        Ok(Self { bytes, members, limit })
+    }
+
+    pub fn limit(&self) -> Limit {
+        self.limit
     }
 
     /// The names of the arrays, without `.npy`.
@@ -40,7 +45,7 @@ impl<'a> Npz<'a> {
 
     /// An array of numbers, if there is one of this name.
     pub fn array(&self, name: &str) -> Result<Option<ArrayD<f64>>, Why> {
-        let read = |contents: Vec<u8>| npy::read(&contents).map_err(|why| format!("its array `{name}`: {why}"));
+        let read = |contents: Vec<u8>| npy::read(&contents, self.limit).map_err(|why| format!("its array `{name}`: {why}"));
         self.contents(name)?.map(read).transpose()
     }
 }
@@ -49,8 +54,8 @@ impl<'a> Npz<'a> {
 ///
 /// # Errors
 /// One of them cannot be read.
-pub fn read(bytes: &[u8]) -> Result<Vec<Tensor>, Why> {
-    let file = Npz::new(bytes)?;
+pub fn read(bytes: &[u8], limit: Limit) -> Result<Vec<Tensor>, Why> {
+    let file = Npz::new(bytes, limit)?;
     let tensor = |name: &str| {
         let array = file.array(name)?.ok_or_else(|| format!("it has no array `{name}`"))?;
         Ok(Tensor { name: name.to_string(), shape: array.shape().to_vec(), numbers: array.iter().copied().collect() })

@@ -6,7 +6,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 
 use super::state_dict::Tensor;
-use super::{Why, count_of};
+use super::{Limit, Why};
 use crate::model::Precision;
 
 /// The key of the activation in the metadata.
@@ -16,19 +16,19 @@ const ACTIVATION: &str = "activation";
 ///
 /// # Errors
 /// Why `bytes` are no safetensors file of real numbers.
-pub fn read(bytes: &[u8]) -> Result<(Vec<Tensor>, Option<String>), Why> {
+pub fn read(bytes: &[u8], limit: Limit) -> Result<(Vec<Tensor>, Option<String>), Why> {
     let refused = |error: safetensors::SafeTensorError| format!("it is not a whole safetensors file: {error}");
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(refused)?;
     let activation = metadata.metadata().as_ref().and_then(|metadata| metadata.get(ACTIVATION).cloned());
     let file = SafeTensors::deserialize(bytes).map_err(refused)?;
-    let mut tensors = file.iter().map(|(name, view)| tensor(name, &view)).collect::<Result<Vec<_>, _>>()?;
+    let mut tensors = file.iter().map(|(name, view)| tensor(name, &view, limit)).collect::<Result<Vec<_>, _>>()?;
     // The library's order is that of a hash table.
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
     Ok((tensors, activation))
 }
 
-fn tensor(name: &str, view: &TensorView) -> Result<Tensor, Why> {
-    count_of(view.shape()).map_err(|why| format!("`{name}`: {why}"))?;
+fn tensor(name: &str, view: &TensorView, limit: Limit) -> Result<Tensor, Why> {
+    limit.count_of(view.shape()).map_err(|why| format!("`{name}`: {why}"))?;
     let data = view.data();
     let numbers = match view.dtype() {
         Dtype::F64 => data.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect(),
@@ -66,6 +66,10 @@ pub fn le_bytes(numbers: &[f64], precision: Precision) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(bytes: &[u8]) -> Result<(Vec<Tensor>, Option<String>), Why> {
+        super::read(bytes, Limit::MOST)
+    }
 
     fn example() -> Vec<Tensor> {
         let tensor = |name: &str, shape: &[usize], numbers: &[f64]| Tensor {
@@ -112,11 +116,10 @@ mod tests {
         let vast = r#"{"a":{"dtype":"F32","shape":[1152921504606846976,16],"data_offsets":[0,8]}}"#;
         let empty = r#"{"a":{"dtype":"F32","shape":[4611686018427387904,0],"data_offsets":[0,0]}}"#;
         let beyond = r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8000000]}}"#;
-        for header in [vast, beyond, "{", "[]", ""] {
+        for header in [vast, beyond, empty, "{", "[]", ""] {
             assert!(read(&file(header, &[0; 8])).is_err(), "{header}");
         }
-        // An empty tensor declares nothing; the network refuses it.
-        assert_eq!(read(&file(empty, &[])).unwrap().0[0].numbers.len(), 0);
+        assert!(read(&file(empty, &[])).unwrap_err().contains("more than"), "a size of 0 hides none");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 use ndarray::Array2;
 
-use super::{MOST_NUMBERS, Why};
+use super::{Limit, Why};
 use crate::network::given::{Affine, GivenNetwork};
 
 /// An array with a name.
@@ -24,7 +24,7 @@ pub struct Tensor {
 /// # Errors
 /// They are not those of a fully connected network: another shape, a vector without its matrix, too many numbers. Whether the layers chain is for
 /// [`GivenNetwork::new`] to say.
-pub fn layers(mut tensors: Vec<Tensor>) -> Result<(Vec<Affine>, Vec<String>), Why> {
+pub fn layers(mut tensors: Vec<Tensor>, limit: Limit) -> Result<(Vec<Affine>, Vec<String>), Why> {
     if let Some(other) = tensors.iter().find(|tensor| ![1, 2].contains(&tensor.shape.len())) {
         return Err(format!(
             "its tensor `{}` of shape {:?} is neither a matrix of weights nor a vector of biases",
@@ -35,9 +35,7 @@ pub fn layers(mut tensors: Vec<Tensor>) -> Result<(Vec<Affine>, Vec<String>), Wh
     if let Some(empty) = tensors.iter().find(|tensor| tensor.numbers.is_empty()) {
         return Err(format!("its tensor `{}` of shape {:?} is empty", empty.name, empty.shape));
     }
-    if tensors.iter().map(|tensor| tensor.numbers.len()).sum::<usize>() > MOST_NUMBERS {
-        return Err(format!("it holds more than {MOST_NUMBERS} numbers"));
-    }
+    limit.check_numbers(tensors.iter().map(|tensor| tensor.numbers.len()).sum())?;
     tensors.sort_by(|a, b| natural_order(&a.name, &b.name));
     let (matrices, vectors): (Vec<Tensor>, Vec<Tensor>) = tensors.into_iter().partition(|tensor| tensor.shape.len() == 2);
     if matrices.is_empty() {
@@ -166,7 +164,7 @@ mod tests {
     /// Names of the weights, and the first bias of each layer.
     fn order(tensors: &[(&str, &[usize])]) -> Result<(Vec<String>, Vec<f64>), Why> {
         let tensors = tensors.iter().enumerate().map(|(at, (name, shape))| tensor(name, shape, at as f64)).collect();
-        let (layers, names) = layers(tensors)?;
+        let (layers, names) = layers(tensors, Limit::MOST)?;
         Ok((names, layers.iter().map(|layer| layer.bias[0]).collect()))
     }
 

@@ -4,6 +4,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context;
+
 use super::assign::{Share, levels, loads_of_threads, share_of};
 use super::fault::Fault;
 use super::journal::{self, Header, Journal, Recovery};
@@ -123,7 +125,14 @@ fn root_part(client: &dyn Client, settings: &Settings, threads: usize) -> anyhow
     }
     let header = Header(client.identity());
     let mut store = Store::new(client.groups());
-    let found = journal::find(&journal, &header)?;
+    let found = match journal::find(&journal, &header) {
+        // Of a job that ended before its first result. Without the lock it might be that of a job that runs.
+        Err(_) if target.is_locked() && journal::is_empty(&journal) => {
+            std::fs::remove_file(&journal).with_context(|| format!("cannot remove {}", journal.display()))?;
+            None
+        }
+        found => found?,
+    };
     if target.is_locked() {
         snapshot.iter().for_each(|snapshot| place::remove_leftovers(snapshot));
     }

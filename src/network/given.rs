@@ -2,17 +2,22 @@
 //!
 //!   f_o(x) = c_o + r_o·h_L,   h_l = ψ(W_l h_(l−1) + b_l),   h_0 = x.
 //!
+//! Piecewise linear ψ may have another slope below 0 in each layer, and there may be no hidden layer: such a network is turned into one of ReLU
+//! with twice the neurons of a layer of slope α ≠ 0, exactly ([`GivenNetwork::with_relu`]): ψ(z) = max(z, 0) − α max(−z, 0).
+//!
 //! The engines know no biases, so [`Embedded`] turns them into weights of constant units: one more input coordinate, 1, carries b_1, and one more
 //! neuron in a hidden layer, with pre-activation 1 and value ψ(1), carries b/ψ(1) of the layer above. Such a unit is there only if a bias above it
 //! is not 0, so a network without biases is the bias-free one. For a piecewise linear ψ, ψ(1) = 1 and nothing is rounded but the readout, which is
 //! multiplied by √k_L because the engines divide by it. Steps leave the constant coordinate alone (`bias` in `measure::Settings`).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crc32fast::Hasher;
-use ndarray::{Array2, ArrayView2, Axis, s};
+use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 
 use super::dense::Dense;
+use crate::model::activation::LEAK;
 use crate::model::cell::MOST_DIFFERING;
 use crate::model::{Activation, Cell};
 
@@ -33,7 +38,9 @@ pub struct Affine {
 pub struct GivenNetwork {
     /// ψ of every hidden layer.
     activation: Activation,
-    /// The hidden layers, at least one, then the readout.
+    /// The slope of ψ below 0 in each hidden layer; empty if it is that of `activation`.
+    slopes: Vec<f64>,
+    /// The hidden layers, then the readout.
     layers: Vec<Affine>,
 }
 
@@ -41,7 +48,7 @@ impl GivenNetwork {
     /// The layers from the first hidden one to the readout.
     ///
     /// # Errors
-    /// Why they are no network: the shapes do not chain, a number is not finite, or there is no hidden layer.
+    /// Why they are no network: the shapes do not chain, a number is not finite, or there are none or too many.
     pub fn new(activation: Activation, layers: Vec<Affine>) -> Result<Self, String> {
         let shape = |layer: &Affine| format!("{} × {}", layer.weights.nrows(), layer.weights.ncols());
         let place = |index: usize| format!("layer {} of {}", index + 1, layers.len());
@@ -66,19 +73,73 @@ impl GivenNetwork {
                 shape(below)
             ));
         }
-        if layers.len() < 2 {
-            return Err("it has no hidden layer: the distance of a linear function is |f(x)|/‖w‖".to_string());
+        if layers.is_empty() {
+            return Err("it has no layer".to_string());
         }
         if layers.len() > MOST_LAYERS + 1 {
             return Err(format!("it has {} hidden layers, and no more than {MOST_LAYERS} are read", layers.len() - 1));
         }
-        let network = Self { activation, layers };
-        let widths = network.embedded_widths();
+        let network = Self { activation, slopes: Vec::new(), layers };
+        network.check_widths()?;
+        Ok(network)
+    }
+
+    /// The network with these slopes of ψ below 0, one per hidden layer, 0 for ReLU; its ψ has to be piecewise linear.
+    ///
+    /// # Errors
+    /// A slope is not finite, or the layers of ReLU that replace it are too many of different widths.
+    pub fn with_slopes(mut self, slopes: Vec<f64>) -> Result<Self, String> {
+        assert_eq!(slopes.len(), self.layers.len() - 1, "one slope per hidden layer");
+        if let Some(slope) = slopes.iter().find(|slope| !slope.is_finite()) {
+            return Err(format!("its activation has the slope {slope}"));
+        }
+        let all = |slope: f64| slopes.iter().all(|other| *other == slope);
+        (self.activation, self.slopes) = match () {
+            () if slopes.is_empty() => (self.activation, Vec::new()),
+            () if all(0.0) => (Activation::Relu, Vec::new()),
+            () if all(LEAK) => (Activation::LeakyRelu, Vec::new()),
+            () => (Activation::LeakyRelu, slopes),
+        };
+        self.check_widths()?;
+        Ok(self)
+    }
+
+    fn check_widths(&self) -> Result<(), String> {
+        let widths = self.with_relu().embedded_widths();
         if widths.iter().any(|&width| width != widths[0]) && widths.len() > MOST_DIFFERING {
             let why = format!("it has {} hidden layers of different widths, or with and without biases", widths.len());
             return Err(format!("{why}, and no more than {MOST_DIFFERING} are supported"));
         }
-        Ok(network)
+        Ok(())
+    }
+
+    /// The slopes of ψ below 0 by hidden layer; empty if they are those of [`activation`](Self::activation).
+    pub fn slopes(&self) -> &[f64] {
+        &self.slopes
+    }
+
+    /// The same function as a network whose slopes are those of its ψ, with at least one hidden layer.
+    fn with_relu(&self) -> Cow<'_, Self> {
+        if self.slopes.is_empty() && self.layers.len() > 1 {
+            return Cow::Borrowed(self);
+        }
+        let stacked = |upper: &Array2<f64>, lower: f64, axis: usize| {
+            concatenate(Axis(axis), &[upper.view(), (upper * lower).view()]).expect("the same shape")
+        };
+        let mut layers = self.layers.clone();
+        if layers.len() == 1 {
+            // The identity has the slope 1: z = max(z, 0) − max(−z, 0).
+            let outputs = self.outputs();
+            layers.push(Affine { weights: Array2::eye(outputs), bias: vec![0.0; outputs] });
+        }
+        let slopes = if self.slopes.is_empty() { vec![1.0] } else { self.slopes.clone() };
+        for (index, &slope) in slopes.iter().enumerate().filter(|(_, slope)| **slope != 0.0) {
+            let layer = &mut layers[index];
+            layer.weights = stacked(&layer.weights, -1.0, 0);
+            layer.bias.extend(layer.bias.clone().iter().map(|b| -b));
+            layers[index + 1].weights = stacked(&layers[index + 1].weights, -slope, 1);
+        }
+        Cow::Owned(Self { activation: Activation::Relu, slopes: Vec::new(), layers })
     }
 
     pub fn activation(&self) -> Activation {
@@ -126,7 +187,10 @@ impl GivenNetwork {
                 row.iter_mut().zip(&layer.bias).for_each(|(z, b)| *z += b);
             }
             if index + 1 < self.layers.len() {
-                h.mapv_inplace(|z| self.activation.value(z));
+                match self.slopes.get(index) {
+                    Some(slope) => h.mapv_inplace(|z| if z > 0.0 { z } else { slope * z }),
+                    None => h.mapv_inplace(|z| self.activation.value(z)),
+                }
             }
         }
         h
@@ -145,6 +209,7 @@ impl GivenNetwork {
     pub fn checksum(&self) -> u32 {
         let mut hasher = Hasher::new();
         hasher.update(self.activation.name().as_bytes());
+        self.slopes.iter().for_each(|slope| hasher.update(&slope.to_le_bytes()));
         for layer in &self.layers {
             for size in [layer.weights.nrows(), layer.weights.ncols()] {
                 hasher.update(&(size as u64).to_le_bytes());
@@ -184,6 +249,7 @@ pub struct Embedded {
 
 impl Embedded {
     pub fn of(network: &GivenNetwork) -> Self {
+        let network = &*network.with_relu();
         let needs = network.needs_unit();
         let unit = network.activation.value(1.0);
         let mut matrices = Vec::new();
@@ -297,6 +363,46 @@ mod tests {
     }
 
     #[test]
+    fn slopes_and_a_linear_function_become_relu() {
+        let x = array![[0.3, -1.0, 2.0], [-0.7, 0.2, 0.1], [1.1, 0.4, -2.0]];
+        let deep =
+            |slopes: [f64; 2]| GivenNetwork::new(Activation::LeakyRelu, layers([true; 3])).unwrap().with_slopes(slopes.to_vec());
+        let linear = GivenNetwork::new(Activation::Relu, layers([true; 3])[..1].to_vec()).unwrap();
+        let general = [deep([0.2, 0.2]), deep([0.0, 0.3]), deep([-1.0, 0.01]), Ok(linear)].map(Result::unwrap);
+        for network in &general {
+            // By hand.
+            let mut h = x.clone();
+            for (index, layer) in network.layers().iter().enumerate() {
+                h = h.dot(&layer.weights.t()) + &ndarray::Array1::from(layer.bias.clone());
+                let slope = network.slopes().get(index).copied().unwrap_or(1.0);
+                h = h.mapv(|z| if z > 0.0 { z } else { slope * z });
+            }
+            assert_eq!(network.outputs_at(x.view()), h);
+            let embedded = Embedded::of(network);
+            assert_eq!(embedded.activation(), Activation::Relu);
+            for output in 0..network.outputs() {
+                let mut engine = embedded.engine(output, None, embedded.inputs(x.view()));
+                let (ValueAndGradient { value, gradient }, _) = engine.differentiate();
+                for row in 0..3 {
+                    assert!((value[row] - h[[row, output]]).abs() < 1e-13, "{:?}", network.slopes());
+                    for j in 0..3 {
+                        let mut to = x.slice(s![row..=row, ..]).to_owned();
+                        to[[0, j]] += 1e-6;
+                        let slope = (network.outputs_at(to.view())[[0, output]] - h[[row, output]]) / 1e-6;
+                        assert!((gradient[[row, j]] - slope).abs() < 1e-7, "{:?}", network.slopes());
+                    }
+                }
+            }
+        }
+        let checksums: Vec<u32> = general.iter().map(GivenNetwork::checksum).collect();
+        assert!(checksums[0] != checksums[1] && checksums[1] != checksums[2]);
+        // Slopes that ψ has anyway.
+        assert_eq!(deep([LEAK; 2]).unwrap(), GivenNetwork::new(Activation::LeakyRelu, layers([true; 3])).unwrap());
+        assert_eq!(deep([0.0; 2]).unwrap(), GivenNetwork::new(Activation::Relu, layers([true; 3])).unwrap());
+        assert!(deep([f64::INFINITY, 0.0]).unwrap_err().contains("the slope inf"));
+    }
+
+    #[test]
     fn a_network_without_biases_has_no_constant_unit() {
         let embedded = Embedded::of(&GivenNetwork::new(Activation::Relu, layers([false; 3])).unwrap());
         assert_eq!(embedded.cell(), Cell::of_layers(3, &[4, 2]));
@@ -323,7 +429,7 @@ mod tests {
         let why = |layers: Vec<Affine>| GivenNetwork::new(Activation::Relu, layers).unwrap_err();
         let plain = |rows: usize, columns: usize| Affine { weights: Array2::ones((rows, columns)), bias: vec![0.0; rows] };
         assert!(why(vec![plain(4, 3), plain(1, 5)]).contains("do not chain: layer 2 of 2 is 1 × 5"));
-        assert!(why(vec![plain(1, 3)]).contains("no hidden layer"));
+        assert!(why(Vec::new()).contains("no layer"));
         assert!(why(vec![plain(0, 3), plain(1, 0)]).contains("is empty"));
         let mut bad = plain(1, 4);
         bad.weights[[0, 2]] = f64::NAN;

@@ -49,7 +49,7 @@ fn inputs() -> Inputs {
 }
 
 fn measured(network: &GivenNetwork, output: Option<Output>, directions: &[Direction], search: SearchChoice) -> Measurement {
-    let read = NetworkRead { network: network.clone(), names: Vec::new() };
+    let read = NetworkRead { network: network.clone(), names: Vec::new(), left_out: Vec::new() };
     let choice = Choice { output, directions: directions.to_vec(), bound_distance: Some(REACH), ..Choice::default() };
     let names = ["net".to_string(), "x".to_string()];
     let resources = Resources { threads: 1, memory: u64::MAX };
@@ -63,7 +63,12 @@ fn outputs(network: &GivenNetwork, x: &[f64]) -> Vec<f64> {
         let is_hidden = at + 1 < network.layers().len();
         let z = |(row, b): (ndarray::ArrayView1<f64>, &f64)| b + row.iter().zip(&h).map(|(w, h)| w * h).sum::<f64>();
         let z: Vec<f64> = layer.weights.rows().into_iter().zip(&layer.bias).map(z).collect();
-        h = if is_hidden { z.into_iter().map(|z| network.activation().value(z)).collect() } else { z };
+        let psi = |z: f64| match network.slopes().get(at) {
+            Some(slope) if z <= 0.0 => slope * z,
+            Some(_) => z,
+            None => network.activation().value(z),
+        };
+        h = if is_hidden { z.into_iter().map(psi).collect() } else { z };
     }
     h
 }
@@ -150,6 +155,40 @@ fn steps_of_piecewise_linear_networks_are_those_of_the_reference() {
             }
         }
     }
+}
+
+/// Slopes of their own in each layer, and no hidden layer, where the distance is |f|/‖w‖.
+#[test]
+fn other_slopes_and_linear_functions_are_those_of_the_reference() {
+    for (sizes, slopes) in [
+        (&[DIM, 20, 3][..], &[0.3][..]),
+        (&[DIM, 16, 12, 3], &[0.2, 0.2]),
+        (&[DIM, 16, 12, 3], &[0.0, 0.5]),
+        (&[DIM, 12, 20, 10, 3], &[-0.5, 0.01, 1.5]),
+        (&[DIM, 3], &[]),
+    ] {
+        let network = network(Activation::LeakyRelu, sizes, 0.5).with_slopes(slopes.to_vec()).unwrap();
+        for output in [Output::One(1), Output::Difference(2, 0), Output::Predicted] {
+            for search in [SearchChoice::Exact, SearchChoice::Auto] {
+                let found = check_gradient(&network, output, search, 1e-6);
+                assert!(found >= 5, "{sizes:?} {slopes:?} {output:?}: {found}");
+            }
+        }
+    }
+    let linear = network(Activation::Relu, &[DIM, 3], 0.5);
+    let measurement =
+        measured(&linear, Some(Output::Difference(2, 0)), &[Direction::Gradient, Direction::Nearest], SearchChoice::Auto);
+    let [one, _, other] = [0, 1, 2].map(|row| linear.layers()[0].weights.row(row).to_owned());
+    let w = other - one;
+    for samples in &measurement.samples {
+        for sample in samples.iter().filter(|sample| sample.status.is_found()) {
+            let distance = sample.value.abs() / w.dot(&w).sqrt();
+            assert!((sample.distance / distance - 1.0).abs() < 1e-9, "{sample:?}");
+        }
+        assert!(samples.iter().filter(|sample| sample.status.is_found()).count() > ROWS / 2);
+    }
+    let text = table::text(&measurement);
+    assert!(text.contains("net: 6 → 3 linear, 21 parameters"), "{text}");
 }
 
 #[test]

@@ -178,6 +178,70 @@ fn a_stopped_and_a_killed_measurement_resume_to_the_same_bytes() {
     assert_eq!(first_difference(&whole, &out).unwrap(), None);
 }
 
+/// From the same journal: while the job runs, after it has stopped, and with nothing but a header.
+#[test]
+fn the_journal_of_a_measurement_shows_what_is_done() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path();
+    let arguments = small(directory);
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let out = directory.join("measure.h5");
+    let mut command = job(None, &[&words[..], &["--threads", "1", "--out", out.to_str().unwrap()]].concat());
+    assert_eq!(finish(command.env("ADVSTEP_FAULT", "stop:rank=0:unit=2")).status.code(), Some(75));
+    let text = succeed(directory, "show measure.h5.journal");
+    assert!(text.starts_with("measure.h5.journal: 2 of 3 blocks of inputs and 0 of 1 networks are finished\nstarted "), "{text}");
+    assert!(
+        text.contains(" on 1 rank with 1 thread, last written ") && text.contains("x.csv: 250 rows, 200 of them so far"),
+        "{text}"
+    );
+    // Two full blocks are the first 200 rows, or 150 with the last block.
+    let whole = measure(None, &arguments, &directory.join("whole.h5"), &["--threads", "1"]);
+    let whole = file::read(&whole, false).unwrap();
+    let json = succeed(directory, "show measure.h5 --format json");
+    for (line, samples) in json.lines().zip(&whole.samples) {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let found = samples[..200].iter().filter(|sample| sample.status == Status::FoundExact).count();
+        assert_eq!((line["rows"].as_u64(), line["found_exact"].as_u64()), (Some(200), Some(found as u64)));
+    }
+    assert_eq!(succeed(directory, "show measure.h5.journal --format csv").lines().count(), 4);
+    let bytes = fs::read(directory.join("measure.h5.journal")).unwrap();
+    let header = bytes.windows(8).position(|bytes| bytes == b"\xd7open\r\n\x1a").unwrap();
+    fs::write(directory.join("measure.h5.journal"), &bytes[..header]).unwrap();
+    let text = succeed(directory, "show measure.h5.journal");
+    assert!(text.contains(": 0 of 3 blocks of inputs") && text.contains("250 rows, 0 of them so far"), "{text}");
+}
+
+/// The journal of a job without a result does not bind the next one to its options; one with a result does.
+#[test]
+fn a_journal_without_a_block_does_not_stand_in_the_way() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path();
+    let arguments = small(directory);
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let out = directory.join("measure.h5");
+    let journal = directory.join("measure.h5.journal");
+    let whole = measure(None, &arguments, &directory.join("whole.h5"), &["--seed", "9"]);
+    for (kept, code) in [("xd7open", 0), ("xd7unit", 0), ("", 2)] {
+        let mut command = job(None, &[&words[..], &["--threads", "1", "--out", out.to_str().unwrap()]].concat());
+        assert_eq!(finish(command.env("ADVSTEP_FAULT", "stop:rank=0:unit=1")).status.code(), Some(75));
+        let bytes = fs::read(&journal).unwrap();
+        let mark = [b"\xd7", kept.trim_start_matches("xd7").as_bytes()].concat();
+        let end = if kept.is_empty() { bytes.len() } else { bytes.windows(5).position(|bytes| bytes == mark).unwrap() };
+        fs::write(&journal, &bytes[..end]).unwrap();
+        let other = ["--quiet", "--seed", "9", "--out", out.to_str().unwrap()];
+        let output = finish(&mut job(None, &[&words[..], &other].concat()));
+        assert_eq!(output.status.code(), Some(code), "{kept}: {}", stderr(&output));
+        if code == 0 {
+            assert!(!journal.exists());
+            assert_eq!(first_difference(&whole, &out).unwrap(), None);
+            fs::remove_file(&out).unwrap();
+        } else {
+            assert!(stderr(&output).contains("cannot resume from"), "{}", stderr(&output));
+            assert_eq!(fs::read(&journal).unwrap(), bytes, "a journal with results is left as it is");
+        }
+    }
+}
+
 #[test]
 fn a_measurement_is_shown_drawn_and_keeps_rows_and_labels() {
     let temporary = tempfile::tempdir().unwrap();
@@ -261,6 +325,22 @@ fn bad_files_are_refused_and_nothing_is_written() {
     ] {
         fs::write(directory.join(name), bytes).unwrap();
     }
+    // Sizes that are declared, with little behind them on the disk.
+    let declare = |name: &str, rows: usize| {
+        let file = advstep_hpc::files::hdf5::create(&directory.join(name)).unwrap();
+        file.new_dataset::<u8>().chunk((1 << 20, 5)).shape((rows, 5)).create("X").unwrap();
+    };
+    declare("vast.h5", 1 << 60);
+    declare("unwritten.h5", 20_000_000);
+    let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (20000000, 5), }\n";
+    let declared = [b"\x93NUMPY\x01\x00".as_slice(), &(header.len() as u16).to_le_bytes(), header.as_bytes()].concat();
+    fs::write(directory.join("large.npy"), &declared).unwrap();
+    let large = fs::File::options().append(true).open(directory.join("large.npy")).unwrap();
+    large.set_len(declared.len() as u64 + 100_000_000).unwrap();
+    let mut archive = advstep_hpc::interchange::archive::archive(&[("X.npy".to_string(), declared)]).unwrap();
+    let central = archive.windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap();
+    archive[central + 24..central + 28].copy_from_slice(&500_000_000_u32.to_le_bytes());
+    fs::write(directory.join("large.npz"), archive).unwrap();
     let before = fs::read_dir(directory).unwrap().count();
     let net = "mlp.safetensors --activation relu";
     for (arguments, complaint) in [
@@ -271,7 +351,15 @@ fn bad_files_are_refused_and_nothing_is_written() {
         ("text.onnx --inputs x.csv", "it is not a whole ONNX model"),
         ("text.h5 --inputs x.csv", "it is not an HDF5 file"),
         ("net.pt --inputs x.csv", "its extension names no format that is read"),
-        ("absent.npz --inputs x.csv", "absent.npz"),
+        ("absent.npz --inputs x.csv", "give NET the path of a network as .safetensors, .npz, .onnx or .h5"),
+        (&format!("{net} --logits 0,1 --inputs absent.npy"), "give --inputs the path of inputs as .npy, .npz, .h5 or .csv"),
+        (&format!("{net} --logits 0,1 --inputs x.csv --labels absent.npy"), "give --labels the path of labels, ::NAME for"),
+        (&format!("{net} --logits 0,1 --inputs x.csv --format pdf"), "--figures"),
+        (&format!("{net} --logits 0,1 --inputs x.csv --labels none"), "they have 6 coordinates, and its first layer takes 5"),
+        (&format!("{net} --logits 0,1 --inputs vast.h5"), "an array of shape [1152921504606846976, 5] has more than"),
+        (&format!("{net} --logits 0,1 --inputs unwritten.h5 --memory 300MB"), "which do not fit the memory of this rank"),
+        (&format!("{net} --logits 0,1 --inputs large.npy --memory 300MB"), "which do not fit the memory of this rank"),
+        (&format!("{net} --logits 0,1 --inputs large.npz --memory 300MB"), "which do not fit the memory of this rank"),
         (&format!("{net} --inputs x.csv"), "--logits is missing: the network has 3 outputs"),
         (&format!("{net} --inputs x.csv --logits 3"), "there is no output 3: the network has 3"),
         (&format!("{net} --inputs x.csv --logits 1,1"), "names one output twice"),

@@ -129,3 +129,16 @@ fn the_notebook_example_runs() {
     let distances: Vec<f64> = rows("Kolmogorov").iter().map(|row| number(&row[1])).collect();
     assert!(distances.len() == 3 && distances[2] < distances[0] && distances[2] < 0.1, "{text}");
 }
+
+/// In an environment of its own, which scripts/test.sh makes.
+#[test]
+fn attacks_of_art_flip_where_we_measure() {
+    let python = std::env::var("ADVSTEP_ATTACKS_PYTHON").unwrap_or_else(|_| format!("{ROOT}/target/venv-attacks/bin/python"));
+    let output = Command::new(&python)
+        .arg(format!("{ROOT}/scripts/check_attacks.py"))
+        .args(["--program", env!("CARGO_BIN_EXE_advstep-hpc")])
+        .output()
+        .unwrap_or_else(|error| panic!("cannot start {python} ({error}): run scripts/test.sh, or set ADVSTEP_ATTACKS_PYTHON"));
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && text.contains("attacks: ok"), "{python}: {text}");
+}

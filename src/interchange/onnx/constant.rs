@@ -3,9 +3,10 @@
 use ndarray::Array2;
 
 use super::messages::{BFLOAT16, DOUBLE, FLOAT, FLOAT16, Tensor};
-use crate::interchange::{Why, count_of};
+use crate::interchange::{Limit, Why};
 
 /// A constant.
+#[derive(Clone)]
 pub struct Constant {
     pub shape: Vec<usize>,
     /// Row-major.
@@ -16,13 +17,13 @@ pub struct Constant {
 ///
 /// # Errors
 /// It is in another file, or does not hold what it declares.
-pub fn constant(tensor: &Tensor) -> Result<Constant, Why> {
+pub fn constant(tensor: &Tensor, limit: Limit) -> Result<Constant, Why> {
     if tensor.data_location == 1 {
         return Err("is in another file, and weights are read from this one only".to_string());
     }
     let size = |&size: &i64| usize::try_from(size).map_err(|_| format!("has the shape {:?}", tensor.dims));
     let shape = tensor.dims.iter().map(size).collect::<Result<Vec<usize>, _>>()?;
-    let count = count_of(&shape)?;
+    let count = limit.count_of(&shape)?;
     let raw = &tensor.raw_data;
     let numbers: Vec<f64> = match tensor.data_type {
         FLOAT if raw.is_empty() => tensor.float_data.iter().map(|&number| number.into()).collect(),

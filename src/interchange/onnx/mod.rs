@@ -1,7 +1,8 @@
-//! ONNX graphs that are one chain of linear layers with one activation between them.
+//! ONNX graphs that are one chain of linear layers with one activation between them, or several piecewise linear ones.
 //!
-//! Linear: Gemm, MatMul by a constant, Add of a constant. Activations: Relu, LeakyRelu (slope 0.01), Tanh, Erf, Softplus, Gelu (exact), Sin, and
-//! Sigmoid with Mul (SiLU). Identity, Dropout and a Flatten of the inputs change nothing. Any other node is refused by its name.
+//! Linear: Gemm, MatMul by a constant, Add of a constant. Activations: Relu, LeakyRelu, PRelu of one slope, Tanh, Erf, Softplus, Gelu (exact), Sin,
+//! and Sigmoid with Mul (SiLU). Identity, Dropout, Flatten and Cast between f32 and f64 change nothing. Softmax, LogSoftmax and ArgMax at the end
+//! are left out, because they do not change which output is the largest. Any other node is refused by its name.
 
 mod constant;
 mod messages;
@@ -12,36 +13,41 @@ use std::collections::HashMap;
 use ndarray::Array2;
 use prost::Message;
 
-use super::{MOST_NUMBERS, Why};
+use super::{Limit, Why};
 use crate::model::Activation;
 use crate::model::activation::LEAK;
 use crate::network::given::Affine;
 use constant::{Constant, broadcast, constant, matrix};
-use messages::{Graph, Model, Node, Tensor};
+use messages::{DOUBLE, FLOAT, Graph, Model, Node, Tensor};
 
 pub use write::write;
 
 /// A chain that was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chain {
+    /// Any, if there is no hidden layer.
     pub activation: Activation,
+    /// Slopes below 0 by hidden layer, if it is piecewise linear.
+    pub slopes: Vec<f64>,
     pub layers: Vec<Affine>,
     /// The node of each layer.
     pub names: Vec<String>,
+    /// The nodes at the end that are left out.
+    pub left_out: Vec<String>,
 }
 
 /// Reads the chain of a model. Its softplus is ln(1 + eᶻ).
 ///
 /// # Errors
 /// Why `bytes` are no such model.
-pub fn read(bytes: &[u8]) -> Result<Chain, Why> {
+pub fn read(bytes: &[u8], limit: Limit) -> Result<Chain, Why> {
     let model = Model::decode(bytes).map_err(|error| format!("it is not a whole ONNX model: {error}"))?;
     if model.opset_import.is_empty() {
         return Err("it is not a whole ONNX model: it does not say which operators it uses".to_string());
     }
     let mut graph = model.graph.ok_or("it is not an ONNX model: it has no graph")?;
     let nodes = std::mem::take(&mut graph.node);
-    let mut walk = Walk::new(graph)?;
+    let mut walk = Walk::new(graph, limit)?;
     nodes.iter().enumerate().try_for_each(|(index, node)| walk.node(index, node))?;
     walk.end()
 }
@@ -55,6 +61,8 @@ enum Stage {
     Linear,
     /// σ(z), with the name of z: the next node is Mul.
     Sigmoid(String),
+    /// What the nodes left out give: more of them.
+    LeftOut,
 }
 
 /// The state of reading a chain.
@@ -62,26 +70,32 @@ struct Walk {
     constants: HashMap<String, Constant>,
     /// Numbers of all constants.
     total: usize,
+    limit: Limit,
     /// The name of the value that the next node takes.
     value: String,
     output: String,
     stage: Stage,
     activation: Option<Activation>,
+    slopes: Vec<f64>,
     layers: Vec<Affine>,
     names: Vec<String>,
+    left_out: Vec<String>,
 }
 
 impl Walk {
-    fn new(graph: Graph) -> Result<Self, Why> {
+    fn new(graph: Graph, limit: Limit) -> Result<Self, Why> {
         let mut walk = Self {
             constants: HashMap::new(),
             total: 0,
+            limit,
             value: String::new(),
             output: String::new(),
             stage: Stage::Values,
             activation: None,
+            slopes: Vec::new(),
             layers: Vec::new(),
             names: Vec::new(),
+            left_out: Vec::new(),
         };
         for tensor in &graph.initializer {
             walk.keep(&tensor.name, tensor)?;
@@ -97,11 +111,9 @@ impl Walk {
     }
 
     fn keep(&mut self, name: &str, tensor: &Tensor) -> Result<(), Why> {
-        let constant = constant(tensor).map_err(|why| format!("its tensor `{name}` {why}"))?;
+        let constant = constant(tensor, self.limit).map_err(|why| format!("its tensor `{name}` {why}"))?;
         self.total += constant.numbers.len();
-        if self.total > MOST_NUMBERS {
-            return Err(format!("it holds more than {MOST_NUMBERS} numbers"));
-        }
+        self.limit.check_numbers(self.total)?;
         self.constants.insert(name.to_string(), constant);
         Ok(())
     }
@@ -129,10 +141,32 @@ impl Walk {
                 return self.keep(output, tensor);
             }
             "Identity" | "Dropout" => return self.pass(&label, node, output),
-            "Flatten" if self.layers.is_empty() && integer(node, "axis").unwrap_or(1) == 1 => {
-                return self.pass(&label, node, output);
+            "Flatten" if integer(node, "axis").unwrap_or(1) == 1 => return self.pass(&label, node, output),
+            "Cast" if self.stage == Stage::LeftOut => return self.pass(&label, node, output),
+            "Cast" => {
+                return match integer(node, "to").and_then(|to| i32::try_from(to).ok()) {
+                    Some(FLOAT | DOUBLE) => self.pass(&label, node, output),
+                    _ => refuse("does not cast to f32 or f64"),
+                };
+            }
+            "Softmax" | "LogSoftmax" | "ArgMax" if matches!(self.stage, Stage::Linear | Stage::LeftOut) => {
+                let default = if node.op_type == "ArgMax" { 0 } else { -1 };
+                if ![1, -1].contains(&integer(node, "axis").unwrap_or(default)) {
+                    return refuse("is not along the outputs");
+                }
+                self.left_out.push(if node.name.is_empty() {
+                    node.op_type.clone()
+                } else {
+                    format!("{} ({})", node.name, node.op_type)
+                });
+                self.pass(&label, node, output)?;
+                self.stage = Stage::LeftOut;
+                return Ok(());
             }
             _ => {}
+        }
+        if self.stage == Stage::LeftOut {
+            return refuse(&format!("follows {}, which is read only at the end", self.left_out.join(", ")));
         }
         if let Stage::Sigmoid(z) = &self.stage {
             let sorted = |mut names: Vec<String>| {
@@ -142,7 +176,7 @@ impl Walk {
             if node.op_type != "Mul" || sorted(node.input.clone()) != sorted(vec![z.clone(), self.value.clone()]) {
                 return refuse("follows a Sigmoid, which is read only as a part of SiLU, z · sigmoid(z)");
             }
-            return self.activate(&label, Activation::Silu, output);
+            return self.activate(&label, Activation::Silu, f64::NAN, output);
         }
         if !node.input.contains(&self.value) {
             return refuse("is not the next one of a chain: it does not take the value before it");
@@ -159,10 +193,15 @@ impl Walk {
                 let Some(activation) = activation(operator) else {
                     return refuse("is not of a fully connected network with one of the activations known here");
                 };
-                let slope = float(node, "alpha").unwrap_or(LEAK as f32);
-                if activation == Activation::LeakyRelu && slope != LEAK as f32 {
-                    return refuse(&format!("has a slope of {slope}, and only {LEAK} is read"));
-                }
+                let slope = match operator {
+                    "Relu" => 0.0,
+                    "LeakyRelu" => leak(float(node, "alpha").unwrap_or(LEAK as f32)),
+                    "PRelu" => match self.constant(&label, node.input.get(1))?.numbers.as_slice() {
+                        &[slope] => slope,
+                        slopes => return refuse(&format!("has {} slopes, and one per layer is read", slopes.len())),
+                    },
+                    _ => f64::NAN,
+                };
                 let is_exact = node.attribute.iter().all(|attribute| attribute.name != "approximate" || attribute.s == b"none");
                 if !is_exact {
                     return refuse("approximates GELU, and only the exact one is read");
@@ -175,7 +214,7 @@ impl Walk {
                     self.value.clone_from(output);
                     return Ok(());
                 }
-                return self.activate(&label, activation, output);
+                return self.activate(&label, activation, slope, output);
             }
         }
         self.value.clone_from(output);
@@ -184,6 +223,10 @@ impl Walk {
 
     /// A node that does not change its value.
     fn pass(&mut self, label: &str, node: &Node, output: &str) -> Result<(), Why> {
+        if let Some(constant) = node.input.first().and_then(|name| self.constants.get(name)) {
+            self.constants.insert(output.to_string(), constant.clone());
+            return Ok(());
+        }
         if node.input.first() != Some(&self.value) {
             return Err(format!("its {label} is not the next one of a chain: it does not take the value before it"));
         }
@@ -191,14 +234,18 @@ impl Walk {
         Ok(())
     }
 
-    fn activate(&mut self, label: &str, activation: Activation, output: &str) -> Result<(), Why> {
-        let other = self.activation.filter(|other| *other != activation);
-        match other {
-            _ if self.stage == Stage::Values => return Err(format!("its {label} does not follow a linear layer")),
+    /// Ends a hidden layer by an activation; `slope` is that of a piecewise linear one below 0.
+    fn activate(&mut self, label: &str, activation: Activation, slope: f64, output: &str) -> Result<(), Why> {
+        let mixes = |other: Activation| other.is_piecewise_linear() && activation.is_piecewise_linear();
+        match self.activation.filter(|&other| other != activation && !mixes(other)) {
+            _ if self.stage != Stage::Linear && !matches!(self.stage, Stage::Sigmoid(_)) => {
+                return Err(format!("its {label} does not follow a linear layer"));
+            }
             Some(other) => return Err(format!("its {label} differs from the activation {} before it", other.name())),
             None => {}
         }
         self.activation = Some(activation);
+        self.slopes.push(slope);
         self.stage = Stage::Values;
         self.value = output.to_string();
         Ok(())
@@ -262,19 +309,24 @@ impl Walk {
         if self.value != self.output {
             return Err(format!("its output `{}` is not the end of the chain, `{}`", self.output, self.value));
         }
-        if self.stage != Stage::Linear {
+        if ![Stage::Linear, Stage::LeftOut].contains(&self.stage) {
             return Err("it does not end with a linear layer".to_string());
         }
-        let activation = self.activation.ok_or("it has no activation: it is a linear function")?;
-        Ok(Chain { activation, layers: self.layers, names: self.names })
+        let activation = self.activation.unwrap_or(Activation::Relu);
+        Ok(Chain { activation, slopes: self.slopes, layers: self.layers, names: self.names, left_out: self.left_out })
     }
+}
+
+/// A slope in f32; ours in f64 if it is that.
+fn leak(slope: f32) -> f64 {
+    if slope == LEAK as f32 { LEAK } else { slope.into() }
 }
 
 /// The activation of an operator; Sigmoid is the beginning of SiLU.
 fn activation(operator: &str) -> Option<Activation> {
     Some(match operator {
         "Relu" => Activation::Relu,
-        "LeakyRelu" => Activation::LeakyRelu,
+        "LeakyRelu" | "PRelu" => Activation::LeakyRelu,
         "Tanh" => Activation::Tanh,
         "Erf" => Activation::Erf,
         "Softplus" => Activation::Softplus,
@@ -298,6 +350,10 @@ mod tests {
     use super::*;
     use crate::model::Precision;
     use crate::network::given::GivenNetwork;
+
+    fn read(bytes: &[u8]) -> Result<Chain, Why> {
+        super::read(bytes, Limit::MOST)
+    }
 
     fn network(activation: Activation, bias: f64) -> GivenNetwork {
         let layer = |rows: usize, columns: usize| Affine {
@@ -356,10 +412,11 @@ mod tests {
     #[test]
     fn other_graphs_are_refused_by_the_node() {
         let why = |change: fn(&mut Graph)| changed(Activation::Relu, change).unwrap_err();
-        assert!(why(|graph| graph.node[1].op_type = "Softmax".into()).contains("node `activation0` (Softmax) is not of"));
-        let nameless =
-            why(|graph| graph.node[1] = Node { op_type: "Softmax".into(), name: String::new(), ..graph.node[1].clone() });
-        assert!(nameless.contains("node 1 (Softmax) is not of"), "{nameless}");
+        assert!(why(|graph| graph.node[1].op_type = "Elu".into()).contains("node `activation0` (Elu) is not of"));
+        let nameless = why(|graph| graph.node[1] = Node { op_type: "Elu".into(), name: String::new(), ..graph.node[1].clone() });
+        assert!(nameless.contains("node 1 (Elu) is not of"), "{nameless}");
+        let between = why(|graph| graph.node[1].op_type = "Softmax".into());
+        assert!(between.contains("node `1` (Gemm) follows activation0 (Softmax), which is read only at the end"), "{between}");
         assert!(why(|graph| graph.node[3].op_type = "Tanh".into()).contains("(Tanh) differs from the activation relu"));
         assert!(why(|graph| graph.node[2].input[0] = "x".into()).contains("node `1` (Gemm) is not the next one of a chain"));
         assert!(why(|graph| drop(graph.node.remove(1))).contains("is not the next one"));
@@ -370,12 +427,101 @@ mod tests {
         assert!(why(|graph| graph.initializer[0].data_location = 1).contains("another file"));
         assert!(why(|graph| graph.initializer[1].dims = vec![3]).contains("`0.bias` of shape [3] has 4 numbers"));
         assert!(why(|graph| graph.input.push(graph.output[0].clone())).contains("one input"));
-        let leaky = changed(Activation::LeakyRelu, |graph| {
-            graph.node[1].attribute.push(messages::Attribute { name: "alpha".into(), f: 0.2, kind: 1, ..Default::default() });
-        });
-        assert!(leaky.unwrap_err().contains("a slope of 0.2"));
         let silu = changed(Activation::Silu, |graph| drop(graph.node.remove(2)));
         assert!(silu.unwrap_err().contains("follows a Sigmoid"));
+    }
+
+    /// Appends nodes behind the output, each with attributes of whole numbers.
+    fn append(graph: &mut Graph, nodes: &[(&str, &[(&str, i64)])]) {
+        for (operator, attributes) in nodes {
+            let input = graph.output[0].name.clone();
+            let attribute =
+                attributes.iter().map(|&(name, i)| messages::Attribute { name: name.into(), i, kind: 2, ..Default::default() });
+            graph.output[0].name.push('\'');
+            let output = vec![graph.output[0].name.clone()];
+            let op_type = (*operator).to_string();
+            graph.node.push(Node { op_type, input: vec![input], output, attribute: attribute.collect(), ..Node::default() });
+        }
+    }
+
+    #[test]
+    fn what_follows_the_logits_is_left_out() {
+        let plain = changed(Activation::Tanh, |_| ()).unwrap();
+        let none: [&[(&str, i64)]; 2] = [&[], &[("to", 11)]];
+        for nodes in [
+            &[("Softmax", none[0])][..],
+            &[("Identity", none[0]), ("LogSoftmax", &[("axis", 1)])],
+            &[("Cast", none[1]), ("ArgMax", &[("axis", -1), ("keepdims", 0)]), ("Cast", &[("to", 7)])],
+            &[("Softmax", &[("axis", 1)]), ("ArgMax", &[("axis", 1)]), ("Identity", none[0])],
+        ] {
+            let chain = changed(Activation::Tanh, |graph| append(graph, nodes)).unwrap();
+            assert_eq!((&chain.layers, chain.activation), (&plain.layers, plain.activation));
+            let names =
+                nodes.iter().map(|(operator, _)| *operator).filter(|operator| operator.contains("Max") || operator.contains("max"));
+            assert_eq!(chain.left_out, names.collect::<Vec<_>>());
+        }
+        for (nodes, why) in [
+            (&[("ArgMax", none[0])][..], "node 5 (ArgMax) is not along the outputs"),
+            (&[("Softmax", &[("axis", 0)])], "is not along the outputs"),
+            (&[("Cast", &[("to", 10)])], "does not cast to f32 or f64"),
+            (&[("Softmax", none[0]), ("Relu", none[0])], "node 6 (Relu) follows Softmax, which is read only at the end"),
+        ] {
+            assert!(changed(Activation::Tanh, |graph| append(graph, nodes)).unwrap_err().contains(why), "{why}");
+        }
+    }
+
+    /// Nodes that change nothing, everywhere: of the value, and of the weights.
+    #[test]
+    fn nodes_that_change_nothing_are_passed() {
+        let chain = changed(Activation::Relu, |graph| {
+            let ends: Vec<(usize, &str, String)> =
+                vec![(0, "Flatten", "x".into()), (1, "Cast", "0.weight".into()), (4, "Dropout", "h0".into())];
+            for (at, operator, name) in ends {
+                let output = format!("{name}'");
+                graph
+                    .node
+                    .iter_mut()
+                    .flat_map(|node| &mut node.input)
+                    .filter(|input| **input == name)
+                    .for_each(|input| input.push('\''));
+                let to = messages::Attribute { name: "to".into(), i: 1, kind: 2, ..Default::default() };
+                let attribute = if operator == "Cast" { vec![to] } else { Vec::new() };
+                let node = Node { op_type: operator.into(), input: vec![name], output: vec![output], attribute, ..Node::default() };
+                graph.node.insert(at, node);
+            }
+        });
+        assert_eq!(chain.unwrap().layers, network(Activation::Relu, 0.5).layers());
+    }
+
+    #[test]
+    fn slopes_differ_by_layer_and_there_may_be_no_hidden_one() {
+        let alpha = |f: f32| messages::Attribute { name: "alpha".into(), f, kind: 1, ..Default::default() };
+        let chain = changed(Activation::Relu, |graph| {
+            graph.node[1].op_type = "LeakyRelu".into();
+            graph.node[1].attribute.push(alpha(0.25));
+        });
+        let chain = chain.unwrap();
+        assert_eq!((chain.activation.is_piecewise_linear(), chain.slopes), (true, vec![0.25, 0.0]));
+        let chain = changed(Activation::Relu, |graph| {
+            graph.node[1].op_type = "PRelu".into();
+            graph.node[1].input.push("slope".into());
+            let slope =
+                Tensor { name: "slope".into(), dims: vec![1], data_type: FLOAT, float_data: vec![0.5], ..Tensor::default() };
+            graph.initializer.push(slope);
+            graph.node[3].op_type = "LeakyRelu".into();
+        });
+        assert_eq!(chain.unwrap().slopes, [0.5, LEAK]);
+        let slopes = vec![0.25, 0.0];
+        let written = network(Activation::Relu, 0.5).with_slopes(slopes.clone()).unwrap();
+        let back = read(&write(&written, Precision::F64)).unwrap();
+        assert_eq!((back.slopes, back.layers.as_slice()), (slopes, written.layers()));
+        let linear = changed(Activation::Relu, |graph| {
+            graph.node.truncate(1);
+            graph.output[0].name = "z0".into();
+        });
+        assert_eq!(linear.unwrap().layers, network(Activation::Relu, 0.5).layers()[..1]);
+        let mixed = changed(Activation::Relu, |graph| graph.node[3].op_type = "Tanh".into());
+        assert!(mixed.unwrap_err().contains("(Tanh) differs from the activation relu"));
     }
 
     #[test]

@@ -40,7 +40,9 @@ pub fn write(network: &GivenNetwork, precision: Precision) -> Vec<u8> {
         graph.node.push(node("Gemm", &index.to_string(), inputs, z.clone(), vec![transpose]));
         below = z;
         if index < last {
-            below = activate(&mut graph, network.activation(), index, below);
+            let slope = network.slopes().get(index).copied();
+            let activation = if slope == Some(0.0) { Activation::Relu } else { network.activation() };
+            below = activate(&mut graph, activation, slope, index, below);
         }
     }
     graph.input.push(value_info("x", elem_type, network.dim()));
@@ -50,14 +52,17 @@ pub fn write(network: &GivenNetwork, precision: Precision) -> Vec<u8> {
     Model { ir_version: IR_VERSION, producer_name, graph: Some(graph), opset_import: vec![opset] }.encode_to_vec()
 }
 
-/// Appends ψ(`z`) and returns its name.
-fn activate(graph: &mut Graph, activation: Activation, index: usize, z: String) -> String {
+/// Appends ψ(`z`), with another slope below 0 if given, and returns its name.
+fn activate(graph: &mut Graph, activation: Activation, slope: Option<f64>, index: usize, z: String) -> String {
     let h = format!("h{index}");
     let name = format!("activation{index}");
     let (operator, attributes) = match activation {
         Activation::Relu => ("Relu", Vec::new()),
         // Its default slope is ours.
-        Activation::LeakyRelu => ("LeakyRelu", Vec::new()),
+        Activation::LeakyRelu => {
+            let alpha = |slope: f64| Attribute { name: "alpha".to_string(), f: slope as f32, kind: 1, ..Attribute::default() };
+            ("LeakyRelu", slope.map(alpha).into_iter().collect())
+        }
         Activation::Tanh => ("Tanh", Vec::new()),
         Activation::Erf => ("Erf", Vec::new()),
         Activation::Softplus => ("Softplus", Vec::new()),

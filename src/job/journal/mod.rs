@@ -92,6 +92,12 @@ pub fn find(path: &Path, header: &Header) -> Result<Option<Found>, BadInput> {
     Ok(Some(Found { path: path.to_path_buf(), header: header.clone(), file, other_revision }))
 }
 
+/// Whether the file at `path` is a sound journal without a result, of whichever job: nothing is lost without it.
+pub fn is_empty(path: &Path) -> bool {
+    let contents = read(path, |_| Ok(usize::MAX));
+    contents.is_ok_and(|contents| contents.results.is_empty() && contents.damage == 0 && contents.end.is_none())
+}
+
 impl Found {
     /// Reads all results of `client` into `store`, truncates the file after the last one, and continues it as the journal of `target`, for
     /// a job of `threads` worker threads in total.
