@@ -26,11 +26,14 @@ use crate::team::Team;
 
 /// Bump whenever any output bit of any experiment changes. Runs resume within one version only.
 ///
+/// 12: sums over neurons run along the tree of slabs, so that a network may be divided; at one hidden layer bins and lists grow with √k, and a vector
+/// that turns out to be a rounding error no longer joins a basis.
+///
 /// 11: where the line along the gradient does not flip, direction `nearest` starts from the end of a descent.
 ///
 /// 10: a step is one that flips the sign. Where f becomes 0 and stays 0, which counted as a step until version 9, the search goes on beyond the
 /// zeros, and the record has both. At d = 1 the sign beyond the origin decides. Records have ‖δ‖ and ‖x‖ too.
-pub const SCIENCE_VERSION: u32 = 11;
+pub const SCIENCE_VERSION: u32 = 12;
 
 /// A network cannot be measured because a value overflows in the chosen precision.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
