@@ -184,7 +184,7 @@ impl StatusArgs {
             None => {
                 let mut run = self.run.request()?;
                 // The checksum of an inputs file is part of the experiment.
-                inputs_file::load(&mut run.experiment.inputs_law)?;
+                inputs_file::load(&mut run.experiment.inputs_law, run.experiment.inputs)?;
                 Ok(StatusRequest::Run(Box::new(run)))
             }
         }
@@ -304,7 +304,7 @@ impl ExportArgs {
             let why = "its extension names no format that is written";
             return Err(BadInput::new(what, why, "give --out with the extension .h5, .safetensors, .npz or .onnx"));
         };
-        inputs_file::load(&mut experiment.inputs_law)?;
+        inputs_file::load(&mut experiment.inputs_law, experiment.inputs)?;
         check_not_input(&self.out, "--out", experiment.inputs_law.path())?;
         Ok(ExportRequest {
             experiment,

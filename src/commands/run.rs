@@ -88,7 +88,7 @@ impl Run {
     /// # Errors
     /// The experiment does not fit the memory, there are fewer ranks than `team` has, or the inputs file cannot be read.
     pub fn on(mut experiment: Experiment, shard: Option<Shard>, ranks: Ranks, team: TeamChoice) -> anyhow::Result<Self> {
-        inputs_file::load(&mut experiment.inputs_law)?;
+        inputs_file::load(&mut experiment.inputs_law, experiment.inputs)?;
         Ok(Self::planned(experiment, shard, ranks, team)?)
     }
 

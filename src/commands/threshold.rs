@@ -49,7 +49,7 @@ struct Search {
 
 impl Search {
     fn new(mut request: Request, ranks: Ranks, team: TeamChoice) -> anyhow::Result<Self> {
-        inputs_file::load(&mut request.experiment.inputs_law)?;
+        inputs_file::load(&mut request.experiment.inputs_law, request.experiment.inputs)?;
         let cells = request.experiment.depths.len() * request.sizes.len();
         let usual = request.experiment.depths.len() * USUAL_CELLS * request.max_networks;
         let usual = request.candidates(usual.div_ceil(cells));

@@ -13,13 +13,19 @@ use crate::files::contained;
 use crate::interchange::{Limit, MOST_BYTES, MOST_NUMBERS, npy};
 use crate::model::{InputsFile, InputsLaw};
 
-/// Reads the file of `law`, if it has one that is not read yet.
+/// Reads the file of `law`, if it has one that is not read yet, for `inputs` inputs a network.
 ///
 /// # Errors
-/// If the file cannot be read, its checksum differs from the known one, or its rows cannot be scaled.
-pub fn load(law: &mut InputsLaw) -> Result<(), BadInput> {
-    match law {
-        InputsLaw::File(file) => load_file(file),
+/// If the file cannot be read, its checksum differs from the known one, its rows cannot be scaled, or there are fewer of them.
+pub fn load(law: &mut InputsLaw, inputs: usize) -> Result<(), BadInput> {
+    let InputsLaw::File(file) = law else { return Ok(()) };
+    load_file(file)?;
+    match file.rows.as_ref().map_or(0, |rows| rows.nrows()) {
+        rows if rows < inputs => Err(BadInput::new(
+            format!("{} has no {inputs} inputs", file.path.display()),
+            format!("it has {rows} rows, and each is one input"),
+            format!("give --inputs {rows} or less"),
+        )),
         _ => Ok(()),
     }
 }

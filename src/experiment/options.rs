@@ -120,7 +120,8 @@ impl Options {
                 layers::layers(hidden, others)?
             }
         };
-        let dims = dims(options.dims, &mut inputs_law, bias)?;
+        let inputs = INPUTS.whole(given("inputs", options.inputs)?)?;
+        let dims = dims(options.dims, &mut inputs_law, inputs, bias)?;
         let mut experiment = Experiment {
             extra_widths: extra_widths(options.extra_widths.unwrap_or_default(), &depths, &widths)?,
             extra_cells: Vec::new(),
@@ -129,7 +130,7 @@ impl Options {
             widths,
             hidden,
             networks: NETWORKS.whole(given("networks", options.networks)?)?,
-            inputs: INPUTS.whole(given("inputs", options.inputs)?)?,
+            inputs,
             gain: positive("gain", given("gain", options.gain)?, f64::MAX)?,
             readout: given("readout", options.readout)?,
             activation: given("activation", options.activation)?,
@@ -312,9 +313,9 @@ fn positive(name: &str, value: f64, max: f64) -> Result<f64, BadInput> {
 }
 
 /// The dims given, or the one of the inputs file, which is read here unless its checksum is known.
-fn dims(given: Option<Vec<f64>>, law: &mut InputsLaw, bias: bool) -> Result<Vec<usize>, BadInput> {
+fn dims(given: Option<Vec<f64>>, law: &mut InputsLaw, inputs: usize, bias: bool) -> Result<Vec<usize>, BadInput> {
     if !law.is_known() || (given.is_none() && law.is_file()) {
-        inputs_file::load(law)?;
+        inputs_file::load(law, inputs)?;
     }
     let Some(columns) = law.columns() else { return DIM.list("dims", given) };
     let dim = columns + usize::from(bias);

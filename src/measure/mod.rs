@@ -27,7 +27,7 @@ use crate::team::Team;
 /// Bump whenever any output bit of any experiment changes. Runs resume within one version only.
 ///
 /// 12: sums over neurons run along the tree of slabs, so that a network may be divided; at one hidden layer bins and lists grow with √k, and a vector
-/// that turns out to be a rounding error no longer joins a basis.
+/// that turns out to be a rounding error no longer joins a basis. Inputs from a file are its rows in order.
 ///
 /// 11: where the line along the gradient does not flip, direction `nearest` starts from the end of a descent.
 ///

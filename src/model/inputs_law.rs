@@ -18,7 +18,7 @@ pub enum InputsLaw {
     Gaussian,
     /// Uniform on {−1, 1}^d.
     Hypercube,
-    /// Rows of a file, drawn with replacement and scaled to norm √d; √(d − 1) with a bias unit.
+    /// The rows of a file in order, the same for every network, scaled to norm √d; √(d − 1) with a bias unit.
     File(InputsFile),
 }
 

@@ -10,7 +10,7 @@ use crate::random::NetworkStreams;
 /// The first `count` inputs of a network under `law`, n × d. With `bias` the last coordinate is 1.
 ///
 /// # Panics
-/// If `law` is a file that has not been read.
+/// If `law` is a file that has not been read, or has fewer rows.
 pub fn inputs<T: Real>(law: &InputsLaw, streams: NetworkStreams, cell: Cell, count: usize, bias: bool) -> Array2<T> {
     if *law == InputsLaw::Sphere && !bias {
         return sphere_inputs(streams, cell, count);
@@ -24,7 +24,7 @@ pub fn inputs<T: Real>(law: &InputsLaw, streams: NetworkStreams, cell: Cell, cou
             InputsLaw::Hypercube => streams.hypercube_input(index, &mut numbers),
             InputsLaw::File(file) => {
                 let rows = file.rows.as_ref().expect("inputs files are read before any unit runs");
-                numbers.copy_from_slice(rows.row(streams.row_of_input(index, rows.nrows())).to_slice().expect("contiguous"));
+                numbers.copy_from_slice(rows.row(index).to_slice().expect("contiguous"));
             }
         }
         row.iter_mut().zip(&numbers).for_each(|(x, number)| *x = T::of_f32(*number));

@@ -134,11 +134,6 @@ impl NetworkStreams {
         signs(self.key.stream(Role::Input, index).generator(), out);
     }
 
-    /// The row, uniform in 0..`rows`, that input `index` is taken from.
-    pub fn row_of_input(&self, index: usize, rows: usize) -> usize {
-        rand::RngExt::random_range(&mut self.key.stream(Role::Input, index).generator(), 0..rows)
-    }
-
     /// Fills `out` (length d) with the random direction of input `index`: uniform on the unit sphere.
     pub fn direction(&self, index: usize, out: &mut [f32]) {
         on_sphere(1.0, self.key.stream(Role::Direction, index).generator(), out);

@@ -121,7 +121,7 @@ fn inputs_that_point_elsewhere_are_refused_by_name() {
     file.new_dataset::<f32>().no_chunk().external("/etc/hostname", 0, 16).shape((2, 2)).create("raw").unwrap();
     file.close().unwrap();
 
-    let load = |dataset: &str| inputs_file::load(&mut InputsLaw::parse(&format!("file:{}{dataset}", path.display())).unwrap());
+    let load = |dataset: &str| inputs_file::load(&mut InputsLaw::parse(&format!("file:{}{dataset}", path.display())).unwrap(), 1);
     for dataset in [":images", ":group/images", ":/group/images"] {
         load(dataset).unwrap();
     }

@@ -74,6 +74,30 @@ fn several_directions_go_through_file_table_and_figures() {
     }
 }
 
+/// Input i of every network is row i: rows that are equal but for their length give equal samples.
+#[test]
+fn inputs_are_the_rows_in_order() {
+    let directory = TempDir::new().unwrap();
+    let rows =
+        Array2::from_shape_fn((6, 4), |(i, j)| (1.0 + (i % 3) as f64) * ((i % 3 * 7 + j * 5) % 11) as f64 + (1.0 + (i % 3) as f64));
+    let rows = Array2::from_shape_fn((6, 4), |(i, j)| rows[(i, j)] * if i < 3 { 1.0 } else { 2.0 });
+    ndarray_npy::write_npy(directory.path().join("rows.npy"), &rows).unwrap();
+    let out = directory.path().join("order.h5");
+    let law = format!("file:{}", directory.path().join("rows.npy").display());
+    let words =
+        ["--depths", "1", "--widths", "40", "--networks", "3", "--quiet", "--inputs-law", &law, "--out", out.to_str().unwrap()];
+    assert_eq!(outcome(None, &[&words[..], &["--inputs", "6"]].concat(), None).0, 0);
+    for record in &results::read(&out).unwrap().cells[0].records {
+        let values: Vec<f64> = record.samples.iter().map(|sample| sample.value).collect();
+        for i in 0..3 {
+            assert_eq!(values[i], values[i + 3]);
+            assert_ne!(values[i], values[(i + 1) % 3]);
+        }
+    }
+    let (code, message) = outcome(None, &[&words[..], &["--inputs", "7", "--overwrite"]].concat(), None);
+    assert!(code == 2 && message.contains("has 6 rows") && message.contains("give --inputs 6 or less"), "{code}: {message}");
+}
+
 #[test]
 fn ranks_shards_and_interruptions_give_the_same_science() {
     let directory = place();
