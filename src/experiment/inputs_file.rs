@@ -142,7 +142,7 @@ mod tests {
         let images = Array3::from_shape_fn((3, 2, 2), |(image, i, j)| (1 + image + 2 * i + 3 * j) as u8);
         ndarray_npy::write_npy(&path, &images).unwrap();
         let mut law = InputsLaw::parse(&format!("file:{}", path.display())).unwrap();
-        load(&mut law).unwrap();
+        load(&mut law, 1).unwrap();
         assert_eq!((law.columns(), law.is_known()), (Some(4), true));
         let cell = Cell::new(1, 5, 5);
         let x = inputs::<f64>(&law, streams(cell), cell, 50, true);
@@ -152,13 +152,13 @@ mod tests {
         assert!((5..30).contains(&count), "{count} of 50");
         // Another file under the same name is refused.
         let mut again = InputsLaw::parse(&law.to_string()).unwrap();
-        load(&mut again).unwrap();
+        load(&mut again, 1).unwrap();
         ndarray_npy::write_npy(&path, &images.mapv(|x| x + 1)).unwrap();
         let mut changed = InputsLaw::parse(&law.to_string()).unwrap();
-        assert!(load(&mut changed).unwrap_err().why.contains("began"));
+        assert!(load(&mut changed, 1).unwrap_err().why.contains("began"));
         ndarray_npy::write_npy(&path, &Array2::<f32>::zeros((2, 3))).unwrap();
-        assert!(load(&mut InputsLaw::parse(&format!("file:{}", path.display())).unwrap()).unwrap_err().why.contains("row 0"));
-        assert!(load(&mut InputsLaw::parse("file:/nowhere.npy").unwrap()).is_err());
+        assert!(load(&mut InputsLaw::parse(&format!("file:{}", path.display())).unwrap(), 1).unwrap_err().why.contains("row 0"));
+        assert!(load(&mut InputsLaw::parse("file:/nowhere.npy").unwrap(), 1).is_err());
     }
 
     #[test]
@@ -170,13 +170,13 @@ mod tests {
         file.close().unwrap();
         for text in [format!("file:{}", path.display()), format!("file:{}:images", path.display())] {
             let mut law = InputsLaw::parse(&text).unwrap();
-            load(&mut law).unwrap();
+            load(&mut law, 1).unwrap();
             let InputsLaw::File(file) = &law else { panic!("a file") };
             let rows = file.rows.as_ref().unwrap();
             assert!((rows[[0, 0]] - 0.6 * 2.0_f32.sqrt()).abs() < 1e-6 && (rows[[1, 0]] - 2.0_f32.sqrt()).abs() < 1e-6);
         }
         assert!(
-            load(&mut InputsLaw::parse(&format!("file:{}:labels", path.display())).unwrap()).unwrap_err().why.contains("labels")
+            load(&mut InputsLaw::parse(&format!("file:{}:labels", path.display())).unwrap(), 1).unwrap_err().why.contains("labels")
         );
     }
 
@@ -201,7 +201,7 @@ mod tests {
         let path = directory.path().join(name);
         std::fs::write(&path, bytes).unwrap();
         let mut law = InputsLaw::parse(&format!("file:{}", path.display())).unwrap();
-        load(&mut law).map_err(|error| error.why)?;
+        load(&mut law, 1).map_err(|error| error.why)?;
         let InputsLaw::File(file) = &law else { panic!("a file") };
         Ok(file.rows.as_deref().unwrap().clone())
     }
@@ -254,7 +254,7 @@ mod tests {
         refuse("text.h5", b"no HDF5 file", "neither .npy nor an HDF5 file");
         refuse("nothing.h5", b"", "neither .npy nor an HDF5 file");
         let directory = tempfile::tempdir().unwrap();
-        let folder = load(&mut InputsLaw::parse(&format!("file:{}", directory.path().display())).unwrap()).unwrap_err();
+        let folder = load(&mut InputsLaw::parse(&format!("file:{}", directory.path().display())).unwrap(), 1).unwrap_err();
         assert_eq!(folder.why, "it is not a regular file");
     }
 
@@ -270,7 +270,7 @@ mod tests {
         file.create_group("group").unwrap();
         file.close().unwrap();
         let why = |path: &Path, dataset: &str| {
-            load(&mut InputsLaw::parse(&format!("file:{}{dataset}", path.display())).unwrap()).unwrap_err().why
+            load(&mut InputsLaw::parse(&format!("file:{}{dataset}", path.display())).unwrap(), 1).unwrap_err().why
         };
         assert!(why(&path, "").contains("file:PATH:DATASET has to name it"));
         assert!(why(&path, ":group").contains("no dataset `group`"));
