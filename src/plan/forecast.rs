@@ -37,7 +37,8 @@ pub fn forecast(plan: &Plan, resources: Resources, ranks: usize) -> Forecast {
     let shares = assign(&groups, &vec![resources.threads as u64; ranks]);
     let single = |tasks: &[Task]| tasks.iter().map(|task| groups[task.group].seconds).sum::<f64>();
     let work: Vec<f64> = shares.iter().map(|share| share.teams_end * resources.threads as f64 + single(&share.single)).collect();
-    let makespan = shares.iter().map(|share| share.seconds(&groups, resources.threads)).fold(0.0, f64::max);
+    let makespan =
+        shares.iter().map(|share| share.seconds(resources.threads, |task| groups[task.group].duration())).fold(0.0, f64::max);
     let total: f64 = work.iter().sum();
     let ratio = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 1.0 };
     Forecast {
