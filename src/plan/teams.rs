@@ -329,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_cell_that_no_rank_holds_gets_the_smallest_team_that_does() {
-        let wide = experiment(WIDE);
+        let wide = Experiment { networks: 5000, ..experiment(WIDE) };
         let gib = 1u64 << 30;
         let alone = least_memory(&wide, 1);
         assert!(alone > 2 * gib);
