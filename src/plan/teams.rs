@@ -58,7 +58,7 @@ const MOST_RANKS: usize = 4096;
 /// A job with more teams must be shorter by this factor.
 const LEAST_SHORTER: f64 = 1.01;
 /// Errors of prediction in the simulation, at most: of a cell, and of a unit. `cargo bench --bench cost_model` prints today's.
-const CELL_ERROR: f64 = 0.15;
+const CELL_ERROR: f64 = 0.3;
 const UNIT_ERROR: f64 = 0.15;
 /// Part of its time that a member waits for the slowest.
 const WAITING: f64 = 0.03;
