@@ -265,7 +265,8 @@ fn simulate(times: &UnitTimes, plan: &Plan, networks: usize, ranks: usize, taken
     for level in assign::levels(&groups) {
         for block in 0..ranks / level {
             let members = block * level..(block + 1) * level;
-            let mut end = now[members.clone()].iter().copied().fold(0.0, f64::max);
+            // All members have had the same tasks so far.
+            let mut end = now[members.start];
             let is_of_level = |task: &&Task| groups[task.group].team.is_some_and(|team| team.ranks == level);
             let Share { in_teams, .. } = &shares[members.start];
             for task in in_teams.iter().filter(is_of_level) {

@@ -37,9 +37,11 @@ impl Share {
         self.in_teams.iter().chain(&self.single).copied()
     }
 
-    /// Predicted seconds until the last of `threads` threads is done.
-    pub fn seconds(&self, groups: &[Group], threads: usize) -> f64 {
-        self.teams_end + loads_of_threads(&self.single, |task| groups[task.group].seconds, threads).into_iter().fold(0.0, f64::max)
+    /// Seconds until the last of `threads` threads is done, if a task takes `seconds` from start to end. No rank waits for others: those of a team
+    /// have had the same tasks before.
+    pub fn seconds(&self, threads: usize, seconds: impl Fn(Task) -> f64) -> f64 {
+        let in_teams: f64 = self.in_teams.iter().map(|&task| seconds(task)).sum();
+        in_teams + loads_of_threads(&self.single, threads, seconds).into_iter().fold(0.0, f64::max)
     }
 }
 
@@ -89,10 +91,10 @@ fn deal(groups: &[Group], threads: &[u64], wanted: impl Fn(Task) -> bool, mut gi
         let blocks = ends.chunks_exact(ranks).enumerate();
         let free = |block: &[f64]| block.iter().copied().fold(0.0, f64::max);
         let mut heap: BinaryHeap<Load> = blocks.map(|(number, block)| Load { seconds: free(block), tasks: 0, number }).collect();
-        for task in tasks(Some(ranks), |group| group.team.map_or(0.0, |team| team.seconds)).filter(|&task| wanted(task)) {
+        for task in tasks(Some(ranks), Group::duration).filter(|&task| wanted(task)) {
             let mut first = heap.peek_mut().expect("no team has more ranks than the job");
             give(first.number * ranks..(first.number + 1) * ranks, task);
-            first.seconds += groups[task.group].team.map_or(0.0, |team| team.seconds);
+            first.seconds += groups[task.group].duration();
             first.tasks += 1;
         }
         for Load { seconds, number, tasks } in heap {
@@ -111,8 +113,8 @@ fn deal(groups: &[Group], threads: &[u64], wanted: impl Fn(Task) -> bool, mut gi
     ends
 }
 
-/// Seconds of each of `threads` threads that take `tasks` in order, each the next one when idle; `seconds` are those of a task.
-pub fn loads_of_threads(tasks: &[Task], seconds: impl Fn(Task) -> f64, threads: usize) -> Vec<f64> {
+/// Seconds of each of `threads` threads that take `tasks` in order, each the next one when idle.
+pub fn loads_of_threads(tasks: &[Task], threads: usize, seconds: impl Fn(Task) -> f64) -> Vec<f64> {
     let mut heap: BinaryHeap<Load> = (0..threads).map(|number| Load { seconds: 0.0, tasks: 0, number }).collect();
     for &task in tasks {
         let Some(mut least) = heap.peek_mut() else { break };
@@ -224,10 +226,10 @@ mod tests {
     #[test]
     fn idle_threads_take_the_next_task() {
         let tasks: Vec<Task> = (0..4).map(|group| Task { group, index: 0 }).collect();
-        let mut loads = loads_of_threads(&tasks, |task| [5.0, 2.0, 2.0, 2.0][task.group], 2);
+        let mut loads = loads_of_threads(&tasks, 2, |task| [5.0, 2.0, 2.0, 2.0][task.group]);
         loads.sort_by(f64::total_cmp);
         assert_eq!(loads, [5.0, 6.0]);
-        assert_eq!(loads_of_threads(&tasks, |_| 1.0, 8).iter().sum::<f64>(), 4.0);
+        assert_eq!(loads_of_threads(&tasks, 8, |_| 1.0).iter().sum::<f64>(), 4.0);
     }
 
     #[test]
@@ -350,7 +352,10 @@ mod tests {
                         of_level.map(|team| team.seconds).fold(0.0, f64::max)
                     })
                     .sum();
-                let most = shares.iter().map(|share| share.seconds(&groups, threads as usize)).fold(0.0, f64::max);
+                let most = shares
+                    .iter()
+                    .map(|share| share.seconds(threads as usize, |task| groups[task.group].duration()))
+                    .fold(0.0, f64::max);
                 assert!(most >= mean * (1.0 - 1e-12) && most <= mean + slack + 2.0 * largest(&groups), "{most}, mean {mean}");
             }
         }

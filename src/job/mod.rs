@@ -81,6 +81,11 @@ impl Group {
     pub fn on_threads(count: usize, seconds: f64, bytes: u64) -> Self {
         Self { count, seconds, bytes, team: None }
     }
+
+    /// Predicted seconds from start to end of a task.
+    pub fn duration(&self) -> f64 {
+        self.team.map_or(self.seconds, |team| team.seconds)
+    }
 }
 
 /// Results of a job that another file holds.

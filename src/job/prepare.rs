@@ -299,7 +299,7 @@ impl Job<'_> {
         let sum = |seconds: &dyn Fn(Task) -> f64| share.in_teams.iter().map(|&task| seconds(task)).sum::<f64>();
         let planned = sum(&|task| self.groups[task.group].seconds);
         let slower = if planned > 0.0 { sum(&|task| self.client.seconds(task)) / planned } else { 1.0 };
-        let single = loads_of_threads(&share.single, |task| self.client.seconds(task), self.threads);
+        let single = loads_of_threads(&share.single, self.threads, |task| self.client.seconds(task));
         let seconds = share.teams_end * slower + single.into_iter().fold(0.0, f64::max);
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
     }

@@ -44,7 +44,7 @@ pub fn forecast(left: &Remaining, resources: Resources, ranks: usize) -> Forecas
     let in_teams: Vec<f64> = shares.iter().map(|share| share.teams_end * slower(share)).collect();
     let single = |share: &Share| share.single.iter().copied().map(seconds).sum::<f64>();
     let work: Vec<f64> = shares.iter().zip(&in_teams).map(|(share, end)| end * threads as f64 + single(share)).collect();
-    let ends = shares.iter().zip(&in_teams).map(|(share, end)| end + most(&loads_of_threads(&share.single, seconds, threads)));
+    let ends = shares.iter().zip(&in_teams).map(|(share, end)| end + most(&loads_of_threads(&share.single, threads, seconds)));
     let makespan = ends.fold(0.0, f64::max);
     let on_threads: f64 = left.cells().iter().map(|left| left.cost.seconds).sum();
     let total: f64 = work.iter().sum();

@@ -107,11 +107,15 @@ fn is_streaming(cell: Cell, experiment: &Experiment, search: SearchName) -> bool
         && experiment.directions.iter().all(|direction| direction.is_line())
 }
 
-/// Most neurons of a layer of `length` that a member of a team has.
-fn longest_part(length: usize, members: usize) -> f64 {
+/// Most neurons of a layer of `length` that a member of a team of `members` has.
+pub fn longest_part(length: usize, members: usize) -> f64 {
     let slabs = slabs::count(length);
-    let most = slabs.div_ceil(members.min(slabs));
-    if most == slabs { length as f64 } else { ((length.div_ceil(slabs) + slabs::CHUNK) * most).min(length) as f64 }
+    let members = members.min(slabs);
+    let start = |member: usize| match member * slabs / members {
+        slab if slab == slabs => length,
+        slab => slabs::range(length, slab).start,
+    };
+    (0..members).map(|member| start(member + 1) - start(member)).max().unwrap_or(length) as f64
 }
 
 /// Peak bytes of a unit at infinite width: the packed Cholesky factor on the grid, and per-point data.
@@ -209,4 +213,21 @@ fn implicit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, membe
     let line = if cell.depth == 1 { inputs * one_layer::line_bytes(cell.width) } else { 0.0 };
     let beside = if inputs * width * number >= LARGE as f64 { BESIDE as f64 } else { 0.0 };
     ((first + hidden + flight + 3.0 * inputs * dim) * number + small + line + beside + 16.0 * width + 16.0 * dim) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::team::{Share, Team};
+
+    #[test]
+    fn no_member_has_more_than_the_longest_part() {
+        for length in [1, 5000, 10_000, 1_000_000, 1_048_577, 10_000_000] {
+            for members in [1, 2, 3, 4, 7, 64, 300] {
+                let teams = Team::of_threads(members, None, 0, members);
+                let most = teams.iter().map(|team| Share::of(length, team).len()).max().unwrap();
+                assert_eq!(longest_part(length, members), most as f64, "{length} neurons, {members} members");
+            }
+        }
+    }
 }

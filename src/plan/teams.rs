@@ -2,17 +2,16 @@
 //!
 //! One thread a unit is the most efficient. A cell gets teams where that is impossible or wasteful: its unit does not fit the memory of a rank, or so few
 //! do that threads stay idle, or its unit would be the tail of the job. For the last, the assignment is simulated for some [`FRACTIONS`] of the
-//! ideal duration that a unit may take, and the shortest job wins. No choice changes a result.
+//! ideal duration that a unit may take, with units that take more or less than predicted, and the shortest job wins. No choice changes a result.
 //!
 //! All ranks must come to the same decisions, so these depend on what the ranks have in common: their number, their fewest threads and least memory.
 
 use crate::error::BadInput;
 use crate::experiment::Experiment;
 use crate::job::assign::assign;
-use crate::job::{Group, Ranks, Resources, TeamTime};
+use crate::job::{Group, Ranks, Resources, Task, TeamTime};
 use crate::model::{Cell, Method};
 use crate::network::dense::Keep;
-use crate::team::slabs;
 
 use super::memory::{self, Footprint};
 use super::traffic::Traffic;
@@ -56,6 +55,13 @@ const LEAST_SECONDS: f64 = 0.02;
 const LEAST_EFFICIENCY: f64 = 0.25;
 /// Largest team that is suggested.
 const MOST_RANKS: usize = 4096;
+/// A job with more teams must be shorter by this factor.
+const LEAST_SHORTER: f64 = 1.01;
+/// Errors of prediction in the simulation, at most: of a cell, and of a unit. `cargo bench --bench cost_model` prints today's.
+const CELL_ERROR: f64 = 0.3;
+const UNIT_ERROR: f64 = 0.15;
+/// Part of its time that a member waits for the slowest.
+const WAITING: f64 = 0.03;
 /// A team twice as large must be faster by this factor.
 const LEAST_GAIN: f64 = 1.2;
 
@@ -133,7 +139,7 @@ impl Teams<'_> {
         let threads = self.ranks.least.threads;
         let cost = cost::of_unit(cell, self.experiment, method, keep);
         let seconds = cost.undivided
-            + (cost.seconds - cost.undivided) * largest_part(cell, ranks * threads)
+            + (1.0 + WAITING) * (cost.seconds - cost.undivided) * largest_part(cell, ranks * threads)
             + Traffic::of_unit(cell, self.experiment, method).seconds(ranks, threads);
         CellTeam { ranks, members: ranks * threads, seconds, keep, cost, member_bytes: bytes }
     }
@@ -182,7 +188,7 @@ impl Teams<'_> {
             if teams != seen {
                 let before = *shortest.get_or_insert_with(|| self.makespan(&ways, &best));
                 let makespan = self.makespan(&ways, &teams);
-                if makespan < before {
+                if makespan * LEAST_SHORTER < before {
                     (best, shortest) = (teams.clone(), Some(makespan));
                 }
                 seen = teams;
@@ -205,7 +211,7 @@ impl Teams<'_> {
         }
     }
 
-    /// Predicted duration of the job.
+    /// Duration of the job in a simulation with errors of prediction.
     fn makespan(&self, ways: &[Ways], teams: &[Option<CellTeam>]) -> f64 {
         let threads = self.ranks.least.threads;
         let group = |(ways, team): (&Ways, &Option<CellTeam>)| Group {
@@ -214,17 +220,23 @@ impl Teams<'_> {
         };
         let groups: Vec<Group> = ways.iter().zip(teams).map(group).collect();
         let shares = assign(&groups, &vec![threads as u64; self.ranks.count]);
-        shares.iter().map(|share| share.seconds(&groups, threads)).fold(0.0, f64::max)
+        let seconds = |task: Task| {
+            let of_cell = 1.0 + CELL_ERROR * scatter(task.group as u64);
+            let of_unit = 1.0 + UNIT_ERROR * scatter(((task.group as u64 + 1) << 32) + task.index as u64);
+            groups[task.group].duration() * of_cell * of_unit
+        };
+        shares.iter().map(|share| share.seconds(threads, seconds)).fold(0.0, f64::max)
     }
 }
 
 impl Ways {
     /// The team if a unit should take at most `target` seconds; `None`: one thread.
     fn team(&self, target: f64) -> Option<CellTeam> {
-        let Some(single) = self.single else { return self.teams.first().copied() };
-        let mut best: Option<CellTeam> = None;
+        let first = self.teams.first();
+        let Some(single) = self.single.or(first.map(|team| team.cost.seconds)) else { return None };
+        let mut best = first.filter(|_| self.single.is_none()).copied();
         // Threads that would stay idle for want of memory.
-        if let Some(first) = self.teams.first().filter(|first| first.ranks == 1)
+        if let Some(first) = first.filter(|first| first.ranks == 1)
             && first.seconds * (self.side_by_side as f64) < single
             && self.side_by_side < first.members
         {
@@ -250,8 +262,16 @@ impl Ways {
 
 /// The part of a unit's divided work that the busiest member has.
 fn largest_part(cell: Cell, members: usize) -> f64 {
-    let slabs = slabs::count((1..=cell.depth).map(|layer| cell.width_of(layer)).max().unwrap_or(1));
-    slabs.div_ceil(members.min(slabs)) as f64 / slabs as f64
+    let widest = (1..=cell.depth).map(|layer| cell.width_of(layer)).max().unwrap_or(1);
+    memory::longest_part(widest, members) / widest as f64
+}
+
+/// A number in (−1, 1) for each index, the same everywhere (SplitMix64).
+fn scatter(index: u64) -> f64 {
+    let mut z = index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
 }
 
 /// 1, 2, 4, … up to `most`.
@@ -310,7 +330,7 @@ mod tests {
 
     #[test]
     fn a_cell_that_no_rank_holds_gets_the_smallest_team_that_does() {
-        let wide = experiment(WIDE);
+        let wide = Experiment { networks: 5000, ..experiment(WIDE) };
         let gib = 1u64 << 30;
         let alone = least_memory(&wide, 1);
         assert!(alone > 2 * gib);
@@ -341,13 +361,14 @@ mod tests {
     #[test]
     fn idle_threads_join_where_memory_admits_few_units() {
         let wide = experiment(WIDE);
-        let memory = least_memory(&wide, 4) + (64 << 20);
+        let memory = least_memory(&wide, 4) / 4 * 5;
         let plan = planned(&wide, 1, 4, memory, TeamChoice::Auto).unwrap();
         assert_eq!(sizes(&plan), [1]);
         let team = plan.cells[0].team.unwrap();
         assert!(team.members == 4 && team.seconds < 0.3 * team.cost.seconds, "{team:?}");
         // With memory for one unit a thread, and many units, each thread has its own.
-        assert_eq!(sizes(&planned(&wide, 1, 4, 10 * memory, TeamChoice::Auto).unwrap()), [0]);
+        let many = Experiment { networks: 2000, ..wide };
+        assert_eq!(sizes(&planned(&many, 1, 4, 10 * memory, TeamChoice::Auto).unwrap()), [0]);
     }
 
     #[test]
@@ -365,7 +386,7 @@ mod tests {
 
     #[test]
     fn only_cells_that_can_have_a_team_get_one() {
-        let mixed = experiment("depths = [1, 2]\ndims = [10, 500]\nwidths = [100, 10000, 'inf']\nnetworks = 3\ninputs = 20");
+        let mixed = experiment("depths = [1, 2]\ndims = [10, 500]\nwidths = [100, 10000, inf]\nnetworks = 3\ninputs = 20");
         let plan = planned(&mixed, 4, 1, 64 << 30, TeamChoice::Ranks(4)).unwrap();
         for cell in &plan.cells {
             let method = cell.run.method.to_string();
@@ -393,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn teams_never_lengthen_a_job() {
+    fn teams_hardly_lengthen_a_job_as_predicted_and_shorten_it_on_many_ranks() {
         let paper = Preset::Paper.options().validate().unwrap();
         for (ranks, threads) in [(1, 2), (3, 4), (64, 1), (1000, 2)] {
             let resources = Resources { threads, memory: 64 << 30 };
@@ -402,8 +423,14 @@ mod tests {
                 forecast(&Remaining::all(&plan), resources, ranks).makespan
             };
             let (with, without) = (makespan(TeamChoice::Auto), makespan(TeamChoice::Never));
-            assert!(with <= without * (1.0 + 1e-12), "{ranks} × {threads}: {with} s with teams, {without} s without");
+            // Predictions are not exact: what is lost is for the errors.
+            assert!(with <= 1.06 * without, "{ranks} × {threads}: {with} s with teams, {without} s without");
         }
+        let resources = Resources { threads: 1, memory: 4 << 30 };
+        let plan = planned(&paper, 65_536, 1, resources.memory, TeamChoice::Auto).unwrap();
+        let forecast = forecast(&Remaining::all(&plan), resources, 65_536);
+        assert!(forecast.efficiency > 0.5, "{forecast:?}");
+        assert!(sizes(&plan).into_iter().all(|ranks| ranks <= 256));
     }
 
     /// The part that is as long as a layer is divided.
