@@ -205,7 +205,7 @@ fn implicit_networks_of_every_depth_are_the_same_in_every_team() {
 fn implicit_networks_of_any_shape_and_directions_are_the_same_in_every_team() {
     let implicit = |settings: &str| same_in_every_team(EngineName::Implicit, &format!("engine = 'implicit'\n{settings}"));
     implicit("dims = [20]\nhidden = [[60000, 5, 20000]]\ninputs = 3\ndirections = ['gradient', 'sign', 'universal']");
-    implicit("depths = [2]\ndims = [5]\nwidths = [20000]\ninputs = 2\nactivation = 'tanh'\ndirections = ['descent']");
+    implicit("depths = [2]\ndims = [5]\nwidths = [20000]\ninputs = 2\nactivation = 'tanh'");
     implicit("depths = [2]\ndims = [400]\nwidths = [20000]\ninputs = 3\nreadout = 'gaussian'");
 }
 

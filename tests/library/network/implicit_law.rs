@@ -234,7 +234,7 @@ fn inputs_that_repeat_add_no_directions() {
             let record = measure(&experiment, &plan.cells[0].run, Unit { cell: 0, network }).unwrap();
             let mut values: Vec<f64> = record.samples.iter().map(|sample| sample.value).collect();
             values.sort_unstable_by(f64::total_cmp);
-            values.dedup_by(|a, b| (*a - *b).abs() <= 2e-6 * b.abs().max(0.1));
+            values.dedup_by(|a, b| (*a - *b).abs() <= 1e-5);
             assert!(values.len() <= most, "d = {dim}, network {network}: {values:?}");
             squares.extend(values.iter().map(|value| value * value));
         }
