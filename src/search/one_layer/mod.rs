@@ -76,12 +76,12 @@ fn most_gathered(width: usize) -> usize {
     MAX_GATHERED.max(ROOT_GATHERED * width.isqrt())
 }
 
-/// Upper bound on the memory of the search on one line, in bytes: bins, list, and gathered breakpoints, whose vector may double. The parts of slabs on
-/// their way up the tree may double bins and list.
+/// Upper bound on the memory of the search on one line, in bytes: bins of the window and of the parts on their way up the tree, the list, and gathered
+/// breakpoints, whose vector may double.
 pub fn line_bytes(width: usize) -> f64 {
-    let parts = if slabs::count(width) > 1 { 2 } else { 1 };
-    let breakpoints = parts * most_listed(width) + 2 * width.min(most_gathered(width));
-    (2 * parts * bins(width) * size_of::<Bin>() + breakpoints * size_of::<Breakpoint>()) as f64
+    let bins = (2 + slabs::count(width).ilog2() as usize) * bins(width);
+    let breakpoints = most_listed(width) + 2 * width.min(most_gathered(width));
+    (bins * size_of::<Bin>() + breakpoints * size_of::<Breakpoint>()) as f64
 }
 
 /// The smallest step on each of `lines`, for depth 1 and a piecewise linear ψ.
