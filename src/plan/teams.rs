@@ -281,6 +281,7 @@ mod tests {
     use super::*;
     use crate::experiment::presets::Preset;
     use crate::plan::forecast::forecast;
+    use crate::plan::remaining::Remaining;
     use crate::plan::{Plan, least_memory, plan_on};
 
     fn experiment(toml: &str) -> Experiment {
@@ -356,7 +357,8 @@ mod tests {
         assert!(sizes(&plan)[0] >= 2, "{plan:?}");
         let alone = planned(&few, 8, 2, 64 << 30, TeamChoice::Never).unwrap();
         let resources = Resources { threads: 2, memory: 64 << 30 };
-        assert!(forecast(&plan, resources, 8).makespan < 0.3 * forecast(&alone, resources, 8).makespan);
+        let makespan = |plan: &Plan| forecast(&Remaining::all(plan), resources, 8).makespan;
+        assert!(makespan(&plan) < 0.3 * makespan(&alone));
         let many = Experiment { networks: 2000, ..few };
         assert_eq!(sizes(&planned(&many, 8, 2, 64 << 30, TeamChoice::Auto).unwrap()), [0]);
     }
@@ -395,8 +397,10 @@ mod tests {
         let paper = Preset::Paper.options().validate().unwrap();
         for (ranks, threads) in [(1, 2), (3, 4), (64, 1), (1000, 2)] {
             let resources = Resources { threads, memory: 64 << 30 };
-            let makespan =
-                |choice| forecast(&planned(&paper, ranks, threads, resources.memory, choice).unwrap(), resources, ranks).makespan;
+            let makespan = |choice| {
+                let plan = planned(&paper, ranks, threads, resources.memory, choice).unwrap();
+                forecast(&Remaining::all(&plan), resources, ranks).makespan
+            };
             let (with, without) = (makespan(TeamChoice::Auto), makespan(TeamChoice::Never));
             assert!(with <= without * (1.0 + 1e-12), "{ranks} × {threads}: {with} s with teams, {without} s without");
         }

@@ -179,7 +179,7 @@ mod tests {
             let whole = parts(slabs, 0..slabs).into_total();
             for first in 0..=slabs {
                 for second in first..=slabs {
-                    let sent = |range| Partials::from_message(slabs, &parts(slabs, range).to_message());
+                    let sent = |range| Partials::<Shape>::from_message(slabs, &parts(slabs, range).to_message());
                     let [mut left, mut middle, right] = [0..first, first..second, second..slabs].map(sent);
                     middle.append(right);
                     left.append(middle);
