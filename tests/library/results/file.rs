@@ -221,7 +221,7 @@ fn partial_results_come_back_and_say_so() {
         let back = results::read(&path).unwrap();
         assert!(!back.is_complete());
         assert_same(&partial, &back);
-        let table = results::show::table(&back);
+        let table = results::show::table(&back.experiment, &back.summarised());
         assert!(table.starts_with(&format!("PARTIAL: {} of 16 cells\n", keep.len())), "{table}");
         assert!(results::write(&path, Existing::Replace, &partial).unwrap_err().to_string().contains("of the 16 cells"));
     }
