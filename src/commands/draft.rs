@@ -14,6 +14,9 @@ use crate::model::{Cell, Method, Unit};
 use crate::provenance::Provenance;
 use crate::results::{CellResults, Writer, shard, show};
 
+/// Bytes of results after which the file is synced, so that at the end the disk has little left to do.
+const SYNC: usize = 64 << 20;
+
 /// A results file that is being written; groups are cells.
 pub struct ResultsDraft {
     out: PathBuf,
@@ -21,12 +24,14 @@ pub struct ResultsDraft {
     cells: Vec<(Cell, Method)>,
     /// From the first cell on. The writer is dropped before its file.
     file: Option<(Writer, Aside)>,
+    /// Bytes of the results written since the last sync.
+    unsynced: usize,
 }
 
 impl ResultsDraft {
     /// For the file `out` of `experiment`; `cells` are its cells. Writes nothing yet.
     pub fn new(out: PathBuf, experiment: Experiment, cells: Vec<(Cell, Method)>) -> Self {
-        Self { out, experiment, cells, file: None }
+        Self { out, experiment, cells, file: None, unsynced: 0 }
     }
 
     fn file(&mut self) -> anyhow::Result<&mut (Writer, Aside)> {
@@ -46,7 +51,15 @@ impl Draft for ResultsDraft {
         };
         let records = results.iter().enumerate().map(record).collect::<anyhow::Result<_>>()?;
         let (cell, method) = self.cells[group];
-        self.file()?.0.write(group, &CellResults { cell, method, records })
+        self.unsynced += results.iter().map(|result| result.len()).sum::<usize>();
+        let is_due = self.unsynced >= SYNC;
+        let (writer, aside) = self.file()?;
+        writer.write(group, &CellResults { cell, method, records })?;
+        if is_due {
+            aside.sync()?;
+            self.unsynced = 0;
+        }
+        Ok(())
     }
 
     fn finish(mut self: Box<Self>, provenance: Provenance, existing: Existing, name: &str) -> anyhow::Result<String> {

@@ -58,6 +58,11 @@ impl Aside {
         openable(self.file.path(), self.file.as_file())
     }
 
+    /// Waits until what is written is on the disk.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.as_file().sync_data()
+    }
+
     /// Gives the finished file its name.
     ///
     /// # Errors

@@ -78,3 +78,86 @@ fn write(mut draft: Box<dyn Draft>, complete: &Receiver<Complete>, given_up: &At
     }
     Ok(draft)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::files::Existing;
+    use crate::job::{Group, Task};
+    use crate::provenance::Provenance;
+
+    /// What happened to a [`Notes`], in order: groups with the bytes of their results, and its end.
+    type Log = Arc<Mutex<Vec<String>>>;
+
+    /// A draft that notes its groups, and fails at group `bad`.
+    struct Notes {
+        log: Log,
+        bad: usize,
+    }
+
+    impl Draft for Notes {
+        fn add(&mut self, group: usize, results: &[Arc<[u8]>]) -> anyhow::Result<()> {
+            anyhow::ensure!(group != self.bad, "the disk is full");
+            self.log.lock().unwrap().push(format!("{group}: {:?}", results.concat()));
+            Ok(())
+        }
+        fn finish(self: Box<Self>, _: Provenance, _: Existing, name: &str) -> anyhow::Result<String> {
+            Ok(name.to_string())
+        }
+    }
+
+    impl Drop for Notes {
+        fn drop(&mut self) {
+            self.log.lock().unwrap().push("removed".to_string());
+        }
+    }
+
+    /// Three groups of two tasks; the last has no results.
+    fn store() -> Store {
+        let mut store = Store::new(&vec![Group::on_threads(2, 1.0, 1); 3]);
+        for (group, index) in [(0, 1), (1, 0), (1, 1), (0, 0)] {
+            store.insert(Task { group, index }, vec![(10 * group + index) as u8]).unwrap();
+        }
+        store
+    }
+
+    fn start(bad: usize) -> (Ahead, Log) {
+        let log = Log::default();
+        let draft = Box::new(Notes { log: Arc::clone(&log), bad });
+        (Ahead::start(draft, 3).unwrap(), log)
+    }
+
+    #[test]
+    fn complete_groups_are_written_once_in_the_order_given() {
+        let (mut ahead, log) = start(9);
+        for group in [2, 1, 1, 0, 2, 1] {
+            ahead.give(group, &store());
+        }
+        let draft = ahead.end().unwrap();
+        assert_eq!(*log.lock().unwrap(), ["1: [10, 11]", "0: [0, 1]"]);
+        assert_eq!(draft.finish(Provenance::default(), Existing::Refuse, "done").unwrap(), "done");
+    }
+
+    #[test]
+    fn the_first_error_removes_the_draft_and_is_reported() {
+        let (mut ahead, log) = start(1);
+        [0, 1].into_iter().for_each(|group| ahead.give(group, &store()));
+        while !ahead.has_failed() {
+            thread::yield_now();
+        }
+        ahead.give(2, &store());
+        let error = ahead.end().map(drop).unwrap_err();
+        assert_eq!(format!("{error:#}"), "cannot write the results so far: the disk is full");
+        assert_eq!(*log.lock().unwrap(), ["0: [0, 1]", "removed"]);
+    }
+
+    #[test]
+    fn a_draft_that_is_given_up_is_removed() {
+        let (mut ahead, log) = start(9);
+        ahead.give(0, &store());
+        ahead.give_up();
+        assert_eq!(log.lock().unwrap().last().unwrap(), "removed");
+    }
+}
