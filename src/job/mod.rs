@@ -1,8 +1,9 @@
 //! The job engine: distributes tasks over ranks and threads, gathers their results on rank 0, journals and resumes.
 //!
 //! A [`Task`] is an index within a [`Group`]; its result is bytes that only the [`Client`] interprets. Every rank computes its own share of
-//! the tasks ([`assign`]) and runs it on its worker threads, most expensive first, without barriers. The main thread of a rank does not
-//! compute: it calls MPI, moves results and shows progress. Rank 0 computes like the others and is the only one to write files.
+//! the tasks ([`assign`]) and runs it on its worker threads, cheap ones first and then the most expensive, without barriers. The main thread of a rank does not
+//! compute: it calls MPI, moves results and shows progress. Rank 0 computes like the others and is the only one to write files; it writes the output
+//! of complete groups while the job goes on ([`ahead`]).
 //!
 //! The tasks of some groups are computed by [`teams`]: all threads of a rank, or of several, each with its part of every task. They come first,
 //! those of the largest teams before others.

@@ -307,7 +307,15 @@ impl<'j> Root<'j> {
         let mut ahead = self.ahead.take()?;
         (0..self.job.groups.len()).for_each(|group| ahead.give(group, &self.store));
         let finished = ahead.end().and_then(|draft| draft.finish(self.job.provenance(), self.job.settings.existing(), name));
-        finished.inspect_err(|error| self.warn_of_ahead(error)).ok()
+        // Reported when it is tried again.
+        let is_new = |error: &anyhow::Error| !is_in_the_way(error);
+        finished
+            .inspect_err(|error| {
+                if is_new(error) {
+                    self.warn_of_ahead(error)
+                }
+            })
+            .ok()
     }
 
     /// Writes the output file: the product, or the journal itself.

@@ -112,7 +112,7 @@ impl Writer {
     }
 
     fn begin(path: &Path, experiment: &Experiment, threshold: Option<&Request>) -> anyhow::Result<Self> {
-        let file = files::hdf5::create(path)?;
+        let file = files::hdf5::create(path).context("cannot create it")?;
         let all = experiment.cells();
         let axes = Axes::of(experiment, all.len());
         write_root_attributes(&file, experiment, threshold)?;

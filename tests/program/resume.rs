@@ -204,7 +204,7 @@ fn leftovers_of_killed_runs_are_removed() {
 #[test]
 fn a_run_that_ends_early_leaves_no_half_file_under_its_name() {
     let place = Place::new();
-    let arguments = [&SMALL[..6], &["--networks", "2000", "--inputs", "7", "--threads", "1", "--grace", "0"]].concat();
+    let arguments = [&SMALL[..6], &["--networks", "600", "--inputs", "7", "--threads", "1", "--grace", "0"]].concat();
     let arguments = [&arguments[..], &["--out", place.out.to_str().unwrap()]].concat();
     let is_aside = |name: &String| name.starts_with(".small.h5.tmp-");
     for signal in [libc::SIGKILL, libc::SIGTERM] {
