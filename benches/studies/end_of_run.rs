@@ -80,6 +80,11 @@ impl EndOfRun {
         written - last + self.seconds(&self.rest, complete.len(), complete.len() * samples)
     }
 
+    /// Processor seconds of the writer.
+    pub fn writing(&self, cells: usize, samples: usize) -> f64 {
+        self.ahead.cell * cells as f64 + self.ahead.sample * samples as f64
+    }
+
     /// Seconds of an experiment of this many cells and samples, or of its shard.
     pub fn seconds(&self, part: &Part, cells: usize, samples: usize) -> f64 {
         part.fixed + part.cell * cells as f64 + (part.sample + part.bytes / self.disk) * samples as f64

@@ -394,7 +394,7 @@ fn prediction(measured: &str) -> Value {
         let samples = units * experiment.inputs;
         let end = end_of_run.after_last_record(&complete, samples / cells);
         let at_once = end_of_run.seconds(&end_of_run.whole, cells, samples);
-        let writing = (end_of_run.ahead.sample * samples as f64 + end_of_run.ahead.cell * cells as f64) / last_record;
+        let writing = end_of_run.writing(cells, samples) / last_record;
         let seconds = last_record + end;
         let mean = times.actual.iter().sum::<f64>() * networks as f64 / ranks as f64;
         let journal = SHARE_OF_MAIN_THREAD.min(journalled * units as f64 / last_record);
