@@ -210,8 +210,9 @@ fn a_run_that_ends_early_leaves_no_half_file_under_its_name() {
     for signal in [libc::SIGKILL, libc::SIGTERM] {
         let mut child =
             job(None, &arguments).stderr(std::process::Stdio::null()).stdout(std::process::Stdio::null()).spawn().unwrap();
-        let of_child = format!(".small.h5.tmp-{}", child.id());
-        while !place.names().iter().any(|name| *name == of_child) {
+        let aside = place.directory.path().join(format!(".small.h5.tmp-{}", child.id()));
+        // Empty while a start tries whether it can write.
+        while !fs::metadata(&aside).is_ok_and(|aside| aside.len() > 0) {
             assert!(child.try_wait().unwrap().is_none(), "it ended too early");
         }
         // SAFETY: our child, not waited for yet.
