@@ -84,10 +84,15 @@ fn record_compiler() {
     }
 }
 
-/// Sets `cfg(hdf5_file_locking)` if the HDF5 library has a per-file locking property, see hdf5-metno's `FileAccessBuilder`.
+/// Sets `cfg(hdf5_file_locking)` if the HDF5 library has a per-file locking property, see hdf5-metno's `FileAccessBuilder`, and
+/// `cfg(hdf5_chunk_places)` if it tells where the chunks of an array are.
 fn record_hdf5() {
     println!("cargo::rustc-check-cfg=cfg(hdf5_file_locking)");
+    println!("cargo::rustc-check-cfg=cfg(hdf5_chunk_places)");
     let is_at_least = |version: &str| env::var_os(format!("DEP_HDF5_VERSION_{version}")).is_some();
+    if is_at_least("1_10_5") {
+        println!("cargo::rustc-cfg=hdf5_chunk_places");
+    }
     if is_at_least("1_12_1") || is_at_least("1_10_7") && !is_at_least("1_12_0") {
         println!("cargo::rustc-cfg=hdf5_file_locking");
     }

@@ -165,23 +165,24 @@ def unit_times_text(prediction):
 
 
 def end_of_run_text(prediction):
-    """What the end of a run costs in the row where it takes the largest share, and what is done about it."""
-    row = max(prediction["rows"], key=lambda row: row["end_of_run"] / row["seconds"])
-    end, shards = prediction["end_of_run"], prediction["shards"]
-    whole, samples = end["whole"], row["samples"]
+    """What the end of a run costs in the row with most samples, and why."""
+    row = max(prediction["rows"], key=lambda row: row["samples"])
+    end, samples = prediction["end_of_run"], row["samples"]
+    ahead = end["ahead"]
     share = 100 * row["end_of_run"] / row["seconds"]
-    parts = f"{seconds(whole['sample'] * samples)} of one processor and {seconds(whole['bytes'] * samples / end['disk'])} of the disk"
-    return f"""- **The end of the run.** Once rank 0 has the last record, it alone computes the statistics, compresses and writes the file. With
-  {row['ranks']:,} ranks and {row['networks']:,} networks per cell, {samples:,} samples, this takes {seconds(row['end_of_run'])}, {share:.1f} % of the run: {parts}.
-  As {shards} shards (`--shard i/{shards}`) the same networks are {shards} jobs, each of which writes its raw records in {seconds(row['end_of_shard'])}
-  to such a disk; `merge` writes the file later, on one node. Separate experiments with different seeds avoid it altogether.
+    parts = f"{seconds(ahead['sample'] * samples)} of one processor and {seconds(ahead['bytes'] * samples / end['disk'])} of the disk"
+    return f"""- **The end of the run.** Statistics, compression and writing are done cell by cell, by a thread of rank 0 beside its workers, as soon as a cell is
+  complete. The cheap networks, which are most, are computed first, so that only costly cells are left for the end. With {row['ranks']:,} ranks and
+  {row['networks']:,} networks per cell, {samples:,} samples, the file takes {parts}, but the job ends
+  {seconds(row['end_of_run'])} after the last record, {share:.1f} % of the run; all at the end it would be {seconds(row['at_once'])}. That thread and
+  receiving need {100 * (row['writing'] + row['root_busy']):.0f} % of a core beside the workers of rank 0: give it one worker less if it has none to spare.
 """
 
 
 def scaling_text(scaling, bench, figure):
     strong, prediction = scaling["strong"], scaling["prediction"]
     end, revision = prediction["end_of_run"], scaling["revision"]
-    whole = end["whole"]
+    ahead, rest = end["ahead"], end["rest"]
     strong_rows = [
         [cell(row["cell"]), row["networks"], *(seconds(row[key]) for key in ["one_rank", "two_ranks"]), f"{row['speedup']:.2f}",
          f"{row['speedup_without_start']:.2f}", seconds(row["apart"]), f"{row['speedup_apart']:.2f}"]
@@ -203,9 +204,10 @@ Predicted for preset `paper` by simulation: units are assigned as in the program
 ranks of {prediction['memory'] / 2**30:.0f} GiB each, {1e6 * prediction['latency']:.0f} µs and {prediction['bandwidth'] / 1e9:.0f} GB/s between them. Unit times are processor seconds of one
 thread; {unit_times_text(prediction)}. Units scatter by {100 * prediction['spread']:.0f} %, as in {prediction['spread_cells']} cells of which
 several were measured one by one. Rank 0 needs {1e6 * prediction['taken_in']:.1f} µs to receive a record, {1e6 * prediction['journalled']:.1f} µs to journal it, and an assumed
-{1e6 * prediction['message']:.0f} µs per message. At the end of the run it needs {1e6 * whole['sample']:.2f} µs of processor time per sample (statistics, compression, checksums) and
-writes {whole['bytes']:.1f} bytes per sample at {end['disk'] / 1e6:.0f} MB/s: measured up to {end['samples']:,} samples, linear beyond. (An independent experiment took
-{end['check']:.2f} times the predicted time.) {prediction['ranks_per_node']} ranks per node, each with its largest unit.
+{1e6 * prediction['message']:.0f} µs per message. Once it has a cell, a thread of it needs {1e6 * ahead['sample']:.2f} µs of processor time per sample (decoding, statistics, compression,
+checksums) and {1e3 * ahead['cell']:.1f} ms, and writes {ahead['bytes']:.1f} bytes per sample at {end['disk'] / 1e6:.0f} MB/s, one cell after the other. When the last one is written,
+{1e3 * rest['cell']:.2f} ms per cell, {1e9 * rest['sample']:.1f} ns per sample and {1e3 * rest['fixed']:.0f} ms are left: measured up to {end['samples']:,} samples, linear beyond. (An independent
+experiment took {end['check']:.2f} times the predicted time.) {prediction['ranks_per_node']} ranks per node, each with its largest unit.
 
 """
     rows = []
@@ -220,17 +222,18 @@ writes {whole['bytes']:.1f} bytes per sample at {end['disk'] / 1e6:.0f} MB/s: me
                 seconds(row["end_of_run"]),
                 f"{100 * row['efficiency']:.1f} %",
                 f"{100 * row['root_busy']:.2f} %",
+                f"{100 * row['writing']:.2f} %",
                 f"{100 * row['journal']:.2f} %",
                 f"{row['root_bytes'] / 1e9:.1f} GB",
                 f"{row['node_bytes'] / 1e9:.0f} GB",
             ]
         )
-    header = ["ranks", "networks", "cells in teams", "ranks of the largest team", "time", "end of run", "efficiency", "rank 0 receiving", "journal", "memory of rank 0", "memory per node"]
+    header = ["ranks", "networks", "cells in teams", "ranks of the largest team", "time", "end of run", "efficiency", "rank 0 receiving", "writing", "journal", "memory of rank 0", "memory per node"]
     text += table(header, rows)
     takes_in = max(row["root_busy"] for row in prediction["rows"])
     node = prediction["rows"][0]["node_bytes"]
     text += f"""
-Time is wall time including the end of the run; receiving and journal are shares of the time before it.
+Time is wall time including the end of the run; receiving, writing and journal are shares of the time before it.
 
 What breaks first, and the remedy:
 

@@ -1,8 +1,9 @@
-//! The end of a run: the serial work of rank 0 between the last record and exit.
+//! The serial work of rank 0 on the results file: of each cell while the job goes on (samples decoded, statistics, compression, checksums), and of the
+//! rest between the last record and exit (the file completed, synced and renamed, and the table).
 //!
-//! For an experiment: cells, statistics, the file (compressed, checksummed, synced, renamed) and the table; for a shard, closing its journal. CPU seconds are
-//! measured on experiments with few samples, few samples in many cells, and many samples in one cell, and extrapolated linearly; samples come from
-//! real small networks. Disk bandwidth is that of writing and syncing a file in the current directory.
+//! Beside it, for comparison, the same with all cells written at the end, as when the disk failed meanwhile; and for a shard, closing its journal. CPU
+//! seconds are measured on experiments with few samples, few samples in many cells, and many samples in few cells, and extrapolated linearly; samples
+//! come from real small networks. Disk bandwidth is that of writing and syncing a file in the current directory.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -52,7 +53,11 @@ pub struct Part {
 /// Duration of the end of a run.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct EndOfRun {
-    /// Of a whole experiment.
+    /// Cells written while the job goes on.
+    pub ahead: Part,
+    /// What is left after the last cell.
+    pub rest: Part,
+    /// All of it at the end.
     pub whole: Part,
     /// Of a shard.
     pub shard: Part,
@@ -65,6 +70,21 @@ pub struct EndOfRun {
 }
 
 impl EndOfRun {
+    /// Seconds from the last record to the end of a job, whose cells of `samples` samples each are complete at the times `complete`, in order. The writer
+    /// takes one after the other, computes and then waits for the disk.
+    pub fn after_last_record(&self, complete: &[f64], samples: usize) -> f64 {
+        let Some(last) = complete.last() else { return 0.0 };
+        let Part { cell, .. } = self.ahead;
+        let of_cell = cell + (self.ahead.sample + self.ahead.bytes / self.disk) * samples as f64;
+        let written = complete.iter().fold(0.0, |free: f64, complete| free.max(*complete) + of_cell);
+        written - last + self.seconds(&self.rest, complete.len(), complete.len() * samples)
+    }
+
+    /// Processor seconds of the writer.
+    pub fn writing(&self, cells: usize, samples: usize) -> f64 {
+        self.ahead.cell * cells as f64 + self.ahead.sample * samples as f64
+    }
+
     /// Seconds of an experiment of this many cells and samples, or of its shard.
     pub fn seconds(&self, part: &Part, cells: usize, samples: usize) -> f64 {
         part.fixed + part.cell * cells as f64 + (part.sample + part.bytes / self.disk) * samples as f64
@@ -73,7 +93,7 @@ impl EndOfRun {
 
 impl fmt::Display for EndOfRun {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, part) in [("whole", self.whole), ("shard", self.shard)] {
+        for (name, part) in [("ahead", self.ahead), ("rest", self.rest), ("at once", self.whole), ("shard", self.shard)] {
             let Part { sample, cell, fixed, bytes } = part;
             let [sample, cell, fixed] = [1e6 * sample, 1e3 * cell, 1e3 * fixed];
             write!(out, "{name} {sample:.3} µs and {bytes:.1} bytes a sample, {cell:.2} ms a cell, {fixed:.0} ms; ")?;
@@ -98,10 +118,14 @@ pub fn end_of_run() -> EndOfRun {
         let cell = (cells_took.processor - small_took.processor - sample * cells.samples as f64) / cells.cells as f64;
         Part { sample, cell: cell.max(0.0), fixed: small_took.elapsed, bytes: large_took.bytes / large.samples as f64 }
     };
-    let (whole, shard) = (part(|ended| ended.whole), part(|ended| ended.shard));
-    let end = EndOfRun { whole, shard, disk: disk_rate(), samples: large.samples, check: f64::NAN };
+    let [ahead, rest] = [part(|ended| ended.ahead), part(|ended| ended.rest)];
+    let [whole, shard] = [part(|ended| ended.whole), part(|ended| ended.shard)];
+    // The file exists before the last cell, and is the same.
+    let rest = Part { bytes: 0.0, ..rest };
+    let end = EndOfRun { ahead, rest, whole, shard, disk: disk_rate(), samples: large.samples, check: f64::NAN };
     let checked = ended(&grid(CHECKED), &pool);
-    EndOfRun { check: checked.whole.elapsed / end.seconds(&whole, checked.cells, checked.samples), ..end }
+    let predicted = end.seconds(&ahead, checked.cells, checked.samples) + end.seconds(&rest, checked.cells, checked.samples);
+    EndOfRun { check: (checked.ahead.elapsed + checked.rest.elapsed) / predicted, ..end }
 }
 
 /// Samples of 10,000 networks: realistic entropy, no repeats.
@@ -156,6 +180,8 @@ impl Took {
 struct Ended {
     cells: usize,
     samples: usize,
+    ahead: Took,
+    rest: Took,
     whole: Took,
     shard: Took,
 }
@@ -169,12 +195,16 @@ fn ended(experiment: &Experiment, pool: &[Sample]) -> Ended {
     let (whole, shard) = (run(None), run(Some(Shard::new(1, 1).expect("it is one"))));
     let directory = TempDir::new_in(".").expect("the current directory can be written in");
     let path = |name| directory.path().join(name);
+    let of_draft: Vec<[Took; 2]> = (0..ROUNDS).map(|_| end_of_draft(experiment, &whole, pool, &path("draft.h5"))).collect();
+    let [ahead, rest]: [Vec<Took>; 2] = [0, 1].map(|part| of_draft.iter().map(|round| round[part]).collect());
     let of_whole: Vec<Took> = (0..ROUNDS).map(|_| end_of_whole(experiment, &whole, pool, &path("end.h5"))).collect();
     let of_shard: Vec<Took> = (0..ROUNDS).map(|_| end_of_shard(experiment, &shard, pool, &path("end.shard"))).collect();
     let cells = whole.groups().len();
     Ended {
         cells,
         samples: cells * experiment.networks * experiment.inputs,
+        ahead: Took::median(&ahead),
+        rest: Took::median(&rest),
         whole: Took::median(&of_whole),
         shard: Took::median(&of_shard),
     }
@@ -191,6 +221,21 @@ fn store(experiment: &Experiment, run: &Run, pool: &[Sample]) -> Store {
         }
     }
     store
+}
+
+/// What the writer of rank 0 does with every cell, and what is left when the last one is written.
+fn end_of_draft(experiment: &Experiment, run: &Run, pool: &[Sample], path: &Path) -> [Took; 2] {
+    let store = store(experiment, run, pool);
+    let mut draft = run.draft(path).expect("a whole run has one");
+    let groups: Vec<_> = (0..run.groups().len()).map(|group| store.group(group).expect("it is complete")).collect();
+    let aside = path.with_file_name(format!(".draft.h5.tmp-{}", std::process::id()));
+    let ahead = Took::of(&aside, || {
+        groups.iter().enumerate().for_each(|(group, results)| draft.add(group, results).expect("the disk has space"));
+    });
+    let rest = Took::of(path, move || {
+        black_box(draft.finish(Provenance::default(), Existing::Replace, "draft.h5").expect("the disk has space"));
+    });
+    [ahead, rest]
 }
 
 /// What rank 0 does when all results of an experiment are there.

@@ -1,13 +1,15 @@
 //! Scaling: strong scaling measured on 1 and 2 ranks and simulated beyond; cost growth in k, d, L and inputs measured.
 //!
-//! `cargo bench --bench scaling [-- [--json FILE] [--unit-times FILE]]` prints tables and writes them as JSON.
+//! `cargo bench --bench scaling [-- [--json FILE] [--unit-times FILE]]` prints tables and writes them as JSON; with `--prediction` only what is
+//! simulated, in a few minutes.
 //!
 //! The simulation assigns units as the program does (by predicted cost, with the teams of its plan) and runs them on single-threaded ranks of
 //! [`MEMORY`] bytes with the unit times in the file of
 //! `cargo bench --bench cost_model` (`--unit-times FILE`). A missing cell is measured here if its units are short; otherwise it gets the model's time,
 //! scaled by the median ratio of measured to predicted times, and the number of such cells is printed. Single units scatter as measured ones do. A
 //! rank sends its results every 0.1 s; rank 0 handles messages serially, at [`MESSAGE`] seconds each (assumed: MPI over a network) plus the measured
-//! time per record. Then follows the end of the run ([`end_of_run`]). The load of rank 0 from journalling is printed separately.
+//! time per record. A cell is written once rank 0 has its last record, one after the other; the end of the run ([`end_of_run`]) is what is left of that
+//! after the last record of all. Receiving and writing are not counted as load of the worker of rank 0: their shares of the time are printed. The load of rank 0 from journalling is printed separately.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -247,10 +249,21 @@ fn unit_seconds(experiment: &Experiment, cell: &CellPlan, network: usize) -> f64
     (thread_time() - begun).as_secs_f64()
 }
 
-/// Simulates the experiment on `ranks` ranks as in `plan`: (seconds until rank 0 has the last record, when the last rank is done in s, message time of
-/// rank 0 in s).
-fn simulate(times: &UnitTimes, plan: &Plan, networks: usize, ranks: usize, taken_in: f64) -> (f64, f64, f64) {
-    let mut messages: Vec<(f64, usize)> = Vec::new();
+/// The simulated course of a job, in seconds.
+struct Simulated {
+    /// When rank 0 has the last record.
+    last_record: f64,
+    /// When the last rank is done.
+    busiest: f64,
+    /// Rank 0's time for messages.
+    root: f64,
+    /// When rank 0 has all records of a cell, in increasing order.
+    complete: Vec<f64>,
+}
+
+/// Simulates the experiment on `ranks` ranks as in `plan`.
+fn simulate(times: &UnitTimes, plan: &Plan, networks: usize, ranks: usize, taken_in: f64) -> Simulated {
+    let mut messages = Messages { sent: Vec::new(), last: vec![0.0; plan.cells.len()] };
     let groups: Vec<Group> = plan.groups().into_iter().map(|group| Group { count: networks, ..group }).collect();
     let shares = assign::assign(&groups, &vec![1; ranks]);
     let seconds = |task: Task| {
@@ -271,40 +284,75 @@ fn simulate(times: &UnitTimes, plan: &Plan, networks: usize, ranks: usize, taken
             let Share { in_teams, .. } = &shares[members.start];
             for task in in_teams.iter().filter(is_of_level) {
                 end += seconds(*task);
-                sending[members.start].finish(end, members.start, &mut messages);
+                sending[members.start].finish(end, task.group, members.start, &mut messages);
             }
             now[members].fill(end);
         }
     }
     for (rank, share) in shares.iter().enumerate() {
-        for task in &share.single {
-            now[rank] += seconds(*task);
-            sending[rank].finish(now[rank], rank, &mut messages);
+        for task in assign::starting_order(&share.single, &groups, 1) {
+            now[rank] += seconds(task);
+            sending[rank].finish(now[rank], task.group, rank, &mut messages);
         }
         if rank > 0 {
-            messages.push((now[rank], sending[rank].waiting));
+            messages.send(now[rank], &mut sending[rank]);
         }
     }
     let busiest = now.into_iter().fold(0.0, f64::max);
-    messages.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let Messages { mut sent, last } = messages;
+    sent.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut last: Vec<f64> = last;
+    last.sort_by(f64::total_cmp);
     let cost = |records: usize| MESSAGE + records as f64 * taken_in;
-    let end = messages.iter().fold(0.0_f64, |free, (arrives, records)| free.max(*arrives) + cost(*records));
-    (end.max(busiest), busiest, messages.iter().map(|(_, records)| cost(*records)).sum())
+    let (mut free, mut complete) = (0.0_f64, Vec::new());
+    for (arrives, records) in &sent {
+        // Handled before this message.
+        let done = last[complete.len()..].iter().take_while(|last| *last < arrives).map(|last| free.max(*last));
+        complete.extend(done.collect::<Vec<f64>>());
+        free = free.max(*arrives) + cost(*records);
+    }
+    complete.extend(last[complete.len()..].iter().map(|last| free.max(*last)).collect::<Vec<f64>>());
+    let root = sent.iter().map(|(_, records)| cost(*records)).sum();
+    Simulated { last_record: free.max(busiest), busiest, root, complete }
+}
+
+/// The messages to rank 0.
+struct Messages {
+    /// When they are sent, in s, and their numbers of records.
+    sent: Vec<(f64, usize)>,
+    /// By group: when its last record is sent.
+    last: Vec<f64>,
+}
+
+impl Messages {
+    fn send(&mut self, now: f64, sending: &mut Sending) {
+        self.sent.push((now, sending.waiting));
+        sending.groups.drain(..).for_each(|group| self.last[group] = self.last[group].max(now));
+        (sending.waiting, sending.sent) = (0, now);
+    }
 }
 
 /// The results that a rank has not sent yet.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Sending {
     waiting: usize,
+    /// The groups of those results, each once.
+    groups: Vec<usize>,
     sent: f64,
 }
 
 impl Sending {
-    fn finish(&mut self, now: f64, rank: usize, messages: &mut Vec<(f64, usize)>) {
+    fn finish(&mut self, now: f64, group: usize, rank: usize, messages: &mut Messages) {
+        if rank == 0 {
+            messages.last[group] = messages.last[group].max(now);
+            return;
+        }
         self.waiting += 1;
-        if now - self.sent >= MESSAGE_AGE && rank > 0 {
-            messages.push((now, self.waiting));
-            (self.waiting, self.sent) = (0, now);
+        if self.groups.last() != Some(&group) {
+            self.groups.push(group);
+        }
+        if now - self.sent >= MESSAGE_AGE {
+            messages.send(now, self);
         }
     }
 }
@@ -332,7 +380,7 @@ fn prediction(measured: &str) -> Value {
     );
     println!("the end of a run: {end_of_run}");
     println!(
-        "  ranks  networks      units  cells in teams  of up to     seconds  end of run  efficiency  rank 0 busy   journal  rank 0 samples  memory a node"
+        "  ranks  networks      units  cells in teams  of up to     seconds  end of run  at once  efficiency  rank 0 busy  writing   journal  rank 0 samples  memory a node"
     );
     let mut rows = Vec::new();
     for (ranks, networks) in [(64, 100), (1024, 100), (1024, 1600), (65_536, 100), (65_536, 25_000)] {
@@ -342,10 +390,12 @@ fn prediction(measured: &str) -> Value {
         let largest = teams.cells.iter().map(|cell| cell.unit_bytes).max().unwrap_or(0);
         let in_teams = teams.cells.iter().filter_map(|cell| cell.team);
         let (in_teams, largest_team) = (in_teams.clone().count(), in_teams.map(|team| team.ranks).max().unwrap_or(1));
-        let (last_record, busiest, root) = simulate(&times, &teams, networks, ranks, taken_in);
+        let Simulated { last_record, busiest, root, complete } = simulate(&times, &teams, networks, ranks, taken_in);
         let units = cells * networks;
         let samples = units * experiment.inputs;
-        let end = end_of_run.seconds(&end_of_run.whole, cells, samples);
+        let end = end_of_run.after_last_record(&complete, samples / cells);
+        let at_once = end_of_run.seconds(&end_of_run.whole, cells, samples);
+        let writing = end_of_run.writing(cells, samples) / last_record;
         let seconds = last_record + end;
         let mean = times.actual.iter().sum::<f64>() * networks as f64 / ranks as f64;
         let journal = SHARE_OF_MAIN_THREAD.min(journalled * units as f64 / last_record);
@@ -354,16 +404,17 @@ fn prediction(measured: &str) -> Value {
         let node_bytes = RANKS_PER_NODE as u64
             * (largest + memory::process_bytes(&common::experiment(Cell::new(1, 1, 1), 1, 1, 1, EngineChoice::Auto), 1));
         println!(
-            "{ranks:>7} {networks:>9} {units:>10} {in_teams:>15} {largest_team:>9} {seconds:>11.1} {end:>11.1} {:>9.1} % {:>10.2} % {:>7.2} % {:>12.1} GB {:>11.1} GB",
+            "{ranks:>7} {networks:>9} {units:>10} {in_teams:>15} {largest_team:>9} {seconds:>11.1} {end:>11.2} {at_once:>8.1} {:>9.1} % {:>10.2} % {:>6.2} % {:>7.2} % {:>12.1} GB {:>11.1} GB",
             100.0 * mean / seconds,
             100.0 * root / last_record,
+            100.0 * writing,
             100.0 * journal,
             root_bytes as f64 / 1e9,
             node_bytes as f64 / 1e9,
         );
         rows.push(json!({
             "ranks": ranks, "networks": networks, "units": units, "samples": samples, "seconds": seconds, "last_record": last_record,
-            "end_of_run": end, "end_of_shard": end_of_run.seconds(&end_of_run.shard, cells, samples / SHARDS),
+            "end_of_run": end, "at_once": at_once, "writing": writing, "end_of_shard": end_of_run.seconds(&end_of_run.shard, cells, samples / SHARDS),
             "efficiency": mean / seconds, "imbalance": busiest / mean - 1.0, "in_teams": in_teams, "largest_team": largest_team,
             "largest_unit": largest, "root_busy": root / last_record, "journal": journal,
             "root_bytes": root_bytes, "node_bytes": node_bytes,
@@ -418,6 +469,10 @@ fn main() {
     machine::prepare().expect("BLAS can be told to use one thread");
     let arguments = common::arguments();
     let unit_times = common::option(&arguments, "--unit-times").unwrap_or_else(|| unit_times::FILE.to_owned());
+    if arguments.iter().any(|argument| argument == "--prediction") {
+        prediction(&unit_times);
+        return;
+    }
     let result = json!({
         "revision": Versions::collect().git_revision,
         "processor": processor(),

@@ -27,6 +27,10 @@ pub fn execute(request: &MergeRequest) -> anyhow::Result<()> {
     results::write(target.path(), request.existing, &results)?;
     match request.quiet {
         true => Ok(()),
-        false => Ok(print(&format!("{}\nResults are in {}\n", show::table(&results), request.out.display()))?),
+        false => Ok(print(&format!(
+            "{}\nResults are in {}\n",
+            show::table(&results.experiment, &results.summarised()),
+            request.out.display()
+        ))?),
     }
 }

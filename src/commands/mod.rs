@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod compare;
+mod draft;
 pub mod export;
 pub mod measure;
 pub mod merge;

@@ -56,10 +56,11 @@ impl Product for Results {
     }
 
     fn text(&self, name: &str) -> String {
-        format!(
-            "{}{}\nResults are in {name}",
-            show::table(self),
-            onset::text(self).map_or(String::new(), |text| format!("\n\n{text}"))
-        )
+        end_text(&show::table(&self.experiment, &self.summarised()), onset::text(self), name)
     }
+}
+
+/// What a command prints once its results are in the file `name`.
+pub fn end_text(table: &str, onset: Option<String>, name: &str) -> String {
+    format!("{table}{}\nResults are in {name}", onset.map_or(String::new(), |text| format!("\n\n{text}")))
 }

@@ -5,13 +5,14 @@ use std::sync::OnceLock;
 
 use toml::Table;
 
+use super::draft::ResultsDraft;
 use super::parts::{PartMeasurer, Parts};
 use super::plot::{self, PlotRequest};
 use super::status::is_finished;
 use crate::error::BadInput;
 use crate::experiment::{Experiment, Shard, inputs_file};
 use crate::files::Existing;
-use crate::job::{self, Client, Group, Held, Nouns, Product, Ranks, Resources, Settings, Store, Taken, Task, Worker};
+use crate::job::{self, Client, Draft, Group, Held, Nouns, Product, Ranks, Resources, Settings, Store, Taken, Task, Worker};
 use crate::model::{Method, Unit};
 use crate::plan::calibrate::Machine;
 use crate::plan::remaining::Remaining;
@@ -264,6 +265,12 @@ impl Client for Run {
             store.insert(task, codec::encode(&record.samples, record.seconds))?;
         }
         written.map(|()| !results.cells.is_empty())
+    }
+
+    fn draft(&self, out: &Path) -> Option<Box<dyn Draft>> {
+        let cells = self.plan.cells.iter().map(|plan| (plan.run.cell, plan.run.method)).collect();
+        let draft = ResultsDraft::new(out.to_path_buf(), self.experiment.clone(), cells);
+        self.shard.is_none().then(|| Box::new(draft) as Box<dyn Draft>)
     }
 
     fn product(&self, store: &mut Store, provenance: Provenance) -> anyhow::Result<Option<Box<dyn Product>>> {

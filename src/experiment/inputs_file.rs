@@ -146,7 +146,7 @@ mod tests {
         assert_eq!((law.columns(), law.is_known()), (Some(4), true));
         let cell = Cell::new(1, 5, 5);
         let x = inputs::<f64>(&law, streams(cell), cell, 3, true);
-        let rows = array![[1.0, 4.0, 3.0, 6.0], [2.0, 5.0, 4.0, 7.0], [3.0, 6.0, 5.0, 8.0]];
+        let rows = array![[1.0_f64, 4.0, 3.0, 6.0], [2.0, 5.0, 4.0, 7.0], [3.0, 6.0, 5.0, 8.0]];
         for (x, row) in x.rows().into_iter().zip(rows.rows()) {
             let scaled = &row * (4.0 / row.dot(&row)).sqrt();
             assert!(x.iter().zip(scaled.iter().chain([&1.0])).all(|(x, y)| (x - y).abs() < 1e-6), "{x} against {row}");

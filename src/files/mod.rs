@@ -7,6 +7,7 @@
 mod abandon;
 pub mod attribute;
 pub mod check;
+pub mod chunks;
 pub mod contained;
 pub mod format;
 pub mod hdf5;

@@ -33,9 +33,43 @@ pub enum Existing {
 /// # Errors
 /// Those of `fill` and the file system; with [`Existing::Refuse`] also if the file exists. Nothing is left behind.
 pub fn write(path: &Path, existing: Existing, fill: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let (file, _abandoned) = aside(path).with_context(|| format!("cannot create a file beside {}", path.display()))?;
-    fill(&openable(file.path(), file.as_file())).with_context(|| format!("cannot write {}", path.display()))?;
-    put(file, path, existing).with_context(|| format!("cannot rename the finished file to {}", path.display()))
+    let aside = Aside::create(path)?;
+    fill(&aside.openable()).with_context(|| format!("cannot write {}", path.display()))?;
+    aside.put(existing)
+}
+
+/// A file that is written beside its path and gets that name when it is complete. Removed if dropped before, or by a signal. A process has one at
+/// a time for a path.
+pub struct Aside {
+    path: PathBuf,
+    file: NamedTempFile,
+    _abandoned: Abandoned,
+}
+
+impl Aside {
+    /// Creates an empty file for `path`, which must not be a symbolic link. Creates the directory if necessary.
+    pub fn create(path: &Path) -> anyhow::Result<Self> {
+        let (file, abandoned) = aside(path).with_context(|| format!("cannot create a file beside {}", path.display()))?;
+        Ok(Self { path: path.to_path_buf(), file, _abandoned: abandoned })
+    }
+
+    /// Its path for now, see [`openable`].
+    pub fn openable(&self) -> PathBuf {
+        openable(self.file.path(), self.file.as_file())
+    }
+
+    /// Waits until what is written is on the disk.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.as_file().sync_data()
+    }
+
+    /// Gives the finished file its name.
+    ///
+    /// # Errors
+    /// Those of the file system; with [`Existing::Refuse`] also if the name is taken.
+    pub fn put(self, existing: Existing) -> anyhow::Result<()> {
+        put(self.file, &self.path, existing).with_context(|| format!("cannot rename the finished file to {}", self.path.display()))
+    }
 }
 
 /// [`write`](fn@write) for given bytes.

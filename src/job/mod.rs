@@ -1,8 +1,9 @@
 //! The job engine: distributes tasks over ranks and threads, gathers their results on rank 0, journals and resumes.
 //!
 //! A [`Task`] is an index within a [`Group`]; its result is bytes that only the [`Client`] interprets. Every rank computes its own share of
-//! the tasks ([`assign`]) and runs it on its worker threads, most expensive first, without barriers. The main thread of a rank does not
-//! compute: it calls MPI, moves results and shows progress. Rank 0 computes like the others and is the only one to write files.
+//! the tasks ([`assign`]) and runs it on its worker threads, cheap ones first and then the most expensive, without barriers. The main thread of a rank does not
+//! compute: it calls MPI, moves results and shows progress. Rank 0 computes like the others and is the only one to write files; it writes the output
+//! of complete groups while the job goes on ([`ahead`]).
 //!
 //! The tasks of some groups are computed by [`teams`]: all threads of a rank, or of several, each with its part of every task. They come first,
 //! those of the largest teams before others.
@@ -13,6 +14,7 @@
 //! Bad input is refused before the work, by all ranks together ([`agree`]). After that a failure on any rank aborts all ([`end_job`]). A
 //! job that is stopped ([`stop`]) leaves a [`journal`] from which the same command resumes.
 
+mod ahead;
 pub mod assign;
 mod fault;
 mod gather;
@@ -32,6 +34,7 @@ mod trouble;
 mod workers;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use toml::Table;
@@ -255,6 +258,12 @@ pub trait Client: Sync {
         Ok(false)
     }
 
+    /// The output file `out`, to be written while the job goes on; `None` if it is only written at the end, as the [product](Self::product). For
+    /// jobs of one round that have all tasks of their groups.
+    fn draft(&self, _out: &Path) -> Option<Box<dyn Draft>> {
+        None
+    }
+
     /// The output of a complete job; `None` if that is its journal, closed.
     fn product(&self, store: &mut Store, provenance: Provenance) -> anyhow::Result<Option<Box<dyn Product>>>;
 }
@@ -281,6 +290,19 @@ pub trait Product {
 
     /// The text for standard output once it is written to `name`.
     fn text(&self, name: &str) -> String;
+}
+
+/// The output file while the job goes on, written aside. Dropping it removes it.
+pub trait Draft: Send {
+    /// Writes `group` with all of its `results`, by index. Each group is added once, in any order.
+    ///
+    /// # Errors
+    /// The file cannot be written; it is of no use then.
+    fn add(&mut self, group: usize, results: &[Arc<[u8]>]) -> anyhow::Result<()>;
+
+    /// Completes the file, to which all groups have been added, and gives it its name. Returns the text for standard output, as
+    /// [`Product::text`] with `name`.
+    fn finish(self: Box<Self>, provenance: Provenance, existing: Existing, name: &str) -> anyhow::Result<String>;
 }
 
 /// Runs a job on all ranks of this launch and writes its output. `request` parses the command line, `client` builds the client for the

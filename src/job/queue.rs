@@ -1,6 +1,6 @@
 //! The tasks of a rank, handed to its threads in order, within the rank's memory budget.
 //!
-//! Tasks start in the order given (largest first). A task starts if it fits the budget together with the running tasks, or if none
+//! Tasks start in the order given. A task starts if it fits the budget together with the running tasks, or if none
 //! runs. While the first task waits for memory, smaller tasks may overtake it, but only if they fit beside it: once the tasks that ran
 //! before have ended, it can start. So no task starves and no thread idles needlessly.
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
+use super::ahead::Ahead;
 use super::assign::Share;
 use super::journal::{Journal, Recovery, Start};
 use super::prepare::{Job, Past, next_round};
@@ -37,6 +38,10 @@ pub struct Root<'j> {
     recovery: Option<Recovery>,
     /// Per other file.
     taken: Vec<Taken>,
+    /// The output file, from the first complete group on, if the client writes it before the end.
+    ahead: Option<Ahead>,
+    /// Whether the output file is written at the end only.
+    gave_up: bool,
     progress: Progress,
     next_snapshot: Option<Instant>,
     /// The state of writing to the journal, the snapshot and the output file.
@@ -65,6 +70,8 @@ impl<'j> Root<'j> {
             others,
             recovery,
             taken,
+            ahead: None,
+            gave_up: false,
             progress,
             next_snapshot,
             journal_trouble,
@@ -73,7 +80,37 @@ impl<'j> Root<'j> {
         };
         root.introduce(share);
         root.begin_journal();
+        (0..job.groups.len()).for_each(|group| root.write_ahead(group));
         root
+    }
+
+    /// Hands `group` to the writer of the output file if it is complete and others are not.
+    fn write_ahead(&mut self, group: usize) {
+        if !self.store.has_group(group) || self.is_round_complete() || self.gave_up {
+            return;
+        }
+        if self.ahead.is_none() {
+            let draft = self.job.client.draft(self.journal.target().path());
+            self.ahead = draft.and_then(|draft| Ahead::start(draft, self.job.groups.len()));
+            self.gave_up = self.ahead.is_none();
+        }
+        if let Some(ahead) = &mut self.ahead {
+            ahead.give(group, &self.store);
+        }
+    }
+
+    /// Removes the output file as far as it is written: the job may end before it is complete.
+    fn give_up_ahead(&mut self) {
+        self.gave_up = true;
+        if let Some(ahead) = self.ahead.take() {
+            ahead.give_up();
+        }
+    }
+
+    /// Reports that the output file cannot be written now, and removes what there is of it.
+    fn warn_of_ahead(&mut self, error: &anyhow::Error) {
+        self.gave_up = true;
+        warn(&format!("{error:#}"), "free disk space; the results file is written at the end of the job");
     }
 
     /// Saves the results taken from other files, and notes in the journal that the job starts.
@@ -128,12 +165,18 @@ impl<'j> Root<'j> {
         self.store.insert(task, result)?;
         self.progress.count(task);
         self.journal.note(task);
+        self.write_ahead(task.group);
         Ok(())
     }
 
     /// Updates journal, snapshot and progress display where due. Cheap otherwise; to be called often.
     pub fn tend(&mut self) {
         self.progress.show();
+        if let Some(ahead) = self.ahead.take_if(|ahead| ahead.has_failed())
+            && let Err(error) = ahead.end()
+        {
+            self.warn_of_ahead(&error);
+        }
         if !self.journal_trouble.is_waiting() {
             match self.journal.tend(&self.store) {
                 Ok(true) => self.journal_trouble.written(),
@@ -186,6 +229,7 @@ impl<'j> Root<'j> {
                     format!("free disk space and re-run: {tasks} that are not in the journal are lost and will be recomputed");
                 Failed::new(format!("cannot save the finished {tasks}"), error, remedy)
             })?;
+        self.give_up_ahead();
         let bytes = finished as f64 * self.job.client.largest_result() as f64;
         let time = Duration::try_from_secs_f64(SNAPSHOT_LEAST + bytes / SNAPSHOT_RATE).unwrap_or(Duration::MAX);
         if since.elapsed().saturating_add(time) <= stop.grace {
@@ -197,11 +241,12 @@ impl<'j> Root<'j> {
         Ok(())
     }
 
-    /// Saves the finished results in case this process is killed.
+    /// Saves the finished results, and leaves nothing else behind, in case this process is killed.
     pub fn rescue(&mut self) {
         if let Err(error) = self.journal.flush(&self.store) {
             warn(&format!("{error:#}"), "");
         }
+        self.give_up_ahead();
     }
 
     /// Writes the output file, or closes the journal in its place; then removes the journal and the snapshot.
@@ -212,16 +257,24 @@ impl<'j> Root<'j> {
         if let Err(error) = self.journal.flush(&self.store) {
             self.journal_trouble.failed(&error);
         }
-        let product = self.job.client.product(&mut self.store, self.job.provenance())?;
-        let written = match self.write(product.as_deref()) {
-            Err(error) if !self.journal.is_whole() && !is_in_the_way(&error) => {
-                self.file_trouble.failed(&error);
-                self.insist(stop, |root| root.write(product.as_deref()), |root| &mut root.file_trouble)
+        let name = self.journal.target().name().display().to_string();
+        // Of the written file; `None` if it is the journal.
+        let (written, text) = match self.finish_ahead(&name) {
+            Some(text) => (Ok(()), Some(text)),
+            None => {
+                let product = self.job.client.product(&mut self.store, self.job.provenance())?;
+                let written = match self.write(product.as_deref()) {
+                    Err(error) if !self.journal.is_whole() && !is_in_the_way(&error) => {
+                        self.file_trouble.failed(&error);
+                        self.insist(stop, |root| root.write(product.as_deref()), |root| &mut root.file_trouble)
+                    }
+                    written => written,
+                };
+                let text = product.filter(|_| written.is_ok()).map(|product| product.text(&name));
+                (written, text)
             }
-            written => written,
         };
         self.progress.end();
-        let name = self.journal.target().name().display().to_string();
         if let Err(error) = written {
             let remedy = if is_in_the_way(&error) { "move that file away" } else { "free disk space" };
             let fate = match self.journal.is_whole() {
@@ -233,12 +286,12 @@ impl<'j> Root<'j> {
             );
         }
         let snapshot = self.job.client.snapshot_path(self.journal.target().path());
-        let removed = [product.is_some().then(|| self.journal.remove()), snapshot.map(fs::remove_file)];
+        let removed = [text.is_some().then(|| self.journal.remove()), snapshot.map(fs::remove_file)];
         for error in removed.into_iter().flatten().filter_map(Result::err).filter(|error| error.kind() != ErrorKind::NotFound) {
             warn(&format!("cannot remove the journal or the snapshot: {error}"), "remove them by hand");
         }
         if !self.job.settings.quiet {
-            let text = product.map_or_else(|| format!("Results are in {name}"), |product| product.text(&name));
+            let text = text.unwrap_or_else(|| format!("Results are in {name}"));
             // The file is written: a closed pipe is not a failure.
             let _ = writeln!(stdout(), "{text}");
         }
@@ -247,6 +300,22 @@ impl<'j> Root<'j> {
             let what = format!("the results are in {name}, but another output is missing");
             Failed::new(what, error, "re-run to write it").into()
         })
+    }
+
+    /// Completes the output file if it has been begun; `None` if it has yet to be written.
+    fn finish_ahead(&mut self, name: &str) -> Option<String> {
+        let mut ahead = self.ahead.take()?;
+        (0..self.job.groups.len()).for_each(|group| ahead.give(group, &self.store));
+        let finished = ahead.end().and_then(|draft| draft.finish(self.job.provenance(), self.job.settings.existing(), name));
+        // Reported when it is tried again.
+        let is_new = |error: &anyhow::Error| !is_in_the_way(error);
+        finished
+            .inspect_err(|error| {
+                if is_new(error) {
+                    self.warn_of_ahead(error)
+                }
+            })
+            .ok()
     }
 
     /// Writes the output file: the product, or the journal itself.

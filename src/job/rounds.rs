@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crossbeam_channel::unbounded;
 
-use super::assign::Share;
+use super::assign::{Share, starting_order};
 use super::gather;
 use super::prepare::{Job, Past};
 use super::queue::TaskQueue;
@@ -95,7 +95,8 @@ fn compute<T>(
     stop: &Stop,
     serve: impl FnOnce(&workers::Finished, &TaskQueue) -> Result<T, Failure>,
 ) -> T {
-    let tasks = share.single.iter().map(|&task| (task, job.groups[task.group].bytes));
+    let order = starting_order(&share.single, &job.groups, job.threads);
+    let tasks = order.into_iter().map(|task| (task, job.groups[task.group].bytes));
     let queue = TaskQueue::new(tasks, job.client.memory());
     let rank = comm.rank();
     let busy = if share.in_teams.is_empty() { job.threads.min(share.single.len()) } else { job.threads };

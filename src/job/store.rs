@@ -1,5 +1,7 @@
 //! The results that have reached rank 0, as bytes.
 
+use std::sync::Arc;
+
 use super::{Group, Task};
 use crate::error::Failed;
 
@@ -7,8 +9,10 @@ use crate::error::Failed;
 pub struct Store {
     /// The first slot of each group, and the end of the last.
     starts: Vec<usize>,
-    slots: Vec<Option<Box<[u8]>>>,
+    slots: Vec<Option<Arc<[u8]>>>,
     count: usize,
+    /// Number of results by group.
+    counts: Vec<usize>,
 }
 
 impl Store {
@@ -17,7 +21,7 @@ impl Store {
         let mut starts = vec![0];
         groups.iter().for_each(|group| starts.push(starts[starts.len() - 1] + group.count));
         let slots = vec![None; starts[starts.len() - 1]];
-        Self { starts, slots, count: 0 }
+        Self { starts, slots, count: 0, counts: vec![0; groups.len()] }
     }
 
     fn slot(&self, task: Task) -> Option<usize> {
@@ -44,6 +48,7 @@ impl Store {
         }
         *slot = Some(result.into());
         self.count += 1;
+        self.counts[group] += 1;
         Ok(())
     }
 
@@ -53,10 +58,11 @@ impl Store {
     }
 
     /// Removes and returns the result of `task`, if present.
-    pub fn take(&mut self, task: Task) -> Option<Box<[u8]>> {
+    pub fn take(&mut self, task: Task) -> Option<Arc<[u8]>> {
         let slot = self.slot(task)?;
         let taken = self.slots[slot].take();
         self.count -= usize::from(taken.is_some());
+        self.counts[task.group] -= usize::from(taken.is_some());
         taken
     }
 
@@ -73,7 +79,12 @@ impl Store {
 
     /// Whether all results of `group` are present.
     pub fn has_group(&self, group: usize) -> bool {
-        self.slots[self.starts[group]..self.starts[group + 1]].iter().all(Option::is_some)
+        self.counts[group] == self.starts[group + 1] - self.starts[group]
+    }
+
+    /// All results of `group`, by index, if they are present; shared with this store.
+    pub fn group(&self, group: usize) -> Option<Vec<Arc<[u8]>>> {
+        self.slots[self.starts[group]..self.starts[group + 1]].iter().cloned().collect()
     }
 
     /// `tasks` of this job, one bit per task.

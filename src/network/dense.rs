@@ -166,8 +166,9 @@ impl<T: Real> Dense<T> {
         let mut gradient = zeros(below.dim());
         let mut readout = Vec::new();
         let mut masks = Masks::default();
-        // f, and its gradient, which is accumulated in the precision of the weights within a slab.
-        let mut value = share.sum(inputs + gradient.len(), |slab, sums| {
+        // f, and at depth 1 its gradient, which is accumulated in the precision of the weights within a slab. Deeper layers are one slab.
+        let summed = if depth == 1 { gradient.len() } else { 0 };
+        let mut value = share.sum(inputs + summed, |slab, sums| {
             gradient.fill(T::zero());
             for (block, _) in blocks_of(&share, slab) {
                 self.weights.readout(block, &mut readout);
@@ -182,7 +183,7 @@ impl<T: Real> Dense<T> {
                 };
                 if psi == Activation::Relu {
                     masks.reset(inputs, w.nrows());
-                    for (input, (value, z)) in sums.iter_mut().zip(z.rows()).enumerate() {
+                    for (input, (value, z)) in sums[..inputs].iter_mut().zip(z.rows()).enumerate() {
                         *value += masks.read_out(input, &readout, z.to_slice().expect("rows are contiguous"));
                     }
                     add_masked_rows(&mut masks, &readout, w, gradient.view_mut());
@@ -197,7 +198,8 @@ impl<T: Real> Dense<T> {
             sums[inputs..].iter_mut().zip(&gradient).for_each(|(sum, gradient)| *sum = gradient.to_f64());
         });
         let scale = T::of_f64(self.scale);
-        gradient.iter_mut().zip(value.drain(inputs..)).for_each(|(gradient, sum)| *gradient = T::of_f64(sum) * scale);
+        gradient.iter_mut().zip(value.drain(inputs..)).for_each(|(gradient, sum)| *gradient = T::of_f64(sum));
+        gradient.mapv_inplace(|g| g * scale);
         for value in &mut value {
             *value *= self.scale;
         }

@@ -33,7 +33,9 @@ pub fn process_bytes(experiment: &Experiment, threads: usize) -> u64 {
     let directions = experiment.directions.len() as u64;
     let part = if directions > 1 { of_cell / directions * (size_of::<Sample>() as u64 + 8) } else { 0 };
     let column = 16 * of_cell + part;
-    PROCESS + THREAD * threads as u64 + units * UNIT + samples * size_of::<Sample>() as u64 + column
+    // A cell is decoded to be written while the job goes on.
+    let written = if units > experiment.networks as u64 { of_cell * size_of::<Sample>() as u64 } else { 0 };
+    PROCESS + THREAD * threads as u64 + units * UNIT + samples * size_of::<Sample>() as u64 + column + written
 }
 
 /// Bytes above which the weights at depth 1 are regenerated in each of the two passes: cheaper than page faults plus writing and reading them.

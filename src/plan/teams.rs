@@ -378,7 +378,7 @@ mod tests {
         assert!(sizes(&plan)[0] >= 2, "{plan:?}");
         let alone = planned(&few, 8, 2, 64 << 30, TeamChoice::Never).unwrap();
         let resources = Resources { threads: 2, memory: 64 << 30 };
-        let makespan = |plan| forecast(&Remaining::all(plan), resources, 8).makespan;
+        let makespan = |plan: &Plan| forecast(&Remaining::all(plan), resources, 8).makespan;
         assert!(makespan(&plan) < 0.3 * makespan(&alone));
         let many = Experiment { networks: 2000, ..few };
         assert_eq!(sizes(&planned(&many, 8, 2, 64 << 30, TeamChoice::Auto).unwrap()), [0]);

@@ -34,7 +34,7 @@ pub use compare::{first_difference, first_differing_sample};
 pub use merge::merge;
 pub use read::{read, read_unsealed};
 pub use summary::Summary;
-pub use write::{write, write_partial};
+pub use write::{Writer, write, write_partial};
 
 /// The measurements of one cell.
 #[derive(Debug, Clone)]
@@ -74,6 +74,12 @@ impl CellResults {
         experiment.directions.iter().enumerate().map(summary).collect()
     }
 
+    /// The cell without its samples.
+    pub fn summarised(&self, experiment: &Experiment) -> CellSummary {
+        let Self { cell, method, ref records } = *self;
+        CellSummary { cell, method, networks: records.len(), along: self.summaries(experiment) }
+    }
+
     /// The samples of direction `direction` of `directions`; `seconds` stay those of the whole unit.
     pub fn along(&self, direction: usize, directions: usize) -> CellResults {
         let part = |record: &UnitRecord| {
@@ -85,7 +91,28 @@ impl CellResults {
 
     /// The search used in `direction`.
     pub fn search_along(&self, direction: Direction) -> SearchName {
-        if direction == Direction::Descent { SearchName::Descent } else { self.method.search }
+        search_along(self.method, direction)
+    }
+}
+
+fn search_along(method: Method, direction: Direction) -> SearchName {
+    if direction == Direction::Descent { SearchName::Descent } else { method.search }
+}
+
+/// What is known of a cell without its samples.
+#[derive(Debug, Clone)]
+pub struct CellSummary {
+    pub cell: Cell,
+    pub method: Method,
+    pub networks: usize,
+    /// Statistics per direction of the experiment.
+    pub along: Vec<Summary>,
+}
+
+impl CellSummary {
+    /// The search used in `direction`.
+    pub fn search_along(&self, direction: Direction) -> SearchName {
+        search_along(self.method, direction)
     }
 }
 
@@ -107,6 +134,11 @@ impl Results {
             1 => Cow::Borrowed(&self.cells),
             count => Cow::Owned(self.cells.iter().map(|cell| cell.along(index, count)).collect()),
         }
+    }
+
+    /// The cells without their samples.
+    pub fn summarised(&self) -> Vec<CellSummary> {
+        self.cells.iter().map(|cell| cell.summarised(&self.experiment)).collect()
     }
 
     /// Whether all cells of the experiment are present.

@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, LineStyle, Table, presets};
 use serde::Serialize;
 
 use super::switching::{Along, Switching, switching};
-use super::{CellResults, Results, Summary, onset};
+use super::{CellResults, CellSummary, Results, Summary, onset};
 use crate::experiment::Experiment;
 use crate::model::Activation;
 use crate::model::InputsLaw;
@@ -39,7 +39,7 @@ pub enum Format {
 pub fn show(results: &Results, format: Format, out: &mut impl Write) -> anyhow::Result<()> {
     match format {
         Format::Table => {
-            writeln!(out, "{}", table(results))?;
+            writeln!(out, "{}", table(&results.experiment, &results.summarised()))?;
             if let Some(text) = onset::text(results) {
                 writeln!(out, "\n{text}")?;
             }
@@ -208,8 +208,8 @@ impl<W: Clone> Row<W> {
 
 /// The table of `show` and of the end of a run: one line that says what was run, then one line per cell. No trailing line break. Means carry
 /// their standard errors where that keeps the table within [`WIDEST`] columns.
-pub fn table(results: &Results) -> String {
-    format!("{}{}\n{}", partial(results), heading(&results.experiment), cells_as_fits(results))
+pub fn table(experiment: &Experiment, cells: &[CellSummary]) -> String {
+    format!("{}{}\n{}", partial(experiment, cells.len()), heading(experiment), cells_as_fits(experiment, cells))
 }
 
 /// The table of a run that is not finished: complete cells and, with their numbers of networks, cells in part. No trailing line break.
@@ -223,40 +223,37 @@ pub fn table_so_far(results: &Results) -> String {
     };
     match results.cells.is_empty() {
         true => heading(&results.experiment),
-        false => format!("{}\n{}{note}", heading(&results.experiment), cells_as_fits(results)),
+        false => format!("{}\n{}{note}", heading(&results.experiment), cells_as_fits(&results.experiment, &results.summarised())),
     }
 }
 
-fn cells_as_fits(results: &Results) -> String {
-    let with_errors = cells_table(results, true);
+fn cells_as_fits(experiment: &Experiment, cells: &[CellSummary]) -> String {
+    let with_errors = cells_table(experiment, cells, true);
     let fits = with_errors.lines().all(|line| line.chars().count() <= WIDEST);
-    if fits { with_errors } else { cells_table(results, false) }
+    if fits { with_errors } else { cells_table(experiment, cells, false) }
 }
 
 /// A line of the table.
 struct Line<'a> {
-    cell: &'a CellResults,
+    cell: &'a CellSummary,
     direction: Direction,
     /// Whether it is the first line of its cell.
     is_first: bool,
-    summary: Summary,
+    summary: &'a Summary,
 }
 
 /// A column of the table: its title, and what it holds of a line.
 type Column = (String, Box<dyn Fn(&Line) -> String>);
 
-fn cells_table(results: &Results, errors: bool) -> String {
-    let directions = &results.experiment.directions;
-    let lines: Vec<Line> = results
-        .cells
+fn cells_table(experiment: &Experiment, cells: &[CellSummary], errors: bool) -> String {
+    let lines: Vec<Line> = cells
         .iter()
         .flat_map(|cell| {
-            let summaries = cell.summaries(&results.experiment);
-            let lines = directions.iter().zip(summaries).enumerate();
+            let lines = experiment.directions.iter().zip(&cell.along).enumerate();
             lines.map(move |(index, (&direction, summary))| Line { cell, direction, is_first: index == 0, summary })
         })
         .collect();
-    let columns = columns(&results.experiment, &lines, errors);
+    let columns = columns(experiment, &lines, errors);
 
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
@@ -274,7 +271,7 @@ fn cells_table(results: &Results, errors: bool) -> String {
 /// The columns for these lines, with standard errors if wanted.
 fn columns(experiment: &Experiment, lines: &[Line], errors: bool) -> Vec<Column> {
     let directions = &experiment.directions;
-    let digits = |of: fn(&Summary) -> f64| Digits::for_column(lines.iter().map(|line| of(&line.summary)));
+    let digits = |of: fn(&Summary) -> f64| Digits::for_column(lines.iter().map(|line| of(line.summary)));
     let step = digits(|summary| summary.step_mean);
     let gradient = digits(|summary| summary.grad_mean);
     let distance = digits(|summary| summary.distance_mean);
@@ -292,23 +289,23 @@ fn columns(experiment: &Experiment, lines: &[Line], errors: bool) -> Vec<Column>
     if *directions != [Direction::Gradient] {
         add("direction", Box::new(|line| line.direction.name().to_string()));
     }
-    if lines.iter().any(|line| line.cell.records.len() != experiment.networks) {
+    if lines.iter().any(|line| line.cell.networks != experiment.networks) {
         let all = experiment.networks;
         let networks = move |networks: usize| if networks < all { format!("{networks}/{all}") } else { networks.to_string() };
-        add("networks", Box::new(move |line| networks(line.cell.records.len())));
+        add("networks", Box::new(move |line| networks(line.cell.networks)));
     }
     let found = move |summary: &Summary| percentage(summary.fraction) + &error(Digits::Fixed(2), 100.0 * summary.fraction_se);
-    add(&titled("found %"), Box::new(move |line| found(&line.summary)));
+    add(&titled("found %"), Box::new(move |line| found(line.summary)));
     if lines.iter().any(|line| line.summary.fraction_lost != line.summary.fraction) {
         add("lost %", Box::new(|line| percentage(line.summary.fraction_lost)));
     }
     let steps = move |summary: &Summary| step.with_std(summary.step_mean, summary.step_std) + &error(step, summary.step_se);
-    add(&titled("η* mean ± std"), Box::new(move |line| steps(&line.summary)));
+    add(&titled("η* mean ± std"), Box::new(move |line| steps(line.summary)));
     add("η* 5 %", Box::new(move |line| step.print(line.summary.step_q05)));
     add("50 %", Box::new(move |line| step.print(line.summary.step_q50)));
     add("95 %", Box::new(move |line| step.print(line.summary.step_q95)));
     let distances = move |summary: &Summary| distance.print(summary.distance_mean) + &error(distance, summary.distance_se);
-    add(&titled("‖δ‖ mean"), Box::new(move |line| distances(&line.summary)));
+    add(&titled("‖δ‖ mean"), Box::new(move |line| distances(line.summary)));
     add("‖δ‖/‖x‖", Box::new(|line| fixed(line.summary.relative_distance_mean, 4)));
     if directions.contains(&Direction::Sign) {
         let digits = digits(|summary| summary.max_distance_mean);
@@ -321,8 +318,8 @@ fn columns(experiment: &Experiment, lines: &[Line], errors: bool) -> Vec<Column>
     }
     if directions.len() > 1 {
         let ratio = move |summary: &Summary| fixed(summary.ratio_q50, 3) + &error(Digits::Fixed(3), summary.ratio_se);
-        add(&titled("ratio 50 %"), Box::new(move |line| ratio(&line.summary)));
-        add("[5 %, 95 %]", Box::new(|line| ratio_range(&line.summary)));
+        add(&titled("ratio 50 %"), Box::new(move |line| ratio(line.summary)));
+        add("[5 %, 95 %]", Box::new(|line| ratio_range(line.summary)));
     }
     if experiment.certify {
         add("certified", Box::new(|line| fixed(line.summary.certified_mean, 3)));
@@ -330,7 +327,7 @@ fn columns(experiment: &Experiment, lines: &[Line], errors: bool) -> Vec<Column>
     }
     let gradients =
         move |summary: &Summary| gradient.with_std(summary.grad_mean, summary.grad_std) + &error(gradient, summary.grad_se);
-    add(&titled("‖∇f‖ mean ± std"), Box::new(move |line| gradients(&line.summary)));
+    add(&titled("‖∇f‖ mean ± std"), Box::new(move |line| gradients(line.summary)));
     add("dead", Box::new(|line| line.summary.dead.to_string()));
     add("evals", Box::new(|line| fixed(line.summary.evaluations, 1)));
     add("search", Box::new(|line| line.cell.search_along(line.direction).name().to_string()));
@@ -392,11 +389,9 @@ fn thresholds(line: &Switching) -> String {
 }
 
 /// A warning line for partial results.
-fn partial(results: &Results) -> String {
-    match results.is_complete() {
-        true => String::new(),
-        false => format!("PARTIAL: {} of {} cells\n", results.cells.len(), results.experiment.cells().len()),
-    }
+fn partial(experiment: &Experiment, found: usize) -> String {
+    let cells = experiment.cells().len();
+    if found == cells { String::new() } else { format!("PARTIAL: {found} of {cells} cells\n") }
 }
 
 fn heading(experiment: &Experiment) -> String {

@@ -1,28 +1,32 @@
-//! [`Results`] → an HDF5 file in netCDF-4 conventions, written atomically.
+//! [`Results`] → an HDF5 file in netCDF-4 conventions, written atomically. A [`Writer`] takes the cells in any order, as they are finished.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use hdf5::filters::deflate_available;
 use hdf5::plist::file_create::LinkCreationOrder;
 use hdf5::types::VarLenUnicode;
-use hdf5::{Dataset, File, H5Type};
+use hdf5::{Dataset, File, Group, H5Type};
 use ndarray::{ArrayView3, ArrayView4};
 
 use super::schema::{self, Axes, Axis, Variable};
-use super::{CellResults, Results, Summary, scales};
+use super::{CellResults, CellSummary, Results, scales};
 use crate::experiment::Experiment;
 use crate::files::attribute::{set_flags, set_number, set_text};
-use crate::files::{self, Existing, place, seal};
+use crate::files::seal::Pieces;
+use crate::files::{self, Existing, chunks, place};
 use crate::measure::SCIENCE_VERSION;
 use crate::method;
-use crate::model::INFINITE_WIDTH;
-use crate::record::Sample;
+use crate::model::{Cell, INFINITE_WIDTH};
+use crate::provenance::Provenance;
+use crate::record::{Sample, UnitRecord};
+use crate::threshold::Request;
 
 /// Elements per chunk of the sample arrays: 512 KiB of f64, half of HDF5's default chunk cache.
 const CHUNK_ELEMENTS: usize = 1 << 16;
 /// Deflate level (1 to 9) of the integer sample arrays. Those of f64 are not compressed: with random mantissas it would save a fifth of the file
-/// and make the end of a run five times as long.
+/// and make writing it five times as long.
 const DEFLATE_LEVEL: u8 = 4;
 
 /// Writes complete `results` to `path`: to a temporary file in the same directory, synced and then renamed, so `path` is never half-written.
@@ -39,70 +43,261 @@ pub fn write(path: &Path, existing: Existing, results: &Results) -> anyhow::Resu
 pub fn write_partial(path: &Path, existing: Existing, results: &Results) -> anyhow::Result<()> {
     let places = places(results)?;
     place::write(path, existing, |aside| {
-        write_file(aside, results, &places).map_err(files::hdf5::plain)?;
-        Ok(seal::seal(aside)?)
+        let mut writer = Writer::create(aside, &results.experiment, results.threshold.as_ref())?;
+        places.iter().zip(&results.cells).try_for_each(|(&index, cell)| writer.write(index, cell))?;
+        writer.finish(&results.provenance).map(drop)
     })
 }
 
 /// The index of each cell of `results` in the experiment, checking that they are in order and complete.
 fn places(results: &Results) -> anyhow::Result<Vec<usize>> {
-    let experiment = &results.experiment;
-    let mut cells = experiment.cells().into_iter().enumerate();
-    let mut place = |results: &CellResults| {
-        let index = cells.find(|(_, cell)| *cell == results.cell).map(|(index, _)| index);
-        let index = index.with_context(|| format!("cell {} is none of the experiment, or out of order", results.cell))?;
-        let in_order =
-            results.records.iter().enumerate().all(|(network, record)| (record.unit.cell, record.unit.network) == (index, network));
-        let full = results.records.iter().all(|record| record.samples.len() == experiment.samples_of_network());
-        ensure!(
-            in_order && full && results.records.len() == experiment.networks,
-            "cell {} does not hold {} networks of {} inputs in network order",
-            results.cell,
-            experiment.networks,
-            experiment.inputs
-        );
-        Ok(index)
+    let mut cells = results.experiment.cells().into_iter().enumerate();
+    let mut place = |cell: &CellResults| {
+        let index = cells.find(|(_, other)| *other == cell.cell).map(|(index, _)| index);
+        let index = index.with_context(|| format!("cell {} is none of the experiment, or out of order", cell.cell))?;
+        check_whole(&results.experiment, index, cell).map(|()| index)
     };
     results.cells.iter().map(&mut place).collect()
 }
 
-fn write_file(path: &Path, results: &Results, places: &[usize]) -> anyhow::Result<()> {
-    let file = files::hdf5::create(path)?;
-    let axes = Axes::of(&results.experiment, results.experiment.cells().len());
-    write_root_attributes(&file, results)?;
-    let scales = write_coordinates(&file, &axes)?;
-    let mut group = file.create_group_builder();
-    group.create_plist().link_creation_order(LinkCreationOrder::Indexed);
-    let provenance = group.obj_track_times(false).create(schema::PROVENANCE)?;
-    for variable in schema::variables_of(&results.experiment, &axes) {
-        create(&file, &variable, &axes, &scales)?;
-    }
-    write_summaries(&file, results, places, &axes)?;
-    write_cells(&file, results, places, &axes)?;
-    write_samples(&file, results, places)?;
-    results.provenance.write_to(&provenance)?;
-    let mut seconds = vec![f64::NAN; axes.shape(schema::UNIT_SECONDS.axes).iter().product()];
-    for (cell, &place) in results.cells.iter().zip(places) {
-        let networks = seconds[place * results.experiment.networks..].iter_mut();
-        networks.zip(&cell.records).for_each(|(seconds, record)| *seconds = record.seconds);
-    }
-    write_whole(&file, &schema::UNIT_SECONDS, &seconds)?;
-    file.flush()?;
+/// Checks that `results`, those of cell `index`, are complete and in order.
+fn check_whole(experiment: &Experiment, index: usize, results: &CellResults) -> anyhow::Result<()> {
+    let mut records = results.records.iter().enumerate();
+    let is_whole = results.records.len() == experiment.networks
+        && records.all(|(network, record)| {
+            (record.unit.cell, record.unit.network) == (index, network) && record.samples.len() == experiment.samples_of_network()
+        });
+    ensure!(
+        is_whole,
+        "cell {} does not hold {} networks of {} inputs in network order",
+        results.cell,
+        experiment.networks,
+        experiment.inputs
+    );
     Ok(())
 }
 
-fn write_root_attributes(file: &File, results: &Results) -> anyhow::Result<()> {
+/// A results file that is written cell by cell, in any order, to a path that no other program reads yet. After an error it is of no use.
+pub struct Writer {
+    path: PathBuf,
+    file: File,
+    /// The same file, to read what is written.
+    reader: std::fs::File,
+    experiment: Experiment,
+    all: Vec<Cell>,
+    axes: Axes,
+    provenance: Group,
+    /// The arrays of the raw samples.
+    samples: Vec<(Field, Dataset)>,
+    /// The cells written, by index.
+    cells: BTreeMap<usize, Written>,
+    /// Checksums of the chunks written.
+    pieces: Pieces,
+}
+
+/// What is left to write of a cell whose samples are written.
+struct Written {
+    summary: CellSummary,
+    /// Of each network.
+    seconds: Vec<f64>,
+}
+
+impl Writer {
+    /// Creates or truncates the file at `path`.
+    ///
+    /// # Errors
+    /// Those of HDF5 and the file system, here and below.
+    pub fn create(path: &Path, experiment: &Experiment, threshold: Option<&Request>) -> anyhow::Result<Self> {
+        Self::begin(path, experiment, threshold).map_err(files::hdf5::plain)
+    }
+
+    fn begin(path: &Path, experiment: &Experiment, threshold: Option<&Request>) -> anyhow::Result<Self> {
+        let file = files::hdf5::create(path).context("cannot create it")?;
+        let all = experiment.cells();
+        let axes = Axes::of(experiment, all.len());
+        write_root_attributes(&file, experiment, threshold)?;
+        let scales = write_coordinates(&file, &axes)?;
+        let mut group = file.create_group_builder();
+        group.create_plist().link_creation_order(LinkCreationOrder::Indexed);
+        let provenance = group.obj_track_times(false).create(schema::PROVENANCE)?;
+        for variable in schema::variables_of(experiment, &axes) {
+            create(&file, &variable, &axes, &scales)?;
+        }
+        let is_written = |field: &Field| schema::is_written(experiment, &field.variable);
+        let open = |field: Field| Ok((field, file.dataset(field.variable.path)?));
+        let samples = FIELDS.into_iter().filter(is_written).map(open).collect::<anyhow::Result<_>>()?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            reader: std::fs::File::open(path)?,
+            file,
+            experiment: experiment.clone(),
+            all,
+            axes,
+            provenance,
+            samples,
+            cells: BTreeMap::new(),
+            pieces: Pieces::default(),
+        })
+    }
+
+    /// Writes the samples of cell `index` of the experiment, once, and keeps its statistics for the end.
+    ///
+    /// # Errors
+    /// Also if the cell is another one, or not complete.
+    pub fn write(&mut self, index: usize, results: &CellResults) -> anyhow::Result<()> {
+        ensure!(self.all.get(index) == Some(&results.cell), "cell {} is not number {index} of the experiment", results.cell);
+        check_whole(&self.experiment, index, results)?;
+        self.write_samples(index, Some(&results.records)).map_err(files::hdf5::plain)?;
+        let seconds = results.records.iter().map(|record| record.seconds).collect();
+        self.cells.insert(index, Written { summary: results.summarised(&self.experiment), seconds });
+        Ok(())
+    }
+
+    /// Writes the rest, closes and seals the file; returns the cells written, in the order of the experiment. The other ones are blank.
+    pub fn finish(self, provenance: &Provenance) -> anyhow::Result<Vec<CellSummary>> {
+        self.end(provenance).map_err(files::hdf5::plain)
+    }
+
+    fn end(mut self, provenance: &Provenance) -> anyhow::Result<Vec<CellSummary>> {
+        for index in (0..self.all.len()).filter(|index| !self.cells.contains_key(index)).collect::<Vec<_>>() {
+            self.write_samples(index, None)?;
+        }
+        self.write_statistics()?;
+        self.write_cells()?;
+        provenance.write_to(&self.provenance)?;
+        let mut seconds = vec![f64::NAN; self.axes.shape(schema::UNIT_SECONDS.axes).iter().product()];
+        for (index, cell) in &self.cells {
+            seconds[index * self.experiment.networks..][..cell.seconds.len()].copy_from_slice(&cell.seconds);
+        }
+        write_whole(&self.file, &schema::UNIT_SECONDS, &seconds)?;
+        set_number(&self.file, "complete", u8::from(self.cells.len() == self.all.len()))?;
+        let Self { path, file, provenance, samples, cells, pieces, .. } = self;
+        file.flush()?;
+        // The file is closed with the last handle.
+        drop((provenance, samples, file));
+        pieces.seal(&path)?;
+        Ok(cells.into_values().map(|cell| cell.summary).collect())
+    }
+
+    fn write_statistics(&self) -> anyhow::Result<()> {
+        let place = |(&index, cell): (&usize, &Written)| {
+            let cell = &cell.summary.cell;
+            Ok((index, self.axes.place(cell).with_context(|| format!("cell {cell} is not on the grid"))?))
+        };
+        let places = self.cells.iter().map(place).collect::<anyhow::Result<Vec<_>>>()?;
+        let cells = || places.iter().zip(self.cells.values()).map(|(&(index, place), cell)| (index, place, &cell.summary.along));
+        let grid: usize = self.axes.shape(schema::CELL_INDEX.axes).iter().product();
+        for field in schema::SUMMARIES.iter().filter(|field| schema::is_written(&self.experiment, &field.variable)) {
+            let mut values = vec![f64::NAN; self.axes.shape(field.variable.axes).iter().product()];
+            for (_, place, summaries) in cells() {
+                values.chunks_mut(grid).zip(summaries).for_each(|(values, summary)| values[place] = (field.of)(summary));
+            }
+            write_whole(&self.file, &field.variable, &values)?;
+        }
+        let (mut dead, mut cell_index) = (vec![0u64; self.experiment.directions.len() * grid], vec![-1i64; grid]);
+        for (index, place, summaries) in cells() {
+            dead.chunks_mut(grid).zip(summaries).for_each(|(dead, summary)| dead[place] = summary.dead);
+            cell_index[place] = index as i64;
+        }
+        write_whole(&self.file, &schema::DEAD, &dead)?;
+        write_whole(&self.file, &schema::CELL_INDEX, &cell_index)
+    }
+
+    fn write_cells(&self) -> anyhow::Result<()> {
+        for (variable, values) in self.axes.architectures(&self.all) {
+            write_whole(&self.file, &variable, &values)?;
+        }
+        let codes = |of: fn(&CellSummary) -> u8| -> Vec<u8> {
+            let code = |index| self.cells.get(&index).map_or(schema::NO_METHOD, |cell| of(&cell.summary));
+            (0..self.all.len()).map(code).collect()
+        };
+        write_whole(&self.file, &schema::ENGINE, &codes(|cell| cell.method.engine as u8))?;
+        write_whole(&self.file, &schema::SEARCH, &codes(|cell| cell.method.search as u8))
+    }
+
+    /// Writes the samples of cell `index`, or blanks, and adds their checksums to the pieces.
+    fn write_samples(&mut self, index: usize, records: Option<&[UnitRecord]>) -> anyhow::Result<()> {
+        for (field, dataset) in &self.samples {
+            match field.of {
+                Column::Float(of) => self.write_column(dataset, index, records, of, f64::NAN),
+                Column::Status(of) => self.write_column(dataset, index, records, of, schema::NOT_RUN),
+                Column::Count(of) => self.write_column(dataset, index, records, of, 0),
+            }
+            .with_context(|| field.variable.path.to_string())?;
+        }
+        self.file.flush().with_context(|| format!("cell {index}"))?;
+        let shape = self.axes.shape(schema::SAMPLES);
+        for (_, dataset) in &self.samples {
+            for (start, length) in chunks::of_row(dataset, index, &shape, &chunk(&shape)) {
+                self.pieces.add(&self.reader, start, length)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes one field of all samples of cell `index`; `blank` without records.
+    fn write_column<T: H5Type + Copy>(
+        &self,
+        dataset: &Dataset,
+        index: usize,
+        records: Option<&[UnitRecord]>,
+        of: fn(&Sample) -> T,
+        blank: T,
+    ) -> anyhow::Result<()> {
+        let Experiment { networks, inputs, ref directions, .. } = self.experiment;
+        let directions = directions.len();
+        let values: Vec<T> = match records {
+            Some(records) => records.iter().flat_map(|record| record.samples.iter().map(of)).collect(),
+            None => vec![blank; networks * directions * inputs],
+        };
+        match directions {
+            1 => dataset.write_slice(ArrayView3::from_shape((1, networks, inputs), &values)?, (index..index + 1, .., ..))?,
+            _ => {
+                let values = ArrayView4::from_shape((1, networks, directions, inputs), &values)?;
+                dataset.write_slice(values, (index..index + 1, .., .., ..))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An array of raw samples and what it holds of them.
+#[derive(Clone, Copy)]
+struct Field {
+    variable: Variable,
+    of: Column,
+}
+
+#[derive(Clone, Copy)]
+enum Column {
+    Float(fn(&Sample) -> f64),
+    Status(fn(&Sample) -> u8),
+    Count(fn(&Sample) -> u32),
+}
+
+const FIELDS: [Field; 9] = [
+    Field { variable: schema::STEP, of: Column::Float(|sample| sample.step) },
+    Field { variable: schema::ZERO_STEP, of: Column::Float(|sample| sample.zero_step) },
+    Field { variable: schema::DISTANCE, of: Column::Float(|sample| sample.distance) },
+    Field { variable: schema::INPUT_NORM, of: Column::Float(|sample| sample.input_norm) },
+    Field { variable: schema::CERTIFIED, of: Column::Float(|sample| sample.certified) },
+    Field { variable: schema::GRADIENT_NORM, of: Column::Float(|sample| sample.gradient_norm) },
+    Field { variable: schema::VALUE, of: Column::Float(|sample| sample.value) },
+    Field { variable: schema::STATUS, of: Column::Status(|sample| sample.status as u8) },
+    Field { variable: schema::EVALUATIONS, of: Column::Count(|sample| sample.evaluations) },
+];
+
+fn write_root_attributes(file: &File, experiment: &Experiment, threshold: Option<&Request>) -> anyhow::Result<()> {
     set_text(file, "format", schema::FORMAT)?;
-    set_number(file, "format_version", schema::version_of(&results.experiment))?;
+    set_number(file, "format_version", schema::version_of(experiment))?;
     set_text(file, "program", schema::PROGRAM)?;
-    set_text(file, "experiment", &results.experiment.to_toml())?;
-    if let Some(request) = &results.threshold {
+    set_text(file, "experiment", &experiment.to_toml())?;
+    if let Some(request) = threshold {
         set_text(file, schema::THRESHOLD, &request.to_table().to_string())?;
     }
-    set_number(file, "seed", results.experiment.seed)?;
+    set_number(file, "seed", experiment.seed)?;
     set_number(file, schema::SCIENCE_VERSION, SCIENCE_VERSION)?;
-    set_number(file, schema::METHOD_VERSION, method::VERSION)?;
-    set_number(file, "complete", u8::from(results.is_complete()))
+    set_number(file, schema::METHOD_VERSION, method::VERSION)
 }
 
 /// Writes one dimension scale per present axis, in the order of [`Axis::ALL`].
@@ -171,48 +366,6 @@ fn chunk(shape: &[usize]) -> Vec<usize> {
     if shape.len() == 3 { vec![1, networks, inputs] } else { vec![1, networks, 1, inputs] }
 }
 
-fn write_summaries(file: &File, results: &Results, places: &[usize], axes: &Axes) -> anyhow::Result<()> {
-    let on_grid: Vec<usize> = results
-        .cells
-        .iter()
-        .map(|cell| axes.place(&cell.cell).with_context(|| format!("cell {} is not on the grid", cell.cell)))
-        .collect::<anyhow::Result<_>>()?;
-    let directions = results.experiment.directions.len();
-    let summaries: Vec<Vec<Summary>> = results.cells.iter().map(|cell| cell.summaries(&results.experiment)).collect();
-    let grid: usize = axes.shape(schema::CELL_INDEX.axes).iter().product();
-
-    for field in schema::SUMMARIES.iter().filter(|field| schema::is_written(&results.experiment, &field.variable)) {
-        let mut values = vec![f64::NAN; axes.shape(field.variable.axes).iter().product()];
-        for (&place, summaries) in on_grid.iter().zip(&summaries) {
-            for (values, summary) in values.chunks_mut(grid).zip(summaries) {
-                values[place] = (field.of)(summary);
-            }
-        }
-        write_whole(file, &field.variable, &values)?;
-    }
-    let (mut dead, mut cell_index) = (vec![0u64; directions * grid], vec![-1i64; grid]);
-    for ((&place, &index), summaries) in on_grid.iter().zip(places).zip(&summaries) {
-        dead.chunks_mut(grid).zip(summaries).for_each(|(dead, summary)| dead[place] = summary.dead);
-        cell_index[place] = index as i64;
-    }
-    write_whole(file, &schema::DEAD, &dead)?;
-    write_whole(file, &schema::CELL_INDEX, &cell_index)
-}
-
-fn write_cells(file: &File, results: &Results, places: &[usize], axes: &Axes) -> anyhow::Result<()> {
-    let cells = results.experiment.cells();
-    for (variable, values) in axes.architectures(&cells) {
-        write_whole(file, &variable, &values)?;
-    }
-    let codes = |of: fn(&CellResults) -> u8| {
-        let mut codes = vec![schema::NO_METHOD; cells.len()];
-        places.iter().zip(&results.cells).for_each(|(&place, cell)| codes[place] = of(cell));
-        codes
-    };
-    write_whole(file, &schema::ENGINE, &codes(|cell| cell.method.engine as u8))?;
-    write_whole(file, &schema::SEARCH, &codes(|cell| cell.method.search as u8))
-}
-
 /// Writes a contiguous array.
 fn write_whole<T: H5Type>(file: &File, variable: &Variable, values: &[T]) -> anyhow::Result<()> {
     let dataset = file.dataset(variable.path)?;
@@ -223,51 +376,6 @@ fn write_whole<T: H5Type>(file: &File, variable: &Variable, values: &[T]) -> any
 /// Flushes HDF5's buffers of an array. Closing would do so too, but lose the error of a full disk.
 pub(crate) fn flush(dataset: &Dataset) -> anyhow::Result<()> {
     dataset.file().and_then(|file| file.flush()).with_context(|| dataset.name())
-}
-
-fn write_samples(file: &File, results: &Results, places: &[usize]) -> anyhow::Result<()> {
-    write_field(file, results, places, &schema::STEP, f64::NAN, |sample| sample.step)?;
-    write_field(file, results, places, &schema::ZERO_STEP, f64::NAN, |sample| sample.zero_step)?;
-    write_field(file, results, places, &schema::DISTANCE, f64::NAN, |sample| sample.distance)?;
-    write_field(file, results, places, &schema::INPUT_NORM, f64::NAN, |sample| sample.input_norm)?;
-    if results.experiment.certify {
-        write_field(file, results, places, &schema::CERTIFIED, f64::NAN, |sample| sample.certified)?;
-    }
-    write_field(file, results, places, &schema::GRADIENT_NORM, f64::NAN, |sample| sample.gradient_norm)?;
-    write_field(file, results, places, &schema::VALUE, f64::NAN, |sample| sample.value)?;
-    write_field(file, results, places, &schema::STATUS, schema::NOT_RUN, |sample| sample.status as u8)?;
-    write_field(file, results, places, &schema::EVALUATIONS, 0, |sample| sample.evaluations)
-}
-
-/// Writes one field of all samples, cell by cell so that only one cell is copied at a time; `blank` for missing cells.
-fn write_field<T: H5Type + Copy>(
-    file: &File,
-    results: &Results,
-    places: &[usize],
-    variable: &Variable,
-    blank: T,
-    of: fn(&Sample) -> T,
-) -> anyhow::Result<()> {
-    let dataset = file.dataset(variable.path)?;
-    let Experiment { networks, inputs, ref directions, .. } = results.experiment;
-    let directions = directions.len();
-    let mut values: Vec<T> = Vec::new();
-    let mut cells = places.iter().zip(&results.cells).peekable();
-    for index in 0..results.experiment.cells().len() {
-        values.clear();
-        match cells.next_if(|(place, _)| **place == index) {
-            Some((_, cell)) => values.extend(cell.records.iter().flat_map(|record| record.samples.iter().map(of))),
-            None => values.resize(networks * directions * inputs, blank),
-        }
-        match directions {
-            1 => dataset.write_slice(ArrayView3::from_shape((1, networks, inputs), &values)?, (index..index + 1, .., ..))?,
-            _ => {
-                let values = ArrayView4::from_shape((1, networks, directions, inputs), &values)?;
-                dataset.write_slice(values, (index..index + 1, .., .., ..))?;
-            }
-        }
-    }
-    flush(&dataset)
 }
 
 /// Records the value that encodes infinite width.

@@ -179,29 +179,50 @@ fn a_limit_of_the_address_space_is_kept_or_refused() {
     assert!(code == Some(2) && messages.contains("ulimit -v"), "{messages}");
 }
 
-/// No failing write of the results file, of about 190, leaves a file with a hole. (Tests every third.)
-#[test]
-fn no_write_of_the_results_fails_unnoticed() {
+/// Runs the experiment at `place` with failing writes of its results file: number `write` only, or all from there on.
+fn with_full_disk(place: &Place, variable: &str, write: usize) -> (Option<i32>, String) {
     let shims = tempfile::tempdir().unwrap();
     let shim = shim(shims.path(), "full");
+    let output = finish(place.command(None, &["--quiet"]).env("LD_PRELOAD", &shim).env(variable, write.to_string()));
+    (output.status.code(), stderr(&output))
+}
+
+/// A write that fails while the job goes on, or at its end, is noticed: the file is written again, whole. (Tests every ninth, of about 300.)
+#[test]
+fn no_write_of_the_results_fails_unnoticed() {
     let whole = Place::new();
     assert_eq!(whole.run(None, &["--quiet"]).0, 0);
     let mut failed = 0;
-    for write in (1..).step_by(3) {
+    for write in (1..).step_by(9) {
         let place = Place::new();
-        let output = finish(place.command(None, &["--quiet"]).env("LD_PRELOAD", &shim).env("FULL_AT", write.to_string()));
-        let messages = stderr(&output);
-        if output.status.success() {
-            assert_eq!(first_difference(&place.out, &whole.out).unwrap(), None, "write {write}: {messages}");
-            // The last write is the seal.
+        let (code, messages) = with_full_disk(&place, "FULL_AT", write);
+        assert_eq!(code, Some(0), "write {write}: {messages}");
+        assert_eq!(first_difference(&place.out, &whole.out).unwrap(), None, "write {write}: {messages}");
+        results::read(&place.out).unwrap();
+        assert_eq!(place.names(), ["small.h5"], "write {write}");
+        if messages.is_empty() {
+            // There was no such write; the last one is the seal.
             break;
         }
         failed += 1;
-        assert_eq!(output.status.code(), Some(1), "write {write}: {messages}");
-        assert!(messages.contains("all networks are in"), "write {write}: {messages}");
-        assert_eq!(place.names(), ["small.h5.journal"], "write {write}");
+        assert!(messages.contains("No space left on device") && !messages.contains("H5"), "write {write}: {messages}");
+        assert!(messages.contains("the results file is written at the end of the job"), "write {write}: {messages}");
     }
     assert!(failed > 10, "{failed} writes");
+}
+
+/// A disk that stays full leaves the journal and no part of a results file.
+#[test]
+fn a_disk_that_stays_full_leaves_the_journal_only() {
+    for write in [1, 2, 50, 100, 150] {
+        let place = Place::new();
+        let (code, messages) = with_full_disk(&place, "FULL_FROM", write);
+        assert_eq!(code, Some(1), "write {write}: {messages}");
+        assert!(messages.contains("all networks are in"), "write {write}: {messages}");
+        assert_eq!(place.names(), ["small.h5.journal"], "write {write}");
+        assert_eq!(place.run(None, &["--quiet"]).0, 0);
+        place.assert_finished();
+    }
 }
 
 #[test]

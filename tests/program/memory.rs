@@ -169,6 +169,27 @@ fn predicted_memory_is_a_tight_upper_bound() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Cells are decoded, summarised and written while the job goes on, one at a time: the prediction covers that.
+#[test]
+fn writing_cells_during_the_job_keeps_to_the_prediction() {
+    let directory = tempfile::tempdir().unwrap();
+    for (widths, networks) in [(vec![10, 20], 1500), (vec![5, 10, 15, 20, 25, 30], 500)] {
+        let list = widths.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_advstep-hpc"));
+        command.args(["--depths", "1", "--dims", "10", "--widths", &list, "--networks", &networks.to_string()]);
+        command.args(["--inputs", "1000", "--threads", "1", "--quiet", "--out"]).arg(directory.path().join(list.replace(',', "-")));
+        let peak = peak_bytes(&mut command);
+        let quick = Preset::Quick.options().validate().unwrap();
+        let grid = Experiment { depths: vec![1], dims: vec![10], widths, networks, inputs: 1000, ..quick };
+        let experiment = Experiment { extra_widths: Default::default(), ..grid };
+        let plan = plan::plan(&experiment, Resources { threads: 1, memory: 8 << 30 }).unwrap();
+        let unit = plan.cells.iter().map(|cell| cell.unit_bytes).max().unwrap();
+        let predicted = memory::process_bytes(&experiment, 1) + unit;
+        println!("{list}: {} MiB of {} MiB", peak >> 20, predicted >> 20);
+        assert!(peak <= predicted && predicted <= 2 * peak + (160 << 20), "{list}: {peak} of {predicted}");
+    }
+}
+
 /// Under a real `mpirun`, with the minimum `--memory` of the plan: every rank stays below it, including rank 0, which gathers.
 /// `cargo test --release --test program memory -- --nocapture` prints the table.
 #[cfg(feature = "mpi")]

@@ -33,7 +33,7 @@ const COMMANDS: [(&str, &str, i32); 15] = [
     ("advstep-hpc threshold --depths 1-3 --dim 500", "--depths 1 --level 0.5 --networks 6 --inputs 3 --to 40", 0),
     ("mpirun -n 2 advstep-hpc --preset paper --widths 10,100,1e3,inf --out mpi.h5", "--dims 10 --networks 2 --inputs 3", 0),
     ("advstep-hpc plan --preset paper --ranks 64 --threads 1 --memory 24GiB --sbatch", "", 0),
-    ("advstep-hpc --depths 1 --inputs-law file:images.npy --out images.h5", "--dims 12 --widths 10 --networks 2", 0),
+    ("advstep-hpc --depths 1 --inputs-law file:images.npy --out images.h5", "--dims 12 --widths 10 --networks 2 --inputs 5", 0),
     ("advstep-hpc plot mine.h5 --y eta --x d --style paper --format pdf --data", "", 0),
     ("advstep-hpc report results/quick.h5 mine.h5 --out report.html", "", 0),
     ("advstep-hpc measure mlp.safetensors --inputs images.npy --logits predicted", "", 0),

@@ -199,6 +199,37 @@ fn leftovers_of_killed_runs_are_removed() {
     assert_eq!(place.names(), [".other.h5.tmp-1", ".small.h5.tmp-mine", "small.h5"]);
 }
 
+/// The results file is written under another name while the job goes on. A job that is killed leaves that one, which the next start removes; one that
+/// is stopped removes it.
+#[test]
+fn a_run_that_ends_early_leaves_no_half_file_under_its_name() {
+    let place = Place::new();
+    let arguments = [&SMALL[..6], &["--networks", "600", "--inputs", "7", "--threads", "1", "--grace", "0"]].concat();
+    let arguments = [&arguments[..], &["--out", place.out.to_str().unwrap()]].concat();
+    let is_aside = |name: &String| name.starts_with(".small.h5.tmp-");
+    for signal in [libc::SIGKILL, libc::SIGTERM] {
+        let mut child =
+            job(None, &arguments).stderr(std::process::Stdio::null()).stdout(std::process::Stdio::null()).spawn().unwrap();
+        let aside = place.directory.path().join(format!(".small.h5.tmp-{}", child.id()));
+        // Empty while a start tries whether it can write.
+        while !fs::metadata(&aside).is_ok_and(|aside| aside.len() > 0) {
+            assert!(child.try_wait().unwrap().is_none(), "it ended too early");
+        }
+        // SAFETY: our child, not waited for yet.
+        assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
+        assert!(!child.wait().unwrap().success());
+        assert!(!place.out.exists() && place.journal().exists());
+        assert_eq!(place.names().iter().any(is_aside), signal == libc::SIGKILL, "{:?}", place.names());
+    }
+    let output = finish(&mut job(None, &arguments));
+    assert!(output.status.success() && stderr(&output).contains("networks recovered"), "{}", stderr(&output));
+    assert_eq!(place.names(), ["small.h5"]);
+    let whole = Place::new();
+    let arguments = [&arguments[..arguments.len() - 1], &[whole.out.to_str().unwrap()]].concat();
+    assert!(finish(&mut job(None, &arguments)).status.success());
+    assert_eq!(results::first_difference(&place.out, &whole.out).unwrap(), None);
+}
+
 #[test]
 fn a_stop_leaves_the_cells_that_are_finished_in_a_partial_file() {
     let place = Place::stopped_at(23);

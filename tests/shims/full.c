@@ -1,4 +1,4 @@
-/* A disk that is full for one moment, for LD_PRELOAD: write number FULL_AT to a file with `.h5.tmp-` in its name fails. */
+/* A full disk, for LD_PRELOAD: write number FULL_AT to a file with `.h5.tmp-` in its name fails, or all from number FULL_FROM on. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -14,8 +14,10 @@ static int is_full(int file) {
     ssize_t length = readlink(link, name, sizeof name - 1);
     if (length < 0) return 0;
     name[length] = 0;
-    const char *at = getenv("FULL_AT");
-    if (!at || !strstr(name, ".h5.tmp-") || ++writes != atol(at)) return 0;
+    const char *at = getenv("FULL_AT"), *from = getenv("FULL_FROM");
+    if (!strstr(name, ".h5.tmp-")) return 0;
+    long number = __atomic_add_fetch(&writes, 1, __ATOMIC_RELAXED);
+    if (!(at && number == atol(at)) && !(from && number >= atol(from))) return 0;
     errno = ENOSPC;
     return 1;
 }

@@ -189,6 +189,51 @@ fn cells_larger_than_a_chunk() {
     assert_same(&results, &results::read(&written(&directory, "large.h5", &results)).unwrap());
 }
 
+/// Cells written one by one in another order make the same file as all at once; blanks for those that are missing.
+#[test]
+fn cells_may_be_written_in_any_order() {
+    let directory = TempDir::new().unwrap();
+    let wide = Experiment {
+        depths: vec![1],
+        dims: vec![10],
+        networks: 3,
+        inputs: 70_001,
+        extra_widths: Default::default(),
+        ..experiment()
+    };
+    let along = Experiment { directions: vec![Direction::Gradient, Direction::Sign], ..experiment() };
+    for (number, experiment) in [experiment(), differing_layers(), along, wide].into_iter().enumerate() {
+        let mut whole = synthetic(&experiment, 7);
+        if experiment.directions.len() > 1 {
+            // The same samples along both.
+            let records = whole.cells.iter_mut().flat_map(|cell| &mut cell.records);
+            records.for_each(|record| record.samples.extend_from_within(..));
+        }
+        let cells = whole.cells.len();
+        let expected = written(&directory, &format!("{number}.h5"), &whole);
+        // 5 has no factor in common with the numbers of cells.
+        let order: Vec<usize> = (0..cells).map(|at| (3 + 5 * at) % cells).collect();
+        let path = directory.path().join(format!("{number}-shuffled.h5"));
+        let in_order = |order: &[usize]| {
+            let mut writer = results::Writer::create(&path, &experiment, None).unwrap();
+            order.iter().for_each(|&index| writer.write(index, &whole.cells[index]).unwrap());
+            writer.finish(&whole.provenance).unwrap()
+        };
+        let summaries = in_order(&order);
+        assert_eq!(first_difference(&path, &expected).unwrap(), None);
+        assert_same(&results::read(&path).unwrap(), &whole);
+        let table = |summaries: &[results::CellSummary]| results::show::table(&experiment, summaries);
+        assert_eq!(table(&summaries), table(&whole.summarised()));
+        in_order(&order[1..]);
+        let mut partial = whole.clone();
+        partial.cells.remove(order[0]);
+        assert_same(&results::read(&path).unwrap(), &partial);
+        let mut writer = results::Writer::create(&path, &experiment, None).unwrap();
+        let refused = writer.write(0, &whole.cells[1]).unwrap_err().to_string();
+        assert!(refused.contains("is not number 0 of the experiment"), "{refused}");
+    }
+}
+
 #[test]
 fn writing_replaces_and_failing_to_write_leaves_the_old() {
     let directory = TempDir::new().unwrap();
@@ -221,7 +266,7 @@ fn partial_results_come_back_and_say_so() {
         let back = results::read(&path).unwrap();
         assert!(!back.is_complete());
         assert_same(&partial, &back);
-        let table = results::show::table(&back);
+        let table = results::show::table(&back.experiment, &back.summarised());
         assert!(table.starts_with(&format!("PARTIAL: {} of 16 cells\n", keep.len())), "{table}");
         assert!(results::write(&path, Existing::Replace, &partial).unwrap_err().to_string().contains("of the 16 cells"));
     }
