@@ -112,11 +112,12 @@ say "SIGKILL to the member on the second host"
 team "$work/killed.h5" 2>"$work/killed.log" &
 job=$!
 within 60 test -s "$work/killed.h5.journal" || { cat "$work/killed.log" >&2; give_up "the job does not start"; }
-size() { stat -c %s "$work/killed.h5.journal"; }
-head=$(size)
-within 60 eval '((head < $(size)))' || { cat "$work/killed.log" >&2; give_up "the job has no results"; }
+head=$(stat -c %s "$work/killed.h5.journal")
+has_grown() { (($(stat -c %s "$work/killed.h5.journal") > head)); }
+within 60 has_grown || { cat "$work/killed.log" >&2; give_up "the job has no results"; }
 within 10 kill_member || { cat "$work/killed.log" >&2; give_up "there is no rank on the second host"; }
-within 30 eval '! kill -0 "$job" 2>/dev/null' || { kill -KILL "$job"; give_up "the job does not end with its member"; }
+has_ended() { ! kill -0 "$job" 2>/dev/null; }
+within 30 has_ended || { kill -KILL "$job"; give_up "the job does not end with its member"; }
 wait "$job" && give_up "the job ignores the death of a member"
 grep -q "exited on signal 9" "$work/killed.log" || { cat "$work/killed.log" >&2; give_up "mpirun does not say what has happened"; }
 [[ ! -e $work/killed.h5 ]] || give_up "a job that was killed has written its file"
