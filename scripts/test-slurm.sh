@@ -9,6 +9,7 @@ Usage: scripts/test-slurm.sh
 Starts a Slurm cluster of one node on this machine (see scripts/slurm-cluster.sh --help; root on Debian or Ubuntu) and submits
   - jobs with a wrong launcher, which must be refused;
   - a job with the header printed by `plan --sbatch`, under srun --mpi=pmix;
+  - a job of two tasks that compute every network together, uninterrupted, and stopped and requeued;
   - an array of shards of which one has finished when the others are told to stop: only these must be requeued and finish, and then the
     merge job must run;
   - a cancelled job, which must stay cancelled;
@@ -121,6 +122,31 @@ for ((round = 0; round < 5; round++)); do
 done
 # networks SECONDS: the number of networks that take at least that long on one core.
 networks() { echo $((100 * $1 * 1000000000 / shortest)); }
+
+# --- A team across two tasks ---
+
+# Three slabs per layer, and at least 6 s on one core: it is stopped after its first results, and before its last.
+wide=(--depths 2 --dims 20 --widths 25000 --inputs 8 --threads 1)
+"$ADVSTEP" run "${wide[@]}" --networks 10 --fresh --quiet --out calibration.h5 # warms up
+started=$(date +%s%N)
+"$ADVSTEP" run "${wide[@]}" --networks 10 --fresh --quiet --out calibration.h5
+wide+=(--networks "$((10 * 6 * 1000000000 / ($(date +%s%N) - started)))")
+say "a team of two tasks, stopped and requeued"
+teams() { grep -q "on 2 ranks with 1 thread, in teams of up to 2 ranks" "$1" || fail "the tasks are not a team" "$1"; }
+team=$(sbatch --parsable --ntasks=2 --mem-per-cpu=400 --output=team.log "$root/slurm/advstep.sbatch" "${wide[@]}" --team 2 --out team.h5)
+"$ADVSTEP" run "${wide[@]}" --team none --quiet --out single.h5 &
+reference=$!
+within 30 at_work team.h5 || fail "the team does not start" team.log
+sleep 1
+scancel --signal=USR1 --batch "$team"
+within 20 requeued "$team" || fail "the team is not requeued" team.log
+wait_for 120 "$team"
+wait "$reference"
+[[ $(state "$team") == COMPLETED ]] || fail "the team ends as $(state "$team")" team.log
+teams team.log
+grep -q "exit code 75" team.log || fail "the team was not stopped by the signal" team.log
+grep -q "networks recovered" team.log || fail "the team has not resumed" team.log
+same team.h5 single.h5 team.log
 
 # --- An array and its merge; the first task has finished when the others are told to stop ---
 

@@ -103,12 +103,11 @@ impl Comm for Mpi {
             let what = format!("cannot send a message of {} bytes", message.len());
             return Err(Failed::new(what, "MPI counts are 32-bit", "give fewer inputs per network, or run on one rank").into());
         }
-        let root = self.world.process_at_rank(0);
         // Synchronous: a standard send may stall half-way until this rank's next MPI call, which can be minutes later.
         mpi::request::scope(|scope| {
             let sending = {
                 let _calls = calls();
-                root.immediate_synchronous_send(scope, message)
+                self.world.process_at_rank(0).immediate_synchronous_send(scope, message)
             };
             wait(sending);
         });

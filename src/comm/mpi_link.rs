@@ -50,7 +50,11 @@ impl MpiLink {
     /// Appends the next piece from rank `from`; returns its length.
     fn receive_piece(&self, from: usize, is_lost: &dyn Fn() -> bool, whole: &mut Vec<f64>) -> usize {
         let (message, status) = self.arrival(from, is_lost);
-        let length = usize::try_from(status.count(f64::equivalent_datatype())).expect("a message has a length");
+        let count = {
+            let _calls = calls();
+            status.count(f64::equivalent_datatype())
+        };
+        let length = usize::try_from(count).expect("a message has a length");
         let begin = whole.len();
         whole.resize(begin + length, 0.0);
         mpi::request::scope(|scope| {

@@ -207,8 +207,9 @@ fn common_groups(comm: &dyn Comm, client: &dyn Client) -> anyhow::Result<Vec<Gro
     let common: Vec<Group> = common.collect();
     let ranks = |group: &Group| group.team.map(|team| team.ranks);
     if common.iter().zip(groups).any(|(common, own)| ranks(common) != ranks(own)) {
-        // A plan takes only what all ranks have in common to decide on teams.
-        return Err(Failed::bug(format!("rank {} has other teams than rank 0", comm.rank()), "their plans differ").into());
+        // Besides --team, a plan depends only on what all ranks have in common.
+        let what = format!("rank {} and rank 0 do not form the same teams", comm.rank());
+        return Err(BadInput::new(what, "their --team differs", "start all ranks with the same --team").into());
     }
     Ok(common)
 }

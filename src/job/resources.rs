@@ -22,6 +22,8 @@ pub struct Ranks {
     pub own: Resources,
     /// The fewest threads and the least memory of any rank.
     pub least: Resources,
+    /// The most threads of any rank.
+    pub most_threads: usize,
     /// Whether several ranks can compute a task together.
     pub are_linked: bool,
 }
@@ -29,15 +31,17 @@ pub struct Ranks {
 impl Ranks {
     /// `count` equal ranks.
     pub fn equal(count: usize, resources: Resources) -> Self {
-        Self { count, own: resources, least: resources, are_linked: true }
+        Self { count, own: resources, least: resources, most_threads: resources.threads, are_linked: true }
     }
 
     /// The ranks of `comm`; this one has `own`. Collective.
     pub fn of(comm: &dyn Comm, own: Resources) -> Self {
         // Not u64::MAX: see `agree`.
-        let lowest = |value: u64| comm.lowest(value.min(i64::MAX as u64));
+        const MOST: u64 = i64::MAX as u64;
+        let lowest = |value: u64| comm.lowest(value.min(MOST));
         let least = Resources { threads: lowest(own.threads as u64) as usize, memory: lowest(own.memory) };
-        Self { count: comm.size(), own, least, are_linked: lowest(u64::from(comm.has_links())) == 1 }
+        let most_threads = (MOST - lowest(MOST - own.threads as u64)) as usize;
+        Self { count: comm.size(), own, least, most_threads, are_linked: lowest(u64::from(comm.has_links())) == 1 }
     }
 }
 

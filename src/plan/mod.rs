@@ -193,7 +193,7 @@ fn does_not_fit(cell: Cell, teams: &Teams, choice: TeamChoice) -> BadInput {
 
 /// The members of the team that was asked for do not fit their ranks.
 fn part_does_not_fit(cell: Cell, teams: &Teams, team: CellTeam) -> BadInput {
-    let (ranks, Resources { threads, memory }) = (team.ranks, teams.ranks.least);
+    let (ranks, threads, memory) = (team.ranks, teams.ranks.most_threads, teams.ranks.least.memory);
     let bytes = team.member_bytes.saturating_mul(threads as u64);
     let process = memory::process_bytes(teams.experiment, threads);
     BadInput::new(

@@ -4,12 +4,13 @@
 //! do that threads stay idle, or its unit would be the tail of the job. For the last, the assignment is simulated for some [`FRACTIONS`] of the
 //! ideal duration that a unit may take, with units that take more or less than predicted, and the shortest job wins. No choice changes a result.
 //!
-//! All ranks must come to the same decisions, so these depend on what the ranks have in common: their number, their fewest threads and least memory.
+//! All ranks must come to the same decisions, so these depend on what the ranks have in common: their number, their fewest and most threads, and their
+//! least memory.
 
 use crate::error::BadInput;
 use crate::experiment::Experiment;
 use crate::job::assign::assign;
-use crate::job::{Group, Ranks, Resources, Task, TeamTime};
+use crate::job::{Group, Ranks, Task, TeamTime};
 use crate::model::{Cell, Method};
 use crate::network::dense::Keep;
 
@@ -116,10 +117,9 @@ impl Teams<'_> {
         Ok(())
     }
 
-    /// Bytes for units on a rank.
+    /// Bytes for units on any rank.
     pub fn unit_memory(&self) -> u64 {
-        let Resources { threads, memory } = self.ranks.least;
-        memory.saturating_sub(memory::process_bytes(self.experiment, threads))
+        self.ranks.least.memory.saturating_sub(memory::process_bytes(self.experiment, self.ranks.most_threads))
     }
 
     /// The team of `ranks` ranks that keeps the most that fits, or the least if nothing does.
@@ -132,7 +132,7 @@ impl Teams<'_> {
 
     /// Whether every thread of a rank can be a member that holds this many bytes.
     pub fn fits(&self, member_bytes: u64) -> bool {
-        member_bytes.saturating_mul(self.ranks.least.threads as u64) <= self.unit_memory()
+        member_bytes.saturating_mul(self.ranks.most_threads as u64) <= self.unit_memory()
     }
 
     fn team(&self, cell: Cell, method: Method, ranks: usize, Footprint { keep, bytes }: Footprint) -> CellTeam {
@@ -300,6 +300,7 @@ fn factors(number: usize) -> Vec<usize> {
 mod tests {
     use super::*;
     use crate::experiment::presets::Preset;
+    use crate::job::Resources;
     use crate::plan::forecast::forecast;
     use crate::plan::remaining::Remaining;
     use crate::plan::{Plan, least_memory, plan_on};
@@ -411,6 +412,19 @@ mod tests {
         };
         assert!(teams(least).is_some());
         assert_eq!(teams(least), teams(Resources { threads: 5, memory: 64 << 30 }));
+    }
+
+    /// A rank has all of its threads in the team, each with data of every input.
+    #[test]
+    fn the_members_on_the_rank_with_the_most_threads_fit() {
+        let wide_inputs = experiment("depths = [1]\ndims = [100000]\nwidths = [40000]\nnetworks = 1\ninputs = 100");
+        let least = Resources { threads: 1, memory: 500 << 20 };
+        let with = |most_threads| {
+            let ranks = Ranks { most_threads, ..Ranks::equal(2, least) };
+            plan_on(&wide_inputs, ranks, TeamChoice::Ranks(2), 1)
+        };
+        assert!(with(1).is_ok());
+        assert!(with(16).unwrap_err().what.contains("does not fit into 500.0 MiB"));
     }
 
     #[test]

@@ -121,6 +121,19 @@ mod on_ranks {
         place.assert_same(&out, "1 and 3 threads");
     }
 
+    #[test]
+    fn ranks_that_are_given_different_teams_are_refused() {
+        let place = Place::of(&IMPLICIT);
+        let out = place.out("other.h5");
+        let common = [&place.experiment[..], &["--threads", "1", "--out", out.to_str().unwrap()]].concat();
+        let first = [&common[..], &["--team", "2", ":", "-n", "1", PROGRAM]].concat();
+        let output = finish(&mut job(Some(1), &[&first[..], &common, &["--team", "none"]].concat()));
+        let messages = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{messages}");
+        assert!(messages.contains("rank 1 and rank 0 do not form the same teams: their --team differs"), "{messages}");
+        assert!(!out.exists());
+    }
+
     /// The others wait for the member that has failed, and end with the job.
     #[test]
     fn a_failure_of_a_member_ends_the_job_with_its_message() {
