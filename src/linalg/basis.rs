@@ -32,6 +32,8 @@ const NOISE: f64 = 16.0;
 const MAX_PASSES: usize = 4;
 /// If the Gram matrix is this close to the identity, one more CholeskyQR makes the block orthonormal up to rounding.
 const ALMOST_ORTHONORMAL: f64 = 0.02;
+/// A unit vector that a third pass leaves shorter than this was a rounding error: the second has made it orthogonal up to rounding.
+const STILL_LONG: f64 = 0.5;
 /// One pass suffices if the estimated error is below this × ε.
 const ENOUGH: f64 = 10.0;
 
@@ -209,7 +211,12 @@ impl<T: Real> Basis<T> {
         for pass in 2..=MAX_PASSES {
             let (part, gram) = self.project_off(0, Some(&to_unit), block.view_mut(), to_unit.nrows());
             on_basis += &on_block.dot(&part);
-            let Selection { rows, factor } = select(gram.view(), Self::distance(), block.nrows());
+            // The rows had length 1.
+            let least = if pass == 2 { Self::distance() } else { STILL_LONG };
+            let long: Vec<usize> = (0..gram.nrows()).filter(|&row| gram[[row, row]] > least * least).collect();
+            let among_long = gram.select(Axis(0), &long).select(Axis(1), &long);
+            let Selection { rows, factor } = select(among_long.view(), least, long.len());
+            let rows: Vec<usize> = rows.into_iter().map(|row| long[row]).collect();
             on_block = on_block.dot(&coordinates_of_all(gram.view(), &rows, &factor));
             to_unit = inverse(&factor);
             if rows.len() < gram.nrows() {
