@@ -122,9 +122,9 @@ thread_local! {
 
 /// `work`, with a panic in it as a [`Failure`]. After [`end_job_on_panic`].
 pub fn catch<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    CAUGHT.set(Some(String::new()));
+    let outer = CAUGHT.replace(Some(String::new()));
     let outcome = panic::catch_unwind(AssertUnwindSafe(work));
-    let text = CAUGHT.take().unwrap_or_default();
+    let text = CAUGHT.replace(outer).unwrap_or_default();
     outcome.unwrap_or(Err(Failure::Reported(Report { code: EXIT_FAILED, text })))
 }
 

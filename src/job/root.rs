@@ -254,8 +254,9 @@ impl<'j> Root<'j> {
     /// # Errors
     /// The file cannot be written. The results are then in the journal, unless it could not be written either before the grace was over.
     pub fn finish(mut self, stop: &Stop) -> anyhow::Result<()> {
-        if let Err(error) = self.journal.flush(&self.store) {
-            self.journal_trouble.failed(&error);
+        match self.journal.flush(&self.store) {
+            Ok(()) => self.journal_trouble.written(),
+            Err(error) => self.journal_trouble.failed(&error),
         }
         let name = self.journal.target().name().display().to_string();
         // Of the written file; `None` if it is the journal.

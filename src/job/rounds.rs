@@ -107,7 +107,7 @@ fn compute<T>(
             let worker = thread::Builder::new().name(format!("worker-{thread}"));
             // The job ends within the scope, here and below: leaving it would join workers whose tasks may take minutes.
             if let Err(error) =
-                worker.spawn_scoped(scope, move || workers::work(Place { rank, thread }, job, share, queue, stop, &sender))
+                worker.spawn_scoped(scope, move || workers::start(Place { rank, thread }, job, share, queue, stop, &sender))
             {
                 let failed = Failed::new("cannot start a worker thread", error, "give fewer --threads, or raise ulimit -u");
                 end_job(comm, &Failure::Error(failed.into()));

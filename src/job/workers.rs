@@ -24,8 +24,20 @@ pub struct Place {
     pub thread: usize,
 }
 
+/// [`work`], with a panic outside the tasks as a failure, too: other members of a team may be waiting for this thread.
+pub fn start(place: Place, job: &Job, share: &Share, queue: &TaskQueue, stop: &Stop, finished: &Sender<Result<Done, Failure>>) {
+    let outcome = catch(|| {
+        work(place, job, share, queue, stop, finished);
+        Ok(())
+    });
+    if let Err(failure) = outcome {
+        // The main thread may have ended already.
+        let _ = finished.send(Err(failure));
+    }
+}
+
 /// Runs the tasks of `share` for teams and then those of `queue` until it is empty, a task fails, or this process is asked to stop.
-pub fn work(place: Place, job: &Job, share: &Share, queue: &TaskQueue, stop: &Stop, finished: &Sender<Result<Done, Failure>>) {
+fn work(place: Place, job: &Job, share: &Share, queue: &TaskQueue, stop: &Stop, finished: &Sender<Result<Done, Failure>>) {
     if !work_in_teams(place, job, &share.in_teams, queue, stop, finished) {
         return;
     }

@@ -8,10 +8,10 @@ use advstep_hpc::results::first_difference;
 use tempfile::TempDir;
 
 /// Cells of the dense and of the shallow engine.
-const AUTO: [&str; 10] = ["--depths", "1", "--dims", "5,40", "--widths", "20,9000", "--networks", "3", "--inputs", "4"];
+const AUTO: [&str; 10] = ["--depths", "1", "--dims", "5,40", "--widths", "20,25000", "--networks", "3", "--inputs", "4"];
 /// Cells of the implicit engine.
 const IMPLICIT: [&str; 12] =
-    ["--depths", "1,2", "--dims", "5", "--widths", "9000", "--networks", "9", "--inputs", "3", "--engine", "implicit"];
+    ["--depths", "1,2", "--dims", "5", "--widths", "25000", "--networks", "5", "--inputs", "3", "--engine", "implicit"];
 
 /// A directory for the results of one experiment.
 struct Place {
