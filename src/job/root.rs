@@ -286,6 +286,8 @@ impl<'j> Root<'j> {
                 Failed::new(format!("cannot write the results to {name}"), error, format!("{remedy} and re-run; {fate}")).into()
             );
         }
+        // Whether or not the journal could be written in the end, the file could.
+        self.journal_trouble.written();
         let snapshot = self.job.client.snapshot_path(self.journal.target().path());
         let removed = [text.is_some().then(|| self.journal.remove()), snapshot.map(fs::remove_file)];
         for error in removed.into_iter().flatten().filter_map(Result::err).filter(|error| error.kind() != ErrorKind::NotFound) {
