@@ -116,7 +116,7 @@ mod tests {
 
     /// Three groups of two tasks; the last has no results.
     fn store() -> Store {
-        let mut store = Store::new(&vec![Group::on_threads(2, 1.0, 1); 3]);
+        let mut store = Store::new(&[Group::on_threads(2, 1.0, 1); 3]);
         for (group, index) in [(0, 1), (1, 0), (1, 1), (0, 0)] {
             store.insert(Task { group, index }, vec![(10 * group + index) as u8]).unwrap();
         }

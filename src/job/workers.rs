@@ -90,7 +90,9 @@ fn work_in_teams(
                     Ok(worker.run(task)?)
                 });
                 let failed = outcome.is_err();
-                if (failed || team.member() == 0) && finished.send(outcome.map(|result| (task, result))).is_err() || failed {
+                let is_sent = failed || team.member() == 0;
+                let is_alone = is_sent && finished.send(outcome.map(|result| (task, result))).is_err();
+                if failed || is_alone {
                     return false;
                 }
             }

@@ -233,7 +233,7 @@ impl Ways {
     /// The team if a unit should take at most `target` seconds; `None`: one thread.
     fn team(&self, target: f64) -> Option<CellTeam> {
         let first = self.teams.first();
-        let Some(single) = self.single.or(first.map(|team| team.cost.seconds)) else { return None };
+        let single = self.single.or(first.map(|team| team.cost.seconds))?;
         let mut best = first.filter(|_| self.single.is_none()).copied();
         // Threads that would stay idle for want of memory.
         if let Some(first) = first.filter(|first| first.ranks == 1)

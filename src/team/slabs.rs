@@ -1,5 +1,6 @@
 //! The division of a layer's neurons into slabs, and of the slabs among the members of a team.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::Team;
@@ -95,7 +96,7 @@ impl Share {
         Parts {
             partials: Partials::new(self.slabs),
             next: self.own.start,
-            ends: bounds[1..].to_vec().into_iter(),
+            ends: bounds[1..].iter().copied().collect(),
             team: self.team.clone(),
         }
     }
@@ -122,21 +123,21 @@ pub struct Parts<P> {
     partials: Partials<P>,
     next: usize,
     /// The ends of the slabs to come.
-    ends: std::vec::IntoIter<usize>,
+    ends: VecDeque<usize>,
     team: Team,
 }
 
 impl<P: Part + 'static> Parts<P> {
     /// Whether the slab that is being visited ends at `end`, counted from this member's first entry.
     pub fn ends_slab(&self, end: usize) -> bool {
-        self.ends.as_slice().first() == Some(&end)
+        self.ends.front() == Some(&end)
     }
 
     /// Adds the part of the next slab.
     pub fn push(&mut self, part: P) {
         self.partials.push(self.next, part);
         self.next += 1;
-        self.ends.next();
+        self.ends.pop_front();
     }
 
     /// The whole. Every member must call it, after its last slab.

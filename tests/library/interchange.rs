@@ -137,7 +137,7 @@ fn damaged_hdf5_files_never_panic() {
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&child.stdout);
-        let done = text.split_whitespace().filter_map(|word| word.strip_prefix("copy=")?.parse::<usize>().ok()).last();
+        let done = text.split_whitespace().filter_map(|word| word.strip_prefix("copy=")?.parse::<usize>().ok()).next_back();
         let done = done.unwrap_or_else(|| panic!("the child did not begin: {text}{}", String::from_utf8_lossy(&child.stderr)));
         assert_ne!(child.status.code(), Some(101), "copy {done}: {text}{}", String::from_utf8_lossy(&child.stderr));
         if child.status.success() {

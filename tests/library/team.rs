@@ -18,10 +18,13 @@ use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+/// Messages on their way from one rank to another.
+type Queue = VecDeque<Vec<f64>>;
+
 /// Messages between ranks that are threads of this process, by sender and receiver.
 #[derive(Default)]
 struct Post {
-    queues: Mutex<HashMap<(usize, usize), VecDeque<Vec<f64>>>>,
+    queues: Mutex<HashMap<(usize, usize), Queue>>,
     arrived: Condvar,
 }
 

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 const AUTO: [&str; 10] = ["--depths", "1", "--dims", "5,40", "--widths", "20,25000", "--networks", "3", "--inputs", "4"];
 /// Cells of the implicit engine.
 const IMPLICIT: [&str; 12] =
-    ["--depths", "1,2", "--dims", "5", "--widths", "25000", "--networks", "5", "--inputs", "3", "--engine", "implicit"];
+    ["--depths", "1,2", "--dims", "5", "--widths", "25000", "--networks", "6", "--inputs", "3", "--engine", "implicit"];
 
 /// A directory for the results of one experiment.
 struct Place {
@@ -187,10 +187,10 @@ mod on_ranks {
         let place = Place::of(&IMPLICIT);
         let smaller = place.out("smaller.h5");
         let fewer = [&["--networks", "1"][..], &["--team", "2", "--threads", "1", "--quiet"]].concat();
-        let words: Vec<&str> = place.experiment.iter().copied().filter(|word| !["--networks", "9"].contains(word)).collect();
+        let words: Vec<&str> = place.experiment.iter().copied().filter(|word| !["--networks", "6"].contains(word)).collect();
         let output = finish(&mut job(Some(2), &[&words[..], &["--out", smaller.to_str().unwrap()], &fewer].concat()));
         assert!(output.status.success(), "{}", stderr(&output));
         let messages = place.check(Some(3), &["--team", "3", "--threads", "1", "--extend", smaller.to_str().unwrap()]);
-        assert!(messages.contains("2 of 18 networks taken from "), "{messages}");
+        assert!(messages.contains("2 of 12 networks taken from "), "{messages}");
     }
 }
