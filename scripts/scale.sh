@@ -30,7 +30,7 @@ rows=(
     "1 2 20GiB --depths 2 --dims 500 --widths 1e6 --networks 2 --inputs 100"
     "1 2 20GiB --depths 1 --dims 1e6 --widths 1e6 --networks 2 --inputs 100"
     "4 1 4GiB --depths 6 --dims 500 --widths 1e6 --networks 1 --inputs 100"
-    "4 1 5GiB --depths 2 --dims 500 --widths 1e7 --networks 1 --inputs 40"
+    "4 1 5GiB --depths 2 --dims 500 --widths 1e7 --networks 1 --inputs 42"
     "1 2 20GiB --depths 1 --dims 20 --widths 1e9 --networks 1 --inputs 100 --engine dense"
     "1 2 20GiB --depths 1 --dims 20 --widths 1e10 --networks 1 --inputs 10 --engine dense"
 )

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::jobs::{PROGRAM, finish, job, outcome, stderr, stdout_of};
+use crate::jobs::{finish, job, outcome, stderr, stdout_of};
 use advstep_hpc::results::first_difference;
 use tempfile::TempDir;
 
@@ -96,6 +96,7 @@ fn a_network_that_does_not_fit_a_rank_is_divided_or_refused_with_the_number_of_r
 #[cfg(feature = "mpi")]
 mod on_ranks {
     use super::*;
+    use crate::jobs::PROGRAM;
 
     #[test]
     fn all_splits_give_the_same_bytes() {
