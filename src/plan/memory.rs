@@ -182,7 +182,7 @@ fn shallow_bytes(cell: Cell, experiment: &Experiment, keep: Keep, members: usize
 }
 
 /// Scanned points to reserve memory for, over the expected number; the implicit engine keeps all of them.
-const SCAN_RESERVE: f64 = 1.2;
+const SCAN_RESERVE: f64 = 1.15;
 
 /// Peak bytes of a member of a team of `members` of the implicit engine: one vector per product and layer, and a few batches in flight.
 fn implicit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, members: usize) -> u64 {
