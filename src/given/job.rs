@@ -48,7 +48,7 @@ impl Job {
     /// The measurement of `network` at `inputs`; `names` are those of their files.
     ///
     /// # Errors
-    /// They do not fit each other, an option is out of range, or the memory does not suffice.
+    /// Network and inputs do not fit each other, an option is out of range, or the memory does not suffice.
     pub fn new(
         network: &NetworkRead,
         inputs: Inputs,

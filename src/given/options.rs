@@ -74,7 +74,7 @@ impl Options {
     /// The options of `network` at `inputs`; `names` are those of their files.
     ///
     /// # Errors
-    /// They do not fit each other, or a value is out of range.
+    /// Network and inputs do not fit each other, or a value is out of range.
     pub fn new(
         network: &NetworkRead,
         inputs: &Inputs,

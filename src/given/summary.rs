@@ -20,9 +20,9 @@ pub struct Summary {
     pub distance: [f64; 3],
     /// ‖δ‖/‖x‖, where x ≠ 0.
     pub relative_distance: [f64; 3],
-    /// ‖δ‖ over that along the gradient, where both are found; NaN along the gradient or without it.
+    /// ‖δ‖ divided by that along the gradient, over inputs that both flip; NaN for the gradient itself, or if it was not measured.
     pub ratio: [f64; 3],
-    /// Inputs with a ratio.
+    /// Number of inputs that both flip.
     pub pairs: usize,
 }
 

@@ -92,7 +92,7 @@ pub fn members(bytes: &[u8], limit: Limit) -> Result<Vec<Member>, Why> {
 /// The contents of a member; never more than it declares.
 ///
 /// # Errors
-/// They are damaged.
+/// The archive is damaged.
 pub fn extract(bytes: &[u8], member: &Member) -> Result<Vec<u8>, Why> {
     let damaged = |why: &str| format!("its member `{}` is damaged: {why}", member.name);
     let local = bytes.get(member.offset..).filter(|local| local.starts_with(&LOCAL)).ok_or_else(|| damaged("it has no header"))?;
@@ -117,7 +117,7 @@ pub fn extract(bytes: &[u8], member: &Member) -> Result<Vec<u8>, Why> {
 /// An archive of these members (name, contents), stored.
 ///
 /// # Errors
-/// They do not fit 4 GiB, or are more than 65,535.
+/// The archive would exceed 4 GiB or 65,535 members.
 pub fn archive(members: &[(String, Vec<u8>)]) -> Result<Vec<u8>, Why> {
     let too_large = || "an NPZ file larger than 4 GiB is not written".to_string();
     let (mut out, mut directory) = (Vec::new(), Vec::new());

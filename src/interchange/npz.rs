@@ -53,7 +53,7 @@ impl<'a> Npz<'a> {
 /// All arrays, as tensors.
 ///
 /// # Errors
-/// One of them cannot be read.
+/// A member cannot be read.
 pub fn read(bytes: &[u8], limit: Limit) -> Result<Vec<Tensor>, Why> {
     let file = Npz::new(bytes, limit)?;
     let tensor = |name: &str| {
@@ -66,7 +66,7 @@ pub fn read(bytes: &[u8], limit: Limit) -> Result<Vec<Tensor>, Why> {
 /// An archive of `tensors` in `precision`.
 ///
 /// # Errors
-/// They do not fit 4 GiB.
+/// The archive would exceed 4 GiB.
 pub fn write(tensors: &[Tensor], precision: Precision) -> Result<Vec<u8>, Why> {
     let member = |tensor: &Tensor| {
         let shape = IxDyn(&tensor.shape);

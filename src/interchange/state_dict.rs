@@ -22,7 +22,7 @@ pub struct Tensor {
 /// The layers of `tensors`, each with the name of its weights.
 ///
 /// # Errors
-/// They are not those of a fully connected network: another shape, a vector without its matrix, too many numbers. Whether the layers chain is for
+/// The tensors are not those of a fully connected network: another shape, a vector without its matrix, too many numbers. Whether the layers chain is for
 /// [`GivenNetwork::new`] to say.
 pub fn layers(mut tensors: Vec<Tensor>, limit: Limit) -> Result<(Vec<Affine>, Vec<String>), Why> {
     if let Some(other) = tensors.iter().find(|tensor| ![1, 2].contains(&tensor.shape.len())) {

@@ -42,7 +42,7 @@ impl Ahead {
             && let Some(results) = store.group(group)
         {
             self.given[group] = true;
-            // It has ended after an error, which is reported at the end.
+            // This fails only if the thread has stopped on an error, which `end` returns.
             let _ = self.sender.send((group, results));
         }
     }

@@ -71,9 +71,9 @@ pub struct LineBlock<'a, T> {
     pub neurons: Range<usize>,
     /// Readout weights of these neurons at depth 1, where the first layer is the last; else empty.
     pub readout: &'a [T],
-    /// Pre-activations at t = 0, n × neurons, row-major and contiguous.
+    /// Pre-activations at t = 0, n × neurons; each row is contiguous.
     pub z: ArrayView2<'a, T>,
-    /// Their derivatives in t, n × neurons, row-major and contiguous.
+    /// Their derivatives in t, n × neurons; each row is contiguous.
     pub u: ArrayView2<'a, T>,
 }
 

@@ -1,4 +1,4 @@
-//! Networks that a run may take from other files instead of computing them: results files, also partial ones, journals and shards.
+//! Networks that a run reuses from other files: results files (complete or partial), journals and shards.
 //!
 //! A network is a function of its cell, its index and the form of the experiment (seed, inputs per network, law of weights and inputs,
 //! bounds, precision, engine, search), of the science version and of the BLAS kernels. The grid and the number of networks are no part of that:

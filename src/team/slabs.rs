@@ -92,13 +92,8 @@ impl Share {
 
     /// The parts of this member's slabs, which come one by one.
     pub fn parts<P: Part + 'static>(&self) -> Parts<P> {
-        let bounds: Vec<usize> = (self.own.start..=self.own.end).map(|slab| self.bound(slab) - self.start()).collect();
-        Parts {
-            partials: Partials::new(self.slabs),
-            next: self.own.start,
-            ends: bounds[1..].iter().copied().collect(),
-            team: self.team.clone(),
-        }
+        let ends = self.slabs().map(|slab| slab.end).collect();
+        Parts { partials: Partials::new(self.slabs), next: self.own.start, ends, team: self.team.clone() }
     }
 
     /// Sums of `count` numbers over all slabs; `add` adds those of one slab, given as a range of this member's entries, to zeros. Every member must

@@ -117,7 +117,7 @@ fn a_flag_of_any_member_is_seen_by_all() {
 fn a_member_that_panics_does_not_leave_the_others_waiting() {
     let outcome = std::panic::catch_unwind(|| {
         in_team(&[3], |team| {
-            // Moved here: the seat is left in unwinding.
+            // Unwinding drops this member, which wakes the others.
             assert!(team.member() != 1, "on purpose");
             team.any(true)
         })

@@ -16,7 +16,7 @@ pub struct Constant {
 /// The constant of a tensor.
 ///
 /// # Errors
-/// It is in another file, or does not hold what it declares.
+/// The data are in another file, or do not match the declared type and shape.
 pub fn constant(tensor: &Tensor, limit: Limit) -> Result<Constant, Why> {
     if tensor.data_location == 1 {
         return Err("is in another file, and weights are read from this one only".to_string());
@@ -44,7 +44,7 @@ pub fn constant(tensor: &Tensor, limit: Limit) -> Result<Constant, Why> {
 /// A constant as weights.
 ///
 /// # Errors
-/// It is not a matrix.
+/// The constant is not a matrix.
 pub fn matrix(constant: &Constant) -> Result<Array2<f64>, Why> {
     match constant.shape.as_slice() {
         &[rows, columns] if !constant.numbers.is_empty() => {

@@ -398,7 +398,7 @@ impl Reader {
     /// Opens the journal at `path`; `longest` returns the size of its largest result from the header.
     ///
     /// # Errors
-    /// It cannot be read or has no sound header.
+    /// The journal cannot be read, or its header is damaged.
     pub fn open(path: &Path, longest: impl FnOnce(&Header) -> Result<usize, String>) -> Result<Self, String> {
         let mut file = File::open(path).map_err(|error| error.to_string())?;
         let header = Header::read(&mut file)?;
