@@ -1,8 +1,8 @@
 //! The serial work of rank 0 on the results file: of each cell while the job goes on (samples decoded, statistics, compression, checksums), and of the
 //! rest between the last record and exit (the file completed, synced and renamed, and the table).
 //!
-//! Beside it, for comparison, the same with all cells written at the end, as when the disk failed meanwhile; and for a shard, closing its journal. CPU
-//! seconds are measured on experiments with few samples, few samples in many cells, and many samples in few cells, and extrapolated linearly; samples
+//! Beside it, for comparison, the same with all cells written at the end, as when the disk failed meanwhile; and for a shard, closing its journal.
+//! Seconds (of the processor, or of the writer, which does not wait for the disk) are measured on experiments with few samples, few samples in many cells, and many samples in few cells, and extrapolated linearly; samples
 //! come from real small networks. Disk bandwidth is that of writing and syncing a file in the current directory.
 
 use std::fmt;
@@ -41,7 +41,7 @@ const DISK_FILE: usize = 64 << 20;
 /// Cost model of a file on rank 0.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Part {
-    /// CPU seconds per sample and per cell.
+    /// Seconds per sample and per cell.
     sample: f64,
     cell: f64,
     /// Fixed seconds, including disk latency.
@@ -71,16 +71,19 @@ pub struct EndOfRun {
 
 impl EndOfRun {
     /// Seconds from the last record to the end of a job, whose cells of `samples` samples each are complete at the times `complete`, in order. The writer
-    /// takes one after the other, computes and then waits for the disk.
+    /// takes one after the other, and the disk what the writer has done.
     pub fn after_last_record(&self, complete: &[f64], samples: usize) -> f64 {
         let Some(last) = complete.last() else { return 0.0 };
-        let Part { cell, .. } = self.ahead;
-        let of_cell = cell + (self.ahead.sample + self.ahead.bytes / self.disk) * samples as f64;
-        let written = complete.iter().fold(0.0, |free: f64, complete| free.max(*complete) + of_cell);
+        let Part { cell, sample, bytes, .. } = self.ahead;
+        let (to_write, to_sync) = (cell + sample * samples as f64, bytes / self.disk * samples as f64);
+        let (_, written) = complete.iter().fold((0.0_f64, 0.0_f64), |(writer, disk), complete| {
+            let writer = writer.max(*complete) + to_write;
+            (writer, disk.max(writer) + to_sync)
+        });
         written - last + self.seconds(&self.rest, complete.len(), complete.len() * samples)
     }
 
-    /// Processor seconds of the writer.
+    /// Seconds of the writer, without the disk.
     pub fn writing(&self, cells: usize, samples: usize) -> f64 {
         self.ahead.cell * cells as f64 + self.ahead.sample * samples as f64
     }
@@ -112,14 +115,16 @@ pub fn end_of_run() -> EndOfRun {
     let small = ended(&one_cell(1, 1), &pool);
     let cells = ended(&grid(1), &pool);
     let large = ended(&one_cell(NETWORKS, INPUTS), &pool);
-    let part = |of: fn(&Ended) -> Took| {
+    let part = |of: fn(&Ended) -> Took, time: fn(&Took) -> f64| {
         let [small_took, cells_took, large_took] = [of(&small), of(&cells), of(&large)];
-        let sample = (large_took.processor - small_took.processor) / large.samples as f64;
-        let cell = (cells_took.processor - small_took.processor - sample * cells.samples as f64) / cells.cells as f64;
+        let sample = (time(&large_took) - time(&small_took)) / large.samples as f64;
+        let cell = (time(&cells_took) - time(&small_took) - sample * cells.samples as f64) / cells.cells as f64;
         Part { sample, cell: cell.max(0.0), fixed: small_took.elapsed, bytes: large_took.bytes / large.samples as f64 }
     };
-    let [ahead, rest] = [part(|ended| ended.ahead), part(|ended| ended.rest)];
-    let [whole, shard] = [part(|ended| ended.whole), part(|ended| ended.shard)];
+    // The writer waits for the thread that computes the statistics, and not for the disk.
+    let ahead = part(|ended| ended.ahead, |took| took.elapsed);
+    let serial = |of| part(of, |took| took.processor);
+    let (rest, whole, shard) = (serial(|ended| ended.rest), serial(|ended| ended.whole), serial(|ended| ended.shard));
     // The file exists before the last cell, and is the same.
     let rest = Part { bytes: 0.0, ..rest };
     let end = EndOfRun { ahead, rest, whole, shard, disk: disk_rate(), samples: large.samples, check: f64::NAN };

@@ -51,6 +51,8 @@ const MEMORY: u64 = 4 << 30;
 const RANKS_PER_NODE: usize = 64;
 /// Units missing from the file are measured here if predicted to take at most this many seconds.
 const LONGEST_MEASURED: f64 = 0.3;
+/// The scatter is that of units which take at least this many seconds: of shorter ones a rank has many, and their deviations cancel.
+const LEAST_SCATTERED: f64 = 0.01;
 /// Individually measured units per cell, and cells, needed to estimate the scatter from the file.
 const SCATTERED: usize = 3;
 const SCATTERED_CELLS: usize = 20;
@@ -219,6 +221,7 @@ fn unit_times(experiment: &Experiment, plan: &Plan, lines: &[Measured]) -> UnitT
     let off = common::median(ratios.collect());
     let actual: Vec<f64> =
         measured.iter().zip(&predicted).map(|(measured, predicted)| measured.unwrap_or(off * predicted)).collect();
+    scattered.retain(|seconds| common::median(seconds.clone()) >= LEAST_SCATTERED);
     let half_width = |seconds: &Vec<f64>| {
         let middle = common::median(seconds.clone());
         seconds.iter().map(|seconds| (seconds / middle - 1.0).abs()).fold(0.0, f64::max)
@@ -373,8 +376,9 @@ fn prediction(measured: &str) -> Value {
         times.by_model,
     );
     println!(
-        "units scatter by {:.0} %, rank 0 needs {:.1} µs to take in a record and {:.1} µs to journal it",
+        "units of {LEAST_SCATTERED} s and more scatter by {:.0} % ({} cells), rank 0 needs {:.1} µs to take in a record and {:.1} µs to journal it",
         100.0 * times.spread,
+        times.spread_cells,
         1e6 * taken_in,
         1e6 * journalled,
     );

@@ -1,9 +1,12 @@
 //! The results file of `run` while the networks are measured: each cell is written as soon as it is complete.
 
+use std::io;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
-use anyhow::Error;
+use anyhow::{Context, Error};
 
 use super::networks::end_text;
 use crate::experiment::Experiment;
@@ -14,7 +17,7 @@ use crate::model::{Cell, Method, Unit};
 use crate::provenance::Provenance;
 use crate::results::{CellResults, Writer, shard, show};
 
-/// Bytes of results after which the file is synced, so that at the end the disk has little left to do.
+/// Bytes of results after which the file is synced beside the writing, so that at the end the disk has little left to do.
 const SYNC: usize = 64 << 20;
 
 /// A results file that is being written; groups are cells.
@@ -24,14 +27,15 @@ pub struct ResultsDraft {
     cells: Vec<(Cell, Method)>,
     /// From the first cell on. The writer is dropped before its file.
     file: Option<(Writer, Aside)>,
-    /// Bytes of the results written since the last sync.
+    /// Bytes of the results written since the last sync was started.
     unsynced: usize,
+    syncing: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl ResultsDraft {
     /// For the file `out` of `experiment`; `cells` are its cells. Writes nothing yet.
     pub fn new(out: PathBuf, experiment: Experiment, cells: Vec<(Cell, Method)>) -> Self {
-        Self { out, experiment, cells, file: None, unsynced: 0 }
+        Self { out, experiment, cells, file: None, unsynced: 0, syncing: None }
     }
 
     fn file(&mut self) -> anyhow::Result<&mut (Writer, Aside)> {
@@ -41,6 +45,12 @@ impl ResultsDraft {
             self.file = Some((writer, aside));
         }
         Ok(self.file.as_mut().expect("just created"))
+    }
+
+    /// Waits for the sync that was started, so that no more than two such portions wait for a slow disk.
+    fn wait_for_disk(&mut self) -> anyhow::Result<()> {
+        let Some(syncing) = self.syncing.take() else { return Ok(()) };
+        syncing.join().unwrap_or_else(|panic| resume_unwind(panic)).context("cannot sync the results so far")
     }
 }
 
@@ -52,17 +62,17 @@ impl Draft for ResultsDraft {
         let records = results.iter().enumerate().map(record).collect::<anyhow::Result<_>>()?;
         let (cell, method) = self.cells[group];
         self.unsynced += results.iter().map(|result| result.len()).sum::<usize>();
-        let is_due = self.unsynced >= SYNC;
-        let (writer, aside) = self.file()?;
-        writer.write(group, &CellResults { cell, method, records })?;
-        if is_due {
-            aside.sync()?;
+        self.file()?.0.write(group, &CellResults { cell, method, records })?;
+        if self.unsynced >= SYNC {
+            self.wait_for_disk()?;
+            self.syncing = Some(self.file()?.1.start_sync()?);
             self.unsynced = 0;
         }
         Ok(())
     }
 
     fn finish(mut self: Box<Self>, provenance: Provenance, existing: Existing, name: &str) -> anyhow::Result<String> {
+        self.wait_for_disk()?;
         self.file()?;
         let (writer, aside) = self.file.take().expect("it is open");
         let cells = writer.finish(&provenance)?;

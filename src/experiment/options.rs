@@ -170,7 +170,7 @@ const DEPTH: Count =
 const DIM: Count =
     Count { name: "dim", counts: "coordinates of an input", least: "an input needs at least one coordinate", max: 1_000_000_000 };
 pub(super) const WIDTH: Count =
-    Count { name: "width", counts: "neurons of a layer", least: "a layer needs at least one neuron", max: 1_000_000_000 };
+    Count { name: "width", counts: "neurons of a layer", least: "a layer needs at least one neuron", max: 100_000_000_000 };
 const NETWORKS: Count = Count {
     name: "number of networks",
     counts: "networks of a cell",
@@ -680,14 +680,14 @@ mod tests {
 
     #[test]
     fn counts_are_whole_numbers_in_range() {
-        assert_eq!((WIDTH.whole(1.0), WIDTH.whole(1e9)), (Ok(1), Ok(1_000_000_000)));
+        assert_eq!((WIDTH.whole(1.0), WIDTH.whole(1e11)), (Ok(1), Ok(100_000_000_000)));
         for (value, what) in [
             (0.0, "the width 0 is too small"),
             (-5.0, "the width -5 is too small"),
             (1.5, "the width 1.5 is not a whole number"),
             (f64::NAN, "the width NaN is not finite"),
             (f64::INFINITY, "the width inf is not finite"),
-            (1e9 + 1.0, "the width 1000000001 is too large"),
+            (1e11 + 1.0, "the width 100000000001 is too large"),
             (1e30, "the width 1e30 is too large"),
         ] {
             assert_eq!(WIDTH.whole(value).unwrap_err().what, what);

@@ -9,7 +9,7 @@ pub enum Preset {
     Quick,
     /// The paper's grid, widths to 10⁶ at every depth.
     Paper,
-    /// Where the paper could not go: a million neurons a layer at depth 6, a million coordinates, a billion neurons.
+    /// Where the paper could not go: a million neurons a layer at depth 6, a million coordinates, ten billion neurons.
     Beyond,
     /// How the sizes at which all inputs switch grow with depth: a minute on two cores.
     Depth,
@@ -75,7 +75,9 @@ mod tests {
         assert!(beyond.cells().contains(&Cell::new(6, 500, 1_000_000)));
         assert!(beyond.cells().contains(&Cell::new(1, 1_000_000, 1_000_000)));
         assert!(beyond.cells().contains(&Cell::new(1, 20, 1_000_000_000)));
-        assert_eq!((beyond.cells().len(), beyond.networks, beyond.inputs), (6, 10, 20));
+        assert!(beyond.cells().contains(&Cell::new(1, 20, 10_000_000_000)));
+        assert!(beyond.cells().contains(&Cell::new(2, 500, 10_000_000)));
+        assert_eq!((beyond.cells().len(), beyond.networks, beyond.inputs), (8, 10, 20));
     }
 
     #[test]

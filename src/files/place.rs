@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 
 use anyhow::Context;
 use tempfile::{NamedTempFile, TempPath};
@@ -58,9 +59,13 @@ impl Aside {
         openable(self.file.path(), self.file.as_file())
     }
 
-    /// Waits until what is written is on the disk.
-    pub fn sync(&self) -> io::Result<()> {
-        self.file.as_file().sync_data()
+    /// Starts a thread that returns once what is written so far is on the disk.
+    ///
+    /// # Errors
+    /// If no thread can be started.
+    pub fn start_sync(&self) -> io::Result<JoinHandle<io::Result<()>>> {
+        let file = self.file.as_file().try_clone()?;
+        thread::Builder::new().name("sync".to_string()).spawn(move || file.sync_data())
     }
 
     /// Gives the finished file its name.

@@ -1,7 +1,9 @@
 //! [`Results`] → an HDF5 file in netCDF-4 conventions, written atomically. A [`Writer`] takes the cells in any order, as they are finished.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use anyhow::{Context, ensure};
 use hdf5::filters::deflate_available;
@@ -147,9 +149,15 @@ impl Writer {
     pub fn write(&mut self, index: usize, results: &CellResults) -> anyhow::Result<()> {
         ensure!(self.all.get(index) == Some(&results.cell), "cell {} is not number {index} of the experiment", results.cell);
         check_whole(&self.experiment, index, results)?;
-        self.write_samples(index, Some(&results.records)).map_err(files::hdf5::plain)?;
+        let experiment = self.experiment.clone();
+        let (written, summary) = thread::scope(|scope| {
+            let summary = scope.spawn(|| results.summarised(&experiment));
+            (self.write_samples(index, Some(&results.records)), summary.join())
+        });
+        written.map_err(files::hdf5::plain)?;
+        let summary = summary.unwrap_or_else(|panic| resume_unwind(panic));
         let seconds = results.records.iter().map(|record| record.seconds).collect();
-        self.cells.insert(index, Written { summary: results.summarised(&self.experiment), seconds });
+        self.cells.insert(index, Written { summary, seconds });
         Ok(())
     }
 

@@ -175,7 +175,7 @@ impl Tracer {
             outcome: None,
         };
         let mut tracer = Self {
-            max_regions: (MAX_REGIONS_PER_NEURON * widths.iter().sum::<usize>()) as u32,
+            max_regions: u32::try_from(MAX_REGIONS_PER_NEURON * widths.iter().sum::<usize>()).unwrap_or(u32::MAX),
             is_narrow: is_narrow(widths.iter().copied()),
             leak,
             weights,

@@ -8,13 +8,15 @@ use super::tree::{Part, Partials};
 
 /// A slab is a whole number of chunks of this many neurons (the last may be shorter). A multiple of the units in which random numbers are drawn and
 /// partial sums are made.
-pub const CHUNK: usize = 8192;
+pub const CHUNK: usize = 4096;
+/// Fewer neurons are one slab.
+const LEAST_DIVIDED: usize = 16_384;
 /// Most slabs of a layer: enough for teams of hundreds of members, and few enough that partial sums cost nothing beside what is summed.
 pub const MAX_SLABS: usize = 256;
 
 /// Number of slabs of `length` neurons. Part of the definition of every sum: changing it changes the last digits of results.
 pub fn count(length: usize) -> usize {
-    (length / CHUNK).clamp(1, MAX_SLABS)
+    if length < LEAST_DIVIDED { 1 } else { (length / CHUNK).min(MAX_SLABS) }
 }
 
 /// The neurons of slab `slab` of `length`.
@@ -147,7 +149,7 @@ mod tests {
 
     #[test]
     fn slabs_cover_the_axis_in_whole_chunks() {
-        for length in [0, 1, 8191, 8192, 16_383, 16_384, 100_000, 1_000_000, 1_048_576, 10_000_019, 1_000_000_000_000] {
+        for length in [0, 1, 4095, 4096, 16_383, 16_384, 20_479, 20_480, 100_000, 1_000_000, 1_048_576, 10_000_019, 1_000_000_000_000] {
             let slabs = count(length);
             let mut end = 0;
             for slab in 0..slabs {
