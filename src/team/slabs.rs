@@ -149,7 +149,9 @@ mod tests {
 
     #[test]
     fn slabs_cover_the_axis_in_whole_chunks() {
-        for length in [0, 1, 4095, 4096, 16_383, 16_384, 20_479, 20_480, 100_000, 1_000_000, 1_048_576, 10_000_019, 1_000_000_000_000] {
+        for length in
+            [0, 1, 4095, 4096, 16_383, 16_384, 20_479, 20_480, 100_000, 1_000_000, 1_048_576, 10_000_019, 1_000_000_000_000]
+        {
             let slabs = count(length);
             let mut end = 0;
             for slab in 0..slabs {

@@ -5,14 +5,17 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
 use advstep_hpc::experiment::Experiment;
+use advstep_hpc::job::Resources;
 use advstep_hpc::linalg::gaussian_matrix::{GaussianMatrix, Side};
 use advstep_hpc::linalg::workspace::Workspace as LinalgWorkspace;
-use advstep_hpc::measure::{CellRun, Workspace, measure_in};
+use advstep_hpc::measure::{CellRun, Workspace, measure, measure_in};
 use advstep_hpc::method;
 use advstep_hpc::model::{EngineName, Unit};
 use advstep_hpc::network::dense::{Keep, Storage};
+use advstep_hpc::plan::plan;
+use advstep_hpc::plan::traffic::Traffic;
 use advstep_hpc::record::codec;
-use advstep_hpc::team::{Link, Share, Team};
+use advstep_hpc::team::{Link, Share, Team, traffic};
 use ndarray::{Array2, Axis, concatenate, s};
 use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
@@ -228,4 +231,38 @@ fn dense_networks_of_one_layer_are_the_same_in_every_team() {
         "dims = [3]\nwidths = [60000]\ninputs = 3\nactivation = 'leaky-relu'\nbias = true\ndirections = ['gradient', 'universal']",
     );
     dense("dims = [7]\nwidths = [60000]\ninputs = 3\nsearch = 'scan'");
+}
+
+/// The sums over neurons that are counted while a unit is measured, against those that the plan reckons with. Their number does not depend on the
+/// width, nor do their sizes, except for the bins of a line.
+#[test]
+fn the_plan_reckons_with_the_messages_of_a_unit() {
+    for (engine, cell) in [
+        ("implicit", "depths = [2]\ndims = [100]\nwidths = [2000]\ninputs = 20"),
+        ("implicit", "depths = [4]\ndims = [30]\nwidths = [1000]\ninputs = 40"),
+        ("implicit", "depths = [3]\ndims = [500]\nwidths = [3000]\ninputs = 30"),
+        ("shallow", "depths = [1]\ndims = [500]\nwidths = [20000]\ninputs = 50"),
+        ("dense", "depths = [1]\ndims = [20]\nwidths = [100000]\ninputs = 30"),
+        ("dense", "depths = [1]\ndims = [20]\nwidths = [30000]\ninputs = 30\nactivation = 'tanh'"),
+    ] {
+        let experiment = Experiment::from_toml(&format!("engine = '{engine}'\nnetworks = 3\n{cell}"), "test").unwrap();
+        let plan = plan(&experiment, Resources { threads: 1, memory: 1 << 40 }).unwrap();
+        let run = &plan.cells[0].run;
+        let before = traffic();
+        for network in 0..experiment.networks {
+            measure(&experiment, run, Unit { cell: 0, network }).unwrap();
+        }
+        let after = traffic();
+        let per_network = |count: u64| count as f64 / experiment.networks as f64;
+        let (reductions, numbers) =
+            (per_network(after.reductions - before.reductions), per_network(after.numbers - before.numbers));
+        let model = Traffic::of_unit(run.cell, &experiment, run.method);
+        println!(
+            "{engine} {cell:?}: {reductions} sums counted, {:.1} by the model; {numbers} and {:.0} numbers",
+            model.reductions, model.numbers
+        );
+        for (counted, modelled) in [(reductions, model.reductions), (numbers, model.numbers)] {
+            assert!((0.6..1.7).contains(&(modelled / counted)), "{engine}: {counted} counted, {modelled} by the model\n{cell}");
+        }
+    }
 }
