@@ -89,7 +89,7 @@ impl UnitCost {
 const NORMALS: f64 = 2.4e9;
 /// Flop/s of matmuls with a block of weights, in f32 and (BLAS) in f64.
 const MATMUL_F32: f64 = 1.9e11;
-const MATMUL_F64: f64 = 5.0e10;
+const MATMUL_F64: f64 = 9.0e10;
 /// Flop/s of the thin f64 matmuls of a trace.
 const MATMUL_TRACE: f64 = 6.4e10;
 /// The same for narrow networks, propagated one line at a time.
