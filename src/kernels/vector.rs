@@ -161,7 +161,7 @@ mod neon {
         }
         #[inline(always)]
         unsafe fn splat(value: f64) -> Self {
-            [vdupq_n_f64(value); 4]
+            unsafe { [vdupq_n_f64(value); 4] }
         }
         #[inline(always)]
         unsafe fn load(from: &[f64; LANES]) -> Self {
@@ -176,28 +176,31 @@ mod neon {
         }
         #[inline(always)]
         unsafe fn plus(self, other: Self) -> Self {
-            std::array::from_fn(|pair| vaddq_f64(self[pair], other[pair]))
+            std::array::from_fn(|pair| unsafe { vaddq_f64(self[pair], other[pair]) })
         }
         #[inline(always)]
         unsafe fn times(self, other: Self) -> Self {
-            std::array::from_fn(|pair| vmulq_f64(self[pair], other[pair]))
+            std::array::from_fn(|pair| unsafe { vmulq_f64(self[pair], other[pair]) })
         }
         #[inline(always)]
         unsafe fn is_on(self) -> [uint64x2_t; 4] {
-            self.map(|pair| vceqzq_u64(vclezq_f64(pair)))
+            self.map(|pair| unsafe { vceqzq_u64(vclezq_f64(pair)) })
         }
         #[inline(always)]
         unsafe fn plus_where(self, mask: [uint64x2_t; 4], other: Self) -> Self {
-            let masked = |pair: usize| vreinterpretq_f64_u64(vandq_u64(mask[pair], vreinterpretq_u64_f64(other[pair])));
-            std::array::from_fn(|pair| vaddq_f64(self[pair], masked(pair)))
+            std::array::from_fn(|pair| unsafe {
+                let masked = vandq_u64(mask[pair], vreinterpretq_u64_f64(other[pair]));
+                vaddq_f64(self[pair], vreinterpretq_f64_u64(masked))
+            })
         }
         #[inline(always)]
         unsafe fn bits(mask: [uint64x2_t; 4]) -> u16 {
             const PLACES: [u16; LANES] = [1, 2, 4, 8, 16, 32, 64, 128];
-            let four = |low, high| vmovn_u32(vcombine_u32(vmovn_u64(low), vmovn_u64(high)));
-            let lanes = vcombine_u16(four(mask[0], mask[1]), four(mask[2], mask[3]));
-            // SAFETY: loads eight numbers.
-            vaddvq_u16(vandq_u16(lanes, unsafe { vld1q_u16(PLACES.as_ptr()) }))
+            unsafe {
+                let four = |low, high| vmovn_u32(vcombine_u32(vmovn_u64(low), vmovn_u64(high)));
+                let lanes = vcombine_u16(four(mask[0], mask[1]), four(mask[2], mask[3]));
+                vaddvq_u16(vandq_u16(lanes, vld1q_u16(PLACES.as_ptr())))
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ unsafe impl Vector for float32x4_t {
 
     #[inline(always)]
     unsafe fn zero() -> Self {
-        vdupq_n_f32(0.0)
+        unsafe { vdupq_n_f32(0.0) }
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
@@ -30,11 +30,11 @@ unsafe impl Vector for float32x4_t {
     }
     #[inline(always)]
     unsafe fn fma(self, a: Self, b: Self) -> Self {
-        vfmaq_f32(self, a, b)
+        unsafe { vfmaq_f32(self, a, b) }
     }
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
-        vaddq_f32(self, other)
+        unsafe { vaddq_f32(self, other) }
     }
     #[inline(always)]
     unsafe fn prefetch(from: *const f32) {
@@ -50,11 +50,14 @@ unsafe impl Vector for float32x4_t {
     }
     #[inline(always)]
     unsafe fn transpose_fours(rows: [Self; GROUP]) -> [Self; GROUP] {
-        let [a, b, c, d] = rows;
-        let pairs = |a, b| (vreinterpretq_f64_f32(vtrn1q_f32(a, b)), vreinterpretq_f64_f32(vtrn2q_f32(a, b)));
-        let ((ab_even, ab_odd), (cd_even, cd_odd)) = (pairs(a, b), pairs(c, d));
-        [vtrn1q_f64(ab_even, cd_even), vtrn1q_f64(ab_odd, cd_odd), vtrn2q_f64(ab_even, cd_even), vtrn2q_f64(ab_odd, cd_odd)]
-            .map(|row| vreinterpretq_f32_f64(row))
+        unsafe {
+            let [a, b, c, d] = rows;
+            let even = |x, y| vreinterpretq_f64_f32(vtrn1q_f32(x, y));
+            let odd = |x, y| vreinterpretq_f64_f32(vtrn2q_f32(x, y));
+            let low = |x, y| vreinterpretq_f32_f64(vtrn1q_f64(x, y));
+            let high = |x, y| vreinterpretq_f32_f64(vtrn2q_f64(x, y));
+            [low(even(a, b), even(c, d)), low(odd(a, b), odd(c, d)), high(even(a, b), even(c, d)), high(odd(a, b), odd(c, d))]
+        }
     }
     #[inline(always)]
     unsafe fn store_transposed(rows: [Self; GROUP], to: *mut f32, stride: usize, accumulate: bool) {
@@ -76,7 +79,7 @@ unsafe impl Vector for [float64x2_t; 2] {
 
     #[inline(always)]
     unsafe fn zero() -> Self {
-        [vdupq_n_f64(0.0); 2]
+        unsafe { [vdupq_n_f64(0.0); 2] }
     }
     #[inline(always)]
     unsafe fn load(from: *const f64) -> Self {
@@ -88,11 +91,11 @@ unsafe impl Vector for [float64x2_t; 2] {
     }
     #[inline(always)]
     unsafe fn fma(self, a: Self, b: Self) -> Self {
-        [vfmaq_f64(self[0], a[0], b[0]), vfmaq_f64(self[1], a[1], b[1])]
+        unsafe { [vfmaq_f64(self[0], a[0], b[0]), vfmaq_f64(self[1], a[1], b[1])] }
     }
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
-        [vaddq_f64(self[0], other[0]), vaddq_f64(self[1], other[1])]
+        unsafe { [vaddq_f64(self[0], other[0]), vaddq_f64(self[1], other[1])] }
     }
     #[inline(always)]
     unsafe fn prefetch(from: *const f64) {
@@ -111,10 +114,12 @@ unsafe impl Vector for [float64x2_t; 2] {
     }
     #[inline(always)]
     unsafe fn transpose_fours(rows: [Self; GROUP]) -> [Self; GROUP] {
-        let [a, b, c, d] = rows;
-        let even = |half: usize| [vtrn1q_f64(a[half], b[half]), vtrn1q_f64(c[half], d[half])];
-        let odd = |half: usize| [vtrn2q_f64(a[half], b[half]), vtrn2q_f64(c[half], d[half])];
-        [even(0), odd(0), even(1), odd(1)]
+        unsafe {
+            let [a, b, c, d] = rows;
+            let even = |half: usize| [vtrn1q_f64(a[half], b[half]), vtrn1q_f64(c[half], d[half])];
+            let odd = |half: usize| [vtrn2q_f64(a[half], b[half]), vtrn2q_f64(c[half], d[half])];
+            [even(0), odd(0), even(1), odd(1)]
+        }
     }
     #[inline(always)]
     unsafe fn store_transposed(rows: [Self; GROUP], to: *mut f64, stride: usize, accumulate: bool) {
