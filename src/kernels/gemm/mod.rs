@@ -59,7 +59,7 @@ pub fn matmul<T: Element>(a: ArrayView2<T>, b: ArrayView2<T>, accumulate: bool, 
     let ((n, q), m) = (a.dim(), b.ncols());
     assert!(b.nrows() == q && out.dim() == (n, m), "shapes of a matmul");
     if q == 0 && !accumulate {
-        out.fill(T::zero());
+        out.fill(T::ZERO);
     }
     if n == 0 || m == 0 || q == 0 {
         return;
@@ -463,7 +463,7 @@ unsafe fn write<V: Vector, const ROWS: usize, const VECTORS: usize>(
             }
             return;
         }
-        let mut numbers = [[V::Element::zero(); NR_MAX]; ROWS];
+        let mut numbers = [[V::Element::ZERO; NR_MAX]; ROWS];
         for (numbers, sums) in numbers.iter_mut().zip(sums) {
             for (v, sum) in sums.into_iter().enumerate() {
                 sum.store(numbers.as_mut_ptr().add(v * V::LANES));
