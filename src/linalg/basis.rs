@@ -355,7 +355,8 @@ fn on_rows<T: Real, R>(x: &mut Array2<T>, rows: &[usize], workspace: &Workspace<
 
 /// Row norms: chunks in the precision of the vectors, summed in f64.
 fn norms<T: Real>(share: &Share, x: &Array2<T>) -> Vec<f64> {
-    let square = |part: ndarray::ArrayView1<T>| norm::squared(part.to_slice().expect("rows are contiguous")).to_f64();
+    let square =
+        |part: ndarray::ArrayView1<T>| norm::squared(part.as_standard_layout().as_slice().expect("standard layout")).to_f64();
     let squares = share.sum(x.nrows(), |slab, squares| {
         for (row, sum) in x.slice(s![.., slab]).rows().into_iter().zip(squares) {
             *sum = row.axis_chunks_iter(Axis(0), CHUNK).map(square).sum::<f64>();
