@@ -23,7 +23,7 @@ pub struct CompareRequest {
 pub fn execute(request: &CompareRequest) -> anyhow::Result<()> {
     match difference(request)? {
         Some(difference) => {
-            let remedy = "compare results of the same experiment, program version and CPU type";
+            let remedy = "compare results of the same experiment and program version; audits need the same CPU type, too";
             Err(Failed::new("the results differ", difference, remedy).into())
         }
         None => Ok(print("The results are the same\n")?),

@@ -251,7 +251,10 @@ pub fn directory_of(path: &Path) -> &Path {
 pub fn openable(path: &Path, file: &File) -> PathBuf {
     match path.to_str() {
         Some(_) => path.to_path_buf(),
-        None => format!("/proc/self/fd/{}", file.as_raw_fd()).into(),
+        None => {
+            let directory = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };
+            format!("{directory}/{}", file.as_raw_fd()).into()
+        }
     }
 }
 

@@ -15,7 +15,6 @@ use crate::interchange::network::NetworkRead;
 use crate::job::journal::REVISION;
 use crate::job::resources::{PROCESS, THREAD};
 use crate::job::{Client, Group, Nouns, Product, Resources, Store, Task, Worker};
-use crate::machine::blas;
 use crate::measure::SCIENCE_VERSION;
 use crate::measure::given::{BlockSamples, Settings, block_samples};
 use crate::method;
@@ -159,8 +158,6 @@ impl Client for Job {
         Table::from_iter([
             ("science_version".to_string(), Value::from(i64::from(SCIENCE_VERSION))),
             (REVISION.to_string(), Value::from(program_revision())),
-            ("blas".to_string(), Value::from(blas::blas_name())),
-            ("blas_kernels".to_string(), Value::from(blas::blas_core())),
             ("measurement".to_string(), Value::from(self.options.to_table())),
         ])
     }

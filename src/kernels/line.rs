@@ -12,6 +12,8 @@
 //! Throughput with 5 % breakpoints: value, slope and breakpoints 0.69 / 2.1 / 3.1 × 10⁹ neurons/s; breakpoints alone 0.85 / 4.2 / 5.0 × 10⁹
 //! neurons/s; binning 0.72 / 0.72 / 0.91 × 10⁹ breakpoints/s.
 
+#[cfg(target_arch = "aarch64")]
+use std::arch::aarch64::float64x2_t;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m256d, __m512d};
 
@@ -144,6 +146,9 @@ fn find_at_level<T: Real, const SUMS: bool>(row: LineRow<T>, interval: (f64, f64
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         SimdLevel::Avx2 if is_x86_feature_detected!("popcnt") => unsafe { avx2::<T, SUMS>(row, interval, found) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        SimdLevel::Neon => unsafe { find::<T, [float64x2_t; 4], SUMS>(row, interval, found) },
         // SAFETY: the fallback needs no instructions.
         _ => unsafe { find::<T, [f64; LANES], SUMS>(row, interval, found) },
     }

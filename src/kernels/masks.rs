@@ -14,6 +14,8 @@
 //! Throughput: readout with mask 2.3 / 5.7 / 11 × 10⁹ neurons/s; overlaps 62 / 131 / 194 × 10⁹ neuron pairs/s; masked gradient of 256 neurons, 100
 //! inputs, d = 500: 109 / 236 / 367 GF/s, counting the flops of the sgemm that it replaces (which runs at 1.0 / 107 / 211 GF/s).
 
+#[cfg(target_arch = "aarch64")]
+use std::arch::aarch64::float64x2_t;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m256d, __m512d};
 
@@ -94,6 +96,9 @@ impl Masks {
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             SimdLevel::Avx2 => unsafe { read_out_avx2(words, stride, a, z) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            SimdLevel::Neon => unsafe { read_out::<T, [float64x2_t; 4]>(words, stride, a, z) },
             // SAFETY: the fallback needs no instructions.
             _ => unsafe { read_out::<T, [f64; LANES]>(words, stride, a, z) },
         }

@@ -2,10 +2,10 @@
 //!
 //! Results are bitwise the same at every [`SimdLevel`]. Most kernels are plain Rust over fixed-size lane arrays, compiled once per level: IEEE
 //! +, −, ×, ÷ and √ in a fixed order, no FMA. [`gemm`], [`line`](mod@line) and the readout in [`masks`] are written with intrinsics; `gemm` always uses
-//! FMA, the others never do.
+//! FMA, the others never do. So x86-64 and Arm compute the same bits.
 //!
 //! Module headers give throughput as portable / AVX2 / AVX-512, printed by `cargo bench --bench kernels` on one core of an AMD EPYC (Zen 5). The
-//! portable `gemm` emulates FMA and is for tests only.
+//! portable `gemm` emulates FMA and is for tests only. On aarch64 the compiler vectorises the portable kernels with NEON.
 
 pub mod activation;
 pub mod gaussian;
@@ -13,6 +13,7 @@ pub mod gemm;
 pub mod line;
 pub mod masks;
 pub mod linear_piece;
+pub mod norm;
 pub mod real;
 pub mod relu;
 mod vector;
@@ -28,10 +29,12 @@ pub enum SimdLevel {
     Portable,
     Avx2,
     Avx512,
+    /// 128-bit vectors of 64-bit Arm.
+    Neon,
 }
 
 impl SimdLevel {
-    pub const ALL: [SimdLevel; 3] = [SimdLevel::Portable, SimdLevel::Avx2, SimdLevel::Avx512];
+    pub const ALL: [SimdLevel; 4] = [SimdLevel::Portable, SimdLevel::Avx2, SimdLevel::Avx512, SimdLevel::Neon];
 
     /// The highest level that this CPU supports.
     pub fn best() -> SimdLevel {
@@ -52,12 +55,14 @@ impl SimdLevel {
                     && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("fma")
             }
+            SimdLevel::Neon => false,
         }
     }
 
+    /// Whether this CPU has the instructions; NEON is part of every aarch64.
     #[cfg(not(target_arch = "x86_64"))]
     pub fn is_available(self) -> bool {
-        self == SimdLevel::Portable
+        self == SimdLevel::Portable || self == SimdLevel::Neon && cfg!(target_arch = "aarch64")
     }
 }
 
@@ -87,7 +92,8 @@ fn level() -> SimdLevel {
     CHOSEN.get().unwrap_or_else(SimdLevel::best)
 }
 
-/// Compiles a kernel body for every [`SimdLevel`] and calls the version for this thread's level.
+/// Compiles a kernel body for every [`SimdLevel`] and calls the version for this thread's level. NEON needs no version of its own: the portable one
+/// has it.
 ///
 /// `dispatch!(body [Generic: Bound] (name: Type, …) -> Result, values…)`; `body` must be `#[inline(always)]`.
 macro_rules! dispatch {

@@ -1,8 +1,6 @@
 //! The floating-point types of the engines: f32 and f64.
 
-use ndarray::{ArrayView2, ArrayViewMut2, LinalgScalar};
-
-use super::{SimdLevel, gemm};
+use super::gemm::Element;
 
 mod sealed {
     pub trait Sealed {}
@@ -12,7 +10,7 @@ mod sealed {
 
 /// f32 or f64, and nothing else: any bit pattern is a number, which kernels and uninitialised matrices rely on.
 pub trait Real:
-    sealed::Sealed + LinalgScalar + Copy + PartialOrd + Send + Sync + std::fmt::Debug + std::ops::Neg<Output = Self> + 'static
+    sealed::Sealed + Element + Copy + PartialOrd + Send + Sync + std::fmt::Debug + std::ops::Neg<Output = Self> + 'static
 {
     /// Machine epsilon.
     const EPSILON: f64;
@@ -23,9 +21,6 @@ pub trait Real:
     fn to_f64(self) -> f64;
     /// Fills `out` with the f32 values that `fill` writes; f64 widens them through `scratch`.
     fn fill_with(out: &mut [Self], scratch: &mut Vec<f32>, fill: impl FnOnce(&mut [f32]));
-    /// `out` = `a`·`b` (`out` += `a`·`b` if `keep`) by [`gemm::matmul`]; false, without computing anything, where BLAS is faster: in f64, and
-    /// without FMA instructions.
-    fn matmul(a: ArrayView2<Self>, b: ArrayView2<Self>, keep: bool, out: ArrayViewMut2<Self>) -> bool;
 }
 
 impl Real for f32 {
@@ -45,14 +40,6 @@ impl Real for f32 {
     }
     fn fill_with(out: &mut [f32], _scratch: &mut Vec<f32>, fill: impl FnOnce(&mut [f32])) {
         fill(out);
-    }
-    fn matmul(a: ArrayView2<f32>, b: ArrayView2<f32>, keep: bool, out: ArrayViewMut2<f32>) -> bool {
-        // The portable level emulates FMA.
-        let is_fast = SimdLevel::best() != SimdLevel::Portable;
-        if is_fast {
-            gemm::matmul(a, b, keep, out);
-        }
-        is_fast
     }
 }
 
@@ -77,8 +64,5 @@ impl Real for f64 {
         for (out, value) in out.iter_mut().zip(scratch) {
             *out = f64::from(*value);
         }
-    }
-    fn matmul(_a: ArrayView2<f64>, _b: ArrayView2<f64>, _keep: bool, _out: ArrayViewMut2<f64>) -> bool {
-        false
     }
 }

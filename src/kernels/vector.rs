@@ -143,6 +143,68 @@ mod x86 {
     }
 }
 
+#[cfg(target_arch = "aarch64")]
+mod neon {
+    use super::{LANES, Vector};
+    use std::arch::aarch64::*;
+
+    // SAFETY: NEON is part of every aarch64; loads and stores stay inside the arrays.
+    unsafe impl Vector for [float64x2_t; 4] {
+        type Mask = [uint64x2_t; 4];
+
+        #[inline(always)]
+        unsafe fn prefetch(from: *const u8) {
+            // SAFETY: a hint, which never faults.
+            unsafe {
+                std::arch::asm!("prfm pldl1keep, [{from}]", from = in(reg) from, options(nostack, preserves_flags, readonly))
+            };
+        }
+        #[inline(always)]
+        unsafe fn splat(value: f64) -> Self {
+            unsafe { [vdupq_n_f64(value); 4] }
+        }
+        #[inline(always)]
+        unsafe fn load(from: &[f64; LANES]) -> Self {
+            let start = from.as_ptr();
+            unsafe { [vld1q_f64(start), vld1q_f64(start.add(2)), vld1q_f64(start.add(4)), vld1q_f64(start.add(6))] }
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: &mut [f64; LANES]) {
+            for (pair, to) in self.into_iter().zip(to.as_chunks_mut::<2>().0) {
+                unsafe { vst1q_f64(to.as_mut_ptr(), pair) };
+            }
+        }
+        #[inline(always)]
+        unsafe fn plus(self, other: Self) -> Self {
+            std::array::from_fn(|pair| unsafe { vaddq_f64(self[pair], other[pair]) })
+        }
+        #[inline(always)]
+        unsafe fn times(self, other: Self) -> Self {
+            std::array::from_fn(|pair| unsafe { vmulq_f64(self[pair], other[pair]) })
+        }
+        #[inline(always)]
+        unsafe fn is_on(self) -> [uint64x2_t; 4] {
+            self.map(|pair| unsafe { vceqzq_u64(vclezq_f64(pair)) })
+        }
+        #[inline(always)]
+        unsafe fn plus_where(self, mask: [uint64x2_t; 4], other: Self) -> Self {
+            std::array::from_fn(|pair| unsafe {
+                let masked = vandq_u64(mask[pair], vreinterpretq_u64_f64(other[pair]));
+                vaddq_f64(self[pair], vreinterpretq_f64_u64(masked))
+            })
+        }
+        #[inline(always)]
+        unsafe fn bits(mask: [uint64x2_t; 4]) -> u16 {
+            const PLACES: [u16; LANES] = [1, 2, 4, 8, 16, 32, 64, 128];
+            unsafe {
+                let four = |low, high| vmovn_u32(vcombine_u32(vmovn_u64(low), vmovn_u64(high)));
+                let lanes = vcombine_u16(four(mask[0], mask[1]), four(mask[2], mask[3]));
+                vaddvq_u16(vandq_u16(lanes, vld1q_u16(PLACES.as_ptr())))
+            }
+        }
+    }
+}
+
 /// Portable fallback.
 // SAFETY: plain Rust.
 unsafe impl Vector for [f64; LANES] {

@@ -18,10 +18,10 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, concatenate, s};
 
 use super::cholesky::{Selection, inverse, select};
 use super::workspace::{Buffer, Workspace};
-use crate::kernels::Real;
+use crate::kernels::{Real, norm};
 use crate::linalg::matmul::{
     CHUNK, add_gram, add_inner_products, add_times, chunks, chunks_of, count_rank_loss, count_vectors, inner_products, lower_times,
-    sum_over, uninitialised, zeros,
+    small_product, sum_over, uninitialised, zeros,
 };
 use crate::machine::pages;
 use crate::team::Share;
@@ -200,7 +200,10 @@ impl<T: Real> Basis<T> {
         on_block.rows_mut().into_iter().zip(scale).for_each(|(mut row, scale)| row *= *scale);
         let mut to_unit = inverse(&factor);
         // Rounding errors of the Gram matrix and of the projection, amplified by the inverse of the factor.
-        let error = |(row, shrunk): (ndarray::ArrayView1<f64>, &f64)| row.dot(&row) + row.dot(&row).sqrt() / shrunk;
+        let error = |(row, shrunk): (ndarray::ArrayView1<f64>, &f64)| {
+            let square = norm::squared(row.to_slice().expect("rows are contiguous"));
+            square + square.sqrt() / shrunk
+        };
         let error_bound = to_unit.rows().into_iter().zip(shrunk).map(error).fold(0.0, f64::max);
         to_unit.columns_mut().into_iter().zip(scale).for_each(|(mut column, scale)| column /= *scale);
         if error_bound <= ENOUGH {
@@ -210,14 +213,14 @@ impl<T: Real> Basis<T> {
         let mut on_basis = Array2::zeros((block.nrows(), self.rank));
         for pass in 2..=MAX_PASSES {
             let (part, gram) = self.project_off(0, Some(&to_unit), block.view_mut(), to_unit.nrows());
-            on_basis += &on_block.dot(&part);
+            on_basis += &small_product(on_block.view(), part.view());
             // The rows had length 1.
             let least = if pass == 2 { Self::distance() } else { STILL_LONG };
             let long: Vec<usize> = (0..gram.nrows()).filter(|&row| gram[[row, row]] > least * least).collect();
             let among_long = gram.select(Axis(0), &long).select(Axis(1), &long);
             let Selection { rows, factor } = select(among_long.view(), least, long.len());
             let rows: Vec<usize> = rows.into_iter().map(|row| long[row]).collect();
-            on_block = on_block.dot(&coordinates_of_all(gram.view(), &rows, &factor));
+            on_block = small_product(on_block.view(), coordinates_of_all(gram.view(), &rows, &factor).view());
             to_unit = inverse(&factor);
             if rows.len() < gram.nrows() {
                 for (to, &from) in rows.iter().enumerate().filter(|(to, from)| to != *from) {
@@ -352,7 +355,8 @@ fn on_rows<T: Real, R>(x: &mut Array2<T>, rows: &[usize], workspace: &Workspace<
 
 /// Row norms: chunks in the precision of the vectors, summed in f64.
 fn norms<T: Real>(share: &Share, x: &Array2<T>) -> Vec<f64> {
-    let square = |part: ndarray::ArrayView1<T>| part.dot(&part).to_f64();
+    let square =
+        |part: ndarray::ArrayView1<T>| norm::squared(part.as_standard_layout().as_slice().expect("standard layout")).to_f64();
     let squares = share.sum(x.nrows(), |slab, squares| {
         for (row, sum) in x.slice(s![.., slab]).rows().into_iter().zip(squares) {
             *sum = row.axis_chunks_iter(Axis(0), CHUNK).map(square).sum::<f64>();

@@ -25,7 +25,7 @@ use ndarray::{Array2, ArrayView2, s};
 
 use super::basis::{Basis, Coordinates};
 use crate::kernels::Real;
-use crate::linalg::matmul::{add_times, count_vectors, inner_products, sum_over, times, zeros};
+use crate::linalg::matmul::{add_times, count_vectors, inner_products, small_product, sum_over, times, zeros};
 use crate::linalg::workspace::Workspace;
 use crate::random::IMAGE_CHUNK;
 use crate::team::Share;
@@ -163,7 +163,7 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
     });
     let mut new = own.on_other.slice_mut(s![before.., ..]);
     new -= &on_others;
-    others.add_combinations(&coefficients.dot(&own.on_other), image.view_mut());
+    others.add_combinations(&small_product(coefficients.view(), own.on_other.view()), image.view_mut());
     nan_if_overflowed(image)
 }
 
@@ -171,7 +171,7 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
 /// regenerates the drawn part of C.
 fn multiply_known<T: Real>(own: &Known<T>, other: &Known<T>, x: ArrayView2<T>, draw: &mut Draw<T>) -> Array2<T> {
     let on_own = own.directions.inner_products_with(x);
-    let mut on_other = on_own.slice(s![.., ..other.on_other.ncols()]).dot(&other.on_other.t());
+    let mut on_other = small_product(on_own.slice(s![.., ..other.on_other.ncols()]), other.on_other.t());
     let share = own.directions.share();
     on_other += &sum_over(share, (x.nrows(), other.directions.rank()), |slab, mut sum| {
         for_each_chunk(other.directions.rank(), share, slab, draw, |drawn, rows, chunk| {

@@ -1,19 +1,17 @@
 //! Matrix products and matrix allocation. Single-threaded: parallelism is over units.
 //!
-//! f32 products use our own [`gemm`](crate::kernels::gemm), which matches the best BLAS at 100 inputs and is faster at few,
-//! whichever kernels BLAS selects; the rest goes to BLAS. For a matrix without a unit-stride axis ndarray silently bypasses BLAS; a
-//! debug assertion excludes that.
+//! Products use our own [`gemm`](crate::kernels::gemm), whose bits are the same on every machine, and which matches the best BLAS at 100 inputs and
+//! is faster at few.
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
-use crate::kernels::Real;
 use crate::kernels::masks::{self, Masks};
-use crate::machine::{blas, pages};
+use crate::kernels::{Real, gemm};
+use crate::machine::pages;
 use crate::team::Share;
 
 /// A zero matrix; on huge pages if large.
@@ -26,8 +24,7 @@ pub fn zeros<T: Real>(shape: (usize, usize)) -> Array2<T> {
 /// Views uninitialised `memory` as a row-major matrix to be written by a matmul.
 ///
 /// # Safety
-/// Every entry must be written before it is read. Matmuls that overwrite their output do not read it: neither our kernels, nor
-/// BLAS with β = 0, nor ndarray.
+/// Every entry must be written before it is read. Matmuls that overwrite their output do not read it.
 ///
 /// # Panics
 /// If the length of `memory` does not match `shape`.
@@ -135,6 +132,13 @@ pub fn add_gram<T: Real>(a: ArrayView2<T>, mut gram: ArrayViewMut2<f64>) {
     }
 }
 
+/// `a`·`b` of small matrices, n × m, with `a` n × q and `b` q × m; not counted as [`work`].
+pub fn small_product(a: ArrayView2<f64>, b: ArrayView2<f64>) -> Array2<f64> {
+    let mut out = Array2::zeros((a.nrows(), b.ncols()));
+    gemm::matmul(a, b, false, out.view_mut());
+    out
+}
+
 /// `out` = `lower`·`x` (trmm), with `lower` the last n rows of an m × m lower triangular matrix, `x` m × c and `out` n × c.
 pub fn lower_times<T: Real>(lower: ArrayView2<T>, x: ArrayView2<T>, mut out: ArrayViewMut2<T>) {
     let above = lower.ncols() - lower.nrows();
@@ -187,17 +191,7 @@ pub fn count_rank_loss() {
     WORK.set(Work { rank_losses: WORK.get().rank_losses + 1, ..WORK.get() });
 }
 
-fn matmul<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, keep: bool, mut out: ArrayViewMut2<T>) {
+fn matmul<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, keep: bool, out: ArrayViewMut2<T>) {
     WORK.set(Work { flops: WORK.get().flops + 2.0 * a.len() as f64 * b.ncols() as f64, ..WORK.get() });
-    // For tests and benches, which do not call `use_one_blas_thread`.
-    blas::set_one_thread();
-    if T::matmul(a, b, keep, out.view_mut()) {
-        return;
-    }
-    // An axis of length 1 may have any stride.
-    let suits_blas = |shape: &[usize], strides: &[isize]| strides.contains(&1) || shape.iter().any(|&length| length < 2);
-    debug_assert!(
-        suits_blas(a.shape(), a.strides()) && suits_blas(b.shape(), b.strides()) && suits_blas(out.shape(), out.strides())
-    );
-    general_mat_mul(T::one(), &a, &b, if keep { T::one() } else { T::zero() }, &mut out);
+    gemm::matmul(a, b, keep, out);
 }

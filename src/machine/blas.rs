@@ -119,7 +119,7 @@ pub fn blas_name() -> &'static str {
     })
 }
 
-/// The CPU family whose kernels OpenBLAS selected, e.g. `SkylakeX`. Matmuls in f64 agree bitwise only if this is the same.
+/// The CPU family whose kernels OpenBLAS selected, e.g. `SkylakeX`. Audits agree bitwise only if this is the same.
 pub fn blas_core() -> &'static str {
     static CORE: OnceLock<String> = OnceLock::new();
     // SAFETY: a static string, copied once.

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// Free space for this user in the nearest existing parent directory of `path`; `None` if unknown.
+#[allow(clippy::unnecessary_cast, reason = "macOS counts blocks in 32 bits")]
 pub fn free(path: &Path) -> Option<u64> {
     let directory = path.ancestors().skip(1).find(|directory| directory.as_os_str().is_empty() || directory.is_dir())?;
     let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
@@ -12,7 +13,7 @@ pub fn free(path: &Path) -> Option<u64> {
     // SAFETY: `statvfs` reads a C string and fills the given structure.
     unsafe {
         let mut found: libc::statvfs = std::mem::zeroed();
-        (libc::statvfs(name.as_ptr(), &mut found) == 0).then(|| found.f_bavail.saturating_mul(found.f_frsize))
+        (libc::statvfs(name.as_ptr(), &mut found) == 0).then(|| (found.f_bavail as u64).saturating_mul(found.f_frsize as u64))
     }
 }
 

@@ -5,7 +5,7 @@
 //! the last layer the masked readout is multiplied back through the block in the same visit, so at depth 1 f and ∇f take one pass
 //! over the weights. For ReLU that product uses lookup tables ([`masks`](crate::kernels::masks)) even for few inputs, where a
 //! GEMM is faster, so that no sample depends on the number of inputs. GEMM shapes depend on the cell and the number of inputs
-//! only: stored and regenerated weights give the same bits, through BLAS too.
+//! only: stored and regenerated weights give the same bits.
 //!
 //! Networks of one hidden layer can be divided among the members of a team, each with the neurons of its share. Deep ones are small where this engine
 //! is used: one thread has all of them.

@@ -17,6 +17,7 @@ use crc32fast::Hasher;
 use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 
 use super::dense::Dense;
+use crate::linalg::matmul;
 use crate::model::activation::LEAK;
 use crate::model::cell::MOST_DIFFERING;
 use crate::model::{Activation, Cell};
@@ -182,7 +183,7 @@ impl GivenNetwork {
     pub fn outputs_at(&self, x: ArrayView2<f64>) -> Array2<f64> {
         let mut h = x.to_owned();
         for (index, layer) in self.layers.iter().enumerate() {
-            h = h.dot(&layer.weights.t());
+            h = matmul::with_transposed(h.view(), layer.weights.view());
             for mut row in h.rows_mut() {
                 row.iter_mut().zip(&layer.bias).for_each(|(z, b)| *z += b);
             }

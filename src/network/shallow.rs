@@ -35,7 +35,8 @@ use crate::linalg::basis::Basis;
 use crate::linalg::cholesky::{Pivoted, inverse, pivoted};
 use crate::linalg::kept_blocks::KeptBlocks;
 use crate::linalg::matmul::{
-    TRIANGLE_ROWS, add_gram, add_masked_rows, add_times, count_vectors, filled, inner_products, times_transposed, zeros,
+    TRIANGLE_ROWS, add_gram, add_masked_rows, add_times, count_vectors, filled, inner_products, small_product, times_transposed,
+    zeros,
 };
 use crate::linalg::workspace::Workspace;
 use crate::model::{Activation, Cell, Readout};
@@ -341,10 +342,11 @@ impl<'a, T: Real> ShallowDifferentiated<'a, T> {
             known.slice_mut(s![.., numbers.start - rank..numbers.end - rank]).assign(&inner_products(orthogonal.view(), vectors));
         }
         let drawn = projections.select(Axis(0), &independent);
-        let on_masks = inverse.t().dot(&(known - inverse.dot(&drawn.slice(s![.., ..on_gradients.ncols()]))));
+        let unknown = known - small_product(inverse.view(), drawn.slice(s![.., ..on_gradients.ncols()]));
+        let on_masks = small_product(inverse.t(), unknown.view());
         let line = Derivatives {
             coordinates: Lower::new(coefficients.view()),
-            on_masks: in_precision(on_gradients.dot(&on_masks.t()).view()),
+            on_masks: in_precision(small_product(on_gradients, on_masks.t()).view()),
         };
         let mut u = KeptBlocks::new(n, network.share.len(), &network.workspace);
         if network.keeps_line {

@@ -87,7 +87,7 @@ impl UnitCost {
 
 /// Normals/s.
 const NORMALS: f64 = 2.4e9;
-/// Flop/s of matmuls with a block of weights, in f32 and (BLAS) in f64.
+/// Flop/s of matmuls with a block of weights, in f32 and in f64.
 const MATMUL_F32: f64 = 1.9e11;
 const MATMUL_F64: f64 = 9.0e10;
 /// Flop/s of the thin f64 matmuls of a trace.

@@ -137,7 +137,7 @@ pub fn repeat(results: &Results) -> String {
         version => {
             let revision = escape(&results.provenance.git_revision);
             format!(
-                "<p class=\"note\">advstep-hpc {} (git {revision}); the same program, OpenBLAS and CPU type give the same bytes.</p>\n",
+                "<p class=\"note\">advstep-hpc {} (git {revision}); the same program version gives the same bytes on any machine.</p>\n",
                 escape(version)
             )
         }

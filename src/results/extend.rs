@@ -1,7 +1,7 @@
 //! Networks that a run reuses from other files: results files (complete or partial), journals and shards.
 //!
 //! A network is a function of its cell, its index and the form of the experiment (seed, inputs per network, law of weights and inputs,
-//! bounds, precision, engine, search), of the science version and of the BLAS kernels. The grid and the number of networks are no part of that:
+//! bounds, precision, engine, search) and of the science version. The grid and the number of networks are no part of that:
 //! they say which networks there are. So a file of the same form has the bytes that the run would compute.
 //!
 //! Steps along one direction are taken without those along others where they do not depend on them ([`stands_alone`]).
@@ -234,12 +234,7 @@ impl Found {
     fn identity(&self) -> Table {
         match self {
             Self::Journal(journal) => journal.header().0.clone(),
-            Self::Results(file) => {
-                let mut identity = shard::identity(&file.experiment, None, &[]);
-                identity.insert("blas".to_string(), Value::from(file.provenance.blas.clone()));
-                identity.insert("blas_kernels".to_string(), Value::from(file.provenance.blas_core.clone()));
-                identity
-            }
+            Self::Results(file) => shard::identity(&file.experiment, None, &[]),
         }
     }
 

@@ -8,7 +8,6 @@
 //! | `search` | only of `threshold`: the search as TOML |
 //! | `science_version` | [`SCIENCE_VERSION`] |
 //! | `revision` | version and commit of the program that created it |
-//! | `blas`, `blas_kernels` | library and kernels that compute f64 matmuls |
 //! | `methods` | engine and search of the cells in order, e.g. `24 × dense line, 60 × dense trace` |
 //! | `experiment` | the experiment as a table |
 //!
@@ -22,7 +21,6 @@ use toml::{Table, Value};
 use crate::error::BadInput;
 use crate::experiment::{Experiment, Shard};
 use crate::job::journal::{self, Header, REVISION};
-use crate::machine::blas;
 use crate::measure::SCIENCE_VERSION;
 use crate::model::{Method, Unit};
 use crate::provenance::{Provenance, program_revision};
@@ -44,16 +42,13 @@ pub struct ShardResults {
     pub records: Vec<UnitRecord>,
 }
 
-/// Everything that determines the bytes of the records. Ranks, threads and memory do not; the kernels that BLAS selects for the CPU do, because
-/// they compute the f64 matmuls.
+/// Everything that determines the bytes of the records. Ranks, threads, memory and the CPU do not.
 pub fn identity(experiment: &Experiment, shard: Option<Shard>, methods: &[Method]) -> Table {
     let experiment: Table = experiment.to_toml().parse().expect("an experiment is TOML");
     let shard = shard.map(|shard| ("shard".to_string(), Value::from(format!("{}/{}", shard.number(), shard.count()))));
     Table::from_iter(shard.into_iter().chain([
         ("science_version".to_string(), Value::from(i64::from(SCIENCE_VERSION))),
         (REVISION.to_string(), Value::from(program_revision())),
-        ("blas".to_string(), Value::from(blas::blas_name())),
-        ("blas_kernels".to_string(), Value::from(blas::blas_core())),
         ("methods".to_string(), Value::from(methods_text(methods))),
         ("experiment".to_string(), Value::from(experiment)),
     ]))

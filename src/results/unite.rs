@@ -99,7 +99,7 @@ fn check_same(path: &Path, cell: &CellResults, earlier: &Path, other: &CellResul
         Some(difference) => Err(BadInput::new(
             format!("{} and {} do not belong together", path.display(), earlier.display()),
             format!("both have a cell, and not the same samples: {difference}"),
-            "give files of one CPU type and OpenBLAS, or leave one out",
+            "leave one out: they are not of the same experiment, or one is damaged",
         )),
     }
 }

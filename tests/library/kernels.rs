@@ -5,7 +5,7 @@ use advstep_hpc::kernels::gemm;
 use advstep_hpc::kernels::line::{self, Bin, Breakpoint, LineRow, Window};
 use advstep_hpc::kernels::linear_piece::{self, Piece, padded};
 use advstep_hpc::kernels::masks::Masks;
-use advstep_hpc::kernels::{Real, SimdLevel, at_level, relu};
+use advstep_hpc::kernels::{Real, SimdLevel, at_level, norm, relu};
 use advstep_hpc::measure;
 use advstep_hpc::model::SearchName;
 use advstep_hpc::model::{Cell, Readout};
@@ -70,21 +70,31 @@ fn fills_agree_to_the_bit() {
 }
 
 /// `start` + `a`·`b`, with the documented order of operations.
-fn product_by_definition(a: ArrayView2<f32>, b: ArrayView2<f32>, start: Option<&Array2<f32>>) -> Array2<f32> {
+fn product_by_definition<T: Real>(
+    a: ArrayView2<T>,
+    b: ArrayView2<T>,
+    start: Option<&Array2<T>>,
+    fma: impl Fn(T, T, T) -> T,
+) -> Array2<T> {
     Array2::from_shape_fn((a.nrows(), b.ncols()), |(i, j)| {
         let stretch = |first: usize| {
-            let ks = first..a.ncols().min(first + gemm::KC);
-            ks.fold(0.0_f32, |sum, k| a[[i, k]].mul_add(b[[k, j]], sum))
+            let ks = first..a.ncols().min(first + gemm::kc::<T>());
+            ks.fold(T::zero(), |sum, k| fma(a[[i, k]], b[[k, j]], sum))
         };
-        let sums = (0..a.ncols()).step_by(gemm::KC).map(stretch);
-        start.map(|start| start[[i, j]]).into_iter().chain(sums).reduce(|sum, more| sum + more).unwrap_or(0.0)
+        let sums = (0..a.ncols()).step_by(gemm::kc::<T>()).map(stretch);
+        start.map(|start| start[[i, j]]).into_iter().chain(sums).reduce(|sum, more| sum + more).unwrap_or(T::zero())
     })
 }
 
 #[test]
 fn products_are_their_definition_at_every_level_in_every_layout() {
+    products_are_their_definition(f32::mul_add);
+    products_are_their_definition(f64::mul_add);
+}
+
+fn products_are_their_definition<T: Real>(fma: impl Fn(T, T, T) -> T) {
     let matrix =
-        |seed, rows: usize, columns: usize| Array2::from_shape_vec((rows, columns), numbers::<f32>(seed, rows * columns)).unwrap();
+        |seed, rows: usize, columns: usize| Array2::from_shape_vec((rows, columns), numbers::<T>(seed, rows * columns)).unwrap();
     // Around tile, group and KC sizes; rows 4096 B apart; empty.
     let small =
         [(1, 1, 1), (3, 5, 7), (12, 16, 32), (13, 17, 33), (31, 513, 25), (25, 30, 31), (2, 1030, 2), (5, 1024, 29), (100, 40, 50)];
@@ -108,7 +118,7 @@ fn products_are_their_definition_at_every_level_in_every_layout() {
             (a_in_columns.view(), wide_b.slice(s![.., ..;2])),
         ];
         for keep in [false, true] {
-            let expected = bits(product_by_definition(a.view(), b.view(), keep.then_some(&before)).as_slice().unwrap());
+            let expected = bits(product_by_definition(a.view(), b.view(), keep.then_some(&before), &fma).as_slice().unwrap());
             for (a, b) in layouts {
                 agree(&format!("a product {n} x {q} x {m}"), n * m, &expected, || {
                     let mut out = matrix(6, n, m + 3);
@@ -121,6 +131,22 @@ fn products_are_their_definition_at_every_level_in_every_layout() {
             }
         }
     }
+}
+
+fn squared_norms<T: Real>() {
+    for len in LENGTHS {
+        let x = numbers::<T>(4, len);
+        let exact = x.iter().map(|x| x.to_f64() * x.to_f64()).sum::<f64>();
+        let found = at_level(SimdLevel::Portable, || norm::squared(&x));
+        assert!((found.to_f64() - exact).abs() <= 8.0 * T::EPSILON * exact, "{found:?} is not {exact}");
+        agree("a squared norm", len, &bits(&[found]), || bits(&[norm::squared(&x)]));
+    }
+}
+
+#[test]
+fn squared_norms_agree_to_the_bit() {
+    squared_norms::<f32>();
+    squared_norms::<f64>();
 }
 
 fn relu_kernels<T: Real>() {

@@ -1,6 +1,6 @@
 //! A golden run: the reviewed results of a small experiment.
 //!
-//! Compared to a tolerance, because CPUs without FMA and BLAS kernels in f64 round differently. After an intended change of results run
+//! Compared to a tolerance, so that a new science version that changes last digits only leaves it alone. After an intended change of results run
 //! `ADVSTEP_REWRITE_GOLDEN=1 cargo test --release --test program golden` and review the diff.
 
 use std::path::Path;

@@ -1,54 +1,65 @@
-//! sgemm for one thin operand: inputs or line points × layer weights, vectors × basis.
+//! sgemm and dgemm for one thin operand: inputs or line points × layer weights, vectors × basis.
 //!
-//! Each entry is a sum over k in order, by FMA in blocks of [`KC`] terms whose sums are added in order. So its bits depend on its row and
+//! Each entry is a sum over k in order, by FMA in blocks of [`kc`] terms whose sums are added in order. So its bits depend on its row and
 //! column only, not on the shape, the SIMD level or the machine.
 //!
-//! Loops, outermost first: KC = 512 terms; a block of packed B columns; MR rows of A; NR columns; the microkernel over k, an MR × NR tile in
-//! registers (12 × 32 with AVX-512, 4 × 16 with AVX2). A is read in place and broadcast (*scalars*); B is packed into micro-panels of NR
-//! *lanes*. L1 holds MR rows of A (24 KiB with AVX-512) while the micro-panels stream from L2. The B block takes 512 KiB of L2, or 128 KiB if a KC
-//! block of all of A fits in L2 as well; then the next B block is prefetched during the current one. In A·Bᵀ either operand can be packed:
-//! the one that wastes fewer tile entries is.
+//! Loops, outermost first: KC = 512 terms (256 in f64); a block of packed B columns; MR rows of A; NR columns; the microkernel over k, an MR × NR
+//! tile in registers (12 × 32 with AVX-512, 4 × 16 with AVX2, 12 × 8 with NEON; half as many columns in f64). A is read in place and broadcast
+//! (*scalars*); B is packed into micro-panels of NR *lanes*. L1 holds MR rows of A (24 KiB with AVX-512) while the micro-panels stream from L2. The
+//! B block takes 512 KiB of L2, or 128 KiB if a KC block of all of A fits in L2 as well; then the next B block is prefetched during the current
+//! one. In A·Bᵀ either operand can be packed: the one that wastes fewer tile entries is.
 //!
-//! 2 flops per k and entry; the large operand, a layer's weights, is read once from DRAM (4 B per weight). AVX2 / AVX-512 on 256 neurons × 100
-//! inputs, d = 500 (OpenBLAS kernels of the same level in brackets): pre-activations 111 / 229 GF/s (113 / 200), masked gradient
+//! 2 flops per k and entry; the large operand, a layer's weights, is read once from DRAM (4 B per weight in f32). f32 with AVX2 / AVX-512 on 256
+//! neurons × 100 inputs, d = 500 (OpenBLAS kernels of the same level in brackets): pre-activations 111 / 229 GF/s (113 / 200), masked gradient
 //! 107 / 211 GF/s (114 / 216).
 
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod vector;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 use std::cell::RefCell;
 use std::ops::Range;
 
 use ndarray::{ArrayView2, ArrayViewMut2, CowArray};
 
+pub use self::vector::Element;
 use self::vector::{GROUP, Vector};
 use super::SimdLevel;
 
-/// k block: terms summed in registers.
-pub const KC: usize = 512;
-/// Largest KC block of A (floats) that stays in L2 beside a small B block.
-const A_IN_L2: usize = 64 * 1024;
-/// Size of a packed B block (floats) if A stays in L2.
-const SMALL_B_BLOCK: usize = 32 * 1024;
-/// Size of a packed B block (floats) otherwise.
-const B_BLOCK: usize = 128 * 1024;
-/// Floats per cache line.
-const LINE_FLOATS: usize = 16;
-/// Cache lines prefetched per 16 k of a tile.
+/// Bytes of a row of A in one k block.
+const KC_BYTES: usize = 2048;
+/// Largest KC block of A (bytes) that stays in L2 beside a small B block.
+const A_IN_L2: usize = 256 * 1024;
+/// Size of a packed B block (bytes) if A stays in L2.
+const SMALL_B_BLOCK: usize = 128 * 1024;
+/// Size of a packed B block (bytes) otherwise.
+const B_BLOCK: usize = 512 * 1024;
+/// Bytes per cache line.
+const LINE: usize = 64;
+/// Terms of a tile between prefetches, and cache lines prefetched each time.
+const PREFETCH_STEP: usize = 16;
 const PREFETCHED_LINES: usize = 8;
 /// Largest MR and NR of any level.
 const MR_MAX: usize = 12;
 const NR_MAX: usize = 32;
+
+/// KC, the k block: terms summed in registers.
+pub const fn kc<T>() -> usize {
+    KC_BYTES / size_of::<T>()
+}
 
 /// `out` = `a`·`b`, or `out` += `a`·`b` if `accumulate`; `a` is n × q, `b` q × m, `out` n × m with contiguous rows. An operand without
 /// contiguous rows (for `b`: or columns) is copied first.
 ///
 /// # Panics
 /// If shapes do not match or rows of `out` are not contiguous.
-pub fn matmul(a: ArrayView2<f32>, b: ArrayView2<f32>, accumulate: bool, mut out: ArrayViewMut2<f32>) {
+pub fn matmul<T: Element>(a: ArrayView2<T>, b: ArrayView2<T>, accumulate: bool, mut out: ArrayViewMut2<T>) {
     let ((n, q), m) = (a.dim(), b.ncols());
     assert!(b.nrows() == q && out.dim() == (n, m), "shapes of a matmul");
     if q == 0 && !accumulate {
-        out.fill(0.0);
+        out.fill(T::ZERO);
     }
     if n == 0 || m == 0 || q == 0 {
         return;
@@ -82,8 +93,11 @@ pub fn matmul(a: ArrayView2<f32>, b: ArrayView2<f32>, accumulate: bool, mut out:
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         SimdLevel::Avx2 => unsafe { avx2(gemm, panels) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        SimdLevel::Neon => unsafe { multiply::<T::Neon>(gemm, panels) },
         // SAFETY: as above; the fallback needs no instructions.
-        _ => unsafe { multiply::<[f32; 8]>(gemm, panels) },
+        _ => unsafe { multiply::<[T; 8]>(gemm, panels) },
     });
 }
 
@@ -93,7 +107,7 @@ fn cost(scalars: usize, packed: usize) -> usize {
 }
 
 /// Leading dimension, if rows are contiguous.
-fn row_stride(matrix: ArrayView2<f32>) -> Option<usize> {
+fn row_stride<T>(matrix: ArrayView2<T>) -> Option<usize> {
     let [between_rows, within] = [matrix.strides()[0], matrix.strides()[1]];
     match matrix.dim() {
         (_, columns) if columns > 1 && within != 1 => None,
@@ -104,30 +118,30 @@ fn row_stride(matrix: ArrayView2<f32>) -> Option<usize> {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,fma")]
-unsafe fn avx512(gemm: Gemm, panels: &mut Vec<CacheLine>) {
+unsafe fn avx512<T: Element>(gemm: Gemm<T>, panels: &mut Vec<CacheLine>) {
     // SAFETY: the features are enabled here; the extents are the caller's.
-    unsafe { multiply::<std::arch::x86_64::__m512>(gemm, panels) }
+    unsafe { multiply::<T::Avx512>(gemm, panels) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn avx2(gemm: Gemm, panels: &mut Vec<CacheLine>) {
+unsafe fn avx2<T: Element>(gemm: Gemm<T>, panels: &mut Vec<CacheLine>) {
     // SAFETY: as above.
-    unsafe { multiply::<std::arch::x86_64::__m256>(gemm, panels) }
+    unsafe { multiply::<T::Avx2>(gemm, panels) }
 }
 
 /// Rows, contiguous along k.
 #[derive(Clone, Copy)]
-struct Rows {
-    start: *const f32,
+struct Rows<T> {
+    start: *const T,
     count: usize,
     stride: usize,
 }
 
 /// The packed operand.
 #[derive(Clone, Copy)]
-struct Lanes {
-    start: *const f32,
+struct Lanes<T> {
+    start: *const T,
     count: usize,
     /// Distance from one k to the next if lanes are adjacent, else from one lane to the next.
     stride: usize,
@@ -136,16 +150,16 @@ struct Lanes {
 
 /// Destination of the tiles.
 #[derive(Clone, Copy)]
-struct Out {
-    start: *mut f32,
+struct Out<T> {
+    start: *mut T,
     stride: usize,
     /// Whether its rows are the lanes.
     transposed: bool,
 }
 
-impl Out {
+impl<T: Element> Out<T> {
     #[inline(always)]
-    unsafe fn at(self, row: usize, lane: usize) -> *mut f32 {
+    unsafe fn at(self, row: usize, lane: usize) -> *mut T {
         let (row, column) = if self.transposed { (lane, row) } else { (row, lane) };
         unsafe { self.start.add(row * self.stride + column) }
     }
@@ -153,20 +167,20 @@ impl Out {
 
 /// One matmul.
 #[derive(Clone, Copy)]
-struct Gemm {
-    scalars: Rows,
-    lanes: Lanes,
+struct Gemm<T> {
+    scalars: Rows<T>,
+    lanes: Lanes<T>,
     /// Length of the sums over k.
     depth: usize,
     accumulate: bool,
-    out: Out,
+    out: Out<T>,
 }
 
 /// A cache line.
 #[repr(align(64))]
 #[derive(Clone, Copy)]
 struct CacheLine {
-    _numbers: [f32; LINE_FLOATS],
+    _bytes: [u8; LINE],
 }
 
 thread_local! {
@@ -179,22 +193,23 @@ thread_local! {
 /// # Safety
 /// The CPU must have the instructions of `V`, and the operands the stated extents.
 #[inline(always)]
-unsafe fn multiply<V: Vector>(gemm: Gemm, panels: &mut Vec<CacheLine>) {
+unsafe fn multiply<V: Vector>(gemm: Gemm<V::Element>, panels: &mut Vec<CacheLine>) {
     let Gemm { scalars, lanes, depth, out, .. } = gemm;
     let (tile_rows, tile_lanes) = (V::TILE.0, V::TILE.1 * V::LANES);
-    let are_few = scalars.count * depth.min(KC) <= A_IN_L2;
-    let most_numbers = if are_few { SMALL_B_BLOCK } else { B_BLOCK };
-    let block_lanes = (most_numbers / depth.min(KC) / tile_lanes).max(1) * tile_lanes;
+    let (kc, size) = (kc::<V::Element>(), size_of::<V::Element>());
+    let are_few = scalars.count * depth.min(kc) * size <= A_IN_L2;
+    let most_bytes = if are_few { SMALL_B_BLOCK } else { B_BLOCK };
+    let block_lanes = (most_bytes / size / depth.min(kc) / tile_lanes).max(1) * tile_lanes;
     // With at most MR rows packing does not pay: adjacent lanes are loaded in place, except for the incomplete last tile.
     let packs = !lanes.are_adjacent || scalars.count > tile_rows;
     let most_packed = if packs { block_lanes.min(lanes.count.next_multiple_of(tile_lanes)) } else { tile_lanes };
-    let lines = (GROUP * KC + most_packed * depth.min(KC)).div_ceil(LINE_FLOATS);
-    panels.resize(lines.max(panels.len()), CacheLine { _numbers: [0.0; LINE_FLOATS] });
-    let copies = panels.as_mut_ptr().cast::<f32>();
-    let packed = unsafe { copies.add(GROUP * KC) };
+    let lines = ((GROUP * kc + most_packed * depth.min(kc)) * size).div_ceil(LINE);
+    panels.resize(lines.max(panels.len()), CacheLine { _bytes: [0; LINE] });
+    let copies = panels.as_mut_ptr().cast::<V::Element>();
+    let packed = unsafe { copies.add(GROUP * kc) };
 
-    for first_k in (0..depth).step_by(KC) {
-        let ks = first_k..depth.min(first_k + KC);
+    for first_k in (0..depth).step_by(kc) {
+        let ks = first_k..depth.min(first_k + kc);
         let accumulate = gemm.accumulate || first_k > 0;
         for first_lane in (0..lanes.count).step_by(block_lanes) {
             let block = first_lane..lanes.count.min(first_lane + block_lanes);
@@ -203,7 +218,7 @@ unsafe fn multiply<V: Vector>(gemm: Gemm, panels: &mut Vec<CacheLine>) {
             let mut prefetcher = match (are_few && packs, block.end < lanes.count) {
                 (false, _) => Prefetcher::of(lanes, 0..0, 0..0),
                 (true, true) => Prefetcher::of(lanes, ks.clone(), block.end..lanes.count.min(block.end + block_lanes)),
-                (true, false) => Prefetcher::of(lanes, ks.end..depth.min(ks.end + KC), 0..lanes.count.min(block_lanes)),
+                (true, false) => Prefetcher::of(lanes, ks.end..depth.min(ks.end + kc), 0..lanes.count.min(block_lanes)),
             };
             let mut row = 0;
             while row < scalars.count {
@@ -250,18 +265,18 @@ unsafe fn multiply<V: Vector>(gemm: Gemm, panels: &mut Vec<CacheLine>) {
     }
 }
 
-/// Copies rows of `length` floats to `to`.
+/// Copies rows of `length` elements to `to`.
 #[inline(always)]
-unsafe fn copy(rows: Rows, length: usize, to: *mut f32) -> Rows {
+unsafe fn copy<T: Element>(rows: Rows<T>, length: usize, to: *mut T) -> Rows<T> {
     for row in 0..rows.count {
-        unsafe { std::ptr::copy_nonoverlapping(rows.start.add(row * rows.stride), to.add(row * KC), length) };
+        unsafe { std::ptr::copy_nonoverlapping(rows.start.add(row * rows.stride), to.add(row * kc::<T>()), length) };
     }
-    Rows { start: to, stride: KC, ..rows }
+    Rows { start: to, stride: kc::<T>(), ..rows }
 }
 
 /// Packs a block into micro-panels of NR lanes, k-major. The last one may have fewer vectors; its excess lanes are padding.
 #[inline(always)]
-unsafe fn pack<V: Vector>(lanes: Lanes, ks: Range<usize>, block: Range<usize>, to: *mut f32) {
+unsafe fn pack<V: Vector>(lanes: Lanes<V::Element>, ks: Range<usize>, block: Range<usize>, to: *mut V::Element) {
     let tile_lanes = V::TILE.1 * V::LANES;
     for lane in block.clone().step_by(tile_lanes) {
         let count = (block.end - lane).min(tile_lanes);
@@ -283,7 +298,14 @@ unsafe fn pack<V: Vector>(lanes: Lanes, ks: Range<usize>, block: Range<usize>, t
 
 /// Copies `count` adjacent lanes of each of `length` k.
 #[inline(always)]
-unsafe fn pack_adjacent<V: Vector>(from: *const f32, stride: usize, length: usize, count: usize, to: *mut f32, width: usize) {
+unsafe fn pack_adjacent<V: Vector>(
+    from: *const V::Element,
+    stride: usize,
+    length: usize,
+    count: usize,
+    to: *mut V::Element,
+    width: usize,
+) {
     for k in 0..length {
         unsafe {
             let (from, to) = (from.add(k * stride), to.add(k * width));
@@ -300,7 +322,14 @@ unsafe fn pack_adjacent<V: Vector>(from: *const f32, stride: usize, length: usiz
 
 /// Packs `count` rows of `length` k by transposing them. Excess lanes repeat the last row.
 #[inline(always)]
-unsafe fn pack_rows<V: Vector>(from: *const f32, stride: usize, length: usize, count: usize, to: *mut f32, width: usize) {
+unsafe fn pack_rows<V: Vector>(
+    from: *const V::Element,
+    stride: usize,
+    length: usize,
+    count: usize,
+    to: *mut V::Element,
+    width: usize,
+) {
     let whole = length / V::LANES * V::LANES;
     for lane in (0..width).step_by(V::LANES) {
         let mut rows = [from; NR_MAX];
@@ -332,14 +361,14 @@ unsafe fn pack_rows<V: Vector>(from: *const f32, stride: usize, length: usize, c
 
 /// A micro-panel of NR lanes, k-major.
 #[derive(Clone, Copy)]
-struct Panel {
-    start: *const f32,
+struct Panel<T> {
+    start: *const T,
     stride: usize,
 }
 
 /// Prefetches the source of the next block, a few lines per call.
-struct Prefetcher {
-    start: *const f32,
+struct Prefetcher<T> {
+    start: *const T,
     stride: usize,
     rows: usize,
     columns: usize,
@@ -347,8 +376,8 @@ struct Prefetcher {
     column: usize,
 }
 
-impl Prefetcher {
-    fn of(lanes: Lanes, ks: Range<usize>, block: Range<usize>) -> Self {
+impl<T: Element> Prefetcher<T> {
+    fn of(lanes: Lanes<T>, ks: Range<usize>, block: Range<usize>) -> Self {
         let (rows, columns) = if lanes.are_adjacent { (ks, block) } else { (block, ks) };
         let start = lanes.start.wrapping_add(rows.start * lanes.stride + columns.start);
         let is_empty = rows.is_empty() || columns.is_empty();
@@ -357,14 +386,15 @@ impl Prefetcher {
 
     /// Prefetches the next [`PREFETCHED_LINES`] lines.
     #[inline(always)]
-    unsafe fn next<V: Vector>(&mut self) {
+    unsafe fn next<V: Vector<Element = T>>(&mut self) {
         if self.rows == 0 {
             return;
         }
-        for line in 0..PREFETCHED_LINES {
-            unsafe { V::prefetch(self.start.wrapping_add(self.column + line * LINE_FLOATS)) };
+        let line = LINE / size_of::<T>();
+        for ahead in 0..PREFETCHED_LINES {
+            unsafe { V::prefetch(self.start.wrapping_add(self.column + ahead * line)) };
         }
-        self.column += PREFETCHED_LINES * LINE_FLOATS;
+        self.column += PREFETCHED_LINES * line;
         if self.column >= self.columns {
             (self.start, self.rows, self.column) = (self.start.wrapping_add(self.stride), self.rows - 1, 0);
         }
@@ -376,15 +406,15 @@ impl Prefetcher {
 #[inline(always)]
 unsafe fn microkernel<V: Vector, const ROWS: usize, const VECTORS: usize, const IN_PLACE: bool>(
     length: usize,
-    a: Rows,
-    b: Panel,
-    prefetcher: &mut Prefetcher,
+    a: Rows<V::Element>,
+    b: Panel<V::Element>,
+    prefetcher: &mut Prefetcher<V::Element>,
 ) -> [[V; VECTORS]; ROWS] {
     unsafe {
         let mut sums = [[V::zero(); VECTORS]; ROWS];
-        for first in (0..length).step_by(LINE_FLOATS) {
+        for first in (0..length).step_by(PREFETCH_STEP) {
             prefetcher.next::<V>();
-            for k in first..length.min(first + LINE_FLOATS) {
+            for k in first..length.min(first + PREFETCH_STEP) {
                 let b = b.start.add(k * b.stride);
                 let mut lanes = [V::zero(); VECTORS];
                 for (v, lanes) in lanes.iter_mut().enumerate() {
@@ -410,7 +440,7 @@ unsafe fn microkernel<V: Vector, const ROWS: usize, const VECTORS: usize, const 
 unsafe fn write<V: Vector, const ROWS: usize, const VECTORS: usize>(
     sums: [[V; VECTORS]; ROWS],
     valid: (usize, usize),
-    out: Out,
+    out: Out<V::Element>,
     accumulate: bool,
 ) {
     let is_whole = valid == (ROWS, VECTORS * V::LANES);
@@ -433,7 +463,7 @@ unsafe fn write<V: Vector, const ROWS: usize, const VECTORS: usize>(
             }
             return;
         }
-        let mut numbers = [[0.0_f32; NR_MAX]; ROWS];
+        let mut numbers = [[V::Element::ZERO; NR_MAX]; ROWS];
         for (numbers, sums) in numbers.iter_mut().zip(sums) {
             for (v, sum) in sums.into_iter().enumerate() {
                 sum.store(numbers.as_mut_ptr().add(v * V::LANES));
@@ -442,7 +472,7 @@ unsafe fn write<V: Vector, const ROWS: usize, const VECTORS: usize>(
         for (r, numbers) in numbers[..valid.0].iter().enumerate() {
             for (lane, number) in numbers[..valid.1].iter().enumerate() {
                 let to = out.at(r, lane);
-                *to = if accumulate { *to + number } else { *number };
+                *to = if accumulate { *to + *number } else { *number };
             }
         }
     }

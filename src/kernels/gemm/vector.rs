@@ -1,202 +1,118 @@
-//! f32 vectors of each instruction set, with the operations of the microkernel and of packing.
+//! Vectors of f32 and f64 with the operations of the microkernel and of packing, and the portable ones.
+
+use ndarray::LinalgScalar;
 
 /// Rows transposed together.
 pub(super) const GROUP: usize = 4;
 
-/// An f32 vector.
+/// An element type and its vectors at each SIMD level.
+pub trait Element: LinalgScalar {
+    #[cfg(target_arch = "x86_64")]
+    type Avx512: Vector<Element = Self>;
+    #[cfg(target_arch = "x86_64")]
+    type Avx2: Vector<Element = Self>;
+    #[cfg(target_arch = "aarch64")]
+    type Neon: Vector<Element = Self>;
+
+    const ZERO: Self;
+
+    /// `self`·`factor` + `term`, rounded once; for CPUs without FMA instructions.
+    fn mul_add(self, factor: Self, term: Self) -> Self;
+}
+
+impl Element for f32 {
+    #[cfg(target_arch = "x86_64")]
+    type Avx512 = std::arch::x86_64::__m512;
+    #[cfg(target_arch = "x86_64")]
+    type Avx2 = std::arch::x86_64::__m256;
+    #[cfg(target_arch = "aarch64")]
+    type Neon = std::arch::aarch64::float32x4_t;
+
+    const ZERO: Self = 0.0;
+
+    /// The product is exact in f64. The sum is rounded to odd (Boldo & Melquiond 2008), so that rounding it to f32 is as if from the exact sum.
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        if cfg!(target_arch = "aarch64") {
+            return f32::mul_add(self, factor, term);
+        }
+        let (product, term) = (f64::from(self) * f64::from(factor), f64::from(term));
+        let sum = product + term;
+        let of_term = sum - product;
+        let error = (product - (sum - of_term)) + (term - of_term);
+        let bits = sum.to_bits();
+        let towards = if (error > 0.0) == (sum > 0.0) { bits.wrapping_add(1) } else { bits.wrapping_sub(1) };
+        let is_even_and_inexact = error.abs() > 0.0 && bits & 1 == 0;
+        f64::from_bits(if is_even_and_inexact { towards } else { bits }) as f32
+    }
+}
+
+impl Element for f64 {
+    #[cfg(target_arch = "x86_64")]
+    type Avx512 = std::arch::x86_64::__m512d;
+    #[cfg(target_arch = "x86_64")]
+    type Avx2 = std::arch::x86_64::__m256d;
+    #[cfg(target_arch = "aarch64")]
+    type Neon = [std::arch::aarch64::float64x2_t; 2];
+
+    const ZERO: Self = 0.0;
+
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        f64::mul_add(self, factor, term)
+    }
+}
+
+/// A vector of f32 or f64.
 ///
 /// # Safety
 /// The CPU must have the implementation's instructions; pointers must be valid for the elements accessed.
-pub(super) unsafe trait Vector: Copy {
+pub unsafe trait Vector: Copy {
+    type Element: Element;
     const LANES: usize;
     /// The register block: MR rows × vectors (NR = vectors · LANES).
     const TILE: (usize, usize);
 
     unsafe fn zero() -> Self;
     /// Unaligned load.
-    unsafe fn load(from: *const f32) -> Self;
-    /// Broadcasts the float at `from`.
-    unsafe fn splat(from: *const f32) -> Self;
+    unsafe fn load(from: *const Self::Element) -> Self;
+    /// Broadcasts the element at `from`.
+    unsafe fn splat(from: *const Self::Element) -> Self;
     /// `self` + `a`·`b`, rounded once.
     unsafe fn fma(self, a: Self, b: Self) -> Self;
     unsafe fn add(self, other: Self) -> Self;
     /// Prefetches the cache line at `from` into L1; the address need not be valid.
-    unsafe fn prefetch(from: *const f32);
-    unsafe fn store(self, to: *mut f32);
-    /// Elements k .. k + 4 of rows 0, 4, 8, …, one row per 128-bit group.
-    unsafe fn load_fours(rows: &[*const f32], k: usize) -> Self;
+    unsafe fn prefetch(from: *const Self::Element);
+    unsafe fn store(self, to: *mut Self::Element);
+    /// Elements k .. k + 4 of rows 0, 4, 8, …, one row per group of four lanes.
+    unsafe fn load_fours(rows: &[*const Self::Element], k: usize) -> Self;
     /// Transposes the 4 × 4 squares that lie side by side in four vectors.
     unsafe fn transpose_fours(rows: [Self; GROUP]) -> [Self; GROUP];
     /// Stores lane l of the four vectors at `to` + l·`stride`, adding to memory if `accumulate`.
-    unsafe fn store_transposed(rows: [Self; GROUP], to: *mut f32, stride: usize, accumulate: bool);
+    unsafe fn store_transposed(rows: [Self; GROUP], to: *mut Self::Element, stride: usize, accumulate: bool);
 }
 
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use super::{GROUP, Vector};
-    use std::arch::x86_64::*;
-
-    #[inline(always)]
-    unsafe fn put(value: __m128, to: *mut f32, accumulate: bool) {
-        unsafe {
-            let value = if accumulate { _mm_add_ps(_mm_loadu_ps(to), value) } else { value };
-            _mm_storeu_ps(to, value);
-        }
-    }
-
-    // SAFETY: the intrinsics load and store LANES floats.
-    unsafe impl Vector for __m512 {
-        const LANES: usize = 16;
-        const TILE: (usize, usize) = (12, 2);
-
-        #[inline(always)]
-        unsafe fn zero() -> Self {
-            unsafe { _mm512_setzero_ps() }
-        }
-        #[inline(always)]
-        unsafe fn load(from: *const f32) -> Self {
-            unsafe { _mm512_loadu_ps(from) }
-        }
-        #[inline(always)]
-        unsafe fn splat(from: *const f32) -> Self {
-            unsafe { _mm512_set1_ps(*from) }
-        }
-        #[inline(always)]
-        unsafe fn fma(self, a: Self, b: Self) -> Self {
-            unsafe { _mm512_fmadd_ps(a, b, self) }
-        }
-        #[inline(always)]
-        unsafe fn add(self, other: Self) -> Self {
-            unsafe { _mm512_add_ps(self, other) }
-        }
-        #[inline(always)]
-        unsafe fn prefetch(from: *const f32) {
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
-        }
-        #[inline(always)]
-        unsafe fn store(self, to: *mut f32) {
-            unsafe { _mm512_storeu_ps(to, self) }
-        }
-        #[inline(always)]
-        unsafe fn load_fours(rows: &[*const f32], k: usize) -> Self {
-            unsafe {
-                let four = |group: usize| _mm_loadu_ps(rows[GROUP * group].add(k));
-                let vector = _mm512_castps128_ps512(four(0));
-                let vector = _mm512_insertf32x4::<1>(vector, four(1));
-                let vector = _mm512_insertf32x4::<2>(vector, four(2));
-                _mm512_insertf32x4::<3>(vector, four(3))
-            }
-        }
-        #[inline(always)]
-        unsafe fn transpose_fours(rows: [Self; GROUP]) -> [Self; GROUP] {
-            unsafe {
-                let [a, b, c, d] = rows;
-                let (ab, cd) = (_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d));
-                let (ab_high, cd_high) = (_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d));
-                let join = |x, y| (_mm512_castps_pd(x), _mm512_castps_pd(y));
-                let low = |(x, y)| _mm512_castpd_ps(_mm512_unpacklo_pd(x, y));
-                let high = |(x, y)| _mm512_castpd_ps(_mm512_unpackhi_pd(x, y));
-                [low(join(ab, cd)), high(join(ab, cd)), low(join(ab_high, cd_high)), high(join(ab_high, cd_high))]
-            }
-        }
-        #[inline(always)]
-        unsafe fn store_transposed(rows: [Self; GROUP], to: *mut f32, stride: usize, accumulate: bool) {
-            unsafe {
-                // Group g of vector c holds lane 4g + c of the four rows.
-                let columns = Self::transpose_fours(rows);
-                for (c, column) in columns.into_iter().enumerate() {
-                    put(_mm512_extractf32x4_ps::<0>(column), to.add(c * stride), accumulate);
-                    put(_mm512_extractf32x4_ps::<1>(column), to.add((c + 4) * stride), accumulate);
-                    put(_mm512_extractf32x4_ps::<2>(column), to.add((c + 8) * stride), accumulate);
-                    put(_mm512_extractf32x4_ps::<3>(column), to.add((c + 12) * stride), accumulate);
-                }
-            }
-        }
-    }
-
-    // SAFETY: as above.
-    unsafe impl Vector for __m256 {
-        const LANES: usize = 8;
-        const TILE: (usize, usize) = (4, 2);
-
-        #[inline(always)]
-        unsafe fn zero() -> Self {
-            unsafe { _mm256_setzero_ps() }
-        }
-        #[inline(always)]
-        unsafe fn load(from: *const f32) -> Self {
-            unsafe { _mm256_loadu_ps(from) }
-        }
-        #[inline(always)]
-        unsafe fn splat(from: *const f32) -> Self {
-            unsafe { _mm256_broadcast_ss(&*from) }
-        }
-        #[inline(always)]
-        unsafe fn fma(self, a: Self, b: Self) -> Self {
-            unsafe { _mm256_fmadd_ps(a, b, self) }
-        }
-        #[inline(always)]
-        unsafe fn add(self, other: Self) -> Self {
-            unsafe { _mm256_add_ps(self, other) }
-        }
-        #[inline(always)]
-        unsafe fn prefetch(from: *const f32) {
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
-        }
-        #[inline(always)]
-        unsafe fn store(self, to: *mut f32) {
-            unsafe { _mm256_storeu_ps(to, self) }
-        }
-        #[inline(always)]
-        unsafe fn load_fours(rows: &[*const f32], k: usize) -> Self {
-            unsafe {
-                _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(_mm_loadu_ps(rows[0].add(k))), _mm_loadu_ps(rows[GROUP].add(k)))
-            }
-        }
-        #[inline(always)]
-        unsafe fn transpose_fours(rows: [Self; GROUP]) -> [Self; GROUP] {
-            unsafe {
-                let [a, b, c, d] = rows;
-                let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
-                let (ab_high, cd_high) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
-                [
-                    _mm256_shuffle_ps::<0x44>(ab, cd),
-                    _mm256_shuffle_ps::<0xee>(ab, cd),
-                    _mm256_shuffle_ps::<0x44>(ab_high, cd_high),
-                    _mm256_shuffle_ps::<0xee>(ab_high, cd_high),
-                ]
-            }
-        }
-        #[inline(always)]
-        unsafe fn store_transposed(rows: [Self; GROUP], to: *mut f32, stride: usize, accumulate: bool) {
-            unsafe {
-                let columns = Self::transpose_fours(rows);
-                for (c, column) in columns.into_iter().enumerate() {
-                    put(_mm256_castps256_ps128(column), to.add(c * stride), accumulate);
-                    put(_mm256_extractf128_ps::<1>(column), to.add((c + 4) * stride), accumulate);
-                }
-            }
-        }
-    }
-}
+/// Lanes of the portable fallback.
+const PORTABLE: usize = 8;
 
 /// Portable fallback with the same rounding.
-// SAFETY: plain loads and stores of LANES floats.
-unsafe impl Vector for [f32; 8] {
-    const LANES: usize = 8;
+// SAFETY: plain loads and stores of LANES elements.
+unsafe impl<T: Element> Vector for [T; PORTABLE] {
+    type Element = T;
+    const LANES: usize = PORTABLE;
     const TILE: (usize, usize) = (4, 2);
 
     #[inline(always)]
     unsafe fn zero() -> Self {
-        [0.0; 8]
+        [T::ZERO; PORTABLE]
     }
     #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self {
+    unsafe fn load(from: *const T) -> Self {
         unsafe { from.cast::<Self>().read_unaligned() }
     }
     #[inline(always)]
-    unsafe fn splat(from: *const f32) -> Self {
-        unsafe { [*from; 8] }
+    unsafe fn splat(from: *const T) -> Self {
+        unsafe { [*from; PORTABLE] }
     }
     #[inline(always)]
     unsafe fn fma(self, a: Self, b: Self) -> Self {
@@ -207,13 +123,13 @@ unsafe impl Vector for [f32; 8] {
         std::array::from_fn(|lane| self[lane] + other[lane])
     }
     #[inline(always)]
-    unsafe fn prefetch(_from: *const f32) {}
+    unsafe fn prefetch(_from: *const T) {}
     #[inline(always)]
-    unsafe fn store(self, to: *mut f32) {
+    unsafe fn store(self, to: *mut T) {
         unsafe { to.cast::<Self>().write_unaligned(self) }
     }
     #[inline(always)]
-    unsafe fn load_fours(rows: &[*const f32], k: usize) -> Self {
+    unsafe fn load_fours(rows: &[*const T], k: usize) -> Self {
         std::array::from_fn(|lane| unsafe { *rows[lane / GROUP * GROUP].add(k + lane % GROUP) })
     }
     #[inline(always)]
@@ -221,14 +137,51 @@ unsafe impl Vector for [f32; 8] {
         std::array::from_fn(|row| std::array::from_fn(|lane| rows[lane % GROUP][lane / GROUP * GROUP + row]))
     }
     #[inline(always)]
-    unsafe fn store_transposed(rows: [Self; GROUP], to: *mut f32, stride: usize, accumulate: bool) {
+    unsafe fn store_transposed(rows: [Self; GROUP], to: *mut T, stride: usize, accumulate: bool) {
         for (row, lanes) in rows.iter().enumerate() {
             for (lane, value) in lanes.iter().enumerate() {
                 unsafe {
                     let to = to.add(lane * stride + row);
-                    *to = if accumulate { *to + value } else { *value };
+                    *to = if accumulate { *to + *value } else { *value };
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Operands whose exact result lies close to the middle of two floats, where rounding twice errs, and extremes.
+    #[test]
+    fn sums_are_rounded_once() {
+        let mut state = 1_u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 32) as u32
+        };
+        let corners = [0.0, -0.0, 1.0, f32::MAX, f32::MIN_POSITIVE, 1e-45, -1e-45, f32::INFINITY, 1.0 + f32::EPSILON, f32::NAN];
+        for round in 0..400_000 {
+            let mut operands: [f32; 3] = std::array::from_fn(|_| f32::from_bits(next()));
+            if round % 2 == 0 {
+                // Few bits and near exponents: sums with long runs of zeros or ones.
+                operands = operands.map(|x| f32::from_bits(x.to_bits() & 0x8180_f00f | 0x3e00_0000));
+                operands[2] *= f32::from_bits((127 - 24 + (round as u32 / 2) % 48) << 23);
+            }
+            if round % 7 == 0 {
+                operands[round % 3] = corners[round / 7 % corners.len()];
+            }
+            let [a, b, c] = operands;
+            let (found, expected) = (Element::mul_add(a, b, c), f32::mul_add(a, b, c));
+            assert!(
+                found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan(),
+                "{a:e}·{b:e} + {c:e}: {found:e}, not {expected:e}"
+            );
+        }
+        // 1 + 2⁻²⁴ + a little: the middle of two floats, then upwards.
+        let (a, b) = (1.0 + f32::EPSILON, 0.5 * f32::EPSILON);
+        assert_eq!(Element::mul_add(a, b, 1.0), f32::mul_add(a, b, 1.0));
+        assert_eq!(Element::mul_add(a, b, 1.0), 1.0 + f32::EPSILON);
     }
 }

@@ -6,7 +6,6 @@ use crate::common::synthetic::{differing_layers, experiment, synthetic};
 use advstep_hpc::error::BadInput;
 use advstep_hpc::experiment::Experiment;
 use advstep_hpc::files::Existing;
-use advstep_hpc::machine::blas;
 use advstep_hpc::model::{Cell, Direction, EngineName, Method, SearchName, Unit};
 use advstep_hpc::record::codec;
 use advstep_hpc::results::extend::{Encoded, Extension, stands_alone};
@@ -20,8 +19,6 @@ const MEMORY: u64 = 1 << 30;
 fn results_along(base: &Experiment, directions: &[Direction]) -> Results {
     let mut results = synthetic(&Experiment { inputs: 11 * directions.len(), ..base.clone() }, 3);
     results.experiment = Experiment { inputs: 11, directions: directions.to_vec(), ..base.clone() };
-    results.provenance.blas = blas::blas_name().to_string();
-    results.provenance.blas_core = blas::blas_core().to_string();
     // As measured: numbers of every kind, among them a certified distance.
     let certify = directions.contains(&Direction::Nearest);
     results.experiment.certify = certify;
