@@ -49,14 +49,8 @@ pub struct ShardResults {
 pub fn identity(experiment: &Experiment, shard: Option<Shard>, methods: &[Method]) -> Table {
     let experiment: Table = experiment.to_toml().parse().expect("an experiment is TOML");
     let shard = shard.map(|shard| ("shard".to_string(), Value::from(format!("{}/{}", shard.number(), shard.count()))));
-    Table::from_iter(shard.into_iter().chain([
-        ("science_version".to_string(), Value::from(i64::from(SCIENCE_VERSION))),
-        (REVISION.to_string(), Value::from(program_revision())),
-        ("blas".to_string(), Value::from(blas::blas_name())),
-        ("blas_kernels".to_string(), Value::from(blas::blas_core())),
-        ("methods".to_string(), Value::from(methods_text(methods))),
-        ("experiment".to_string(), Value::from(experiment)),
-    ]))
+    let own = [("methods".to_string(), Value::from(methods_text(methods))), ("experiment".to_string(), Value::from(experiment))];
+    journal::identity(SCIENCE_VERSION, shard.into_iter().chain(own))
 }
 
 fn methods_text(methods: &[Method]) -> String {
