@@ -21,11 +21,10 @@ use toml::{Table, Value};
 
 use crate::error::BadInput;
 use crate::experiment::{Experiment, Shard};
-use crate::job::journal::{self, Header, REVISION};
-use crate::machine::blas;
+use crate::job::journal::{self, Header};
 use crate::measure::SCIENCE_VERSION;
 use crate::model::{Method, Unit};
-use crate::provenance::{Provenance, program_revision};
+use crate::provenance::Provenance;
 use crate::record::{UnitRecord, check_sample, check_seconds, codec};
 use crate::threshold::Request;
 
