@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares the steps of `advstep-hpc measure` with the attacks of IBM's Adversarial Robustness Toolbox (ART) on exported networks.
+"""Compares the steps of `advstep-hpc measure` with attacks of two toolboxes, IBM's ART and Foolbox, on exported networks.
 
     check_attacks.py [--program advstep-hpc] [--inputs 20] [--grid 0.005]
 
@@ -7,26 +7,34 @@ Needs the program, and
 
     pip install -r scripts/requirements-attacks.txt
 
-Each network is exported with its inputs and measured in the directions `gradient` and `sign`. ART attacks the classifier with the logits
-(f(x), -f(x))/2, evaluated in NumPy with the exported weights, by FastGradientMethod(minimal=True): it moves along the gradient of the cross entropy
-(norm 2), or its sign (norm inf), by multiples of --grid until the class changes. Both gradients are along that of f, so that ART's first multiple has
-to be the measured length rounded up to the grid: the Euclidean distance for norm 2, and distance / sqrt(d) for norm inf.
+Each network is exported with its inputs and measured in the directions `gradient` and `sign`. The toolboxes attack the classifier with the logits
+(f(x), -f(x))/2, evaluated and differentiated in NumPy with the exported weights. Their fast gradient methods move along the gradient of the cross
+entropy (norm 2), or its sign (norm inf), by multiples of --grid until the class changes: ART by FastGradientMethod(minimal=True) in f32, Foolbox by
+L2FastGradientAttack and LinfFastGradientAttack in f64. Both gradients are along that of f, so that the first multiple has to be the measured length
+rounded up to the grid: the Euclidean distance for norm 2, and distance / sqrt(d) for norm inf.
 
-Prints a row per network and direction:
+Prints a row per network, direction and toolbox:
 
-    found       inputs that the program flips within ART's largest multiple, and inputs that ART flips
+    found       inputs that the program flips within the toolbox's largest multiple
+    flipped     inputs that the toolbox flips
     largest     largest difference of the two lengths, in units of the grid: below 1
     wrong       inputs that one of them flips and the other does not, or whose lengths differ by more than the grid
 
-Exits with 1 if any is wrong, or if fewer than half of the inputs are flipped. ART computes in f32: lengths may differ by 1e-5 besides.
+Exits with 1 if any is wrong, or if fewer than half of the inputs are flipped. Lengths may differ by 1e-5 besides, because ART computes in f32.
 """
 
 import argparse
+import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 
+# Foolbox imports GitPython, which complains where there is no git.
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+
+import eagerpy
+import foolbox
 import h5py
 import numpy as np
 from art.attacks.evasion import FastGradientMethod
@@ -44,9 +52,11 @@ ACTIVATIONS = {
     "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0).astype(float)),
     "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
 }
-# ART's name of the norm of each direction.
+# The norm in which the toolboxes measure each direction.
 NORMS = {"gradient": 2, "sign": np.inf}
 ROUNDING = 1e-5
+# Foolbox clips to them; no step comes near.
+BOUNDS = (-1e3, 1e3)
 
 
 class Network(LossGradientsMixin, ClassifierMixin, BaseEstimator):
@@ -94,8 +104,35 @@ class Network(LossGradientsMixin, ClassifierMixin, BaseEstimator):
         return back * (-sign / (1 + np.exp(sign * f)))[:, None]
 
 
+def art(network, norm, multiples):
+    """The points at which ART flips the rows of network.x, or gives up."""
+    attack = FastGradientMethod(
+        network, norm=norm, eps=multiples[-1], eps_step=multiples[0], minimal=True, batch_size=len(network.x)
+    )
+    return attack.generate(network.x.astype(np.float32)).astype(float)
+
+
+def foolbox_fgm(network, norm, multiples):
+    """The same by Foolbox, which differentiates only through PyTorch, TensorFlow or JAX: the gradient is ours, all else Foolbox's."""
+    base = foolbox.attacks.L2FastGradientAttack if norm == 2 else foolbox.attacks.LinfFastGradientAttack
+    classes = np.argmax(network.predict(network.x), 1)
+    one_hot = np.eye(2)[classes]
+
+    class Attack(base):
+        def value_and_grad(self, loss_fn, x):
+            return loss_fn(x), eagerpy.astensor(network.loss_gradient(x.numpy(), one_hot))
+
+    model = foolbox.NumPyModel(network.predict, bounds=BOUNDS)
+    _, points, flips = Attack()(model, eagerpy.astensor(network.x), eagerpy.astensor(classes), epsilons=list(multiples))
+    first = np.argmax(flips.numpy(), axis=0)
+    return np.stack([points[multiple].numpy()[row] for row, multiple in enumerate(first)])
+
+
+TOOLBOXES = {"ART": art, "Foolbox": foolbox_fgm}
+
+
 def check(words, directory, options):
-    """Attacks one network; whether all lengths agree."""
+    """Attacks one network with every toolbox; whether all lengths agree."""
     network, measurement = directory / "net.h5", directory / "measure.h5"
     for command in (
         ["export", *words.split(), "--inputs", str(options.inputs), "--precision", "f64", "--overwrite", "--out", str(network)],
@@ -112,18 +149,19 @@ def check(words, directory, options):
     x, is_right = classifier.x, True
     for column, (direction, norm) in enumerate(NORMS.items()):
         ours = distances[:, column] / (1 if norm == 2 else np.sqrt(x.shape[1]))
-        most = options.grid * np.floor(1.2 * np.nanmax(ours) / options.grid)
-        attack = FastGradientMethod(classifier, norm=norm, eps=most, eps_step=options.grid, minimal=True, batch_size=len(x))
-        moved = attack.generate(x.astype(np.float32)).astype(float)
-        theirs = np.linalg.norm(moved - x, ord=norm, axis=1)
-        flipped = np.argmax(classifier.predict(moved), 1) != np.argmax(classifier.predict(x), 1)
+        multiples = options.grid * np.arange(1, 1.2 * np.nanmax(ours) / options.grid)
         found = np.isfinite(ours)
-        differences = theirs - ours
-        is_near = (differences >= -ROUNDING) & (differences <= options.grid + ROUNDING)
-        wrong = int(((found != flipped) | (found & ~is_near)).sum())
-        largest = np.abs(differences[found & flipped]).max() / options.grid
-        print(f"{words:<70} {direction:<9} {found.sum():>5} {flipped.sum():>4} {largest:>8.4f} {wrong:>6}", flush=True)
-        is_right &= wrong == 0 and 2 * found.sum() >= len(x)
+        for toolbox, attack in TOOLBOXES.items():
+            moved = attack(classifier, norm, multiples)
+            theirs = np.linalg.norm(moved - x, ord=norm, axis=1)
+            flipped = np.argmax(classifier.predict(moved), 1) != np.argmax(classifier.predict(x), 1)
+            differences = theirs - ours
+            is_near = (differences >= -ROUNDING) & (differences <= options.grid + ROUNDING)
+            wrong = int(((found != flipped) | (found & ~is_near)).sum())
+            largest = np.abs(differences[found & flipped]).max() / options.grid
+            row = f"{words:<70} {direction:<9} {toolbox:<7} {found.sum():>5} {flipped.sum():>7} {largest:>8.4f} {wrong:>6}"
+            print(row, flush=True)
+            is_right &= wrong == 0 and 2 * found.sum() >= len(x)
     return is_right
 
 
@@ -133,7 +171,7 @@ def main():
     parser.add_argument("--inputs", type=int, default=20)
     parser.add_argument("--grid", type=float, default=0.005)
     options = parser.parse_args()
-    print(f"{'network':<70} direction found  ART  largest  wrong")
+    print(f"{'network':<70} direction toolbox found flipped  largest  wrong")
     with tempfile.TemporaryDirectory() as directory:
         results = [check(words, pathlib.Path(directory), options) for words in NETWORKS]
     if not all(results):

@@ -30,7 +30,8 @@ python_environment() {
         say "creating the Python environment $directory"
         rm -rf "$directory"
         python3 -m venv "$directory"
-        "$directory/bin/python" -m pip install --quiet --requirement "$requirements"
+        # Compiled when imported: of most packages that is a small part.
+        "$directory/bin/python" -m pip install --quiet --no-compile --requirement "$requirements"
         cp "$requirements" "$directory/requirements.txt"
     fi
 }

@@ -25,8 +25,13 @@ scripts/setup.sh --tests
 source scripts/common.sh
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 
-python_environment "$target/venv" scripts/requirements-test.txt
-python_environment "$target/venv-attacks" scripts/requirements-attacks.txt
+# Downloads, while the compiler is busy.
+(
+    python_environment "$target/venv" scripts/requirements-test.txt
+    python_environment "$target/venv-attacks" scripts/requirements-attacks.txt
+) &
+environments=$!
+trap 'kill "$environments" 2>/dev/null || true' EXIT
 export ADVSTEP_PYTHON=$target/venv/bin/python ADVSTEP_ATTACKS_PYTHON=$target/venv-attacks/bin/python
 
 # First, because both builds write the same file and the one with MPI is to remain.
@@ -34,6 +39,8 @@ say "building without MPI"
 cargo build --release --locked --no-default-features
 "$target/release/advstep-hpc" --version
 
+wait "$environments"
+trap - EXIT
 say "testing"
 cargo test --release --locked --no-fail-fast "$@"
 say "all tests passed"

@@ -96,6 +96,7 @@ fn marker(entry: &Entry) -> CurveStyle {
 
 /// Margins on a log axis: one row per subject, one marker per setting. `None` if no entry has a margin.
 fn margins(entries: &[&Entry], activation: Activation, look: &Look, note: &str) -> Option<Picture> {
+    let look = &look.over_both_columns();
     // Grouped before filtering, so that rows follow the order of the table.
     let mut groups = subjects(entries);
     groups.iter_mut().for_each(|group| group.retain(|entry| entry.margin > 0.0));

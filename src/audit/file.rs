@@ -10,9 +10,9 @@ use super::entry::Scope;
 use super::options::parse_layers;
 use super::{Audit, Entry, Estimate, Layers, Measured, Options, Setting, Verdict, statements};
 use crate::error::BadInput;
-use crate::files::attribute::{Form, number, set_number, set_text, text};
-use crate::files::format::FileKind;
-use crate::files::{self, Existing, contained, place, seal};
+use crate::files::attribute::{Form, set_number, set_text, text};
+use crate::files::format::{self, FileKind};
+use crate::files::{self, Existing, place, seal};
 use crate::measure::SCIENCE_VERSION;
 use crate::model::cell::layers_label;
 use crate::model::{Activation, Cell};
@@ -21,7 +21,6 @@ use crate::provenance::Provenance;
 /// Bump when an older reader would fail or misread a file.
 const VERSION: u32 = 4;
 const REMEDY: &str = "give a file that `advstep-hpc audit` wrote";
-const UNSEALED_REMEDY: &str = "give it as advstep-hpc wrote it, or --unsealed to read it after a check of every value";
 
 /// Writes `audit` to `path`.
 pub fn write(path: &Path, existing: Existing, audit: &Audit, provenance: &Provenance) -> anyhow::Result<()> {
@@ -139,13 +138,7 @@ pub fn is_of(path: &Path, options: &Options) -> bool {
 /// [`BadInput`] for any defect of the file.
 pub fn read(path: &Path, unsealed: bool) -> Result<Audit, BadInput> {
     let refused = |why, remedy: &str| BadInput::new(format!("cannot read the audit {}", path.display()), why, remedy);
-    let form = match seal::flaw(path).map_err(|error| refused(error.to_string(), REMEDY))? {
-        None => Form::Own,
-        Some(_) if unsealed && files::hdf5::has_signature(path) => Form::Any,
-        Some(flaw) => {
-            return Err(refused(flaw.to_string(), if files::hdf5::has_signature(path) { UNSEALED_REMEDY } else { REMEDY }));
-        }
-    };
+    let form = format::form(path, unsealed, REMEDY, refused)?;
     read_file(path, form).map_err(|why| refused(why, REMEDY))
 }
 
@@ -159,19 +152,8 @@ struct Source {
 }
 
 fn read_file(path: &Path, form: Form) -> Result<Audit, Why> {
-    let bytes = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    let file = files::hdf5::open(path).map_err(|error| format!("not an HDF5 file, or not a whole one: {error}"))?;
-    contained::check_file(&file)?;
+    let (file, bytes) = format::open(path, form, FileKind::Audit, VERSION, SCIENCE_VERSION)?;
     let source = Source { bytes, form };
-    if text(&file, "format", form)? != FileKind::Audit.name() {
-        return Err("it is no file of an audit".to_string());
-    }
-    for (name, expected) in [("format_version", VERSION), ("science_version", SCIENCE_VERSION)] {
-        let found: u32 = number(&file, name, form)?;
-        if found != expected {
-            return Err(format!("its {name} is {found}, this program reads {expected}"));
-        }
-    }
     let options = text(&file, "options", form)?.parse().ok().and_then(|table| Options::from_table(&table));
     let options = options.ok_or("its attribute `options` is damaged")?;
     let mut measured = Vec::new();

@@ -10,12 +10,11 @@ use super::options::networks_for;
 use super::{Audit, DeepNetwork, Entry, Measured, Network, Options, Setting, Statement, file, memory, statements, table};
 use crate::error::{BadInput, Failed};
 use crate::files::{Existing, Target, place};
-use crate::job::journal::REVISION;
 use crate::job::resources::{PROCESS, THREAD};
-use crate::job::{Client, Group, Nouns, Product, Resources, Store, Task, Worker};
+use crate::job::{Client, Group, Nouns, Product, Resources, Store, Task, Worker, journal};
 use crate::machine::blas;
 use crate::measure::SCIENCE_VERSION;
-use crate::provenance::{Provenance, program_revision};
+use crate::provenance::Provenance;
 
 /// Assumed flop/s of one thread, for predictions and progress.
 const OPERATIONS: f64 = 3e9;
@@ -243,13 +242,12 @@ fn record_bytes(options: &Options, samples: &[Vec<Sample>]) -> u64 {
 
 impl Client for Job {
     fn identity(&self) -> Table {
-        Table::from_iter([
-            ("science_version".to_string(), Value::from(i64::from(SCIENCE_VERSION))),
-            (REVISION.to_string(), Value::from(program_revision())),
+        let own = [
             ("blas".to_string(), Value::from(blas::blas_name())),
             ("blas_kernels".to_string(), Value::from(blas::blas_core())),
             ("audit".to_string(), Value::from(self.options.to_table())),
-        ])
+        ];
+        journal::identity(SCIENCE_VERSION, own)
     }
 
     fn groups(&self) -> &[Group] {

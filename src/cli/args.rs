@@ -10,6 +10,7 @@ use super::plot::{PlotArgs, ReportArgs};
 use crate::experiment::Shard;
 use crate::experiment::presets::Preset;
 use crate::given::options::parse_output;
+use crate::interchange::network::Slopes;
 use crate::measure::given::Output;
 use crate::model::Activation;
 use crate::model::{Direction, EngineChoice, Precision, Readout, SearchChoice};
@@ -368,9 +369,21 @@ pub struct AuditArgs {
     /// Also write the tables in Markdown
     #[arg(long, value_name = "FILE.md", help_heading = "Output")]
     pub markdown: Option<PathBuf>,
+    #[command(flatten)]
+    pub figures: FiguresArgs,
+    /// Print one line per setting instead of a summary line
+    #[arg(long, help_heading = "Output")]
+    pub full: bool,
+    #[command(flatten)]
+    pub job: JobArgs,
+}
+
+/// The figures that `audit` and `measure` draw of their file.
+#[derive(Debug, Args)]
+pub struct FiguresArgs {
     /// Directory to draw the figures into [default: no figures]
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
-    pub figures: Option<PathBuf>,
+    #[arg(long = "figures", id = "figures", value_name = "DIR", help_heading = "Output")]
+    pub directory: Option<PathBuf>,
     /// Formats of the figures
     #[arg(
         long,
@@ -382,11 +395,6 @@ pub struct AuditArgs {
         help_heading = "Output"
     )]
     pub format: Vec<plot::ImageFormat>,
-    /// Print one line per setting instead of a summary line
-    #[arg(long, help_heading = "Output")]
-    pub full: bool,
-    #[command(flatten)]
-    pub job: JobArgs,
 }
 
 /// Arguments of `measure`.
@@ -408,6 +416,9 @@ pub struct MeasureArgs {
     /// Activation of the hidden layers, for files that do not say
     #[arg(long, value_enum, help_heading = "Measurement")]
     pub activation: Option<Activation>,
+    /// Slope below 0 of the leaky ReLU of a state_dict: one, one per hidden layer, or prelu, the weights of PReLU in the file [default: 0.01]
+    #[arg(long, value_name = "A,...|prelu", allow_hyphen_values = true, value_parser = slopes, help_heading = "Measurement")]
+    pub slope: Option<Slopes>,
     /// The function f of a network with several outputs: the difference of two outputs, such as 3,5; one output, such as 3; or predicted, the margin
     /// of the predicted class over every other one
     #[arg(long, value_name = "I,J|predicted", value_parser = logits, help_heading = "Measurement")]
@@ -440,20 +451,8 @@ pub struct MeasureArgs {
     /// File of the measurement
     #[arg(long, value_name = "FILE.h5", default_value = "results/measure.h5", help_heading = "Output")]
     pub out: PathBuf,
-    /// Directory to draw the figures into [default: no figures]
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
-    pub figures: Option<PathBuf>,
-    /// Formats of the figures
-    #[arg(
-        long,
-        value_enum,
-        value_name = "FORMAT,...",
-        value_delimiter = ',',
-        default_value = "svg,png",
-        requires = "figures",
-        help_heading = "Output"
-    )]
-    pub format: Vec<plot::ImageFormat>,
+    #[command(flatten)]
+    pub figures: FiguresArgs,
     #[command(flatten)]
     pub job: JobArgs,
 }
@@ -722,6 +721,16 @@ pub struct Layers(pub Vec<f64>);
 fn layers(text: &str) -> Result<Layers, String> {
     let widths: Result<_, String> = text.split(',').map(number).collect();
     Ok(Layers(widths.map_err(|_| "not a list of numbers; write it as 1000,500,100".to_string())?))
+}
+
+/// Slopes, or `prelu`.
+fn slopes(text: &str) -> Result<Slopes, String> {
+    if text.trim() == "prelu" {
+        return Ok(Slopes::Prelu);
+    }
+    let slopes: Option<Vec<f64>> =
+        text.split(',').map(|slope| slope.trim().parse().ok().filter(|slope: &f64| slope.is_finite())).collect();
+    slopes.map(Slopes::Given).ok_or_else(|| "not a list of slopes; write it as 0.1, 0.1,0.2 or prelu".to_string())
 }
 
 /// An output, two of them, or `predicted`.

@@ -32,7 +32,7 @@ use crate::given::options::Choice;
 use crate::interchange::inputs::{LabelSource, Source};
 use crate::interchange::network::Format;
 use crate::job::{Settings, journal};
-use crate::model::{EngineChoice, Unit};
+use crate::model::{Activation, EngineChoice, Unit};
 use crate::stats::distinct;
 use crate::text::short;
 use crate::threshold::request::{LARGEST_DIM, LARGEST_WIDTH};
@@ -335,7 +335,7 @@ impl AuditArgs {
             gains: self.gain,
         };
         let options = typed.validate()?;
-        if self.figures.is_some() && options.settings.iter().any(|setting| setting.layers.is_some()) {
+        if self.figures.directory.is_some() && options.settings.iter().any(|setting| setting.layers.is_some()) {
             return Err(BadInput::new(
                 "--figures with multi-layer statements",
                 "they have no bounds to draw",
@@ -349,8 +349,8 @@ impl AuditArgs {
         Ok(AuditRequest {
             options,
             outputs: Outputs { markdown: self.markdown, full: self.full },
-            figures: self.figures,
-            formats: distinct(self.format),
+            figures: self.figures.directory,
+            formats: distinct(self.figures.format),
             settings: self.job.settings(self.out, None)?,
         })
     }
@@ -372,8 +372,17 @@ impl MeasureArgs {
         labels_file.map_or(Ok(()), |path| check(path, "--labels", "labels, ::NAME for those in the inputs file, or none"))?;
         let files = [self.network.as_path(), &inputs.path].into_iter().chain(labels_file);
         check_not_input(&self.out, "--out", files)?;
+        let activation = match (&self.slope, self.activation) {
+            (Some(_), Some(other)) if other != Activation::LeakyRelu => {
+                let why = format!("{} has no slope to choose", other.name());
+                return Err(BadInput::new("--slope does not apply", why, "omit --slope, or give --activation leaky-relu"));
+            }
+            (Some(_), _) => Some(Activation::LeakyRelu),
+            (None, activation) => activation,
+        };
         Ok(MeasureRequest {
-            activation: self.activation,
+            activation,
+            slopes: self.slope,
             labels,
             rescale: self.rescale,
             search: self.search,
@@ -385,8 +394,8 @@ impl MeasureArgs {
                 nearest_starts: self.nearest_starts,
                 seed: self.seed,
             },
-            figures: self.figures,
-            formats: distinct(self.format),
+            figures: self.figures.directory,
+            formats: distinct(self.figures.format),
             settings: self.job.settings(self.out, None)?,
             inputs,
             network: self.network,

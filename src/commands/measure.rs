@@ -8,7 +8,7 @@ use crate::given::job::Job;
 use crate::given::options::Choice;
 use crate::interchange::Limit;
 use crate::interchange::inputs::{self, LabelSource, Source};
-use crate::interchange::network;
+use crate::interchange::network::{self, Slopes};
 use crate::job::{self, Settings};
 use crate::model::{Activation, SearchChoice};
 use crate::plot::ImageFormat;
@@ -19,6 +19,8 @@ pub struct MeasureRequest {
     pub network: PathBuf,
     /// For formats that do not say.
     pub activation: Option<Activation>,
+    /// For a `state_dict` with leaky ReLU.
+    pub slopes: Option<Slopes>,
     pub inputs: Source,
     pub labels: LabelSource,
     /// Whether inputs are scaled to norm √d.
@@ -45,7 +47,7 @@ pub fn execute(request: impl FnOnce() -> anyhow::Result<MeasureRequest>) -> anyh
     };
     let is_root = job::run(split, |request, ranks| {
         let limit = Limit::of_memory(ranks.own.memory);
-        let network = network::read(&request.network, request.activation, limit)?;
+        let network = network::read(&request.network, request.activation, request.slopes.as_ref(), limit)?;
         let inputs = inputs::read(&request.inputs, &request.labels, request.rescale, limit)?;
         let name = request.network.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let names = [name, request.inputs.name()];

@@ -71,7 +71,7 @@ pub fn execute(request: &PlotRequest) -> anyhow::Result<()> {
                 let what = format!("there is nothing to draw of {}", file.display());
                 return Err(BadInput::new(what, "no entry has a bound", "see `advstep-hpc show FILE.h5 --full`").into());
             }
-            plot::check_sizes(&pictures)?;
+            plot::check_sizes(&pictures, "give a larger --size or a smaller --font")?;
             plot::write_with(&pictures, out, formats, &options.look.font, false)?
         }
         None => {

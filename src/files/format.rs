@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::attribute::{Form, text};
-use super::{hdf5, seal};
+use super::attribute::{Form, number, text};
+use super::{contained, hdf5, seal};
+use crate::error::BadInput;
 
 /// A kind of file, by its attribute `format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,51 @@ impl FileKind {
             FileKind::Measurement => "advstep-hpc measurement",
         }
     }
+}
+
+/// Why a file is refused.
+type Why = String;
+
+/// The form in which the file at `path` is read: with a valid seal our own; without one any, if `unsealed`. `refused` is given the reason and the remedy
+/// for a file without a valid seal, `remedy` if it is not even HDF5.
+///
+/// # Errors
+/// It has no valid seal, and is to have one.
+pub fn form(path: &Path, unsealed: bool, remedy: &str, refused: impl Fn(Why, &str) -> BadInput) -> Result<Form, BadInput> {
+    const UNSEALED: &str = "give it as advstep-hpc wrote it, or --unsealed to read it after a check of every value";
+    let is_hdf5 = hdf5::has_signature(path);
+    match seal::flaw(path).map_err(|error| refused(error.to_string(), remedy))? {
+        None => Ok(Form::Own),
+        Some(_) if unsealed && is_hdf5 => Ok(Form::Any),
+        Some(flaw) => Err(refused(flaw.to_string(), if is_hdf5 { UNSEALED } else { remedy })),
+    }
+}
+
+/// Opens the file at `path`, which has to be self-contained, of this kind and these versions of format and science; returns it with its size in bytes.
+///
+/// # Errors
+/// Why it is not.
+pub fn open(
+    path: &Path,
+    form: Form,
+    kind: FileKind,
+    format_version: u32,
+    science_version: u32,
+) -> Result<(::hdf5::File, u64), Why> {
+    let bytes = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    let file = hdf5::open(path).map_err(|error| format!("not an HDF5 file, or not a whole one: {error}"))?;
+    contained::check_file(&file)?;
+    let found = text(&file, "format", form)?;
+    if found != kind.name() {
+        return Err(format!("its format is `{found}`, not `{}`", kind.name()));
+    }
+    for (name, expected) in [("format_version", format_version), ("science_version", science_version)] {
+        let found: u32 = number(&file, name, form)?;
+        if found != expected {
+            return Err(format!("its {name} is {found}, this program reads {expected}"));
+        }
+    }
+    Ok((file, bytes))
 }
 
 /// The kind of the file at `path`; `None` if it is none of ours. A file without a valid seal, which can crash the HDF5 library, is opened

@@ -7,9 +7,9 @@ use hdf5::{Dataset, File, H5Type};
 
 use super::{Measurement, Options};
 use crate::error::BadInput;
-use crate::files::attribute::{Form, number, set_flags, set_number, set_text, text};
-use crate::files::format::FileKind;
-use crate::files::{self, Existing, contained, place, seal};
+use crate::files::attribute::{Form, set_flags, set_number, set_text, text};
+use crate::files::format::{self, FileKind};
+use crate::files::{self, Existing, place, seal};
 use crate::interchange::inputs::Labels;
 use crate::measure::SCIENCE_VERSION;
 use crate::measure::given::NO_CLASS;
@@ -21,7 +21,6 @@ use crate::results::scales::{attach_scale, make_scale};
 /// Bump when an older reader would fail or misread a file.
 const VERSION: u32 = 1;
 const REMEDY: &str = "give a file that `advstep-hpc measure` wrote";
-const UNSEALED_REMEDY: &str = "give it as advstep-hpc wrote it, or --unsealed to read it after a check of every value";
 
 /// Writes `measurement` to `path`.
 pub fn write(path: &Path, existing: Existing, measurement: &Measurement, provenance: &Provenance) -> anyhow::Result<()> {
@@ -123,29 +122,12 @@ type Why = String;
 /// [`BadInput`] for any defect of the file.
 pub fn read(path: &Path, unsealed: bool) -> Result<Measurement, BadInput> {
     let refused = |why, remedy: &str| BadInput::new(format!("cannot read the measurement {}", path.display()), why, remedy);
-    let form = match seal::flaw(path).map_err(|error| refused(error.to_string(), REMEDY))? {
-        None => Form::Own,
-        Some(_) if unsealed && files::hdf5::has_signature(path) => Form::Any,
-        Some(flaw) => {
-            return Err(refused(flaw.to_string(), if files::hdf5::has_signature(path) { UNSEALED_REMEDY } else { REMEDY }));
-        }
-    };
+    let form = format::form(path, unsealed, REMEDY, refused)?;
     read_file(path, form).map_err(|why| refused(why, REMEDY))
 }
 
 fn read_file(path: &Path, form: Form) -> Result<Measurement, Why> {
-    let bytes = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    let file = files::hdf5::open(path).map_err(|error| format!("not an HDF5 file, or not a whole one: {error}"))?;
-    contained::check_file(&file)?;
-    if text(&file, "format", form)? != FileKind::Measurement.name() {
-        return Err("it is no file of a measurement".to_string());
-    }
-    for (name, expected) in [("format_version", VERSION), ("science_version", SCIENCE_VERSION)] {
-        let found: u32 = number(&file, name, form)?;
-        if found != expected {
-            return Err(format!("its {name} is {found}, this program reads {expected}"));
-        }
-    }
+    let (file, bytes) = format::open(path, form, FileKind::Measurement, VERSION, SCIENCE_VERSION)?;
     let options = text(&file, "options", form)?.parse().ok().and_then(Options::from_table);
     let options = options.ok_or("its attribute `options` is damaged")?;
     let source = Source { file: &file, bytes, inputs: options.rows, directions: options.directions.len() };

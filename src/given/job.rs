@@ -12,15 +12,14 @@ use crate::error::{BadInput, Failed};
 use crate::files::{Existing, Target};
 use crate::interchange::inputs::{Inputs, Labels};
 use crate::interchange::network::NetworkRead;
-use crate::job::journal::REVISION;
 use crate::job::resources::{PROCESS, THREAD};
-use crate::job::{Client, Group, Nouns, Product, Resources, Store, Task, Worker};
+use crate::job::{Client, Group, Nouns, Product, Resources, Store, Task, Worker, journal};
 use crate::measure::SCIENCE_VERSION;
 use crate::measure::given::{BlockSamples, Settings, block_samples};
 use crate::method;
 use crate::model::{Cell, Direction, SearchChoice, SearchName};
 use crate::network::given::Embedded;
-use crate::provenance::{Provenance, program_revision};
+use crate::provenance::Provenance;
 use crate::record::{Sample, check_sample};
 
 /// Assumed flop/s of one thread, for progress.
@@ -155,11 +154,7 @@ fn block_bytes(network: &Embedded, options: &Options) -> u64 {
 
 impl Client for Job {
     fn identity(&self) -> Table {
-        Table::from_iter([
-            ("science_version".to_string(), Value::from(i64::from(SCIENCE_VERSION))),
-            (REVISION.to_string(), Value::from(program_revision())),
-            ("measurement".to_string(), Value::from(self.options.to_table())),
-        ])
+        journal::identity(SCIENCE_VERSION, [("measurement".to_string(), Value::from(self.options.to_table()))])
     }
 
     fn groups(&self) -> &[Group] {

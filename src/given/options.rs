@@ -27,9 +27,12 @@ pub struct Options {
     pub network: String,
     pub network_crc32: u32,
     pub activation: Activation,
-    /// Slopes below 0 by hidden layer, where they are not those of `activation`.
+    /// Slopes below 0 by hidden layer, where they are not those of `activation`; of a layer whose neurons differ, the mean.
     #[serde(default)]
     pub slopes: Vec<f64>,
+    /// Whether slopes differ within a layer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub slopes_by_neuron: bool,
     pub dim: usize,
     /// Widths of the hidden layers, first to last.
     pub hidden: Vec<usize>,
@@ -133,7 +136,8 @@ impl Options {
             network: network_name,
             network_crc32: network.checksum(),
             activation: network.activation(),
-            slopes: network.slopes().to_vec(),
+            slopes: network.slopes().iter().map(|slopes| slopes.iter().sum::<f64>() / slopes.len() as f64).collect(),
+            slopes_by_neuron: network.slopes().iter().any(|slopes| slopes.len() > 1),
             dim: network.dim(),
             hidden: network.widths().collect(),
             outputs: network.outputs(),

@@ -48,7 +48,10 @@ pub fn activation(options: &Options) -> String {
     match (options.hidden.is_empty(), slopes.is_empty()) {
         (true, _) => "linear".to_string(),
         (false, true) => options.activation.name().to_string(),
-        (false, false) => format!("{} of slopes {}", options.activation.name(), shortened(&slopes.join(" "), LONGEST)),
+        (false, false) => {
+            let kind = if options.slopes_by_neuron { "mean slopes" } else { "slopes" };
+            format!("{} of {kind} {}", options.activation.name(), shortened(&slopes.join(" "), LONGEST))
+        }
     }
 }
 

@@ -36,6 +36,15 @@ impl Format {
     }
 }
 
+/// Slopes below 0 of the leaky ReLU of a `state_dict`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Slopes {
+    /// One for all hidden layers, or one per hidden layer.
+    Given(Vec<f64>),
+    /// The weights of its PReLU modules, one per layer or neuron.
+    Prelu,
+}
+
 /// A network that was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NetworkRead {
@@ -46,15 +55,19 @@ pub struct NetworkRead {
     pub left_out: Vec<String>,
 }
 
-/// Reads the network at `path`. `activation` is that of formats that do not say; it may repeat what the file says.
+/// Reads the network at `path`. `activation` is that of formats that do not say; it may repeat what the file says. `slopes` are those of a leaky ReLU.
 ///
 /// # Errors
-/// The file cannot be read, holds more than `limit`, is no fully connected network, or its activation is unknown or another.
-pub fn read(path: &Path, activation: Option<Activation>, limit: Limit) -> Result<NetworkRead, BadInput> {
+/// The file cannot be read, holds more than `limit`, is no fully connected network, its activation is unknown or another, or its slopes are not those
+/// of a `state_dict`.
+pub fn read(path: &Path, activation: Option<Activation>, slopes: Option<&Slopes>, limit: Limit) -> Result<NetworkRead, BadInput> {
     let refuse = |why: Why, remedy: &str| BadInput::new(format!("cannot read the network {}", path.display()), why, remedy);
     let Some(format) = Format::of(path) else {
         return Err(refuse("its extension names no format that is read".to_string(), REMEDY));
     };
+    if slopes.is_some() && matches!(format, Format::Onnx | Format::Hdf5) {
+        return Err(refuse("--slope is given, and it says itself which slopes it has".to_string(), "omit --slope"));
+    }
     // Before the HDF5 library, which cannot read pipes.
     let bytes = match format {
         Format::Hdf5 if std::fs::metadata(path).is_ok_and(|found| found.is_file()) => Ok(Vec::new()),
@@ -70,7 +83,7 @@ pub fn read(path: &Path, activation: Option<Activation>, limit: Limit) -> Result
             let named = named.map(|name| network_file::named(&name).ok_or_else(|| unknown(&name))).transpose();
             let named = named.map_err(|why| refuse(why, REMEDY))?;
             let activation = agreed(named, activation.or(of_linear(&tensors).filter(|_| named.is_none())), refuse)?;
-            return of_tensors(tensors, activation, limit).map_err(|why| refuse(why, REMEDY));
+            return of_tensors(tensors, activation, slopes, limit, refuse);
         }
         Format::Onnx => onnx::read(&bytes, limit).and_then(|chain| {
             let mut network = GivenNetwork::new(chain.activation, chain.layers)?;
@@ -83,7 +96,7 @@ pub fn read(path: &Path, activation: Option<Activation>, limit: Limit) -> Result
         Format::Npz => {
             let tensors = npz::read(&bytes, limit).map_err(|why| refuse(why, REMEDY))?;
             let activation = agreed(None, activation.or(of_linear(&tensors)), refuse)?;
-            return of_tensors(tensors, activation, limit).map_err(|why| refuse(why, REMEDY));
+            return of_tensors(tensors, activation, slopes, limit, refuse);
         }
     };
     let read = read.map_err(|why| refuse(why, REMEDY))?;
@@ -113,16 +126,40 @@ fn agreed(
     match (named, given) {
         (Some(named), Some(given)) if named != given => {
             let why = format!("it says that its activation is {}, not {}", named.name(), given.name());
-            Err(refuse(why, "omit --activation"))
+            Err(refuse(why, "omit --activation, and --slope if it is not leaky-relu"))
         }
         (Some(activation), _) | (None, Some(activation)) => Ok(activation),
         (None, None) => Err(refuse("it does not say which activation it has".to_string(), "give --activation, such as relu")),
     }
 }
 
-fn of_tensors(tensors: Vec<state_dict::Tensor>, activation: Activation, limit: Limit) -> Result<NetworkRead, Why> {
-    let (layers, names) = state_dict::layers(tensors, limit)?;
-    let network = GivenNetwork::new(activation, layers)?.with_shifted_activation(foreign_shift(activation));
+fn of_tensors(
+    mut tensors: Vec<state_dict::Tensor>,
+    activation: Activation,
+    slopes: Option<&Slopes>,
+    limit: Limit,
+    refuse: impl Fn(Why, &str) -> BadInput,
+) -> Result<NetworkRead, BadInput> {
+    const SLOPES: &str = "give --slope one slope, one per hidden layer, or prelu for the weights of PReLU in a state_dict";
+    let prelu = match slopes {
+        Some(Slopes::Prelu) => Some(state_dict::take_slopes(&mut tensors).map_err(|why| refuse(why, SLOPES))?),
+        _ => None,
+    };
+    let made = state_dict::layers(tensors, limit).and_then(|(layers, names)| Ok((GivenNetwork::new(activation, layers)?, names)));
+    let (network, names) = made.map_err(|why| refuse(why, REMEDY))?;
+    let hidden = network.widths().count();
+    let by_layer = match slopes {
+        Some(Slopes::Given(slopes)) if hidden == 0 || ![1, hidden].contains(&slopes.len()) => {
+            let count = slopes.len();
+            return Err(refuse(format!("--slope has {count} numbers, and its hidden layers are {hidden}"), SLOPES));
+        }
+        Some(Slopes::Given(slopes)) => Some(slopes.iter().cycle().take(hidden).map(|&slope| vec![slope]).collect()),
+        _ => prelu,
+    };
+    let network = match by_layer {
+        Some(slopes) => network.with_slopes(slopes).map_err(|why| refuse(why, SLOPES))?,
+        None => network.with_shifted_activation(foreign_shift(activation)),
+    };
     Ok(NetworkRead { network, names, left_out: Vec::new() })
 }
 

@@ -1,7 +1,8 @@
 //! Named tensors, as a PyTorch `state_dict` or an NPZ file holds them ↔ the layers of a fully connected network.
 //!
 //! Matrices are weights, outputs × inputs as in PyTorch; in the natural order of their names (`layers.2` before `layers.10`) their shapes have to
-//! chain. Vectors are biases: of the matrix of the same module (`0.bias` and `0.weight`, `b1` and `W1`) or, if names do not tell, in order.
+//! chain. Vectors are biases: of the matrix of the same module (`0.bias` and `0.weight`, `b1` and `W1`) or, if names do not tell, in order. The
+//! weights of PyTorch's `PReLU` are vectors, too, as are those of normalisations: only the user can say that they are slopes.
 
 use std::cmp::Ordering;
 
@@ -17,6 +18,25 @@ pub struct Tensor {
     pub shape: Vec<usize>,
     /// Row-major.
     pub numbers: Vec<f64>,
+}
+
+/// Takes the slopes of PReLU, vectors named `weight`, from `tensors`: one vector per hidden layer in the natural order of their names, or one for all.
+///
+/// # Errors
+/// There is none, or not one per hidden layer.
+pub fn take_slopes(tensors: &mut Vec<Tensor>) -> Result<Vec<Vec<f64>>, Why> {
+    let hidden = tensors.iter().filter(|tensor| tensor.shape.len() == 2).count().saturating_sub(1);
+    let is_slope = |tensor: &mut Tensor| tensor.shape.len() == 1 && tensor.name.rsplit('.').next() == Some("weight");
+    let mut slopes: Vec<Tensor> = tensors.extract_if(.., is_slope).collect();
+    slopes.sort_by(|a, b| natural_order(&a.name, &b.name));
+    let mut slopes: Vec<Vec<f64>> = slopes.into_iter().map(|tensor| tensor.numbers).collect();
+    if slopes.len() == 1 {
+        slopes = vec![slopes.remove(0); hidden];
+    }
+    match slopes.len() == hidden && hidden > 0 {
+        true => Ok(slopes),
+        false => Err(format!("it holds {} vectors of PReLU weights for {hidden} hidden layers", slopes.len())),
+    }
 }
 
 /// The layers of `tensors`, each with the name of its weights.

@@ -2,8 +2,8 @@
 //!
 //!   f_o(x) = c_o + r_o·h_L,   h_l = ψ(W_l h_(l−1) + b_l),   h_0 = x.
 //!
-//! Piecewise linear ψ may have another slope below 0 in each layer, and there may be no hidden layer: such a network is turned into one of ReLU
-//! with twice the neurons of a layer of slope α ≠ 0, exactly ([`GivenNetwork::with_relu`]): ψ(z) = max(z, 0) − α max(−z, 0).
+//! Piecewise linear ψ may have another slope below 0 in each layer or neuron, and there may be no hidden layer: such a network is turned into one of
+//! ReLU with twice the neurons of a layer of slopes α ≠ 0, exactly ([`GivenNetwork::with_relu`]): ψ(z) = max(z, 0) − α max(−z, 0).
 //!
 //! The engines know no biases, so [`Embedded`] turns them into weights of constant units: one more input coordinate, 1, carries b_1, and one more
 //! neuron in a hidden layer, with pre-activation 1 and value ψ(1), carries b/ψ(1) of the layer above. Such a unit is there only if a bias above it
@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crc32fast::Hasher;
-use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 
 use super::dense::Dense;
 use crate::linalg::matmul;
@@ -39,8 +39,8 @@ pub struct Affine {
 pub struct GivenNetwork {
     /// ψ of every hidden layer.
     activation: Activation,
-    /// The slope of ψ below 0 in each hidden layer; empty if it is that of `activation`.
-    slopes: Vec<f64>,
+    /// The slopes of ψ below 0: for each hidden layer one, or one per neuron if they differ; empty if they are that of `activation`.
+    slopes: Vec<Vec<f64>>,
     /// The hidden layers, then the readout.
     layers: Vec<Affine>,
 }
@@ -85,16 +85,26 @@ impl GivenNetwork {
         Ok(network)
     }
 
-    /// The network with these slopes of ψ below 0, one per hidden layer, 0 for ReLU; its ψ has to be piecewise linear.
+    /// The network with these slopes of ψ below 0, 0 for ReLU: for each hidden layer one, or one per neuron. Its ψ has to be piecewise linear.
     ///
     /// # Errors
-    /// A slope is not finite, or the layers of ReLU that replace it are too many of different widths.
-    pub fn with_slopes(mut self, slopes: Vec<f64>) -> Result<Self, String> {
-        assert_eq!(slopes.len(), self.layers.len() - 1, "one slope per hidden layer");
-        if let Some(slope) = slopes.iter().find(|slope| !slope.is_finite()) {
+    /// A slope is not finite, their number is neither 1 nor that of the neurons, or the layers of ReLU that replace them are too many of different
+    /// widths.
+    pub fn with_slopes(mut self, mut slopes: Vec<Vec<f64>>) -> Result<Self, String> {
+        assert_eq!(slopes.len(), self.layers.len() - 1, "slopes for every hidden layer");
+        if let Some(slope) = slopes.iter().flatten().find(|slope| !slope.is_finite()) {
             return Err(format!("its activation has the slope {slope}"));
         }
-        let all = |slope: f64| slopes.iter().all(|other| *other == slope);
+        for (index, (of_layer, width)) in slopes.iter_mut().zip(self.widths()).enumerate() {
+            if of_layer.len() != 1 && of_layer.len() != width {
+                let (place, count) = (format!("hidden layer {}", index + 1), of_layer.len());
+                return Err(format!("the activation of {place} has {count} slopes, and its {width} neurons take 1 or {width}"));
+            }
+            if of_layer.iter().all(|slope| *slope == of_layer[0]) {
+                of_layer.truncate(1);
+            }
+        }
+        let all = |slope: f64| slopes.iter().flatten().all(|other| *other == slope);
         (self.activation, self.slopes) = match () {
             () if slopes.is_empty() => (self.activation, Vec::new()),
             () if all(0.0) => (Activation::Relu, Vec::new()),
@@ -114,8 +124,9 @@ impl GivenNetwork {
         Ok(())
     }
 
-    /// The slopes of ψ below 0 by hidden layer; empty if they are those of [`activation`](Self::activation).
-    pub fn slopes(&self) -> &[f64] {
+    /// The slopes of ψ below 0: for each hidden layer one, or one per neuron if they differ; empty if they are that of
+    /// [`activation`](Self::activation).
+    pub fn slopes(&self) -> &[Vec<f64>] {
         &self.slopes
     }
 
@@ -124,8 +135,9 @@ impl GivenNetwork {
         if self.slopes.is_empty() && self.layers.len() > 1 {
             return Cow::Borrowed(self);
         }
-        let stacked = |upper: &Array2<f64>, lower: f64, axis: usize| {
-            concatenate(Axis(axis), &[upper.view(), (upper * lower).view()]).expect("the same shape")
+        // `factors` by column, or one for all.
+        let stacked = |upper: &Array2<f64>, factors: Array1<f64>, axis: usize| {
+            concatenate(Axis(axis), &[upper.view(), (upper * &factors).view()]).expect("the same shape")
         };
         let mut layers = self.layers.clone();
         if layers.len() == 1 {
@@ -133,12 +145,12 @@ impl GivenNetwork {
             let outputs = self.outputs();
             layers.push(Affine { weights: Array2::eye(outputs), bias: vec![0.0; outputs] });
         }
-        let slopes = if self.slopes.is_empty() { vec![1.0] } else { self.slopes.clone() };
-        for (index, &slope) in slopes.iter().enumerate().filter(|(_, slope)| **slope != 0.0) {
+        let slopes = if self.slopes.is_empty() { vec![vec![1.0]] } else { self.slopes.clone() };
+        for (index, slopes) in slopes.iter().enumerate().filter(|(_, slopes)| slopes.iter().any(|slope| *slope != 0.0)) {
             let layer = &mut layers[index];
-            layer.weights = stacked(&layer.weights, -1.0, 0);
+            layer.weights = stacked(&layer.weights, Array1::from_elem(1, -1.0), 0);
             layer.bias.extend(layer.bias.clone().iter().map(|b| -b));
-            layers[index + 1].weights = stacked(&layers[index + 1].weights, -slope, 1);
+            layers[index + 1].weights = stacked(&layers[index + 1].weights, slopes.iter().map(|slope| -slope).collect(), 1);
         }
         Cow::Owned(Self { activation: Activation::Relu, slopes: Vec::new(), layers })
     }
@@ -189,7 +201,12 @@ impl GivenNetwork {
             }
             if index + 1 < self.layers.len() {
                 match self.slopes.get(index) {
-                    Some(slope) => h.mapv_inplace(|z| if z > 0.0 { z } else { slope * z }),
+                    Some(slopes) => {
+                        for mut row in h.rows_mut() {
+                            let negative = |(z, slope): (&mut f64, &f64)| *z = if *z > 0.0 { *z } else { slope * *z };
+                            row.iter_mut().zip(slopes.iter().cycle()).for_each(negative);
+                        }
+                    }
                     None => h.mapv_inplace(|z| self.activation.value(z)),
                 }
             }
@@ -210,7 +227,12 @@ impl GivenNetwork {
     pub fn checksum(&self) -> u32 {
         let mut hasher = Hasher::new();
         hasher.update(self.activation.name().as_bytes());
-        self.slopes.iter().for_each(|slope| hasher.update(&slope.to_le_bytes()));
+        for slopes in &self.slopes {
+            if slopes.len() > 1 {
+                hasher.update(&(slopes.len() as u64).to_le_bytes());
+            }
+            slopes.iter().for_each(|slope| hasher.update(&slope.to_le_bytes()));
+        }
         for layer in &self.layers {
             for size in [layer.weights.nrows(), layer.weights.ncols()] {
                 hasher.update(&(size as u64).to_le_bytes());
@@ -366,17 +388,24 @@ mod tests {
     #[test]
     fn slopes_and_a_linear_function_become_relu() {
         let x = array![[0.3, -1.0, 2.0], [-0.7, 0.2, 0.1], [1.1, 0.4, -2.0]];
-        let deep =
-            |slopes: [f64; 2]| GivenNetwork::new(Activation::LeakyRelu, layers([true; 3])).unwrap().with_slopes(slopes.to_vec());
+        let by_neuron = |slopes: [&[f64]; 2]| {
+            let network = GivenNetwork::new(Activation::LeakyRelu, layers([true; 3])).unwrap();
+            network.with_slopes(slopes.map(<[f64]>::to_vec).to_vec())
+        };
+        let deep = |[one, two]: [f64; 2]| by_neuron([&[one], &[two]]);
         let linear = GivenNetwork::new(Activation::Relu, layers([true; 3])[..1].to_vec()).unwrap();
-        let general = [deep([0.2, 0.2]), deep([0.0, 0.3]), deep([-1.0, 0.01]), Ok(linear)].map(Result::unwrap);
+        let [prelu, mixed] = [[&[0.5, 0.0, -0.3, 0.01][..], &[0.2, 0.7]], [&[0.0], &[-2.0, 0.0]]].map(by_neuron);
+        let general = [deep([0.2, 0.2]), deep([0.0, 0.3]), deep([-1.0, 0.01]), prelu, mixed, Ok(linear)].map(Result::unwrap);
         for network in &general {
             // By hand.
             let mut h = x.clone();
             for (index, layer) in network.layers().iter().enumerate() {
                 h = h.dot(&layer.weights.t()) + &ndarray::Array1::from(layer.bias.clone());
-                let slope = network.slopes().get(index).copied().unwrap_or(1.0);
-                h = h.mapv(|z| if z > 0.0 { z } else { slope * z });
+                let slopes = network.slopes().get(index).cloned().unwrap_or(vec![1.0]);
+                for ((_, neuron), z) in h.indexed_iter_mut() {
+                    let slope = if slopes.len() > 1 { slopes[neuron] } else { slopes[0] };
+                    *z = if *z > 0.0 { *z } else { slope * *z };
+                }
             }
             assert_eq!(network.outputs_at(x.view()), h);
             let embedded = Embedded::of(network);
@@ -400,7 +429,11 @@ mod tests {
         // Slopes that ψ has anyway.
         assert_eq!(deep([LEAK; 2]).unwrap(), GivenNetwork::new(Activation::LeakyRelu, layers([true; 3])).unwrap());
         assert_eq!(deep([0.0; 2]).unwrap(), GivenNetwork::new(Activation::Relu, layers([true; 3])).unwrap());
+        assert_eq!(by_neuron([&[0.2; 4], &[0.2]]).unwrap(), general[0]);
         assert!(deep([f64::INFINITY, 0.0]).unwrap_err().contains("the slope inf"));
+        assert!(
+            by_neuron([&[0.1, 0.2], &[0.0]]).unwrap_err().contains("hidden layer 1 has 2 slopes, and its 4 neurons take 1 or 4")
+        );
     }
 
     #[test]

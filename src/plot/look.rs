@@ -51,7 +51,7 @@ pub enum Style {
     /// With title and settings, as large as its panels need
     #[default]
     Screen,
-    /// For a page of two columns: 3.3 in wide, or 6.8 in with several panels; no title, no settings, darker lines
+    /// For a page of two columns: 3.3 in wide, or 6.8 in with several panels or long labels; no title, no settings, darker lines
     Paper,
 }
 
@@ -62,6 +62,8 @@ pub enum Sheet {
     Natural,
     /// As wide as a column of a two-column page, or as both if there are several panels.
     Columns,
+    /// As wide as both columns of such a page.
+    BothColumns,
     /// Width and height.
     Exact(f64, f64),
 }
@@ -71,7 +73,8 @@ impl Sheet {
     pub fn width(self, panels: usize) -> Option<f64> {
         match self {
             Sheet::Natural => None,
-            Sheet::Columns => Some(if panels == 1 { COLUMN } else { BOTH_COLUMNS }),
+            Sheet::Columns if panels == 1 => Some(COLUMN),
+            Sheet::Columns | Sheet::BothColumns => Some(BOTH_COLUMNS),
             Sheet::Exact(width, _) => Some(width),
         }
     }
@@ -154,6 +157,12 @@ impl Look {
             scale,
             ..self
         }
+    }
+
+    /// The same for a single panel whose labels leave too little of one column.
+    pub fn over_both_columns(&self) -> Self {
+        let sheet = if self.sheet == Sheet::Columns { Sheet::BothColumns } else { self.sheet };
+        Self { sheet, ..self.clone() }
     }
 
     /// Width of `markup` at `size`, in points.

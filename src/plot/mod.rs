@@ -137,20 +137,18 @@ pub fn figures(inputs: Vec<Input>, options: &Options) -> Result<Vec<Picture>, Ba
         }
     };
     let pictures = if options.figures.is_empty() { pictures } else { figure::chosen(pictures, &options.figures)? };
-    check_sizes(&pictures)?;
+    let remedy = "give a larger --size, a smaller --font, fewer --depths, --dims or --widths, or choose figures by --figure";
+    check_sizes(&pictures, remedy)?;
     Ok(pictures)
 }
 
 /// Refuses pictures larger than the page that was asked for.
-pub fn check_sizes(pictures: &[Picture]) -> Result<(), BadInput> {
+pub fn check_sizes(pictures: &[Picture], remedy: &str) -> Result<(), BadInput> {
     match pictures.iter().find(|picture| !picture.fits) {
         None => Ok(()),
         Some(picture) => {
             let what = format!("the figure {} does not fit its page", picture.name);
-            let why = "its panels, texts or legend need more space";
-            let remedy =
-                "give a larger --size, a smaller --font, fewer --depths, --dims or --widths, or choose figures by --figure";
-            Err(BadInput::new(what, why, remedy))
+            Err(BadInput::new(what, "its panels, texts or legend need more space", remedy))
         }
     }
 }

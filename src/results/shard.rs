@@ -20,10 +20,10 @@ use toml::{Table, Value};
 
 use crate::error::BadInput;
 use crate::experiment::{Experiment, Shard};
-use crate::job::journal::{self, Header, REVISION};
+use crate::job::journal::{self, Header};
 use crate::measure::SCIENCE_VERSION;
 use crate::model::{Method, Unit};
-use crate::provenance::{Provenance, program_revision};
+use crate::provenance::Provenance;
 use crate::record::{UnitRecord, check_sample, check_seconds, codec};
 use crate::threshold::Request;
 
@@ -46,12 +46,8 @@ pub struct ShardResults {
 pub fn identity(experiment: &Experiment, shard: Option<Shard>, methods: &[Method]) -> Table {
     let experiment: Table = experiment.to_toml().parse().expect("an experiment is TOML");
     let shard = shard.map(|shard| ("shard".to_string(), Value::from(format!("{}/{}", shard.number(), shard.count()))));
-    Table::from_iter(shard.into_iter().chain([
-        ("science_version".to_string(), Value::from(i64::from(SCIENCE_VERSION))),
-        (REVISION.to_string(), Value::from(program_revision())),
-        ("methods".to_string(), Value::from(methods_text(methods))),
-        ("experiment".to_string(), Value::from(experiment)),
-    ]))
+    let own = [("methods".to_string(), Value::from(methods_text(methods))), ("experiment".to_string(), Value::from(experiment))];
+    journal::identity(SCIENCE_VERSION, shard.into_iter().chain(own))
 }
 
 fn methods_text(methods: &[Method]) -> String {

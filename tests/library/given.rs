@@ -63,12 +63,12 @@ fn outputs(network: &GivenNetwork, x: &[f64]) -> Vec<f64> {
         let is_hidden = at + 1 < network.layers().len();
         let z = |(row, b): (ndarray::ArrayView1<f64>, &f64)| b + row.iter().zip(&h).map(|(w, h)| w * h).sum::<f64>();
         let z: Vec<f64> = layer.weights.rows().into_iter().zip(&layer.bias).map(z).collect();
-        let psi = |z: f64| match network.slopes().get(at) {
-            Some(slope) if z <= 0.0 => slope * z,
+        let psi = |(neuron, z): (usize, f64)| match network.slopes().get(at) {
+            Some(slopes) if z <= 0.0 => slopes[if slopes.len() > 1 { neuron } else { 0 }] * z,
             Some(_) => z,
             None => network.activation().value(z),
         };
-        h = if is_hidden { z.into_iter().map(psi).collect() } else { z };
+        h = if is_hidden { z.into_iter().enumerate().map(psi).collect() } else { z };
     }
     h
 }
@@ -157,17 +157,20 @@ fn steps_of_piecewise_linear_networks_are_those_of_the_reference() {
     }
 }
 
-/// Slopes of their own in each layer, and no hidden layer, where the distance is |f|/‖w‖.
+/// Slopes of their own in each layer or neuron, and no hidden layer, where the distance is |f|/‖w‖.
 #[test]
 fn other_slopes_and_linear_functions_are_those_of_the_reference() {
+    let by_neuron: Vec<f64> = (0..16).map(|neuron| f64::from(neuron % 5) / 4.0 - 0.25).collect();
     for (sizes, slopes) in [
-        (&[DIM, 20, 3][..], &[0.3][..]),
-        (&[DIM, 16, 12, 3], &[0.2, 0.2]),
-        (&[DIM, 16, 12, 3], &[0.0, 0.5]),
-        (&[DIM, 12, 20, 10, 3], &[-0.5, 0.01, 1.5]),
-        (&[DIM, 3], &[]),
+        (&[DIM, 20, 3][..], vec![vec![0.3]]),
+        (&[DIM, 16, 12, 3], vec![vec![0.2], vec![0.2]]),
+        (&[DIM, 16, 12, 3], vec![vec![0.0], vec![0.5]]),
+        (&[DIM, 12, 20, 10, 3], vec![vec![-0.5], vec![0.01], vec![1.5]]),
+        (&[DIM, 16, 3], vec![by_neuron.clone()]),
+        (&[DIM, 16, 12, 3], vec![by_neuron.clone(), by_neuron[..12].to_vec()]),
+        (&[DIM, 3], Vec::new()),
     ] {
-        let network = network(Activation::LeakyRelu, sizes, 0.5).with_slopes(slopes.to_vec()).unwrap();
+        let network = network(Activation::LeakyRelu, sizes, 0.5).with_slopes(slopes.clone()).unwrap();
         for output in [Output::One(1), Output::Difference(2, 0), Output::Predicted] {
             for search in [SearchChoice::Exact, SearchChoice::Auto] {
                 let found = check_gradient(&network, output, search, 1e-6);

@@ -7,6 +7,9 @@ use std::process::{Command, Output};
 
 use crate::jobs::{finish, job, stderr};
 use advstep_hpc::given::{Measurement, file};
+use advstep_hpc::interchange::Limit;
+use advstep_hpc::interchange::network::{self, Format};
+use advstep_hpc::model::Precision;
 use advstep_hpc::record::{Sample, Status};
 use advstep_hpc::results::first_difference;
 use ndarray::Array2;
@@ -102,8 +105,8 @@ fn numpy_reads_exported_networks() {
 
 /// A trained-like network of three classes and 250 inputs with labels, in `directory`; returns the arguments that measure it.
 fn small(directory: &Path) -> Vec<String> {
-    use advstep_hpc::interchange::network::{Format, write};
-    use advstep_hpc::model::{Activation, Precision};
+    use advstep_hpc::interchange::network::write;
+    use advstep_hpc::model::Activation;
     use advstep_hpc::network::given::{Affine, GivenNetwork};
     let number = |i: usize| ((i * 7919 + 13) % 1009) as f64 / 504.5 - 1.0;
     let layer = |rows: usize, columns: usize, at: usize| Affine {
@@ -287,6 +290,37 @@ fn a_file_whose_seal_was_lost_is_read_unsealed() {
     assert_eq!(succeed(directory, "show bare.h5 --unsealed"), succeed(directory, "show measure.h5"));
 }
 
+/// The bytes of the network that [`small`] has written.
+fn other_format(directory: &Path, format: Format) -> Vec<u8> {
+    let read = network::read(&directory.join("mlp.safetensors"), None, None, Limit::MOST).unwrap();
+    network::write(&read.network, format, Precision::F64).unwrap()
+}
+
+/// A leaky ReLU by `--slope` is that of the same network in ONNX, which holds its slopes.
+#[test]
+fn slopes_by_option_are_those_of_onnx() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path();
+    small(directory);
+    fs::write(directory.join("bare.npz"), other_format(directory, Format::Npz)).unwrap();
+    let relu = network::read(&directory.join("mlp.safetensors"), None, None, Limit::MOST).unwrap().network;
+    // Of f32, which is what ONNX keeps of them.
+    for (option, slopes) in [("0.25", [0.25, 0.25]), ("-0.5,0.125", [-0.5, 0.125])] {
+        let leaky = relu.clone().with_slopes(slopes.map(|slope| vec![slope]).to_vec()).unwrap();
+        fs::write(directory.join("leaky.onnx"), network::write(&leaky, Format::Onnx, Precision::F64).unwrap()).unwrap();
+        let common = "--inputs x.csv --logits predicted --quiet --overwrite";
+        succeed(directory, &format!("measure leaky.onnx {common} --out onnx.h5"));
+        succeed(directory, &format!("measure bare.npz --slope {option} {common} --out slope.h5"));
+        succeed(directory, &format!("measure bare.npz --activation relu {common} --out relu.h5"));
+        let [onnx, slope, relu] = ["onnx.h5", "slope.h5", "relu.h5"].map(|name| read(directory, name).samples.concat());
+        let same = |one: &[Sample], other: &[Sample]| one.iter().zip(other).all(|(one, other)| agree(one, other, 0.0));
+        assert!(onnx.len() == 250 && same(&onnx, &slope), "{option}");
+        assert!(!same(&relu, &slope), "{option}");
+        let shown = succeed(directory, "show slope.h5");
+        assert!(shown.contains(" leaky-relu of slopes "), "{shown}");
+    }
+}
+
 /// Files that are no networks or no inputs, by what the error says of them.
 #[test]
 fn bad_files_are_refused_and_nothing_is_written() {
@@ -294,6 +328,7 @@ fn bad_files_are_refused_and_nothing_is_written() {
     let directory = temporary.path();
     small(directory);
     let good = fs::read(directory.join("mlp.safetensors")).unwrap();
+    let exported = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/networks/export.h5")).unwrap();
     let header = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
     let npy = |array: Array2<f64>| {
         let mut bytes = Vec::new();
@@ -310,9 +345,12 @@ fn bad_files_are_refused_and_nothing_is_written() {
             let b = r#""b.weight":{"dtype":"F64","shape":[1,3],"data_offsets":[80,104]}"#;
             [header(&format!("{{{a},{b}}}")), vec![0; 104]].concat()
         }),
+        ("bare.npz", other_format(directory, Format::Npz)),
+        ("chain.onnx", other_format(directory, Format::Onnx)),
         ("text.npz", b"no archive".to_vec()),
         ("text.onnx", b"no model".to_vec()),
         ("text.h5", b"no HDF5".to_vec()),
+        ("cut.h5", exported[..exported.len() / 2].to_vec()),
         ("net.pt", b"pickle".to_vec()),
         ("ragged.csv", b"1,2,3,4,5\n1,2\n".to_vec()),
         ("words.csv", b"1,2,3,4,5\n1,2,x,4,5\n".to_vec()),
@@ -350,6 +388,7 @@ fn bad_files_are_refused_and_nothing_is_written() {
         ("text.npz --activation relu --inputs x.csv", "it is not a ZIP archive"),
         ("text.onnx --inputs x.csv", "it is not a whole ONNX model"),
         ("text.h5 --inputs x.csv", "it is not an HDF5 file"),
+        ("cut.h5 --inputs x.csv", "cannot read the network cut.h5: it is not an HDF5 file, or not a whole one"),
         ("net.pt --inputs x.csv", "its extension names no format that is read"),
         ("absent.npz --inputs x.csv", "give NET the path of a network as .safetensors, .npz, .onnx or .h5"),
         (&format!("{net} --logits 0,1 --inputs absent.npy"), "give --inputs the path of inputs as .npy, .npz, .h5 or .csv"),
@@ -365,6 +404,13 @@ fn bad_files_are_refused_and_nothing_is_written() {
         (&format!("{net} --inputs x.csv --logits 1,1"), "names one output twice"),
         (&format!("{net} --inputs x.csv --logits best"), "invalid value `best` for --logits"),
         ("mlp.safetensors --activation tanh --inputs x.csv --logits 0,1", "it says that its activation is relu, not tanh"),
+        (&format!("{net} --logits 0,1 --inputs x.csv --slope 0.1"), "--slope does not apply: relu has no slope to choose"),
+        ("mlp.safetensors --logits 0,1 --inputs x.csv --slope 0.1", "it says that its activation is relu, not leaky-relu"),
+        ("bare.npz --logits 0,1 --inputs x.csv --slope 0.1,0.2,0.3", "--slope has 3 numbers, and its hidden layers are 2"),
+        ("bare.npz --logits 0,1 --inputs x.csv --slope prelu", "it holds 0 vectors of PReLU weights for 2 hidden layers"),
+        ("bare.npz --logits 0,1 --inputs x.csv --slope steep", "invalid value `steep` for --slope: not a list of slopes"),
+        ("bare.npz --logits 0,1 --inputs x.csv --slope inf", "invalid value `inf` for --slope: not a list of slopes"),
+        ("chain.onnx --logits 0,1 --inputs x.csv --slope 0.1", "it says itself which slopes it has"),
         (&format!("{net} --logits 0,1 --inputs ragged.csv"), "line 2 has 2 fields, and the first one 5"),
         (&format!("{net} --logits 0,1 --inputs words.csv"), "row 1, column 2 is `x`, which is no number"),
         (&format!("{net} --logits 0,1 --inputs none.csv"), "it has no rows"),

@@ -323,3 +323,20 @@ fn figures_of_audits_have_the_look_asked_for() {
         assert!(!texts(&svg).iter().any(|text| text.contains("networks per setting")), "{svg}");
     }
 }
+
+/// The labels of all statements leave a single column no panel, so margins take both.
+#[test]
+fn margins_of_all_statements_fit_both_columns_of_a_paper() {
+    let directory = TempDir::new().unwrap();
+    let place = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let audit = place("audit.h5");
+    stdout_of(&["audit", "--dims", "10,20", "--widths", "10", "--networks", "5", "--quiet", "--out", &audit]);
+    let drawn = stdout_of(&["plot", &audit, "--style", "paper", "--format", "svg", "--out", &place("figures")]);
+    assert_eq!(drawn.lines().count(), 4);
+    for path in drawn.lines() {
+        let svg = fs::read_to_string(path).unwrap();
+        assert!(svg.contains(" width=\"489.6pt\""), "{path}: {}", svg.lines().next().unwrap());
+        let labels = texts(&svg).iter().filter(|text| text.contains(":  ")).count();
+        assert!(labels > 3, "{path}: {labels} statements");
+    }
+}

@@ -132,7 +132,7 @@ fn the_notebook_example_runs() {
 
 /// In an environment of its own, which scripts/test.sh makes.
 #[test]
-fn attacks_of_art_flip_where_we_measure() {
+fn attacks_of_art_and_foolbox_flip_where_we_measure() {
     let python = std::env::var("ADVSTEP_ATTACKS_PYTHON").unwrap_or_else(|_| format!("{ROOT}/target/venv-attacks/bin/python"));
     let output = Command::new(&python)
         .arg(format!("{ROOT}/scripts/check_attacks.py"))

@@ -1,6 +1,6 @@
 //! ONNX graphs that are one chain of linear layers with one activation between them, or several piecewise linear ones.
 //!
-//! Linear: Gemm, MatMul by a constant, Add of a constant. Activations: Relu, LeakyRelu, PRelu of one slope, Tanh, Erf, Softplus, Gelu (exact), Sin,
+//! Linear: Gemm, MatMul by a constant, Add of a constant. Activations: Relu, LeakyRelu, PRelu, Tanh, Erf, Softplus, Gelu (exact), Sin,
 //! and Sigmoid with Mul (SiLU). Identity, Dropout, Flatten and Cast between f32 and f64 change nothing. Softmax, LogSoftmax and ArgMax at the end
 //! are left out, because they do not change which output is the largest. Any other node is refused by its name.
 
@@ -27,8 +27,8 @@ pub use write::write;
 pub struct Chain {
     /// Any, if there is no hidden layer.
     pub activation: Activation,
-    /// Slopes below 0 by hidden layer, if it is piecewise linear.
-    pub slopes: Vec<f64>,
+    /// Slopes below 0, if it is piecewise linear: for each hidden layer one, or one per neuron.
+    pub slopes: Vec<Vec<f64>>,
     pub layers: Vec<Affine>,
     /// The node of each layer.
     pub names: Vec<String>,
@@ -76,7 +76,7 @@ struct Walk {
     output: String,
     stage: Stage,
     activation: Option<Activation>,
-    slopes: Vec<f64>,
+    slopes: Vec<Vec<f64>>,
     layers: Vec<Affine>,
     names: Vec<String>,
     left_out: Vec<String>,
@@ -176,7 +176,7 @@ impl Walk {
             if node.op_type != "Mul" || sorted(node.input.clone()) != sorted(vec![z.clone(), self.value.clone()]) {
                 return refuse("follows a Sigmoid, which is read only as a part of SiLU, z · sigmoid(z)");
             }
-            return self.activate(&label, Activation::Silu, f64::NAN, output);
+            return self.activate(&label, Activation::Silu, Vec::new(), output);
         }
         if !node.input.contains(&self.value) {
             return refuse("is not the next one of a chain: it does not take the value before it");
@@ -193,14 +193,18 @@ impl Walk {
                 let Some(activation) = activation(operator) else {
                     return refuse("is not of a fully connected network with one of the activations known here");
                 };
-                let slope = match operator {
-                    "Relu" => 0.0,
-                    "LeakyRelu" => leak(float(node, "alpha").unwrap_or(LEAK as f32)),
-                    "PRelu" => match self.constant(&label, node.input.get(1))?.numbers.as_slice() {
-                        &[slope] => slope,
-                        slopes => return refuse(&format!("has {} slopes, and one per layer is read", slopes.len())),
-                    },
-                    _ => f64::NAN,
+                let slopes = match operator {
+                    "Relu" => vec![0.0],
+                    "LeakyRelu" => vec![leak(float(node, "alpha").unwrap_or(LEAK as f32))],
+                    "PRelu" => {
+                        let slopes = self.constant(&label, node.input.get(1))?;
+                        let width = self.layers.last().map_or(0, |layer| layer.bias.len());
+                        let Some(by_neuron) = broadcast(slopes, width) else {
+                            return refuse(&format!("has slopes of shape {:?}, and {width} neurons", slopes.shape));
+                        };
+                        by_neuron
+                    }
+                    _ => Vec::new(),
                 };
                 let is_exact = node.attribute.iter().all(|attribute| attribute.name != "approximate" || attribute.s == b"none");
                 if !is_exact {
@@ -214,7 +218,7 @@ impl Walk {
                     self.value.clone_from(output);
                     return Ok(());
                 }
-                return self.activate(&label, activation, slope, output);
+                return self.activate(&label, activation, slopes, output);
             }
         }
         self.value.clone_from(output);
@@ -234,18 +238,21 @@ impl Walk {
         Ok(())
     }
 
-    /// Ends a hidden layer by an activation; `slope` is that of a piecewise linear one below 0.
-    fn activate(&mut self, label: &str, activation: Activation, slope: f64, output: &str) -> Result<(), Why> {
+    /// Ends a hidden layer by an activation; `slopes` are those of a piecewise linear one below 0.
+    fn activate(&mut self, label: &str, activation: Activation, slopes: Vec<f64>, output: &str) -> Result<(), Why> {
         let mixes = |other: Activation| other.is_piecewise_linear() && activation.is_piecewise_linear();
         match self.activation.filter(|&other| other != activation && !mixes(other)) {
             _ if self.stage != Stage::Linear && !matches!(self.stage, Stage::Sigmoid(_)) => {
                 return Err(format!("its {label} does not follow a linear layer"));
             }
-            Some(other) => return Err(format!("its {label} differs from the activation {} before it", other.name())),
+            Some(other) => {
+                let why = format!("differs from the activation {} before it", other.name());
+                return Err(format!("its {label} {why}: only piecewise linear ones may differ by layer"));
+            }
             None => {}
         }
         self.activation = Some(activation);
-        self.slopes.push(slope);
+        self.slopes.push(slopes);
         self.stage = Stage::Values;
         self.value = output.to_string();
         Ok(())
@@ -501,27 +508,46 @@ mod tests {
             graph.node[1].attribute.push(alpha(0.25));
         });
         let chain = chain.unwrap();
-        assert_eq!((chain.activation.is_piecewise_linear(), chain.slopes), (true, vec![0.25, 0.0]));
-        let chain = changed(Activation::Relu, |graph| {
-            graph.node[1].op_type = "PRelu".into();
-            graph.node[1].input.push("slope".into());
-            let slope =
-                Tensor { name: "slope".into(), dims: vec![1], data_type: FLOAT, float_data: vec![0.5], ..Tensor::default() };
-            graph.initializer.push(slope);
-            graph.node[3].op_type = "LeakyRelu".into();
-        });
-        assert_eq!(chain.unwrap().slopes, [0.5, LEAK]);
-        let slopes = vec![0.25, 0.0];
-        let written = network(Activation::Relu, 0.5).with_slopes(slopes.clone()).unwrap();
-        let back = read(&write(&written, Precision::F64)).unwrap();
-        assert_eq!((back.slopes, back.layers.as_slice()), (slopes, written.layers()));
+        assert_eq!((chain.activation.is_piecewise_linear(), chain.slopes), (true, vec![vec![0.25], vec![0.0]]));
+        let prelu = |dims: &[i64], slopes: &[f32]| {
+            changed(Activation::Relu, |graph| {
+                graph.node[1].op_type = "PRelu".into();
+                graph.node[1].input.push("slope".into());
+                let (name, dims, float_data) = ("slope".to_string(), dims.to_vec(), slopes.to_vec());
+                graph.initializer.push(Tensor { name, dims, data_type: FLOAT, float_data, ..Tensor::default() });
+                graph.node[3].op_type = "LeakyRelu".into();
+            })
+        };
+        let by_neuron = [0.5, 0.0, -0.25, 1.0];
+        for (dims, slopes, expected) in [
+            (&[1][..], &[0.5][..], &[0.5; 4]),
+            (&[], &[0.5], &[0.5; 4]),
+            (&[4], &by_neuron, &by_neuron),
+            (&[1, 4], &by_neuron, &by_neuron),
+        ] {
+            let expected: Vec<f64> = expected.iter().map(|&slope| slope.into()).collect();
+            assert_eq!(prelu(dims, slopes).unwrap().slopes, [expected, vec![LEAK]], "{dims:?}");
+        }
+        let why = prelu(&[3], &[0.5; 3]).unwrap_err();
+        assert!(why.contains("(PRelu) has slopes of shape [3], and 4 neurons"), "{why}");
+        assert!(prelu(&[4, 1], &by_neuron).is_err(), "one slope per row");
+        for slopes in [vec![vec![0.25], vec![0.0]], vec![vec![0.0], vec![0.5, 0.25, 0.0, 0.1, -1.0]]] {
+            let written = network(Activation::Relu, 0.5).with_slopes(slopes.clone()).unwrap();
+            let back = read(&write(&written, Precision::F64)).unwrap();
+            let read = GivenNetwork::new(back.activation, back.layers).unwrap().with_slopes(back.slopes).unwrap();
+            assert_eq!((read.slopes(), read.layers()), (slopes.as_slice(), written.layers()));
+        }
         let linear = changed(Activation::Relu, |graph| {
             graph.node.truncate(1);
             graph.output[0].name = "z0".into();
         });
         assert_eq!(linear.unwrap().layers, network(Activation::Relu, 0.5).layers()[..1]);
         let mixed = changed(Activation::Relu, |graph| graph.node[3].op_type = "Tanh".into());
-        assert!(mixed.unwrap_err().contains("(Tanh) differs from the activation relu"));
+        assert!(
+            mixed
+                .unwrap_err()
+                .ends_with("(Tanh) differs from the activation relu before it: only piecewise linear ones may differ by layer")
+        );
     }
 
     #[test]

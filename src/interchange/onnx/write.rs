@@ -40,9 +40,18 @@ pub fn write(network: &GivenNetwork, precision: Precision) -> Vec<u8> {
         graph.node.push(node("Gemm", &index.to_string(), inputs, z.clone(), vec![transpose]));
         below = z;
         if index < last {
-            let slope = network.slopes().get(index).copied();
-            let activation = if slope == Some(0.0) { Activation::Relu } else { network.activation() };
-            below = activate(&mut graph, activation, slope, index, below);
+            let slopes = network.slopes().get(index).map_or(&[][..], Vec::as_slice);
+            below = match slopes {
+                [_, _, ..] => {
+                    let (name, inputs) = (format!("activation{index}"), vec![below, format!("{index}.slopes")]);
+                    graph.initializer.push(tensor(inputs[1].clone(), vec![rows as i64], slopes));
+                    let h = format!("h{index}");
+                    graph.node.push(node("PRelu", &name, inputs, h.clone(), Vec::new()));
+                    h
+                }
+                [0.0] => activate(&mut graph, Activation::Relu, None, index, below),
+                _ => activate(&mut graph, network.activation(), slopes.first().copied(), index, below),
+            };
         }
     }
     graph.input.push(value_info("x", elem_type, network.dim()));

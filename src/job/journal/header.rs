@@ -14,6 +14,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
+use crate::provenance::program_revision;
 use crate::text::{differing, values_apart};
 
 const MAGIC: &[u8; 20] = b"advstep-hpc journal\n";
@@ -27,6 +28,15 @@ const HEAD: usize = 36;
 const LONGEST_TEXT: u64 = 64 << 20;
 /// The key that [`Header::difference`] ignores.
 pub const REVISION: &str = "revision";
+
+/// The identity of a job: what every job of this program shares, and `own`.
+pub fn identity(science_version: u32, own: impl IntoIterator<Item = (String, Value)>) -> Table {
+    let shared = [
+        ("science_version".to_string(), Value::from(i64::from(science_version))),
+        (REVISION.to_string(), Value::from(program_revision())),
+    ];
+    shared.into_iter().chain(own).collect()
+}
 
 /// The identity of the job that wrote a journal.
 #[derive(Debug, Clone, PartialEq)]

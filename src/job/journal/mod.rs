@@ -27,7 +27,7 @@ use crate::machine::clock::thread_time;
 use allowance::Allowance;
 pub use allowance::SHARE_OF_MAIN_THREAD;
 use frames::{Frames, Section};
-pub use header::{Header, REVISION};
+pub use header::{Header, REVISION, identity};
 pub use start::Start;
 
 /// Write interval: a killed process loses at most this much work, besides what the [`Allowance`] held back.

@@ -1,6 +1,6 @@
 //! The nearest flip against an exhaustive search over directions in the plane, and its properties in larger networks.
 
-use crate::common::naive::{Naive, along};
+use crate::common::naive::{Naive, along, dot};
 use advstep_hpc::kernels::Real;
 use advstep_hpc::linalg::workspace::Workspace;
 use advstep_hpc::measure::{Settings, samples_along};
@@ -34,17 +34,38 @@ fn measured<T: Real>(
     (samples, nearest, Naive::of(&mut engine, cell))
 }
 
-/// The distance to the first flip along any of `rays` directions in the plane, on a grid of distances up to `reach`, refined by bisection.
+/// A Lipschitz constant of f for ψ = ReLU: ‖a‖/√k times a bound of every layer's spectral norm, ‖W‖⁸ ≤ tr (WᵀW)⁴.
+fn lipschitz(naive: &Naive) -> f64 {
+    let bound = |w: &Vec<Vec<f64>>| {
+        let columns: Vec<Vec<f64>> = (0..w[0].len()).map(|j| w.iter().map(|row| row[j]).collect()).collect();
+        let gram: Vec<Vec<f64>> = columns.iter().map(|a| columns.iter().map(|b| dot(a, b)).collect()).collect();
+        let squared = |row: &Vec<f64>| gram.iter().map(|other| dot(row, other).powi(2)).sum::<f64>();
+        gram.iter().map(squared).sum::<f64>().powf(0.125)
+    };
+    let readout = dot(&naive.readout, &naive.readout).sqrt() / (naive.readout.len() as f64).sqrt();
+    naive.weights.iter().map(bound).product::<f64>() * readout
+}
+
+/// The distance to the first flip along any of `rays` directions in the plane, on a grid of distances up to `reach`, refined by bisection. Points of
+/// the grid at which the Lipschitz constant leaves f no time to change its sign are not evaluated.
 fn exhaustive(naive: &Naive, x: &[f64], reach: f64, rays: usize) -> f64 {
     const STEPS: usize = 400;
     let sign = naive.value(x).signum();
+    let steepest = lipschitz(naive);
     let mut nearest = reach;
     for ray in 0..rays {
         let (sin, cos) = (std::f64::consts::TAU * ray as f64 / rays as f64).sin_cos();
         let is_other_side = |r: f64| sign * naive.value(&along(x, &[cos, sin], r)) < 0.0;
-        let first = (1..=STEPS).map(|step| nearest * step as f64 / STEPS as f64).find(|r| is_other_side(*r));
+        let spacing = nearest / STEPS as f64;
+        let (mut step, mut first) = (0, None);
+        while step <= STEPS && first.is_none() {
+            let r = spacing * step as f64;
+            let height = sign * naive.value(&along(x, &[cos, sin], r));
+            first = (height < 0.0).then_some(r);
+            step += 1 + (0.999 * height.max(0.0) / (steepest * spacing)) as usize;
+        }
         if let Some(mut above) = first {
-            let mut below = above - nearest / STEPS as f64;
+            let mut below = above - spacing;
             for _ in 0..40 {
                 let middle = 0.5 * (below + above);
                 if is_other_side(middle) { above = middle } else { below = middle }
