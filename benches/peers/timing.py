@@ -47,7 +47,7 @@ def in_threads(threads, work, parts):
 
 
 def timed_networks(peer_class, arguments, index=0, barrier=None):
-    """Seconds of each network of process `index`, and its steps; two networks of the same cell come first and are not timed."""
+    """Wall and processor seconds of each network of process `index`, and its steps; two networks of the cell come first, untimed."""
     cell = (arguments.depth, arguments.dim, arguments.width)
     share = len(range(index, arguments.networks, arguments.processes))
     cores = sorted(os.sched_getaffinity(0))
@@ -61,9 +61,9 @@ def timed_networks(peer_class, arguments, index=0, barrier=None):
         barrier.wait()
     seconds, steps = [], []
     for _ in range(share):
-        start = time.perf_counter()
+        start = time.perf_counter(), time.process_time()
         steps.append(peer.steps(peer.draw(*cell, arguments.inputs)))
-        seconds.append(time.perf_counter() - start)
+        seconds.append((time.perf_counter() - start[0], time.process_time() - start[1]))
     return peer, seconds, steps
 
 
@@ -132,7 +132,7 @@ def main(doc, name, peer_class, add_options=None):
         parts, steps = in_processes(peer_class, arguments)
         peer = peer_class(arguments.threads, arguments.seed) if arguments.accuracy else None
     # The median of each process, so that a disturbance does not count; processes work at the same time.
-    rate = sum(1 / statistics.median(part) for part in parts)
+    wall, processor = ([statistics.median(network[clock] for network in part) for part in parts] for clock in (0, 1))
     found = [network[numpy.isfinite(network)] for network in steps]
     fraction, fraction_error = mean_and_error([len(of) / arguments.inputs for of in found])
     step, step_error = mean_and_error([float(of.mean(dtype=numpy.float64)) for of in found if len(of)])
@@ -143,7 +143,8 @@ def main(doc, name, peer_class, add_options=None):
         "inputs": arguments.inputs,
         "threads": arguments.threads,
         "processes": arguments.processes,
-        "seconds_per_network": 1 / rate,
+        "seconds_per_network": 1 / sum(1 / seconds for seconds in wall),
+        "processor_seconds_per_network": statistics.fmean(processor),
         "fraction": fraction,
         "fraction_error": fraction_error,
         "step_mean": step,
