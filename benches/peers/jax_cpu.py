@@ -21,6 +21,8 @@ SMALLEST_BATCH = 8
 
 
 class Peer:
+    WARM_UP = 2
+
     def __init__(self, threads, seed):
         # XLA starts a thread for each core that it may use when it is loaded.
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])

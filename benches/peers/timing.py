@@ -47,15 +47,15 @@ def in_threads(threads, work, parts):
 
 
 def timed_networks(peer_class, arguments, index=0, barrier=None):
-    """Wall and processor seconds of each network of process `index`, and its steps; two networks of the cell come first, untimed."""
+    """Wall and processor seconds of each network of process `index`, and its steps; networks of the cell come first, untimed."""
     cell = (arguments.depth, arguments.dim, arguments.width)
     share = len(range(index, arguments.networks, arguments.processes))
     cores = sorted(os.sched_getaffinity(0))
     if barrier is not None:
         os.sched_setaffinity(0, {cores[index % len(cores)]})
     peer = peer_class(arguments.threads // arguments.processes, arguments.seed + 1_000_003 * index)
-    # Compiled code, libraries and memory are warm after them.
-    for _ in range(2):
+    # Libraries and memory are warm after one, compiled code for the shapes of shrinking batches after two.
+    for _ in range(getattr(peer_class, "WARM_UP", 1)):
         peer.steps(peer.draw(*cell, arguments.inputs))
     if barrier is not None:
         barrier.wait()

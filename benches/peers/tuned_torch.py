@@ -175,6 +175,8 @@ class Peer:
 class Variant:
     """The constructor of a peer with options; spawned processes can receive it."""
 
+    WARM_UP = 2
+
     def __init__(self, compiled, precision):
         self.options = (compiled, precision)
 
