@@ -1,6 +1,6 @@
 //! Hardware ceilings: sgemm, Gaussian fill and memory bandwidth, on one core and on all.
 //!
-//! `cargo bench --bench ceilings [-- --threads T]` prints one line of JSON, in flop/s, normals/s and B/s. sgemm is 2048³, one matrix per thread as in
+//! `cargo bench --bench ceilings [-- --threads T]` prints one line of JSON, in flop/s, normals/s and B/s per CPU second. sgemm is 2048³, one matrix per thread as in
 //! the program, with the program's kernel (A·Bᵀ and A·B) and BLAS; the ceiling is the fastest. The fill writes 16 KiB, which stay in L1. Bandwidth is
 //! the STREAM triad a = b + 3c on 64 MiB arrays, counting 12 B per element.
 

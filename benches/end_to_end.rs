@@ -1,8 +1,9 @@
 //! Seconds per network for one cell, run as the program does: same plan, all threads, one network per thread.
 //!
-//! `cargo bench --bench end_to_end -- DEPTH DIM WIDTH [--networks N] [--inputs I] [--threads T] [--seed S] [--engine E]` prints one line of JSON with
+//! `cargo bench --bench end_to_end -- DEPTH DIM WIDTH [--networks N] [--inputs I] [--threads T] [--seed S] [--engine E] [--accuracy N]` prints one line of JSON with
 //! the keys of the peers in `benches/peers/`, the minimal work of the method (matmul flops, normals, bytes), and a profile in thread-seconds per
-//! stage. One network per thread runs first as warm-up.
+//! stage. One network per thread runs first as warm-up. `--accuracy N` compares the steps of N networks with those in f64: found exactly where the
+//! engine has explicit weights, by the same search otherwise; with `--accuracy-inputs` inputs.
 
 mod common;
 #[path = "common/profile.rs"]
@@ -15,24 +16,27 @@ use std::time::Instant;
 use advstep_hpc::experiment::Experiment;
 use advstep_hpc::kernels::masks;
 use advstep_hpc::machine;
-use advstep_hpc::measure::{Workspace, measure_in};
-use advstep_hpc::model::SearchName;
-use advstep_hpc::model::{Cell, EngineChoice, Unit};
+use advstep_hpc::machine::clock::thread_time;
+use advstep_hpc::measure::{CellRun, Workspace, measure_in};
+use advstep_hpc::model::{Cell, EngineChoice, EngineName, Precision, SearchName, Unit};
 use advstep_hpc::network::implicit::FirstLayer;
 use advstep_hpc::plan::CellPlan;
 use advstep_hpc::record::UnitRecord;
 
-/// Runs all networks of the experiment on the threads; returns them with the seconds taken.
-fn run(experiment: &Experiment, plan: &CellPlan, threads: usize) -> (Vec<UnitRecord>, f64) {
+/// Runs all networks of the experiment on the threads; returns them with wall and processor seconds.
+fn run(experiment: &Experiment, plan: &CellPlan, threads: usize) -> (Vec<UnitRecord>, f64, f64) {
     let (next, records) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let processor = Mutex::new(0.0);
     let start = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 let workspace = Workspace::default();
+                let start = thread_time();
                 loop {
                     let network = next.fetch_add(1, Ordering::Relaxed);
                     if network >= experiment.networks {
+                        *processor.lock().expect("no thread panics") += (thread_time() - start).as_secs_f64();
                         return;
                     }
                     let record = measure_in(&workspace, experiment, &plan.run, Unit { cell: 0, network }).unwrap();
@@ -41,7 +45,36 @@ fn run(experiment: &Experiment, plan: &CellPlan, threads: usize) -> (Vec<UnitRec
             });
         }
     });
-    (records.into_inner().expect("no thread panics"), start.elapsed().as_secs_f64())
+    let seconds = start.elapsed().as_secs_f64();
+    (records.into_inner().expect("no thread panics"), seconds, processor.into_inner().expect("no thread panics"))
+}
+
+/// Relative difference of steps at different sign changes.
+const OTHER: f64 = 1e-2;
+
+/// Median relative error of the steps of `experiment` against f64, and the share of inputs with another answer (a step in one of them only, or at
+/// another sign change).
+fn accuracy(experiment: &Experiment, plan: &CellPlan) -> (f64, f64) {
+    let mut exact = plan.run;
+    if exact.method.search == SearchName::Scan && exact.method.engine == EngineName::Dense {
+        exact.method.search = SearchName::Trace;
+    }
+    let in_f64 = Experiment { precision: Precision::F64, ..experiment.clone() };
+    let steps = |experiment: &Experiment, run: &CellRun, network| {
+        let record = measure_in(&Workspace::default(), experiment, run, Unit { cell: 0, network }).unwrap();
+        record.samples.into_iter().map(|sample| sample.status.is_found().then_some(sample.step)).collect::<Vec<Option<f64>>>()
+    };
+    let (mut errors, mut others) = (Vec::new(), 0);
+    for network in 0..experiment.networks {
+        for pair in steps(experiment, &plan.run, network).into_iter().zip(steps(&in_f64, &exact, network)) {
+            match pair {
+                (Some(step), Some(exact)) if (step / exact - 1.0).abs() <= OTHER => errors.push((step / exact - 1.0).abs()),
+                (None, None) => {}
+                _ => others += 1,
+            }
+        }
+    }
+    (common::median(errors), f64::from(others) / (experiment.networks * experiment.inputs) as f64)
 }
 
 /// Mean and standard error over networks.
@@ -103,7 +136,7 @@ fn main() {
     let plan = common::plan_of(&experiment, threads);
     let warm_up = common::experiment(cell, threads, experiment.inputs, 1, engine);
     run(&warm_up, &common::plan_of(&warm_up, threads), threads);
-    let (records, seconds) = run(&experiment, &plan, threads);
+    let (records, seconds, processor) = run(&experiment, &plan, threads);
 
     let steps = |record: &UnitRecord| -> Vec<f64> {
         record.samples.iter().filter(|sample| sample.status.is_found()).map(|sample| sample.step).collect()
@@ -128,13 +161,14 @@ fn main() {
         _ => least_implicit_work(cell, inputs, scanned, counted, threads),
     };
     let ((fraction, fraction_error), (step, step_error)) = (mean_and_error(&fractions), mean_and_error(&means));
-    let line = serde_json::json!({
+    let mut line = serde_json::json!({
         "program": "advstep-hpc",
         "cell": [cell.depth, cell.dim, cell.width],
         "networks": experiment.networks,
         "inputs": experiment.inputs,
         "threads": threads,
         "seconds_per_network": seconds / experiment.networks as f64,
+        "processor_seconds_per_network": processor / experiment.networks as f64,
         "fraction": fraction,
         "fraction_error": fraction_error,
         "step_mean": step,
@@ -150,5 +184,13 @@ fn main() {
             "search": stage(|p| p.search), "whole": stage(|p| p.whole),
         },
     });
+    let compared = number("--accuracy", 0);
+    if compared > 0 {
+        let few = common::experiment(cell, compared, number("--accuracy-inputs", 100), number("--seed", 2020), engine);
+        let (error, others) = accuracy(&few, &common::plan_of(&few, 1));
+        line["accuracy_networks"] = compared.into();
+        line["relative_error"] = error.into();
+        line["other_answers"] = others.into();
+    }
     println!("{line}");
 }

@@ -15,9 +15,10 @@ import tempfile
 KINDS = {
     "matrix products": r"kernels::gemm|gemm_|matrixmultiply",
     "products with masks": r"masks::Masks::add",
-    "normals": r"normal::Lanes::fill",
-    "line search": r"kernels::(line|piece)|search::one_layer",
+    "normals": r"normal::Lanes::fill|gaussian::Lanes::fill",
+    "line search": r"kernels::line|search::",
     "ReLU, masks, readout": r"kernels::(relu|activation|masks)",
+    "allocation, copying": r"malloc|_int_free|free@|consolidate|unlink_chunk|memmove|memset|memcpy",
     "system: pages": r"\[k\]",
 }
 
@@ -47,8 +48,7 @@ def main():
     rows = {(*row["cell"], row["engine"]): row for row in [*bench["cells"], *bench["roofline"]]}
     bench["profile"] = []
     for (*cell, engine), row in rows.items():
-        seconds = row["seconds"][0] if isinstance(row["seconds"], list) else row["seconds"]
-        networks = max(1, round(2 / seconds))
+        networks = max(1, round(2 / row["seconds"]))
         shares = profile(program, cell, ["--engine", engine], networks)
         bench["profile"].append({"cell": cell, "engine": engine, "shares": shares})
     file.write_text(json.dumps(bench, indent=2) + "\n")

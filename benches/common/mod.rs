@@ -3,11 +3,10 @@
 // Every benchmark compiles this file and uses a part of it.
 #![allow(dead_code)]
 
-use std::time::Instant;
-
 use advstep_hpc::experiment::Experiment;
 use advstep_hpc::experiment::options::Options;
 use advstep_hpc::job::Resources;
+use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::model::{Cell, EngineChoice};
 use advstep_hpc::plan::{CellPlan, plan};
 
@@ -54,18 +53,18 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     0.5 * (values[(values.len() - 1) / 2] + values[values.len() / 2])
 }
 
-/// Median seconds of `rounds` calls of `work`, after one warm-up call.
+/// Median CPU seconds of `rounds` calls of `work`, after one warm-up call; other load does not count.
 pub fn seconds(rounds: usize, mut work: impl FnMut()) -> f64 {
     work();
     let timed = (0..rounds).map(|_| {
-        let start = Instant::now();
+        let start = thread_time();
         work();
-        start.elapsed().as_secs_f64()
+        (thread_time() - start).as_secs_f64()
     });
     median(timed.collect())
 }
 
-/// Median seconds of one call of `make()` with all `threads` threads busy.
+/// Median CPU seconds of one call of `make()` with all `threads` threads busy; that of the slowest thread.
 pub fn seconds_on_all<W: FnMut()>(threads: usize, rounds: usize, make: impl Fn() -> W + Sync) -> f64 {
     let barrier = std::sync::Barrier::new(threads);
     let one = || {
@@ -73,10 +72,9 @@ pub fn seconds_on_all<W: FnMut()>(threads: usize, rounds: usize, make: impl Fn()
         work();
         let timed = (0..rounds).map(|_| {
             barrier.wait();
-            let start = Instant::now();
+            let start = thread_time();
             work();
-            barrier.wait();
-            start.elapsed().as_secs_f64()
+            (thread_time() - start).as_secs_f64()
         });
         median(timed.collect())
     };

@@ -9,9 +9,9 @@ network (drawing the weights included), fraction of inputs switched and mean ste
 import torch
 
 import timing
+from timing import BOUND
 
 GRID = 200
-BOUND = 20.0
 BISECTIONS = 20
 
 
@@ -31,11 +31,26 @@ def forward(layers, readout, x):
     return h @ readout / len(readout) ** 0.5
 
 
-def measure(depth, dim, width, inputs):
+class Peer:
+    def __init__(self, threads, seed):
+        torch.set_num_threads(threads)
+        torch.manual_seed(seed)
+
+    def draw(self, depth, dim, width, inputs):
+        """A network and its inputs, uniform on the sphere of radius √d."""
+        x = torch.randn(inputs, dim)
+        return *network(depth, dim, width), x / x.norm(dim=1, keepdim=True) * dim**0.5
+
+    def arrays(self, drawn):
+        layers, readout, x = drawn
+        return [weight.numpy() for weight in layers], readout.numpy() / len(readout) ** 0.5, x.detach().numpy()
+
+    def steps(self, drawn):
+        return smallest_steps(*drawn).numpy()
+
+
+def smallest_steps(layers, readout, x):
     """The smallest step of each input, NaN where there is none up to the bound."""
-    layers, readout = network(depth, dim, width)
-    x = torch.randn(inputs, dim)
-    x = x / x.norm(dim=1, keepdim=True) * dim**0.5
     x.requires_grad_(True)
     value = forward(layers, readout, x)
     (gradient,) = torch.autograd.grad(value.sum(), x)
@@ -47,7 +62,7 @@ def measure(depth, dim, width, inputs):
             return sign * forward(layers, readout, x + step[:, None] * direction)
 
         grid = torch.linspace(BOUND / GRID, BOUND, GRID)
-        crossed = torch.stack([phi(step.expand(inputs)) <= 0 for step in grid], dim=1)
+        crossed = torch.stack([phi(step.expand(len(x))) <= 0 for step in grid], dim=1)
         found = crossed.any(dim=1)
         right = grid[crossed.int().argmax(dim=1)]
         left = right - BOUND / GRID
@@ -60,4 +75,4 @@ def measure(depth, dim, width, inputs):
 
 
 if __name__ == "__main__":
-    timing.main(__doc__, "plain", measure)
+    timing.main(__doc__, "plain", Peer)

@@ -11,7 +11,7 @@
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip, s};
 
 use crate::kernels::Real;
-use crate::kernels::linear_piece::{self, Piece, padded};
+use crate::kernels::linear_piece::{self, MAX_FAN_IN, Piece, padded};
 use crate::linalg::matmul::times;
 use crate::network::{LayerWeights, Lines};
 use crate::record::Status;
@@ -30,6 +30,7 @@ const ROUNDING: f64 = 1e-12;
 
 /// Maximum width (neurons) for tracing line by line.
 const NARROW: usize = 32;
+const _: () = assert!(NARROW <= MAX_FAN_IN);
 
 /// Whether a network with hidden layers of these widths is traced line by line rather than in lockstep.
 pub fn is_narrow(mut widths: impl Iterator<Item = usize>) -> bool {

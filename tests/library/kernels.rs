@@ -402,7 +402,7 @@ fn the_next_flip_is_the_first_of_all_at_every_level() {
 
 #[test]
 fn the_layer_above_a_piece_is_the_product_at_every_level() {
-    for (fan_in, width) in [(0, 3), (1, 1), (7, 10), (10, 10), (10, 8), (33, 20)] {
+    for (fan_in, width) in [(0, 3), (1, 1), (7, 10), (10, 10), (10, 8), (32, 32), (33, 20), (64, 41)] {
         let [alpha, beta, mask] = piece_rows(21, fan_in);
         let piece = Piece { alpha: &alpha, beta: &beta, mask: &mask };
         let mut weights = numbers::<f64>(24, fan_in * padded(width));

@@ -8,8 +8,12 @@ fn program(arguments: &[&str]) -> Output {
 }
 
 fn check_in_numpy(file: &Path) {
+    check_with("check_export.py", file);
+}
+
+fn check_with(script: &str, file: &Path) {
     let python = std::env::var("ADVSTEP_PYTHON").unwrap_or_else(|_| "python3".to_string());
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/check_export.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(script);
     let output = Command::new(&python).arg(script).arg(file).output().unwrap();
     assert!(output.status.success(), "{python}: {}", String::from_utf8_lossy(&output.stderr));
     assert!(String::from_utf8_lossy(&output.stdout).contains("steps agree"));
@@ -55,6 +59,37 @@ fn numpy_agrees_on_values_gradients_and_steps() {
         let output = program(&[&arguments[..], &["--overwrite", "--out", file.to_str().unwrap()]].concat());
         assert!(output.status.success(), "{case}: {}", String::from_utf8_lossy(&output.stderr));
         check_in_numpy(&file);
+    }
+}
+
+/// What the benchmarks compare the steps of PyTorch and JAX with, beside our exact search.
+#[test]
+fn the_reference_for_the_peers_finds_the_same_steps() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("net.h5");
+    for case in [
+        "--depth 1 --dim 20 --width 50",
+        "--depth 1 --dim 100 --width 1000",
+        "--depth 2 --dim 20 --width 50",
+        "--depth 4 --dim 10 --width 60",
+    ] {
+        let arguments: Vec<&str> = ["export"].into_iter().chain(case.split(' ')).collect();
+        let more = [
+            "--inputs",
+            "40",
+            "--seed",
+            "1",
+            "--precision",
+            "f64",
+            "--search",
+            "exact",
+            "--overwrite",
+            "--out",
+            file.to_str().unwrap(),
+        ];
+        let output = program(&[&arguments[..], &more].concat());
+        assert!(output.status.success(), "{case}: {}", String::from_utf8_lossy(&output.stderr));
+        check_with("check_reference.py", &file);
     }
 }
 
