@@ -8,6 +8,7 @@
 //! portable `gemm` emulates FMA and is for tests only.
 
 pub mod activation;
+pub mod bf16;
 pub mod gaussian;
 pub mod gemm;
 pub mod line;
@@ -16,11 +17,14 @@ pub mod linear_piece;
 pub mod real;
 pub mod relu;
 mod vector;
+pub mod weight;
 
 use std::cell::Cell;
 use std::sync::OnceLock;
 
+pub use bf16::Bf16Pair;
 pub use real::Real;
+pub use weight::Weight;
 
 /// An instruction set a kernel is compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +83,11 @@ pub fn at_level<R>(level: SimdLevel, work: impl FnOnce() -> R) -> R {
     }
     let _restore = Restore(CHOSEN.replace(Some(level)));
     work()
+}
+
+/// Whether this thread is inside [`at_level`].
+fn is_at_chosen_level() -> bool {
+    CHOSEN.get().is_some()
 }
 
 /// This thread's level; always available.

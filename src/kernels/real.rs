@@ -2,18 +2,13 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2, LinalgScalar};
 
-use super::{SimdLevel, gemm};
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for f64 {}
-}
+use super::{SimdLevel, Weight, gemm};
 
 /// f32 or f64, and nothing else: any bit pattern is a number, which kernels and uninitialised matrices rely on.
 pub trait Real:
-    sealed::Sealed + LinalgScalar + Copy + PartialOrd + Send + Sync + std::fmt::Debug + std::ops::Neg<Output = Self> + 'static
+    Weight<Real = Self> + LinalgScalar + Copy + PartialOrd + Send + Sync + std::fmt::Debug + std::ops::Neg<Output = Self> + 'static
 {
+    const ZERO: Self;
     /// Machine epsilon.
     const EPSILON: f64;
 
@@ -21,14 +16,13 @@ pub trait Real:
     /// Rounds to nearest.
     fn of_f64(value: f64) -> Self;
     fn to_f64(self) -> f64;
-    /// Fills `out` with the f32 values that `fill` writes; f64 widens them through `scratch`.
-    fn fill_with(out: &mut [Self], scratch: &mut Vec<f32>, fill: impl FnOnce(&mut [f32]));
     /// `out` = `a`·`b` (`out` += `a`·`b` if `keep`) by [`gemm::matmul`]; false, without computing anything, where BLAS is faster: in f64, and
     /// without FMA instructions.
     fn matmul(a: ArrayView2<Self>, b: ArrayView2<Self>, keep: bool, out: ArrayViewMut2<Self>) -> bool;
 }
 
 impl Real for f32 {
+    const ZERO: Self = 0.0;
     const EPSILON: f64 = f32::EPSILON as f64;
 
     #[inline(always)]
@@ -43,9 +37,6 @@ impl Real for f32 {
     fn to_f64(self) -> f64 {
         f64::from(self)
     }
-    fn fill_with(out: &mut [f32], _scratch: &mut Vec<f32>, fill: impl FnOnce(&mut [f32])) {
-        fill(out);
-    }
     fn matmul(a: ArrayView2<f32>, b: ArrayView2<f32>, keep: bool, out: ArrayViewMut2<f32>) -> bool {
         // The portable level emulates FMA.
         let is_fast = SimdLevel::best() != SimdLevel::Portable;
@@ -57,6 +48,7 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
+    const ZERO: Self = 0.0;
     const EPSILON: f64 = f64::EPSILON;
 
     #[inline(always)]
@@ -70,13 +62,6 @@ impl Real for f64 {
     #[inline(always)]
     fn to_f64(self) -> f64 {
         self
-    }
-    fn fill_with(out: &mut [f64], scratch: &mut Vec<f32>, fill: impl FnOnce(&mut [f32])) {
-        scratch.resize(out.len(), 0.0);
-        fill(scratch);
-        for (out, value) in out.iter_mut().zip(scratch) {
-            *out = f64::from(*value);
-        }
     }
     fn matmul(_a: ArrayView2<f64>, _b: ArrayView2<f64>, _keep: bool, _out: ArrayViewMut2<f64>) -> bool {
         false

@@ -13,6 +13,7 @@
 //! inputs, d = 500 (OpenBLAS kernels of the same level in brackets): pre-activations 111 / 229 GF/s (113 / 200), masked gradient
 //! 107 / 211 GF/s (114 / 216).
 
+pub mod split;
 mod vector;
 
 use std::cell::RefCell;
@@ -93,7 +94,7 @@ fn cost(scalars: usize, packed: usize) -> usize {
 }
 
 /// Leading dimension, if rows are contiguous.
-fn row_stride(matrix: ArrayView2<f32>) -> Option<usize> {
+fn row_stride<T>(matrix: ArrayView2<T>) -> Option<usize> {
     let [between_rows, within] = [matrix.strides()[0], matrix.strides()[1]];
     match matrix.dim() {
         (_, columns) if columns > 1 && within != 1 => None,
@@ -117,7 +118,7 @@ unsafe fn avx2(gemm: Gemm, panels: &mut Vec<CacheLine>) {
 }
 
 /// Rows, contiguous along k.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Rows {
     start: *const f32,
     count: usize,
@@ -125,7 +126,7 @@ struct Rows {
 }
 
 /// The packed operand.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Lanes {
     start: *const f32,
     count: usize,
@@ -135,7 +136,7 @@ struct Lanes {
 }
 
 /// Destination of the tiles.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Out {
     start: *mut f32,
     stride: usize,
