@@ -62,8 +62,7 @@ fn rounded(x: f64, digits: i32, least: i32) -> f64 {
     if rounded.abs() < 2_f64.powi(least) { 0.0 } else { rounded }
 }
 
-/// `start` + `a`·`b` by the documented definition. Parts are taken in f64, and a product of two of them is exact there, so that a fused multiply-add in
-/// f32 is a sum in f64 that rounds once: 16 bits and 24, at most 2⁴⁰ apart, or the smaller one does not matter.
+/// `start` + `a`·`b` by the documented definition, with parts taken in f64.
 fn by_definition(a: ArrayView2<f32>, b: ArrayView2<f32>, start: Option<&Array2<f32>>) -> Array2<f32> {
     let parts = a.mapv(|x| {
         let first = rounded(f64::from(x), 8, -62);

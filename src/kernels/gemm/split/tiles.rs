@@ -94,13 +94,13 @@ pub fn tile_product(a: &Tile, b: &Tile, c: &mut Tile) {
     }
 }
 
-/// Tiles a and b of pairs, and c of f32: numbers of both signs between 1 and 4, 7 random bits each.
+/// Tiles a and b of pairs, and c of f32: numbers of both signs from 2⁻⁹ to 2⁷, so that most sums are rounded.
 fn probe() -> [Tile; 3] {
     let mut state = 1_u64;
     let mut number = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let bits = (state >> 48) as u32;
-        (bits & 0x8000) | 0x3f80 + (bits & 0xff)
+        (bits & 0x8000) | (0x3b00 + (bits & 0x7ff))
     };
     let mut pairs = || std::array::from_fn(|_| number() << 16 | number());
     [pairs(), pairs(), pairs().map(|pair| pair & 0xffff_0000)]
@@ -522,7 +522,7 @@ mod tests {
         assert_eq!(sums(None), expected, "the products are exact, so an FMA is a product and a sum");
         for (number, order) in others.into_iter().enumerate() {
             let different = sums(Some(order)).iter().zip(&expected).filter(|(one, other)| one != other).count();
-            assert!(different > TILE / 8, "order {number} gives {different} other sums");
+            assert!(different > 10, "order {number} gives {different} other sums");
         }
     }
 
