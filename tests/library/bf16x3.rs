@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use advstep_hpc::kernels::gemm::split::{self, tiles};
 use advstep_hpc::kernels::gemm::{self, KC};
+use advstep_hpc::kernels::masks::Masks;
 use advstep_hpc::kernels::{Bf16Pair, SimdLevel, Weight, at_level};
 use advstep_hpc::linalg::workspace::Workspace;
 use advstep_hpc::measure::{samples, shallow_samples};
@@ -104,15 +105,18 @@ fn bits(numbers: ArrayView2<f32>) -> Vec<u32> {
 }
 
 type Product = fn(ArrayView2<f32>, ArrayView2<Bf16Pair>, bool, ArrayViewMut2<f32>);
+type Way = Box<dyn Fn(ArrayView2<f32>, ArrayView2<Bf16Pair>, bool, ArrayViewMut2<f32>)>;
 
 /// Every way to compute a product that this machine has; says which, and which not.
-fn ways() -> Vec<(String, Box<dyn Fn(ArrayView2<f32>, ArrayView2<Bf16Pair>, bool, ArrayViewMut2<f32>)>)> {
-    let mut ways: Vec<(String, Box<dyn Fn(_, _, _, _)>)> = Vec::new();
+fn ways() -> Vec<(String, Way)> {
+    let mut ways: Vec<(String, Way)> = Vec::new();
     for level in SimdLevel::ALL {
         match level.is_available() {
             true => ways.push((
                 format!("{level:?}"),
-                Box::new(move |a, b: ArrayView2<Bf16Pair>, keep, out| at_level(level, || split::matmul(a, b, keep, out))),
+                Box::new(move |a: ArrayView2<f32>, b: ArrayView2<Bf16Pair>, keep, out: ArrayViewMut2<f32>| {
+                    at_level(level, || split::matmul(a, b, keep, out))
+                }),
             )),
             false => println!("NOT TESTED: level {level:?}, which this processor lacks"),
         }
@@ -366,4 +370,33 @@ fn storage_and_level_change_no_bit() {
             assert_eq!(at_level(level, || measure(Storage::Stored, Storage::Stored)), expected, "{cell} at {level:?}");
         }
     }
+    let deep = Cell::new(2, 17, 300);
+    let implicit = || words(samples(&mut Implicit::<Bf16Pair>::new(streams(deep, 2), deep, 13), SearchName::Scan, 20.0).unwrap());
+    let wide = Cell::new(1, 40, 700);
+    let shallow = || {
+        let inputs = sphere_inputs(streams(wide, 2), wide, 13);
+        let mut network = Shallow::<Bf16Pair>::new(streams(wide, 2), wide, inputs, Storage::Stored, &Workspace::default());
+        words(shallow_samples(&mut network, SearchName::Line, 20.0).unwrap())
+    };
+    let expected = (implicit(), shallow());
+    for level in SimdLevel::ALL.into_iter().filter(|level| level.is_available()) {
+        assert_eq!(at_level(level, || (implicit(), shallow())), expected, "{level:?}");
+    }
+}
+
+/// Products with masks take the weights' values.
+#[test]
+fn masked_rows_are_those_of_the_values() {
+    let (z, w) = (numbers(1, (7, 250), 3), pairs(&numbers(2, (250, 77), 3)));
+    let a: Vec<f32> = numbers(3, (1, 250), 3).into_iter().collect();
+    let mut masks = Masks::default();
+    masks.reset(7, 250);
+    for (input, z) in z.rows().into_iter().enumerate() {
+        masks.read_out(input, &a, z.to_slice().unwrap());
+    }
+    let (mut of_pairs, mut of_values) = (Array2::zeros((7, 77)), Array2::zeros((7, 77)));
+    masks.add_weighted_rows(&a, w.view(), of_pairs.view_mut());
+    masks.add_weighted_rows(&a, w.mapv(Bf16Pair::sum).view(), of_values.view_mut());
+    assert_eq!(bits(of_pairs.view()), bits(of_values.view()));
+    assert!(of_pairs.iter().all(|sum| *sum != 0.0));
 }
