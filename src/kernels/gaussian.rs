@@ -57,11 +57,14 @@ fn fill<W: Weight>(lanes: &mut Lanes, sigma: f32, out: &mut [W]) {
     let mut state = lanes.clone();
     let (steps, tail) = out.as_chunks_mut::<STEP>();
     for step in steps {
-        *step = box_muller(&state.next(), sigma).map(W::drawn);
+        for (out, normal) in step.iter_mut().zip(box_muller(&state.next(), sigma)) {
+            *out = W::drawn(normal);
+        }
     }
     if !tail.is_empty() {
-        let last = box_muller(&state.next(), sigma).map(W::drawn);
-        tail.copy_from_slice(&last[..tail.len()]);
+        for (out, normal) in tail.iter_mut().zip(box_muller(&state.next(), sigma)) {
+            *out = W::drawn(normal);
+        }
     }
     *lanes = state;
 }

@@ -4,6 +4,9 @@
 //! +, −, ×, ÷ and √ in a fixed order, no FMA. [`gemm`], [`line`](mod@line) and the readout in [`masks`] are written with intrinsics; `gemm` always uses
 //! FMA, the others never do.
 //!
+//! A weight matrix holds numbers or bf16 pairs ([`Weight`]); pairs are multiplied by [`gemm::split`], which uses AMX tiles where they are, with the same
+//! bits.
+//!
 //! Module headers give throughput as portable / AVX2 / AVX-512, printed by `cargo bench --bench kernels` on one core of an AMD EPYC (Zen 5). The
 //! portable `gemm` emulates FMA and is for tests only.
 

@@ -1,8 +1,8 @@
 //! Matrix products and matrix allocation. Single-threaded: parallelism is over units.
 //!
 //! f32 products use our own [`gemm`](crate::kernels::gemm), which matches the best BLAS at 100 inputs and is faster at few,
-//! whichever kernels BLAS selects; the rest goes to BLAS. For a matrix without a unit-stride axis ndarray silently bypasses BLAS; a
-//! debug assertion excludes that.
+//! whichever kernels BLAS selects; weights in bf16 pairs go to [`split`](crate::kernels::gemm::split), the rest to BLAS. For a
+//! matrix without a unit-stride axis ndarray silently bypasses BLAS; a debug assertion excludes that.
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;

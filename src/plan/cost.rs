@@ -91,11 +91,13 @@ impl UnitCost {
 
 /// Normals/s.
 const NORMALS: f64 = 2.4e9;
+/// Rounded and taken apart: 1.5 times as long, as with AVX2 on Zen 3.
+const NORMALS_BF16X3: f64 = NORMALS / 1.5;
 /// Flop/s of matmuls with a block of weights, in f32 and (BLAS) in f64.
 const MATMUL_F32: f64 = 1.9e11;
 const MATMUL_F64: f64 = 5.0e10;
-/// Flop/s (two per term of a sum) of products with weights in bf16 parts, without tiles.
-pub(super) const MATMUL_BF16X3: f64 = 3.5e10;
+/// Flop/s (two per term of a sum) of products with weights in bf16 parts, without tiles: those in f32 over 4.8, as with AVX2 on Zen 3.
+pub(super) const MATMUL_BF16X3: f64 = MATMUL_F32 / 4.8;
 /// The same with AMX tiles: 2.4 times the rate in f32, as a C prototype on an Emerald Rapids core. Not measured with this program.
 pub(super) const MATMUL_TILES: f64 = 2.4 * MATMUL_F32;
 /// Flop/s of the thin f64 matmuls of a trace.
@@ -319,9 +321,9 @@ impl Shape {
         };
         let trace = traced / trace_rate + pieces * inputs * piece;
         let product_seconds = self.product_seconds(products, self.tables());
-        let seconds = normals / NORMALS + product_seconds.total() + trace + self.other_seconds();
+        let seconds = normals / self.normal_rate() + product_seconds.total() + trace + self.other_seconds();
         let kernels = KernelSeconds {
-            normals: normals / NORMALS,
+            normals: normals / self.normal_rate(),
             matmul_f64: traced / trace_rate + self.certificates,
             scalar: pieces * inputs * piece + self.scalar_seconds(),
             ..KernelSeconds::default()
@@ -363,11 +365,12 @@ impl Shape {
         let besides = SHALLOW * inputs * width + SHALLOW_SMALL * inputs * inputs * inputs + self.other_seconds();
         let of_vectors = gram + passes * product + 2.0 * masked + 2.0 * bases * dim;
         let product_seconds = self.product_seconds(flops, of_vectors);
-        let seconds = normals / NORMALS + product_seconds.total() + besides;
+        let seconds = normals / self.normal_rate() + product_seconds.total() + besides;
         let small = SHALLOW_SMALL * inputs * inputs * inputs;
-        let undivided = small + independent * dim / NORMALS + 2.0 * bases * dim / self.vector_rate() + self.input_seconds();
+        let undivided =
+            small + independent * dim / self.normal_rate() + 2.0 * bases * dim / self.vector_rate() + self.input_seconds();
         let kernels = KernelSeconds {
-            normals: normals / NORMALS,
+            normals: normals / self.normal_rate(),
             matmul_f64: small,
             scalar: self.scalar_seconds(),
             ..KernelSeconds::default()
@@ -413,14 +416,14 @@ impl Shape {
         let slower = MATMUL_F32 / MATMUL_IMPLICIT;
         let product_seconds = self.product_seconds(slower * flops, slower * of_vectors);
         let vectors = VECTOR * numbers + READ_AGAIN * read_again + SMALL * small;
-        let seconds = normals / NORMALS + product_seconds.total() + vectors + self.other_seconds();
+        let seconds = normals / self.normal_rate() + product_seconds.total() + vectors + self.other_seconds();
         let of_inputs = match FirstLayer::of(cell, count) {
             FirstLayer::Drawn => 0.0,
             FirstLayer::Implicit => INPUT_SIDE * inputs * inputs * dim,
         };
         let undivided = SMALL * small + slower * of_inputs / self.vector_rate() + self.input_seconds();
         let kernels = KernelSeconds {
-            normals: normals / NORMALS,
+            normals: normals / self.normal_rate(),
             matmul_f64: SMALL * small,
             scalar: self.scalar_seconds(),
             ..KernelSeconds::default()
@@ -440,6 +443,11 @@ impl Shape {
                 ..none
             },
         }
+    }
+
+    /// Normals/s, in the format of the weights.
+    fn normal_rate(&self) -> f64 {
+        if self.precision == Precision::Bf16x3 { NORMALS_BF16X3 } else { NORMALS }
     }
 
     /// Flop/s of products of vectors with each other, and of tables.

