@@ -16,7 +16,7 @@ pub struct Naive {
 
 impl Naive {
     pub fn of<W: Weight>(engine: &mut Dense<W>, cell: Cell) -> Self {
-        let rows = |matrix: ndarray::ArrayView2<T>| -> Vec<Vec<f64>> {
+        let rows = |matrix: ndarray::ArrayView2<W::Real>| -> Vec<Vec<f64>> {
             matrix.rows().into_iter().map(|row| row.iter().map(|w| w.to_f64()).collect()).collect()
         };
         Self {

@@ -79,13 +79,8 @@ fn recovered_entries_are_independent_normals() {
         let mut entries = Array2::zeros((MATRICES, P * Q));
         for index in 0..MATRICES {
             let streams = NetworkStreams::new(77, cell, index, 1.0, Readout::Sign);
-            let mut scratch = Vec::new();
             let fresh = move |side: Side, direction: usize, chunk: usize, out: &mut [f64]| {
-                scratch.resize(out.len(), 0.0);
-                streams.image(2, side == Side::TransposeTimes, direction, chunk, &mut scratch);
-                for (out, fresh) in out.iter_mut().zip(&scratch) {
-                    *out = f64::from(*fresh);
-                }
+                streams.image(2, side == Side::TransposeTimes, direction, chunk, out);
             };
             let matrix = order(&mut GaussianMatrix::new(Share::whole(P), Share::whole(Q), Box::new(fresh), &Workspace::default()));
             assert_eq!(matrix.dim(), (P, Q));
