@@ -7,10 +7,11 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use advstep_hpc::kernels::gaussian::{LANES, Lanes};
+use advstep_hpc::kernels::gemm::split::{self, tiles};
 use advstep_hpc::kernels::line::{self, Bin, LineRow, Window};
 use advstep_hpc::kernels::linear_piece::{self, Piece};
 use advstep_hpc::kernels::masks::Masks;
-use advstep_hpc::kernels::{SimdLevel, activation, at_level, gemm, relu};
+use advstep_hpc::kernels::{Bf16Pair, SimdLevel, activation, at_level, gemm, relu};
 use advstep_hpc::linalg::gaussian_matrix::GaussianMatrix;
 use advstep_hpc::linalg::matmul::work;
 use advstep_hpc::linalg::workspace::Workspace;
@@ -83,6 +84,8 @@ fn fill(criterion: &mut Criterion<ThreadTime>) {
     let mut out = vec![0.0_f32; 4096];
     let mut generators = lanes(1);
     at_all_levels(criterion, "gaussian::fill", out.len(), || generators.fill(1.0, black_box(&mut out)));
+    let mut pairs = vec![Bf16Pair::rounded(0.0); out.len()];
+    at_all_levels(criterion, "gaussian::fill of bf16 pairs", pairs.len(), || generators.fill(1.0, black_box(&mut pairs)));
     let mut group = criterion.benchmark_group("gaussian::fill");
     group.throughput(Throughput::Elements(4096));
     let mut generator = Xoshiro256PlusPlus::seed_from_u64(1);
@@ -150,6 +153,20 @@ fn products(criterion: &mut Criterion<ThreadTime>) {
     through_blas(criterion, "gemm::masked gradient of a block", &mut || {
         general_mat_mul(1.0, black_box(&z), &w, 1.0, &mut gradient);
     });
+    let pairs = w.mapv(Bf16Pair::rounded);
+    for (name, keep) in [("pre-activations", false), ("masked gradient", true)] {
+        let mut work = || match keep {
+            false => split::matmul(black_box(x.view()), pairs.t(), false, z.view_mut()),
+            true => split::matmul(black_box(z.view()), pairs.view(), true, gradient.view_mut()),
+        };
+        let name = format!("split::{name} of a block");
+        at_all_levels(criterion, &name, flops, &mut work);
+        if tiles::are_available() {
+            let mut group = criterion.benchmark_group(name);
+            group.throughput(Throughput::Elements(flops as u64));
+            group.bench_function("AMX tiles", |bencher| bencher.iter(&mut work));
+        }
+    }
     let a = normals(9, 1.0, BLOCK_ROWS);
     let mut masks = Masks::default();
     masks.reset(INPUTS, BLOCK_ROWS);

@@ -28,6 +28,11 @@ def verdict(value, target):
     return f"{value:.2g} (target {target:g}{'' if value >= target else ', missed'})"
 
 
+AMX = """
+Products of precision bf16x3 with AMX tiles have not been measured. On a processor that has them
+`scripts/bench.sh --document docs/performance-amx.md --out benches/results/amx` does it.
+"""
+
 # Ways to multiply two matrices.
 WAYS = [("rows", "our kernel, rows with rows"), ("columns", "our kernel, rows with columns"), ("blas", "OpenBLAS")]
 
@@ -118,6 +123,11 @@ def bench_text(bench):
         [f"sgemm 2048³, PyTorch {ceilings['torch']}", gigaflops("torch_sgemm_one"), gigaflops("torch_sgemm_all")],
         [f"Gaussian fill, {ceilings['simd']}", f"{ceilings['normals_one'] / 1e9:.2f} G/s", f"{ceilings['normals_all'] / 1e9:.2f} G/s"],
         ["rand_distr::StandardNormal, f32", f"{ceilings['normals_rand_distr'] / 1e9:.2f} G/s", ""],
+        *[
+            [f"thin product 100 × 512 × 1024, {name}", gigaflops(key), ""]
+            for name, key in [("f32", "thin_f32"), (f"bf16x3 (AMX tiles: {ceilings.get('tiles')})", "thin_bf16x3")]
+            if key in ceilings
+        ],
         ["memory, triad", f"{ceilings['bytes_one'] / 1e9:.0f} GB/s", f"{ceilings['bytes_all'] / 1e9:.0f} GB/s"],
     ]
     text = f"""# Performance
@@ -363,6 +373,8 @@ def main():
     others = sorted(path.name for path in document.parent.glob("performance-*.md") if path != document)
     if others:
         text += "\n## Other machines\n\n" + "".join(f"- [{name}]({name})\n" for name in others)
+    if not (document.parent / "performance-amx.md").exists():
+        text += AMX
     document.write_text(text)
     print(text)
 

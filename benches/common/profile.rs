@@ -115,17 +115,25 @@ pub fn profile(experiment: &Experiment, run: &CellRun, network: usize, workspace
     let times = Times::default();
     let build = match method.engine {
         EngineName::Shallow => {
-            let mut engine = Shallow::new(streams, cell, inputs(), keep.line, workspace);
+            let mut engine = Shallow::<f32>::new(streams, cell, inputs(), keep.line, workspace);
             let build = thread_time() - start;
             shallow_samples(&mut engine, method.search, experiment.bound).unwrap();
             build
         }
-        EngineName::Implicit => {
-            of_engine(Implicit::with(streams, cell, experiment.activation, inputs(), workspace), experiment, run, start, &times)
-        }
-        _ => {
-            of_engine(Dense::with(streams, cell, experiment.activation, inputs(), keep, workspace), experiment, run, start, &times)
-        }
+        EngineName::Implicit => of_engine(
+            Implicit::<f32>::with(streams, cell, experiment.activation, inputs(), workspace),
+            experiment,
+            run,
+            start,
+            &times,
+        ),
+        _ => of_engine(
+            Dense::<f32>::with(streams, cell, experiment.activation, inputs(), keep, workspace),
+            experiment,
+            run,
+            start,
+            &times,
+        ),
     };
     let whole = thread_time() - start;
     let done = work();

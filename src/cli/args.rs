@@ -619,7 +619,8 @@ pub struct LawArgs {
     /// Master seed of all random numbers [presets: 2020]
     #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seed)]
     pub seed: Option<i64>,
-    /// Floating-point precision of the networks [presets: f32]
+    /// Floating-point precision of the networks: f32, f64, or bf16x3 (weights of 16 significant bits, products in bf16 parts, for CPUs with
+    /// AMX tiles) [presets: f32]
     #[arg(long, value_enum)]
     pub precision: Option<Precision>,
     /// Search for the smallest step; no effect at infinite width, where paths are sampled [presets: auto]

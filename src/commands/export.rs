@@ -20,7 +20,7 @@ use crate::files::{self, Existing, Target};
 use crate::interchange;
 use crate::interchange::network::Format;
 use crate::job::Resources;
-use crate::kernels::Real;
+use crate::kernels::{Bf16Pair, Real, Weight};
 use crate::linalg::matmul::zeros;
 use crate::linalg::workspace::Workspace;
 use crate::machine;
@@ -67,6 +67,7 @@ pub fn execute(request: &ExportRequest) -> anyhow::Result<()> {
             let network = match experiment.precision {
                 Precision::F32 => given::<f32>(experiment, cell, request.unit.network),
                 Precision::F64 => given::<f64>(experiment, cell, request.unit.network),
+                Precision::Bf16x3 => given::<Bf16Pair>(experiment, cell, request.unit.network),
             };
             let network = network.map_err(|why| Failed::new("the network cannot be exported", why, "give another --precision"))?;
             let bytes = interchange::network::write(&network, request.format, experiment.precision);
@@ -77,6 +78,7 @@ pub fn execute(request: &ExportRequest) -> anyhow::Result<()> {
         match experiment.precision {
             Precision::F32 => write_network::<f32>(&file, request, cell)?,
             Precision::F64 => write_network::<f64>(&file, request, cell)?,
+            Precision::Bf16x3 => write_network::<Bf16Pair>(&file, request, cell)?,
         }
         Ok(file.close()?)
     })?;
@@ -107,10 +109,10 @@ fn planned(request: &ExportRequest, memory: u64, free: Option<u64>) -> Result<Pl
 }
 
 /// The network by its weights alone: the column of a bias unit as biases, and 1/√k_L within the readout.
-fn given<T: Real>(experiment: &Experiment, run: &CellRun, network: usize) -> Result<GivenNetwork, String> {
+fn given<W: Weight>(experiment: &Experiment, run: &CellRun, network: usize) -> Result<GivenNetwork, String> {
     let Experiment { seed, gain, readout, activation, bias, .. } = *experiment;
     let streams = NetworkStreams::new(seed, run.cell, network, gain, readout);
-    let mut engine = Dense::<T>::with(streams, run.cell, activation, zeros((0, run.cell.dim)), run.keep, &Workspace::default());
+    let mut engine = Dense::<W>::with(streams, run.cell, activation, zeros((0, run.cell.dim)), run.keep, &Workspace::default());
     let mut layers = Vec::new();
     for layer in 1..=run.cell.depth {
         let mut weights = engine.matrix(layer).mapv(|w| w.to_f64());
@@ -128,12 +130,12 @@ fn given<T: Real>(experiment: &Experiment, run: &CellRun, network: usize) -> Res
     GivenNetwork::new(activation, layers)
 }
 
-fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, run: &CellRun) -> anyhow::Result<()> {
+fn write_network<W: Weight<Real: H5Type>>(file: &Group, request: &ExportRequest, run: &CellRun) -> anyhow::Result<()> {
     let Experiment { seed, inputs, gain, readout, bound, precision, activation, bias, .. } = request.experiment;
     let network = request.unit.network;
     let streams = NetworkStreams::new(seed, run.cell, network, gain, readout);
-    let x = draw_inputs::<T>(&request.experiment.inputs_law, streams, run.cell, inputs, bias);
-    let mut engine = Dense::<T>::with(streams, run.cell, activation, x, run.keep, &Workspace::default());
+    let x = draw_inputs::<W::Real>(&request.experiment.inputs_law, streams, run.cell, inputs, bias);
+    let mut engine = Dense::<W>::with(streams, run.cell, activation, x, run.keep, &Workspace::default());
     let settings = Settings {
         directions: &request.experiment.directions,
         bias,
@@ -172,7 +174,7 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, run: &
     set_number(file, "bound_distance", request.experiment.bound_distance.unwrap_or(f64::INFINITY))?;
     set_number(file, "nearest_starts", request.experiment.nearest_starts as u64)?;
     set_text(file, "readout", if readout == Readout::Sign { "sign" } else { "gaussian" })?;
-    set_text(file, "precision", if precision == Precision::F32 { "f32" } else { "f64" })?;
+    set_text(file, "precision", precision.name())?;
     set_text(file, "search", run.method.search.name())?;
     set_text(file, "activation", activation.name())?;
     set_number(file, "bias", u8::from(bias))?;
@@ -204,13 +206,13 @@ fn write_network<T: Real + H5Type>(file: &Group, request: &ExportRequest, run: &
 }
 
 /// f and ∇f at the inputs, and the directions of the steps, n × d; none where they are not known before the search.
-fn gradients_and_steps<T: Real>(
-    engine: &mut Dense<T>,
+fn gradients_and_steps<W: Weight>(
+    engine: &mut Dense<W>,
     samples: &[Sample],
     direction: Direction,
     bias: bool,
     streams: NetworkStreams,
-) -> (ValueAndGradient<T>, Option<Array2<T>>) {
+) -> (ValueAndGradient<W::Real>, Option<Array2<W::Real>>) {
     let (result, mut network) = engine.differentiate();
     if !direction.is_line() {
         return (result, None);

@@ -4,9 +4,10 @@ use super::print;
 use super::run::{Run, RunRequest};
 use crate::job::Ranks;
 use crate::job::resources::resources;
+use crate::kernels::gemm::split::tiles;
 use crate::plan::calibrate::Machine;
 use crate::plan::forecast::forecast;
-use crate::plan::report;
+use crate::plan::{precision, report};
 
 /// An experiment to plan for a number of ranks.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,8 +37,10 @@ pub fn execute(request: &PlanRequest) -> anyhow::Result<()> {
     };
     let (taken, mut left) = run.remaining()?;
     let machine = request.calibrate.then(|| Machine::measure(resources.threads));
-    if let Some(machine) = machine {
-        left = left.on(machine);
+    let tiles = tiles::availability();
+    let of_times = machine.unwrap_or_else(|| Machine::of_model(tiles));
+    if machine.is_some() || tiles::are_available() {
+        left = left.on(of_times);
     }
     let forecast = forecast(&left, resources, count);
     match request.sbatch {
@@ -45,7 +48,8 @@ pub fn execute(request: &PlanRequest) -> anyhow::Result<()> {
         false => {
             let table = if request.all { report::by_cell(&left) } else { report::by_depth(&left) };
             let machine = machine.map_or(String::new(), |machine| machine.text());
-            Ok(print(&format!("{}{}{machine}\n{table}", report::totals(&left, &taken), forecast.line()))?)
+            let precision = precision::line(left.plan, &request.run.experiment, of_times, tiles);
+            Ok(print(&format!("{}{}{machine}{precision}\n{table}", report::totals(&left, &taken), forecast.line()))?)
         }
     }
 }

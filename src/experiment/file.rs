@@ -31,7 +31,7 @@ const KEYS: [(&str, &str); 22] = [
     ("bound", "a number, such as 20.0"),
     ("bound_distance", "a number, such as 3.0"),
     ("seed", "a whole number without exponent or fraction, such as 7"),
-    ("precision", "\"f32\" or \"f64\""),
+    ("precision", "\"f32\", \"f64\" or \"bf16x3\""),
     ("engine", "\"auto\", \"dense\" or \"implicit\""),
     ("search", "\"auto\", \"exact\" or \"scan\""),
     ("extra_widths", "a table of lists by depth, such as {1 = [1e4]}"),

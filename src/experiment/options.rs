@@ -449,9 +449,11 @@ fn check_certificate(experiment: &Experiment) -> Result<(), BadInput> {
 /// Refuses depths at which f(x) ~ N(0, c) and ‖∇f‖² → c = gain^(L−1)/2^L cannot be represented and squared in the experiment's precision, and
 /// bounds at which layers overflow before the end of a line.
 fn check_magnitudes(experiment: &Experiment) -> Result<(), BadInput> {
-    let (limit, name) = match experiment.precision {
-        Precision::F32 => (100.0, "f32"),
-        Precision::F64 => (900.0, "f64"),
+    let (limit, name, others) = match experiment.precision {
+        Precision::F32 => (100.0, "f32", "f64"),
+        Precision::F64 => (900.0, "f64", "f64"),
+        // Parts of a number below 2⁻⁶² count as 0 (`kernels::bf16`): numbers of 2⁻³⁰, √variance over √d, must be far above.
+        Precision::Bf16x3 => (40.0, "bf16x3", "f32 or f64"),
     };
     // A layer scales the variance by gain·E ψ(N)² or, for small arguments, by gain·ψ'(0)².
     let psi = experiment.activation;
@@ -466,7 +468,7 @@ fn check_magnitudes(experiment: &Experiment) -> Result<(), BadInput> {
             return Err(BadInput::new(
                 format!("the depth {depth} is too large at gain {} in {name}", short(experiment.gain)),
                 format!("f(x) has a variance of about 2^{log2_variance:.0}, which {name} cannot hold safely"),
-                "give fewer layers, a gain nearer to 2, or precision f64",
+                format!("give fewer layers, a gain nearer to 2, or precision {others}"),
             ));
         }
         let farthest = log2_farthest(experiment, depth);
@@ -474,10 +476,10 @@ fn check_magnitudes(experiment: &Experiment) -> Result<(), BadInput> {
         if farthest > largest {
             let dense = log2_largest(experiment.precision, depth, EngineChoice::Dense);
             let others = match (farthest <= dense, experiment.precision) {
-                (true, Precision::F32) => ", fewer layers, engine dense, or precision f64",
                 (true, Precision::F64) => ", fewer layers, or engine dense",
-                (false, Precision::F32) => ", fewer layers, or precision f64",
+                (true, _) => ", fewer layers, engine dense, or precision f64",
                 (false, Precision::F64) => ", or fewer layers",
+                (false, _) => ", fewer layers, or precision f64",
             };
             return Err(BadInput::new(
                 format!(
@@ -531,7 +533,7 @@ const LOG2_MARGIN: f64 = 8.0;
 /// a time, in the network's precision.
 fn log2_largest(precision: Precision, depth: usize, engine: EngineChoice) -> f64 {
     let range = match precision {
-        Precision::F32 => f64::from(f32::MAX_EXP),
+        Precision::F32 | Precision::Bf16x3 => f64::from(f32::MAX_EXP),
         Precision::F64 => f64::from(f64::MAX_EXP),
     };
     let sums_squares = depth > 1 && engine != EngineChoice::Dense;
@@ -539,19 +541,21 @@ fn log2_largest(precision: Precision, depth: usize, engine: EngineChoice) -> f64
 }
 
 /// Refuses a gain at which weights above the first layer, N(0, gain/k), overflow (at 7 standard deviations) or become subnormal in f32, in which
-/// they are drawn for either precision.
+/// they are drawn for every precision. In bf16x3 parts of a weight below 2⁻⁵⁰ count as 0 (`kernels::bf16`), so weights must be far above.
 fn check_weights(experiment: &Experiment) -> Result<(), BadInput> {
-    const LOG2_SIGMA: std::ops::RangeInclusive<f64> = -100.0..=120.0;
+    let (least, others) =
+        if experiment.precision == Precision::Bf16x3 { (-24.0, ", or precision f32 or f64") } else { (-100.0, "") };
+    let log2_sigmas = least..=120.0;
     let [_, _, widths] = experiment.axes();
     let is_deep = experiment.all_depths().into_iter().any(|depth| depth > 1);
     let finite = widths.into_iter().filter(|&width| is_deep && width != INFINITE_WIDTH);
     let log2_sigma = |width: usize| (libm::log2(experiment.gain) - libm::log2(width as f64)) / 2.0;
-    match finite.map(log2_sigma).find(|sigma| !LOG2_SIGMA.contains(sigma)) {
+    match finite.map(log2_sigma).find(|sigma| !log2_sigmas.contains(sigma)) {
         None => Ok(()),
         Some(sigma) => Err(BadInput::new(
             format!("weights cannot be drawn at gain {}", short(experiment.gain)),
-            format!("they are drawn in f32, and would be of the size of 2^{sigma:.0}"),
-            "give a gain nearer to 2",
+            format!("they are drawn in {}, and would be of the size of 2^{sigma:.0}", experiment.precision.name()),
+            format!("give a gain nearer to 2{others}"),
         )),
     }
 }

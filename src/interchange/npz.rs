@@ -74,7 +74,7 @@ pub fn write(tensors: &[Tensor], precision: Precision) -> Result<Vec<u8>, Why> {
         let mut contents = Vec::new();
         let written = match precision {
             Precision::F64 => array.write_npy(&mut contents),
-            Precision::F32 => array.mapv(|number| number as f32).write_npy(&mut contents),
+            Precision::F32 | Precision::Bf16x3 => array.mapv(|number| number as f32).write_npy(&mut contents),
         };
         written.map_err(|error| error.to_string())?;
         Ok((format!("{}.npy", tensor.name), contents))

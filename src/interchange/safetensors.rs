@@ -59,7 +59,7 @@ pub fn write(tensors: &[Tensor], precision: Precision, activation: &str) -> Resu
 pub fn le_bytes(numbers: &[f64], precision: Precision) -> Vec<u8> {
     match precision {
         Precision::F64 => numbers.iter().flat_map(|number| number.to_le_bytes()).collect(),
-        Precision::F32 => numbers.iter().flat_map(|&number| (number as f32).to_le_bytes()).collect(),
+        Precision::F32 | Precision::Bf16x3 => numbers.iter().flat_map(|&number| (number as f32).to_le_bytes()).collect(),
     }
 }
 

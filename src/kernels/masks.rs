@@ -22,7 +22,7 @@ use std::arch::x86_64::{__m256d, __m512d};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
 use super::vector::{LANES, Vector, padded, widened};
-use super::{Real, SimdLevel, dispatch};
+use super::{Real, SimdLevel, Weight, dispatch};
 
 /// Neurons per mask word.
 const WORD: usize = 2 * LANES;
@@ -113,7 +113,7 @@ impl Masks {
     }
 
     /// `out` (inputs × q) += Σ_j m_ij a_j v_j, m the masks, `a` one weight per neuron, v_j row j of `rows` (neurons × q, contiguous).
-    pub fn add_weighted_rows<T: Real>(&mut self, a: &[T], rows: ArrayView2<T>, mut out: ArrayViewMut2<T>) {
+    pub fn add_weighted_rows<W: Weight>(&mut self, a: &[W::Real], rows: ArrayView2<W>, mut out: ArrayViewMut2<W::Real>) {
         assert!(a.len() == self.neurons && rows.nrows() == self.neurons, "a row for each neuron");
         assert!(out.nrows() == self.inputs && out.ncols() == rows.ncols(), "shape of a masked product");
         if self.inputs == 0 || self.neurons == 0 {
@@ -125,8 +125,9 @@ impl Masks {
         for first in (0..columns).step_by(PANEL) {
             let out = out.slice_mut(s![.., first..columns.min(first + PANEL)]);
             let panel = Panel { rows, columns, first };
-            let workspace = self.workspace.of::<T>((WORD + WORD / GROUP * SUMS + self.inputs) * PANEL);
-            dispatch!(panel_body [T: Real] (words: &[u16], stride: usize, a: &[T], panel: Panel<'_, T>, out: ArrayViewMut2<'_, T>, workspace: &mut [T]),
+            let workspace = self.workspace.of::<W::Real>((WORD + WORD / GROUP * SUMS + self.inputs) * PANEL);
+            dispatch!(panel_body [W: Weight] (words: &[u16], stride: usize, a: &[W::Real], panel: Panel<'_, W>, out: ArrayViewMut2<'_, W::Real>,
+                workspace: &mut [W::Real]),
                 words, stride, a, panel, out, workspace);
         }
     }
@@ -210,12 +211,19 @@ fn overlap_body(words: &[u16], stride: usize, mut overlaps: ArrayViewMut2<'_, f6
 }
 
 #[inline(always)]
-fn panel_body<T: Real>(words: &[u16], stride: usize, a: &[T], panel: Panel<'_, T>, out: ArrayViewMut2<'_, T>, workspace: &mut [T]) {
+fn panel_body<W: Weight>(
+    words: &[u16],
+    stride: usize,
+    a: &[W::Real],
+    panel: Panel<'_, W>,
+    out: ArrayViewMut2<'_, W::Real>,
+    workspace: &mut [W::Real],
+) {
     match out.ncols() {
-        0..=16 => sum_panel::<T, 16>(words, stride, a, panel, out, workspace),
-        17..=32 => sum_panel::<T, 32>(words, stride, a, panel, out, workspace),
-        33..=48 => sum_panel::<T, 48>(words, stride, a, panel, out, workspace),
-        _ => sum_panel::<T, PANEL>(words, stride, a, panel, out, workspace),
+        0..=16 => sum_panel::<W, 16>(words, stride, a, panel, out, workspace),
+        17..=32 => sum_panel::<W, 32>(words, stride, a, panel, out, workspace),
+        33..=48 => sum_panel::<W, 48>(words, stride, a, panel, out, workspace),
+        _ => sum_panel::<W, PANEL>(words, stride, a, panel, out, workspace),
     }
 }
 
@@ -254,13 +262,13 @@ fn fill_table<T: Real, const C: usize>(table: &mut [[T; C]; SUMS], column: usize
 
 /// `out` += masked sums of a panel of up to `C` columns.
 #[inline(always)]
-fn sum_panel<T: Real, const C: usize>(
+fn sum_panel<W: Weight, const C: usize>(
     words: &[u16],
     stride: usize,
-    a: &[T],
-    panel: Panel<'_, T>,
-    mut out: ArrayViewMut2<'_, T>,
-    workspace: &mut [T],
+    a: &[W::Real],
+    panel: Panel<'_, W>,
+    mut out: ArrayViewMut2<'_, W::Real>,
+    workspace: &mut [W::Real],
 ) {
     let (inputs, columns) = out.dim();
     let (workspace, _) = workspace.as_chunks_mut::<C>();
@@ -270,12 +278,12 @@ fn sum_panel<T: Real, const C: usize>(
     let sums = &mut sums[..inputs];
     for (index, words) in words.chunks_exact(stride).enumerate() {
         for (row, numbers) in weighted.iter_mut().enumerate() {
-            *numbers = [T::zero(); C];
+            *numbers = [W::Real::ZERO; C];
             let neuron = index * WORD + row;
             if neuron < a.len() {
                 let from = &panel.rows[neuron * panel.columns + panel.first..][..columns];
                 for (number, from) in numbers[..columns].iter_mut().zip(from) {
-                    *number = a[neuron] * *from;
+                    *number = a[neuron] * from.value();
                 }
             }
         }
@@ -285,7 +293,7 @@ fn sum_panel<T: Real, const C: usize>(
             }
         }
         for (sum, word) in sums.iter_mut().zip(words) {
-            let mut total = if index == 0 { [T::zero(); C] } else { *sum };
+            let mut total = if index == 0 { [W::Real::ZERO; C] } else { *sum };
             for (group, table) in tables.iter().enumerate() {
                 let part = &table[(*word >> (GROUP * group)) as usize % SUMS];
                 for c in 0..C {

@@ -4,10 +4,14 @@
 //! +, −, ×, ÷ and √ in a fixed order, no FMA. [`gemm`], [`line`](mod@line) and the readout in [`masks`] are written with intrinsics; `gemm` always uses
 //! FMA, the others never do. So x86-64 and Arm compute the same bits.
 //!
+//! A weight matrix holds numbers or bf16 pairs ([`Weight`]); pairs are multiplied by [`gemm::split`], which uses AMX tiles where they are, with the same
+//! bits.
+//!
 //! Module headers give throughput as portable / AVX2 / AVX-512, printed by `cargo bench --bench kernels` on one core of an AMD EPYC (Zen 5). The
 //! portable `gemm` emulates FMA and is for tests only. On aarch64 the compiler vectorises the portable kernels with NEON.
 
 pub mod activation;
+pub mod bf16;
 pub mod gaussian;
 pub mod gemm;
 pub mod line;
@@ -17,11 +21,14 @@ pub mod norm;
 pub mod real;
 pub mod relu;
 mod vector;
+pub mod weight;
 
 use std::cell::Cell;
 use std::sync::OnceLock;
 
+pub use bf16::Bf16Pair;
 pub use real::Real;
+pub use weight::Weight;
 
 /// An instruction set a kernel is compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +91,11 @@ pub fn at_level<R>(level: SimdLevel, work: impl FnOnce() -> R) -> R {
     }
     let _restore = Restore(CHOSEN.replace(Some(level)));
     work()
+}
+
+/// Whether this thread is inside [`at_level`].
+fn is_at_chosen_level() -> bool {
+    CHOSEN.get().is_some()
 }
 
 /// This thread's level; always available.

@@ -1,17 +1,13 @@
 //! The floating-point types of the engines: f32 and f64.
 
+use super::Weight;
 use super::gemm::Element;
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for f64 {}
-}
 
 /// f32 or f64, and nothing else: any bit pattern is a number, which kernels and uninitialised matrices rely on.
 pub trait Real:
-    sealed::Sealed + Element + Copy + PartialOrd + Send + Sync + std::fmt::Debug + std::ops::Neg<Output = Self> + 'static
+    Weight<Real = Self> + Element + Copy + PartialOrd + Send + Sync + std::fmt::Debug + std::ops::Neg<Output = Self> + 'static
 {
+    const ZERO: Self;
     /// Machine epsilon.
     const EPSILON: f64;
 
@@ -19,11 +15,10 @@ pub trait Real:
     /// Rounds to nearest.
     fn of_f64(value: f64) -> Self;
     fn to_f64(self) -> f64;
-    /// Fills `out` with the f32 values that `fill` writes; f64 widens them through `scratch`.
-    fn fill_with(out: &mut [Self], scratch: &mut Vec<f32>, fill: impl FnOnce(&mut [f32]));
 }
 
 impl Real for f32 {
+    const ZERO: Self = 0.0;
     const EPSILON: f64 = f32::EPSILON as f64;
 
     #[inline(always)]
@@ -38,12 +33,10 @@ impl Real for f32 {
     fn to_f64(self) -> f64 {
         f64::from(self)
     }
-    fn fill_with(out: &mut [f32], _scratch: &mut Vec<f32>, fill: impl FnOnce(&mut [f32])) {
-        fill(out);
-    }
 }
 
 impl Real for f64 {
+    const ZERO: Self = 0.0;
     const EPSILON: f64 = f64::EPSILON;
 
     #[inline(always)]
@@ -57,12 +50,5 @@ impl Real for f64 {
     #[inline(always)]
     fn to_f64(self) -> f64 {
         self
-    }
-    fn fill_with(out: &mut [f64], scratch: &mut Vec<f32>, fill: impl FnOnce(&mut [f32])) {
-        scratch.resize(out.len(), 0.0);
-        fill(scratch);
-        for (out, value) in out.iter_mut().zip(scratch) {
-            *out = f64::from(*value);
-        }
     }
 }

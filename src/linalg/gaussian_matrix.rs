@@ -24,8 +24,10 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayView2, s};
 
 use super::basis::{Basis, Coordinates};
-use crate::kernels::Real;
-use crate::linalg::matmul::{add_times, count_vectors, inner_products, small_product, sum_over, times, zeros};
+use crate::kernels::{Real, Weight};
+use crate::linalg::matmul::{
+    add_times, count_vectors, inner_products, inner_products_of_weights, small_product, sum_over, times, zeros,
+};
 use crate::linalg::workspace::Workspace;
 use crate::random::IMAGE_CHUNK;
 use crate::team::Share;
@@ -41,18 +43,18 @@ pub enum Side {
 
 /// Fills a slice with the iid N(0, σ²) numbers g of (side, direction, chunk): one chunk of [`IMAGE_CHUNK`] entries (the last may
 /// be shorter) of the image of a direction. Must be deterministic, and independent across keys.
-pub type Fresh<T> = Box<dyn FnMut(Side, usize, usize, &mut [T]) + Send>;
+pub type Fresh<W> = Box<dyn FnMut(Side, usize, usize, &mut [W]) + Send>;
 
 /// [`Fresh`] for a fixed side: (direction, chunk, out).
-type Draw<'a, T> = dyn FnMut(usize, usize, &mut [T]) + 'a;
+type Draw<'a, W> = dyn FnMut(usize, usize, &mut [W]) + 'a;
 
-/// A p × q matrix with iid N(0, σ²) entries. Vectors are rows of row-major arrays.
-pub struct GaussianMatrix<T> {
-    fresh: Fresh<T>,
+/// A p × q matrix with iid N(0, σ²) entries, drawn in the format of `W`. Vectors are rows of row-major arrays.
+pub struct GaussianMatrix<W: Weight> {
+    fresh: Fresh<W>,
     /// Q, and the representation of B = A Q.
-    right: Known<T>,
+    right: Known<W::Real>,
     /// P, and the representation of C = Aᵀ P.
-    left: Known<T>,
+    left: Known<W::Real>,
 }
 
 /// Orthonormal directions and their images. An image is a drawn vector g plus a combination of the other side's directions.
@@ -62,20 +64,20 @@ struct Known<T> {
     on_other: Array2<f64>,
 }
 
-impl<T: Real> GaussianMatrix<T> {
+impl<W: Weight> GaussianMatrix<W> {
     /// A matrix before any product, with rows and columns divided as these shares.
-    pub fn new(rows: Share, columns: Share, fresh: Fresh<T>, workspace: &Workspace<T>) -> Self {
+    pub fn new(rows: Share, columns: Share, fresh: Fresh<W>, workspace: &Workspace<W::Real>) -> Self {
         let known = |share| Known { directions: Basis::new(share, workspace), on_other: Array2::zeros((0, 0)) };
         Self { fresh, right: known(columns), left: known(rows) }
     }
 
     /// A x for each row x of `x`: n × p from n × q, or this member's share of them.
-    pub fn times(&mut self, x: Array2<T>) -> Array2<T> {
+    pub fn times(&mut self, x: Array2<W::Real>) -> Array2<W::Real> {
         multiply(&mut self.right, &self.left, x, Side::Times, &mut self.fresh)
     }
 
     /// Aᵀ y for each row y of `y`: n × q from n × p, or this member's share of them.
-    pub fn transpose_times(&mut self, y: Array2<T>) -> Array2<T> {
+    pub fn transpose_times(&mut self, y: Array2<W::Real>) -> Array2<W::Real> {
         multiply(&mut self.left, &self.right, y, Side::TransposeTimes, &mut self.fresh)
     }
 
@@ -87,7 +89,13 @@ impl<T: Real> GaussianMatrix<T> {
 
 /// Images of the rows of `x`, n × q, under the matrix with known directions `own`, `other` being those of its transpose: n × p.
 /// NaN for rows whose squared norm overflows. Clobbers `x` or reuses its memory.
-fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, side: Side, fresh: &mut Fresh<T>) -> Array2<T> {
+fn multiply<W: Weight>(
+    own: &mut Known<W::Real>,
+    other: &Known<W::Real>,
+    mut x: Array2<W::Real>,
+    side: Side,
+    fresh: &mut Fresh<W>,
+) -> Array2<W::Real> {
     let transposed = if side == Side::Times { Side::TransposeTimes } else { Side::Times };
     if other.directions.is_full() {
         return multiply_known(own, other, x.view(), &mut |d, c, out| fresh(transposed, d, c, out));
@@ -95,8 +103,8 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
     let before = own.directions.rank();
     let Coordinates { coefficients, overflowed } = own.directions.extend(&mut x);
     let shape = (x.nrows(), other.directions.share().len());
-    let nan_if_overflowed = |mut image: Array2<T>| {
-        overflowed.iter().for_each(|&row| image.row_mut(row).fill(T::of_f64(f64::NAN)));
+    let nan_if_overflowed = |mut image: Array2<W::Real>| {
+        overflowed.iter().for_each(|&row| image.row_mut(row).fill(W::Real::of_f64(f64::NAN)));
         image
     };
     if own.directions.rank() == 0 {
@@ -129,7 +137,7 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
     if before < rank {
         let known = &own.directions;
         let on_drawn = sum_over(known.share(), (rank - before, others.rank()), |slab, mut sum| {
-            let draw = &mut |d: usize, c: usize, out: &mut [T]| fresh(transposed, d, c, out);
+            let draw = &mut |d: usize, c: usize, out: &mut [W]| fresh(transposed, d, c, out);
             for_each_chunk(others.rank(), known.share(), slab, draw, |drawn, rows, chunk| {
                 for (new, vectors) in known.vectors_from(before) {
                     let mut part = sum.slice_mut(s![new.start - before..new.end - before, drawn.clone()]);
@@ -139,7 +147,7 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
         });
         own.on_other.slice_mut(s![before.., ..]).assign(&on_drawn);
     }
-    let as_drawn = coefficients.mapv(T::of_f64);
+    let as_drawn = coefficients.mapv(W::Real::of_f64);
     // Pᵀg of the new directions.
     let on_others = sum_over(others.share(), (rank - before, others.rank()), |slab, mut sum| {
         for_each_chunk(rank, others.share(), slab, &mut |d, c, out| fresh(side, d, c, out), |drawn, rows, chunk| {
@@ -148,7 +156,7 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
                 times(part, chunk, image.slice_mut(s![.., rows.clone()]));
             } else {
                 // Leading rows have zero coefficients on directions that later rows added.
-                let above = part.rows().into_iter().take_while(|row| row.iter().all(|c| *c == T::zero())).count();
+                let above = part.rows().into_iter().take_while(|row| row.iter().all(|c| *c == W::Real::ZERO)).count();
                 add_times(part.slice(s![above.., ..]), chunk, image.slice_mut(s![above.., rows.clone()]));
             }
             let new = drawn.start.max(before)..drawn.end;
@@ -156,7 +164,7 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
                 let chunk = chunk.slice(s![new.start - drawn.start.., ..]);
                 for (numbers, vectors) in others.vectors_from(0) {
                     let mut part = sum.slice_mut(s![new.start - before..new.end - before, numbers]);
-                    part += &inner_products(chunk, vectors.slice(s![.., rows.clone()]));
+                    part += &inner_products_of_weights(chunk, vectors.slice(s![.., rows.clone()]));
                 }
             }
         });
@@ -169,7 +177,12 @@ fn multiply<T: Real>(own: &mut Known<T>, other: &Known<T>, mut x: Array2<T>, sid
 
 /// Images of the rows of `x` if `other` spans the whole space, so that the matrix is fully determined: A x = P Cᵀ x. `draw`
 /// regenerates the drawn part of C.
-fn multiply_known<T: Real>(own: &Known<T>, other: &Known<T>, x: ArrayView2<T>, draw: &mut Draw<T>) -> Array2<T> {
+fn multiply_known<W: Weight>(
+    own: &Known<W::Real>,
+    other: &Known<W::Real>,
+    x: ArrayView2<W::Real>,
+    draw: &mut Draw<W>,
+) -> Array2<W::Real> {
     let on_own = own.directions.inner_products_with(x);
     let mut on_other = small_product(on_own.slice(s![.., ..other.on_other.ncols()]), other.on_other.t());
     let share = own.directions.share();
@@ -189,12 +202,12 @@ const DRAWN_AT_ONCE: usize = 64;
 
 /// Regenerates the drawn vectors of the first `count` directions on the entries `slab` of `share`. Calls `visit`(directions, rows, g) for each chunk of
 /// rows, counted as in `slab`, and each group of [`DRAWN_AT_ONCE`] directions; g is directions × rows.
-fn for_each_chunk<T: Real>(
+fn for_each_chunk<W: Weight>(
     count: usize,
     share: &Share,
     slab: Range<usize>,
-    draw: &mut Draw<T>,
-    mut visit: impl FnMut(Range<usize>, Range<usize>, ArrayView2<T>),
+    draw: &mut Draw<W>,
+    mut visit: impl FnMut(Range<usize>, Range<usize>, ArrayView2<W>),
 ) {
     let mut numbers = zeros((DRAWN_AT_ONCE.min(count), IMAGE_CHUNK.min(slab.len())));
     for start in slab.clone().step_by(IMAGE_CHUNK) {

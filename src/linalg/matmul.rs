@@ -1,7 +1,7 @@
 //! Matrix products and matrix allocation. Single-threaded: parallelism is over units.
 //!
 //! Products use our own [`gemm`](crate::kernels::gemm), whose bits are the same on every machine, and which matches the best BLAS at 100 inputs and
-//! is faster at few.
+//! is faster at few; weights in bf16 pairs go to [`split`](crate::kernels::gemm::split).
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;
@@ -10,13 +10,13 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
 use crate::kernels::masks::{self, Masks};
-use crate::kernels::{Real, gemm};
+use crate::kernels::{Real, Weight, gemm};
 use crate::machine::pages;
 use crate::team::Share;
 
 /// A zero matrix; on huge pages if large.
-pub fn zeros<T: Real>(shape: (usize, usize)) -> Array2<T> {
-    let mut matrix = Array2::from_elem(shape, T::zero());
+pub fn zeros<W: Weight>(shape: (usize, usize)) -> Array2<W> {
+    let mut matrix = Array2::from_elem(shape, W::drawn(0.0));
     pages::prefer_large(matrix.as_slice_mut().expect("a new matrix is contiguous"));
     matrix
 }
@@ -28,9 +28,9 @@ pub fn zeros<T: Real>(shape: (usize, usize)) -> Array2<T> {
 ///
 /// # Panics
 /// If the length of `memory` does not match `shape`.
-pub unsafe fn uninitialised<T: Real>(shape: (usize, usize), memory: &mut [MaybeUninit<T>]) -> ArrayViewMut2<'_, T> {
+pub unsafe fn uninitialised<T: Weight>(shape: (usize, usize), memory: &mut [MaybeUninit<T>]) -> ArrayViewMut2<'_, T> {
     let matrix = ArrayViewMut2::from_shape(shape, memory).expect("the matrix fills the memory");
-    // SAFETY: T is f32 or f64, and the caller writes before reading.
+    // SAFETY: any bits are a T, and the caller writes before reading.
     unsafe { matrix.assume_init() }
 }
 
@@ -38,7 +38,7 @@ pub unsafe fn uninitialised<T: Real>(shape: (usize, usize), memory: &mut [MaybeU
 ///
 /// # Safety
 /// As for [`uninitialised`]; `fill` must write every entry.
-pub unsafe fn filled<T: Real>(shape: (usize, usize), fill: impl FnOnce(ArrayViewMut2<T>)) -> Array2<T> {
+pub unsafe fn filled<T: Weight>(shape: (usize, usize), fill: impl FnOnce(ArrayViewMut2<T>)) -> Array2<T> {
     let mut matrix = Array2::uninit(shape);
     let memory = matrix.as_slice_mut().expect("a new matrix is contiguous");
     pages::prefer_large(memory);
@@ -50,23 +50,23 @@ pub unsafe fn filled<T: Real>(shape: (usize, usize), fill: impl FnOnce(ArrayView
 }
 
 /// `x`·`w`ᵀ, n × m, with `x` n × q and `w` m × q, row-major.
-pub fn with_transposed<T: Real>(x: ArrayView2<T>, w: ArrayView2<T>) -> Array2<T> {
+pub fn with_transposed<W: Weight>(x: ArrayView2<W::Real>, w: ArrayView2<W>) -> Array2<W::Real> {
     // SAFETY: `times_transposed` writes every entry of `out` and reads none.
     unsafe { filled((x.nrows(), w.nrows()), |out| times_transposed(x, w, out)) }
 }
 
 /// `out` = `x`·`w`ᵀ, with `x` n × q, `w` m × q and `out` n × m, all row-major.
-pub fn times_transposed<T: Real>(x: ArrayView2<T>, w: ArrayView2<T>, out: ArrayViewMut2<T>) {
+pub fn times_transposed<W: Weight>(x: ArrayView2<W::Real>, w: ArrayView2<W>, out: ArrayViewMut2<W::Real>) {
     matmul(x, w.reversed_axes(), false, out);
 }
 
 /// `out` += `y`·`w`, with `y` n × m, `w` m × q and `out` n × q, all row-major.
-pub fn add_times<T: Real>(y: ArrayView2<T>, w: ArrayView2<T>, out: ArrayViewMut2<T>) {
+pub fn add_times<W: Weight>(y: ArrayView2<W::Real>, w: ArrayView2<W>, out: ArrayViewMut2<W::Real>) {
     matmul(y, w, true, out);
 }
 
 /// `out` = `y`·`w`, with `y` n × m, `w` m × q and `out` n × q, all row-major.
-pub fn times<T: Real>(y: ArrayView2<T>, w: ArrayView2<T>, out: ArrayViewMut2<T>) {
+pub fn times<W: Weight>(y: ArrayView2<W::Real>, w: ArrayView2<W>, out: ArrayViewMut2<W::Real>) {
     matmul(y, w, false, out);
 }
 
@@ -109,7 +109,7 @@ pub fn sum_products<T: Real>(
 
 /// `a`·`b`ᵀ, n × m, with `a` n × k and `b` m × k for large k: chunks of [`CHUNK`] columns in the precision of the vectors, summed
 /// in f64.
-pub fn inner_products<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>) -> Array2<f64> {
+pub fn inner_products<W: Weight>(a: ArrayView2<W::Real>, b: ArrayView2<W>) -> Array2<f64> {
     let mut sum = Array2::zeros((a.nrows(), b.nrows()));
     for columns in chunks(a.ncols()) {
         add_inner_products(a.slice(s![.., columns.clone()]), b.slice(s![.., columns]), sum.view_mut());
@@ -117,9 +117,17 @@ pub fn inner_products<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>) -> Array2<f64
     sum
 }
 
+/// As [`inner_products`], with the weights on the left: `w` n × k, `b` m × k.
+pub fn inner_products_of_weights<W: Weight>(w: ArrayView2<W>, b: ArrayView2<W::Real>) -> Array2<f64> {
+    match W::numbers(w) {
+        Some(w) => inner_products(w, b),
+        None => inner_products(b, w).reversed_axes(),
+    }
+}
+
 /// `sum` += `a`·`b`ᵀ for one chunk: `a` n × c, `b` m × c, `sum` n × m.
-pub fn add_inner_products<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, mut sum: ArrayViewMut2<f64>) {
-    let mut part = zeros(sum.dim());
+pub fn add_inner_products<W: Weight>(a: ArrayView2<W::Real>, b: ArrayView2<W>, mut sum: ArrayViewMut2<f64>) {
+    let mut part: Array2<W::Real> = zeros(sum.dim());
     times_transposed(a, b, part.view_mut());
     sum.zip_mut_with(&part, |sum, part| *sum += part.to_f64());
 }
@@ -153,7 +161,7 @@ pub const TRIANGLE_ROWS: usize = 32;
 
 /// `out`_i += Σ_j m_ij a_j v_j, with masks m (inputs × neurons), readout weights `a`, v_j the rows of `rows` (neurons × q), `out`
 /// inputs × q.
-pub fn add_masked_rows<T: Real>(masks: &mut Masks, a: &[T], rows: ArrayView2<T>, out: ArrayViewMut2<T>) {
+pub fn add_masked_rows<W: Weight>(masks: &mut Masks, a: &[W::Real], rows: ArrayView2<W>, out: ArrayViewMut2<W::Real>) {
     let flops = 2.0 * masks::additions(out.nrows(), rows.nrows(), rows.ncols());
     WORK.set(Work { flops: WORK.get().flops + flops, ..WORK.get() });
     masks.add_weighted_rows(a, rows, out);
@@ -191,7 +199,7 @@ pub fn count_rank_loss() {
     WORK.set(Work { rank_losses: WORK.get().rank_losses + 1, ..WORK.get() });
 }
 
-fn matmul<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, keep: bool, out: ArrayViewMut2<T>) {
+fn matmul<W: Weight>(a: ArrayView2<W::Real>, b: ArrayView2<W>, keep: bool, out: ArrayViewMut2<W::Real>) {
     WORK.set(Work { flops: WORK.get().flops + 2.0 * a.len() as f64 * b.ncols() as f64, ..WORK.get() });
-    gemm::matmul(a, b, keep, out);
+    W::multiply(a, b, keep, out);
 }

@@ -10,7 +10,7 @@ use ndarray::{Array2, ArrayView2, s};
 use crate::error::Failed;
 use crate::experiment::Experiment;
 use crate::infinite;
-use crate::kernels::Real;
+use crate::kernels::{Bf16Pair, Real, Weight};
 use crate::linalg::workspace;
 use crate::model::{Activation, Bound, Cell, Direction, EngineName, Method, Precision, SearchName, Unit};
 use crate::network::dense::{Dense, Keep};
@@ -60,7 +60,7 @@ impl OutOfRange {
 
 impl From<OutOfRange> for Failed {
     fn from(error: OutOfRange) -> Self {
-        let or_f64 = if error.precision == Precision::F32 { ", or precision f64" } else { "" };
+        let or_f64 = if error.precision != Precision::F64 { ", or precision f64" } else { "" };
         Failed::new(error.what(), error.why, format!("give a smaller bound or gain{or_f64}"))
     }
 }
@@ -74,7 +74,7 @@ pub struct CellRun {
     pub keep: Keep,
 }
 
-/// Buffers reused by successive networks of one cell, in both precisions.
+/// Buffers reused by successive networks of one cell, in f32 and in f64.
 #[derive(Clone, Default)]
 pub struct Workspace {
     single: workspace::Workspace<f32>,
@@ -118,8 +118,9 @@ pub fn measure_in(workspace: &Workspace, experiment: &Experiment, run: &CellRun,
     let streams = NetworkStreams::new(seed, run.cell, unit.network, gain, readout);
     let samples = match (run.method.engine, precision) {
         (EngineName::Limit, _) => infinite::samples(streams, run.cell, inputs, gain, experiment.bounds()),
-        (_, Precision::F32) => finite_width_samples(experiment, run, streams, &workspace.single),
-        (_, Precision::F64) => finite_width_samples(experiment, run, streams, &workspace.double),
+        (_, Precision::F32) => finite_width_samples::<f32>(experiment, run, streams, &workspace.single),
+        (_, Precision::F64) => finite_width_samples::<f64>(experiment, run, streams, &workspace.double),
+        (_, Precision::Bf16x3) => finite_width_samples::<Bf16Pair>(experiment, run, streams, &workspace.single),
     };
     let out_of_range = |why| OutOfRange::new(run.cell, unit.network, precision, why);
     let samples = samples.map_err(|error| out_of_range(error.to_string()))?;
@@ -139,15 +140,15 @@ pub fn check_samples(samples: &[Sample], experiment: &Experiment) -> Result<(), 
 }
 
 /// The samples of a network of finite width.
-fn finite_width_samples<T: Real>(
+fn finite_width_samples<W: Weight>(
     experiment: &Experiment,
     run: &CellRun,
     streams: NetworkStreams,
-    workspace: &workspace::Workspace<T>,
+    workspace: &workspace::Workspace<W::Real>,
 ) -> Result<Vec<Sample>, NotFinite> {
     let Experiment { bias, .. } = *experiment;
     let bound = experiment.bounds();
-    let inputs = inputs::<T>(&experiment.inputs_law, streams, run.cell, experiment.inputs, bias);
+    let inputs = inputs::<W::Real>(&experiment.inputs_law, streams, run.cell, experiment.inputs, bias);
     let settings = Settings {
         directions: &experiment.directions,
         bias,
@@ -160,13 +161,13 @@ fn finite_width_samples<T: Real>(
     let CellRun { cell, keep, method } = *run;
     match method.engine {
         EngineName::Shallow => {
-            shallow_samples(&mut Shallow::new(streams, cell, inputs, keep.line, workspace), method.search, bound)
+            shallow_samples(&mut Shallow::<W>::new(streams, cell, inputs, keep.line, workspace), method.search, bound)
         }
         EngineName::Implicit => {
-            samples_along(&mut Implicit::with(streams, cell, experiment.activation, inputs, workspace), &settings)
+            samples_along(&mut Implicit::<W>::with(streams, cell, experiment.activation, inputs, workspace), &settings)
         }
         EngineName::Dense | EngineName::Limit => {
-            samples_along(&mut Dense::with(streams, cell, experiment.activation, inputs, keep, workspace), &settings)
+            samples_along(&mut Dense::<W>::with(streams, cell, experiment.activation, inputs, keep, workspace), &settings)
         }
     }
 }
@@ -207,8 +208,8 @@ pub fn samples<T: Real>(
 ///
 /// # Errors
 /// If an intermediate value is not finite.
-pub fn shallow_samples<T: Real>(
-    engine: &mut Shallow<T>,
+pub fn shallow_samples<W: Weight>(
+    engine: &mut Shallow<W>,
     search: SearchName,
     bound: impl Into<Bound>,
 ) -> Result<Vec<Sample>, NotFinite> {

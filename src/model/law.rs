@@ -12,12 +12,25 @@ pub enum Readout {
     Gaussian,
 }
 
-/// Precision of network evaluation. Weights are drawn in f32 in both.
+/// Precision of network evaluation. Weights are drawn in f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     F32,
     F64,
+    /// Weights rounded to 16 significant bits, vectors in f32; products of both in bf16 parts, which are exact, summed in f32.
+    Bf16x3,
+}
+
+impl Precision {
+    /// The name in options and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::F32 => "f32",
+            Precision::F64 => "f64",
+            Precision::Bf16x3 => "bf16x3",
+        }
+    }
 }
 
 /// Step direction p, of length ‖∇f(x)‖; formulas in `measure::directions`.

@@ -17,7 +17,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 use super::weights::Weights;
 use super::{Differentiated, Engine, Hidden, LayerWeights, LineBlock, LinePoint, Lines, ValueAndGradient};
 use crate::kernels::masks::Masks;
-use crate::kernels::{Real, activation};
+use crate::kernels::{Real, Weight, activation};
 use crate::linalg::kept_blocks::KeptBlocks;
 use crate::linalg::matmul::{add_masked_rows, add_times, sum_products, times_transposed, with_transposed, zeros};
 use crate::linalg::workspace::Workspace;
@@ -37,19 +37,19 @@ pub struct Keep {
 }
 
 /// One network with explicit weights, and its inputs.
-pub struct Dense<T> {
+pub struct Dense<W: Weight> {
     cell: Cell,
     psi: Activation,
-    weights: Weights<T>,
+    weights: Weights<W>,
     /// x, n × d.
-    inputs: Array2<T>,
+    inputs: Array2<W::Real>,
     keeps_line: bool,
-    workspace: Workspace<T>,
+    workspace: Workspace<W::Real>,
     /// 1/√k_L.
     scale: f64,
 }
 
-impl<T: Real> Dense<T> {
+impl<W: Weight> Dense<W> {
     /// The ReLU network of `streams` with its first `inputs` inputs on the sphere.
     pub fn new(streams: NetworkStreams, cell: Cell, inputs: usize, keep: Keep) -> Self {
         let inputs = super::inputs::sphere_inputs(streams, cell, inputs);
@@ -61,9 +61,9 @@ impl<T: Real> Dense<T> {
         streams: NetworkStreams,
         cell: Cell,
         psi: Activation,
-        inputs: Array2<T>,
+        inputs: Array2<W::Real>,
         keep: Keep,
-        workspace: &Workspace<T>,
+        workspace: &Workspace<W::Real>,
     ) -> Self {
         Self {
             cell,
@@ -78,7 +78,13 @@ impl<T: Real> Dense<T> {
 
     /// A network with these weights instead of drawn ones: `matrices` W_1 … W_L, each k_l × fan-in in standard layout, and `readout` a, so that
     /// f(x) = a·h_L/√k_L; at `inputs`, n × d.
-    pub fn given(cell: Cell, psi: Activation, matrices: Arc<Vec<Array2<T>>>, readout: Vec<T>, inputs: Array2<T>) -> Self {
+    pub fn given(
+        cell: Cell,
+        psi: Activation,
+        matrices: Arc<Vec<Array2<W>>>,
+        readout: Vec<W::Real>,
+        inputs: Array2<W::Real>,
+    ) -> Self {
         Self {
             cell,
             psi,
@@ -91,13 +97,13 @@ impl<T: Real> Dense<T> {
     }
 
     /// The weight matrix of `layer` (1-based), k_l × fan-in.
-    pub fn matrix(&mut self, layer: usize) -> Array2<T> {
+    pub fn matrix(&mut self, layer: usize) -> Array2<W::Real> {
         self.weights.matrix(layer)
     }
 
     /// Pre-activations of hidden layer `layer` from the activations `below`: n × k_l from n × fan-in. Applies `end` to each row
     /// of a block while it is in cache.
-    fn layer(&mut self, layer: usize, below: ArrayView2<T>, end: impl Fn(&mut [T])) -> Array2<T> {
+    fn layer(&mut self, layer: usize, below: ArrayView2<W::Real>, end: impl Fn(&mut [W::Real])) -> Array2<W::Real> {
         let width = self.cell.width_of(layer);
         let mut h = zeros((below.nrows(), width));
         for block in 0..blocks(width) {
@@ -111,13 +117,13 @@ impl<T: Real> Dense<T> {
     }
 
     /// Activations of hidden layer `layer` ≥ 2: n × k_l from n × k_(l−1).
-    fn hidden_layer(&mut self, layer: usize, below: ArrayView2<T>) -> Array2<T> {
+    fn hidden_layer(&mut self, layer: usize, below: ArrayView2<W::Real>) -> Array2<W::Real> {
         let psi = self.psi;
         self.layer(layer, below, |row| activation::apply(psi, row))
     }
 
     /// As [`hidden_layer`](Self::hidden_layer), with what the backward pass needs.
-    fn hidden_layer_for_gradient(&mut self, layer: usize, below: ArrayView2<T>) -> Hidden<T> {
+    fn hidden_layer_for_gradient(&mut self, layer: usize, below: ArrayView2<W::Real>) -> Hidden<W::Real> {
         match self.psi {
             Activation::Relu => Hidden { h: self.hidden_layer(layer, below), z: None },
             psi => Hidden::of(psi, self.layer(layer, below, |_| {})),
@@ -125,7 +131,7 @@ impl<T: Real> Dense<T> {
     }
 
     /// The first hidden layer at `x`, n × d, with what the backward pass needs; appends W₁x to `line`. For L ≥ 2.
-    fn first_layer(&mut self, x: ArrayView2<T>, mut line: Option<&mut KeptBlocks<T>>) -> Hidden<T> {
+    fn first_layer(&mut self, x: ArrayView2<W::Real>, mut line: Option<&mut KeptBlocks<W::Real>>) -> Hidden<W::Real> {
         let (psi, width) = (self.psi, self.cell.width_of(1));
         let mut h = zeros((x.nrows(), width));
         let mut kept = (psi != Activation::Relu).then(|| h.clone());
@@ -160,7 +166,7 @@ impl<T: Real> Dense<T> {
 
     /// The last layer: f and ∂f/∂`below`, where `below` are the activations (inputs at depth 1) beneath it, n × fan-in. Appends
     /// the pre-activations to `line`.
-    fn last_layer(&mut self, below: ArrayView2<T>, mut line: Option<&mut KeptBlocks<T>>) -> ValueAndGradient<T> {
+    fn last_layer(&mut self, below: ArrayView2<W::Real>, mut line: Option<&mut KeptBlocks<W::Real>>) -> ValueAndGradient<W::Real> {
         let (psi, depth, inputs) = (self.psi, self.cell.depth, below.nrows());
         let share = self.share(depth);
         let mut gradient = zeros(below.dim());
@@ -169,7 +175,7 @@ impl<T: Real> Dense<T> {
         // f, and at depth 1 its gradient, which is accumulated in the precision of the weights within a slab. Deeper layers are one slab.
         let summed = if depth == 1 { gradient.len() } else { 0 };
         let mut value = share.sum(inputs + summed, |slab, sums| {
-            gradient.fill(T::zero());
+            gradient.fill(W::Real::ZERO);
             for (block, _) in blocks_of(&share, slab) {
                 self.weights.readout(block, &mut readout);
                 let w = self.weights.rows(depth, block);
@@ -197,8 +203,8 @@ impl<T: Real> Dense<T> {
             }
             sums[inputs..].iter_mut().zip(&gradient).for_each(|(sum, gradient)| *sum = gradient.to_f64());
         });
-        let scale = T::of_f64(self.scale);
-        gradient.iter_mut().zip(value.drain(inputs..)).for_each(|(gradient, sum)| *gradient = T::of_f64(sum));
+        let scale = W::Real::of_f64(self.scale);
+        gradient.iter_mut().zip(value.drain(inputs..)).for_each(|(gradient, sum)| *gradient = W::Real::of_f64(sum));
         gradient.mapv_inplace(|g| g * scale);
         for value in &mut value {
             *value *= self.scale;
@@ -207,7 +213,7 @@ impl<T: Real> Dense<T> {
     }
 
     /// Forward and backward pass: f and ∇f at `x`, n × d. Appends W₁x to `line`.
-    fn pass(&mut self, x: ArrayView2<T>, line: Option<&mut KeptBlocks<T>>) -> ValueAndGradient<T> {
+    fn pass(&mut self, x: ArrayView2<W::Real>, line: Option<&mut KeptBlocks<W::Real>>) -> ValueAndGradient<W::Real> {
         let depth = self.cell.depth;
         if depth == 1 {
             return self.last_layer(x, line);
@@ -229,7 +235,7 @@ impl<T: Real> Dense<T> {
     }
 
     /// Back-propagates a gradient through the weights of `layer`: n × fan-in from n × k_l.
-    fn backward(&mut self, layer: usize, gradient: ArrayView2<T>) -> Array2<T> {
+    fn backward(&mut self, layer: usize, gradient: ArrayView2<W::Real>) -> Array2<W::Real> {
         let mut below = zeros((gradient.nrows(), self.cell.fan_in(layer)));
         let width = self.cell.width_of(layer);
         for block in 0..blocks(width) {
@@ -240,7 +246,7 @@ impl<T: Real> Dense<T> {
     }
 
     /// aᵀW_L, 1 × fan-in.
-    fn readout_through_last_layer(&mut self) -> Array2<T> {
+    fn readout_through_last_layer(&mut self) -> Array2<W::Real> {
         let depth = self.cell.depth;
         let share = self.share(depth);
         let mut readout = Vec::new();
@@ -254,7 +260,7 @@ impl<T: Real> Dense<T> {
     }
 
     /// f from the activations (inputs at depth 1) below the last layer, one value per row.
-    fn last_layer_value(&mut self, below: ArrayView2<T>) -> Vec<f64> {
+    fn last_layer_value(&mut self, below: ArrayView2<W::Real>) -> Vec<f64> {
         let (psi, depth) = (self.psi, self.cell.depth);
         let share = self.share(depth);
         let mut readout = Vec::new();
@@ -274,7 +280,7 @@ impl<T: Real> Dense<T> {
     }
 
     /// The readout weights a, length k_L.
-    pub fn readout(&mut self) -> Vec<T> {
+    pub fn readout(&mut self) -> Vec<W::Real> {
         let width = self.cell.width_of(self.cell.depth);
         let mut readout = Vec::with_capacity(width);
         let mut block_readout = Vec::new();
@@ -287,7 +293,11 @@ impl<T: Real> Dense<T> {
 }
 
 /// Appends `x`·`w`ᵀ to `kept` and returns it.
-fn add_transposed<'a, T: Real>(kept: &'a mut KeptBlocks<T>, x: ArrayView2<T>, w: ArrayView2<T>) -> ArrayView2<'a, T> {
+fn add_transposed<'a, W: Weight>(
+    kept: &'a mut KeptBlocks<W::Real>,
+    x: ArrayView2<W::Real>,
+    w: ArrayView2<W>,
+) -> ArrayView2<'a, W::Real> {
     // SAFETY: `times_transposed` writes every entry of `out` and reads none.
     unsafe { kept.push(|out| times_transposed(x, w, out)) }
 }
@@ -302,16 +312,16 @@ fn block_of<T: Real>(buffer: &mut [T], inputs: usize, neurons: usize) -> ArrayVi
     ArrayViewMut2::from_shape((inputs, neurons), &mut buffer[..inputs * neurons]).expect("the slice has this size")
 }
 
-impl<T: Real> Engine<T> for Dense<T> {
+impl<W: Weight> Engine<W::Real> for Dense<W> {
     fn activation(&self) -> Activation {
         self.psi
     }
 
-    fn inputs(&self) -> ArrayView2<'_, T> {
+    fn inputs(&self) -> ArrayView2<'_, W::Real> {
         self.inputs.view()
     }
 
-    fn differentiate(&mut self) -> (ValueAndGradient<T>, impl Differentiated<T>) {
+    fn differentiate(&mut self) -> (ValueAndGradient<W::Real>, impl Differentiated<W::Real>) {
         let mut z = KeptBlocks::new(self.inputs.nrows(), self.share(1).len(), &self.workspace);
         let inputs = std::mem::replace(&mut self.inputs, zeros((0, 0)));
         let result = self.pass(inputs.view(), self.keeps_line.then_some(&mut z));
@@ -320,14 +330,14 @@ impl<T: Real> Engine<T> for Dense<T> {
     }
 }
 
-struct DenseDifferentiated<'a, T> {
-    network: &'a mut Dense<T>,
+struct DenseDifferentiated<'a, W: Weight> {
+    network: &'a mut Dense<W>,
     /// W₁x; all blocks or none.
-    z: KeptBlocks<T>,
+    z: KeptBlocks<W::Real>,
 }
 
-impl<T: Real> Differentiated<T> for DenseDifferentiated<'_, T> {
-    fn lines(&mut self, directions: Array2<T>) -> impl Lines<T> {
+impl<W: Weight> Differentiated<W::Real> for DenseDifferentiated<'_, W> {
+    fn lines(&mut self, directions: Array2<W::Real>) -> impl Lines<W::Real> {
         let Self { network, z } = self;
         assert_eq!(directions.dim(), network.inputs.dim());
         let share = network.share(1);
@@ -340,11 +350,11 @@ impl<T: Real> Differentiated<T> for DenseDifferentiated<'_, T> {
         DenseLines { network, directions, z, u }
     }
 
-    fn value_and_gradient_at(&mut self, x: ArrayView2<T>) -> ValueAndGradient<T> {
+    fn value_and_gradient_at(&mut self, x: ArrayView2<W::Real>) -> ValueAndGradient<W::Real> {
         self.network.pass(x, None)
     }
 
-    fn linear_gradient(&mut self) -> Array2<T> {
+    fn linear_gradient(&mut self) -> Array2<W::Real> {
         let mut gradient = zeros((0, 0));
         for layer in (1..=self.network.cell.depth).rev() {
             gradient = match layer == self.network.cell.depth {
@@ -352,30 +362,30 @@ impl<T: Real> Differentiated<T> for DenseDifferentiated<'_, T> {
                 false => self.network.backward(layer, gradient.view()),
             };
         }
-        let scale = T::of_f64(self.network.scale);
+        let scale = W::Real::of_f64(self.network.scale);
         gradient.mapv_into(|g| g * scale)
     }
 
-    fn weights(&mut self) -> Option<&mut dyn LayerWeights<T>> {
+    fn weights(&mut self) -> Option<&mut dyn LayerWeights<W::Real>> {
         Some(self.network)
     }
 }
 
-struct DenseLines<'a, T> {
-    network: &'a mut Dense<T>,
+struct DenseLines<'a, W: Weight> {
+    network: &'a mut Dense<W>,
     /// p, n × d.
-    directions: Array2<T>,
+    directions: Array2<W::Real>,
     /// W₁x and W₁p; all blocks or none.
-    z: &'a KeptBlocks<T>,
-    u: KeptBlocks<T>,
+    z: &'a KeptBlocks<W::Real>,
+    u: KeptBlocks<W::Real>,
 }
 
-impl<T: Real> DenseLines<'_, T> {
+impl<W: Weight> DenseLines<'_, W> {
     /// x + t·p at `points`, m × d.
-    fn points(&self, points: &[LinePoint]) -> Array2<T> {
+    fn points(&self, points: &[LinePoint]) -> Array2<W::Real> {
         let mut x = zeros((points.len(), self.network.cell.dim));
         for (mut row, point) in x.rows_mut().into_iter().zip(points) {
-            let t = T::of_f64(point.t);
+            let t = W::Real::of_f64(point.t);
             row.assign(&self.network.inputs.row(point.input));
             row.zip_mut_with(&self.directions.row(point.input), |x, p| *x = *x + t * *p);
         }
@@ -383,7 +393,7 @@ impl<T: Real> DenseLines<'_, T> {
     }
 }
 
-impl<T: Real> Lines<T> for DenseLines<'_, T> {
+impl<W: Weight> Lines<W::Real> for DenseLines<'_, W> {
     fn depth(&self) -> usize {
         self.network.cell.depth
     }
@@ -400,7 +410,7 @@ impl<T: Real> Lines<T> for DenseLines<'_, T> {
         self.network.share(1)
     }
 
-    fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<T>)) {
+    fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<W::Real>)) {
         let Self { network, directions, z, u } = self;
         let share = network.share(1);
         let mut readout = Vec::new();
@@ -440,7 +450,7 @@ impl<T: Real> Lines<T> for DenseLines<'_, T> {
                     self.network.psi,
                     z.as_slice().expect("contiguous"),
                     u.as_slice().expect("contiguous"),
-                    T::of_f64(point.t),
+                    W::Real::of_f64(point.t),
                     h.as_slice_mut().expect("contiguous"),
                 );
             }
@@ -451,17 +461,17 @@ impl<T: Real> Lines<T> for DenseLines<'_, T> {
         self.network.last_layer_value(h.view())
     }
 
-    fn weights(&mut self) -> Option<&mut dyn LayerWeights<T>> {
+    fn weights(&mut self) -> Option<&mut dyn LayerWeights<W::Real>> {
         Some(self.network)
     }
 }
 
-impl<T: Real> LayerWeights<T> for Dense<T> {
-    fn layer(&mut self, layer: usize) -> Array2<T> {
+impl<W: Weight> LayerWeights<W::Real> for Dense<W> {
+    fn layer(&mut self, layer: usize) -> Array2<W::Real> {
         self.matrix(layer)
     }
 
-    fn readout(&mut self) -> Vec<T> {
+    fn readout(&mut self) -> Vec<W::Real> {
         Dense::readout(self)
     }
 }

@@ -12,7 +12,7 @@ use ndarray::{Array2, ArrayView2, s};
 use super::inputs::sphere_inputs;
 use super::weights::{Storage, Weights};
 use super::{Differentiated, Engine, Hidden, LineBlock, LinePoint, Lines, ValueAndGradient};
-use crate::kernels::{Real, activation};
+use crate::kernels::{Real, Weight, activation};
 use crate::linalg::gaussian_matrix::{GaussianMatrix, Side};
 use crate::linalg::matmul::{add_times, sum_products, times_transposed, zeros};
 use crate::linalg::workspace::Workspace;
@@ -48,31 +48,31 @@ const DRAWN_BELOW_WIDE: usize = 8;
 const MOST_NUMBERS: usize = 20_000_000;
 
 /// W₁, see [`FirstLayer`].
-enum First<T> {
-    Drawn(Weights<T>),
-    Implicit(GaussianMatrix<T>),
+enum First<W: Weight> {
+    Drawn(Weights<W>),
+    Implicit(GaussianMatrix<W>),
 }
 
 /// One network with implicit weights, and its inputs.
-pub struct Implicit<T> {
+pub struct Implicit<W: Weight> {
     cell: Cell,
     psi: Activation,
-    first: First<T>,
+    first: First<W>,
     /// W₂..W_L.
-    hidden: Vec<GaussianMatrix<T>>,
+    hidden: Vec<GaussianMatrix<W>>,
     /// a, length k_L.
-    readout: Vec<T>,
+    readout: Vec<W::Real>,
     /// The neurons of the first and of the last layer.
     first_share: Share,
     last_share: Share,
-    workspace: Workspace<T>,
+    workspace: Workspace<W::Real>,
     /// x, n × d.
-    inputs: Array2<T>,
+    inputs: Array2<W::Real>,
     /// 1/√k_L.
     scale: f64,
 }
 
-impl<T: Real> Implicit<T> {
+impl<W: Weight> Implicit<W> {
     /// The ReLU network of `streams` with its first `inputs` inputs on the sphere.
     pub fn new(streams: NetworkStreams, cell: Cell, inputs: usize) -> Self {
         Self::with_first_layer(streams, cell, inputs, FirstLayer::of(cell, inputs))
@@ -84,7 +84,13 @@ impl<T: Real> Implicit<T> {
     }
 
     /// The network of `streams` with activation `psi` at `inputs`, n × d.
-    pub fn with(streams: NetworkStreams, cell: Cell, psi: Activation, inputs: Array2<T>, workspace: &Workspace<T>) -> Self {
+    pub fn with(
+        streams: NetworkStreams,
+        cell: Cell,
+        psi: Activation,
+        inputs: Array2<W::Real>,
+        workspace: &Workspace<W::Real>,
+    ) -> Self {
         let first = FirstLayer::of(cell, inputs.nrows());
         Self::build(streams, cell, psi, inputs, first, workspace)
     }
@@ -93,9 +99,9 @@ impl<T: Real> Implicit<T> {
         streams: NetworkStreams,
         cell: Cell,
         psi: Activation,
-        inputs: Array2<T>,
+        inputs: Array2<W::Real>,
         first: FirstLayer,
-        workspace: &Workspace<T>,
+        workspace: &Workspace<W::Real>,
     ) -> Self {
         let mut weights = Weights::new(streams, cell, Storage::Regenerated, workspace);
         let last_share = workspace.share(cell.width_of(cell.depth));
@@ -123,7 +129,7 @@ impl<T: Real> Implicit<T> {
     }
 
     /// W₁x for each row x: n × k_1 from n × d.
-    fn first_times(&mut self, x: Array2<T>) -> Array2<T> {
+    fn first_times(&mut self, x: Array2<W::Real>) -> Array2<W::Real> {
         let weights = match &mut self.first {
             First::Implicit(matrix) => return matrix.times(x),
             First::Drawn(weights) => weights,
@@ -136,7 +142,7 @@ impl<T: Real> Implicit<T> {
     }
 
     /// W₁ᵀg for each row g: n × d from n × k_1.
-    fn first_transpose_times(&mut self, gradient: Array2<T>) -> Array2<T> {
+    fn first_transpose_times(&mut self, gradient: Array2<W::Real>) -> Array2<W::Real> {
         let weights = match &mut self.first {
             First::Implicit(matrix) => return matrix.transpose_times(gradient),
             First::Drawn(weights) => weights,
@@ -151,9 +157,9 @@ impl<T: Real> Implicit<T> {
     }
 }
 
-impl<T: Real> Implicit<T> {
+impl<W: Weight> Implicit<W> {
     /// f and ∇f from the pre-activations `z` of the first layer, n × k_1.
-    fn above_first_layer(&mut self, z: ArrayView2<T>) -> ValueAndGradient<T> {
+    fn above_first_layer(&mut self, z: ArrayView2<W::Real>) -> ValueAndGradient<W::Real> {
         let (psi, workspace) = (self.psi, &self.workspace);
         let mut layers = Vec::new();
         let mut top = workspace.copy(z);
@@ -180,58 +186,57 @@ impl<T: Real> Implicit<T> {
     }
 
     /// W₁ᵀg/√k for each row g.
-    fn scaled_first_transpose_times(&mut self, gradient: Array2<T>) -> Array2<T> {
-        let scale = T::of_f64(self.scale);
+    fn scaled_first_transpose_times(&mut self, gradient: Array2<W::Real>) -> Array2<W::Real> {
+        let scale = W::Real::of_f64(self.scale);
         self.first_transpose_times(gradient).mapv_into(|g| g * scale)
     }
 }
 
 /// The implicit weight matrix of `layer` (1-based), before any product.
-fn matrix<T: Real>(streams: NetworkStreams, cell: Cell, layer: usize, workspace: &Workspace<T>) -> GaussianMatrix<T> {
-    let mut scratch = Vec::new();
-    let fresh = move |side: Side, direction: usize, chunk: usize, out: &mut [T]| {
-        T::fill_with(out, &mut scratch, |out| streams.image(layer, side == Side::TransposeTimes, direction, chunk, out));
+fn matrix<W: Weight>(streams: NetworkStreams, cell: Cell, layer: usize, workspace: &Workspace<W::Real>) -> GaussianMatrix<W> {
+    let fresh = move |side: Side, direction: usize, chunk: usize, out: &mut [W]| {
+        streams.image(layer, side == Side::TransposeTimes, direction, chunk, out);
     };
     // The input is not divided.
     let columns = if layer == 1 { Share::whole(cell.dim) } else { workspace.share(cell.fan_in(layer)) };
     GaussianMatrix::new(workspace.share(cell.width_of(layer)), columns, Box::new(fresh), workspace)
 }
 
-impl<T: Real> Engine<T> for Implicit<T> {
+impl<W: Weight> Engine<W::Real> for Implicit<W> {
     fn activation(&self) -> Activation {
         self.psi
     }
 
-    fn inputs(&self) -> ArrayView2<'_, T> {
+    fn inputs(&self) -> ArrayView2<'_, W::Real> {
         self.inputs.view()
     }
 
-    fn differentiate(&mut self) -> (ValueAndGradient<T>, impl Differentiated<T>) {
+    fn differentiate(&mut self) -> (ValueAndGradient<W::Real>, impl Differentiated<W::Real>) {
         let z = self.first_times(self.inputs.clone());
         let result = self.above_first_layer(z.view());
         (result, ImplicitDifferentiated { network: self, z })
     }
 }
 
-struct ImplicitDifferentiated<'a, T: Real> {
-    network: &'a mut Implicit<T>,
+struct ImplicitDifferentiated<'a, W: Weight> {
+    network: &'a mut Implicit<W>,
     /// W₁x, n × k_1.
-    z: Array2<T>,
+    z: Array2<W::Real>,
 }
 
-impl<T: Real> Differentiated<T> for ImplicitDifferentiated<'_, T> {
-    fn lines(&mut self, directions: Array2<T>) -> impl Lines<T> {
+impl<W: Weight> Differentiated<W::Real> for ImplicitDifferentiated<'_, W> {
+    fn lines(&mut self, directions: Array2<W::Real>) -> impl Lines<W::Real> {
         assert_eq!(directions.dim(), self.network.inputs.dim());
         let u = self.network.first_times(directions);
         ImplicitLines { network: self.network, z: self.z.view(), u }
     }
 
-    fn value_and_gradient_at(&mut self, x: ArrayView2<T>) -> ValueAndGradient<T> {
+    fn value_and_gradient_at(&mut self, x: ArrayView2<W::Real>) -> ValueAndGradient<W::Real> {
         let z = self.network.first_times(x.to_owned());
         self.network.above_first_layer(z.view())
     }
 
-    fn linear_gradient(&mut self) -> Array2<T> {
+    fn linear_gradient(&mut self) -> Array2<W::Real> {
         let network = &mut self.network;
         let mut gradient = Array2::from_shape_vec((1, network.readout.len()), network.readout.clone()).expect("a row");
         for matrix in network.hidden.iter_mut().rev() {
@@ -241,26 +246,26 @@ impl<T: Real> Differentiated<T> for ImplicitDifferentiated<'_, T> {
     }
 }
 
-impl<T: Real> Drop for ImplicitDifferentiated<'_, T> {
+impl<W: Weight> Drop for ImplicitDifferentiated<'_, W> {
     fn drop(&mut self) {
         self.network.workspace.recycle(std::mem::replace(&mut self.z, zeros((0, 0))));
     }
 }
 
-struct ImplicitLines<'a, T: Real> {
-    network: &'a mut Implicit<T>,
+struct ImplicitLines<'a, W: Weight> {
+    network: &'a mut Implicit<W>,
     /// W₁x and W₁p, n × k_1.
-    z: ArrayView2<'a, T>,
-    u: Array2<T>,
+    z: ArrayView2<'a, W::Real>,
+    u: Array2<W::Real>,
 }
 
-impl<T: Real> Drop for ImplicitLines<'_, T> {
+impl<W: Weight> Drop for ImplicitLines<'_, W> {
     fn drop(&mut self) {
         self.network.workspace.recycle(std::mem::replace(&mut self.u, zeros((0, 0))));
     }
 }
 
-impl<T: Real> Lines<T> for ImplicitLines<'_, T> {
+impl<W: Weight> Lines<W::Real> for ImplicitLines<'_, W> {
     fn depth(&self) -> usize {
         self.network.cell.depth
     }
@@ -277,7 +282,7 @@ impl<T: Real> Lines<T> for ImplicitLines<'_, T> {
         self.network.first_share.clone()
     }
 
-    fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<T>)) {
+    fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<W::Real>)) {
         for neurons in self.network.first_share.slabs() {
             let readout = if self.depth() == 1 { &self.network.readout[neurons.clone()] } else { &[] };
             let (z, u) = (self.z.slice(s![.., neurons.clone()]), self.u.slice(s![.., neurons.clone()]));
@@ -295,7 +300,7 @@ impl<T: Real> Lines<T> for ImplicitLines<'_, T> {
                 *psi,
                 self.z.row(point.input).to_slice().expect("rows are contiguous"),
                 self.u.row(point.input).to_slice().expect("rows are contiguous"),
-                T::of_f64(point.t),
+                W::Real::of_f64(point.t),
                 h.as_slice_mut().expect("rows are contiguous"),
             );
         }

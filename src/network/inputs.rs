@@ -35,9 +35,10 @@ pub fn inputs<T: Real>(law: &InputsLaw, streams: NetworkStreams, cell: Cell, cou
 /// The first `inputs` inputs of a network on the sphere of radius √d, n × d.
 pub fn sphere_inputs<T: Real>(streams: NetworkStreams, cell: Cell, inputs: usize) -> Array2<T> {
     let mut batch = zeros((inputs, cell.dim));
-    let mut scratch = Vec::new();
+    let mut numbers = vec![0.0; cell.dim];
     for (index, mut row) in batch.rows_mut().into_iter().enumerate() {
-        T::fill_with(row.as_slice_mut().expect("rows are contiguous"), &mut scratch, |out| streams.input(index, out));
+        streams.input(index, &mut numbers);
+        row.iter_mut().zip(&numbers).for_each(|(x, number)| *x = T::of_f32(*number));
     }
     batch
 }

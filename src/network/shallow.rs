@@ -30,7 +30,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
 
 use super::weights::Storage;
 use crate::kernels::masks::Masks;
-use crate::kernels::{Real, relu};
+use crate::kernels::{Real, Weight, relu};
 use crate::linalg::basis::Basis;
 use crate::linalg::cholesky::{Pivoted, inverse, pivoted};
 use crate::linalg::kept_blocks::KeptBlocks;
@@ -48,37 +48,37 @@ use crate::team::Share;
 const NEARLY_DEPENDENT: f64 = 4.0;
 
 /// One network and its inputs.
-pub struct Shallow<T> {
+pub struct Shallow<W: Weight> {
     cell: Cell,
     /// x, n × d.
-    inputs: Array2<T>,
+    inputs: Array2<W::Real>,
     /// Q, then Θ.
-    basis: Basis<T>,
+    basis: Basis<W::Real>,
     /// L, n × r.
-    coordinates: Lower<T>,
-    block: Block<T>,
+    coordinates: Lower<W::Real>,
+    block: Block<W>,
     share: Share,
     keeps_line: bool,
-    workspace: Workspace<T>,
+    workspace: Workspace<W::Real>,
 }
 
 /// A network after its gradient pass.
-pub struct ShallowDifferentiated<'a, T> {
-    network: &'a mut Shallow<T>,
-    gradients: Gradients<T>,
+pub struct ShallowDifferentiated<'a, W: Weight> {
+    network: &'a mut Shallow<W>,
+    gradients: Gradients<W::Real>,
     /// W x; all blocks or none.
-    z: KeptBlocks<T>,
+    z: KeptBlocks<W::Real>,
 }
 
 /// The lines along the gradients.
-pub struct ShallowLines<'a, T> {
-    network: &'a mut Shallow<T>,
+pub struct ShallowLines<'a, W: Weight> {
+    network: &'a mut Shallow<W>,
     /// Inputs with linearly independent masks, in pivot order.
     independent: Vec<usize>,
-    line: Derivatives<T>,
+    line: Derivatives<W::Real>,
     /// z and u; all blocks or none.
-    z: KeptBlocks<T>,
-    u: KeptBlocks<T>,
+    z: KeptBlocks<W::Real>,
+    u: KeptBlocks<W::Real>,
 }
 
 /// Results of the gradient pass that the lines are conditioned on.
@@ -101,19 +101,18 @@ struct Derivatives<T> {
 }
 
 /// One block of neurons: its random numbers and scratch, all in cache.
-struct Block<T> {
+struct Block<W: Weight> {
     streams: NetworkStreams,
     /// r + n.
     directions: usize,
     /// [G g], neurons × (r + n).
-    weights: Vec<T>,
-    readout: Vec<T>,
+    weights: Vec<W>,
+    readout: Vec<W::Real>,
     /// Masked readouts y, (some inputs) × neurons.
-    masked: Vec<T>,
+    masked: Vec<W::Real>,
     masks: Masks,
     /// [Gᵀy gᵀy] of the block during the gradient pass, n × (r + n).
-    part: Array2<T>,
-    scratch: Vec<f32>,
+    part: Array2<W::Real>,
 }
 
 /// A matrix with trailing zeros in its rows: lower triangular, or a full block beside a lower triangular one.
@@ -142,7 +141,7 @@ impl<T: Real> Lower<T> {
     }
 
     /// `out` = self·`w`ᵀ, with `w` m × r and `out` n × m, which is not read.
-    fn times_transposed(&self, w: ArrayView2<T>, mut out: ArrayViewMut2<T>) {
+    fn times_transposed<W: Weight<Real = T>>(&self, w: ArrayView2<W>, mut out: ArrayViewMut2<T>) {
         for (rows, reach) in &self.stripes {
             let part = self.matrix.slice(s![rows.clone(), ..*reach]);
             times_transposed(part, w.slice(s![.., ..*reach]), out.slice_mut(s![rows.clone(), ..]));
@@ -150,7 +149,7 @@ impl<T: Real> Lower<T> {
     }
 
     /// self·`w`ᵀ, n × m; `w` m × r.
-    fn with_transposed(&self, w: ArrayView2<T>) -> Array2<T> {
+    fn with_transposed<W: Weight<Real = T>>(&self, w: ArrayView2<W>) -> Array2<T> {
         // SAFETY: the stripes cover every row, and `times_transposed` writes every entry and reads none.
         unsafe { filled((self.matrix.nrows(), w.nrows()), |out| self.times_transposed(w, out)) }
     }
@@ -172,7 +171,7 @@ fn masked<'a, T: Real>(
     ArrayView2::from_shape((buffer.len() / readout.len(), readout.len()), buffer).expect("whole rows")
 }
 
-impl<T: Real> Block<T> {
+impl<W: Weight> Block<W> {
     fn new(streams: NetworkStreams, directions: usize) -> Self {
         Self {
             streams,
@@ -182,31 +181,30 @@ impl<T: Real> Block<T> {
             masked: Vec::new(),
             masks: Masks::default(),
             part: zeros((0, 0)),
-            scratch: Vec::new(),
         }
     }
 
     /// Draws [G g] and the readout weights of block `block`, which has `neurons` neurons.
     fn draw(&mut self, block: usize, neurons: usize) {
         self.draw_readout(block, neurons);
-        self.weights.resize(neurons * self.directions, T::zero());
-        T::fill_with(&mut self.weights, &mut self.scratch, |out| self.streams.along(Space::Basis, block, out));
+        self.weights.resize(neurons * self.directions, W::drawn(0.0));
+        self.streams.along(Space::Basis, block, &mut self.weights);
     }
 
     fn draw_readout(&mut self, block: usize, neurons: usize) {
-        self.readout.resize(neurons, T::zero());
-        T::fill_with(&mut self.readout, &mut self.scratch, |out| self.streams.readout_block(block, out));
+        self.readout.resize(neurons, W::Real::ZERO);
+        self.streams.readout_block(block, &mut self.readout);
     }
 
     /// The first `directions` columns of [G g] of the block drawn last.
-    fn weights(&self, directions: usize) -> ArrayView2<'_, T> {
+    fn weights(&self, directions: usize) -> ArrayView2<'_, W> {
         let weights = ArrayView2::from_shape((self.readout.len(), self.directions), &self.weights);
         weights.expect("one row per neuron").slice_move(s![.., ..directions])
     }
 
     /// Accumulates the block's contributions, from its pre-activations `z`, n × neurons: √k f in `value`, the lower triangle of
     /// YᵀY in `gram`, and [Gᵀy gᵀy] of each y in `sums`, n × (r + n).
-    fn add_products(&mut self, z: ArrayView2<T>, value: &mut [f64], gram: ArrayViewMut2<f64>, mut sums: ArrayViewMut2<f64>) {
+    fn add_products(&mut self, z: ArrayView2<W::Real>, value: &mut [f64], gram: ArrayViewMut2<f64>, mut sums: ArrayViewMut2<f64>) {
         let Self { streams, directions, weights, readout, masked: buffer, masks, part, .. } = self;
         masks.reset(z.nrows(), readout.len());
         for (input, (value, z)) in value.iter_mut().zip(z.rows()).enumerate() {
@@ -217,14 +215,20 @@ impl<T: Real> Block<T> {
             Readout::Gaussian => add_gram(masked(readout, z, 0..z.nrows(), buffer), gram),
         }
         let weights = ArrayView2::from_shape((readout.len(), *directions), weights).expect("one row per neuron");
-        part.fill(T::zero());
+        part.fill(W::Real::ZERO);
         add_masked_rows(masks, readout, weights, part.view_mut());
         sums.zip_mut_with(part, |sum, part| *sum += part.to_f64());
     }
 
     /// Computes `u` of the block from its `z`, both n × neurons; `independent` are the inputs whose masks y_j enter. Does not
     /// read `u`.
-    fn derivatives(&mut self, line: &Derivatives<T>, independent: &[usize], z: ArrayView2<T>, mut u: ArrayViewMut2<T>) {
+    fn derivatives(
+        &mut self,
+        line: &Derivatives<W::Real>,
+        independent: &[usize],
+        z: ArrayView2<W::Real>,
+        mut u: ArrayViewMut2<W::Real>,
+    ) {
         let Derivatives { coordinates, on_masks } = line;
         coordinates.times_transposed(self.weights(coordinates.matrix.ncols()), u.view_mut());
         let masked = masked(&self.readout, z, independent.iter().copied(), &mut self.masked);
@@ -232,13 +236,19 @@ impl<T: Real> Block<T> {
     }
 }
 
-impl<T: Real> Shallow<T> {
+impl<W: Weight> Shallow<W> {
     /// The network of `streams` at `inputs`, n × d. `line`: whether z and u are kept between passes, which affects time and
     /// memory, not results.
     ///
     /// # Panics
     /// If depth > 1 or d < 2n.
-    pub fn new(streams: NetworkStreams, cell: Cell, inputs: Array2<T>, line: Storage, workspace: &Workspace<T>) -> Self {
+    pub fn new(
+        streams: NetworkStreams,
+        cell: Cell,
+        inputs: Array2<W::Real>,
+        line: Storage,
+        workspace: &Workspace<W::Real>,
+    ) -> Self {
         assert!(cell.depth == 1 && cell.dim >= 2 * inputs.nrows(), "one hidden layer, and d ≥ 2n");
         let mut basis = Basis::new(Share::whole(cell.dim), workspace);
         let n = inputs.nrows();
@@ -262,12 +272,10 @@ impl<T: Real> Shallow<T> {
     }
 
     /// H (I − QᵀQ) with H `masks` × d iid N(0, 1/d).
-    fn orthogonal_part(&self, masks: usize) -> Array2<T> {
+    fn orthogonal_part(&self, masks: usize) -> Array2<W::Real> {
         let mut orthogonal = zeros((masks, self.cell.dim));
-        let mut scratch = Vec::new();
         for (index, mut row) in orthogonal.rows_mut().into_iter().enumerate() {
-            let row = row.as_slice_mut().expect("rows are contiguous");
-            T::fill_with(row, &mut scratch, |out| self.block.streams.along(Space::Orthogonal, index, out));
+            self.block.streams.along(Space::Orthogonal, index, row.as_slice_mut().expect("rows are contiguous"));
         }
         let on_inputs = self.basis.inner_products_with(orthogonal.view());
         self.basis.add_combinations(&-on_inputs, orthogonal.view_mut());
@@ -275,12 +283,12 @@ impl<T: Real> Shallow<T> {
     }
 
     /// x, n × d.
-    pub fn inputs(&self) -> ArrayView2<'_, T> {
+    pub fn inputs(&self) -> ArrayView2<'_, W::Real> {
         self.inputs.view()
     }
 
     /// Computes f(x) and ∇f(x) at all inputs; the returned network is conditioned on them.
-    pub fn differentiate(&mut self) -> (ValueAndGradient<T>, ShallowDifferentiated<'_, T>) {
+    pub fn differentiate(&mut self) -> (ValueAndGradient<W::Real>, ShallowDifferentiated<'_, W>) {
         let (n, rank) = self.coordinates.matrix.dim();
         let directions = rank + n;
         let mut z_blocks = KeptBlocks::new(n, self.share.len(), &self.workspace);
@@ -311,7 +319,7 @@ impl<T: Real> Shallow<T> {
         let sums = Array2::from_shape_vec((n, directions), value.split_off(n * (1 + n))).expect("n × (r + n)");
         let gram = Array2::from_shape_vec((n, n), value.split_off(n)).expect("n × n");
 
-        let distance = NEARLY_DEPENDENT * T::EPSILON.sqrt();
+        let distance = NEARLY_DEPENDENT * W::Real::EPSILON.sqrt();
         let Pivoted { rows: independent, factor, coefficients } = pivoted(gram.view(), distance, self.share.total());
         let orthogonal = self.orthogonal_part(independent.len());
         let mut gradient = zeros((n, self.cell.dim));
@@ -319,7 +327,7 @@ impl<T: Real> Shallow<T> {
         self.basis.add_combinations(&on_inputs.to_owned(), gradient.view_mut());
         add_times(in_precision(coefficients.view()).view(), orthogonal.view(), gradient.view_mut());
         let scale = self.scale();
-        gradient.mapv_inplace(|g| g * T::of_f64(scale));
+        gradient.mapv_inplace(|g| g * W::Real::of_f64(scale));
         value.iter_mut().for_each(|value| *value *= scale);
         let inverse = inverse(&factor);
         let gradients = Gradients { independent, inverse, orthogonal, projections: projections.to_owned() };
@@ -327,10 +335,10 @@ impl<T: Real> Shallow<T> {
     }
 }
 
-impl<'a, T: Real> ShallowDifferentiated<'a, T> {
+impl<'a, W: Weight> ShallowDifferentiated<'a, W> {
     /// The lines x + t·p; `directions` are p, n × d, each in the span of inputs and gradients. Consumes self: this draws W along
     /// the directions, and any others would have to be conditioned on that.
-    pub fn lines(self, directions: Array2<T>) -> ShallowLines<'a, T> {
+    pub fn lines(self, directions: Array2<W::Real>) -> ShallowLines<'a, W> {
         let Self { network, gradients, z } = self;
         assert_eq!(directions.dim(), network.inputs.dim());
         let Gradients { independent, inverse, orthogonal, projections } = gradients;
@@ -362,7 +370,7 @@ impl<'a, T: Real> ShallowDifferentiated<'a, T> {
     }
 }
 
-impl<T: Real> Lines<T> for ShallowLines<'_, T> {
+impl<W: Weight> Lines<W::Real> for ShallowLines<'_, W> {
     fn depth(&self) -> usize {
         1
     }
@@ -379,7 +387,7 @@ impl<T: Real> Lines<T> for ShallowLines<'_, T> {
         self.network.share.clone()
     }
 
-    fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<T>)) {
+    fn visit_first_layer(&mut self, visit: &mut dyn FnMut(LineBlock<W::Real>)) {
         let Self { network, independent, line, z, u } = self;
         let Shallow { block: drawn, coordinates, keeps_line, share, .. } = &mut **network;
         let (n, rank) = coordinates.matrix.dim();
@@ -401,13 +409,13 @@ impl<T: Real> Lines<T> for ShallowLines<'_, T> {
     fn evaluate(&mut self, points: &[LinePoint]) -> Vec<f64> {
         let mut h = Vec::new();
         let values = sum_over_first_layer(self, points.len(), |block, values| {
-            h.resize(block.neurons.len(), T::zero());
+            h.resize(block.neurons.len(), W::Real::ZERO);
             for (value, point) in values.iter_mut().zip(points) {
                 let (z, u) = (block.z.row(point.input), block.u.row(point.input));
                 relu::relu_on_line(
                     z.to_slice().expect("rows are contiguous"),
                     u.to_slice().expect("rows are contiguous"),
-                    T::of_f64(point.t),
+                    W::Real::of_f64(point.t),
                     &mut h,
                 );
                 *value += relu::readout(block.readout, &h);

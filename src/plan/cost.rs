@@ -38,6 +38,8 @@ pub struct KernelSeconds {
     pub matmul_f32: f64,
     /// Matmuls and factorisations in f64.
     pub matmul_f64: f64,
+    /// Products with weights in bf16 parts.
+    pub matmul_bf16x3: f64,
     /// Divisions, functions of libm, and bookkeeping: one number at a time.
     pub scalar: f64,
 }
@@ -48,11 +50,12 @@ impl KernelSeconds {
         self.normals * other.normals
             + self.matmul_f32 * other.matmul_f32
             + self.matmul_f64 * other.matmul_f64
+            + self.matmul_bf16x3 * other.matmul_bf16x3
             + self.scalar * other.scalar
     }
 
     pub fn total(self) -> f64 {
-        self.normals + self.matmul_f32 + self.matmul_f64 + self.scalar
+        self.normals + self.matmul_f32 + self.matmul_f64 + self.matmul_bf16x3 + self.scalar
     }
 
     fn map2(self, other: Self, of: impl Fn(f64, f64) -> f64) -> Self {
@@ -60,6 +63,7 @@ impl KernelSeconds {
             normals: of(self.normals, other.normals),
             matmul_f32: of(self.matmul_f32, other.matmul_f32),
             matmul_f64: of(self.matmul_f64, other.matmul_f64),
+            matmul_bf16x3: of(self.matmul_bf16x3, other.matmul_bf16x3),
             scalar: of(self.scalar, other.scalar),
         }
     }
@@ -87,9 +91,15 @@ impl UnitCost {
 
 /// Normals/s.
 const NORMALS: f64 = 2.4e9;
+/// Rounded and taken apart: 1.5 times as long, as with AVX2 on Zen 3.
+const NORMALS_BF16X3: f64 = NORMALS / 1.5;
 /// Flop/s of matmuls with a block of weights, in f32 and in f64.
 const MATMUL_F32: f64 = 1.9e11;
 const MATMUL_F64: f64 = 9.0e10;
+/// Flop/s (two per term of a sum) of products with weights in bf16 parts, without tiles: those in f32 over 4.8, as with AVX2 on Zen 3.
+pub(super) const MATMUL_BF16X3: f64 = MATMUL_F32 / 4.8;
+/// The same with AMX tiles: 2.4 times the rate in f32, as a C prototype on an Emerald Rapids core. Not measured with this program.
+pub(super) const MATMUL_TILES: f64 = 2.4 * MATMUL_F32;
 /// Flop/s of the thin f64 matmuls of a trace.
 const MATMUL_TRACE: f64 = 6.4e10;
 /// The same for narrow networks, propagated one line at a time.
@@ -235,6 +245,7 @@ pub fn of_unit(cell: Cell, experiment: &Experiment, method: Method, keep: Keep) 
         product_rate: match experiment.precision {
             Precision::F32 => MATMUL_F32,
             Precision::F64 => MATMUL_F64,
+            Precision::Bf16x3 => MATMUL_BF16X3,
         },
         certificates: if experiment.certify { experiment.inputs as f64 * certificate_seconds(cell) } else { 0.0 },
         line: match search {
@@ -272,7 +283,7 @@ struct Shape {
     counts_overlaps: bool,
     /// Seconds per neuron, input and evaluation.
     activation: f64,
-    /// Of matmuls, and their flop/s.
+    /// Of products with weights, and their flop/s.
     precision: Precision,
     product_rate: f64,
     /// Whether ψ is a function of libm.
@@ -309,14 +320,15 @@ impl Shape {
             false => (MATMUL_TRACE, PIECE * depth + PIECE_NEURON * neurons),
         };
         let trace = traced / trace_rate + pieces * inputs * piece;
-        let seconds = normals / NORMALS + products / self.product_rate + trace + self.other_seconds();
+        let product_seconds = self.product_seconds(products, self.tables());
+        let seconds = normals / self.normal_rate() + product_seconds.total() + trace + self.other_seconds();
         let kernels = KernelSeconds {
-            normals: normals / NORMALS,
+            normals: normals / self.normal_rate(),
             matmul_f64: traced / trace_rate + self.certificates,
             scalar: pieces * inputs * piece + self.scalar_seconds(),
             ..KernelSeconds::default()
         };
-        let kernels = self.with_products(kernels, products / self.product_rate);
+        let kernels = kernels.map2(product_seconds, |one, other| one + other);
         UnitCost { normals, flops: products + traced, seconds, undivided: self.input_seconds(), kernels }
     }
 
@@ -328,6 +340,13 @@ impl Shape {
         let (neurons, fan_in) = (self.cell.width_of(self.cell.depth), self.cell.fan_in(self.cell.depth));
         let product = 2.0 * self.inputs * neurons as f64 * fan_in as f64;
         self.gradients * (product - 2.0 * masks::additions(self.inputs as usize, neurons, fan_in))
+    }
+
+    /// Flops of these tables.
+    fn tables(&self) -> f64 {
+        let (neurons, fan_in) = (self.cell.width_of(self.cell.depth), self.cell.fan_in(self.cell.depth));
+        let additions = masks::additions(self.inputs as usize, neurons, fan_in);
+        if self.is_relu { self.gradients * 2.0 * additions } else { 0.0 }
     }
 
     /// Mirrors the operations of `network::shallow`.
@@ -344,16 +363,19 @@ impl Shape {
         let flops = z_passes * z + gram + passes * u + 2.0 * masked + 2.0 * bases * dim;
         let normals = 2.0 * (1.0 + passes) * inputs * width + independent * dim;
         let besides = SHALLOW * inputs * width + SHALLOW_SMALL * inputs * inputs * inputs + self.other_seconds();
-        let seconds = normals / NORMALS + flops / self.product_rate + besides;
+        let of_vectors = gram + passes * product + 2.0 * masked + 2.0 * bases * dim;
+        let product_seconds = self.product_seconds(flops, of_vectors);
+        let seconds = normals / self.normal_rate() + product_seconds.total() + besides;
         let small = SHALLOW_SMALL * inputs * inputs * inputs;
-        let undivided = small + independent * dim / NORMALS + 2.0 * bases * dim / self.product_rate + self.input_seconds();
+        let undivided =
+            small + independent * dim / self.normal_rate() + 2.0 * bases * dim / self.vector_rate() + self.input_seconds();
         let kernels = KernelSeconds {
-            normals: normals / NORMALS,
+            normals: normals / self.normal_rate(),
             matmul_f64: small,
             scalar: self.scalar_seconds(),
             ..KernelSeconds::default()
         };
-        UnitCost { normals, flops, seconds, undivided, kernels: self.with_products(kernels, flops / self.product_rate) }
+        UnitCost { normals, flops, seconds, undivided, kernels: kernels.map2(product_seconds, |one, other| one + other) }
     }
 
     fn implicit(&self, count: usize) -> UnitCost {
@@ -390,30 +412,47 @@ impl Shape {
                 products.read_again += lines * last_rounds(cell) * drawn;
             }
         }
-        let Products { normals, flops, numbers, read_again, small } = products;
-        let rate = MATMUL_IMPLICIT * self.product_rate / MATMUL_F32;
+        let Products { normals, flops, of_vectors, numbers, read_again, small } = products;
+        let slower = MATMUL_F32 / MATMUL_IMPLICIT;
+        let product_seconds = self.product_seconds(slower * flops, slower * of_vectors);
         let vectors = VECTOR * numbers + READ_AGAIN * read_again + SMALL * small;
-        let seconds = normals / NORMALS + flops / rate + vectors + self.other_seconds();
+        let seconds = normals / self.normal_rate() + product_seconds.total() + vectors + self.other_seconds();
         let of_inputs = match FirstLayer::of(cell, count) {
             FirstLayer::Drawn => 0.0,
             FirstLayer::Implicit => INPUT_SIDE * inputs * inputs * dim,
         };
-        let undivided = SMALL * small + of_inputs / rate + self.input_seconds();
+        let undivided = SMALL * small + slower * of_inputs / self.vector_rate() + self.input_seconds();
         let kernels = KernelSeconds {
-            normals: normals / NORMALS,
+            normals: normals / self.normal_rate(),
             matmul_f64: SMALL * small,
             scalar: self.scalar_seconds(),
             ..KernelSeconds::default()
         };
-        UnitCost { normals, flops, seconds, undivided, kernels: self.with_products(kernels, flops / rate) }
+        UnitCost { normals, flops, seconds, undivided, kernels: kernels.map2(product_seconds, |one, other| one + other) }
     }
 
-    /// `kernels` and `seconds` of matmuls in the precision of the experiment.
-    fn with_products(&self, kernels: KernelSeconds, seconds: f64) -> KernelSeconds {
+    /// Seconds of products in the precision of the experiment, of `flops` in all; `of_vectors` of them are not with weights.
+    fn product_seconds(&self, flops: f64, of_vectors: f64) -> KernelSeconds {
+        let none = KernelSeconds::default();
         match self.precision {
-            Precision::F32 => KernelSeconds { matmul_f32: kernels.matmul_f32 + seconds, ..kernels },
-            Precision::F64 => KernelSeconds { matmul_f64: kernels.matmul_f64 + seconds, ..kernels },
+            Precision::F32 => KernelSeconds { matmul_f32: flops / self.product_rate, ..none },
+            Precision::F64 => KernelSeconds { matmul_f64: flops / self.product_rate, ..none },
+            Precision::Bf16x3 => KernelSeconds {
+                matmul_f32: of_vectors / self.vector_rate(),
+                matmul_bf16x3: (flops - of_vectors).max(0.0) / self.product_rate,
+                ..none
+            },
         }
+    }
+
+    /// Normals/s, in the format of the weights.
+    fn normal_rate(&self) -> f64 {
+        if self.precision == Precision::Bf16x3 { NORMALS_BF16X3 } else { NORMALS }
+    }
+
+    /// Flop/s of products of vectors with each other, and of tables.
+    fn vector_rate(&self) -> f64 {
+        if self.precision == Precision::Bf16x3 { MATMUL_F32 } else { self.product_rate }
     }
 
     /// Those of the [`other_seconds`](Self::other_seconds) that compute one number at a time.
@@ -451,6 +490,8 @@ struct Known {
 struct Products {
     normals: f64,
     flops: f64,
+    /// Those of them between vectors, not with drawn numbers.
+    of_vectors: f64,
     /// Elements of input and output vectors.
     numbers: f64,
     /// Elements of basis directions read in rounds with few points.
@@ -466,6 +507,7 @@ impl Products {
         if other.rank >= other.dim {
             // The matrix is known.
             self.flops += 2.0 * count * (own.dim * (own.rank.min(own.dim) + other.dim) + other.dim * other.dim);
+            self.of_vectors += 2.0 * count * (own.dim * own.rank.min(own.dim) + other.dim * other.dim);
             self.normals += other.dim * own.dim;
             return;
         }
@@ -477,6 +519,7 @@ impl Products {
         let images = 2.0 * new * other.rank * (own.dim + other.dim);
         let answers = 2.0 * count * (rank + TRIANGLE * new + other.rank) * other.dim;
         self.flops += directions + images + answers;
+        self.of_vectors += directions + 2.0 * count * other.rank * other.dim;
         // Images of own directions are redrawn for the answer, those of the other side once.
         self.normals += (rank + new) * other.dim + other.rank * own.dim;
         self.small += new * new * new;

@@ -4,6 +4,7 @@ pub mod calibrate;
 pub mod cost;
 pub mod forecast;
 pub mod memory;
+pub mod precision;
 pub mod remaining;
 pub mod report;
 pub mod teams;
@@ -210,7 +211,7 @@ fn part_does_not_fit(cell: Cell, teams: &Teams, team: CellTeam) -> BadInput {
 /// Bytes per number.
 pub(crate) fn number_bytes(precision: Precision) -> u64 {
     match precision {
-        Precision::F32 => 4,
+        Precision::F32 | Precision::Bf16x3 => 4,
         Precision::F64 => 8,
     }
 }

@@ -10,6 +10,7 @@ pub mod stream;
 use rand::distr::Distribution;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use crate::kernels::Weight;
 use crate::model::{Cell, Readout};
 use crate::team::{Share, slabs};
 use normal::StandardNormal;
@@ -79,25 +80,25 @@ impl NetworkStreams {
     }
 
     /// Fills `out`, row-major (neurons of block `block`) × fan-in, with the weights of `layer` (1-based).
-    pub fn weight_block(&self, layer: usize, block: usize, out: &mut [f32]) {
+    pub fn weight_block<W: Weight>(&self, layer: usize, block: usize, out: &mut [W]) {
         debug_assert_eq!(out.len(), block_rows(self.cell.width_of(layer), block).len() * self.cell.fan_in(layer));
         self.key.stream(Role::Weights { layer }, block).lanes().fill(self.sigma(layer), out);
     }
 
     /// Fills `out` with iid N(0, σ²), σ² the weight variance of `layer` (1-based): chunk `chunk` (of [`IMAGE_CHUNK`] entries) of the part of
     /// W·v or Wᵀ·v that is independent of earlier products, v being direction `direction`.
-    pub fn image(&self, layer: usize, transposed: bool, direction: usize, chunk: usize, out: &mut [f32]) {
+    pub fn image<W: Weight>(&self, layer: usize, transposed: bool, direction: usize, chunk: usize, out: &mut [W]) {
         self.key.stream(Role::Image { layer, transposed, direction }, chunk).lanes().fill(self.sigma(layer), out);
     }
 
     /// Fills `out` with iid N(0, 1/d): first-layer weights along directions of `space`, row-major (neurons of block `block`) × directions, or the
     /// d coordinates of one combination of neurons.
-    pub fn along(&self, space: Space, block: usize, out: &mut [f32]) {
+    pub fn along<W: Weight>(&self, space: Space, block: usize, out: &mut [W]) {
         self.key.stream(Role::Along { space }, block).lanes().fill(self.sigma(1), out);
     }
 
     /// Fills `out` with the readout weights a_j of block `block`.
-    pub fn readout_block(&self, block: usize, out: &mut [f32]) {
+    pub fn readout_block<W: Weight>(&self, block: usize, out: &mut [W]) {
         debug_assert_eq!(out.len(), block_rows(self.cell.width_of(self.cell.depth), block).len());
         let stream = self.key.stream(Role::Readout, block);
         match self.readout {
@@ -157,11 +158,11 @@ fn on_sphere(radius: f64, mut generator: Xoshiro256PlusPlus, out: &mut [f32]) {
 }
 
 /// Fills `out` with equiprobable ±1, 64 per word.
-fn signs(mut generator: Xoshiro256PlusPlus, out: &mut [f32]) {
+fn signs<W: Weight>(mut generator: Xoshiro256PlusPlus, out: &mut [W]) {
     for chunk in out.chunks_mut(64) {
         let signs = rand::Rng::next_u64(&mut generator);
         for (bit, sign) in chunk.iter_mut().enumerate() {
-            *sign = if signs >> bit & 1 == 1 { -1.0 } else { 1.0 };
+            *sign = W::drawn(if signs >> bit & 1 == 1 { -1.0 } else { 1.0 });
         }
     }
 }

@@ -6,7 +6,7 @@
 //! goes on until it is not. A flip in layer l leaves the pre-activations of
 //! layers ≤ l unchanged, so a flip in the last layer needs no product at all. Lines of wide networks are traced in lockstep, with
 //! one GEMM per layer and step; those of narrow networks one at a time, with weights in L1. The number of regions grows like L·k,
-//! so tracing is for small k. It runs in f64 at either precision of the network.
+//! so tracing is for small k. It runs in f64 at any precision of the network.
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip, s};
 

@@ -6,7 +6,7 @@ pub mod naive;
 pub mod synthetic;
 
 use advstep_hpc::experiment::Experiment;
-use advstep_hpc::kernels::Real;
+use advstep_hpc::kernels::Weight;
 use advstep_hpc::model::Activation;
 use advstep_hpc::model::InputsLaw;
 use advstep_hpc::model::{Cell, Direction, EngineChoice, Precision, Readout, SearchChoice};
@@ -14,7 +14,7 @@ use advstep_hpc::network::dense::{Dense, Keep, Storage};
 use advstep_hpc::random::NetworkStreams;
 
 /// An engine that keeps everything in memory.
-pub fn stored<T: Real>(seed: u64, cell: Cell, network: usize, inputs: usize) -> Dense<T> {
+pub fn stored<W: Weight>(seed: u64, cell: Cell, network: usize, inputs: usize) -> Dense<W> {
     let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
     Dense::new(NetworkStreams::new(seed, cell, network, 1.0, Readout::Sign), cell, inputs, keep)
 }

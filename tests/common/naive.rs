@@ -1,6 +1,6 @@
 //! An independent slow reference: the network as nested loops in f64, sharing no code with the engines but the weights themselves.
 
-use advstep_hpc::kernels::Real;
+use advstep_hpc::kernels::{Real, Weight};
 use advstep_hpc::model::Activation;
 use advstep_hpc::model::Cell;
 use advstep_hpc::network::Engine;
@@ -15,8 +15,8 @@ pub struct Naive {
 }
 
 impl Naive {
-    pub fn of<T: Real>(engine: &mut Dense<T>, cell: Cell) -> Self {
-        let rows = |matrix: ndarray::ArrayView2<T>| -> Vec<Vec<f64>> {
+    pub fn of<W: Weight>(engine: &mut Dense<W>, cell: Cell) -> Self {
+        let rows = |matrix: ndarray::ArrayView2<W::Real>| -> Vec<Vec<f64>> {
             matrix.rows().into_iter().map(|row| row.iter().map(|w| w.to_f64()).collect()).collect()
         };
         Self {

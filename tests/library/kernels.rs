@@ -5,7 +5,7 @@ use advstep_hpc::kernels::gemm;
 use advstep_hpc::kernels::line::{self, Bin, Breakpoint, LineRow, Window};
 use advstep_hpc::kernels::linear_piece::{self, Piece, padded};
 use advstep_hpc::kernels::masks::Masks;
-use advstep_hpc::kernels::{Real, SimdLevel, at_level, norm, relu};
+use advstep_hpc::kernels::{Bf16Pair, Real, SimdLevel, Weight, at_level, norm, relu};
 use advstep_hpc::measure;
 use advstep_hpc::model::SearchName;
 use advstep_hpc::model::{Cell, Readout};
@@ -27,7 +27,7 @@ fn lanes(seed: u64) -> Lanes {
 
 /// Normals with edge cases mixed in: ±0, subnormals, equal neighbours.
 fn numbers<T: Real>(seed: u64, len: usize) -> Vec<T> {
-    let mut normals = vec![0.0; len];
+    let mut normals = vec![0.0_f32; len];
     lanes(seed).fill(1.0, &mut normals);
     let corners = [0.0, -0.0, f32::MIN_POSITIVE, -f32::MIN_POSITIVE, 1e-45, -1e-45];
     for (index, normal) in normals.iter_mut().enumerate().filter(|(index, _)| (index + seed as usize) % 5 == 3) {
@@ -56,17 +56,24 @@ fn agree<R: PartialEq + std::fmt::Debug>(what: &str, len: usize, expected: &R, m
 }
 
 #[test]
-fn fills_agree_to_the_bit() {
-    for len in LENGTHS {
-        let made = || {
-            let (mut lanes, mut out) = (lanes(1), vec![0.0; 2 * len]);
-            let (first, second) = out.split_at_mut(len);
-            lanes.fill(0.7, first);
-            lanes.fill(0.7, second);
-            bits(&out)
-        };
-        agree("a fill", len, &at_level(SimdLevel::Portable, made), made);
+fn fills_agree_to_the_bit_in_every_format() {
+    fn made<W: Weight>(len: usize) -> Vec<W> {
+        let (mut lanes, mut out) = (lanes(1), vec![W::drawn(0.0); 2 * len]);
+        let (first, second) = out.split_at_mut(len);
+        lanes.fill(0.7, first);
+        lanes.fill(0.7, second);
+        out
     }
+    fn check<W: Weight>(of_f32: fn(f32) -> W) {
+        for len in LENGTHS {
+            let single: Vec<f32> = at_level(SimdLevel::Portable, || made(len));
+            let expected: Vec<W> = single.into_iter().map(of_f32).collect();
+            agree("a fill", len, &expected, || made(len));
+        }
+    }
+    check::<f32>(|x| x);
+    check::<f64>(f64::from);
+    check::<Bf16Pair>(Bf16Pair::rounded);
 }
 
 /// `start` + `a`·`b`, with the documented order of operations.

@@ -2,7 +2,7 @@
 //!
 //! Residuals are relative to the operands, with the bounds [`bound`].
 
-use advstep_hpc::kernels::Real;
+use advstep_hpc::kernels::{Bf16Pair, Real, Weight};
 use advstep_hpc::linalg::gaussian_matrix::{GaussianMatrix, Side};
 use advstep_hpc::linalg::workspace::Workspace;
 use advstep_hpc::team::Share;
@@ -26,10 +26,10 @@ fn gaussian<T: Real>(rows: usize, columns: usize, seed: u64) -> Array2<T> {
 }
 
 /// A p × q matrix of iid N(0, 1).
-fn unknown<T: Real>(rows: usize, columns: usize, seed: u64) -> GaussianMatrix<T> {
-    let fresh = move |side: Side, direction: usize, chunk: usize, out: &mut [T]| {
+fn unknown<W: Weight>(rows: usize, columns: usize, seed: u64) -> GaussianMatrix<W> {
+    let fresh = move |side: Side, direction: usize, chunk: usize, out: &mut [W]| {
         let mut generator = generator(seed << 48 | (chunk as u64) << 32 | (direction as u64) << 1 | u64::from(side == Side::Times));
-        out.fill_with(|| T::of_f64(StandardNormal.sample(&mut generator)));
+        out.fill_with(|| W::drawn(StandardNormal.sample(&mut generator)));
     };
     GaussianMatrix::new(Share::whole(rows), Share::whole(columns), Box::new(fresh), &Workspace::default())
 }
@@ -50,13 +50,13 @@ struct Log {
 }
 
 impl Log {
-    fn times<T: Real>(&mut self, matrix: &mut GaussianMatrix<T>, x: &Array2<T>) -> Array2<f64> {
+    fn times<W: Weight>(&mut self, matrix: &mut GaussianMatrix<W>, x: &Array2<W::Real>) -> Array2<f64> {
         let answer = wide(&matrix.times(x.clone()));
         self.right.push((wide(x), answer.clone()));
         answer
     }
 
-    fn transpose_times<T: Real>(&mut self, matrix: &mut GaussianMatrix<T>, y: &Array2<T>) -> Array2<f64> {
+    fn transpose_times<W: Weight>(&mut self, matrix: &mut GaussianMatrix<W>, y: &Array2<W::Real>) -> Array2<f64> {
         let answer = wide(&matrix.transpose_times(y.clone()));
         self.left.push((wide(y), answer.clone()));
         answer
@@ -93,36 +93,36 @@ fn worst_answer(a: &Array2<f64>, b: &Array2<f64>, x: &Array2<f64>) -> f64 {
     off.iter().zip(x.rows()).map(|(off, x)| off / (norm(x) * (a.ncols() as f64).sqrt())).fold(0.0, f64::max)
 }
 
-fn check_interleaved<T: Real>(p: usize, q: usize) {
-    let mut matrix = unknown::<T>(p, q, 7);
+fn check_interleaved<W: Weight>(p: usize, q: usize) {
+    let mut matrix = unknown::<W>(p, q, 7);
     let mut log = Log::default();
-    let x = gaussian::<T>(12, q, 1);
+    let x = gaussian::<W::Real>(12, q, 1);
     let ax = log.times(&mut matrix, &x);
-    let y = gaussian::<T>(9, p, 2);
+    let y = gaussian::<W::Real>(9, p, 2);
     let aty = log.transpose_times(&mut matrix, &y);
     // Queries like a network's: functions of earlier answers, all positive and far from orthogonal.
-    let forward = ax.slice(s![..6, ..]).mapv(|z| T::of_f64(z.max(0.0)));
-    let backward = log.transpose_times(&mut matrix, &forward).mapv(|z| T::of_f64(z.max(0.0)));
+    let forward = ax.slice(s![..6, ..]).mapv(|z| W::Real::of_f64(z.max(0.0)));
+    let backward = log.transpose_times(&mut matrix, &forward).mapv(|z| W::Real::of_f64(z.max(0.0)));
     log.times(&mut matrix, &backward);
-    log.times(&mut matrix, &gaussian::<T>(1, q, 3));
+    log.times(&mut matrix, &gaussian::<W::Real>(1, q, 3));
 
     // Linearity: combinations of earlier queries, with many and with few terms.
     for (terms, seed) in [(12, 4), (2, 5)] {
         let mut mix = gaussian::<f64>(5, 12, seed);
         mix.slice_mut(s![.., terms..]).fill(0.0);
-        let combined = log.times(&mut matrix, &mix.dot(&wide(&x)).mapv(T::of_f64));
-        assert!(worst_row(&combined, &mix.dot(&ax)) < bound::<T>(), "{}", worst_row(&combined, &mix.dot(&ax)));
+        let combined = log.times(&mut matrix, &mix.dot(&wide(&x)).mapv(W::Real::of_f64));
+        assert!(worst_row(&combined, &mix.dot(&ax)) < bound::<W::Real>(), "{}", worst_row(&combined, &mix.dot(&ax)));
         let mix = mix.slice(s![.., ..9]).to_owned();
-        let combined = log.transpose_times(&mut matrix, &mix.dot(&wide(&y)).mapv(T::of_f64));
-        assert!(worst_row(&combined, &mix.dot(&aty)) < bound::<T>(), "{}", worst_row(&combined, &mix.dot(&aty)));
+        let combined = log.transpose_times(&mut matrix, &mix.dot(&wide(&y)).mapv(W::Real::of_f64));
+        assert!(worst_row(&combined, &mix.dot(&aty)) < bound::<W::Real>(), "{}", worst_row(&combined, &mix.dot(&aty)));
     }
     // A repeated query draws nothing and has the same answer.
     let ranks = matrix.ranks();
     let again = log.times(&mut matrix, &x);
-    assert!(worst_row(&again, &ax) < bound::<T>());
+    assert!(worst_row(&again, &ax) < bound::<W::Real>());
     assert_eq!(matrix.ranks(), ranks);
     let worst = log.worst_pair();
-    assert!(worst < bound::<T>(), "{p} × {q}: {worst}");
+    assert!(worst < bound::<W::Real>(), "{p} × {q}: {worst}");
 }
 
 #[test]
@@ -130,21 +130,23 @@ fn interleaved_queries_are_answered_by_one_matrix() {
     check_interleaved::<f32>(40, 70);
     check_interleaved::<f32>(3000, 500);
     check_interleaved::<f32>(300, 20_000);
+    check_interleaved::<Bf16Pair>(40, 70);
+    check_interleaved::<Bf16Pair>(3000, 500);
     check_interleaved::<f64>(40, 70);
     check_interleaved::<f64>(3000, 500);
 }
 
 /// Points on lines x + δ w, in one query and in queries of their own, for δ from far to near.
-fn check_nearly_parallel<T: Real>(p: usize, q: usize) {
+fn check_nearly_parallel<W: Weight>(p: usize, q: usize) {
     for together in [true, false] {
-        let mut matrix = unknown::<T>(p, q, 8);
+        let mut matrix = unknown::<W>(p, q, 8);
         let mut log = Log::default();
-        let (x, w) = (gaussian::<T>(6, q, 11), gaussian::<T>(6, q, 12));
-        let y = gaussian::<T>(5, p, 13);
+        let (x, w) = (gaussian::<W::Real>(6, q, 11), gaussian::<W::Real>(6, q, 12));
+        let y = gaussian::<W::Real>(5, p, 13);
         log.transpose_times(&mut matrix, &y);
         let mut points = vec![x.clone()];
         for distance in [1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7] {
-            points.push((wide(&x) + distance * &wide(&w)).mapv(T::of_f64));
+            points.push((wide(&x) + distance * &wide(&w)).mapv(W::Real::of_f64));
         }
         points.push(x.clone());
         let points = match together {
@@ -154,8 +156,8 @@ fn check_nearly_parallel<T: Real>(p: usize, q: usize) {
         for x in &points {
             log.times(&mut matrix, x);
         }
-        log.transpose_times(&mut matrix, &gaussian::<T>(5, p, 14));
-        assert!(log.worst_pair() < bound::<T>(), "{p} × {q}, together: {together}: {}", log.worst_pair());
+        log.transpose_times(&mut matrix, &gaussian::<W::Real>(5, p, 14));
+        assert!(log.worst_pair() < bound::<W::Real>(), "{p} × {q}, together: {together}: {}", log.worst_pair());
         // The directions themselves, last.
         let (ax, aw) = (log.times(&mut matrix, &x), log.times(&mut matrix, &w));
         let (mut asked, mut answers) = (Vec::new(), Vec::new());
@@ -176,7 +178,7 @@ fn check_nearly_parallel<T: Real>(p: usize, q: usize) {
                 .unwrap();
             let expected = &ax.row(line) + &(at * &aw.row(line));
             let residual = norm((answer - &expected).view()) / norm(expected.view());
-            assert!(residual < bound::<T>(), "{p} × {q}, together: {together}, at {at}: {residual}");
+            assert!(residual < bound::<W::Real>(), "{p} × {q}, together: {together}, at {at}: {residual}");
         }
     }
 }
@@ -185,23 +187,24 @@ fn check_nearly_parallel<T: Real>(p: usize, q: usize) {
 fn nearly_parallel_queries_are_answered_by_one_matrix() {
     check_nearly_parallel::<f32>(80, 120);
     check_nearly_parallel::<f32>(500, 4000);
+    check_nearly_parallel::<Bf16Pair>(80, 120);
     check_nearly_parallel::<f64>(80, 120);
     check_nearly_parallel::<f64>(500, 4000);
 }
 
 /// More queries than dimensions, from either side or both: the matrix is then fully known, and answers are exact products.
-fn check_until_known<T: Real>(p: usize, q: usize, order: &[Side]) {
-    let mut matrix = unknown::<T>(p, q, 9);
+fn check_until_known<W: Weight>(p: usize, q: usize, order: &[Side]) {
+    let mut matrix = unknown::<W>(p, q, 9);
     let mut log = Log::default();
     for (round, side) in order.iter().cycle().take(12).enumerate() {
         let seed = 20 + round as u64;
         match side {
-            Side::Times => _ = log.times(&mut matrix, &gaussian::<T>(q / 5 + 1, q, seed)),
-            Side::TransposeTimes => _ = log.transpose_times(&mut matrix, &gaussian::<T>(p / 5 + 1, p, seed)),
+            Side::Times => _ = log.times(&mut matrix, &gaussian::<W::Real>(q / 5 + 1, q, seed)),
+            Side::TransposeTimes => _ = log.transpose_times(&mut matrix, &gaussian::<W::Real>(p / 5 + 1, p, seed)),
         }
     }
-    let columns = log.times(&mut matrix, &Array2::<f64>::eye(q).mapv(T::of_f64));
-    let rows = log.transpose_times(&mut matrix, &Array2::<f64>::eye(p).mapv(T::of_f64));
+    let columns = log.times(&mut matrix, &Array2::<f64>::eye(q).mapv(W::Real::of_f64));
+    let rows = log.transpose_times(&mut matrix, &Array2::<f64>::eye(p).mapv(W::Real::of_f64));
     let a = columns.t().to_owned();
     let mut worst = worst_answer(&rows, &a, &Array2::eye(p));
     for (x, ax) in &log.right {
@@ -210,7 +213,7 @@ fn check_until_known<T: Real>(p: usize, q: usize, order: &[Side]) {
     for (y, aty) in &log.left {
         worst = worst.max(worst_answer(aty, &y.dot(&a), y));
     }
-    assert!(worst < bound::<T>(), "{p} × {q}, {order:?}: {worst}");
+    assert!(worst < bound::<W::Real>(), "{p} × {q}, {order:?}: {worst}");
     assert!(matrix.ranks().0 <= q && matrix.ranks().1 <= p);
 }
 
@@ -220,6 +223,7 @@ fn more_queries_than_dimensions_leave_a_known_matrix() {
     for (p, q) in [(1, 1), (1, 9), (9, 1), (30, 50), (50, 30), (64, 64)] {
         for order in [&[Times][..], &[TransposeTimes], &[Times, TransposeTimes], &[TransposeTimes, Times, Times]] {
             check_until_known::<f32>(p, q, order);
+            check_until_known::<Bf16Pair>(p, q, order);
             check_until_known::<f64>(p, q, order);
         }
     }

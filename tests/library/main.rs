@@ -4,6 +4,7 @@
 mod common;
 
 mod audit;
+mod bf16x3;
 mod given;
 mod infinite;
 mod interchange;

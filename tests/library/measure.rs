@@ -420,7 +420,7 @@ fn every_storage_gives_the_same_bits_of_every_form() {
     ] {
         let run = |weights, line| {
             let x = drawn_inputs::<f32>(&InputsLaw::Gaussian, streams(cell, 0), cell, 10, true);
-            let mut engine = Dense::with(streams(cell, 0), cell, psi, x, Keep { weights, line }, &Workspace::default());
+            let mut engine = Dense::<f32>::with(streams(cell, 0), cell, psi, x, Keep { weights, line }, &Workspace::default());
             let directions = Direction::ALL;
             let settings = Settings {
                 directions: &directions,

@@ -53,11 +53,11 @@ fn lanes_are_xoshiro_generators_through_box_muller() {
 #[test]
 fn known_answers() {
     // Golden bits: changing the streams would change every published result.
-    let mut weights = vec![0.0; 256 * 256];
+    let mut weights = vec![0.0_f32; 256 * 256];
     streams(CELL, 3).weight_block(1, 2, &mut weights);
     let mut input = vec![0.0; 256];
     streams(CELL, 3).input(4, &mut input);
-    let mut readout = vec![0.0; 256];
+    let mut readout = vec![0.0_f32; 256];
     streams(CELL, 3).readout_block(1, &mut readout);
     let signs = readout.iter().take(64).fold(0_u64, |bits, a| bits << 1 | u64::from(*a > 0.0));
     assert_eq!(weights[..4].iter().map(|w| w.to_bits()).collect::<Vec<_>>(), WEIGHTS);
@@ -289,7 +289,7 @@ fn readouts_have_their_law() {
     let drawn = |readout| -> Vec<f32> {
         let streams = NetworkStreams::new(2026, cell, 0, 1.0, readout);
         let block = |block| {
-            let mut out = vec![0.0; BLOCK_ROWS];
+            let mut out = vec![0.0_f32; BLOCK_ROWS];
             streams.readout_block(block, &mut out);
             out
         };
@@ -314,7 +314,7 @@ fn singular_values_fill_the_marchenko_pastur_interval() {
     let cell = Cell::new(1, 200, 800);
     let mut entries = Vec::new();
     for Range { start, end } in (0..blocks(cell.width)).map(|block| advstep_hpc::random::block_rows(cell.width, block)) {
-        let mut rows = vec![0.0; (end - start) * cell.dim];
+        let mut rows = vec![0.0_f32; (end - start) * cell.dim];
         streams(cell, 0).weight_block(1, start / BLOCK_ROWS, &mut rows);
         entries.extend(rows);
     }

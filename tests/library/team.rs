@@ -186,7 +186,7 @@ fn measured(experiment: &Experiment, team: &Team) -> Vec<u8> {
 }
 
 fn same_in_every_team(engine: EngineName, settings: &str) {
-    for precision in ["f32", "f64"] {
+    for precision in ["f32", "f64", "bf16x3"] {
         let toml = format!("networks = 1\nseed = 7\nprecision = '{precision}'\n{settings}");
         let experiment = Experiment::from_toml(&toml, "test").unwrap();
         assert_eq!(method::of(experiment.cells()[0], &experiment).engine, engine);

@@ -28,6 +28,8 @@ fn numpy_agrees_on_values_gradients_and_steps() {
         "--depth 1 --dim 100 --width 3000 --network 0 --inputs 20 --seed 7 --readout gaussian",
         "--depth 1 --dim 30 --width 500 --network 1 --inputs 20 --seed 8 --precision f64 --search scan",
         "--depth 3 --dim 10 --width 40 --network 5 --inputs 20 --seed 9 --gain 2",
+        "--depth 3 --dim 10 --width 40 --network 5 --inputs 20 --seed 9 --gain 2 --precision bf16x3",
+        "--depth 1 --dim 100 --width 3000 --inputs 20 --seed 7 --precision bf16x3 --direction nearest",
         "--depth 2 --dim 30 --width 400 --network 2 --inputs 20 --seed 10",
         "--depth 6 --dim 50 --width 60 --network 0 --inputs 20 --seed 11 --precision f64",
         "--depth 4 --dim 10 --width 3 --network 0 --inputs 20 --seed 12",

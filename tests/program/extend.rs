@@ -68,7 +68,7 @@ fn counts(messages: &str) -> (Vec<usize>, usize) {
 
 #[test]
 fn an_extended_run_is_one_from_scratch_on_any_ranks_and_threads() {
-    for precision in ["f32", "f64"] {
+    for precision in ["f32", "f64", "bf16x3"] {
         let (files, form) = (Files::new(), ["--precision", precision]);
         let part = files.run("part.h5", &[&PART, &form]);
         let scratch = files.run("scratch.h5", &[&WHOLE, &form]);

@@ -7,6 +7,7 @@ mod jobs;
 mod audit;
 mod bad_input;
 mod batch_scripts;
+mod bf16x3;
 mod blas_threads;
 mod changed_results;
 mod cli;

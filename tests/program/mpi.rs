@@ -38,7 +38,7 @@ impl Small {
 
 #[test]
 fn ranks_threads_and_memory_do_not_change_the_science() {
-    for precision in ["f32", "f64"] {
+    for precision in ["f32", "f64", "bf16x3"] {
         let plain = Small::run(None, &["--threads", "1", "--precision", precision]);
         assert_eq!(Small::run(None, &["--threads", "3", "--precision", precision]).differs_from(&plain), None);
         for (ranks, threads) in [(1, "2"), (2, "1"), (3, "2"), (7, "1")] {

@@ -128,6 +128,7 @@ fn what_must_not_go_on_is_refused_and_nothing_is_touched() {
         (&["--seed", "3"][..], "its seed is 2020, that of this run is 3"),
         (&["--gain", "2"], "its gain is 1, that of this run is 2"),
         (&["--search", "scan"], "is \"auto\", that of this run is \"scan\""),
+        (&["--precision", "bf16x3"], "its precision is \"f32\", that of this run is \"bf16x3\""),
         (&["--precision", "f64"], "its precision is \"f32\", that of this run is \"f64\""),
         (&["--seed", "3", "--overwrite"], "its seed is 2020"),
     ] {

@@ -140,7 +140,7 @@ def main(path):
         bound, bias, direction = float(file.attrs["bound"]), bool(file.attrs["bias"]), file.attrs["direction"]
         bound_distance = float(file.attrs["bound_distance"])
         network = Network(weights, a, file.attrs["activation"])
-        single, law = file.attrs["precision"] == "f32", file.attrs["inputs_law"]
+        single, law = file.attrs["precision"] != "f64", file.attrs["inputs_law"]
         p = None if direction in ("descent", "nearest") else file["p"][()].astype(np.float64)
 
     if law == "sphere":

@@ -15,6 +15,7 @@
 
 #[cfg(target_arch = "aarch64")]
 mod neon;
+pub mod split;
 mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -59,7 +60,7 @@ pub fn matmul<T: Element>(a: ArrayView2<T>, b: ArrayView2<T>, accumulate: bool, 
     let ((n, q), m) = (a.dim(), b.ncols());
     assert!(b.nrows() == q && out.dim() == (n, m), "shapes of a matmul");
     if q == 0 && !accumulate {
-        out.fill(T::ZERO);
+        out.fill(T::zero());
     }
     if n == 0 || m == 0 || q == 0 {
         return;
@@ -106,6 +107,10 @@ fn cost(scalars: usize, packed: usize) -> usize {
     scalars.next_multiple_of(GROUP) * packed.div_ceil(16) + packed / 3
 }
 
+fn zero<T: Element>() -> T {
+    T::zero()
+}
+
 /// Leading dimension, if rows are contiguous.
 fn row_stride<T>(matrix: ArrayView2<T>) -> Option<usize> {
     let [between_rows, within] = [matrix.strides()[0], matrix.strides()[1]];
@@ -131,7 +136,7 @@ unsafe fn avx2<T: Element>(gemm: Gemm<T>, panels: &mut Vec<CacheLine>) {
 }
 
 /// Rows, contiguous along k.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Rows<T> {
     start: *const T,
     count: usize,
@@ -139,7 +144,7 @@ struct Rows<T> {
 }
 
 /// The packed operand.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Lanes<T> {
     start: *const T,
     count: usize,
@@ -149,7 +154,7 @@ struct Lanes<T> {
 }
 
 /// Destination of the tiles.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Out<T> {
     start: *mut T,
     stride: usize,
@@ -463,7 +468,7 @@ unsafe fn write<V: Vector, const ROWS: usize, const VECTORS: usize>(
             }
             return;
         }
-        let mut numbers = [[V::Element::ZERO; NR_MAX]; ROWS];
+        let mut numbers = [[zero::<V::Element>(); NR_MAX]; ROWS];
         for (numbers, sums) in numbers.iter_mut().zip(sums) {
             for (v, sum) in sums.into_iter().enumerate() {
                 sum.store(numbers.as_mut_ptr().add(v * V::LANES));

@@ -14,8 +14,6 @@ pub trait Element: LinalgScalar {
     #[cfg(target_arch = "aarch64")]
     type Neon: Vector<Element = Self>;
 
-    const ZERO: Self;
-
     /// `self`·`factor` + `term`, rounded once; for CPUs without FMA instructions.
     fn mul_add(self, factor: Self, term: Self) -> Self;
 }
@@ -27,8 +25,6 @@ impl Element for f32 {
     type Avx2 = std::arch::x86_64::__m256;
     #[cfg(target_arch = "aarch64")]
     type Neon = std::arch::aarch64::float32x4_t;
-
-    const ZERO: Self = 0.0;
 
     /// The product is exact in f64. The sum is rounded to odd (Boldo & Melquiond 2008), so that rounding it to f32 is as if from the exact sum.
     #[inline(always)]
@@ -54,8 +50,6 @@ impl Element for f64 {
     type Avx2 = std::arch::x86_64::__m256d;
     #[cfg(target_arch = "aarch64")]
     type Neon = [std::arch::aarch64::float64x2_t; 2];
-
-    const ZERO: Self = 0.0;
 
     #[inline(always)]
     fn mul_add(self, factor: Self, term: Self) -> Self {
@@ -104,7 +98,7 @@ unsafe impl<T: Element> Vector for [T; PORTABLE] {
 
     #[inline(always)]
     unsafe fn zero() -> Self {
-        [T::ZERO; PORTABLE]
+        [T::zero(); PORTABLE]
     }
     #[inline(always)]
     unsafe fn load(from: *const T) -> Self {

@@ -6,6 +6,7 @@
 use crate::common::law::{one_sample, two_samples, two_sided};
 use advstep_hpc::experiment::Experiment;
 use advstep_hpc::job::Resources;
+use advstep_hpc::kernels::{Bf16Pair, Weight};
 use advstep_hpc::linalg::gaussian_matrix::{GaussianMatrix, Side};
 use advstep_hpc::linalg::matmul::work;
 use advstep_hpc::linalg::workspace::Workspace;
@@ -78,13 +79,8 @@ fn recovered_entries_are_independent_normals() {
         let mut entries = Array2::zeros((MATRICES, P * Q));
         for index in 0..MATRICES {
             let streams = NetworkStreams::new(77, cell, index, 1.0, Readout::Sign);
-            let mut scratch = Vec::new();
             let fresh = move |side: Side, direction: usize, chunk: usize, out: &mut [f64]| {
-                scratch.resize(out.len(), 0.0);
-                streams.image(2, side == Side::TransposeTimes, direction, chunk, &mut scratch);
-                for (out, fresh) in out.iter_mut().zip(&scratch) {
-                    *out = f64::from(*fresh);
-                }
+                streams.image(2, side == Side::TransposeTimes, direction, chunk, out);
             };
             let matrix = order(&mut GaussianMatrix::new(Share::whole(P), Share::whole(Q), Box::new(fresh), &Workspace::default()));
             assert_eq!(matrix.dim(), (P, Q));
@@ -146,9 +142,9 @@ fn dense(cell: Cell, networks: usize, search: SearchName) -> Vec<Vec<Sample>> {
         .collect()
 }
 
-fn implicit(cell: Cell, networks: usize, search: SearchName, first: FirstLayer) -> Vec<Vec<Sample>> {
-    let streams = |network| NetworkStreams::new(502, cell, network, 1.0, Readout::Sign);
-    let engine = |network| Implicit::<f32>::with_first_layer(streams(network), cell, INPUTS, first);
+fn implicit<W: Weight>(seed: u64, cell: Cell, networks: usize, search: SearchName, first: FirstLayer) -> Vec<Vec<Sample>> {
+    let streams = |network| NetworkStreams::new(seed, cell, network, 1.0, Readout::Sign);
+    let engine = |network| Implicit::<W>::with_first_layer(streams(network), cell, INPUTS, first);
     (0..networks).map(|network| samples(&mut engine(network), search, 20.0).unwrap()).collect()
 }
 
@@ -184,13 +180,16 @@ fn networks_have_the_law_of_dense_ones() {
         let search = if cell.depth == 1 { SearchName::Line } else { SearchName::Scan };
         let reference = dense(cell, NETWORKS, search);
         for first in [FirstLayer::Implicit, FirstLayer::Drawn] {
-            let drawn = implicit(cell, NETWORKS, search, first);
-            for (name, statistic) in STATISTICS {
-                // Rounded, so that values equal up to rounding errors (η* = η̂ on lines without a breakpoint) are ties.
-                let rounded = |samples: &Vec<Sample>| (statistic(samples) * 1e4).round();
-                let of = |networks: &[Vec<Sample>]| networks.iter().map(rounded).collect();
-                let p = two_samples(of(&reference), of(&drawn));
-                assert!(p > ALARM, "{cell}, first layer {first:?}: {name} has p = {p}");
+            let single = implicit::<f32>(502, cell, NETWORKS, search, first);
+            let pairs = implicit::<Bf16Pair>(503, cell, NETWORKS, search, first);
+            for (format, drawn) in [("f32", single), ("bf16x3", pairs)] {
+                for (name, statistic) in STATISTICS {
+                    // Rounded, so that values equal up to rounding errors (η* = η̂ on lines without a breakpoint) are ties.
+                    let rounded = |samples: &Vec<Sample>| (statistic(samples) * 1e4).round();
+                    let of = |networks: &[Vec<Sample>]| networks.iter().map(rounded).collect();
+                    let p = two_samples(of(&reference), of(&drawn));
+                    assert!(p > ALARM, "{cell}, first layer {first:?}, {format}: {name} has p = {p}");
+                }
             }
         }
     }

@@ -6,7 +6,7 @@
 use crate::common::law::two_samples;
 use advstep_hpc::experiment::options::Options;
 use advstep_hpc::experiment::presets::Preset;
-use advstep_hpc::kernels::Real;
+use advstep_hpc::kernels::{Bf16Pair, Real, Weight};
 use advstep_hpc::linalg::workspace::Workspace;
 use advstep_hpc::measure::directions::descent;
 use advstep_hpc::measure::{samples, shallow_samples};
@@ -53,16 +53,16 @@ fn difference(a: &Array2<f64>, b: &Array2<f64>) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / size.max(1e-30)
 }
 
-fn is_one_matrix<T: Real>(cell: Cell, n: usize, readout: Readout, awkward: bool, bound: f64) {
+fn is_one_matrix<W: Weight>(cell: Cell, n: usize, readout: Readout, awkward: bool, bound: f64) {
     let what = format!("{cell}, {n} inputs, {readout:?}, awkward: {awkward}");
     let streams = NetworkStreams::new(77, cell, 3, 1.0, readout);
-    let x: Array2<T> = if awkward { awkward_inputs(streams, cell, n) } else { sphere_inputs(streams, cell, n) };
-    let mut engine = Shallow::new(streams, cell, x.clone(), Storage::Stored, &Workspace::default());
+    let x: Array2<W::Real> = if awkward { awkward_inputs(streams, cell, n) } else { sphere_inputs(streams, cell, n) };
+    let mut engine = Shallow::<W>::new(streams, cell, x.clone(), Storage::Stored, &Workspace::default());
     let (ValueAndGradient { value, gradient }, network) = engine.differentiate();
     let directions = descent(&value, gradient.clone());
     let mut network = network.lines(directions.clone());
     let (z, u, a) = line(&mut network, n);
-    let wide = |x: &Array2<T>| x.mapv(T::to_f64);
+    let wide = |x: &Array2<W::Real>| x.mapv(W::Real::to_f64);
     let root = (cell.width as f64).sqrt();
 
     let masked = z.mapv(|z| f64::from(u8::from(z > 0.0))) * &a;
@@ -89,7 +89,7 @@ fn is_one_matrix<T: Real>(cell: Cell, n: usize, readout: Readout, awkward: bool,
         assert!((h.dot(&a) / root - got).abs() < bound, "{what}: f at {point:?}");
     }
 
-    let mut lean = Shallow::new(streams, cell, x, Storage::Regenerated, &Workspace::default());
+    let mut lean = Shallow::<W>::new(streams, cell, x, Storage::Regenerated, &Workspace::default());
     let (again, network) = lean.differentiate();
     assert!(again.value == value && again.gradient == gradient, "{what}: without z and u kept");
     assert_eq!(line(&mut network.lines(directions), n), (z, u, a), "{what}: without z and u kept");
@@ -105,6 +105,7 @@ fn products_are_those_of_one_matrix() {
             for awkward in [false, true].into_iter().take(if n > 4 { 2 } else { 1 }) {
                 is_one_matrix::<f64>(cell, n, readout, awkward, if awkward { 1e-6 } else { 1e-10 });
                 is_one_matrix::<f32>(cell, n, readout, awkward, if awkward { 3e-2 } else { 2e-4 });
+                is_one_matrix::<Bf16Pair>(cell, n, readout, awkward, if awkward { 3e-2 } else { 2e-4 });
             }
         }
     }
@@ -165,23 +166,28 @@ fn networks_have_the_law_of_dense_ones() {
             let dense = |network| {
                 samples(&mut Dense::<f32>::new(streams(601, network), cell, INPUTS, keep), SearchName::Line, 20.0).unwrap()
             };
-            let shallow = |network| {
-                let streams = streams(602, network);
-                let inputs = sphere_inputs::<f32>(streams, cell, INPUTS);
-                shallow_samples(
-                    &mut Shallow::new(streams, cell, inputs, Storage::Stored, &Workspace::default()),
-                    SearchName::Line,
-                    20.0,
-                )
-                .unwrap()
-            };
-            let (dense, shallow): (Vec<_>, Vec<_>) = (0..NETWORKS).map(|network| (dense(network), shallow(network))).unzip();
-            for (name, statistic) in STATISTICS {
-                // Rounded, so that values equal up to rounding errors are ties.
-                let of = |networks: &[Vec<Sample>]| networks.iter().map(|s| (statistic(s) * 1e4).round()).collect();
-                let p = two_samples(of(&dense), of(&shallow));
-                assert!(p > ALARM, "{cell}, {readout:?}: {name} has p = {p}");
+            let dense: Vec<_> = (0..NETWORKS).map(dense).collect();
+            let shallow = [0, 1].map(|format| {
+                let of = |network| {
+                    let streams = streams(602 + format, network);
+                    if format == 0 { shallow::<f32>(streams, cell) } else { shallow::<Bf16Pair>(streams, cell) }
+                };
+                (0..NETWORKS).map(of).collect::<Vec<_>>()
+            });
+            for (format, shallow) in ["f32", "bf16x3"].iter().zip(&shallow) {
+                for (name, statistic) in STATISTICS {
+                    // Rounded, so that values equal up to rounding errors are ties.
+                    let of = |networks: &[Vec<Sample>]| networks.iter().map(|s| (statistic(s) * 1e4).round()).collect();
+                    let p = two_samples(of(&dense), of(shallow));
+                    assert!(p > ALARM, "{cell}, {readout:?}, {format}: {name} has p = {p}");
+                }
             }
         }
     }
+}
+
+fn shallow<W: Weight>(streams: NetworkStreams, cell: Cell) -> Vec<Sample> {
+    let inputs = sphere_inputs(streams, cell, INPUTS);
+    let mut network = Shallow::<W>::new(streams, cell, inputs, Storage::Stored, &Workspace::default());
+    shallow_samples(&mut network, SearchName::Line, 20.0).unwrap()
 }

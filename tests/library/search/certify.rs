@@ -22,7 +22,7 @@ fn measured(psi: Activation, cell: Cell, network: usize, count: usize, bias: boo
     let streams = NetworkStreams::new(5, cell, network, 1.0, Readout::Sign);
     let x = inputs::<f64>(&InputsLaw::Sphere, streams, cell, count, bias);
     let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
-    let mut engine = Dense::with(streams, cell, psi, x, keep, &Workspace::default());
+    let mut engine = Dense::<f64>::with(streams, cell, psi, x, keep, &Workspace::default());
     let directions = [Direction::Nearest];
     let search = SearchName::Line;
     let settings =

@@ -25,7 +25,7 @@ fn measured<T: Real>(
     let streams = NetworkStreams::new(11, cell, network, 1.0, Readout::Sign);
     let x = inputs::<T>(&InputsLaw::Sphere, streams, cell, count, bias);
     let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
-    let mut engine = Dense::with(streams, cell, psi, x, keep, &Workspace::default());
+    let mut engine = Dense::<T>::with(streams, cell, psi, x, keep, &Workspace::default());
     let directions = [Direction::Gradient, Direction::Nearest];
     let settings =
         Settings { directions: &directions, bias, streams, search, bound: BOUND.into(), nearest_starts: starts, certify: false };
@@ -153,7 +153,7 @@ fn what_a_descent_flips_is_found() {
         let streams = NetworkStreams::new(11, cell, network, 1.0, Readout::Sign);
         let x = inputs::<f64>(&InputsLaw::Sphere, streams, cell, 50, false);
         let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
-        let mut engine = Dense::with(streams, cell, Activation::Relu, x, keep, &Workspace::default());
+        let mut engine = Dense::<f64>::with(streams, cell, Activation::Relu, x, keep, &Workspace::default());
         let directions = [Direction::Gradient, Direction::Nearest, Direction::Descent];
         let settings = Settings {
             directions: &directions,

@@ -67,7 +67,7 @@ fn count<T: Real>(cell: Cell, search: SearchName, networks: std::ops::Range<usiz
         let streams = NetworkStreams::new(97, cell, network, 1.0, Readout::Sign);
         let x = inputs::<T>(&InputsLaw::Sphere, streams, cell, INPUTS, false);
         let keep = Keep { weights: Storage::Stored, line: Storage::Stored };
-        let mut engine = Dense::with(streams, cell, Activation::Relu, x, keep, &Workspace::default());
+        let mut engine = Dense::<T>::with(streams, cell, Activation::Relu, x, keep, &Workspace::default());
         let settings =
             Settings { directions: &LINES, bias: false, streams, search, bound: BOUND.into(), nearest_starts: 1, certify: false };
         let samples = samples_along(&mut engine, &settings).unwrap();
