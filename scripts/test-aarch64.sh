@@ -140,8 +140,8 @@ cells() {
 
 say "comparing results"
 cells auto --depths 1,2,3 --dims 10,20,300 --widths 10,100,300,600 --inputs 10
-cells dense --engine dense --depths 1,2,3 --dims 20,300 --widths 30,300,1100 --inputs 20
-cells implicit --engine implicit --depths 1,2,3 --dims 20,300 --widths 30,300,1100 --inputs 20
+cells dense --engine dense --depths 1,2,3 --dims 20,300 --widths 30,300,600 --inputs 20
+cells implicit --engine implicit --depths 1,2,3 --dims 20,300 --widths 30,300,600 --inputs 20
 cells shallow --engine implicit --depths 1 --dims 40,600 --widths 100,9000 --inputs 20
 cells traced --search exact --depths 2,3 --dims 10 --widths 20,120 --inputs 10
 cells f64 --precision f64 --depths 1,2,3 --dims 10,100 --widths 30,300 --inputs 10
