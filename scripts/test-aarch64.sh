@@ -150,7 +150,7 @@ cells limit --depths 1,3 --dims 10,100 --widths inf --inputs 20
 cells directions --direction gradient,sign,random,descent,nearest --depths 1,2 --dims 10 --widths 30 --inputs 5
 cells certified --direction gradient,nearest --certify --depths 1 --dims 20 --widths 100 --inputs 5
 cells gaussian --readout gaussian --bias --inputs-law gaussian --depths 1,2 --dims 20 --widths 200 --inputs 10
-for psi in leaky-relu tanh erf softplus gelu; do
+for psi in leaky-relu tanh erf softplus gelu silu sine; do
     cells "$psi" --activation "$psi" --depths 1,2 --dims 20 --widths 30,200 --inputs 5
 done
 say "passed"
