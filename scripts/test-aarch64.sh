@@ -75,7 +75,7 @@ unpack_libraries() {
     # As on a system with a merged /usr.
     if [[ -d $sysroot/lib && ! -L $sysroot/lib ]]; then
         cp -a "$sysroot/lib/." "$sysroot/usr/lib/"
-        rm -rf "$sysroot/lib"
+        rm -rf "${sysroot:?}/lib"
         ln -s usr/lib "$sysroot/lib"
     fi
     rm -rf "$place/apt"
