@@ -7,6 +7,8 @@ mod jobs;
 mod audit;
 mod bad_input;
 mod batch_scripts;
+#[cfg(target_arch = "x86_64")]
+mod blas_kernels;
 mod blas_threads;
 mod changed_results;
 mod cli;
