@@ -75,7 +75,7 @@ unpack_libraries() {
     # As on a system with a merged /usr.
     if [[ -d $sysroot/lib && ! -L $sysroot/lib ]]; then
         cp -a "$sysroot/lib/." "$sysroot/usr/lib/"
-        rm -rf "$sysroot/lib"
+        rm -rf "${sysroot:?}/lib"
         ln -s usr/lib "$sysroot/lib"
     fi
     rm -rf "$place/apt"
@@ -140,8 +140,8 @@ cells() {
 
 say "comparing results"
 cells auto --depths 1,2,3 --dims 10,20,300 --widths 10,100,300,600 --inputs 10
-cells dense --engine dense --depths 1,2,3 --dims 20,300 --widths 30,300,1100 --inputs 20
-cells implicit --engine implicit --depths 1,2,3 --dims 20,300 --widths 30,300,1100 --inputs 20
+cells dense --engine dense --depths 1,2,3 --dims 20,300 --widths 30,300,600 --inputs 20
+cells implicit --engine implicit --depths 1,2,3 --dims 20,300 --widths 30,300,600 --inputs 20
 cells shallow --engine implicit --depths 1 --dims 40,600 --widths 100,9000 --inputs 20
 cells traced --search exact --depths 2,3 --dims 10 --widths 20,120 --inputs 10
 cells f64 --precision f64 --depths 1,2,3 --dims 10,100 --widths 30,300 --inputs 10
@@ -150,7 +150,7 @@ cells limit --depths 1,3 --dims 10,100 --widths inf --inputs 20
 cells directions --direction gradient,sign,random,descent,nearest --depths 1,2 --dims 10 --widths 30 --inputs 5
 cells certified --direction gradient,nearest --certify --depths 1 --dims 20 --widths 100 --inputs 5
 cells gaussian --readout gaussian --bias --inputs-law gaussian --depths 1,2 --dims 20 --widths 200 --inputs 10
-for psi in leaky-relu tanh erf softplus gelu; do
+for psi in leaky-relu tanh erf softplus gelu silu sine; do
     cells "$psi" --activation "$psi" --depths 1,2 --dims 20 --widths 30,200 --inputs 5
 done
 say "passed"

@@ -8,6 +8,8 @@ mod audit;
 mod bad_input;
 mod batch_scripts;
 mod bf16x3;
+#[cfg(target_arch = "x86_64")]
+mod blas_kernels;
 mod blas_threads;
 mod changed_results;
 mod cli;
