@@ -1,6 +1,6 @@
 //! Every kernel at every SIMD level, in CPU time of the thread, so that other load does not count.
 //!
-//! `cargo bench --bench kernels [-- FILTER]` prints time and throughput; an element is a normal or a neuron, for matmuls a flop. Rows have 256
+//! `cargo bench --bench kernels [-- FILTER]` prints time and throughput; an element is a normal or a neuron, for matmuls a flop, for propagation a weight. Rows have 256
 //! neurons, one block of a layer, and stay in L1.
 
 use std::hint::black_box;
@@ -228,6 +228,16 @@ fn lines(criterion: &mut Criterion<ThreadTime>) {
     at_all_levels(criterion, "linear_piece::next_flip", BLOCK_ROWS, || {
         black_box(linear_piece::next_flip(black_box(piece), 0.1));
     });
+    for width in [10, 20, 32] {
+        let row = |row: &[f64]| [&row[..width], &vec![0.0; linear_piece::padded(width) - width]].concat();
+        let (alpha, beta, mask) = (row(&alpha), row(&beta), row(&mask));
+        let below = Piece { alpha: &alpha, beta: &beta, mask: &mask };
+        let weights = widen(&normals(11, 0.3, width * alpha.len()));
+        let (mut above_alpha, mut above_beta) = (alpha.clone(), beta.clone());
+        at_all_levels(criterion, &format!("linear_piece::propagate of {width} neurons"), width * width, || {
+            linear_piece::propagate(black_box(&weights), below, &mut above_alpha, &mut above_beta);
+        });
+    }
 }
 
 fn quick() -> Criterion<ThreadTime> {

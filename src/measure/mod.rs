@@ -26,7 +26,7 @@ use crate::team::Team;
 
 /// Bump whenever any output bit of any experiment changes. Runs resume within one version only.
 ///
-/// 13: all products, also those in f64, use our own kernels, so that no byte depends on the CPU or on BLAS.
+/// 13: all products, also those in f64, use our own kernels, so that no byte depends on the CPU or on BLAS; slabs have 4,096 neurons.
 ///
 /// 12: sums over neurons run along the tree of slabs, so that a network may be divided; at one hidden layer bins and lists grow with √k, and a vector
 /// that turns out to be a rounding error no longer joins a basis. Inputs from a file are its rows in order.
