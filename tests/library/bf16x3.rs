@@ -279,20 +279,26 @@ fn streams(cell: Cell, network: usize) -> NetworkStreams {
 
 const KEEP: Keep = Keep { weights: Storage::Stored, line: Storage::Stored };
 
-/// Checks f, ‖∇f‖ and η* of two engines with (nearly) the same weights: their relative errors, η* where both have one and for all but `strays` of them: a
-/// rounding can move a step to another zero.
+/// Most inputs at which a neuron's side changes with the rounding, which changes the gradient by a few per cent: of the 120,000 neurons × inputs of the
+/// largest network a half is expected to.
+const TURNED: usize = 3;
+
+/// Checks f, ‖∇f‖ and η* of two engines with (nearly) the same weights: their relative errors, of ‖∇f‖ for all but [`TURNED`] inputs and of η* for all but
+/// `strays`: a rounding can move a step to another zero.
 fn agree(what: &str, ours: &[Sample], theirs: &[Sample], [of_value, of_gradient, of_step]: [f64; 3], strays: usize) {
     assert_eq!(ours.len(), theirs.len());
     let size = (theirs.iter().map(|sample| sample.value.powi(2)).sum::<f64>() / theirs.len() as f64).sqrt();
-    let mut far = 0;
+    let (mut turned, mut far) = (0, 0);
     for (ours, theirs) in ours.iter().zip(theirs) {
         assert!((ours.value - theirs.value).abs() < of_value * size, "{what}: f {} against {}", ours.value, theirs.value);
-        assert!((ours.gradient_norm / theirs.gradient_norm - 1.0).abs() < of_gradient, "{what}: {ours:?} {theirs:?}");
+        let off = (ours.gradient_norm / theirs.gradient_norm - 1.0).abs();
+        assert!(off < 0.05, "{what}: {ours:?} {theirs:?}");
+        turned += usize::from(off > of_gradient);
         let is_near = ours.status == theirs.status
             && (!ours.status.is_found() || (ours.step - theirs.step).abs() < of_step * (1.0 + theirs.step));
         far += usize::from(!is_near);
     }
-    assert!(far <= strays, "{what}: {far} steps of {} differ", ours.len());
+    assert!(turned <= TURNED && far <= strays, "{what}: of {} inputs {turned} gradients and {far} steps differ", ours.len());
 }
 
 /// The dense engine against itself in f64 with the same rounded weights.
