@@ -38,7 +38,7 @@ pub unsafe fn uninitialised<T: Weight>(shape: (usize, usize), memory: &mut [Mayb
 ///
 /// # Safety
 /// As for [`uninitialised`]; `fill` must write every entry.
-pub unsafe fn filled<T: Weight>(shape: (usize, usize), fill: impl FnOnce(ArrayViewMut2<T>)) -> Array2<T> {
+pub unsafe fn filled<T: Real>(shape: (usize, usize), fill: impl FnOnce(ArrayViewMut2<T>)) -> Array2<T> {
     let mut matrix = Array2::uninit(shape);
     let memory = matrix.as_slice_mut().expect("a new matrix is contiguous");
     pages::prefer_large(memory);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayView2, s};
 
 use crate::kernels::{Real, Weight};
-use crate::linalg::matmul::{filled, uninitialised};
+use crate::linalg::matmul::{uninitialised, zeros};
 use crate::linalg::workspace::{Buffer, Workspace};
 use crate::model::Cell;
 use crate::random::{NetworkStreams, block_rows, blocks};
@@ -87,18 +87,15 @@ impl<W: Weight> Weights<W> {
         }
     }
 
-    /// The matrix of `layer` (1-based), k_l × fan-in.
+    /// The matrix of `layer` (1-based), k_l × fan-in, in numbers.
     pub fn matrix(&mut self, layer: usize) -> Array2<W::Real> {
-        let shape = self.shape(layer);
-        if let Source::Given(matrices, _) = &self.source {
-            return matrices[layer - 1].map(|weight| weight.value());
+        let (width, fan_in) = self.shape(layer);
+        let mut matrix = zeros((width, fan_in));
+        for block in 0..blocks(width) {
+            let mut rows = matrix.slice_mut(s![block_rows(width, block), ..]);
+            rows.zip_mut_with(&self.rows(layer, block), |number: &mut W::Real, weight| *number = weight.value());
         }
-        if let Some(kept) = self.kept(layer) {
-            return Array2::from_shape_fn(shape, |(row, column)| kept[row * shape.1 + column].value());
-        }
-        // SAFETY: `draw` writes every entry and reads none.
-        let drawn = unsafe { filled(shape, |mut matrix| self.draw(layer, matrix.as_slice_mut().expect("rows are contiguous"))) };
-        drawn.mapv(W::value)
+        matrix
     }
 
     /// Block `block` of the matrix of `layer` (1-based), at most [`BLOCK_ROWS`](crate::random::BLOCK_ROWS) × fan-in.
