@@ -69,7 +69,7 @@ def products_text(products):
     return f"""### Thin products
 
 f32 products n × m × q of inputs or activations (n × q) with a block of weights, in GF/s of one core: with its rows (W is m × q) or its columns (q × m).
-`cargo bench --bench thin_products`, and `benches/peers/products` for the crates `gemm` and `faer`.
+`cargo bench --locked --bench thin_products`, and `benches/peers/products` for the crates `gemm` and `faer`.
 
 {table(["n × m × q", "with", "our kernel", "OpenBLAS", "gemm", "faer", "ours / best other"], rows)}"""
 
@@ -348,7 +348,7 @@ def draw(growth, path):
     figure.savefig(path, metadata={"Date": None})
 
 
-SMALL_CELLS = """Narrow and small cells are most of a phase diagram. Microseconds per network of 100 inputs on one thread (`cargo bench --bench small_cells`, run by
+SMALL_CELLS = """Narrow and small cells are most of a phase diagram. Microseconds per network of 100 inputs on one thread (`cargo bench --locked --bench small_cells`, run by
 `scripts/bench.sh`), in CPU time, which other load hardly changes: of the network alone, and of the whole program with journal, results file and
 statistics, less its start-up. Start-up is a run of one network with one input per rank, from start to end; its wall time includes waiting for other
 load.

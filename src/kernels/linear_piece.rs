@@ -43,11 +43,12 @@ fn propagate_body(weights: &[f64], below: Piece, alpha: &mut [f64], beta: &mut [
     assert!(rest.is_empty() && alpha_rest.is_empty() && beta_rest.is_empty() && alphas.len() == betas.len());
     let row = alphas.len();
     let fan_in = weights.len() / row.max(1);
-    // Neurons with ψ' = 0 add ±0 to sums that are never −0, so leaving them out changes no bit.
+    // Neurons with ψ' = 0 add ±0 to sums that are never −0, so leaving them out changes no bit; unless a number is not finite, and 0 times it NaN.
     let (mut active, mut count) = ([0_u8; MAX_FAN_IN], 0);
-    for (neuron, mask) in below.mask[..fan_in].iter().enumerate() {
+    let Piece { alpha: alpha_below, beta: beta_below, mask } = below;
+    for (neuron, ((mask, alpha), beta)) in mask[..fan_in].iter().zip(alpha_below).zip(beta_below).enumerate() {
         active[count] = neuron as u8;
-        count += usize::from(*mask != 0.0);
+        count += usize::from(*mask != 0.0) | usize::from(0.0 * (alpha + beta) != 0.0);
     }
     let active = &active[..count];
     let mut first = 0;

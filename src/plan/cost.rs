@@ -103,7 +103,7 @@ pub(super) const MATMUL_TILES: f64 = 2.4 * MATMUL_F32;
 /// Flop/s of the thin f64 matmuls of a trace.
 const MATMUL_TRACE: f64 = 6.4e10;
 /// The same for narrow networks, propagated one line at a time.
-const MATMUL_NARROW: f64 = 3.1e10;
+const MATMUL_NARROW: f64 = 4.2e10;
 /// Seconds per neuron and input at depth 1 besides matmuls, including the exact line search, for at most [`FEW`] neurons × inputs and above.
 /// The BEND terms are divided by d: lines bend more at small d.
 const LINE_FEW: f64 = 0.7e-9;
@@ -144,7 +144,7 @@ pub(super) const SCAN_ROUNDS: f64 = 9.0;
 pub(super) const LINE_PASSES: f64 = 1.2;
 
 /// Seconds per evaluation of a smooth ψ and ψ'.
-const SMOOTH: f64 = 2.0e-8;
+const SMOOTH: f64 = 1.5e-8;
 /// Lines and normals from one start of direction nearest, until the last input of a network is done.
 const NEAREST_LINES: f64 = 35.0;
 const NEAREST_NORMALS: f64 = 15.0;

@@ -16,7 +16,7 @@ pub const BANDWIDTH: f64 = 1.0e10;
 const MEETING: f64 = 4.0e-6;
 
 /// Sums in a product of the implicit engine: inner products with both bases, orthonormalised in one pass or two, and their images.
-const SUMS_OF_PRODUCT: f64 = 6.0;
+const SUMS_OF_PRODUCT: f64 = 4.0;
 /// Sums of n × n matrices of the shallow engine.
 const SUMS_OF_SHALLOW: f64 = 16.0;
 /// Passes of an exact line search with a sum each, and numbers per bin.

@@ -1,7 +1,7 @@
 //! f32 products of thin matrices by the crates `gemm` and `faer`, on one thread: flops per CPU second.
 //!
 //! `products N,M,Q[,t] …` prints one line of JSON with a list of rates per crate, one for each shape: N × Q times Q × M, row-major; with `t` the second
-//! factor is the transpose of a row-major M × Q matrix. `cargo bench --bench thin_products` prints the same for the program's kernels and OpenBLAS.
+//! factor is the transpose of a row-major M × Q matrix. `cargo bench --locked --bench thin_products` prints the same for the program's kernels and OpenBLAS.
 
 use std::hint::black_box;
 
