@@ -45,7 +45,7 @@ mod tests {
     use crate::plan::plan;
 
     fn line_of(form: &str, tiles: Availability) -> String {
-        let toml = format!("depths = [2]\ndims = [500]\nwidths = [3000]\nnetworks = 2\ninputs = 100\n{form}");
+        let toml = format!("depths = [2]\ndims = [500]\nwidths = [3000]\nnetworks = 2\ninputs = 100\nengine = 'dense'\n{form}");
         let experiment = Experiment::from_toml(&toml, "test").unwrap();
         let plan = plan(&experiment, Resources { threads: 1, memory: 1 << 33 }).unwrap();
         line(&plan, &experiment, Machine::of_model(tiles), tiles)
