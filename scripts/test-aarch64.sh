@@ -7,8 +7,8 @@ usage() {
 Usage: scripts/test-aarch64.sh [--help]
 
 Cross-builds the program without MPI for aarch64 Linux, with warnings as errors, and runs it with QEMU's user-mode emulation:
-  1. the tests of kernels, random numbers and linear algebra in tests/library/;
-  2. cells of every engine, search, activation and direction, at both precisions, also on this machine: `compare` must find no difference.
+  1. the tests of kernels, precision bf16x3, random numbers and linear algebra in tests/library/;
+  2. cells of every engine, search, activation and direction, at every precision, also on this machine: `compare` must find no difference.
 
 Needs Debian or Ubuntu. Installs a cross compiler and QEMU if missing (as root or with passwordless sudo) and the Rust target (rustup); OpenBLAS
 and HDF5 for arm64 are unpacked in target/aarch64 and not installed. HDF5 of this machine (scripts/setup.sh) must be of the same version.
@@ -122,8 +122,8 @@ if [[ -z ${ADVSTEP:-} ]]; then
     ADVSTEP=$target/$profile/advstep-hpc
 fi
 
-say "testing kernels, random numbers and linear algebra in emulation"
-cross test --test library -- kernels:: random:: linalg::
+say "testing kernels, precision bf16x3, random numbers and linear algebra in emulation"
+cross test --test library -- kernels:: bf16x3:: random:: linalg::
 
 # cells NAME ARGUMENTS...: the same run on both.
 work=$(mktemp -d "$place/cells.XXXXXX")
@@ -146,6 +146,8 @@ cells shallow --engine implicit --depths 1 --dims 40,600 --widths 100,9000 --inp
 cells traced --search exact --depths 2,3 --dims 10 --widths 20,120 --inputs 10
 cells f64 --precision f64 --depths 1,2,3 --dims 10,100 --widths 30,300 --inputs 10
 cells f64-implicit --precision f64 --engine implicit --depths 1,2,3 --dims 40 --widths 30,300 --inputs 10
+cells bf16x3 --precision bf16x3 --engine dense --depths 1,2 --dims 20,100 --widths 30,300 --inputs 10
+cells bf16x3-implicit --precision bf16x3 --engine implicit --depths 1,2 --dims 40 --widths 100,300 --inputs 10
 cells limit --depths 1,3 --dims 10,100 --widths inf --inputs 20
 cells directions --direction gradient,sign,random,descent,nearest --depths 1,2 --dims 10 --widths 30 --inputs 5
 cells certified --direction gradient,nearest --certify --depths 1 --dims 20 --widths 100 --inputs 5

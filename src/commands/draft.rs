@@ -65,7 +65,7 @@ impl Draft for ResultsDraft {
         self.file()?.0.write(group, &CellResults { cell, method, records })?;
         if self.unsynced >= SYNC {
             self.wait_for_disk()?;
-            self.syncing = Some(self.file()?.1.start_sync()?);
+            self.syncing = self.file()?.1.start_sync().context("cannot sync the results so far")?;
             self.unsynced = 0;
         }
         Ok(())

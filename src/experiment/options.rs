@@ -446,6 +446,11 @@ fn check_certificate(experiment: &Experiment) -> Result<(), BadInput> {
     Ok(())
 }
 
+/// Whether the experiment's precision holds its numbers.
+pub fn is_in_range(experiment: &Experiment) -> bool {
+    check_magnitudes(experiment).is_ok() && check_weights(experiment).is_ok()
+}
+
 /// Refuses depths at which f(x) ~ N(0, c) and ‖∇f‖² → c = gain^(L−1)/2^L cannot be represented and squared in the experiment's precision, and
 /// bounds at which layers overflow before the end of a line.
 fn check_magnitudes(experiment: &Experiment) -> Result<(), BadInput> {

@@ -59,13 +59,14 @@ impl Aside {
         openable(self.file.path(), self.file.as_file())
     }
 
-    /// Starts a thread that returns once what is written so far is on the disk.
-    ///
-    /// # Errors
-    /// If no thread can be started.
-    pub fn start_sync(&self) -> io::Result<JoinHandle<io::Result<()>>> {
-        let file = self.file.as_file().try_clone()?;
-        thread::Builder::new().name("sync".to_string()).spawn(move || file.sync_data())
+    /// A thread that returns once what is written so far is on the disk; if none can be started, waits for the disk here.
+    pub fn start_sync(&self) -> io::Result<Option<JoinHandle<io::Result<()>>>> {
+        let file = self.file.as_file();
+        let start = |file: File| thread::Builder::new().name("sync".to_string()).spawn(move || file.sync_data());
+        match file.try_clone().and_then(start) {
+            Ok(thread) => Ok(Some(thread)),
+            Err(_) => file.sync_data().map(|()| None),
+        }
     }
 
     /// Gives the finished file its name.

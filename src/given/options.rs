@@ -7,6 +7,7 @@ use crate::error::BadInput;
 use crate::interchange::MOST_NUMBERS;
 use crate::interchange::inputs::Inputs;
 use crate::interchange::network::NetworkRead;
+use crate::kernels::norm;
 use crate::measure::given::Output;
 use crate::model::{Activation, Bound, Direction, SearchName};
 use crate::text::short;
@@ -94,7 +95,8 @@ impl Options {
             return Err(BadInput::new(what, why, "give the inputs that the network was made for"));
         }
         let output = output_of(choice.output, network.outputs())?;
-        let largest = inputs.x.rows().into_iter().map(|row| row.dot(&row).sqrt()).fold(0.0, f64::max);
+        let squares = inputs.x.rows().into_iter().map(|row| norm::squared(&row.to_vec()));
+        let largest = squares.fold(0.0, f64::max).sqrt();
         let positive = |value: Option<f64>, option: &str, largest_bound: f64| match value {
             Some(bound) if bound.is_nan() || bound <= 0.0 => {
                 let what = format!("{option} {} is not positive", short(bound));

@@ -8,7 +8,7 @@
 //! bits.
 //!
 //! Module headers give throughput as portable / AVX2 / AVX-512, printed by `cargo bench --bench kernels` on one core of an AMD EPYC (Zen 5). The
-//! portable `gemm` emulates FMA and is for tests only. On aarch64 the compiler vectorises the portable kernels with NEON.
+//! portable `gemm` emulates FMA: it is for tests, and for processors without, on which it is slow. On aarch64 the compiler vectorises the portable kernels with NEON.
 
 pub mod activation;
 pub mod bf16;

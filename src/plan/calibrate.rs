@@ -20,7 +20,7 @@ use crate::machine::clock::thread_time;
 const PER_KERNEL: Duration = Duration::from_millis(300);
 
 /// Rates on a core of the machine whose rates the cost model has (AVX-512), at the shapes below: `cargo bench --bench kernels`. Normals/s;
-/// flop/s, in f64 half of those of BLAS in f32; neurons/s of a line's first pass, and of the next flip.
+/// flop/s; neurons/s of a line's first pass, and of the next flip.
 const NORMALS: f64 = 2.78e9;
 const MATMUL_F32: f64 = 2.29e11;
 const MATMUL_F64: f64 = 1.0e11;
@@ -122,7 +122,7 @@ fn factors() -> [f64; 6] {
 
 /// `rate` over that of `kernel`, which does `work` per call.
 fn factor(rate: f64, work: f64, mut kernel: impl FnMut()) -> f64 {
-    // Fills caches and, in BLAS, buffers.
+    // Fills caches and packing buffers.
     kernel();
     let (begun, started, mut calls) = (Instant::now(), thread_time(), 0.0);
     loop {

@@ -28,11 +28,11 @@ const UNIT: u64 = 160;
 pub fn process_bytes(experiment: &Experiment, threads: usize) -> u64 {
     let units = experiment.cells().len() as u64 * experiment.networks as u64;
     let samples = units * experiment.samples_of_network() as u64;
-    // For the statistics of a cell: steps and distances, and the samples of one of several directions.
+    // For the statistics of a cell: steps, distances and lower bounds, and the samples of one of several directions; beside it an array to be written.
     let of_cell = experiment.networks as u64 * experiment.samples_of_network() as u64;
     let directions = experiment.directions.len() as u64;
     let part = if directions > 1 { of_cell / directions * (size_of::<Sample>() as u64 + 8) } else { 0 };
-    let column = 16 * of_cell + part;
+    let column = (24 + 8 * u64::from(experiment.certify)) * of_cell + part;
     // A cell is decoded to be written while the job goes on.
     let written = if units > experiment.networks as u64 { of_cell * size_of::<Sample>() as u64 } else { 0 };
     PROCESS + THREAD * threads as u64 + units * UNIT + samples * size_of::<Sample>() as u64 + column + written

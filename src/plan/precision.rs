@@ -4,14 +4,15 @@ use super::calibrate::Machine;
 use super::cost;
 use super::{Plan, UnitCost};
 use crate::experiment::Experiment;
+use crate::experiment::options::is_in_range;
 use crate::kernels::gemm::split::tiles::Availability;
 use crate::model::Precision;
 
 /// A saving below this factor is not worth a line.
 const LEAST_SAVING: f64 = 1.1;
 
-/// A line for people: that an experiment in f32 would be faster in bf16x3, if `tiles` are there and it would; or, for one in bf16x3, what its products
-/// use. Times are those on `machine`.
+/// A line for people: that an experiment in f32 would be faster in bf16x3, if the machine has `tiles`, bf16x3 holds its numbers, and the saving is at
+/// least [`LEAST_SAVING`]; or, for one in bf16x3, what its products use. Times are those on `machine`.
 pub fn line(plan: &Plan, experiment: &Experiment, machine: Machine, tiles: Availability) -> String {
     let seconds = |precision| {
         let experiment = Experiment { precision, ..experiment.clone() };
@@ -23,7 +24,7 @@ pub fn line(plan: &Plan, experiment: &Experiment, machine: Machine, tiles: Avail
     };
     let has_tiles = tiles == Availability::Available;
     match experiment.precision {
-        Precision::F32 if has_tiles => {
+        Precision::F32 if has_tiles && is_in_range(&Experiment { precision: Precision::Bf16x3, ..experiment.clone() }) => {
             let saving = seconds(Precision::F32) / seconds(Precision::Bf16x3);
             if saving < LEAST_SAVING {
                 return String::new();
@@ -45,7 +46,8 @@ mod tests {
     use crate::plan::plan;
 
     fn line_of(form: &str, tiles: Availability) -> String {
-        let toml = format!("depths = [2]\ndims = [500]\nwidths = [3000]\nnetworks = 2\ninputs = 100\nengine = 'dense'\n{form}");
+        let cell = if form.contains("depths") { "" } else { "depths = [2]\ndims = [500]\nwidths = [3000]\n" };
+        let toml = format!("{cell}networks = 2\ninputs = 100\nengine = 'dense'\n{form}");
         let experiment = Experiment::from_toml(&toml, "test").unwrap();
         let plan = plan(&experiment, Resources { threads: 1, memory: 1 << 33 }).unwrap();
         line(&plan, &experiment, Machine::of_model(tiles), tiles)
@@ -63,6 +65,9 @@ mod tests {
             assert_eq!(line_of("", tiles), "");
             assert_eq!(line_of("precision = 'f64'", Availability::Available), "");
         }
+        // Too deep for bf16x3, whose products would be faster.
+        let deep = line_of("depths = [60]\ndims = [50]\nwidths = [300]", Availability::Available);
+        assert_eq!(deep, "");
         // Drawing dominates: nothing to save.
         let toml = "depths = [1]\ndims = [1000]\nwidths = [1000]\nnetworks = 2\ninputs = 1\nengine = 'dense'";
         let experiment = Experiment::from_toml(toml, "test").unwrap();

@@ -18,10 +18,12 @@ const MEETING: f64 = 4.0e-6;
 /// Sums in a product of the implicit engine: inner products with both bases, orthonormalised in one pass or two, and their images.
 const SUMS_OF_PRODUCT: f64 = 4.0;
 /// Sums of n × n matrices of the shallow engine.
-const SUMS_OF_SHALLOW: f64 = 16.0;
-/// Passes of an exact line search with a sum each, and numbers per bin.
-const SUMS_OF_LINE: f64 = 4.0;
-const NUMBERS_OF_BIN: f64 = 3.0;
+const SUMS_OF_SHALLOW: f64 = 5.0;
+/// Numbers in them, over n².
+const NUMBERS_OF_SHALLOW: f64 = 16.0;
+/// Passes of an exact line search with a sum each, and numbers per bin, with those of the list.
+const SUMS_OF_LINE: f64 = 1.3;
+const NUMBERS_OF_BIN: f64 = 16.0;
 /// Sums of a march, one each pass.
 const SUMS_OF_MARCH: f64 = 12.0;
 
@@ -40,9 +42,9 @@ impl Traffic {
         let lines = experiment.directions.iter().filter(|direction| direction.is_line()).count() as f64;
         let mut traffic = match engine {
             EngineName::Implicit => Self::of_products(cell, experiment, search, lines),
-            EngineName::Shallow => Self { reductions: SUMS_OF_SHALLOW, numbers: SUMS_OF_SHALLOW * n * n },
+            EngineName::Shallow => Self { reductions: SUMS_OF_SHALLOW, numbers: NUMBERS_OF_SHALLOW * n * n },
             // f and ∇f.
-            EngineName::Dense | EngineName::Limit => Self { reductions: 2.0, numbers: n * (d + 1.0) },
+            EngineName::Dense | EngineName::Limit => Self { reductions: 1.0, numbers: n * (d + 1.0) },
         };
         let has_descent = experiment.directions.contains(&Direction::Descent);
         let searched = match search {

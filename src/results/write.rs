@@ -150,12 +150,15 @@ impl Writer {
         ensure!(self.all.get(index) == Some(&results.cell), "cell {} is not number {index} of the experiment", results.cell);
         check_whole(&self.experiment, index, results)?;
         let experiment = self.experiment.clone();
+        let summarised = || results.summarised(&experiment);
         let (written, summary) = thread::scope(|scope| {
-            let summary = scope.spawn(|| results.summarised(&experiment));
-            (self.write_samples(index, Some(&results.records)), summary.join())
+            let beside = thread::Builder::new().spawn_scoped(scope, summarised);
+            let written = self.write_samples(index, Some(&results.records));
+            // Without another thread, in this one.
+            let summary = beside.map_or_else(|_| summarised(), |thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            (written, summary)
         });
         written.map_err(files::hdf5::plain)?;
-        let summary = summary.unwrap_or_else(|panic| resume_unwind(panic));
         let seconds = results.records.iter().map(|record| record.seconds).collect();
         self.cells.insert(index, Written { summary, seconds });
         Ok(())

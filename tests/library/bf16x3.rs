@@ -195,7 +195,7 @@ fn products_are_their_definition_in_every_way_and_layout() {
 #[test]
 fn flushing_denormals_changes_nothing() {
     fn set(state: u32) {
-        // SAFETY: only the flags of flushing differ from the state that was read, and they are set back before any other code runs.
+        // SAFETY: strictly, Rust code may not run with these flags; only a product does, and a panic in it fails the test anyway.
         unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &state, options(nostack, readonly)) };
     }
     let mut state = 0_u32;

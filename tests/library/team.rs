@@ -233,8 +233,8 @@ fn dense_networks_of_one_layer_are_the_same_in_every_team() {
     dense("dims = [7]\nwidths = [60000]\ninputs = 3\nsearch = 'scan'");
 }
 
-/// The sums over neurons that are counted while a unit is measured, against those that the plan reckons with: within a factor of two. Their number does
-/// not depend on the width, nor do their sizes, except for the bins of a line.
+/// The sums over neurons that are counted while a unit is measured, against those that the plan reckons with: their number within a factor
+/// of two, their sizes, which depend on the lists of a line, within four. The number does not depend on the width, nor do their sizes, except for the bins of a line.
 #[test]
 fn the_plan_reckons_with_the_messages_of_a_unit() {
     let mut off = Vec::new();
@@ -262,8 +262,8 @@ fn the_plan_reckons_with_the_messages_of_a_unit() {
             "{engine} {cell:?}: {reductions} sums counted, {:.1} by the model; {numbers} and {:.0} numbers",
             model.reductions, model.numbers
         );
-        for (counted, modelled) in [(reductions, model.reductions), (numbers, model.numbers)] {
-            if !(0.5..2.0).contains(&(modelled / counted)) {
+        for (counted, modelled, most) in [(reductions, model.reductions, 2.0), (numbers, model.numbers, 4.0)] {
+            if !(1.0 / most..most).contains(&(modelled / counted)) {
                 off.push(format!("{engine}, {cell}: {counted} counted, {modelled} by the model"));
             }
         }

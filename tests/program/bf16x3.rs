@@ -47,7 +47,7 @@ fn a_run_is_near_that_of_f32_and_another_experiment() {
 #[test]
 fn the_plan_says_what_it_costs_here() {
     let plan = |precision: &str| {
-        let arguments = format!("plan --depths 2 --dims 500 --widths 3000 --networks 2 --precision {precision}");
+        let arguments = format!("plan --depths 2 --dims 500 --widths 3000 --networks 2 --engine dense --precision {precision}");
         let output = Command::new(env!("CARGO_BIN_EXE_advstep-hpc")).args(arguments.split(' ')).output().unwrap();
         assert!(output.status.success(), "{}", text(&output.stderr));
         text(&output.stdout)

@@ -41,3 +41,25 @@ fn results_do_not_depend_on_the_kernels_of_blas() {
         assert_eq!(first_difference(&ours, &others).unwrap(), None, "{arguments:?}");
     }
 }
+
+/// Its default bound is made of the longest input.
+#[test]
+fn measurements_do_not_depend_on_the_kernels_of_blas() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let exported = program(None).args("export --depth 1 --dim 50 --width 30 --out".split(' ')).arg(path("net.npz")).status();
+    assert!(exported.unwrap().success());
+    for file in 0..8 {
+        let number = |index: usize| ((index + 1000 * file) as f64 * 0.7).sin() * 3.0;
+        let rows = (0..4).map(|row| (0..50).map(|at| number(50 * row + at).to_string()).collect::<Vec<_>>().join(","));
+        std::fs::write(path("x.csv"), rows.collect::<Vec<_>>().join("\n") + "\n").unwrap();
+        for (kernels, out) in [(None, "ours.h5"), (Some("Prescott"), "others.h5")] {
+            let mut command = program(kernels);
+            command.arg("measure").arg(path("net.npz")).arg("--inputs").arg(path("x.csv"));
+            let status = command.args(["--labels", "none", "--quiet", "--overwrite", "--out"]).arg(path(out)).status();
+            assert!(status.unwrap().success());
+        }
+        let compared = program(None).arg("compare").arg(path("ours.h5")).arg(path("others.h5")).output().unwrap();
+        assert!(compared.status.success(), "file {file}: {}", String::from_utf8_lossy(&compared.stdout));
+    }
+}

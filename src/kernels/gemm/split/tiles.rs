@@ -40,7 +40,9 @@ impl Availability {
         match self {
             Availability::Available => "yes",
             Availability::NoInstructions => "none",
-            Availability::Refused => "not used: the kernel refuses permission (Linux grants it from 5.16 on)",
+            Availability::Refused => {
+                "not used: the system refuses permission (Linux grants it from 5.16 on, unless a sandbox or small signal stacks forbid it)"
+            }
             Availability::Different => "not used: the probe product has other bits than its definition",
         }
     }
@@ -527,9 +529,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_found_out_is_the_same_again() {
-        let found = availability();
-        println!("tiles: {}", found.text());
-        assert_eq!((availability(), are_available()), (found, found == Availability::Available));
+    fn tiles_compute_what_they_are_defined_to() {
+        println!("tiles: {}", availability().text());
+        assert_ne!(availability(), Availability::Different);
     }
 }
