@@ -47,7 +47,7 @@ fn results_do_not_depend_on_the_kernels_of_blas() {
 fn measurements_do_not_depend_on_the_kernels_of_blas() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
-    let exported = program(None).args("export --depth 1 --dim 50 --width 30 --out".split(' ')).arg(path("net.npz")).status();
+    let exported = program(None).args("export --depth 1 --dim 50 --width 30 --out".split(' ')).arg(path("net.h5")).status();
     assert!(exported.unwrap().success());
     for file in 0..8 {
         let number = |index: usize| ((index + 1000 * file) as f64 * 0.7).sin() * 3.0;
@@ -55,7 +55,7 @@ fn measurements_do_not_depend_on_the_kernels_of_blas() {
         std::fs::write(path("x.csv"), rows.collect::<Vec<_>>().join("\n") + "\n").unwrap();
         for (kernels, out) in [(None, "ours.h5"), (Some("Prescott"), "others.h5")] {
             let mut command = program(kernels);
-            command.arg("measure").arg(path("net.npz")).arg("--inputs").arg(path("x.csv"));
+            command.arg("measure").arg(path("net.h5")).arg("--inputs").arg(path("x.csv"));
             let status = command.args(["--labels", "none", "--quiet", "--overwrite", "--out"]).arg(path(out)).status();
             assert!(status.unwrap().success());
         }
