@@ -4,6 +4,7 @@ use super::options::WIDTH;
 use crate::error::BadInput;
 use crate::model::cell::MOST_DIFFERING;
 use crate::stats::distinct;
+use crate::text::short;
 
 /// Depths, widths, and lists of hidden widths.
 pub(super) type Layers = (Vec<usize>, Vec<usize>, Vec<Vec<usize>>);
@@ -46,6 +47,15 @@ fn widths(values: Vec<f64>) -> Result<Vec<usize>, BadInput> {
             "give fewer layers, or depths and widths",
         ));
     }
+    if let Some(&width) = widths.iter().find(|&&width| width > u32::MAX as usize)
+        && widths.iter().any(|other| *other != width)
+    {
+        return Err(BadInput::new(
+            format!("the width {} is too large beside other widths", short(width as f64)),
+            "layers that differ have at most 2^32 − 1 neurons",
+            "give narrower layers, or layers of one width",
+        ));
+    }
     Ok(widths)
 }
 
@@ -72,6 +82,15 @@ mod tests {
 
     fn from(text: &str) -> Result<Experiment, BadInput> {
         Experiment::from_toml(&format!("dims = [10, 5]\n{text}\n"), "test")
+    }
+
+    #[test]
+    fn widths_that_differ_fit_32_bits() {
+        for hidden in ["[4294967296, 10]", "[5e9, 3]", "[1e11, 3]"] {
+            let refused = from(&format!("hidden = [{hidden}]")).unwrap_err();
+            assert!(refused.what.contains(" is too large beside other widths"), "{refused:?}");
+        }
+        assert!(from("hidden = [[4294967295, 10]]").is_ok() && from("hidden = [[5e9, 5e9]]").is_ok());
     }
 
     #[test]

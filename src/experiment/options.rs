@@ -150,6 +150,7 @@ impl Options {
         check_search(&experiment)?;
         check_form(&experiment)?;
         check_magnitudes(&experiment)?;
+        check_narrow(&experiment)?;
         check_weights(&experiment)?;
         check_samples(&experiment)?;
         Ok(experiment)
@@ -448,7 +449,7 @@ fn check_certificate(experiment: &Experiment) -> Result<(), BadInput> {
 
 /// Whether the experiment's precision holds its numbers.
 pub fn is_in_range(experiment: &Experiment) -> bool {
-    check_magnitudes(experiment).is_ok() && check_weights(experiment).is_ok()
+    check_magnitudes(experiment).is_ok() && check_narrow(experiment).is_ok() && check_weights(experiment).is_ok()
 }
 
 /// Refuses depths at which f(x) ~ N(0, c) and ‖∇f‖² → c = gain^(L−1)/2^L cannot be represented and squared in the experiment's precision, and
@@ -543,6 +544,29 @@ fn log2_largest(precision: Precision, depth: usize, engine: EngineChoice) -> f64
     };
     let sums_squares = depth > 1 && engine != EngineChoice::Dense;
     (if sums_squares { (range - libm::log2(CHUNK as f64)) / 2.0 } else { range }) - LOG2_MARGIN
+}
+
+/// Most layers per neuron of the narrowest one in bf16x3.
+const MOST_LAYERS_PER_NEURON: usize = 4;
+
+/// Refuses deep narrow networks in bf16x3, where numbers below 2⁻⁶² count as 0: whatever the variance, log |h|² falls by about 5/(2k) a layer, and by
+/// far more where all neurons of a layer are inactive.
+fn check_narrow(experiment: &Experiment) -> Result<(), BadInput> {
+    if experiment.precision != Precision::Bf16x3 {
+        return Ok(());
+    }
+    for cell in experiment.cells() {
+        let narrowest = (1..=cell.depth).map(|layer| cell.width_of(layer)).min().unwrap_or(1);
+        let most = narrowest.saturating_mul(MOST_LAYERS_PER_NEURON);
+        if cell.depth > most {
+            return Err(BadInput::new(
+                format!("the depth {} is too large for layers of {narrowest} neurons in bf16x3", cell.depth),
+                "numbers shrink from layer to layer in narrow networks, and those below 2^-62 count as 0",
+                format!("give at most {most} layers, wider ones, or precision f32 or f64"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a gain at which weights above the first layer, N(0, gain/k), overflow (at 7 standard deviations) or become subnormal in f32, in which

@@ -63,7 +63,10 @@ pub fn layers(mut tensors: Vec<Tensor>, limit: Limit) -> Result<(Vec<Affine>, Ve
     }
     // Normalisation, PReLU and the like have vectors too.
     if let Some(other) = vectors.iter().find(|vector| vector.name.rsplit_once('.').is_some_and(|(_, last)| last != "bias")) {
-        return Err(format!("its vector `{}` is no bias: only fully connected layers are read", other.name));
+        return Err(format!(
+            "its vector `{}` is no bias: only fully connected layers are read, and PReLU with --slope prelu",
+            other.name
+        ));
     }
     let of_vectors = matrices_of(&vectors, &matrices)?;
     let mut biases: Vec<Vec<f64>> = matrices.iter().map(|matrix| vec![0.0; matrix.shape[0]]).collect();

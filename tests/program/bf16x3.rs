@@ -70,6 +70,11 @@ fn numbers_too_small_for_its_parts_are_refused() {
             "help: give fewer layers, a gain nearer to 2, or precision f32 or f64\n",
         ),
         (
+            "--depths 20 --dims 10 --widths 3",
+            "error: the depth 20 is too large for layers of 3 neurons in bf16x3: ",
+            "help: give at most 12 layers, wider ones, or precision f32 or f64\n",
+        ),
+        (
             "--depths 2 --dims 10 --widths 1e4 --gain 4e-12",
             "error: weights cannot be drawn at gain 4e-12: they are drawn in bf16x3, ",
             "help: give a gain nearer to 2, or precision f32 or f64\n",
