@@ -45,8 +45,8 @@ fn lanes_are_xoshiro_generators_through_box_muller() {
         let (sine, cosine) = base.sin_cos();
         let (first, second) = if word >> 30 & 1 == 1 { (sine, cosine) } else { (cosine, sine) };
         let sign = if word >> 31 & 1 == 1 { -1.0 } else { 1.0 };
-        assert!((f64::from(step[0]) - sign * radius * first).abs() < 2e-6);
-        assert!((f64::from(step[LANES]) - sign * radius * second).abs() < 2e-6);
+        assert!((step[0] - sign * radius * first).abs() < 2e-6);
+        assert!((step[LANES] - sign * radius * second).abs() < 2e-6);
     }
 }
 

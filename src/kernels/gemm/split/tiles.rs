@@ -483,6 +483,9 @@ mod amx {
 mod tests {
     use super::*;
 
+    /// An order of summing terms onto a number.
+    type Order = fn(f32, &[[f32; 2]]) -> f32;
+
     /// Other orders of summation that hardware could have, all with the same exact products.
     #[test]
     fn the_probe_tells_the_order_of_summation() {
@@ -490,7 +493,7 @@ mod tests {
         let mut expected = c;
         tile_product(&a, &b, &mut expected);
         let halves = |pair: u32| [pair << 16, pair & 0xffff_0000].map(f32::from_bits);
-        let others: [fn(f32, &[[f32; 2]]) -> f32; 6] = [
+        let others: [Order; 6] = [
             // One chain from c on; one chain from 0; pairs first; in f64; blocks of pairs backwards; c before the halves are added.
             |c, terms| terms.iter().flatten().fold(c, |sum, term| sum + term),
             |c, terms| c + terms.iter().flatten().fold(0.0, |sum, term| sum + term),
@@ -505,7 +508,7 @@ mod tests {
                 (c + even) + odd
             },
         ];
-        let sums = |order: Option<fn(f32, &[[f32; 2]]) -> f32>| -> Vec<u32> {
+        let sums = |order: Option<Order>| -> Vec<u32> {
             let entry = |at: usize| {
                 let terms: Vec<[f32; 2]> = (0..SIDE)
                     .map(|k| {
