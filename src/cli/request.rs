@@ -24,7 +24,7 @@ use crate::commands::show::ShowRequest;
 use crate::commands::status::StatusRequest;
 use crate::commands::threshold::ThresholdRequest;
 use crate::error::BadInput;
-use crate::experiment::options::Options;
+use crate::experiment::options::{DIM, NETWORKS, Options, WIDTH};
 use crate::experiment::presets::Preset;
 use crate::experiment::{Experiment, Shard, inputs_file};
 use crate::files::{Existing, check_file, check_input, check_not_input, check_output_dir};
@@ -129,19 +129,9 @@ impl ThresholdArgs {
             }
             depths.extend(std::iter::successors(Some(first), |depth| Some(depth + 1.0).filter(|&depth| depth <= last)));
         }
-        let size = |size: f64, option: &str| match size {
-            size if (1.0..=1e9).contains(&size) && size.fract() == 0.0 => Ok(size as usize),
-            _ => {
-                let what = format!("{option} {} is not a size", short(size));
-                Err(BadInput::new(
-                    what,
-                    "sizes are whole numbers of neurons or coordinates",
-                    format!("give {option} from 1 to 1e9"),
-                ))
-            }
-        };
-        let (from, to) = (size(self.from, "--from")?, self.to.map_or(Ok(largest), |to| size(to, "--to"))?);
-        let max_networks = self.max_networks.map(|networks| size(networks, "--max-networks")).transpose()?;
+        let size = if along == Along::Width { WIDTH } else { DIM };
+        let (from, to) = (size.whole(self.from)?, self.to.map_or(Ok(largest), |to| size.whole(to))?);
+        let max_networks = self.max_networks.map(|networks| NETWORKS.whole(networks)).transpose()?;
         let (dims, widths) = if along == Along::Width { (held, from as f64) } else { (from as f64, held) };
         let options = Options {
             depths: (!depths.is_empty()).then_some(depths),

@@ -21,7 +21,7 @@ use crate::machine::terminal;
 /// How long other ranks wait before they exit with an error that rank 0 prints: launchers kill all ranks when one has failed.
 pub const RANK_0_SPEAKS: Duration = Duration::from_secs(1);
 /// How long ranks other than 0 wait before they print the error of a command without MPI. Launchers take a while to kill on a busy node.
-const LAUNCHER_KILLS: Duration = Duration::from_secs(5);
+pub const LAUNCHER_KILLS: Duration = Duration::from_secs(5);
 /// How long a rank that fails waits for rank 0, which may be writing to a slow disk, to print its report.
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -10,6 +10,7 @@ use ndarray::{Array2, ArrayD, Axis};
 
 use crate::error::BadInput;
 use crate::files::contained;
+use crate::files::crash::guarded;
 use crate::interchange::{Limit, MOST_BYTES, MOST_NUMBERS, npy};
 use crate::model::{InputsFile, InputsLaw};
 
@@ -44,7 +45,10 @@ fn load_file(inputs: &mut InputsFile) -> Result<(), BadInput> {
     if inputs.checksum.is_some_and(|known| known != checksum) {
         return refuse("it is not the file with which the experiment began".into(), "give that file, or begin another experiment");
     }
-    let rows = if is_npy { npy::read(&bytes, Limit::MOST) } else { hdf5(&inputs.path, inputs.dataset.as_deref()) };
+    let rows = match is_npy {
+        true => npy::read(&bytes, Limit::MOST),
+        false => guarded(&inputs.path, || hdf5(&inputs.path, inputs.dataset.as_deref())),
+    };
     drop(bytes);
     match rows.and_then(scaled) {
         Ok(rows) => {

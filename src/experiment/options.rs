@@ -158,7 +158,7 @@ impl Options {
 }
 
 /// A count: its name, what it counts, and its maximum.
-pub(super) struct Count {
+pub struct Count {
     name: &'static str,
     counts: &'static str,
     /// Why it must not be 0.
@@ -168,11 +168,11 @@ pub(super) struct Count {
 
 const DEPTH: Count =
     Count { name: "depth", counts: "hidden layers", least: "a network needs at least one hidden layer", max: 1000 };
-const DIM: Count =
+pub const DIM: Count =
     Count { name: "dim", counts: "coordinates of an input", least: "an input needs at least one coordinate", max: 1_000_000_000 };
-pub(super) const WIDTH: Count =
+pub const WIDTH: Count =
     Count { name: "width", counts: "neurons of a layer", least: "a layer needs at least one neuron", max: 100_000_000_000 };
-const NETWORKS: Count = Count {
+pub const NETWORKS: Count = Count {
     name: "number of networks",
     counts: "networks of a cell",
     least: "there would be nothing to measure",
@@ -193,7 +193,7 @@ const INPUTS: Count = Count {
 
 impl Count {
     /// `value` as an integer from 1 to the maximum.
-    pub(super) fn whole(&self, value: f64) -> Result<usize, BadInput> {
+    pub fn whole(&self, value: f64) -> Result<usize, BadInput> {
         let Count { name, counts, least, max } = self;
         let refuse = |flaw: &str, why: &str| {
             Err(BadInput::new(

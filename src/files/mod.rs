@@ -9,6 +9,7 @@ pub mod attribute;
 pub mod check;
 pub mod chunks;
 pub mod contained;
+pub mod crash;
 pub mod format;
 pub mod hdf5;
 pub mod lock;

@@ -10,6 +10,7 @@ use ndarray::{Array2, ArrayD, Axis};
 use super::npz::Npz;
 use super::{Limit, MOST_NUMBERS, Why, bytes_of, csv_table, extension, network_file, npy};
 use crate::error::BadInput;
+use crate::files::crash::guarded;
 use crate::files::{self, contained};
 use crate::text::short;
 
@@ -184,7 +185,7 @@ fn read_array(source: &Source, labels: &LabelSource, limit: Limit) -> Result<(Ar
                 Ok((table.x.into_dyn(), table.labels.map(Labels::of_texts)))
             }
         },
-        _ => of_hdf5(path, array.as_deref(), labels, limit),
+        _ => guarded(path, || of_hdf5(path, array.as_deref(), labels, limit)),
     }
 }
 
@@ -228,8 +229,7 @@ fn npy_labels(contents: &[u8], limit: Limit) -> Result<Labels, Why> {
 }
 
 fn of_hdf5(path: &Path, array: Option<&str>, labels: &LabelSource, limit: Limit) -> Result<(ArrayD<f64>, Option<Labels>), Why> {
-    check_regular(path)?;
-    let file = files::hdf5::open(path).map_err(|error| format!("it is neither .npy, .npz nor .csv, and no HDF5 file: {error}"))?;
+    let file = open(path)?;
     let names = contained::names(&file)?;
     let label = label_name(labels, &names.iter().map(String::as_str).collect::<Vec<_>>());
     let labels = label.map(|name| hdf5_labels(&file, name, limit)).transpose()?;
@@ -256,10 +256,12 @@ fn of_hdf5(path: &Path, array: Option<&str>, labels: &LabelSource, limit: Limit)
     Ok((array, labels))
 }
 
-/// Refuses what is no regular file before the library opens it.
-fn check_regular(path: &Path) -> Result<(), Why> {
-    let found = std::fs::metadata(path).map_err(|error| error.to_string())?;
-    if found.is_file() { Ok(()) } else { Err("it is not a regular file".to_string()) }
+/// Opens an HDF5 file, after it has been seen to be a regular one.
+fn open(path: &Path) -> Result<hdf5::File, Why> {
+    if !std::fs::metadata(path).map_err(|error| error.to_string())?.is_file() {
+        return Err("it is not a regular file".to_string());
+    }
+    files::hdf5::open(path).map_err(|error| format!("it is neither .npy, .npz nor .csv, and no HDF5 file: {error}"))
 }
 
 fn hdf5_labels(file: &hdf5::File, name: &str, limit: Limit) -> Result<Labels, Why> {
@@ -294,13 +296,10 @@ fn read_labels(source: &Source, limit: Limit) -> Result<Labels, Why> {
             npz_labels(&file, &name)
         }
         "csv" => labels_of_csv(&read_bytes(path, limit)?, array.as_deref(), limit),
-        _ => {
-            check_regular(path)?;
-            let file =
-                files::hdf5::open(path).map_err(|error| format!("it is neither .npy, .npz nor .csv, and no HDF5 file: {error}"))?;
-            let name = only(contained::names(&file)?)?;
-            hdf5_labels(&file, &name, limit)
-        }
+        _ => guarded(path, || {
+            let file = open(path)?;
+            hdf5_labels(&file, &only(contained::names(&file)?)?, limit)
+        }),
     }
 }
 

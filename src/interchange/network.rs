@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::{Limit, Why, bytes_of, extension, network_file, npz, onnx, safetensors, state_dict};
 use crate::error::BadInput;
+use crate::files::crash::guarded;
 use crate::model::{Activation, Precision};
 use crate::network::given::GivenNetwork;
 
@@ -76,7 +77,8 @@ pub fn read(path: &Path, activation: Option<Activation>, slopes: Option<&Slopes>
     let bytes = bytes.map_err(|error| refuse(error.to_string(), REMEDY))?;
     let read = match format {
         Format::Hdf5 => {
-            network_file::read(path, limit).map(|(network, names)| NetworkRead { network, names, left_out: Vec::new() })
+            let read = guarded(path, || network_file::read(path, limit));
+            read.map(|(network, names)| NetworkRead { network, names, left_out: Vec::new() })
         }
         Format::Safetensors => {
             let (tensors, named) = safetensors::read(&bytes, limit).map_err(|why| refuse(why, REMEDY))?;

@@ -16,6 +16,7 @@ use crate::error::BadInput;
 use crate::experiment::Experiment;
 use crate::files::attribute::{Form, number, text};
 use crate::files::contained;
+use crate::files::crash::guarded;
 use crate::files::{self, seal};
 use crate::job::journal::Header;
 use crate::model::{Cell, EngineName, Method, SearchName, Unit};
@@ -56,11 +57,11 @@ fn cannot_read(path: &Path, why: Why, remedy: &str) -> BadInput {
 /// As [`read`], but accepts a file whose seal was lost when another program rewrote it.
 ///
 /// # Errors
-/// As [`read`]. The HDF5 library opens an unsealed file before any check, and can crash on a damaged one.
+/// As [`read`].
 pub fn read_unsealed(path: &Path) -> anyhow::Result<Results> {
     match seal::flaw(path) {
         Ok(Some(_)) if files::hdf5::has_signature(path) => {
-            let read = read_checked(path, Form::Any);
+            let read = guarded(path, || read_checked(path, Form::Any));
             Ok(read.map_err(|why| cannot_read(path, why, REMEDY))?)
         }
         _ => read(path),

@@ -11,7 +11,7 @@ use crate::experiment::Experiment;
 use crate::model::Activation;
 use crate::model::InputsLaw;
 use crate::model::cell::layers_label;
-use crate::model::{Cell, Direction, width_label};
+use crate::model::{Cell, Direction, Precision, width_label};
 use crate::stats::Estimate;
 use crate::text::{Number, short, shortened};
 
@@ -122,6 +122,7 @@ struct Row<W> {
     ratio_q50: Number,
     ratio_q95: Number,
     ratio_se: Number,
+    precision: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     certified_mean: Option<Number>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -196,6 +197,7 @@ impl<W: Clone> Row<W> {
             ratio_q50: Number(summary.ratio_q50),
             ratio_q95: Number(summary.ratio_q95),
             ratio_se: Number(summary.ratio_se),
+            precision: experiment.precision.name(),
             certified_mean: experiment.certify.then_some(Number(summary.certified_mean)),
             certified_ratio_q05: experiment.certify.then_some(Number(summary.certified_ratio_q05)),
             certified_ratio_q50: experiment.certify.then_some(Number(summary.certified_ratio_q50)),
@@ -420,6 +422,9 @@ pub fn form(experiment: &Experiment) -> String {
     }
     if experiment.activation != Activation::Relu {
         form.push_str(&format!("{}, ", experiment.activation.name()));
+    }
+    if experiment.precision != Precision::F32 {
+        form.push_str(&format!("{}, ", experiment.precision.name()));
     }
     if experiment.bias {
         form.push_str("bias unit, ");

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use advstep_hpc::files::crash::guarded;
 use advstep_hpc::interchange::Limit;
 use advstep_hpc::interchange::inputs::{self, LabelSource, Labels, Source};
 use advstep_hpc::interchange::network::{self, Format, Slopes};
@@ -166,8 +167,11 @@ const HDF5_COPIES: usize = 400;
 /// The directory of these copies, and the first one to read, for the child.
 const HDF5_TASK: &str = "ADVSTEP_TEST_HDF5";
 
-/// Of every changed or cut copy the reader says something, without a panic, whatever the library does. The library itself can crash: the child goes
-/// on with the next copy, and few of them may end so.
+/// The error of a crash.
+const CRASHED: &str = ".h5: the HDF5 library crashed on it, so it is damaged\nhelp: ";
+
+/// Of every changed or cut copy the reader says something, without a panic, whatever the library does. The library itself can crash, which ends the child
+/// with an error: another goes on with the next copy, and few of them may end so.
 #[test]
 fn damaged_hdf5_files_never_panic() {
     let directory = tempfile::tempdir().unwrap();
@@ -199,10 +203,11 @@ fn damaged_hdf5_files_never_panic() {
         let text = String::from_utf8_lossy(&child.stdout);
         let done = text.split_whitespace().filter_map(|word| word.strip_prefix("copy=")?.parse::<usize>().ok()).next_back();
         let done = done.unwrap_or_else(|| panic!("the child did not begin: {text}{}", String::from_utf8_lossy(&child.stderr)));
-        assert_ne!(child.status.code(), Some(101), "copy {done}: {text}{}", String::from_utf8_lossy(&child.stderr));
+        let error = String::from_utf8_lossy(&child.stderr);
         if child.status.success() {
             assert_eq!(done, all - 1);
         } else {
+            assert!(child.status.code() == Some(2) && error.contains(CRASHED), "copy {done}: {:?}: {text}{error}", child.status);
             crashes.push(done);
         }
         whole += text.matches("whole\n").count();
@@ -212,6 +217,39 @@ fn damaged_hdf5_files_never_panic() {
     assert!((1..HDF5_COPIES).contains(&whole), "{whole}");
     println!("the HDF5 library crashed on {} of {all} copies: {crashes:?}", crashes.len());
     assert!(crashes.len() <= all / 50, "{crashes:?}");
+}
+
+/// Signals of a crash while a file is read, on the reading thread or another, are an error with exit code 2; afterwards they are what they were.
+#[test]
+fn a_crash_of_a_library_is_an_error() {
+    for (task, code) in [("read", Some(2)), ("other thread", Some(2)), ("later", None)] {
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "interchange::crashes", "--ignored", "--nocapture", "--test-threads=1"])
+            .env(CRASH_TASK, task)
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&child.stderr);
+        assert_eq!((child.status.code(), error.contains(CRASHED)), (code, code.is_some()), "{task}: {error}");
+    }
+}
+
+/// Where the child of [`a_crash_of_a_library_is_an_error`] crashes.
+const CRASH_TASK: &str = "ADVSTEP_TEST_CRASH";
+
+#[test]
+#[ignore = "run by another test"]
+fn crashes() {
+    fn crash() {
+        // SAFETY: raise takes any signal.
+        unsafe { libc::raise(libc::SIGSEGV) };
+    }
+    let Ok(task) = std::env::var(CRASH_TASK) else { return };
+    guarded(Path::new("damaged.h5"), || match task.as_str() {
+        "read" => crash(),
+        "other thread" => std::thread::spawn(crash).join().unwrap(),
+        _ => {}
+    });
+    crash();
 }
 
 /// The child of [`damaged_hdf5_files_never_panic`].
