@@ -57,7 +57,10 @@ pub fn with_last_words<T>(words: &str, delay: u32, code: i32, work: impl FnOnce(
 extern "C" fn say(_signal: i32) {
     // SAFETY: WORDS and LENGTH are those of a text that lives while this handler is installed.
     unsafe {
-        libc::sleep(DELAY.load(SeqCst));
+        let mut left = DELAY.load(SeqCst);
+        while left > 0 {
+            left = libc::sleep(left);
+        }
         libc::write(libc::STDERR_FILENO, WORDS.load(SeqCst).cast(), LENGTH.load(SeqCst));
         libc::_exit(CODE.load(SeqCst))
     }

@@ -241,7 +241,7 @@ const CRASH_TASK: &str = "ADVSTEP_TEST_CRASH";
 fn crashes() {
     fn crash() {
         // SAFETY: raise takes any signal.
-        unsafe { libc::raise(libc::SIGSEGV) };
+        unsafe { libc::raise(libc::SIGFPE) };
     }
     let Ok(task) = std::env::var(CRASH_TASK) else { return };
     guarded(Path::new("damaged.h5"), || match task.as_str() {

@@ -228,8 +228,11 @@ unsafe fn multiply<V: Vector>(gemm: Gemm<V::Element>, panels: &mut Vec<CacheLine
             let mut row = 0;
             while row < scalars.count {
                 let left = scalars.count - row;
-                // Whole groups of 4 rows, up to MR; fewer than 4 rows are copied into a buffer of 4.
-                let rows = (left.min(tile_rows) / GROUP * GROUP).max(GROUP);
+                // MR rows, else whole groups of 4, which are all that is written transposed; fewer than 4 rows are copied into a buffer of 4.
+                let rows = match left >= tile_rows && !(out.transposed && !tile_rows.is_multiple_of(GROUP)) {
+                    true => tile_rows,
+                    false => (left.min(tile_rows) / GROUP * GROUP).max(GROUP),
+                };
                 let mut a =
                     Rows { start: unsafe { scalars.start.add(row * scalars.stride + first_k) }, count: rows.min(left), ..scalars };
                 if left < GROUP {
@@ -261,7 +264,7 @@ unsafe fn multiply<V: Vector>(gemm: Gemm<V::Element>, panels: &mut Vec<CacheLine
                     if tile_rows == MR_MAX {
                         tile_of!(12 by 2, 12 by 1, 8 by 2, 8 by 1, 4 by 2, 4 by 1)
                     } else {
-                        tile_of!(4 by 2, 4 by 1)
+                        tile_of!(6 by 2, 6 by 1, 4 by 2, 4 by 1)
                     }
                 }
                 row += rows;

@@ -86,7 +86,7 @@ unsafe impl Vector for __m512 {
 unsafe impl Vector for __m256 {
     type Element = f32;
     const LANES: usize = 8;
-    const TILE: (usize, usize) = (4, 2);
+    const TILE: (usize, usize) = (6, 2);
 
     #[inline(always)]
     unsafe fn zero() -> Self {
@@ -227,7 +227,7 @@ unsafe impl Vector for __m512d {
 unsafe impl Vector for __m256d {
     type Element = f64;
     const LANES: usize = 4;
-    const TILE: (usize, usize) = (4, 2);
+    const TILE: (usize, usize) = (6, 2);
 
     #[inline(always)]
     unsafe fn zero() -> Self {
