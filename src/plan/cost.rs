@@ -140,8 +140,15 @@ const LAST_ROUNDS: f64 = 25.0;
 const READ_AGAIN: f64 = 1.0e-9;
 /// Evaluation rounds of a scan until the last line of a network is done.
 pub(super) const SCAN_ROUNDS: f64 = 9.0;
-/// Passes over the neurons in an exact line search.
-pub(super) const LINE_PASSES: f64 = 1.2;
+/// Passes over the neurons in an exact line search: of up to [`FEW_PASSES`] neurons, for each ten times as many at d ≤ [`BENT`], and at most.
+/// Empirical, as more neurons bend a line more often.
+const LINE_PASSES: f64 = 1.2;
+const MORE_PASSES: f64 = 0.4;
+const MOST_PASSES: f64 = 2.4;
+const FEW_PASSES: f64 = 3.0e5;
+const BENT: f64 = 20.0;
+/// Terms of the sums of a matmul that take as long as starting and storing them.
+const START: f64 = 4.5;
 
 /// Seconds per evaluation of a smooth ψ and ψ'.
 const SMOOTH: f64 = 1.5e-8;
@@ -156,11 +163,17 @@ fn march_passes(cell: Cell) -> f64 {
     4.0 + 2.0 * ((cell.width as f64).sqrt() / cell.dim as f64).sqrt()
 }
 
+/// Passes over the neurons in an exact line search.
+fn line_passes(cell: Cell) -> f64 {
+    let decades = libm::log10(cell.width as f64 / FEW_PASSES).max(0.0);
+    (LINE_PASSES + MORE_PASSES * decades * (BENT / cell.dim as f64).min(1.0)).min(MOST_PASSES)
+}
+
 /// Seconds of the exact line search.
 fn line_seconds(cell: Cell, inputs: usize) -> f64 {
     let neurons = inputs as f64 * cell.width as f64;
     let (straight, bend) = if neurons <= FEW { (LINE_FEW, LINE_BEND_FEW) } else { (LINE, LINE_BEND) };
-    neurons * (straight + bend / cell.dim as f64)
+    neurons * (straight + bend / cell.dim as f64) * line_passes(cell) / LINE_PASSES
 }
 
 /// Network evaluations per line in a scan; lines bend more at small d. Empirical fit to means over networks; at d = 10 single networks differ by
@@ -302,7 +315,7 @@ impl Shape {
         let keeps_line = keep.line == Storage::Stored || cell.depth > 1;
 
         // Matmuls: forward, backward, and along the line.
-        let line_products = lines * if keeps_line { 1.0 } else { 2.0 * LINE_PASSES };
+        let line_products = lines * if keeps_line { 1.0 } else { 2.0 * line_passes(cell) };
         let point = if cell.depth == 1 { first } else { hidden };
         let products = (2.0 * gradients + line_products) * first + 2.0 * gradients * hidden + points * point - self.spared();
         let pieces = if search == SearchName::Trace { lines * linear_pieces(cell) } else { 0.0 };
@@ -311,7 +324,7 @@ impl Shape {
 
         let passes = match keep.weights {
             Storage::Stored => 1.0,
-            Storage::Regenerated if cell.depth == 1 => gradients + lines * if keeps_line { 1.0 } else { LINE_PASSES },
+            Storage::Regenerated if cell.depth == 1 => gradients + lines * if keeps_line { 1.0 } else { line_passes(cell) },
             Storage::Regenerated => 2.0 * gradients + if points > 0.0 { lines * SCAN_ROUNDS } else { 0.0 },
         };
         let normals = cell.weights() * passes;
@@ -320,7 +333,8 @@ impl Shape {
             false => (MATMUL_TRACE, PIECE * depth + PIECE_NEURON * neurons),
         };
         let trace = traced / trace_rate + pieces * inputs * piece;
-        let product_seconds = self.product_seconds(products, self.tables());
+        let starts = (gradients + line_products) * 2.0 * inputs * START * self.first;
+        let product_seconds = self.product_seconds(products + starts, self.tables());
         let seconds = normals / self.normal_rate() + product_seconds.total() + trace + self.other_seconds();
         let kernels = KernelSeconds {
             normals: normals / self.normal_rate(),
@@ -356,7 +370,7 @@ impl Shape {
         let masked = 2.0 * masks::additions(count, cell.width_of(1), count);
         let (z, u) = (TRIANGLE * product, (2.0 + TRIANGLE) * product);
         let gram = if self.counts_overlaps { 0.0 } else { TRIANGLE * product };
-        let (passes, z_passes) = if keep.line == Storage::Stored { (1.0, 1.0) } else { (LINE_PASSES, 1.0 + LINE_PASSES) };
+        let (passes, z_passes) = if keep.line == Storage::Stored { (1.0, 1.0) } else { (line_passes(cell), 1.0 + line_passes(cell)) };
         // Operations of length d: bases of inputs and directions, mask combinations orthogonal to the inputs, gradients.
         let independent = inputs.min(width);
         let bases = 2.0 * TRIANGLE * 2.0 * inputs * inputs + (2.0 + 2.0 + 2.0 + 1.0) * inputs * independent;

@@ -4,7 +4,7 @@
 //! column only, not on the shape, the SIMD level or the machine.
 //!
 //! Loops, outermost first: KC = 512 terms (256 in f64); a block of packed B columns; MR rows of A; NR columns; the microkernel over k, an MR × NR
-//! tile in registers (12 × 32 with AVX-512, 4 × 16 with AVX2, 12 × 8 with NEON; half as many columns in f64). A is read in place and broadcast
+//! tile in registers (12 × 32 with AVX-512, 6 × 16 with AVX2, 12 × 8 with NEON; half as many columns in f64). A is read in place and broadcast
 //! (*scalars*); B is packed into micro-panels of NR *lanes*. L1 holds MR rows of A (24 KiB with AVX-512) while the micro-panels stream from L2. The
 //! B block takes 512 KiB of L2, or 128 KiB if a KC block of all of A fits in L2 as well; then the next B block is prefetched during the current
 //! one. In A·Bᵀ either operand can be packed: the one that wastes fewer tile entries is.
@@ -257,7 +257,7 @@ unsafe fn multiply<V: Vector>(gemm: Gemm<V::Element>, panels: &mut Vec<CacheLine
                                     };
                                     write(sums, valid, to, accumulate)
                                 },)*
-                                _ => unreachable!("tiles have 4, 8 or 12 rows of 1 or 2 vectors"),
+                                _ => unreachable!("tiles have 4, 6, 8 or 12 rows of 1 or 2 vectors"),
                             }
                         };
                     }
