@@ -6,8 +6,8 @@
 //!
 //! *Readout*: words of 16 neurons in f64 vectors of 8, 16 interleaved sums; 2 flops and 8 B per neuron in f32.
 //! *Overlaps*: AND and popcount of 32 inputs against one, in 16-bit counters, over all words of a block.
-//! *Masked gradient*, loops outermost first: panels of [`PANEL`] columns, words of 16 neurons, inputs, groups of 4 neurons. L1 holds the four tables of a
-//! word (16 KiB in f32); the sums of one input are in registers during a word and in L1/L2 between words. 16 additions per group and column
+//! *Masked gradient*, loops outermost first: panels of columns, words of 16 neurons, inputs, groups of 4 neurons. L1 holds the four tables of a
+//! word (8 KiB in f32, 16 with AVX-512); the sums of one input are in registers during a word and in L1 between words. 16 additions per group and column
 //! for the tables, then 1 per group, column and input; weights are read once (4 B each in f32). Sums run in the type of the rows, in group
 //! order, and are added to `out` once per block, so an input's bits depend neither on the level nor on the other inputs.
 //!
@@ -32,8 +32,9 @@ const GROUP: usize = 4;
 const SUMS: usize = 1 << GROUP;
 /// Columns of a table computed together, in registers.
 const STRIP: usize = 16;
-/// Columns per panel.
+/// Columns per panel: tables and the sums of 100 inputs then stay in L1, of 48 KiB in most CPUs with AVX-512 and of 32 KiB in others.
 const PANEL: usize = 64;
+const NARROW_PANEL: usize = 32;
 /// Inputs whose overlaps with another one are counted together: a 512-bit vector of words.
 const TOGETHER: usize = 32;
 
@@ -122,8 +123,9 @@ impl Masks {
         let (stride, columns) = (self.stride(), rows.ncols());
         let words = &self.words[..];
         let rows = rows.to_slice().expect("rows follow one another");
-        for first in (0..columns).step_by(PANEL) {
-            let out = out.slice_mut(s![.., first..columns.min(first + PANEL)]);
+        let most = if super::level() == SimdLevel::Avx512 { PANEL } else { NARROW_PANEL };
+        for first in (0..columns).step_by(most) {
+            let out = out.slice_mut(s![.., first..columns.min(first + most)]);
             let panel = Panel { rows, columns, first };
             let workspace = self.workspace.of::<W::Real>((WORD + WORD / GROUP * SUMS + self.inputs) * PANEL);
             dispatch!(panel_body [W: Weight] (words: &[u16], stride: usize, a: &[W::Real], panel: Panel<'_, W>, out: ArrayViewMut2<'_, W::Real>,
@@ -221,7 +223,7 @@ fn panel_body<W: Weight>(
 ) {
     match out.ncols() {
         0..=16 => sum_panel::<W, 16>(words, stride, a, panel, out, workspace),
-        17..=32 => sum_panel::<W, 32>(words, stride, a, panel, out, workspace),
+        17..=NARROW_PANEL => sum_panel::<W, NARROW_PANEL>(words, stride, a, panel, out, workspace),
         33..=48 => sum_panel::<W, 48>(words, stride, a, panel, out, workspace),
         _ => sum_panel::<W, PANEL>(words, stride, a, panel, out, workspace),
     }

@@ -370,7 +370,8 @@ impl Shape {
         let masked = 2.0 * masks::additions(count, cell.width_of(1), count);
         let (z, u) = (TRIANGLE * product, (2.0 + TRIANGLE) * product);
         let gram = if self.counts_overlaps { 0.0 } else { TRIANGLE * product };
-        let (passes, z_passes) = if keep.line == Storage::Stored { (1.0, 1.0) } else { (line_passes(cell), 1.0 + line_passes(cell)) };
+        let (passes, z_passes) =
+            if keep.line == Storage::Stored { (1.0, 1.0) } else { (line_passes(cell), 1.0 + line_passes(cell)) };
         // Operations of length d: bases of inputs and directions, mask combinations orthogonal to the inputs, gradients.
         let independent = inputs.min(width);
         let bases = 2.0 * TRIANGLE * 2.0 * inputs * inputs + (2.0 + 2.0 + 2.0 + 1.0) * inputs * independent;
