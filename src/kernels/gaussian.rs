@@ -14,6 +14,8 @@ use super::{Weight, dispatch};
 pub const LANES: usize = 16;
 /// Normals per step of the generators.
 pub const STEP: usize = 2 * LANES;
+/// Steps transformed together: the chains of operations of four AVX2 vectors hide each other's latency.
+const TOGETHER: usize = 2;
 
 /// The states of [`LANES`] xoshiro256++ generators: `words[w][lane]`.
 #[derive(Debug, Clone)]
@@ -55,43 +57,54 @@ impl Lanes {
 fn fill<W: Weight>(lanes: &mut Lanes, sigma: f32, out: &mut [W]) {
     // A local copy lets the state live in registers.
     let mut state = lanes.clone();
-    let (steps, tail) = out.as_chunks_mut::<STEP>();
-    for step in steps {
-        for (out, normal) in step.iter_mut().zip(box_muller(&state.next(), sigma)) {
-            *out = W::drawn(normal);
-        }
+    let (groups, rest) = out.as_chunks_mut::<{ TOGETHER * STEP }>();
+    for group in groups {
+        put(&box_muller::<{ TOGETHER * LANES }>(&[state.next(), state.next()], sigma), group);
     }
-    if !tail.is_empty() {
-        for (out, normal) in tail.iter_mut().zip(box_muller(&state.next(), sigma)) {
-            *out = W::drawn(normal);
-        }
+    for step in rest.chunks_mut(STEP) {
+        put(&box_muller::<LANES>(&[state.next()], sigma), step);
     }
     *lanes = state;
 }
 
-/// Box–Muller (1958): the cosine normals of all lanes, then the sine normals.
+/// Stores the normals of each step, as many as there is room for: those of the cosines, then those of the sines.
 #[inline(always)]
-fn box_muller(words: &[u64; LANES], sigma: f32) -> [f32; STEP] {
-    let mut normals = [0.0; STEP];
-    let (first, second) = normals.split_at_mut(LANES);
+fn put<W: Weight, const N: usize>([cosines, sines]: &[[f32; N]; 2], out: &mut [W]) {
+    for (step, out) in out.chunks_mut(STEP).enumerate() {
+        let lanes = step * LANES..(step + 1) * LANES;
+        let normals = cosines[lanes.clone()].iter().chain(&sines[lanes]);
+        out.iter_mut().zip(normals).for_each(|(out, normal)| *out = W::drawn(*normal));
+    }
+}
+
+/// Box–Muller (1958): the cosine and the sine normals of the `N` words of some steps. Each operation is a loop over all of them.
+#[inline(always)]
+fn box_muller<const N: usize>(words: &[[u64; LANES]], sigma: f32) -> [[f32; N]; 2] {
     // A loop of its own: fused with the arithmetic it does not vectorise, and the fill takes twice as long.
-    let (mut radius_words, mut angle_words) = ([0; LANES], [0; LANES]);
-    for lane in 0..LANES {
-        radius_words[lane] = (words[lane] >> 32) as u32;
-        angle_words[lane] = words[lane] as u32;
+    let (mut radius_words, mut angle_words) = ([0; N], [0; N]);
+    for (step, words) in words.iter().enumerate() {
+        for lane in 0..LANES {
+            radius_words[step * LANES + lane] = (words[lane] >> 32) as u32;
+            angle_words[step * LANES + lane] = words[lane] as u32;
+        }
     }
-    for lane in 0..LANES {
-        let (radius_bits, angle_bits) = (radius_words[lane], angle_words[lane]);
-        let radius = sigma * minus_two_ln(unit_interval(radius_bits)).sqrt();
-        let (sine, cosine) = sin_cos(eighth_turn(angle_bits));
-        let swap = ((angle_bits >> 30) & 1).wrapping_neg();
-        let sign = angle_bits & 0x8000_0000;
-        let (s, c) = (sine.to_bits(), cosine.to_bits());
+    let mut radius = minus_two_ln(&radius_words.map(unit_interval));
+    for radius in &mut radius {
+        *radius = sigma * radius.sqrt();
+    }
+    let (mut cosines, mut sines) = ([0.0; N], [0.0; N]);
+    for lane in 0..N {
+        (sines[lane], cosines[lane]) = sin_cos(eighth_turn(angle_words[lane]));
+    }
+    for lane in 0..N {
+        let swap = ((angle_words[lane] >> 30) & 1).wrapping_neg();
+        let sign = angle_words[lane] & 0x8000_0000;
+        let (s, c) = (sines[lane].to_bits(), cosines[lane].to_bits());
         let exchange = (s ^ c) & swap;
-        first[lane] = radius * f32::from_bits((c ^ exchange) ^ sign);
-        second[lane] = radius * f32::from_bits((s ^ exchange) ^ sign);
+        cosines[lane] = radius[lane] * f32::from_bits((c ^ exchange) ^ sign);
+        sines[lane] = radius[lane] * f32::from_bits((s ^ exchange) ^ sign);
     }
-    normals
+    [cosines, sines]
 }
 
 /// (bits + ½)/2³², in (0, 1].
@@ -108,26 +121,41 @@ fn eighth_turn(bits: u32) -> f32 {
 
 /// −2 ln u for u in (0, 1], never negative.
 #[inline(always)]
-fn minus_two_ln(u: f32) -> f32 {
+fn minus_two_ln<const N: usize>(u: &[f32; N]) -> [f32; N] {
     // u = m·2^e with m in [√½, √2): the offset moves the lower end of the mantissa range from 1 to √½.
     const OFFSET: u32 = 0x3f80_0000 - 0x3f35_04f3;
-    let shifted = u.to_bits().wrapping_add(OFFSET);
-    let exponent = ((shifted >> 23) as i32 - 127) as f32;
-    let m = f32::from_bits((shifted & 0x007f_ffff) + 0x3f35_04f3);
-    let x = m - 1.0;
-    let z = x * x;
-    let mut p = 7.037_683_6e-2;
-    p = p * x - 1.151_461e-1;
-    p = p * x + 1.167_699_9e-1;
-    p = p * x - 1.242_014_1e-1;
-    p = p * x + 1.424_932_3e-1;
-    p = p * x - 1.666_805_8e-1;
-    p = p * x + 2.000_071_5e-1;
-    p = p * x - 2.499_999_4e-1;
-    p = p * x + 3.333_333e-1;
-    let ln = x + (x * z * p - 0.5 * z) + exponent * std::f32::consts::LN_2;
-    let value = -2.0 * ln;
-    if value > 0.0 { value } else { 0.0 }
+    /// Of (ln(1 + x) − x + x²/2)/x³, highest power first.
+    const TERMS: [f32; 9] = [
+        7.037_683_6e-2,
+        -1.151_461e-1,
+        1.167_699_9e-1,
+        -1.242_014_1e-1,
+        1.424_932_3e-1,
+        -1.666_805_8e-1,
+        2.000_071_5e-1,
+        -2.499_999_4e-1,
+        3.333_333e-1,
+    ];
+    let (mut x, mut exponent) = ([0.0; N], [0.0; N]);
+    for lane in 0..N {
+        let shifted = u[lane].to_bits().wrapping_add(OFFSET);
+        exponent[lane] = ((shifted >> 23) as i32 - 127) as f32;
+        x[lane] = f32::from_bits((shifted & 0x007f_ffff) + 0x3f35_04f3) - 1.0;
+    }
+    let mut p = [TERMS[0]; N];
+    for term in &TERMS[1..] {
+        for lane in 0..N {
+            p[lane] = p[lane] * x[lane] + term;
+        }
+    }
+    for lane in 0..N {
+        let (x, p) = (x[lane], &mut p[lane]);
+        let z = x * x;
+        let ln = x + (x * z * *p - 0.5 * z) + exponent[lane] * std::f32::consts::LN_2;
+        let value = -2.0 * ln;
+        *p = if value > 0.0 { value } else { 0.0 };
+    }
+    p
 }
 
 /// (sin x, cos x) for |x| ≤ π/4.
@@ -145,7 +173,23 @@ mod tests {
 
     /// Words that walk through the corners of both uniforms: radius bits and angle bits.
     fn scripted(radius_bits: u32, angle_bits: u32) -> [f32; STEP] {
-        box_muller(&[u64::from(radius_bits) << 32 | u64::from(angle_bits); LANES], 1.0)
+        let words = [u64::from(radius_bits) << 32 | u64::from(angle_bits); LANES];
+        box_muller::<LANES>(&[words], 1.0).as_flattened().try_into().unwrap()
+    }
+
+    /// Several steps at once give the normals of one at a time, whatever the length.
+    #[test]
+    fn steps_are_transformed_together_or_alone() {
+        let states: [[u64; LANES]; 4] = std::array::from_fn(|word| {
+            std::array::from_fn(|lane| 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul((1 + LANES * word + lane) as u64))
+        });
+        let mut state = Lanes::new(states);
+        let one_by_one: Vec<f32> = (0..6).flat_map(|_| box_muller::<LANES>(&[state.next()], 0.7).as_flattened().to_vec()).collect();
+        for length in [0, 1, 31, 32, 33, 63, 64, 65, 96, 100, 128, 191, 192] {
+            let mut out = vec![0.0_f32; length];
+            Lanes::new(states).fill(0.7, &mut out);
+            assert_eq!(out, one_by_one[..length], "{length}");
+        }
     }
 
     #[test]
@@ -188,7 +232,7 @@ mod tests {
     fn logarithm_is_accurate_to_two_ulps_of_its_size() {
         for bits in (0..=u32::MAX).step_by(65_521) {
             let exact = -2.0 * f64::from(unit_interval(bits)).ln();
-            let got = f64::from(minus_two_ln(unit_interval(bits)));
+            let got = f64::from(minus_two_ln(&[unit_interval(bits)])[0]);
             assert!((got - exact).abs() <= 2.4e-7 * exact.max(1e-6), "bits {bits}: {got} against {exact}");
         }
     }
