@@ -22,7 +22,9 @@ mod vectors;
 use ndarray::{ArrayView2, ArrayViewMut2, CowArray};
 
 use super::{LINE, Lanes, Out, PANELS, Rows, kc, row_stride};
-use crate::kernels::{Bf16Pair, SimdLevel, is_at_chosen_level, level};
+#[cfg(target_arch = "x86_64")]
+use crate::kernels::SimdLevel;
+use crate::kernels::{Bf16Pair, is_at_chosen_level, level};
 
 /// The k block of f32.
 const KC: usize = kc::<f32>();
