@@ -1,6 +1,7 @@
 //! Seconds per network for one cell, run as the program does: same plan, all threads, one network per thread.
 //!
-//! `cargo bench --bench end_to_end -- DEPTH DIM WIDTH [--networks N] [--inputs I] [--threads T] [--seed S] [--engine E] [--accuracy N]` prints one line of JSON with
+//! `cargo bench --bench end_to_end -- DEPTH DIM WIDTH [--networks N] [--inputs I] [--threads T] [--seed S] [--engine E] [--search scan]
+//! [--accuracy N]` prints one line of JSON with
 //! the keys of the peers in `benches/peers/`, the minimal work of the method (matmul flops, normals, bytes), and a profile in thread-seconds per
 //! stage. One network per thread runs first as warm-up. `--accuracy N` compares the steps of N networks with those in f64: found exactly where the
 //! engine has explicit weights, by the same search otherwise; with `--accuracy-inputs` inputs.
@@ -18,7 +19,7 @@ use advstep_hpc::kernels::masks;
 use advstep_hpc::machine;
 use advstep_hpc::machine::clock::thread_time;
 use advstep_hpc::measure::{CellRun, Workspace, measure_in};
-use advstep_hpc::model::{Cell, EngineChoice, EngineName, Precision, SearchName, Unit};
+use advstep_hpc::model::{Cell, EngineChoice, EngineName, Precision, SearchChoice, SearchName, Unit};
 use advstep_hpc::network::implicit::FirstLayer;
 use advstep_hpc::plan::CellPlan;
 use advstep_hpc::record::UnitRecord;
@@ -131,10 +132,14 @@ fn main() {
         Some("implicit") => EngineChoice::Implicit,
         _ => EngineChoice::Auto,
     };
-    let experiment =
-        common::experiment(cell, number("--networks", 4 * threads), number("--inputs", 100), number("--seed", 2020), engine);
+    let search = match common::option(&arguments, "--search").as_deref() {
+        Some("scan") => SearchChoice::Scan,
+        _ => SearchChoice::Auto,
+    };
+    let of = |networks, inputs, seed, engine| Experiment { search, ..common::experiment(cell, networks, inputs, seed, engine) };
+    let experiment = of(number("--networks", 4 * threads), number("--inputs", 100), number("--seed", 2020), engine);
     let plan = common::plan_of(&experiment, threads);
-    let warm_up = common::experiment(cell, threads, experiment.inputs, 1, engine);
+    let warm_up = of(threads, experiment.inputs, 1, engine);
     run(&warm_up, &common::plan_of(&warm_up, threads), threads);
     let (records, seconds, processor) = run(&experiment, &plan, threads);
 
@@ -186,7 +191,9 @@ fn main() {
     });
     let compared = number("--accuracy", 0);
     if compared > 0 {
-        let few = common::experiment(cell, compared, number("--accuracy-inputs", 100), number("--seed", 2020), engine);
+        // That of the times: with fewer inputs another may be chosen.
+        let engine = if plan.run.method.engine == EngineName::Dense { EngineChoice::Dense } else { EngineChoice::Implicit };
+        let few = of(compared, number("--accuracy-inputs", 100), number("--seed", 2020), engine);
         let (error, others) = accuracy(&few, &common::plan_of(&few, 1));
         line["accuracy_networks"] = compared.into();
         line["relative_error"] = error.into();
