@@ -11,7 +11,7 @@ use super::options::parse_layers;
 use super::{Audit, Entry, Estimate, Layers, Measured, Options, Setting, Verdict, statements};
 use crate::error::BadInput;
 use crate::files::attribute::{Form, set_number, set_text, text};
-use crate::files::crash::guarded;
+use crate::files::crash::guarded_as;
 use crate::files::format::{self, FileKind};
 use crate::files::{self, Existing, place, seal};
 use crate::measure::SCIENCE_VERSION;
@@ -140,7 +140,7 @@ pub fn is_of(path: &Path, options: &Options) -> bool {
 pub fn read(path: &Path, unsealed: bool) -> Result<Audit, BadInput> {
     let refused = |why, remedy: &str| BadInput::new(format!("cannot read the audit {}", path.display()), why, remedy);
     let form = format::form(path, unsealed, REMEDY, refused)?;
-    guarded(path, || read_file(path, form)).map_err(|why| refused(why, REMEDY))
+    guarded_as(form, path, || read_file(path, form)).map_err(|why| refused(why, REMEDY))
 }
 
 /// Why a file is refused.

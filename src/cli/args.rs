@@ -639,7 +639,7 @@ pub struct ShowArgs {
     #[arg(long)]
     pub full: bool,
     /// Accept a file rewritten by another program (h5py, h5repack, nccopy, xarray), after a check of every value. Not for damaged files,
-    /// which can crash the HDF5 library
+    /// on which the HDF5 library can hang
     #[arg(long)]
     pub unsealed: bool,
 }
@@ -651,7 +651,7 @@ pub struct CompareArgs {
     /// The file to compare it with
     pub other: PathBuf,
     /// Accept files rewritten by another program (h5py, h5repack, nccopy, xarray): check every value, and compare experiments, methods and
-    /// samples. Not for damaged files, which can crash the HDF5 library
+    /// samples. Not for damaged files, on which the HDF5 library can hang
     #[arg(long)]
     pub unsealed: bool,
 }

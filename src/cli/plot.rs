@@ -88,7 +88,7 @@ pub struct PlotArgs {
     #[arg(long, value_enum, help_heading = "Look")]
     pub log: Option<Log>,
     /// Accept a file rewritten by another program (h5py, h5repack, nccopy, xarray), after a check of every value. Not for damaged files,
-    /// which can crash the HDF5 library
+    /// on which the HDF5 library can hang
     #[arg(long)]
     pub unsealed: bool,
 }
@@ -111,7 +111,7 @@ pub struct ReportArgs {
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
     /// Accept files rewritten by another program (h5py, h5repack, nccopy, xarray), after a check of every value. Not for damaged files,
-    /// which can crash the HDF5 library
+    /// on which the HDF5 library can hang
     #[arg(long)]
     pub unsealed: bool,
 }

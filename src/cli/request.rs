@@ -24,7 +24,7 @@ use crate::commands::show::ShowRequest;
 use crate::commands::status::StatusRequest;
 use crate::commands::threshold::ThresholdRequest;
 use crate::error::BadInput;
-use crate::experiment::options::{DIM, NETWORKS, Options, WIDTH};
+use crate::experiment::options::{Count, DIM, NETWORKS, Options, WIDTH};
 use crate::experiment::presets::Preset;
 use crate::experiment::{Experiment, Shard, inputs_file};
 use crate::files::{Existing, check_file, check_input, check_not_input, check_output_dir};
@@ -129,9 +129,12 @@ impl ThresholdArgs {
             }
             depths.extend(std::iter::successors(Some(first), |depth| Some(depth + 1.0).filter(|&depth| depth <= last)));
         }
+        let of = |option: &str, count: &Count, value: f64| {
+            count.whole(value).map_err(|bad| BadInput { what: format!("{option}: {}", bad.what), ..bad })
+        };
         let size = if along == Along::Width { WIDTH } else { DIM };
-        let (from, to) = (size.whole(self.from)?, self.to.map_or(Ok(largest), |to| size.whole(to))?);
-        let max_networks = self.max_networks.map(|networks| NETWORKS.whole(networks)).transpose()?;
+        let (from, to) = (of("--from", &size, self.from)?, self.to.map_or(Ok(largest), |to| of("--to", &size, to))?);
+        let max_networks = self.max_networks.map(|networks| of("--max-networks", &NETWORKS, networks)).transpose()?;
         let (dims, widths) = if along == Along::Width { (held, from as f64) } else { (from as f64, held) };
         let options = Options {
             depths: (!depths.is_empty()).then_some(depths),

@@ -158,7 +158,7 @@ impl Options {
 }
 
 /// A count: its name, what it counts, and its maximum.
-pub struct Count {
+pub(crate) struct Count {
     name: &'static str,
     counts: &'static str,
     /// Why it must not be 0.
@@ -168,11 +168,11 @@ pub struct Count {
 
 const DEPTH: Count =
     Count { name: "depth", counts: "hidden layers", least: "a network needs at least one hidden layer", max: 1000 };
-pub const DIM: Count =
+pub(crate) const DIM: Count =
     Count { name: "dim", counts: "coordinates of an input", least: "an input needs at least one coordinate", max: 1_000_000_000 };
-pub const WIDTH: Count =
+pub(crate) const WIDTH: Count =
     Count { name: "width", counts: "neurons of a layer", least: "a layer needs at least one neuron", max: 100_000_000_000 };
-pub const NETWORKS: Count = Count {
+pub(crate) const NETWORKS: Count = Count {
     name: "number of networks",
     counts: "networks of a cell",
     least: "there would be nothing to measure",

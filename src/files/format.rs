@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::attribute::{Form, number, text};
-use super::crash::guarded;
+use super::crash::guarded_as;
 use super::{contained, hdf5, seal};
 use crate::error::BadInput;
 
@@ -76,15 +76,17 @@ pub fn open(
     Ok((file, bytes))
 }
 
-/// The kind of the file at `path`; `None` if it is none of ours. A file without a valid seal is opened only if
-/// `unsealed`.
+/// The kind of the file at `path`; `None` if it is none of ours. A file without a valid seal is opened only if `unsealed`.
 pub fn of(path: &Path, unsealed: bool) -> Option<FileKind> {
-    let may_open = seal::flaw(path).is_ok_and(|flaw| flaw.is_none()) || unsealed && hdf5::has_signature(path);
-    let name = || {
+    let form = match seal::flaw(path).ok()? {
+        None => Form::Own,
+        Some(_) if unsealed && hdf5::has_signature(path) => Form::Any,
+        Some(_) => return None,
+    };
+    let name = guarded_as(form, path, || {
         let file = hdf5::open(path).ok()?;
         text(&file, "format", Form::Any).ok()
-    };
-    let name = may_open.then(|| guarded(path, name)).flatten()?;
+    })?;
     FileKind::ALL.into_iter().find(|format| format.name() == name)
 }
 

@@ -8,7 +8,7 @@ use hdf5::{Dataset, File, H5Type};
 use super::{Measurement, Options};
 use crate::error::BadInput;
 use crate::files::attribute::{Form, set_flags, set_number, set_text, text};
-use crate::files::crash::guarded;
+use crate::files::crash::guarded_as;
 use crate::files::format::{self, FileKind};
 use crate::files::{self, Existing, place, seal};
 use crate::interchange::inputs::Labels;
@@ -124,7 +124,7 @@ type Why = String;
 pub fn read(path: &Path, unsealed: bool) -> Result<Measurement, BadInput> {
     let refused = |why, remedy: &str| BadInput::new(format!("cannot read the measurement {}", path.display()), why, remedy);
     let form = format::form(path, unsealed, REMEDY, refused)?;
-    guarded(path, || read_file(path, form)).map_err(|why| refused(why, REMEDY))
+    guarded_as(form, path, || read_file(path, form)).map_err(|why| refused(why, REMEDY))
 }
 
 fn read_file(path: &Path, form: Form) -> Result<Measurement, Why> {

@@ -6,10 +6,10 @@
 //!
 //! *Readout*: words of 16 neurons in f64 vectors of 8, 16 interleaved sums; 2 flops and 8 B per neuron in f32.
 //! *Overlaps*: AND and popcount of 32 inputs against one, in 16-bit counters, over all words of a block.
-//! *Masked gradient*, loops outermost first: panels of columns, words of 16 neurons, inputs, groups of 4 neurons. L1 holds the four tables of a
-//! word (8 KiB in f32, 16 with AVX-512); the sums of one input are in registers during a word and in L1 between words. 16 additions per group and column
-//! for the tables, then 1 per group, column and input; weights are read once (4 B each in f32). Sums run in the type of the rows, in group
-//! order, and are added to `out` once per block, so an input's bits depend neither on the level nor on the other inputs.
+//! *Masked gradient*, loops outermost first: panels of columns, words of 16 neurons, inputs, groups of 4 neurons. L1 holds the four tables
+//! of a word (8 KiB in f32, 16 with AVX-512); the sums of one input are in registers during a word and in L1 between words. 16 additions per
+//! group and column for the tables, then 1 per group, column and input; weights are read once (4 B each in f32). Sums run in the type of the
+//! rows, in group order, and are added to `out` once per block, so an input's bits depend neither on the level nor on the other inputs.
 //!
 //! Throughput: readout with mask 2.3 / 5.7 / 11 × 10⁹ neurons/s; overlaps 62 / 131 / 194 × 10⁹ neuron pairs/s; masked gradient of 256 neurons, 100
 //! inputs, d = 500: 109 / 236 / 367 GF/s, counting the flops of the sgemm that it replaces (which runs at 1.0 / 107 / 211 GF/s).
@@ -32,7 +32,8 @@ const GROUP: usize = 4;
 const SUMS: usize = 1 << GROUP;
 /// Columns of a table computed together, in registers.
 const STRIP: usize = 16;
-/// Columns per panel: tables and the sums of 100 inputs then stay in L1, of 48 KiB in most CPUs with AVX-512 and of 32 KiB in others.
+/// Columns per panel with AVX-512, and without: in f32 tables and the sums of 100 inputs then stay in L1, of 48 KiB in recent CPUs with AVX-512 and of
+/// 32 KiB in others.
 const PANEL: usize = 64;
 const NARROW_PANEL: usize = 32;
 /// Inputs whose overlaps with another one are counted together: a 512-bit vector of words.

@@ -140,13 +140,15 @@ const LAST_ROUNDS: f64 = 25.0;
 const READ_AGAIN: f64 = 1.0e-9;
 /// Evaluation rounds of a scan until the last line of a network is done.
 pub(super) const SCAN_ROUNDS: f64 = 9.0;
-/// Passes over the neurons in an exact line search: of up to [`FEW_PASSES`] neurons, for each ten times as many at d ≤ [`BENT`], and at most.
-/// Empirical, as more neurons bend a line more often.
+/// Passes over the neurons in an exact line search of up to [`FEW_PASSES`] neurons.
 const LINE_PASSES: f64 = 1.2;
-const MORE_PASSES: f64 = 0.4;
-const MOST_PASSES: f64 = 2.4;
 const FEW_PASSES: f64 = 3.0e5;
+/// More passes for each ten times as many neurons, if d ≤ [`BENT`]; in all, [`MOST_PASSES`] of a line. Empirical.
+const MORE_PASSES: f64 = 0.4;
 const BENT: f64 = 20.0;
+const MOST_PASSES: f64 = 2.4;
+/// Passes beyond [`LINE_PASSES`] until the last line of a network is done, over those of a mean line: 100 lines, 10⁹ neurons.
+const LAST_LINE: f64 = 3.0;
 /// Terms of the sums of a matmul that take as long as starting and storing them.
 const START: f64 = 4.5;
 
@@ -163,10 +165,15 @@ fn march_passes(cell: Cell) -> f64 {
     4.0 + 2.0 * ((cell.width as f64).sqrt() / cell.dim as f64).sqrt()
 }
 
-/// Passes over the neurons in an exact line search.
+/// Passes over the neurons in an exact line search, of a mean line.
 fn line_passes(cell: Cell) -> f64 {
     let decades = libm::log10(cell.width as f64 / FEW_PASSES).max(0.0);
     (LINE_PASSES + MORE_PASSES * decades * (BENT / cell.dim as f64).min(1.0)).min(MOST_PASSES)
+}
+
+/// The same until the last line of a network is done. Weights and products are regenerated for all lines in each.
+fn all_line_passes(cell: Cell) -> f64 {
+    LINE_PASSES + LAST_LINE * (line_passes(cell) - LINE_PASSES)
 }
 
 /// Seconds of the exact line search.
@@ -315,7 +322,7 @@ impl Shape {
         let keeps_line = keep.line == Storage::Stored || cell.depth > 1;
 
         // Matmuls: forward, backward, and along the line.
-        let line_products = lines * if keeps_line { 1.0 } else { 2.0 * line_passes(cell) };
+        let line_products = lines * if keeps_line { 1.0 } else { 2.0 * all_line_passes(cell) };
         let point = if cell.depth == 1 { first } else { hidden };
         let products = (2.0 * gradients + line_products) * first + 2.0 * gradients * hidden + points * point - self.spared();
         let pieces = if search == SearchName::Trace { lines * linear_pieces(cell) } else { 0.0 };
@@ -324,7 +331,7 @@ impl Shape {
 
         let passes = match keep.weights {
             Storage::Stored => 1.0,
-            Storage::Regenerated if cell.depth == 1 => gradients + lines * if keeps_line { 1.0 } else { line_passes(cell) },
+            Storage::Regenerated if cell.depth == 1 => gradients + lines * if keeps_line { 1.0 } else { all_line_passes(cell) },
             Storage::Regenerated => 2.0 * gradients + if points > 0.0 { lines * SCAN_ROUNDS } else { 0.0 },
         };
         let normals = cell.weights() * passes;
@@ -334,7 +341,7 @@ impl Shape {
         };
         let trace = traced / trace_rate + pieces * inputs * piece;
         let starts = (gradients + line_products) * 2.0 * inputs * START * self.first;
-        let product_seconds = self.product_seconds(products + starts, self.tables());
+        let product_seconds = self.product_seconds(products + starts, self.tables() + starts);
         let seconds = normals / self.normal_rate() + product_seconds.total() + trace + self.other_seconds();
         let kernels = KernelSeconds {
             normals: normals / self.normal_rate(),
@@ -371,7 +378,7 @@ impl Shape {
         let (z, u) = (TRIANGLE * product, (2.0 + TRIANGLE) * product);
         let gram = if self.counts_overlaps { 0.0 } else { TRIANGLE * product };
         let (passes, z_passes) =
-            if keep.line == Storage::Stored { (1.0, 1.0) } else { (line_passes(cell), 1.0 + line_passes(cell)) };
+            if keep.line == Storage::Stored { (1.0, 1.0) } else { (all_line_passes(cell), 1.0 + all_line_passes(cell)) };
         // Operations of length d: bases of inputs and directions, mask combinations orthogonal to the inputs, gradients.
         let independent = inputs.min(width);
         let bases = 2.0 * TRIANGLE * 2.0 * inputs * inputs + (2.0 + 2.0 + 2.0 + 1.0) * inputs * independent;

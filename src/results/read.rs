@@ -57,7 +57,7 @@ fn cannot_read(path: &Path, why: Why, remedy: &str) -> BadInput {
 /// As [`read`], but accepts a file whose seal was lost when another program rewrote it.
 ///
 /// # Errors
-/// As [`read`].
+/// As [`read`]. A crash of the HDF5 library ends the process with an error.
 pub fn read_unsealed(path: &Path) -> anyhow::Result<Results> {
     match seal::flaw(path) {
         Ok(Some(_)) if files::hdf5::has_signature(path) => {

@@ -122,13 +122,13 @@ struct Row<W> {
     ratio_q50: Number,
     ratio_q95: Number,
     ratio_se: Number,
-    precision: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     certified_mean: Option<Number>,
     #[serde(skip_serializing_if = "Option::is_none")]
     certified_ratio_q05: Option<Number>,
     #[serde(skip_serializing_if = "Option::is_none")]
     certified_ratio_q50: Option<Number>,
+    precision: &'static str,
     /// Widths of the hidden layers, in experiments made of shapes: as a label and, in JSON, as numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     shape: Option<String>,
@@ -197,10 +197,10 @@ impl<W: Clone> Row<W> {
             ratio_q50: Number(summary.ratio_q50),
             ratio_q95: Number(summary.ratio_q95),
             ratio_se: Number(summary.ratio_se),
-            precision: experiment.precision.name(),
             certified_mean: experiment.certify.then_some(Number(summary.certified_mean)),
             certified_ratio_q05: experiment.certify.then_some(Number(summary.certified_ratio_q05)),
             certified_ratio_q50: experiment.certify.then_some(Number(summary.certified_ratio_q50)),
+            precision: experiment.precision.name(),
             shape: (!experiment.hidden.is_empty()).then(|| layers_label(results.cell.widths())),
             hidden: None,
         };

@@ -107,7 +107,20 @@ fn products_are_their_definition<T: Real>(fma: impl Fn(T, T, T) -> T) {
         [(1, 1, 1), (3, 5, 7), (12, 16, 32), (13, 17, 33), (31, 513, 25), (25, 30, 31), (2, 1030, 2), (5, 1024, 29), (100, 40, 50)];
     // Unpacked lanes, with a remainder and over two KC blocks; more lanes than a packed block, for few rows and for many; more rows of A than columns of
     // B.
-    let large = [(2, 600, 75), (4, 40, 49), (9, 520, 230), (13, 513, 300), (20, 3, 5000), (140, 515, 290), (150, 530, 21)];
+    let large = [
+        (2, 600, 75),
+        (4, 40, 49),
+        (6, 600, 75),
+        (7, 33, 20),
+        (8, 513, 40),
+        (10, 40, 21),
+        (11, 520, 33),
+        (9, 520, 230),
+        (13, 513, 300),
+        (20, 3, 5000),
+        (140, 515, 290),
+        (150, 530, 21),
+    ];
     let shapes = small.into_iter().chain(large);
     for (n, q, m) in shapes.chain([(0, 3, 2), (3, 0, 2), (3, 2, 0)]) {
         let (a, b, before) = (matrix(1, n, q), matrix(2, q, m), matrix(3, n, m));

@@ -162,7 +162,7 @@ fn bad_options_are_refused_before_any_work() {
         (&["--depths", "1", "--dim", "5", "--ratio", "1"], "give --ratio"),
         (&["--depths", "1", "--dim", "5", "--max-networks", "200"], "give --max-networks 368"),
         (&["--depths", "1", "--dim", "5", "--from", "20", "--to", "10"], "give a larger --to"),
-        (&["--depths", "1", "--dim", "5", "--from", "0"], "the width 0 is too small"),
+        (&["--depths", "1", "--dim", "5", "--from", "0"], "--from: the width 0 is too small"),
         (&["--depths", "1", "--dim", "5", "--to", "1e12"], "give a whole number from 1 to 1e11"),
         (&["--depths", "1", "--width", "5", "--to", "1e10"], "give a whole number from 1 to 1e9"),
         (&["--depths", "1", "--dim", "5", "--direction", "gradient,sign"], "give one --direction"),

@@ -228,8 +228,10 @@ unsafe fn multiply<V: Vector>(gemm: Gemm<V::Element>, panels: &mut Vec<CacheLine
             let mut row = 0;
             while row < scalars.count {
                 let left = scalars.count - row;
-                // MR rows, else whole groups of 4, which are all that is written transposed; fewer than 4 rows are copied into a buffer of 4.
-                let rows = match left >= tile_rows && !(out.transposed && !tile_rows.is_multiple_of(GROUP)) {
+                // MR rows, else whole groups of 4; fewer than 4 rows are copied into a buffer of 4. With an MR of 6, groups of 4 where they waste less, and if
+                // the tile is written transposed.
+                let in_groups = !tile_rows.is_multiple_of(GROUP) && (out.transposed || matches!(left, 7 | 8 | 11));
+                let rows = match left >= tile_rows && !in_groups {
                     true => tile_rows,
                     false => (left.min(tile_rows) / GROUP * GROUP).max(GROUP),
                 };

@@ -11,7 +11,7 @@ const KEYS: &str = "depth dim width gain networks inputs fraction fraction_std_n
                     step_q05 step_q50 step_q95 grad_mean grad_std grad_std_networks value_mean value_std evaluations engine search \
                     seconds activation direction distance_mean distance_std fraction_se step_se distance_se grad_se value_se \
                     fraction_lost fraction_lost_se distance_q05 distance_q50 distance_q95 relative_distance_mean relative_distance_std \
-                    max_distance_mean path_mean ratio_q05 ratio_q50 ratio_q95 ratio_se";
+                    max_distance_mean path_mean ratio_q05 ratio_q50 ratio_q95 ratio_se precision";
 
 fn shown(format: Format) -> String {
     let mut out = Vec::new();
