@@ -105,7 +105,8 @@ describe_libraries
 
 emulator=(qemu-aarch64-static -L "$sysroot" -E "LD_LIBRARY_PATH=$libraries:$libraries/openblas-pthread")
 cross() {
-    CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+    CFLAGS_aarch64_unknown_linux_gnu="-isystem $sysroot/usr/include/aarch64-linux-gnu -isystem $sysroot/usr/include" \
+        CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
         CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="${emulator[*]}" \
         RUSTFLAGS="-Dwarnings -Clink-arg=--sysroot=$sysroot -Clink-arg=-Wl,-rpath-link,$libraries:$libraries/openblas-pthread" \
         PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_LIBDIR="$place/pkgconfig" PKG_CONFIG_PATH='' \
