@@ -41,6 +41,9 @@ pub fn check_file(root: &Group) -> Result<(), Why> {
     Ok(())
 }
 
+/// Most bytes of an element, of numbers and texts.
+const MOST_ELEMENT: usize = 1 << 16;
+
 /// The dataset at `path`, if there is one.
 ///
 /// # Errors
@@ -58,6 +61,10 @@ pub fn dataset(root: &Group, path: &str) -> Result<Option<Dataset>, Why> {
     check_link(path, link)?;
     let Ok(dataset) = group.dataset(name) else { return Ok(None) };
     check_array(path, &dataset)?;
+    let size = dataset.dtype().map_err(|error| format!("its array `{path}` is damaged: {error}"))?.size();
+    if size > MOST_ELEMENT {
+        return Err(format!("its array `{path}` is damaged: an element has {size} bytes"));
+    }
     Ok(Some(dataset))
 }
 

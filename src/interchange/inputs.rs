@@ -232,7 +232,12 @@ fn of_hdf5(path: &Path, array: Option<&str>, labels: &LabelSource, limit: Limit)
     let file = open(path)?;
     let names = contained::names(&file)?;
     let label = label_name(labels, &names.iter().map(String::as_str).collect::<Vec<_>>());
-    let labels = label.map(|name| hdf5_labels(&file, name, limit)).transpose()?;
+    let read = |name: &str| hdf5_labels(&file, name, limit).map_err(|why| format!("its labels `{name}`: {why}"));
+    let labels = match labels {
+        // What was not asked for may be something else.
+        LabelSource::Default => label.and_then(|name| read(name).ok()),
+        _ => label.map(read).transpose()?,
+    };
     let named = array.or_else(|| names.iter().map(String::as_str).find(|name| *name == INPUTS));
     let dataset = match named {
         Some(name) => contained::dataset(&file, name)?.ok_or_else(|| format!("it has no dataset `{name}`"))?,

@@ -42,12 +42,14 @@ const ENOUGH: f64 = 10.0;
 const AT_ONCE: usize = 128;
 /// Vectors per bundle; large, so that matmuls with few vectors are rare.
 const BUNDLE: usize = 256;
+/// Most bytes of a bundle reserved for vectors to come: systems refuse to promise more memory than they have.
+const MOST_RESERVED: usize = 8 << 30;
 
 /// Orthonormal vectors, in order of insertion. Matrices of vectors have one column for each entry that this member holds.
 pub struct Basis<T> {
     share: Share,
     rank: usize,
-    /// Each has capacity for [`BUNDLE`] vectors; all but the last are full. Pages of unused capacity are released to the system.
+    /// Of [`BUNDLE`] vectors; all but the last are full. Pages of unused capacity are released to the system.
     bundles: Vec<Buffer<T>>,
     workspace: Workspace<T>,
 }
@@ -294,10 +296,13 @@ impl<T: Real> Basis<T> {
         while taken < by.nrows() {
             let is_new = self.rank == self.bundles.len() * BUNDLE;
             if is_new {
-                self.bundles.push(self.workspace.buffer(BUNDLE.min(self.dim() - self.rank) * length));
+                let most = BUNDLE.min(self.dim() - self.rank);
+                let now = if most * length * size_of::<T>() <= MOST_RESERVED { most } else { most.min(by.nrows() - taken) };
+                self.bundles.push(self.workspace.buffer(now * length));
             }
             let count = (by.nrows() - taken).min(self.bundles.len() * BUNDLE - self.rank);
             let bundle = self.bundles.last_mut().expect("one was just pushed");
+            bundle.reserve_exact(count * length);
             let memory = &mut bundle.spare_capacity_mut()[..count * length];
             // SAFETY: the products below write every entry and read none.
             let mut rows = unsafe { uninitialised((count, length), memory) };

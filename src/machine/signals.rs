@@ -26,14 +26,22 @@ static CODE: AtomicI32 = AtomicI32::new(0);
 /// Runs `work`. If a signal of a crash arrives meanwhile, on any thread, the process waits for `delay` seconds, writes `words` to standard error and
 /// exits with `code`. Calls wait for each other, and must not nest. Each leaks its words, which a handler may still want.
 pub fn with_last_words<T>(words: String, delay: u32, code: i32, work: impl FnOnce() -> T) -> T {
-    /// Restores what was done at the signals before.
-    struct Before([libc::sigaction; CRASHES.len()]);
+    /// What was done at the signals before, which were blocked on this thread, and its alternate stack.
+    struct Before {
+        actions: [libc::sigaction; CRASHES.len()],
+        blocked: libc::sigset_t,
+        stack: libc::stack_t,
+    }
 
     impl Drop for Before {
         fn drop(&mut self) {
-            for (signal, action) in CRASHES.into_iter().zip(&self.0) {
-                // SAFETY: an action that sigaction returned for this signal.
-                unsafe { libc::sigaction(signal, action, ptr::null_mut()) };
+            // SAFETY: all three are what the system returned.
+            unsafe {
+                for (signal, action) in CRASHES.into_iter().zip(&self.actions) {
+                    libc::sigaction(signal, action, ptr::null_mut());
+                }
+                libc::pthread_sigmask(libc::SIG_SETMASK, &self.blocked, ptr::null_mut());
+                libc::sigaltstack(&self.stack, ptr::null_mut());
             }
         }
     }
@@ -45,17 +53,25 @@ pub fn with_last_words<T>(words: String, delay: u32, code: i32, work: impl FnOnc
     LENGTH.store(words.len(), SeqCst);
     DELAY.store(delay, SeqCst);
     CODE.store(code, SeqCst);
-    let _before = Before(CRASHES.map(|signal| {
-        // SAFETY: an all-zero action is valid, and the handler calls async-signal-safe functions only. The alternate stack, which Rust gives the main
-        // thread and those that it starts, is for overflows of the stack.
-        unsafe {
+    // For overflows of the stack: Rust makes none if the parent process ignored SIGSEGV.
+    let mut stack = vec![0_u8; 1 << 16];
+    // SAFETY: all-zero values are valid. The handler calls async-signal-safe functions only, and `stack` outlives its use, because `before` is dropped first.
+    let _before = unsafe {
+        let alternate = libc::stack_t { ss_sp: stack.as_mut_ptr().cast(), ss_flags: 0, ss_size: stack.len() };
+        let (mut all, mut blocked, mut stack): (libc::sigset_t, libc::sigset_t, libc::stack_t) = (zeroed(), zeroed(), zeroed());
+        libc::sigaltstack(&alternate, &mut stack);
+        let actions = CRASHES.map(|signal| {
             let (mut action, mut before): (libc::sigaction, libc::sigaction) = (zeroed(), zeroed());
             action.sa_sigaction = say as extern "C" fn(i32) as usize;
             action.sa_flags = libc::SA_ONSTACK;
             libc::sigaction(signal, &action, &mut before);
+            libc::sigaddset(&mut all, signal);
             before
-        }
-    }));
+        });
+        // A fault that is blocked ends the process without a word.
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &all, &mut blocked);
+        Before { actions, blocked, stack }
+    };
     work()
 }
 

@@ -2,6 +2,7 @@
 //! `export.h5`, which `advstep-hpc export --depth 2 --dim 4 --width 5 --bias --inputs 3 --out export.h5` wrote.
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
 use advstep_hpc::files::crash::guarded;
@@ -219,20 +220,33 @@ fn damaged_hdf5_files_never_panic() {
     assert!(crashes.len() <= all / 50, "{crashes:?}");
 }
 
-/// Each signal of a crash while a file is read, on the reading thread or another, and an overflow of the stack, are an error with exit code 2; afterwards
-/// they are what they were. SIGSEGV and SIGBUS are left out of the latter: Rust's handler ignores those that were raised.
+/// Each signal of a crash while a file is read, on the reading thread or another, and an overflow of the stack, are an error with exit code 2, also if the
+/// parent process blocks or ignores them; afterwards they are what they were. SIGSEGV and SIGBUS are left out of the latter: Rust's handler ignores those that were raised.
 #[test]
 fn a_crash_of_a_library_is_an_error() {
     let signals = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT];
     let read = signals.map(|signal| (format!("read {signal}"), true)).into_iter();
     let later = [libc::SIGFPE, libc::SIGILL, libc::SIGABRT].map(|signal| (format!("later {signal}"), false));
-    let others = [(format!("thread {}", libc::SIGSEGV), true), ("overflow 0".to_string(), true)];
+    let others = [
+        format!("thread {}", libc::SIGSEGV),
+        "overflow 0".to_string(),
+        format!("blocked {}", libc::SIGSEGV),
+        "ignored 0".to_string(),
+    ];
+    let others = others.map(|task| (task, true));
     for (task, is_error) in read.chain(later).chain(others) {
-        let child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "interchange::crashes", "--ignored", "--nocapture", "--test-threads=1"])
-            .env(CRASH_TASK, &task)
-            .output()
-            .unwrap();
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "interchange::crashes", "--ignored", "--nocapture", "--test-threads=1"]).env(CRASH_TASK, &task);
+        if task.starts_with("ignored") {
+            // SAFETY: signal may be called between fork and exec.
+            unsafe {
+                command.pre_exec(|| {
+                    libc::signal(libc::SIGSEGV, libc::SIG_IGN);
+                    Ok(())
+                })
+            };
+        }
+        let child = command.output().unwrap();
         let error = String::from_utf8_lossy(&child.stderr);
         let code = is_error.then_some(2);
         assert_eq!((child.status.code(), error.contains(CRASHED)), (code, is_error), "{task}: {error}");
@@ -256,10 +270,18 @@ fn crashes() {
     let crash = move || {
         unsafe { libc::raise(signal) };
     };
+    if when == "blocked" {
+        // SAFETY: an all-zero set is valid.
+        unsafe {
+            let mut all: libc::sigset_t = std::mem::zeroed();
+            libc::sigaddset(&mut all, signal);
+            libc::pthread_sigmask(libc::SIG_BLOCK, &all, std::ptr::null_mut());
+        }
+    }
     guarded(Path::new("damaged.h5"), || match when {
-        "read" => crash(),
+        "read" | "blocked" => crash(),
         "thread" => std::thread::spawn(crash).join().unwrap(),
-        "overflow" => _ = std::hint::black_box(overflow(0)),
+        "overflow" | "ignored" => _ = std::hint::black_box(overflow(0)),
         _ => {}
     });
     crash();
