@@ -4,10 +4,11 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: scripts/team-speedup.sh [ROUNDS]
+usage: scripts/team-speedup.sh [ROUNDS [ROW...]]
 
 Times runs of a few networks in turn [default: 3 rounds] and prints a table of the shortest times per network. Each network is computed by all
 workers. With one network only, the kernel's clearing of fresh pages would weigh as much as a part of the work; later networks use them again.
+ROWs are numbers, from 1 [default: all].
 NETWORKS is their number [default: 3], ADVSTEP the program [default: built by cargo].
 TEXT
 }
@@ -19,7 +20,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/common.sh
 source scripts/common.sh
 find_program
-rounds=${1:-3} networks=${NETWORKS:-3}
+rounds=${1:-3} rows=" ${*:2} " row=0 networks=${NETWORKS:-3}
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 
@@ -33,6 +34,8 @@ seconds() {
 echo "| L | d | k | inputs | one thread, s | two threads, s | speedup | two ranks, s | speedup |"
 echo "|---|---|---|---|---|---|---|---|---|"
 while read -r depth dim width inputs options; do
+    row=$((row + 1))
+    [[ $rows == *[0-9]* && $rows != *" $row "* ]] && continue
     # shellcheck disable=SC2206
     run=("$ADVSTEP" run --depths "$depth" --dims "$dim" --widths "$width" --inputs "$inputs" $options)
     rm -f "$directory"/times.*

@@ -36,7 +36,7 @@ const COMMANDS: [(&str, &str, i32); 15] = [
     ("advstep-hpc --depths 1 --inputs-law file:images.npy --out images.h5", "--dims 12 --widths 10 --networks 2 --inputs 5", 0),
     ("advstep-hpc plot mine.h5 --y eta --x d --style paper --format pdf --data", "", 0),
     ("advstep-hpc report results/quick.h5 mine.h5 --out report.html", "", 0),
-    ("advstep-hpc measure mlp.safetensors --inputs images.npy --logits predicted", "", 0),
+    ("advstep-hpc measure mlp.safetensors --activation relu --inputs images.npy --logits predicted", "", 0),
     ("advstep-hpc compare results/quick.h5 mine.h5", "", 1),
     ("advstep-hpc audit", "--dims 20 --widths 30 --networks 4", 0),
 ];
