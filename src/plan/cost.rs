@@ -103,7 +103,7 @@ pub(super) const MATMUL_TILES: f64 = 2.4 * MATMUL_F32;
 /// Flop/s of the thin f64 matmuls of a trace.
 const MATMUL_TRACE: f64 = 6.4e10;
 /// The same for narrow networks, propagated one line at a time.
-const MATMUL_NARROW: f64 = 5.7e10;
+const MATMUL_NARROW: f64 = 4.2e10;
 /// Seconds per neuron and input at depth 1 besides matmuls, including the exact line search, for at most [`FEW`] neurons × inputs and above.
 /// The BEND terms are divided by d: lines bend more at small d.
 const LINE_FEW: f64 = 0.7e-9;
@@ -129,7 +129,7 @@ const SHALLOW: f64 = 1.4e-9;
 /// Seconds of a trace per linear piece and layer, and per linear piece and neuron; per piece and layer of a narrow network.
 const PIECE: f64 = 2.1e-8;
 const PIECE_NEURON: f64 = 1.2e-9;
-const PIECE_NARROW: f64 = 1.1e-8;
+const PIECE_NARROW: f64 = 1.5e-8;
 /// Fixed seconds per unit, and per input.
 const UNIT: f64 = 7.0e-6;
 const INPUT: f64 = 4.3e-7;
@@ -345,8 +345,9 @@ impl Shape {
         let seconds = normals / self.normal_rate() + product_seconds.total() + trace + self.other_seconds();
         let kernels = KernelSeconds {
             normals: normals / self.normal_rate(),
-            matmul_f64: traced / trace_rate + self.certificates,
-            scalar: pieces * inputs * piece + self.scalar_seconds(),
+            // Products of a trace are so thin that half of their time is latency, which differs less between machines.
+            matmul_f64: 0.5 * traced / trace_rate + self.certificates,
+            scalar: 0.5 * traced / trace_rate + pieces * inputs * piece + self.scalar_seconds(),
             ..KernelSeconds::default()
         };
         let kernels = kernels.map2(product_seconds, |one, other| one + other);
