@@ -345,9 +345,8 @@ impl Shape {
         let seconds = normals / self.normal_rate() + product_seconds.total() + trace + self.other_seconds();
         let kernels = KernelSeconds {
             normals: normals / self.normal_rate(),
-            // Products of a trace are so thin that half of their time is latency, which differs less between machines.
-            matmul_f64: 0.5 * traced / trace_rate + self.certificates,
-            scalar: 0.5 * traced / trace_rate + pieces * inputs * piece + self.scalar_seconds(),
+            matmul_f64: traced / trace_rate + self.certificates,
+            scalar: pieces * inputs * piece + self.scalar_seconds(),
             ..KernelSeconds::default()
         };
         let kernels = kernels.map2(product_seconds, |one, other| one + other);
