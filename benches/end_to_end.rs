@@ -1,9 +1,8 @@
 //! Seconds per network for one cell, run as the program does: same plan, all threads, one network per thread.
 //!
 //! `cargo bench --bench end_to_end -- DEPTH DIM WIDTH [--networks N] [--inputs I] [--threads T] [--seed S] [--engine E] [--search scan]
-//! [--accuracy N]` prints one line of JSON with
-//! the keys of the peers in `benches/peers/`, the minimal work of the method (matmul flops, normals, bytes), and a profile in thread-seconds per
-//! stage. One network per thread runs first as warm-up. `--accuracy N` compares the steps of N networks with those in f64: found exactly where the
+//! [--accuracy N]` prints one line of JSON with the keys of the peers in `benches/peers/`, the minimal work of the method (matmul flops, normals,
+//! bytes), and a profile in thread-seconds per stage. One network per thread runs first as warm-up. `--accuracy N` compares the steps of N networks with those in f64: found exactly where the
 //! engine has explicit weights, by the same search otherwise; with `--accuracy-inputs` inputs.
 
 mod common;
@@ -136,10 +135,11 @@ fn main() {
         Some("scan") => SearchChoice::Scan,
         _ => SearchChoice::Auto,
     };
-    let of = |networks, inputs, seed, engine| Experiment { search, ..common::experiment(cell, networks, inputs, seed, engine) };
-    let experiment = of(number("--networks", 4 * threads), number("--inputs", 100), number("--seed", 2020), engine);
+    let experiment_of =
+        |networks, inputs, seed, engine| Experiment { search, ..common::experiment(cell, networks, inputs, seed, engine) };
+    let experiment = experiment_of(number("--networks", 4 * threads), number("--inputs", 100), number("--seed", 2020), engine);
     let plan = common::plan_of(&experiment, threads);
-    let warm_up = of(threads, experiment.inputs, 1, engine);
+    let warm_up = experiment_of(threads, experiment.inputs, 1, engine);
     run(&warm_up, &common::plan_of(&warm_up, threads), threads);
     let (records, seconds, processor) = run(&experiment, &plan, threads);
 
@@ -191,9 +191,9 @@ fn main() {
     });
     let compared = number("--accuracy", 0);
     if compared > 0 {
-        // That of the times: with fewer inputs another may be chosen.
+        // The engine that was timed: with fewer inputs the program might choose another.
         let engine = if plan.run.method.engine == EngineName::Dense { EngineChoice::Dense } else { EngineChoice::Implicit };
-        let few = of(compared, number("--accuracy-inputs", 100), number("--seed", 2020), engine);
+        let few = experiment_of(compared, number("--accuracy-inputs", 100), number("--seed", 2020), engine);
         let (error, others) = accuracy(&few, &common::plan_of(&few, 1));
         line["accuracy_networks"] = compared.into();
         line["relative_error"] = error.into();

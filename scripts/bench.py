@@ -11,8 +11,8 @@ import statistics
 import subprocess
 import sys
 
-# (L, d, k); networks of ours and of each peer in one round; networks and inputs that are compared with f64; options of ours. The peers scan, so ours
-# does in the narrow deep cell, too, where it is not the default.
+# (L, d, k); networks of ours and of each peer in one round; networks and inputs that are compared with f64; our options. The peers scan, so
+# ours does too in the narrow deep cell, where it would trace by default.
 CELLS = [
     ((1, 100, 10_000), 300, {"plain": 2, "tuned": 40, "jax": 40}, (5, 100)),
     ((1, 500, 100_000), 10, {"plain": 2, "tuned": 4, "jax": 4}, (1, 100)),

@@ -87,9 +87,8 @@ one process per core counts.
 
 *Error* is the median relative error of the step against f64 with the same weights (`benches/peers/reference.py`; ours against our own precision f64, by the
 exact search where the engine has explicit weights), and *other* the share of inputs whose step is another sign change, or found by one of the two
-only. Ratios are medians over the rounds, with minimum and maximum in brackets. At (6, 10, 100) ours scans like
-the peers (`--search scan`); by default it traces every linear piece there, in
-the time given [below](#narrow-and-small-cells).
+only. Ratios are medians over the rounds, with minimum and maximum in brackets. At (6, 10, 100) ours scans, as the
+peers do (`--search scan`); by default it traces every linear piece, which takes the time given [below](#narrow-and-small-cells).
 
 """
 

@@ -129,12 +129,12 @@ impl ThresholdArgs {
             }
             depths.extend(std::iter::successors(Some(first), |depth| Some(depth + 1.0).filter(|&depth| depth <= last)));
         }
-        let of = |option: &str, count: &Count, value: f64| {
+        let whole = |option: &str, count: &Count, value: f64| {
             count.whole(value).map_err(|bad| BadInput { what: format!("{option}: {}", bad.what), ..bad })
         };
         let size = if along == Along::Width { WIDTH } else { DIM };
-        let (from, to) = (of("--from", &size, self.from)?, self.to.map_or(Ok(largest), |to| of("--to", &size, to))?);
-        let max_networks = self.max_networks.map(|networks| of("--max-networks", &NETWORKS, networks)).transpose()?;
+        let (from, to) = (whole("--from", &size, self.from)?, self.to.map_or(Ok(largest), |to| whole("--to", &size, to))?);
+        let max_networks = self.max_networks.map(|networks| whole("--max-networks", &NETWORKS, networks)).transpose()?;
         let (dims, widths) = if along == Along::Width { (held, from as f64) } else { (from as f64, held) };
         let options = Options {
             depths: (!depths.is_empty()).then_some(depths),

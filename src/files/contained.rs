@@ -41,7 +41,7 @@ pub fn check_file(root: &Group) -> Result<(), Why> {
     Ok(())
 }
 
-/// Most bytes of an element, of numbers and texts.
+/// Largest array element accepted, number or fixed-length string, in bytes.
 const MOST_ELEMENT: usize = 1 << 16;
 
 /// The dataset at `path`, if there is one.

@@ -1,4 +1,4 @@
-//! Makes a crash of the HDF5 library an error. It can crash on damaged files, and only our own have a seal to tell.
+//! Turns a crash of the HDF5 library into an error. It can crash on damaged files, and only our own files carry a seal that reveals damage.
 
 use std::path::Path;
 
@@ -6,9 +6,9 @@ use super::attribute::Form;
 use crate::comm::failure::LAUNCHER_KILLS;
 use crate::comm::launched_rank;
 use crate::error::{BadInput, EXIT_BAD_INPUT, report};
-use crate::machine::signals::with_last_words;
+use crate::machine::last_words::with_last_words;
 
-/// Reads the HDF5 file at `path`. If the process crashes meanwhile, it ends with the error and the exit code of bad input. Calls must not nest.
+/// Runs `read` on the HDF5 file at `path`. If the process crashes meanwhile, it prints an error and exits as for bad input. Calls must not nest.
 pub fn guarded<T>(path: &Path, read: impl FnOnce() -> T) -> T {
     let error = BadInput::new(
         format!("cannot read {}", path.display()),
@@ -19,7 +19,7 @@ pub fn guarded<T>(path: &Path, read: impl FnOnce() -> T) -> T {
     with_last_words(format!("{}\n", report(&error.into(), "")), delay, EXIT_BAD_INPUT, read)
 }
 
-/// The same for a file read in this form: one with a seal is known to be whole.
+/// As [`guarded`], but runs `read` directly on a sealed file, whose checksum has been verified.
 pub fn guarded_as<T>(form: Form, path: &Path, read: impl FnOnce() -> T) -> T {
     if form == Form::Own { read() } else { guarded(path, read) }
 }

@@ -152,7 +152,7 @@ pub fn read(source: &Source, labels: &LabelSource, rescale: bool, limit: Limit) 
         scale_rows(&mut x).map_err(refused)?;
     }
     let labels = match labels {
-        // What was not asked for may be something else.
+        // As many values as inputs, or they are not labels.
         LabelSource::Default => found.filter(|found| found.len() == x.nrows()),
         LabelSource::None => None,
         LabelSource::Beside(_) => found,
@@ -234,7 +234,7 @@ fn of_hdf5(path: &Path, array: Option<&str>, labels: &LabelSource, limit: Limit)
     let label = label_name(labels, &names.iter().map(String::as_str).collect::<Vec<_>>());
     let read = |name: &str| hdf5_labels(&file, name, limit).map_err(|why| format!("its labels `{name}`: {why}"));
     let labels = match labels {
-        // What was not asked for may be something else.
+        // An array that merely has the name of labels need not hold any.
         LabelSource::Default => label.and_then(|name| read(name).ok()),
         _ => label.map(read).transpose()?,
     };
@@ -261,7 +261,7 @@ fn of_hdf5(path: &Path, array: Option<&str>, labels: &LabelSource, limit: Limit)
     Ok((array, labels))
 }
 
-/// Opens an HDF5 file, after it has been seen to be a regular one.
+/// Opens an HDF5 file. Checks first that it is a regular one: the library would block on a pipe.
 fn open(path: &Path) -> Result<hdf5::File, Why> {
     if !std::fs::metadata(path).map_err(|error| error.to_string())?.is_file() {
         return Err("it is not a regular file".to_string());

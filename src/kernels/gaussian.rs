@@ -14,7 +14,7 @@ use super::{Weight, dispatch};
 pub const LANES: usize = 16;
 /// Normals per step of the generators.
 pub const STEP: usize = 2 * LANES;
-/// Steps transformed together: the chains of operations of four AVX2 vectors hide each other's latency.
+/// Steps transformed together, so that the dependency chains of four AVX2 vectors hide each other's latency.
 const TOGETHER: usize = 2;
 
 /// The states of [`LANES`] xoshiro256++ generators: `words[w][lane]`.
@@ -67,7 +67,7 @@ fn fill<W: Weight>(lanes: &mut Lanes, sigma: f32, out: &mut [W]) {
     *lanes = state;
 }
 
-/// Stores the normals of each step, as many as there is room for: those of the cosines, then those of the sines.
+/// Stores the normals step by step, first the cosine and then the sine normals, until `out` is full.
 #[inline(always)]
 fn put<W: Weight, const N: usize>([cosines, sines]: &[[f32; N]; 2], out: &mut [W]) {
     for (step, out) in out.chunks_mut(STEP).enumerate() {
@@ -77,7 +77,7 @@ fn put<W: Weight, const N: usize>([cosines, sines]: &[[f32; N]; 2], out: &mut [W
     }
 }
 
-/// Box–Muller (1958): the cosine and the sine normals of the `N` words of some steps. Each operation is a loop over all of them.
+/// Box–Muller (1958): cosine and sine normals of the `N` words of one or more steps. Every operation loops over all lanes.
 #[inline(always)]
 fn box_muller<const N: usize>(words: &[[u64; LANES]], sigma: f32) -> [[f32; N]; 2] {
     // A loop of its own: fused with the arithmetic it does not vectorise, and the fill takes twice as long.
@@ -124,7 +124,7 @@ fn eighth_turn(bits: u32) -> f32 {
 fn minus_two_ln<const N: usize>(u: &[f32; N]) -> [f32; N] {
     // u = m·2^e with m in [√½, √2): the offset moves the lower end of the mantissa range from 1 to √½.
     const OFFSET: u32 = 0x3f80_0000 - 0x3f35_04f3;
-    /// Of (ln(1 + x) − x + x²/2)/x³, highest power first.
+    /// Coefficients of the polynomial for (ln(1 + x) − x + x²/2)/x³, highest power first.
     const TERMS: [f32; 9] = [
         7.037_683_6e-2,
         -1.151_461e-1,
@@ -177,7 +177,7 @@ mod tests {
         box_muller::<LANES>(&[words], 1.0).as_flattened().try_into().unwrap()
     }
 
-    /// Several steps at once give the normals of one at a time, whatever the length, and those of science version 13.
+    /// Transforming several steps at once gives the same normals as one at a time, for any length, and the bits of science version 13.
     #[test]
     fn steps_are_transformed_together_or_alone() {
         let states: [[u64; LANES]; 4] = std::array::from_fn(|word| {

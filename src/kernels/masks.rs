@@ -32,8 +32,8 @@ const GROUP: usize = 4;
 const SUMS: usize = 1 << GROUP;
 /// Columns of a table computed together, in registers.
 const STRIP: usize = 16;
-/// Columns per panel with AVX-512, and without: in f32 tables and the sums of 100 inputs then stay in L1, of 48 KiB in recent CPUs with AVX-512 and of
-/// 32 KiB in others.
+/// Columns per panel, with AVX-512 and without: f32 tables and the sums of 100 inputs then fit in L1, which has 48 KiB in recent AVX-512 CPUs and 32 KiB in
+/// others.
 const PANEL: usize = 64;
 const NARROW_PANEL: usize = 32;
 /// Inputs whose overlaps with another one are counted together: a 512-bit vector of words.

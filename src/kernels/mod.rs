@@ -7,7 +7,8 @@
 //! A weight matrix holds numbers or bf16 pairs ([`Weight`]); pairs are multiplied by [`gemm::split`], which uses AMX tiles where they are, with the same
 //! bits.
 //!
-//! Module headers give throughput as portable / AVX2 / AVX-512, printed by `cargo bench --bench kernels` on one core of an AMD EPYC (Zen 5). The
+//! Module headers give throughput as portable / AVX2 / AVX-512, printed by `cargo bench --bench kernels` on one core of an AMD EPYC (Zen 5); the AVX2
+//! figures of `gaussian`, `gemm` and `masks` predate their present, faster form. The
 //! portable `gemm` emulates FMA: it is for tests, and for processors without, on which it is slow. On aarch64 the compiler vectorises the portable kernels with NEON.
 
 pub mod activation;

@@ -42,14 +42,14 @@ const ENOUGH: f64 = 10.0;
 const AT_ONCE: usize = 128;
 /// Vectors per bundle; large, so that matmuls with few vectors are rare.
 const BUNDLE: usize = 256;
-/// Most bytes of a bundle reserved for vectors to come: systems refuse to promise more memory than they have.
+/// Largest bundle, in bytes, that is reserved in full: systems refuse reservations beyond their memory. Larger ones grow.
 const MOST_RESERVED: usize = 8 << 30;
 
 /// Orthonormal vectors, in order of insertion. Matrices of vectors have one column for each entry that this member holds.
 pub struct Basis<T> {
     share: Share,
     rank: usize,
-    /// Of [`BUNDLE`] vectors; all but the last are full. Pages of unused capacity are released to the system.
+    /// Each holds [`BUNDLE`] vectors; all but the last are full. Pages of unused capacity are released to the system.
     bundles: Vec<Buffer<T>>,
     workspace: Workspace<T>,
 }

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod cores;
 pub mod disk;
 pub mod host;
+pub mod last_words;
 pub mod memory;
 pub mod pages;
 pub mod signals;

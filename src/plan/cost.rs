@@ -140,17 +140,18 @@ const LAST_ROUNDS: f64 = 25.0;
 const READ_AGAIN: f64 = 1.0e-9;
 /// Evaluation rounds of a scan until the last line of a network is done.
 pub(super) const SCAN_ROUNDS: f64 = 9.0;
-/// Passes over the neurons in an exact line search of up to [`FEW_PASSES`] neurons.
+/// Mean passes over the neurons per line in an exact line search, for layers of up to [`LINE_PASSES_UP_TO`] neurons. Empirical, as are the next four.
 const LINE_PASSES: f64 = 1.2;
-const FEW_PASSES: f64 = 3.0e5;
-/// More passes for each ten times as many neurons, if d ≤ [`BENT`]; in all, [`MOST_PASSES`] of a line. Empirical.
-const MORE_PASSES: f64 = 0.4;
-const BENT: f64 = 20.0;
-const MOST_PASSES: f64 = 2.4;
-/// Passes beyond [`LINE_PASSES`] until the last line of a network is done, over those of a mean line: 100 lines, 10⁹ neurons.
-const LAST_LINE: f64 = 3.0;
-/// Terms of the sums of a matmul that take as long as starting and storing them.
-const START: f64 = 4.5;
+const LINE_PASSES_UP_TO: f64 = 3.0e5;
+/// Additional passes for each factor of 10 in width beyond that; proportionally fewer at input dimensions above [`BENT_BELOW`].
+const PASSES_PER_DECADE: f64 = 0.4;
+const BENT_BELOW: f64 = 20.0;
+/// Largest mean.
+const MOST_LINE_PASSES: f64 = 2.4;
+/// Additional passes of the slowest line of a network over those of its mean line, at 100 lines and 10⁹ neurons.
+const SLOWEST_LINE: f64 = 3.0;
+/// Cost of starting and storing a matmul tile, in terms of its sums.
+const TILE_TERMS: f64 = 4.5;
 
 /// Seconds per evaluation of a smooth ψ and ψ'.
 const SMOOTH: f64 = 1.5e-8;
@@ -165,15 +166,15 @@ fn march_passes(cell: Cell) -> f64 {
     4.0 + 2.0 * ((cell.width as f64).sqrt() / cell.dim as f64).sqrt()
 }
 
-/// Passes over the neurons in an exact line search, of a mean line.
+/// Mean passes over the neurons per line in an exact line search.
 fn line_passes(cell: Cell) -> f64 {
-    let decades = libm::log10(cell.width as f64 / FEW_PASSES).max(0.0);
-    (LINE_PASSES + MORE_PASSES * decades * (BENT / cell.dim as f64).min(1.0)).min(MOST_PASSES)
+    let decades = libm::log10(cell.width as f64 / LINE_PASSES_UP_TO).max(0.0);
+    (LINE_PASSES + PASSES_PER_DECADE * decades * (BENT_BELOW / cell.dim as f64).min(1.0)).min(MOST_LINE_PASSES)
 }
 
-/// The same until the last line of a network is done. Weights and products are regenerated for all lines in each.
+/// Passes until the slowest line of a network is done. Each regenerates weights and products for all lines.
 fn all_line_passes(cell: Cell) -> f64 {
-    LINE_PASSES + LAST_LINE * (line_passes(cell) - LINE_PASSES)
+    LINE_PASSES + SLOWEST_LINE * (line_passes(cell) - LINE_PASSES)
 }
 
 /// Seconds of the exact line search.
@@ -340,7 +341,7 @@ impl Shape {
             false => (MATMUL_TRACE, PIECE * depth + PIECE_NEURON * neurons),
         };
         let trace = traced / trace_rate + pieces * inputs * piece;
-        let starts = (gradients + line_products) * 2.0 * inputs * START * self.first;
+        let starts = (gradients + line_products) * 2.0 * inputs * TILE_TERMS * self.first;
         let product_seconds = self.product_seconds(products + starts, self.tables() + starts);
         let seconds = normals / self.normal_rate() + product_seconds.total() + trace + self.other_seconds();
         let kernels = KernelSeconds {

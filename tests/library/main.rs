@@ -5,6 +5,7 @@ mod common;
 
 mod audit;
 mod bf16x3;
+mod crash;
 mod given;
 mod infinite;
 mod interchange;

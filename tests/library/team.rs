@@ -233,8 +233,8 @@ fn dense_networks_of_one_layer_are_the_same_in_every_team() {
     dense("dims = [7]\nwidths = [60000]\ninputs = 3\nsearch = 'scan'");
 }
 
-/// The sums over neurons that are counted while a unit is measured, against those that the plan reckons with: their number within a factor of two, the
-/// numbers in them within four; but the lists of a line hold what a search finds, and cost a team little. Neither depends much on the width.
+/// Compares the sums over neurons in measured units with the plan's model: their count within a factor of two, their total length within four. Line
+/// searches get a factor of 20, because their lists depend on the data and cost a team little. Neither quantity depends much on the width.
 #[test]
 fn the_plan_reckons_with_the_messages_of_a_unit() {
     let mut off = Vec::new();

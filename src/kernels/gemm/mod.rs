@@ -228,8 +228,8 @@ unsafe fn multiply<V: Vector>(gemm: Gemm<V::Element>, panels: &mut Vec<CacheLine
             let mut row = 0;
             while row < scalars.count {
                 let left = scalars.count - row;
-                // MR rows, else whole groups of 4; fewer than 4 rows are copied into a buffer of 4. With an MR of 6, groups of 4 where they waste less, and if
-                // the tile is written transposed.
+                // MR rows, or else whole groups of 4; fewer than 4 rows are copied into a buffer of 4. If MR is 6, groups of 4 are used for transposed output
+                // and for row counts that they fill better.
                 let in_groups = !tile_rows.is_multiple_of(GROUP) && (out.transposed || matches!(left, 7 | 8 | 11));
                 let rows = match left >= tile_rows && !in_groups {
                     true => tile_rows,

@@ -11,7 +11,7 @@
 //! subdivides it as a window of its own). If the window has no root, the search continues with the next window. Neurons are
 //! streamed block by block and all sums run in f64, in neuron order within a slab ([`pass`]) and along the tree over slabs; the network is not
 //! evaluated otherwise. Bins and lists grow as √k, like the number of breakpoints that cannot be told apart by the bound, so that the widest
-//! networks take two or three passes a line on average, and as many as its last line together.
+//! networks take two or three passes per line on average; passes continue until the slowest line is done.
 //!
 //! φ is 0 on an interval only if no neuron is active for all t ≥ 0 and the last falling one turns off before the first rising one turns on
 //! ([`Zeros`]). The first pass notes a permanently active neuron, normally one of the first few; lines without one, which only narrow networks
