@@ -13,17 +13,18 @@ use crate::kernels::gaussian::{LANES, Lanes};
 use crate::kernels::gemm::split::tiles::Availability;
 use crate::kernels::line::{LineRow, value_slope_and_breakpoints};
 use crate::kernels::linear_piece::{Piece, next_flip};
-use crate::linalg::matmul::times_transposed;
+use crate::linalg::matmul::{times, times_transposed};
 use crate::machine::clock::thread_time;
 
-/// Wall-clock time per kernel, of which there are six.
-const PER_KERNEL: Duration = Duration::from_millis(300);
+/// Wall-clock time per kernel, of which there are seven.
+const PER_KERNEL: Duration = Duration::from_millis(280);
 
 /// Rates on a core of the machine whose rates the cost model has (AVX-512), at the shapes below: `cargo bench --bench kernels`. Normals/s;
 /// flop/s; neurons/s of a line's first pass, and of the next flip.
 const NORMALS: f64 = 2.78e9;
 const MATMUL_F32: f64 = 2.29e11;
 const MATMUL_F64: f64 = 1.0e11;
+const MATMUL_TRACE: f64 = 6.4e10;
 const PASS: f64 = 3.1e9;
 const FLIP: f64 = 1.5e9;
 /// Flop/s in bf16 parts, without tiles: as in f32, over 4.8 (AVX2 on Zen 3).
@@ -31,6 +32,8 @@ const MATMUL_BF16X3: f64 = MATMUL_F32 / 4.8;
 
 /// Neurons × inputs × dim of the matmuls: a block of weights.
 const SHAPE: [usize; 3] = [256, 100, 500];
+/// α and β of half of 100 lines × fan-in × neurons of the matmuls of a trace.
+const TRACE_SHAPE: [usize; 3] = [100, 100, 104];
 /// Neurons of the passes over them, and of a draw: they stay in L2.
 const NEURONS: usize = 16_384;
 
@@ -46,13 +49,23 @@ impl Machine {
     /// The machine of the cost model, with the products of tiles if it has them.
     pub fn of_model(tiles: Availability) -> Self {
         let matmul_bf16x3 = if tiles == Availability::Available { cost::MATMUL_BF16X3 / cost::MATMUL_TILES } else { 1.0 };
-        Self { kernels: KernelSeconds { normals: 1.0, matmul_f32: 1.0, matmul_f64: 1.0, matmul_bf16x3, scalar: 1.0 }, passes: 1.0 }
+        Self {
+            kernels: KernelSeconds {
+                normals: 1.0,
+                matmul_f32: 1.0,
+                matmul_f64: 1.0,
+                matmul_trace: 1.0,
+                matmul_bf16x3,
+                scalar: 1.0,
+            },
+            passes: 1.0,
+        }
     }
 
-    /// Measures for 1.8 s, on `threads` threads at once: they share caches, memory and power as those of a run. Processor time, so other
+    /// Measures for two seconds, on `threads` threads at once: they share caches, memory and power as those of a run. Processor time, so other
     /// programs disturb little.
     pub fn measure(threads: usize) -> Self {
-        let each: Vec<[f64; 6]> = thread::scope(|scope| {
+        let each: Vec<[f64; 7]> = thread::scope(|scope| {
             // A thread that cannot start is left out, and the calling thread measures in any case.
             let others = (1..threads).map(|_| thread::Builder::new().spawn_scoped(scope, factors));
             let others: Vec<_> = others.filter_map(Result::ok).collect();
@@ -60,8 +73,8 @@ impl Machine {
             others.into_iter().filter_map(|thread| thread.join().ok()).chain([mine]).collect()
         });
         let mean = |kernel: usize| each.iter().map(|factors| factors[kernel]).sum::<f64>() / each.len() as f64;
-        let [normals, matmul_f32, matmul_f64, matmul_bf16x3, passes, scalar] = [0, 1, 2, 3, 4, 5].map(mean);
-        Self { kernels: KernelSeconds { normals, matmul_f32, matmul_f64, matmul_bf16x3, scalar }, passes }
+        let [normals, matmul_f32, matmul_f64, matmul_trace, matmul_bf16x3, passes, scalar] = [0, 1, 2, 3, 4, 5, 6].map(mean);
+        Self { kernels: KernelSeconds { normals, matmul_f32, matmul_f64, matmul_trace, matmul_bf16x3, scalar }, passes }
     }
 
     /// `cost` with its seconds on this machine.
@@ -75,17 +88,18 @@ impl Machine {
 
     /// One line for people.
     pub fn text(&self) -> String {
-        let KernelSeconds { normals, matmul_f32, matmul_f64, matmul_bf16x3, scalar } = self.kernels;
+        let KernelSeconds { normals, matmul_f32, matmul_f64, matmul_trace, matmul_bf16x3, scalar } = self.kernels;
         format!(
-            "calibrated: times are {normals:.2} (normals), {matmul_f32:.2} (f32 matmuls), {matmul_f64:.2} (f64 matmuls), {matmul_bf16x3:.2} \
-             (bf16x3 matmuls), {:.2} (passes over neurons) and {scalar:.2} (scalar work) times those of the cost model\n",
+            "calibrated: times are {normals:.2} (normals), {matmul_f32:.2} (f32 matmuls), {matmul_f64:.2} (f64 matmuls), {matmul_trace:.2} \
+             (those of traces), {matmul_bf16x3:.2} (bf16x3 matmuls), {:.2} (passes over neurons) and {scalar:.2} (scalar work) times those of the cost model\n",
             self.passes
         )
     }
 }
 
-/// The times of the kernels on this thread over those of the model: normals, matmuls in f32, f64 and bf16 parts, passes, flips.
-fn factors() -> [f64; 6] {
+/// The times of the kernels on this thread over those of the model: normals, matmuls in f32, in f64, of a trace and in bf16 parts,
+/// passes, flips.
+fn factors() -> [f64; 7] {
     let mut lanes = Lanes::new([[0x9e37_79b9_7f4a_7c15; LANES]; 4]);
     let mut drawn = vec![0.0_f32; NEURONS];
     let normals = factor(NORMALS, NEURONS as f64, || lanes.fill(1.0, black_box(&mut drawn)));
@@ -100,6 +114,11 @@ fn factors() -> [f64; 6] {
     let (x, w) = (x.mapv(f64::from), w.mapv(f64::from));
     let mut out = Array2::zeros((inputs, neurons));
     let matmul_f64 = factor(MATMUL_F64, flops, || times_transposed(black_box(x.view()), w.view(), out.view_mut()));
+    let [rows, fan_in, neurons] = TRACE_SHAPE;
+    let (pairs, w) = (Array2::from_elem((rows, fan_in), 0.5_f64), Array2::from_elem((fan_in, neurons), 0.25_f64));
+    let mut out = Array2::zeros((rows, neurons));
+    let flops = 2.0 * (rows * fan_in * neurons) as f64;
+    let matmul_trace = factor(MATMUL_TRACE, flops, || times(black_box(pairs.view()), w.view(), out.view_mut()));
 
     // Normals as pre-activations, and as slopes that are small, so that few neurons have a breakpoint before 0.1: about 5 %.
     let a = vec![1.0_f32; NEURONS];
@@ -117,7 +136,7 @@ fn factors() -> [f64; 6] {
     let mask: Vec<f64> = alpha.iter().map(|&z| if z > 0.0 { 1.0 } else { 0.0 }).collect();
     let piece = Piece { alpha: &alpha, beta: &beta, mask: &mask };
     let flips = factor(FLIP, NEURONS as f64, || _ = black_box(next_flip(black_box(piece), 0.0)));
-    [normals, matmul_f32, matmul_f64, matmul_bf16x3, passes, flips]
+    [normals, matmul_f32, matmul_f64, matmul_trace, matmul_bf16x3, passes, flips]
 }
 
 /// `rate` over that of `kernel`, which does `work` per call.
@@ -141,8 +160,8 @@ mod tests {
     use crate::job::Resources;
     use crate::plan::plan;
 
-    fn of_kernels([normals, matmul_f32, matmul_f64, matmul_bf16x3, passes, scalar]: [f64; 6]) -> Machine {
-        Machine { kernels: KernelSeconds { normals, matmul_f32, matmul_f64, matmul_bf16x3, scalar }, passes }
+    fn of_kernels([normals, matmul_f32, matmul_f64, matmul_trace, matmul_bf16x3, passes, scalar]: [f64; 7]) -> Machine {
+        Machine { kernels: KernelSeconds { normals, matmul_f32, matmul_f64, matmul_trace, matmul_bf16x3, scalar }, passes }
     }
 
     /// Engines and searches of every kind, ψ of both kinds, all precisions.
@@ -161,7 +180,7 @@ mod tests {
             let experiment = Experiment::from_toml(&toml, "test").unwrap();
             let plan = plan(&experiment, Resources { threads: 1, memory: 1 << 40 }).unwrap();
             for cell in plan.cells {
-                let (cost, same) = (cell.cost, of_kernels([1.0; 6]).cost(cell.cost));
+                let (cost, same) = (cell.cost, of_kernels([1.0; 7]).cost(cell.cost));
                 assert!(
                     (same.seconds / cost.seconds - 1.0).abs() < 1e-12,
                     "{} {}: {same:?} {cost:?}",
@@ -171,10 +190,10 @@ mod tests {
                 assert!(cost.kernels.total() > 0.0 && cost.kernels.total() <= cost.seconds * (1.0 + 1e-12), "{cost:?}");
                 assert_eq!((same.normals, same.flops), (cost.normals, cost.flops));
                 // Twice as slow in everything; or in one kernel after the other.
-                let twice = of_kernels([2.0; 6]).cost(cost).seconds;
+                let twice = of_kernels([2.0; 7]).cost(cost).seconds;
                 assert!((twice / cost.seconds - 2.0).abs() < 1e-12);
-                let one_by_one = [0, 1, 2, 3, 4, 5].map(|slow| {
-                    let factors = [0, 1, 2, 3, 4, 5].map(|kernel| if kernel == slow { 2.0 } else { 1.0 });
+                let one_by_one = [0, 1, 2, 3, 4, 5, 6].map(|slow| {
+                    let factors = [0, 1, 2, 3, 4, 5, 6].map(|kernel| if kernel == slow { 2.0 } else { 1.0 });
                     of_kernels(factors).cost(cost).seconds - cost.seconds
                 });
                 assert!((one_by_one.iter().sum::<f64>() / cost.seconds - 1.0).abs() < 1e-9, "{one_by_one:?}");
@@ -185,7 +204,8 @@ mod tests {
     #[test]
     fn this_machine_has_a_speed() {
         let Machine { kernels, passes } = Machine::measure(2);
-        let all = [kernels.normals, kernels.matmul_f32, kernels.matmul_f64, kernels.matmul_bf16x3, kernels.scalar, passes];
+        let KernelSeconds { normals, matmul_f32, matmul_f64, matmul_trace, matmul_bf16x3, scalar } = kernels;
+        let all = [normals, matmul_f32, matmul_f64, matmul_trace, matmul_bf16x3, scalar, passes];
         assert!(all.iter().all(|factor| factor.is_finite() && *factor > 0.01), "{all:?}");
     }
 }

@@ -38,6 +38,8 @@ pub struct KernelSeconds {
     pub matmul_f32: f64,
     /// Matmuls and factorisations in f64.
     pub matmul_f64: f64,
+    /// The thin f64 matmuls of a trace.
+    pub matmul_trace: f64,
     /// Products with weights in bf16 parts.
     pub matmul_bf16x3: f64,
     /// Divisions, functions of libm, and bookkeeping: one number at a time.
@@ -50,12 +52,13 @@ impl KernelSeconds {
         self.normals * other.normals
             + self.matmul_f32 * other.matmul_f32
             + self.matmul_f64 * other.matmul_f64
+            + self.matmul_trace * other.matmul_trace
             + self.matmul_bf16x3 * other.matmul_bf16x3
             + self.scalar * other.scalar
     }
 
     pub fn total(self) -> f64 {
-        self.normals + self.matmul_f32 + self.matmul_f64 + self.matmul_bf16x3 + self.scalar
+        self.normals + self.matmul_f32 + self.matmul_f64 + self.matmul_trace + self.matmul_bf16x3 + self.scalar
     }
 
     fn map2(self, other: Self, of: impl Fn(f64, f64) -> f64) -> Self {
@@ -63,6 +66,7 @@ impl KernelSeconds {
             normals: of(self.normals, other.normals),
             matmul_f32: of(self.matmul_f32, other.matmul_f32),
             matmul_f64: of(self.matmul_f64, other.matmul_f64),
+            matmul_trace: of(self.matmul_trace, other.matmul_trace),
             matmul_bf16x3: of(self.matmul_bf16x3, other.matmul_bf16x3),
             scalar: of(self.scalar, other.scalar),
         }
@@ -346,7 +350,8 @@ impl Shape {
         let seconds = normals / self.normal_rate() + product_seconds.total() + trace + self.other_seconds();
         let kernels = KernelSeconds {
             normals: normals / self.normal_rate(),
-            matmul_f64: traced / trace_rate + self.certificates,
+            matmul_f64: self.certificates,
+            matmul_trace: traced / trace_rate,
             scalar: pieces * inputs * piece + self.scalar_seconds(),
             ..KernelSeconds::default()
         };
