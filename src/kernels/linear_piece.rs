@@ -43,14 +43,7 @@ fn propagate_body(weights: &[f64], below: Piece, alpha: &mut [f64], beta: &mut [
     assert!(rest.is_empty() && alpha_rest.is_empty() && beta_rest.is_empty() && alphas.len() == betas.len());
     let row = alphas.len();
     let fan_in = weights.len() / row.max(1);
-    // Neurons with ψ' = 0 add ±0 to sums that are never −0, so leaving them out changes no bit; unless a number is not finite, and 0 times it NaN.
-    let (mut active, mut count) = ([0_u8; MAX_FAN_IN], 0);
-    let Piece { alpha: alpha_below, beta: beta_below, mask } = below;
-    for (neuron, ((mask, alpha), beta)) in mask[..fan_in].iter().zip(alpha_below).zip(beta_below).enumerate() {
-        active[count] = neuron as u8;
-        count += usize::from(*mask != 0.0) | usize::from(0.0 * (alpha + beta) != 0.0);
-    }
-    let active = &active[..count];
+    let active = active(below, fan_in);
     let mut first = 0;
     while first + 2 <= row {
         propagate_to::<2>(first, weights, below, active, alphas, betas);
@@ -61,13 +54,31 @@ fn propagate_body(weights: &[f64], below: Piece, alpha: &mut [f64], beta: &mut [
     }
 }
 
-/// [`propagate`] to the `CHUNKS` chunks from `first` on, from the neurons `active`.
+/// The neurons that [`propagate`] must visit, one bit each, of the first `fan_in`. Those with ψ' = 0 add ±0 to sums that are never −0, so leaving them
+/// out changes no bit; unless a number is not finite, and 0 times it NaN.
+#[inline(always)]
+fn active(below: Piece, fan_in: usize) -> u64 {
+    assert!(fan_in <= MAX_FAN_IN);
+    let (alphas, betas, masks) = chunks(below);
+    let mut active = 0;
+    for (chunk, ((alpha, beta), mask)) in alphas.iter().zip(betas).zip(masks).enumerate() {
+        let mut bits = 0_u64;
+        for lane in 0..LANES {
+            let counts = (mask[lane] != 0.0) | (0.0 * (alpha[lane] + beta[lane]) != 0.0);
+            bits |= u64::from(counts) << lane;
+        }
+        active |= bits << (chunk * LANES);
+    }
+    active & u64::MAX.checked_shr((MAX_FAN_IN - fan_in) as u32).unwrap_or(0)
+}
+
+/// [`propagate`] to the `CHUNKS` chunks from `first` on, from the neurons `active`, one bit each.
 #[inline(always)]
 fn propagate_to<const CHUNKS: usize>(
     first: usize,
     weights: &[[f64; LANES]],
     below: Piece,
-    active: &[u8],
+    mut active: u64,
     alphas: &mut [[f64; LANES]],
     betas: &mut [[f64; LANES]],
 ) {
@@ -75,8 +86,9 @@ fn propagate_to<const CHUNKS: usize>(
     let fan_in = weights.len() / row;
     let (alpha, beta, mask) = (&below.alpha[..fan_in], &below.beta[..fan_in], &below.mask[..fan_in]);
     let (mut alpha_sums, mut beta_sums) = ([[0.0; LANES]; CHUNKS], [[0.0; LANES]; CHUNKS]);
-    for &neuron in active {
-        let neuron = usize::from(neuron);
+    while active != 0 {
+        let neuron = active.trailing_zeros() as usize;
+        active &= active - 1;
         let weights = &weights[neuron * row + first..][..CHUNKS];
         let (alpha, beta) = (alpha[neuron] * mask[neuron], beta[neuron] * mask[neuron]);
         for chunk in 0..CHUNKS {

@@ -12,12 +12,12 @@ use crate::kernels::Bf16Pair;
 use crate::kernels::gaussian::{LANES, Lanes};
 use crate::kernels::gemm::split::tiles::Availability;
 use crate::kernels::line::{LineRow, value_slope_and_breakpoints};
-use crate::kernels::linear_piece::{Piece, next_flip};
+use crate::kernels::linear_piece::{Piece, next_flip, propagate, value_and_slope};
 use crate::linalg::matmul::{times, times_transposed};
 use crate::machine::clock::thread_time;
 
-/// Wall-clock time per kernel, of which there are seven.
-const PER_KERNEL: Duration = Duration::from_millis(280);
+/// Wall-clock time per kernel, of which there are eight.
+const PER_KERNEL: Duration = Duration::from_millis(250);
 
 /// Rates on a core of the machine whose rates the cost model has (AVX-512), at the shapes below: `cargo bench --bench kernels`. Normals/s;
 /// flop/s; neurons/s of a line's first pass, and of the next flip.
@@ -27,6 +27,8 @@ const MATMUL_F64: f64 = 1.0e11;
 const MATMUL_TRACE: f64 = 6.4e10;
 const PASS: f64 = 3.1e9;
 const FLIP: f64 = 1.5e9;
+/// Layers of [`NARROW`] neurons per second: the trace of a narrow network takes 1.85 times as long on an Emerald Rapids core as on one of the model.
+const NARROW_LAYER: f64 = 9.0e6;
 /// Flop/s in bf16 parts, without tiles: as in f32, over 4.8 (AVX2 on Zen 3).
 const MATMUL_BF16X3: f64 = MATMUL_F32 / 4.8;
 
@@ -34,6 +36,10 @@ const MATMUL_BF16X3: f64 = MATMUL_F32 / 4.8;
 const SHAPE: [usize; 3] = [256, 100, 500];
 /// α and β of half of 100 lines × fan-in × neurons of the matmuls of a trace.
 const TRACE_SHAPE: [usize; 3] = [100, 100, 104];
+/// Neurons of a layer of a narrow trace, padded.
+const NARROW: [usize; 2] = [30, 32];
+/// Numbers in a cache line.
+const LINE: usize = 8;
 /// Neurons of the passes over them, and of a draw: they stay in L2.
 const NEURONS: usize = 16_384;
 
@@ -55,6 +61,7 @@ impl Machine {
                 matmul_f32: 1.0,
                 matmul_f64: 1.0,
                 matmul_trace: 1.0,
+                narrow_trace: 1.0,
                 matmul_bf16x3,
                 scalar: 1.0,
             },
@@ -65,7 +72,7 @@ impl Machine {
     /// Measures for two seconds, on `threads` threads at once: they share caches, memory and power as those of a run. Processor time, so other
     /// programs disturb little.
     pub fn measure(threads: usize) -> Self {
-        let each: Vec<[f64; 7]> = thread::scope(|scope| {
+        let each: Vec<[f64; 8]> = thread::scope(|scope| {
             // A thread that cannot start is left out, and the calling thread measures in any case.
             let others = (1..threads).map(|_| thread::Builder::new().spawn_scoped(scope, factors));
             let others: Vec<_> = others.filter_map(Result::ok).collect();
@@ -73,8 +80,12 @@ impl Machine {
             others.into_iter().filter_map(|thread| thread.join().ok()).chain([mine]).collect()
         });
         let mean = |kernel: usize| each.iter().map(|factors| factors[kernel]).sum::<f64>() / each.len() as f64;
-        let [normals, matmul_f32, matmul_f64, matmul_trace, matmul_bf16x3, passes, scalar] = [0, 1, 2, 3, 4, 5, 6].map(mean);
-        Self { kernels: KernelSeconds { normals, matmul_f32, matmul_f64, matmul_trace, matmul_bf16x3, scalar }, passes }
+        let [normals, matmul_f32, matmul_f64, matmul_trace, narrow_trace, matmul_bf16x3, passes, scalar] =
+            [0, 1, 2, 3, 4, 5, 6, 7].map(mean);
+        Self {
+            kernels: KernelSeconds { normals, matmul_f32, matmul_f64, matmul_trace, narrow_trace, matmul_bf16x3, scalar },
+            passes,
+        }
     }
 
     /// `cost` with its seconds on this machine.
@@ -88,18 +99,19 @@ impl Machine {
 
     /// One line for people.
     pub fn text(&self) -> String {
-        let KernelSeconds { normals, matmul_f32, matmul_f64, matmul_trace, matmul_bf16x3, scalar } = self.kernels;
+        let KernelSeconds { normals, matmul_f32, matmul_f64, matmul_trace, narrow_trace, matmul_bf16x3, scalar } = self.kernels;
         format!(
             "calibrated: times are {normals:.2} (normals), {matmul_f32:.2} (f32 matmuls), {matmul_f64:.2} (f64 matmuls), {matmul_trace:.2} \
-             (those of traces), {matmul_bf16x3:.2} (bf16x3 matmuls), {:.2} (passes over neurons) and {scalar:.2} (scalar work) times those of the cost model\n",
+             (those of traces), {narrow_trace:.2} (narrow traces), {matmul_bf16x3:.2} (bf16x3 matmuls), {:.2} (passes over neurons) and \
+             {scalar:.2} (scalar work) times those of the cost model\n",
             self.passes
         )
     }
 }
 
-/// The times of the kernels on this thread over those of the model: normals, matmuls in f32, in f64, of a trace and in bf16 parts,
-/// passes, flips.
-fn factors() -> [f64; 7] {
+/// The times of the kernels on this thread over those of the model: normals, matmuls in f32, in f64, of a trace, the layers of a narrow one, matmuls in
+/// bf16 parts, passes, flips.
+fn factors() -> [f64; 8] {
     let mut lanes = Lanes::new([[0x9e37_79b9_7f4a_7c15; LANES]; 4]);
     let mut drawn = vec![0.0_f32; NEURONS];
     let normals = factor(NORMALS, NEURONS as f64, || lanes.fill(1.0, black_box(&mut drawn)));
@@ -134,9 +146,22 @@ fn factors() -> [f64; 7] {
 
     let [alpha, beta] = [&drawn, &u].map(|row| row.iter().map(|&number| f64::from(number)).collect::<Vec<f64>>());
     let mask: Vec<f64> = alpha.iter().map(|&z| if z > 0.0 { 1.0 } else { 0.0 }).collect();
+    // Time depends on where rows start in cache lines and pages: all starts in lines in turn, and one allocation.
+    let [neurons, padded] = NARROW;
+    let (mut numbers, mut shift) = (vec![0.25; (neurons + 2) * padded + LINE], 0);
+    let narrow_trace = factor(NARROW_LAYER, 1.0, || {
+        shift = (shift + 2) % LINE;
+        let row = shift..shift + padded;
+        let below = Piece { alpha: &alpha[row.clone()], beta: &beta[row.clone()], mask: &mask[row.clone()] };
+        let (weights, above) = numbers[shift..shift + (neurons + 2) * padded].split_at_mut(neurons * padded);
+        let (alpha, beta) = above.split_at_mut(padded);
+        propagate(black_box(weights), below, alpha, beta);
+        let piece = Piece { alpha, beta, mask: below.mask };
+        black_box((next_flip(black_box(piece), 0.0), value_and_slope(&weights[..padded], piece)));
+    });
     let piece = Piece { alpha: &alpha, beta: &beta, mask: &mask };
     let flips = factor(FLIP, NEURONS as f64, || _ = black_box(next_flip(black_box(piece), 0.0)));
-    [normals, matmul_f32, matmul_f64, matmul_trace, matmul_bf16x3, passes, flips]
+    [normals, matmul_f32, matmul_f64, matmul_trace, narrow_trace, matmul_bf16x3, passes, flips]
 }
 
 /// `rate` over that of `kernel`, which does `work` per call.
@@ -160,8 +185,13 @@ mod tests {
     use crate::job::Resources;
     use crate::plan::plan;
 
-    fn of_kernels([normals, matmul_f32, matmul_f64, matmul_trace, matmul_bf16x3, passes, scalar]: [f64; 7]) -> Machine {
-        Machine { kernels: KernelSeconds { normals, matmul_f32, matmul_f64, matmul_trace, matmul_bf16x3, scalar }, passes }
+    fn of_kernels(
+        [normals, matmul_f32, matmul_f64, matmul_trace, narrow_trace, matmul_bf16x3, passes, scalar]: [f64; 8],
+    ) -> Machine {
+        Machine {
+            kernels: KernelSeconds { normals, matmul_f32, matmul_f64, matmul_trace, narrow_trace, matmul_bf16x3, scalar },
+            passes,
+        }
     }
 
     /// Engines and searches of every kind, ψ of both kinds, all precisions.
@@ -180,7 +210,7 @@ mod tests {
             let experiment = Experiment::from_toml(&toml, "test").unwrap();
             let plan = plan(&experiment, Resources { threads: 1, memory: 1 << 40 }).unwrap();
             for cell in plan.cells {
-                let (cost, same) = (cell.cost, of_kernels([1.0; 7]).cost(cell.cost));
+                let (cost, same) = (cell.cost, of_kernels([1.0; 8]).cost(cell.cost));
                 assert!(
                     (same.seconds / cost.seconds - 1.0).abs() < 1e-12,
                     "{} {}: {same:?} {cost:?}",
@@ -190,10 +220,10 @@ mod tests {
                 assert!(cost.kernels.total() > 0.0 && cost.kernels.total() <= cost.seconds * (1.0 + 1e-12), "{cost:?}");
                 assert_eq!((same.normals, same.flops), (cost.normals, cost.flops));
                 // Twice as slow in everything; or in one kernel after the other.
-                let twice = of_kernels([2.0; 7]).cost(cost).seconds;
+                let twice = of_kernels([2.0; 8]).cost(cost).seconds;
                 assert!((twice / cost.seconds - 2.0).abs() < 1e-12);
-                let one_by_one = [0, 1, 2, 3, 4, 5, 6].map(|slow| {
-                    let factors = [0, 1, 2, 3, 4, 5, 6].map(|kernel| if kernel == slow { 2.0 } else { 1.0 });
+                let one_by_one = [0, 1, 2, 3, 4, 5, 6, 7].map(|slow| {
+                    let factors = [0, 1, 2, 3, 4, 5, 6, 7].map(|kernel| if kernel == slow { 2.0 } else { 1.0 });
                     of_kernels(factors).cost(cost).seconds - cost.seconds
                 });
                 assert!((one_by_one.iter().sum::<f64>() / cost.seconds - 1.0).abs() < 1e-9, "{one_by_one:?}");
@@ -204,8 +234,8 @@ mod tests {
     #[test]
     fn this_machine_has_a_speed() {
         let Machine { kernels, passes } = Machine::measure(2);
-        let KernelSeconds { normals, matmul_f32, matmul_f64, matmul_trace, matmul_bf16x3, scalar } = kernels;
-        let all = [normals, matmul_f32, matmul_f64, matmul_trace, matmul_bf16x3, scalar, passes];
+        let KernelSeconds { normals, matmul_f32, matmul_f64, matmul_trace, narrow_trace, matmul_bf16x3, scalar } = kernels;
+        let all = [normals, matmul_f32, matmul_f64, matmul_trace, narrow_trace, matmul_bf16x3, scalar, passes];
         assert!(all.iter().all(|factor| factor.is_finite() && *factor > 0.01), "{all:?}");
     }
 }

@@ -40,6 +40,8 @@ pub struct KernelSeconds {
     pub matmul_f64: f64,
     /// The thin f64 matmuls of a trace.
     pub matmul_trace: f64,
+    /// Traces of narrow networks: short rows, one line at a time.
+    pub narrow_trace: f64,
     /// Products with weights in bf16 parts.
     pub matmul_bf16x3: f64,
     /// Divisions, functions of libm, and bookkeeping: one number at a time.
@@ -53,12 +55,14 @@ impl KernelSeconds {
             + self.matmul_f32 * other.matmul_f32
             + self.matmul_f64 * other.matmul_f64
             + self.matmul_trace * other.matmul_trace
+            + self.narrow_trace * other.narrow_trace
             + self.matmul_bf16x3 * other.matmul_bf16x3
             + self.scalar * other.scalar
     }
 
     pub fn total(self) -> f64 {
-        self.normals + self.matmul_f32 + self.matmul_f64 + self.matmul_trace + self.matmul_bf16x3 + self.scalar
+        let matmuls = self.matmul_f32 + self.matmul_f64 + self.matmul_trace + self.matmul_bf16x3;
+        self.normals + matmuls + self.narrow_trace + self.scalar
     }
 
     fn map2(self, other: Self, of: impl Fn(f64, f64) -> f64) -> Self {
@@ -67,6 +71,7 @@ impl KernelSeconds {
             matmul_f32: of(self.matmul_f32, other.matmul_f32),
             matmul_f64: of(self.matmul_f64, other.matmul_f64),
             matmul_trace: of(self.matmul_trace, other.matmul_trace),
+            narrow_trace: of(self.narrow_trace, other.narrow_trace),
             matmul_bf16x3: of(self.matmul_bf16x3, other.matmul_bf16x3),
             scalar: of(self.scalar, other.scalar),
         }
@@ -340,22 +345,27 @@ impl Shape {
             Storage::Regenerated => 2.0 * gradients + if points > 0.0 { lines * SCAN_ROUNDS } else { 0.0 },
         };
         let normals = cell.weights() * passes;
-        let (trace_rate, piece) = match trace::is_narrow(cell.widths()) {
-            true => (MATMUL_NARROW, PIECE_NARROW * depth),
-            false => (MATMUL_TRACE, PIECE * depth + PIECE_NEURON * neurons),
+        let trace = match trace::is_narrow(cell.widths()) {
+            true => {
+                let narrow_trace = traced / MATMUL_NARROW + pieces * inputs * PIECE_NARROW * depth;
+                KernelSeconds { narrow_trace, ..KernelSeconds::default() }
+            }
+            false => KernelSeconds {
+                matmul_trace: traced / MATMUL_TRACE,
+                scalar: pieces * inputs * (PIECE * depth + PIECE_NEURON * neurons),
+                ..KernelSeconds::default()
+            },
         };
-        let trace = traced / trace_rate + pieces * inputs * piece;
         let starts = (gradients + line_products) * 2.0 * inputs * TILE_TERMS * self.first;
         let product_seconds = self.product_seconds(products + starts, self.tables() + starts);
-        let seconds = normals / self.normal_rate() + product_seconds.total() + trace + self.other_seconds();
+        let seconds = normals / self.normal_rate() + product_seconds.total() + trace.total() + self.other_seconds();
         let kernels = KernelSeconds {
             normals: normals / self.normal_rate(),
             matmul_f64: self.certificates,
-            matmul_trace: traced / trace_rate,
-            scalar: pieces * inputs * piece + self.scalar_seconds(),
+            scalar: self.scalar_seconds(),
             ..KernelSeconds::default()
         };
-        let kernels = kernels.map2(product_seconds, |one, other| one + other);
+        let kernels = [product_seconds, trace].into_iter().fold(kernels, |sum, part| sum.map2(part, |one, other| one + other));
         UnitCost { normals, flops: products + traced, seconds, undivided: self.input_seconds(), kernels }
     }
 
