@@ -356,8 +356,8 @@ load.
 
 """
 
-FORECASTS = """Seconds per network that `plan` predicts, with the rates of the cost model and with those that `plan --calibrate` measures, against
-processor seconds of `run`, on one thread (`scripts/check-forecast.sh >benches/results/forecast.md`).
+FORECASTS = """Thread-seconds per network that `plan` predicts, with the rates of the cost model and with those that `plan --calibrate` measures, against
+those that `run` reports, on one thread: medians of rounds of a calibration and a run (`scripts/check-forecast.sh >benches/results/forecast.md`).
 
 """
 

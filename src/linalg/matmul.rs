@@ -134,9 +134,9 @@ pub fn add_inner_products<W: Weight>(a: ArrayView2<W::Real>, b: ArrayView2<W>, m
 
 /// `gram` += `a`·`a`ᵀ for one chunk (syrk): `a` n × c, `gram` n × n, lower triangle only.
 pub fn add_gram<T: Real>(a: ArrayView2<T>, mut gram: ArrayViewMut2<f64>) {
-    for start in (0..a.nrows()).step_by(TRIANGLE_ROWS) {
-        let end = a.nrows().min(start + TRIANGLE_ROWS);
-        add_inner_products(a.slice(s![start..end, ..]), a.slice(s![..end, ..]), gram.slice_mut(s![start..end, ..end]));
+    for rows in triangle_stripes(a.nrows()) {
+        let end = rows.end;
+        add_inner_products(a.slice(s![rows.clone(), ..]), a.slice(s![..end, ..]), gram.slice_mut(s![rows, ..end]));
     }
 }
 
@@ -150,14 +150,23 @@ pub fn small_product(a: ArrayView2<f64>, b: ArrayView2<f64>) -> Array2<f64> {
 /// `out` = `lower`·`x` (trmm), with `lower` the last n rows of an m × m lower triangular matrix, `x` m × c and `out` n × c.
 pub fn lower_times<T: Real>(lower: ArrayView2<T>, x: ArrayView2<T>, mut out: ArrayViewMut2<T>) {
     let above = lower.ncols() - lower.nrows();
-    for start in (0..lower.nrows()).step_by(TRIANGLE_ROWS) {
-        let end = lower.nrows().min(start + TRIANGLE_ROWS);
-        times(lower.slice(s![start..end, ..above + end]), x.slice(s![..above + end, ..]), out.slice_mut(s![start..end, ..]));
+    for rows in triangle_stripes(lower.nrows()) {
+        let end = above + rows.end;
+        times(lower.slice(s![rows.clone(), ..end]), x.slice(s![..end, ..]), out.slice_mut(s![rows, ..]));
     }
 }
 
 /// Rows per GEMM in triangular products; each GEMM ends at the diagonal entry of its last row.
-pub const TRIANGLE_ROWS: usize = 32;
+const TRIANGLE_ROWS: usize = 32;
+/// Fewer rows at the end join those before: a GEMM of so few takes three times as long per row.
+const LAST_ROWS: usize = 12;
+
+/// Row ranges of the GEMMs of a triangular product of `rows` rows.
+pub fn triangle_stripes(rows: usize) -> impl Iterator<Item = Range<usize>> {
+    let count = ((rows + TRIANGLE_ROWS - LAST_ROWS) / TRIANGLE_ROWS).max(1);
+    let end = move |stripe: usize| if stripe + 1 == count { rows } else { (stripe + 1) * TRIANGLE_ROWS };
+    (0..count).map(move |stripe| stripe * TRIANGLE_ROWS..end(stripe)).filter(|rows| !rows.is_empty())
+}
 
 /// `out`_i += Σ_j m_ij a_j v_j, with masks m (inputs × neurons), readout weights `a`, v_j the rows of `rows` (neurons × q), `out`
 /// inputs × q.

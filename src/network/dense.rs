@@ -342,7 +342,8 @@ impl<W: Weight> Differentiated<W::Real> for DenseDifferentiated<'_, W> {
         assert_eq!(directions.dim(), network.inputs.dim());
         let share = network.share(1);
         let mut u = KeptBlocks::new(directions.nrows(), share.len(), &network.workspace);
-        if network.keeps_line {
+        // At depth 1 the first visit makes them.
+        if network.cell.depth > 1 {
             for (block, _) in blocks_of(&share, 0..share.len()) {
                 add_transposed(&mut u, directions.view(), network.weights.rows(1, block));
             }
@@ -375,8 +376,9 @@ struct DenseLines<'a, W: Weight> {
     network: &'a mut Dense<W>,
     /// p, n × d.
     directions: Array2<W::Real>,
-    /// W₁x and W₁p; all blocks or none.
+    /// W₁x; all blocks or none.
     z: &'a KeptBlocks<W::Real>,
+    /// W₁p; all blocks or none. At depth 1 the first visit to the first layer makes them, while a block is in cache.
     u: KeptBlocks<W::Real>,
 }
 
@@ -422,6 +424,9 @@ impl<W: Weight> Lines<W::Real> for DenseLines<'_, W> {
                 network.weights.readout(block, &mut readout);
             }
             if network.keeps_line {
+                if u.count() == at {
+                    add_transposed(u, directions.view(), network.weights.rows(1, block));
+                }
                 visit(LineBlock { neurons, readout: &readout, z: z.block(at), u: u.block(at) });
                 continue;
             }

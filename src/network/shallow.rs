@@ -35,7 +35,7 @@ use crate::linalg::basis::Basis;
 use crate::linalg::cholesky::{Pivoted, inverse, pivoted};
 use crate::linalg::kept_blocks::KeptBlocks;
 use crate::linalg::matmul::{
-    TRIANGLE_ROWS, add_gram, add_masked_rows, add_times, count_vectors, filled, inner_products, small_product, times_transposed,
+    add_gram, add_masked_rows, add_times, count_vectors, filled, inner_products, small_product, times_transposed, triangle_stripes,
     zeros,
 };
 use crate::linalg::workspace::Workspace;
@@ -76,7 +76,7 @@ pub struct ShallowLines<'a, W: Weight> {
     /// Inputs with linearly independent masks, in pivot order.
     independent: Vec<usize>,
     line: Derivatives<W::Real>,
-    /// z and u; all blocks or none.
+    /// z and u; all blocks or none. The first visit makes those of u, while a block is in cache.
     z: KeptBlocks<W::Real>,
     u: KeptBlocks<W::Real>,
 }
@@ -118,7 +118,7 @@ struct Block<W: Weight> {
 /// A matrix with trailing zeros in its rows: lower triangular, or a full block beside a lower triangular one.
 struct Lower<T> {
     matrix: Array2<T>,
-    /// Row ranges of [`TRIANGLE_ROWS`], each with the number of columns up to its last nonzero.
+    /// [`triangle_stripes`], each with the number of columns up to its last nonzero.
     stripes: Vec<(Range<usize>, usize)>,
 }
 
@@ -134,9 +134,7 @@ impl<T: Real> Lower<T> {
             let last = |row: ArrayView1<T>| row.iter().rposition(|x| *x != T::zero()).map_or(0, |last| last + 1);
             matrix.slice(s![rows.clone(), ..]).rows().into_iter().map(last).max().unwrap_or(0)
         };
-        let starts = (0..matrix.nrows()).step_by(TRIANGLE_ROWS);
-        let rows = starts.map(|start| start..matrix.nrows().min(start + TRIANGLE_ROWS));
-        let stripes = rows.map(|rows| (rows.clone(), reach(&rows))).collect();
+        let stripes = triangle_stripes(matrix.nrows()).map(|rows| (rows.clone(), reach(&rows))).collect();
         Self { matrix, stripes }
     }
 
@@ -356,16 +354,7 @@ impl<'a, W: Weight> ShallowDifferentiated<'a, W> {
             coordinates: Lower::new(coefficients.view()),
             on_masks: in_precision(small_product(on_gradients, on_masks.t()).view()),
         };
-        let mut u = KeptBlocks::new(n, network.share.len(), &network.workspace);
-        if network.keeps_line {
-            count_vectors(2 * n, network.share.len());
-            for (at, (block, neurons)) in blocks_of(&network.share, 0..network.share.len()).enumerate() {
-                let z = z.block(at);
-                network.block.draw(block, neurons.len());
-                // SAFETY: `derivatives` writes every entry of `out` before it reads any.
-                unsafe { u.push(|out| network.block.derivatives(&line, &independent, z, out)) };
-            }
-        }
+        let u = KeptBlocks::new(n, network.share.len(), &network.workspace);
         ShallowLines { network, independent, line, z, u }
     }
 }
@@ -394,7 +383,13 @@ impl<W: Weight> Lines<W::Real> for ShallowLines<'_, W> {
         count_vectors(if *keeps_line { 2 * n } else { 0 }, share.len());
         for (at, (block, neurons)) in blocks_of(share, 0..share.len()).enumerate() {
             if *keeps_line {
-                drawn.draw_readout(block, neurons.len());
+                if u.count() == at {
+                    drawn.draw(block, neurons.len());
+                    // SAFETY: `derivatives` writes every entry of `out` before it reads any.
+                    unsafe { u.push(|out| drawn.derivatives(line, independent, z.block(at), out)) };
+                } else {
+                    drawn.draw_readout(block, neurons.len());
+                }
                 visit(LineBlock { neurons, readout: &drawn.readout, z: z.block(at), u: u.block(at) });
                 continue;
             }
