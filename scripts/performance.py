@@ -183,8 +183,8 @@ above. Cells of narrower layers are [below](#narrow-and-small-cells).
     text += """
 ## Where the time goes
 
-Processor seconds of one thread per network, the other core idle: inputs and stored weights; f and ∇f; the first layer along the lines; points of
-the lines or passes over the neurons; and the rest (choosing points, norms, memory). The implicit engine draws its numbers inside the products.
+Processor seconds of one thread per network, the other core idle: inputs and stored weights; f and ∇f; the first layer along the lines (at L = 1 part of
+the first pass of the search); points of the lines or passes over the neurons; and the rest (choosing points, norms, memory). The implicit engine draws its numbers inside the products.
 
 """
     rows = []
