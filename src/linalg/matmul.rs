@@ -212,3 +212,17 @@ fn matmul<W: Weight>(a: ArrayView2<W::Real>, b: ArrayView2<W>, keep: bool, out: 
     WORK.set(Work { flops: WORK.get().flops + 2.0 * a.len() as f64 * b.ncols() as f64, ..WORK.get() });
     W::multiply(a, b, keep, out);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stripes_cover_the_rows_and_only_the_first_is_short() {
+        for rows in 0..300 {
+            let stripes: Vec<Range<usize>> = triangle_stripes(rows).collect();
+            assert!(stripes.iter().cloned().flatten().eq(0..rows), "{rows}: {stripes:?}");
+            assert!(stripes.iter().skip(1).all(|stripe| stripe.len() >= LAST_ROWS), "{rows}: {stripes:?}");
+        }
+    }
+}
