@@ -35,7 +35,7 @@ per_network() { "$ADVSTEP" plan "$@" --threads 1 --all | tail -n 1 | awk '{ prin
 median() { sort -g | awk '{ x[NR] = $1 } END { print (x[int((NR + 1) / 2)] + x[int(NR / 2) + 1]) / 2 }'; }
 
 grep -qw avx512f /proc/cpuinfo && simd="AVX-512" || simd="no AVX-512"
-echo "$(sed -nE 's/^model name\s*: //p' /proc/cpuinfo | head -n 1), $simd, load average before: $(cut -d' ' -f1 /proc/loadavg)"
+echo "$(sed -nE 's/^model name\s*: //p' /proc/cpuinfo | head -n 1), $simd, $rounds rounds, load average at the start $(cut -d' ' -f1 /proc/loadavg)"
 echo
 echo "| L d k | engine and search | predicted (s) | calibrated (s) | measured (s) | calibrated over measured |"
 echo "|---|---|---|---|---|---|"

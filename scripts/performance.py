@@ -381,6 +381,8 @@ def main():
     forecast = bench.with_name("forecast.md")
     if forecast.exists():
         text += "\n## Forecasts\n\n" + FORECASTS + forecast.read_text()
+        for other in sorted(bench.parent.glob("*/forecast.md")):
+            text += f"\nOn another machine, earlier: [{other.parent.name}](../benches/results/{other.parent.name}/forecast.md).\n"
     others = sorted(path.name for path in document.parent.glob("performance-*.md") if path != document)
     if others:
         text += "\n## Other machines\n\n" + "".join(f"- [{name}]({name})\n" for name in others)

@@ -17,7 +17,7 @@ const LANES: usize = 8;
 fn sum_blocks(streams: NetworkStreams, width: usize, inputs: &[Vec<f32>], first: usize, step: usize) -> Vec<Vec<f64>> {
     let dim = inputs[0].len();
     let mut gradients = vec![vec![0.0; dim]; inputs.len()];
-    // By coordinate, and 0 beyond the last neuron.
+    // The block's weights, one column per coordinate, zero-padded past the last neuron.
     let (mut columns, mut z) = (vec![[0.0_f32; BLOCK_ROWS]; dim], [0.0_f32; BLOCK_ROWS]);
     for block in (first..blocks(width)).step_by(step) {
         let neurons = block_rows(width, block).len();

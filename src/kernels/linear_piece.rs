@@ -43,7 +43,7 @@ fn propagate_body(weights: &[f64], below: Piece, alpha: &mut [f64], beta: &mut [
     assert!(rest.is_empty() && alpha_rest.is_empty() && beta_rest.is_empty() && alphas.len() == betas.len());
     let row = alphas.len();
     let fan_in = weights.len() / row.max(1);
-    let active = active(below, fan_in);
+    let active = active_neurons(below, fan_in);
     let mut first = 0;
     while first + 2 <= row {
         propagate_to::<2>(first, weights, below, active, alphas, betas);
@@ -54,10 +54,10 @@ fn propagate_body(weights: &[f64], below: Piece, alpha: &mut [f64], beta: &mut [
     }
 }
 
-/// The neurons that [`propagate`] must visit, one bit each, of the first `fan_in`. Those with ψ' = 0 add ±0 to sums that are never −0, so leaving them
+/// The neurons among the first `fan_in` that [`propagate`] must visit, one bit each. Those with ψ' = 0 add ±0 to sums that are never −0, so leaving them
 /// out changes no bit; unless a number is not finite, and 0 times it NaN.
 #[inline(always)]
-fn active(below: Piece, fan_in: usize) -> u64 {
+fn active_neurons(below: Piece, fan_in: usize) -> u64 {
     assert!(fan_in <= MAX_FAN_IN);
     let (alphas, betas, masks) = chunks(below);
     let mut active = 0;
@@ -72,7 +72,7 @@ fn active(below: Piece, fan_in: usize) -> u64 {
     active & u64::MAX.checked_shr((MAX_FAN_IN - fan_in) as u32).unwrap_or(0)
 }
 
-/// [`propagate`] to the `CHUNKS` chunks from `first` on, from the neurons `active`, one bit each.
+/// The part of [`propagate`] for `CHUNKS` output chunks from `first` on; `active` has one bit per neuron below.
 #[inline(always)]
 fn propagate_to<const CHUNKS: usize>(
     first: usize,

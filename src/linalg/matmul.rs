@@ -158,7 +158,7 @@ pub fn lower_times<T: Real>(lower: ArrayView2<T>, x: ArrayView2<T>, mut out: Arr
 
 /// Rows per GEMM in triangular products; each GEMM ends at the diagonal entry of its last row.
 const TRIANGLE_ROWS: usize = 32;
-/// Fewer rows at the end join those before: a GEMM of so few takes three times as long per row.
+/// A shorter remainder is merged into the last stripe: a GEMM of four rows runs at a quarter of the usual rate.
 const LAST_ROWS: usize = 12;
 
 /// Row ranges of the GEMMs of a triangular product of `rows` rows.

@@ -342,7 +342,7 @@ impl<W: Weight> Differentiated<W::Real> for DenseDifferentiated<'_, W> {
         assert_eq!(directions.dim(), network.inputs.dim());
         let share = network.share(1);
         let mut u = KeptBlocks::new(directions.nrows(), share.len(), &network.workspace);
-        // At depth 1 the first visit makes them.
+        // At depth 1 they are left to the first visit.
         if network.cell.depth > 1 {
             for (block, _) in blocks_of(&share, 0..share.len()) {
                 add_transposed(&mut u, directions.view(), network.weights.rows(1, block));
@@ -376,9 +376,9 @@ struct DenseLines<'a, W: Weight> {
     network: &'a mut Dense<W>,
     /// p, n × d.
     directions: Array2<W::Real>,
-    /// W₁x; all blocks or none.
+    /// W₁x, all blocks or none.
     z: &'a KeptBlocks<W::Real>,
-    /// W₁p; all blocks or none. At depth 1 the first visit to the first layer makes them, while a block is in cache.
+    /// W₁p, all blocks or none. At depth 1 it is computed during the first visit, while each block of weights is in cache.
     u: KeptBlocks<W::Real>,
 }
 

@@ -76,7 +76,7 @@ pub struct ShallowLines<'a, W: Weight> {
     /// Inputs with linearly independent masks, in pivot order.
     independent: Vec<usize>,
     line: Derivatives<W::Real>,
-    /// z and u; all blocks or none. The first visit makes those of u, while a block is in cache.
+    /// z and u, all blocks or none. u is computed during the first visit, while each block is in cache.
     z: KeptBlocks<W::Real>,
     u: KeptBlocks<W::Real>,
 }

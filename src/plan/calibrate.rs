@@ -16,7 +16,7 @@ use crate::kernels::linear_piece::{Piece, next_flip, propagate, value_and_slope}
 use crate::linalg::matmul::{times, times_transposed};
 use crate::machine::clock::thread_time;
 
-/// Wall-clock time per kernel, of which there are eight.
+/// Wall-clock time for each of the eight kernels.
 const PER_KERNEL: Duration = Duration::from_millis(250);
 
 /// Rates on a core of the machine whose rates the cost model has (AVX-512), at the shapes below: `cargo bench --bench kernels`. Normals/s;
@@ -24,10 +24,10 @@ const PER_KERNEL: Duration = Duration::from_millis(250);
 const NORMALS: f64 = 2.78e9;
 const MATMUL_F32: f64 = 2.29e11;
 const MATMUL_F64: f64 = 1.0e11;
-const MATMUL_TRACE: f64 = 6.4e10;
 const PASS: f64 = 3.1e9;
 const FLIP: f64 = 1.5e9;
-/// Layers of [`NARROW`] neurons per second: the trace of a narrow network takes 1.85 times as long on an Emerald Rapids core as on one of the model.
+/// Layers of [`NARROW`] neurons per second, not measured but set so that an Emerald Rapids core takes 1.85 times as long, as it does for whole narrow
+/// traces (Zen 5: `benches/results/unit_times.jsonl`).
 const NARROW_LAYER: f64 = 9.0e6;
 /// Flop/s in bf16 parts, without tiles: as in f32, over 4.8 (AVX2 on Zen 3).
 const MATMUL_BF16X3: f64 = MATMUL_F32 / 4.8;
@@ -38,8 +38,8 @@ const SHAPE: [usize; 3] = [256, 100, 500];
 const TRACE_SHAPE: [usize; 3] = [100, 100, 104];
 /// Neurons of a layer of a narrow trace, padded.
 const NARROW: [usize; 2] = [30, 32];
-/// Numbers in a cache line.
-const LINE: usize = 8;
+/// f64 numbers per cache line.
+const CACHE_LINE: usize = 8;
 /// Neurons of the passes over them, and of a draw: they stay in L2.
 const NEURONS: usize = 16_384;
 
@@ -81,7 +81,7 @@ impl Machine {
         });
         let mean = |kernel: usize| each.iter().map(|factors| factors[kernel]).sum::<f64>() / each.len() as f64;
         let [normals, matmul_f32, matmul_f64, matmul_trace, narrow_trace, matmul_bf16x3, passes, scalar] =
-            [0, 1, 2, 3, 4, 5, 6, 7].map(mean);
+            std::array::from_fn(mean);
         Self {
             kernels: KernelSeconds { normals, matmul_f32, matmul_f64, matmul_trace, narrow_trace, matmul_bf16x3, scalar },
             passes,
@@ -130,7 +130,7 @@ fn factors() -> [f64; 8] {
     let (pairs, w) = (Array2::from_elem((rows, fan_in), 0.5_f64), Array2::from_elem((fan_in, neurons), 0.25_f64));
     let mut out = Array2::zeros((rows, neurons));
     let flops = 2.0 * (rows * fan_in * neurons) as f64;
-    let matmul_trace = factor(MATMUL_TRACE, flops, || times(black_box(pairs.view()), w.view(), out.view_mut()));
+    let matmul_trace = factor(cost::MATMUL_TRACE, flops, || times(black_box(pairs.view()), w.view(), out.view_mut()));
 
     // Normals as pre-activations, and as slopes that are small, so that few neurons have a breakpoint before 0.1: about 5 %.
     let a = vec![1.0_f32; NEURONS];
@@ -146,11 +146,11 @@ fn factors() -> [f64; 8] {
 
     let [alpha, beta] = [&drawn, &u].map(|row| row.iter().map(|&number| f64::from(number)).collect::<Vec<f64>>());
     let mask: Vec<f64> = alpha.iter().map(|&z| if z > 0.0 { 1.0 } else { 0.0 }).collect();
-    // Time depends on where rows start in cache lines and pages: all starts in lines in turn, and one allocation.
+    // The speed depends on how rows are aligned to cache lines, and on their distances within a page: cycle through the alignments, in one allocation.
     let [neurons, padded] = NARROW;
-    let (mut numbers, mut shift) = (vec![0.25; (neurons + 2) * padded + LINE], 0);
+    let (mut numbers, mut shift) = (vec![0.25; (neurons + 2) * padded + CACHE_LINE], 0);
     let narrow_trace = factor(NARROW_LAYER, 1.0, || {
-        shift = (shift + 2) % LINE;
+        shift = (shift + 2) % CACHE_LINE;
         let row = shift..shift + padded;
         let below = Piece { alpha: &alpha[row.clone()], beta: &beta[row.clone()], mask: &mask[row.clone()] };
         let (weights, above) = numbers[shift..shift + (neurons + 2) * padded].split_at_mut(neurons * padded);

@@ -38,9 +38,9 @@ pub struct KernelSeconds {
     pub matmul_f32: f64,
     /// Matmuls and factorisations in f64.
     pub matmul_f64: f64,
-    /// The thin f64 matmuls of a trace.
+    /// Thin f64 matmuls in traces.
     pub matmul_trace: f64,
-    /// Traces of narrow networks: short rows, one line at a time.
+    /// Traces of narrow networks, which follow one line at a time and work on short rows.
     pub narrow_trace: f64,
     /// Products with weights in bf16 parts.
     pub matmul_bf16x3: f64,
@@ -63,6 +63,10 @@ impl KernelSeconds {
     pub fn total(self) -> f64 {
         let matmuls = self.matmul_f32 + self.matmul_f64 + self.matmul_trace + self.matmul_bf16x3;
         self.normals + matmuls + self.narrow_trace + self.scalar
+    }
+
+    fn plus(self, other: Self) -> Self {
+        self.map2(other, |one, other| one + other)
     }
 
     fn map2(self, other: Self, of: impl Fn(f64, f64) -> f64) -> Self {
@@ -93,7 +97,7 @@ impl UnitCost {
             flops: self.flops + other.flops,
             seconds: self.seconds + other.seconds,
             undivided: self.undivided + other.undivided,
-            kernels: self.kernels.map2(other.kernels, |one, other| one + other),
+            kernels: self.kernels.plus(other.kernels),
         }
     }
 }
@@ -110,7 +114,7 @@ pub(super) const MATMUL_BF16X3: f64 = MATMUL_F32 / 4.8;
 /// The same with AMX tiles: 2.4 times the rate in f32, as a C prototype on an Emerald Rapids core. Not measured with this program.
 pub(super) const MATMUL_TILES: f64 = 2.4 * MATMUL_F32;
 /// Flop/s of the thin f64 matmuls of a trace.
-const MATMUL_TRACE: f64 = 6.4e10;
+pub(super) const MATMUL_TRACE: f64 = 6.4e10;
 /// The same for narrow networks, propagated one line at a time.
 const MATMUL_NARROW: f64 = 4.2e10;
 /// Seconds per neuron and input at depth 1 besides matmuls, including the exact line search, for at most [`FEW`] neurons × inputs and above.
@@ -365,7 +369,7 @@ impl Shape {
             scalar: self.scalar_seconds(),
             ..KernelSeconds::default()
         };
-        let kernels = [product_seconds, trace].into_iter().fold(kernels, |sum, part| sum.map2(part, |one, other| one + other));
+        let kernels = kernels.plus(product_seconds).plus(trace);
         UnitCost { normals, flops: products + traced, seconds, undivided: self.input_seconds(), kernels }
     }
 
@@ -413,7 +417,7 @@ impl Shape {
             scalar: self.scalar_seconds(),
             ..KernelSeconds::default()
         };
-        UnitCost { normals, flops, seconds, undivided, kernels: kernels.map2(product_seconds, |one, other| one + other) }
+        UnitCost { normals, flops, seconds, undivided, kernels: kernels.plus(product_seconds) }
     }
 
     fn implicit(&self, count: usize) -> UnitCost {
@@ -466,7 +470,7 @@ impl Shape {
             scalar: self.scalar_seconds(),
             ..KernelSeconds::default()
         };
-        UnitCost { normals, flops, seconds, undivided, kernels: kernels.map2(product_seconds, |one, other| one + other) }
+        UnitCost { normals, flops, seconds, undivided, kernels: kernels.plus(product_seconds) }
     }
 
     /// Seconds of products in the precision of the experiment, of `flops` in all; `of_vectors` of them are not with weights.
