@@ -8,13 +8,15 @@ Usage: scripts/check-forecast.sh [ROUNDS]
 
 For cells of every engine and search runs as many networks as are predicted to take a second and prints, in Markdown, the thread-seconds per
 network that `plan` predicts without and with --calibrate and those that `run` reports, and the ratio of the last two: medians of ROUNDS (default 5)
-calibrations, each with a run after it, because the speed of a shared machine varies by half from minute to minute.
+calibrations, each with a run after it, because the speed of a shared machine varies by half from minute to minute. Calibration counts CPU time and
+`run` wall time: other load makes the ratio smaller.
 Builds the program with cargo, unless ADVSTEP is set to one.
 END_OF_USAGE
 }
 
 case ${1:-} in -h | --help) usage; exit 0 ;; esac
 rounds=${1:-5}
+[[ $rounds =~ ^[1-9][0-9]*$ ]] || { usage >&2; exit 2; }
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/common.sh

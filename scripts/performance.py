@@ -5,6 +5,7 @@ Usage: scripts/performance.py BENCH.json SCALING.json DOCUMENT.md      (SCALING.
 """
 
 import json
+import os
 import pathlib
 import sys
 
@@ -357,7 +358,8 @@ load.
 """
 
 FORECASTS = """Thread-seconds per network that `plan` predicts, with the rates of the cost model and with those that `plan --calibrate` measures, against
-those that `run` reports, on one thread: medians of rounds of a calibration and a run (`scripts/check-forecast.sh >benches/results/forecast.md`).
+those that `run` reports, on one thread: medians of rounds of a calibration, in CPU time, and a run, in wall time (`scripts/check-forecast.sh
+>benches/results/forecast.md`). The rates of layers of narrow traces are fitted to this machine, so the row (3, 20, 30) is no independent test.
 
 """
 
@@ -382,7 +384,7 @@ def main():
     if forecast.exists():
         text += "\n## Forecasts\n\n" + FORECASTS + forecast.read_text()
         for other in sorted(bench.parent.glob("*/forecast.md")):
-            text += f"\nOn another machine, earlier: [{other.parent.name}](../benches/results/{other.parent.name}/forecast.md).\n"
+            text += f"\nOn another machine: [{other.parent.name}]({os.path.relpath(other, document.parent)}).\n"
     others = sorted(path.name for path in document.parent.glob("performance-*.md") if path != document)
     if others:
         text += "\n## Other machines\n\n" + "".join(f"- [{name}]({name})\n" for name in others)

@@ -25,7 +25,7 @@ pub struct Profile {
     pub build: Duration,
     /// f and ∇f.
     pub gradient: Duration,
-    /// First-layer derivatives along the lines.
+    /// First-layer derivatives along the lines; at L = 1 they are part of the search.
     pub directions: Duration,
     /// f at line points, or passes over the neurons.
     pub search: Duration,

@@ -25,6 +25,8 @@ pub trait Weight: sealed::Sealed + Copy + PartialEq + Send + Sync + std::fmt::De
     fn numbers(weights: ArrayView2<'_, Self>) -> Option<ArrayView2<'_, Self::Real>>;
     /// `out` = `a`·`b`, or `out` += `a`·`b` if `accumulate`; see [`gemm::matmul`].
     fn multiply(a: ArrayView2<Self::Real>, b: ArrayView2<Self>, accumulate: bool, out: ArrayViewMut2<Self::Real>);
+    /// `out` = `a`·`b` for an `a` whose row i is zero from column `ends`\[i\] on; see [`gemm::matmul_ragged`].
+    fn multiply_ragged(a: ArrayView2<Self::Real>, ends: &[usize], b: ArrayView2<Self>, out: ArrayViewMut2<Self::Real>);
 }
 
 impl Weight for f32 {
@@ -43,6 +45,9 @@ impl Weight for f32 {
     }
     fn multiply(a: ArrayView2<f32>, b: ArrayView2<f32>, accumulate: bool, out: ArrayViewMut2<f32>) {
         gemm::matmul(a, b, accumulate, out);
+    }
+    fn multiply_ragged(a: ArrayView2<f32>, ends: &[usize], b: ArrayView2<f32>, out: ArrayViewMut2<f32>) {
+        gemm::matmul_ragged(a, ends, b, out);
     }
 }
 
@@ -63,6 +68,9 @@ impl Weight for f64 {
     fn multiply(a: ArrayView2<f64>, b: ArrayView2<f64>, accumulate: bool, out: ArrayViewMut2<f64>) {
         gemm::matmul(a, b, accumulate, out);
     }
+    fn multiply_ragged(a: ArrayView2<f64>, ends: &[usize], b: ArrayView2<f64>, out: ArrayViewMut2<f64>) {
+        gemm::matmul_ragged(a, ends, b, out);
+    }
 }
 
 impl Weight for Bf16Pair {
@@ -81,5 +89,8 @@ impl Weight for Bf16Pair {
     }
     fn multiply(a: ArrayView2<f32>, b: ArrayView2<Bf16Pair>, accumulate: bool, out: ArrayViewMut2<f32>) {
         split::matmul(a, b, accumulate, out);
+    }
+    fn multiply_ragged(a: ArrayView2<f32>, ends: &[usize], b: ArrayView2<Bf16Pair>, out: ArrayViewMut2<f32>) {
+        split::matmul_ragged(a, ends, b, out);
     }
 }

@@ -134,10 +134,10 @@ pub fn add_inner_products<W: Weight>(a: ArrayView2<W::Real>, b: ArrayView2<W>, m
 
 /// `gram` += `a`·`a`ᵀ for one chunk (syrk): `a` n × c, `gram` n × n, lower triangle only.
 pub fn add_gram<T: Real>(a: ArrayView2<T>, mut gram: ArrayViewMut2<f64>) {
-    for rows in triangle_stripes(a.nrows()) {
-        let end = rows.end;
-        add_inner_products(a.slice(s![rows.clone(), ..]), a.slice(s![..end, ..]), gram.slice_mut(s![rows, ..end]));
-    }
+    count_multiply_adds((a.nrows() * (a.nrows() + 1) / 2) as f64 * a.ncols() as f64);
+    let mut part: Array2<T> = zeros(gram.dim());
+    gemm::gram(a, part.view_mut());
+    gram.zip_mut_with(&part, |sum, part| *sum += part.to_f64());
 }
 
 /// `a`·`b` of small matrices, n × m, with `a` n × q and `b` q × m; not counted as [`work`].
@@ -148,31 +148,23 @@ pub fn small_product(a: ArrayView2<f64>, b: ArrayView2<f64>) -> Array2<f64> {
 }
 
 /// `out` = `lower`·`x` (trmm), with `lower` the last n rows of an m × m lower triangular matrix, `x` m × c and `out` n × c.
-pub fn lower_times<T: Real>(lower: ArrayView2<T>, x: ArrayView2<T>, mut out: ArrayViewMut2<T>) {
+pub fn lower_times<T: Real>(lower: ArrayView2<T>, x: ArrayView2<T>, out: ArrayViewMut2<T>) {
     let above = lower.ncols() - lower.nrows();
-    for rows in triangle_stripes(lower.nrows()) {
-        let end = above + rows.end;
-        times(lower.slice(s![rows.clone(), ..end]), x.slice(s![..end, ..]), out.slice_mut(s![rows, ..]));
-    }
+    let ends: Vec<usize> = (0..lower.nrows()).map(|row| above + row + 1).collect();
+    count_multiply_adds(ends.iter().sum::<usize>() as f64 * x.ncols() as f64);
+    gemm::matmul_ragged(lower, &ends, x, out);
 }
 
-/// Rows per GEMM in triangular products; each GEMM ends at the diagonal entry of its last row.
-const TRIANGLE_ROWS: usize = 32;
-/// A shorter remainder is merged into the last stripe: a GEMM of four rows runs at a quarter of the usual rate.
-const LAST_ROWS: usize = 12;
-
-/// Row ranges of the GEMMs of a triangular product of `rows` rows.
-pub fn triangle_stripes(rows: usize) -> impl Iterator<Item = Range<usize>> {
-    let count = ((rows + TRIANGLE_ROWS - LAST_ROWS) / TRIANGLE_ROWS).max(1);
-    let end = move |stripe: usize| if stripe + 1 == count { rows } else { (stripe + 1) * TRIANGLE_ROWS };
-    (0..count).map(move |stripe| stripe * TRIANGLE_ROWS..end(stripe)).filter(|rows| !rows.is_empty())
+/// `out` = `x`·`w`ᵀ for an `x` whose row i is zero from column `ends`\[i\] on; `x` n × q, `w` m × q and `out` n × m, all row-major.
+pub fn ragged_times_transposed<W: Weight>(x: ArrayView2<W::Real>, ends: &[usize], w: ArrayView2<W>, out: ArrayViewMut2<W::Real>) {
+    count_multiply_adds(ends.iter().sum::<usize>() as f64 * w.nrows() as f64);
+    W::multiply_ragged(x, ends, w.reversed_axes(), out);
 }
 
 /// `out`_i += Σ_j m_ij a_j v_j, with masks m (inputs × neurons), readout weights `a`, v_j the rows of `rows` (neurons × q), `out`
 /// inputs × q.
 pub fn add_masked_rows<W: Weight>(masks: &mut Masks, a: &[W::Real], rows: ArrayView2<W>, out: ArrayViewMut2<W::Real>) {
-    let flops = 2.0 * masks::additions(out.nrows(), rows.nrows(), rows.ncols());
-    WORK.set(Work { flops: WORK.get().flops + flops, ..WORK.get() });
+    count_multiply_adds(masks::additions(out.nrows(), rows.nrows(), rows.ncols()));
     masks.add_weighted_rows(a, rows, out);
 }
 
@@ -198,6 +190,10 @@ pub fn work() -> Work {
     WORK.get()
 }
 
+fn count_multiply_adds(count: f64) {
+    WORK.set(Work { flops: WORK.get().flops + 2.0 * count, ..WORK.get() });
+}
+
 /// Counts `count` vectors of length `length` read or written.
 pub fn count_vectors(count: usize, length: usize) {
     WORK.set(Work { vector_numbers: WORK.get().vector_numbers + count as f64 * length as f64, ..WORK.get() });
@@ -209,20 +205,6 @@ pub fn count_rank_loss() {
 }
 
 fn matmul<W: Weight>(a: ArrayView2<W::Real>, b: ArrayView2<W>, keep: bool, out: ArrayViewMut2<W::Real>) {
-    WORK.set(Work { flops: WORK.get().flops + 2.0 * a.len() as f64 * b.ncols() as f64, ..WORK.get() });
+    count_multiply_adds(a.len() as f64 * b.ncols() as f64);
     W::multiply(a, b, keep, out);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stripes_cover_the_rows_and_only_the_first_is_short() {
-        for rows in 0..300 {
-            let stripes: Vec<Range<usize>> = triangle_stripes(rows).collect();
-            assert!(stripes.iter().cloned().flatten().eq(0..rows), "{rows}: {stripes:?}");
-            assert!(stripes.iter().skip(1).all(|stripe| stripe.len() >= LAST_ROWS), "{rows}: {stripes:?}");
-        }
-    }
 }

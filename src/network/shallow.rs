@@ -24,8 +24,6 @@
 //! it stops when the remaining masks are numerically in the span of the pivots (at least n − k of them are). A member of a team draws its share of the
 //! neurons; Gᵀy, gᵀy and YᵀY are sums over all.
 
-use std::ops::Range;
-
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
 
 use super::weights::Storage;
@@ -35,8 +33,7 @@ use crate::linalg::basis::Basis;
 use crate::linalg::cholesky::{Pivoted, inverse, pivoted};
 use crate::linalg::kept_blocks::KeptBlocks;
 use crate::linalg::matmul::{
-    add_gram, add_masked_rows, add_times, count_vectors, filled, inner_products, small_product, times_transposed, triangle_stripes,
-    zeros,
+    add_gram, add_masked_rows, add_times, count_vectors, filled, inner_products, ragged_times_transposed, small_product, zeros,
 };
 use crate::linalg::workspace::Workspace;
 use crate::model::{Activation, Cell, Readout};
@@ -118,8 +115,8 @@ struct Block<W: Weight> {
 /// A matrix with trailing zeros in its rows: lower triangular, or a full block beside a lower triangular one.
 struct Lower<T> {
     matrix: Array2<T>,
-    /// [`triangle_stripes`], each with the number of columns up to its last nonzero.
-    stripes: Vec<(Range<usize>, usize)>,
+    /// Of each row, the column after its last nonzero.
+    ends: Vec<usize>,
 }
 
 /// Converts to the precision of the vectors, row-major.
@@ -130,25 +127,19 @@ fn in_precision<T: Real>(matrix: ArrayView2<f64>) -> Array2<T> {
 impl<T: Real> Lower<T> {
     fn new(matrix: ArrayView2<f64>) -> Self {
         let matrix: Array2<T> = in_precision(matrix);
-        let reach = |rows: &Range<usize>| {
-            let last = |row: ArrayView1<T>| row.iter().rposition(|x| *x != T::zero()).map_or(0, |last| last + 1);
-            matrix.slice(s![rows.clone(), ..]).rows().into_iter().map(last).max().unwrap_or(0)
-        };
-        let stripes = triangle_stripes(matrix.nrows()).map(|rows| (rows.clone(), reach(&rows))).collect();
-        Self { matrix, stripes }
+        let end = |row: ArrayView1<T>| row.iter().rposition(|x| *x != T::zero()).map_or(0, |last| last + 1);
+        let ends = matrix.rows().into_iter().map(end).collect();
+        Self { matrix, ends }
     }
 
     /// `out` = self·`w`ᵀ, with `w` m × r and `out` n × m, which is not read.
-    fn times_transposed<W: Weight<Real = T>>(&self, w: ArrayView2<W>, mut out: ArrayViewMut2<T>) {
-        for (rows, reach) in &self.stripes {
-            let part = self.matrix.slice(s![rows.clone(), ..*reach]);
-            times_transposed(part, w.slice(s![.., ..*reach]), out.slice_mut(s![rows.clone(), ..]));
-        }
+    fn times_transposed<W: Weight<Real = T>>(&self, w: ArrayView2<W>, out: ArrayViewMut2<T>) {
+        ragged_times_transposed(self.matrix.view(), &self.ends, w, out);
     }
 
     /// self·`w`ᵀ, n × m; `w` m × r.
     fn with_transposed<W: Weight<Real = T>>(&self, w: ArrayView2<W>) -> Array2<T> {
-        // SAFETY: the stripes cover every row, and `times_transposed` writes every entry and reads none.
+        // SAFETY: `times_transposed` writes every entry and reads none.
         unsafe { filled((self.matrix.nrows(), w.nrows()), |out| self.times_transposed(w, out)) }
     }
 }

@@ -336,7 +336,12 @@ impl Shape {
         let keeps_line = keep.line == Storage::Stored || cell.depth > 1;
 
         // Matmuls: forward, backward, and along the line.
-        let line_products = lines * if keeps_line { 1.0 } else { 2.0 * all_line_passes(cell) };
+        let line_products = match (search, keeps_line) {
+            // Points are multiplied as inputs are.
+            (SearchName::Scan, _) if cell.depth == 1 => 0.0,
+            (_, true) => lines,
+            (_, false) => lines * 2.0 * all_line_passes(cell),
+        };
         let point = if cell.depth == 1 { first } else { hidden };
         let products = (2.0 * gradients + line_products) * first + 2.0 * gradients * hidden + points * point - self.spared();
         let pieces = if search == SearchName::Trace { lines * linear_pieces(cell) } else { 0.0 };
@@ -345,7 +350,14 @@ impl Shape {
 
         let passes = match keep.weights {
             Storage::Stored => 1.0,
-            Storage::Regenerated if cell.depth == 1 => gradients + lines * if keeps_line { 1.0 } else { all_line_passes(cell) },
+            Storage::Regenerated if cell.depth == 1 => {
+                let of_line = match (search, keeps_line) {
+                    (SearchName::Scan, _) => SCAN_ROUNDS,
+                    (_, true) => 1.0,
+                    (_, false) => all_line_passes(cell),
+                };
+                gradients + lines * of_line
+            }
             Storage::Regenerated => 2.0 * gradients + if points > 0.0 { lines * SCAN_ROUNDS } else { 0.0 },
         };
         let normals = cell.weights() * passes;

@@ -143,7 +143,9 @@ fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Kee
     let rows = |layer: usize| BLOCK_ROWS.min(cell.width_of(layer)) as f64;
     let blocks = largest(&|layer| rows(layer) * (3.0 * inputs * number + cell.fan_in(layer) as f64 * (number + 4.0)));
     let weights = if keep.weights == Storage::Stored { cell.weights() * number } else { 0.0 };
-    let line = if keep.line == Storage::Stored { 2.0 * inputs * cell.width_of(1) as f64 * number } else { 0.0 };
+    // A scan of one layer needs no derivatives along the lines.
+    let kept = if cell.depth == 1 && search == SearchName::Scan { 1.0 } else { 2.0 };
+    let line = if keep.line == Storage::Stored { kept * inputs * cell.width_of(1) as f64 * number } else { 0.0 };
     let points = scan::ROUND_POINTS as f64 * inputs;
     // A layer and the one below it.
     let pair = |layer: usize| if layer == 1 { 0.0 } else { (cell.fan_in(layer) + cell.width_of(layer)) as f64 };

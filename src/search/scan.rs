@@ -12,6 +12,8 @@
 //! A bracket that ends on the right with φ = 0, bit for bit, may be where φ vanishes. The end of the zeros is then bracketed likewise, and the
 //! scan ends there if φ < 0 beyond them, or starts again from there if φ > 0. A single zero is a root that was hit exactly.
 
+use arrayvec::ArrayVec;
+
 use crate::kernels::Real;
 use crate::network::{LinePoint, Lines};
 use crate::record::Status;
@@ -308,11 +310,13 @@ impl Scan {
     /// along them. If t = 0 is a node, φ'(0) < 0 is interpolated too.
     fn predicted_root(&self) -> Option<f64> {
         let before = self.before();
-        let after: Vec<Node> = self.nonpositive.iter().filter(|point| !self.is_flat(point)).take(NODES / 2).copied().collect();
-        let nodes = [&before[before.len().saturating_sub(NODES - after.len())..], &after].concat();
+        let after: ArrayVec<Node, { NODES / 2 }> =
+            self.nonpositive.iter().filter(|point| !self.is_flat(point)).take(NODES / 2).copied().collect();
+        let before = &before[before.len().saturating_sub(NODES - after.len())..];
+        let nodes: ArrayVec<Node, NODES> = before.iter().chain(&after).copied().collect();
         let is_falling = nodes.is_sorted_by(|a, b| a.phi > b.phi);
         let slope_at_zero = (self.line.slope < 0.0).then(|| 1.0 / self.line.slope);
-        is_falling.then(|| inverse_interpolation(nodes, slope_at_zero))
+        is_falling.then(|| inverse_interpolation(&nodes, slope_at_zero))
     }
 
     fn outcome(self) -> Outcome {
@@ -326,13 +330,12 @@ fn interpolated_root(left: Node, right: Node) -> f64 {
     (left.t + (right.t - left.t) * left.phi / (left.phi - right.phi)).clamp(left.t, right.t)
 }
 
-/// t(0) of the polynomial t(φ) through `nodes` (falling φ), by Newton's divided differences; with slope dt/dφ at the node t = 0,
+/// t(0) of the polynomial t(φ) through at most [`NODES`] `nodes` (falling φ), by Newton's divided differences; with slope dt/dφ at the node t = 0,
 /// if that is one and a slope is given.
-fn inverse_interpolation(mut nodes: Vec<Node>, slope_at_zero: Option<f64>) -> f64 {
-    if nodes[0].t == 0.0 && slope_at_zero.is_some() {
-        nodes.insert(0, nodes[0]);
-    }
-    let mut differences: Vec<f64> = nodes.iter().map(|point| point.t).collect();
+fn inverse_interpolation(nodes: &[Node], slope_at_zero: Option<f64>) -> f64 {
+    let double = nodes.first().filter(|first| first.t == 0.0 && slope_at_zero.is_some());
+    let nodes: ArrayVec<Node, { NODES + 1 }> = double.into_iter().chain(nodes).copied().collect();
+    let mut differences: ArrayVec<f64, { NODES + 1 }> = nodes.iter().map(|point| point.t).collect();
     for order in 1..nodes.len() {
         for last in (order..nodes.len()).rev() {
             let step = nodes[last].phi - nodes[last - order].phi;
@@ -355,10 +358,10 @@ mod tests {
     fn inverse_interpolation_is_exact_for_its_polynomials() {
         let t = |phi: f64| 2.0 - 3.0 * phi + 0.5 * phi * phi - 0.25 * phi * phi * phi;
         let nodes = |phis: &[f64]| -> Vec<Node> { phis.iter().map(|&phi| Node { t: t(phi), phi }).collect() };
-        assert!((inverse_interpolation(nodes(&[1.0, 0.4, 0.1, -0.3]), None) - 2.0).abs() < 1e-12);
+        assert!((inverse_interpolation(&nodes(&[1.0, 0.4, 0.1, -0.3]), None) - 2.0).abs() < 1e-12);
         // With the slope at t = 0: shifted so that φ = 1 lies there.
-        let shifted = nodes(&[1.0, 0.5, 0.2]).iter().map(|point| Node { t: point.t - t(1.0), ..*point }).collect();
+        let shifted: Vec<Node> = nodes(&[1.0, 0.5, 0.2]).iter().map(|point| Node { t: point.t - t(1.0), ..*point }).collect();
         let slope = -3.0 + 1.0 - 0.75;
-        assert!((inverse_interpolation(shifted, Some(slope)) - (2.0 - t(1.0))).abs() < 1e-12);
+        assert!((inverse_interpolation(&shifted, Some(slope)) - (2.0 - t(1.0))).abs() < 1e-12);
     }
 }

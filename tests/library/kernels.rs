@@ -153,6 +153,49 @@ fn products_are_their_definition<T: Real>(fma: impl Fn(T, T, T) -> T) {
     }
 }
 
+#[test]
+fn ragged_products_and_gram_matrices_are_their_definition_at_every_level() {
+    ragged_products_and_gram_matrices::<f32>(f32::mul_add);
+    ragged_products_and_gram_matrices::<f64>(f64::mul_add);
+}
+
+fn ragged_products_and_gram_matrices<T: Real>(fma: impl Fn(T, T, T) -> T) {
+    let matrix =
+        |seed, rows: usize, columns: usize| Array2::from_shape_vec((rows, columns), numbers::<T>(seed, rows * columns)).unwrap();
+    // Within and beyond tiles, packed blocks and KC blocks; rows of A as lanes, at (20, .., 1030) and (140, .., 12).
+    for (n, q, m) in
+        [(1, 1, 1), (5, 3, 7), (13, 40, 33), (100, 100, 256), (37, 1100, 45), (20, 70, 1030), (140, 515, 12), (3, 0, 2)]
+    {
+        let (mut a, b) = (matrix(1, n, q), matrix(2, q, m));
+        let b_in_columns = Array2::from_shape_fn((q, m).f(), |at| b[at]);
+        let triangle: Vec<usize> = (0..n).map(|row| (row + 1 + q.saturating_sub(n)).min(q)).collect();
+        let scattered: Vec<usize> = (0..n).map(|row| row * 7919 % (q + 1)).collect();
+        for ends in [triangle, scattered, vec![0; n]] {
+            a.assign(&matrix(1, n, q));
+            a.indexed_iter_mut().filter(|((row, column), _)| *column >= ends[*row]).for_each(|(_, number)| *number = T::zero());
+            let expected = bits(product_by_definition(a.view(), b.view(), None, &fma).as_slice().unwrap());
+            for b in [b.view(), b_in_columns.view()] {
+                agree(&format!("a ragged product {n} x {q} x {m}"), n * m, &expected, || {
+                    let mut out = matrix(6, n, m);
+                    gemm::matmul_ragged(a.view(), &ends, b, out.view_mut());
+                    bits(out.as_slice().unwrap())
+                });
+            }
+        }
+        let a = matrix(1, n, q);
+        let mut expected = product_by_definition(a.view(), a.t(), None, &fma);
+        let lower = |matrix: &mut Array2<T>| {
+            matrix.indexed_iter_mut().filter(|((i, j), _)| j > i).for_each(|(_, number)| *number = T::zero());
+            bits(matrix.as_slice().unwrap())
+        };
+        agree(&format!("a Gram matrix {n} x {q}"), n * n, &lower(&mut expected), || {
+            let mut out = matrix(6, n, n);
+            gemm::gram(a.view(), out.view_mut());
+            lower(&mut out)
+        });
+    }
+}
+
 fn squared_norms<T: Real>() {
     for len in LENGTHS {
         let x = numbers::<T>(4, len);

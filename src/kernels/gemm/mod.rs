@@ -56,7 +56,56 @@ pub const fn kc<T>() -> usize {
 ///
 /// # Panics
 /// If shapes do not match or rows of `out` are not contiguous.
-pub fn matmul<T: Element>(a: ArrayView2<T>, b: ArrayView2<T>, accumulate: bool, mut out: ArrayViewMut2<T>) {
+pub fn matmul<T: Element>(a: ArrayView2<T>, b: ArrayView2<T>, accumulate: bool, out: ArrayViewMut2<T>) {
+    matmul_of(a, b, Needed::All, accumulate, out);
+}
+
+/// [`matmul`] for an `a` whose row i is zero from column `ends`\[i\] on, without most of these terms, and so with the same bits.
+///
+/// # Panics
+/// As [`matmul`], or if an end exceeds q or there are not n of them.
+pub fn matmul_ragged<T: Element>(a: ArrayView2<T>, ends: &[usize], b: ArrayView2<T>, out: ArrayViewMut2<T>) {
+    assert!(ends.len() == a.nrows() && ends.iter().all(|end| *end <= a.ncols()), "ends of the rows");
+    matmul_of(a, b, Needed::Ends(ends), false, out);
+}
+
+/// The lower triangle of `a`·`a`ᵀ (syrk), `a` n × q; entries above it are sums or 0.
+///
+/// # Panics
+/// If `out` is not n × n or its rows are not contiguous.
+pub fn gram<T: Element>(a: ArrayView2<T>, out: ArrayViewMut2<T>) {
+    matmul_of(a, a.reversed_axes(), Needed::Lower, false, out);
+}
+
+/// Which terms of A·B are needed; tiles are computed whole.
+#[derive(Debug, Clone, Copy)]
+enum Needed<'a> {
+    All,
+    /// Of row i those before this one.
+    Ends(&'a [usize]),
+    /// Those of entries on and below the diagonal.
+    Lower,
+}
+
+impl Needed<'_> {
+    /// Terms of `depth` that a tile needs, with these rows of A and the columns of B from `column` on.
+    #[inline(always)]
+    fn terms(self, rows: Range<usize>, column: usize, depth: usize) -> usize {
+        match self {
+            Needed::All => depth,
+            Needed::Ends(ends) => ends[rows].iter().copied().max().unwrap_or(0),
+            Needed::Lower => {
+                if column < rows.end {
+                    depth
+                } else {
+                    0
+                }
+            }
+        }
+    }
+}
+
+fn matmul_of<T: Element>(a: ArrayView2<T>, b: ArrayView2<T>, needed: Needed, accumulate: bool, mut out: ArrayViewMut2<T>) {
     let ((n, q), m) = (a.dim(), b.ncols());
     assert!(b.nrows() == q && out.dim() == (n, m), "shapes of a matmul");
     if q == 0 && !accumulate {
@@ -77,14 +126,15 @@ pub fn matmul<T: Element>(a: ArrayView2<T>, b: ArrayView2<T>, accumulate: bool, 
     let gemm = match (row_stride(b.view()), row_stride(b.t())) {
         (Some(stride), _) => {
             let lanes = Lanes { start: b.as_ptr(), count: m, stride, are_adjacent: true };
-            Gemm { scalars: of_a, lanes, depth: q, accumulate, out: out(false) }
+            Gemm { scalars: of_a, lanes, depth: q, needed, accumulate, out: out(false) }
         }
         (None, stride) => {
             let of_b = Rows { start: b.as_ptr(), count: m, stride: stride.expect("columns are contiguous") };
             let is_transposed = cost(m, n) < cost(n, m);
             let (scalars, packed, transposed) = if is_transposed { (of_b, of_a, true) } else { (of_a, of_b, false) };
             let Rows { start, count, stride } = packed;
-            Gemm { scalars, lanes: Lanes { start, count, stride, are_adjacent: false }, depth: q, accumulate, out: out(transposed) }
+            let lanes = Lanes { start, count, stride, are_adjacent: false };
+            Gemm { scalars, lanes, depth: q, needed, accumulate, out: out(transposed) }
         }
     };
     PANELS.with_borrow_mut(|panels| match super::level() {
@@ -172,11 +222,12 @@ impl<T: Element> Out<T> {
 
 /// One matmul.
 #[derive(Clone, Copy)]
-struct Gemm<T> {
+struct Gemm<'a, T> {
     scalars: Rows<T>,
     lanes: Lanes<T>,
     /// Length of the sums over k.
     depth: usize,
+    needed: Needed<'a>,
     accumulate: bool,
     out: Out<T>,
 }
@@ -199,7 +250,7 @@ thread_local! {
 /// The CPU must have the instructions of `V`, and the operands the stated extents.
 #[inline(always)]
 unsafe fn multiply<V: Vector>(gemm: Gemm<V::Element>, panels: &mut Vec<CacheLine>) {
-    let Gemm { scalars, lanes, depth, out, .. } = gemm;
+    let Gemm { scalars, lanes, depth, needed, out, .. } = gemm;
     let (tile_rows, tile_lanes) = (V::TILE.0, V::TILE.1 * V::LANES);
     let (kc, size) = (kc::<V::Element>(), size_of::<V::Element>());
     let are_few = scalars.count * depth.min(kc) * size <= A_IN_L2;
@@ -249,13 +300,22 @@ unsafe fn multiply<V: Vector>(gemm: Gemm<V::Element>, panels: &mut Vec<CacheLine
                         false => Panel { start: unsafe { packed.add((lane - in_place) * ks.len()) }, stride: vectors * V::LANES },
                     };
                     let to = Out { start: unsafe { out.at(row, lane) }, ..out };
+                    let (scalar_rows, lane_rows) = (row..row + valid.0, lane..lane + valid.1);
+                    let terms = match out.transposed {
+                        true => needed.terms(lane_rows, row, depth),
+                        false => needed.terms(scalar_rows, lane, depth),
+                    };
+                    let length = terms.clamp(ks.start, ks.end) - ks.start;
+                    if length == 0 && accumulate {
+                        continue;
+                    }
                     macro_rules! tile_of {
                         ($($rows:literal by $vectors:literal),*) => {
                             match (rows, vectors) {
                                 $(($rows, $vectors) => unsafe {
                                     let sums = match is_in_place {
-                                        true => microkernel::<V, $rows, $vectors, true>(ks.len(), a, b, &mut prefetcher),
-                                        false => microkernel::<V, $rows, $vectors, false>(ks.len(), a, b, &mut prefetcher),
+                                        true => microkernel::<V, $rows, $vectors, true>(length, a, b, &mut prefetcher),
+                                        false => microkernel::<V, $rows, $vectors, false>(length, a, b, &mut prefetcher),
                                     };
                                     write(sums, valid, to, accumulate)
                                 },)*

@@ -19,7 +19,9 @@
 pub mod tiles;
 mod vectors;
 
-use ndarray::{ArrayView2, ArrayViewMut2, CowArray};
+use std::ops::Range;
+
+use ndarray::{ArrayView2, ArrayViewMut2, CowArray, s};
 
 use super::{LINE, Lanes, Out, PANELS, Rows, kc, row_stride};
 #[cfg(target_arch = "x86_64")]
@@ -56,6 +58,30 @@ pub fn matmul(a: ArrayView2<f32>, b: ArrayView2<Bf16Pair>, accumulate: bool, out
         true => unsafe { tiles::multiply(product) },
         false => by_vectors(product),
     });
+}
+
+/// Rows per product of a ragged one.
+const STRIPE: usize = 32;
+/// A shorter remainder is merged into the last stripe: a product of four rows runs at a quarter of the usual rate.
+const LAST_ROWS: usize = 12;
+
+/// `out` = `a`·`b` for an `a` whose row i is zero from column `ends`\[i\] on: [`matmul`] of stripes of rows as far as one of them reaches.
+///
+/// # Panics
+/// As [`matmul`], or if an end exceeds q or there are not n of them.
+pub fn matmul_ragged(a: ArrayView2<f32>, ends: &[usize], b: ArrayView2<Bf16Pair>, mut out: ArrayViewMut2<f32>) {
+    assert_eq!(ends.len(), a.nrows(), "an end for each row");
+    for rows in stripes(a.nrows()) {
+        let end = ends[rows.clone()].iter().copied().max().unwrap_or(0);
+        matmul(a.slice(s![rows.clone(), ..end]), b.slice(s![..end, ..]), false, out.slice_mut(s![rows, ..]));
+    }
+}
+
+/// Ranges of rows of [`STRIPE`] or a few more; one shorter range if there are not so many.
+fn stripes(rows: usize) -> impl Iterator<Item = Range<usize>> {
+    let count = ((rows + STRIPE - LAST_ROWS) / STRIPE).max(1);
+    let end = move |stripe: usize| if stripe + 1 == count { rows } else { (stripe + 1) * STRIPE };
+    (0..count).map(move |stripe| stripe * STRIPE..end(stripe)).filter(|rows| !rows.is_empty())
 }
 
 /// [`matmul`] with the blocking and packing of [`tiles`], and the products of tiles in software. For tests.
@@ -111,4 +137,18 @@ fn by_vectors(product: Product) {
         // SAFETY: as above; the fallback needs no instructions.
         _ => unsafe { vectors::multiply::<[f32; 8]>(product, panels) },
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stripes_cover_the_rows_and_only_the_first_is_short() {
+        for rows in 0..300 {
+            let stripes: Vec<Range<usize>> = stripes(rows).collect();
+            assert!(stripes.iter().cloned().flatten().eq(0..rows), "{rows}: {stripes:?}");
+            assert!(stripes.iter().skip(1).all(|stripe| stripe.len() >= LAST_ROWS), "{rows}: {stripes:?}");
+        }
+    }
 }
