@@ -1,9 +1,9 @@
 //! Narrow and small cells, most of the cells of a phase diagram: microseconds per network of 100 inputs, and what it takes to start the program.
 //!
-//! `cargo bench --bench small_cells` prints two Markdown tables, which `scripts/performance.py` puts into the document. *Network*: CPU time of a thread
-//! that measures networks of the cell one after the other. *Program*: CPU time of a run of the program on one thread, journal, results file and
-//! statistics included, less that of a run of one network, per network. Start-up: wall and CPU time of a run of one network of each rank with one input,
-//! from start to end, alone and under `mpirun`, launcher included.
+//! `cargo bench --locked --bench small_cells` prints two Markdown tables, which `scripts/performance.py` puts into the document. *Network*: CPU time
+//! of a thread that measures networks of the cell one after the other. *Program*: CPU time of a run of the program on one thread, journal, results file
+//! and statistics included, less that of a run of one network, per network. Both are medians of rounds in which they take turns. Start-up: wall and CPU
+//! time of a run of one network of each rank with one input, from start to end, alone and under `mpirun`, launcher included.
 
 mod common;
 
@@ -21,9 +21,9 @@ const DEPTHS: [usize; 4] = [1, 2, 3, 6];
 const DIMS: [usize; 2] = [10, 50];
 const WIDTHS: [usize; 4] = [10, 20, 50, 100];
 const INPUTS: usize = 100;
-/// CPU seconds to spend on a cell in this process, and again in the program.
-const SECONDS: f64 = 0.5;
-const MOST_NETWORKS: usize = 2000;
+/// CPU seconds to spend on a cell in this process, and again in the program, in each round.
+const SECONDS: f64 = 0.15;
+const MOST_NETWORKS: usize = 1000;
 const ROUNDS: usize = 5;
 
 /// CPU seconds per network of `cell`, and the number of networks it is the mean of.
@@ -105,9 +105,13 @@ fn main() {
         for dim in DIMS {
             let row = WIDTHS.map(|width| {
                 let cell = Cell::new(depth, dim, width);
-                let (seconds, networks) = network(cell);
-                let (_, whole) = run_program(Launch::Alone, cell, networks, INPUTS);
-                format!("{:.0} µs | {:.0} µs", 1e6 * seconds, 1e6 * (whole - alone) / networks as f64)
+                let rounds = (0..ROUNDS).map(|_| {
+                    let (seconds, networks) = network(cell);
+                    let (_, whole) = run_program(Launch::Alone, cell, networks, INPUTS);
+                    (seconds, (whole - alone) / networks as f64)
+                });
+                let (networks, programs) = rounds.unzip();
+                format!("{:.0} µs | {:.0} µs", 1e6 * common::median(networks), 1e6 * common::median(programs))
             });
             println!("| {depth} | {dim} | {} |", row.join(" | "));
         }

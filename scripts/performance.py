@@ -168,11 +168,11 @@ On one core the Gaussian fill is {ceilings['normals_one'] / ceilings['normals_ra
 
 The bound is the time of the work the method requires, each kind at its ceiling on all cores (the median of measurements between the cells) and
 without overlap: flops of the matrix products, every weight drawn once, data kept between passes written and read once. A product with the masks
-of the last layer uses tables; an addition counts as two flops, because it takes one instruction like a fused multiply-add. For the implicit
-engine flops are counted as executed, with the second passes that Gram–Schmidt needs for the nearly parallel points of a line; so are vectors
-that a pass reads or writes, once each, if they do not fit the last-level cache (a pass that needs sums over the whole previous one cannot be
-fused with it). Images count as drawn once, although they are regenerated rather than stored. The ceiling of products is the best in the table
-above. Cells of narrower layers are [below](#narrow-and-small-cells).
+of the last layer uses tables; an addition counts as two flops, because it takes one instruction like a fused multiply-add. Triangular products count
+up to the diagonal. For the implicit engine flops are counted as executed, with the second passes that Gram–Schmidt needs for the nearly parallel
+points of a line; so are vectors that a pass reads or writes, once each, if they do not fit the last-level cache (a pass that needs sums over the
+whole previous one cannot be fused with it). Images count as drawn once, although they are regenerated rather than stored. The ceiling of products is the
+best in the table above. Cells of narrower layers are [below](#narrow-and-small-cells).
 
 """
     rows = []
@@ -203,7 +203,34 @@ maps.
 """
         rows = [[cell(row["cell"]), row["engine"], *(f"{100 * share:.0f} %" for share in row["shares"].values())] for row in profile]
         text += table(["(L, d, k)", "engine", *profile[0]["shares"]], rows)
+        text += "\n" + beside_bound_text(bench)
     return text
+
+
+BESIDE_BOUND = """The time per network on all cores by the same shares, beside the parts of the bound. Products fall short of their ceiling because they have 100 rows and
+often only 100 to 256 terms ([thin products](#thin-products)), because operands are packed, and because table additions take their operands from L1
+rather than registers. Numbers are drawn more than once: twice at L = 1, for gradients and for lines, and by the implicit engine for every product.
+Storing them was tried in the shallow engine: the memory traffic costs as much. Copying, masks and their overlaps, activations, line searches and
+clearing of pages are not in the bound; memory traffic has no column of its own, as it is part of the other functions' time.
+
+"""
+
+
+def beside_bound_text(bench):
+    """Measured time and bound, by kind of work."""
+    ceilings = bench["ceilings"]
+    shares = {(*entry["cell"], entry["engine"]): entry["shares"] for entry in bench["profile"]}
+    rows = []
+    for row in filter(is_bounded, [*bench["cells"], *bench["roofline"]]):
+        share = shares[(*row["cell"], row["engine"])]
+        products, normals = share["matrix products"] + share["products with masks"], share["normals"]
+        bounds = [row["flops"] / ceilings["sgemm_all"], row["normals"] / ceilings["normals_all"], row["bytes"] / ceilings["bytes_all"]]
+        of_kinds = [products * row["seconds"], normals * row["seconds"]]
+        beside = [f"{seconds(least)} / {seconds(measured)}" for least, measured in zip(bounds, of_kinds)]
+        other = seconds((1 - products - normals) * row["seconds"])
+        rows.append([cell(row["cell"]), row["engine"], *beside, seconds(bounds[2]), other])
+    header = ["(L, d, k)", "engine", "products: bound / measured", "normals: bound / measured", "memory: bound", "all else: measured"]
+    return BESIDE_BOUND + table(header, rows)
 
 
 def unfit(scaling, ceilings):
@@ -351,7 +378,7 @@ def draw(growth, path):
 
 
 SMALL_CELLS = """Narrow and small cells are most of a phase diagram. Microseconds per network of 100 inputs on one thread (`cargo bench --locked --bench small_cells`, run by
-`scripts/bench.sh`), in CPU time, which other load hardly changes: of the network alone, and of the whole program with journal, results file and
+`scripts/bench.sh`), in CPU time, medians of five rounds: of the network alone, and of the whole program with journal, results file and
 statistics, less its start-up. Start-up is a run of one network with one input per rank, from start to end; its wall time includes waiting for other
 load.
 

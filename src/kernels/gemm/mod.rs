@@ -282,9 +282,11 @@ unsafe fn multiply<V: Vector>(gemm: Gemm<V::Element>, panels: &mut Vec<CacheLine
                 // MR rows, or else whole groups of 4; fewer than 4 rows are copied into a buffer of 4. If MR is 6, groups of 4 are used for transposed output
                 // and for row counts that they fill better.
                 let in_groups = !tile_rows.is_multiple_of(GROUP) && (out.transposed || matches!(left, 7 | 8 | 11));
-                let rows = match left >= tile_rows && !in_groups {
-                    true => tile_rows,
-                    false => (left.min(tile_rows) / GROUP * GROUP).max(GROUP),
+                let rows = match left {
+                    // Two tiles of 8 run faster than 12 and 4.
+                    16 if tile_rows == MR_MAX => 8,
+                    _ if left >= tile_rows && !in_groups => tile_rows,
+                    _ => (left.min(tile_rows) / GROUP * GROUP).max(GROUP),
                 };
                 let mut a =
                     Rows { start: unsafe { scalars.start.add(row * scalars.stride + first_k) }, count: rows.min(left), ..scalars };
@@ -309,6 +311,7 @@ unsafe fn multiply<V: Vector>(gemm: Gemm<V::Element>, panels: &mut Vec<CacheLine
                     if length == 0 && accumulate {
                         continue;
                     }
+                    unsafe { prefetch::<V>(valid, to) };
                     macro_rules! tile_of {
                         ($($rows:literal by $vectors:literal),*) => {
                             match (rows, vectors) {
@@ -502,6 +505,17 @@ unsafe fn microkernel<V: Vector, const ROWS: usize, const VECTORS: usize, const 
             }
         }
         sums
+    }
+}
+
+/// Prefetches the destination of a tile, which the microkernel gives time to arrive.
+#[inline(always)]
+unsafe fn prefetch<V: Vector>(valid: (usize, usize), out: Out<V::Element>) {
+    let (rows, columns) = if out.transposed { (valid.1, valid.0) } else { valid };
+    for row in 0..rows {
+        for column in (0..columns).step_by(LINE / size_of::<V::Element>()) {
+            unsafe { V::prefetch(out.start.wrapping_add(row * out.stride + column)) };
+        }
     }
 }
 
