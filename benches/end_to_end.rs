@@ -1,9 +1,10 @@
 //! Seconds per network for one cell, run as the program does: same plan, all threads, one network per thread.
 //!
-//! `cargo bench --bench end_to_end -- DEPTH DIM WIDTH [--networks N] [--inputs I] [--threads T] [--seed S] [--engine E] [--search scan]
-//! [--accuracy N]` prints one line of JSON with the keys of the peers in `benches/peers/`, the minimal work of the method (matmul flops, normals,
-//! bytes), and a profile in thread-seconds per stage. One network per thread runs first as warm-up. `--accuracy N` compares the steps of N networks with those in f64: found exactly where the
-//! engine has explicit weights, by the same search otherwise; with `--accuracy-inputs` inputs.
+//! `cargo bench --locked --bench end_to_end -- DEPTH DIM WIDTH [--networks N] [--inputs I] [--threads T] [--seed S] [--engine E] [--search scan]
+//! [--accuracy N] [--run-only]` prints one line of JSON with the keys of the peers in `benches/peers/`, the minimal work of the method (matmul flops,
+//! normals, bytes), and a profile in thread-seconds per stage. One network per thread runs first as warm-up. `--accuracy N` compares the steps of N
+//! networks with those in f64: found exactly where the engine has explicit weights, by the same search otherwise; with `--accuracy-inputs` inputs.
+//! `--run-only` runs the networks and nothing else, for a profiler.
 
 mod common;
 #[path = "common/profile.rs"]
@@ -139,6 +140,10 @@ fn main() {
         |networks, inputs, seed, engine| Experiment { search, ..common::experiment(cell, networks, inputs, seed, engine) };
     let experiment = experiment_of(number("--networks", 4 * threads), number("--inputs", 100), number("--seed", 2020), engine);
     let plan = common::plan_of(&experiment, threads);
+    if arguments.iter().any(|argument| argument == "--run-only") {
+        run(&experiment, &plan, threads);
+        return;
+    }
     let warm_up = experiment_of(threads, experiment.inputs, 1, engine);
     run(&warm_up, &common::plan_of(&warm_up, threads), threads);
     let (records, seconds, processor) = run(&experiment, &plan, threads);

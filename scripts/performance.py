@@ -169,7 +169,7 @@ On one core the Gaussian fill is {ceilings['normals_one'] / ceilings['normals_ra
 The bound is the time of the work the method requires, each kind at its ceiling on all cores (the median of measurements between the cells) and
 without overlap: flops of the matrix products, every weight drawn once, data kept between passes written and read once. A product with the masks
 of the last layer uses tables; an addition counts as two flops, because it takes one instruction like a fused multiply-add. Triangular products count
-up to the diagonal. For the implicit engine flops are counted as executed, with the second passes that Gram–Schmidt needs for the nearly parallel
+up to the diagonal. Other flops of the implicit engine are counted as executed, with the second passes that Gram–Schmidt needs for the nearly parallel
 points of a line; so are vectors that a pass reads or writes, once each, if they do not fit the last-level cache (a pass that needs sums over the
 whole previous one cannot be fused with it). Images count as drawn once, although they are regenerated rather than stored. The ceiling of products is the
 best in the table above. Cells of narrower layers are [below](#narrow-and-small-cells).
@@ -207,10 +207,11 @@ maps.
     return text
 
 
-BESIDE_BOUND = """The time per network on all cores by the same shares, beside the parts of the bound. Products fall short of their ceiling because they have 100 rows and
+BESIDE_BOUND = """Time per network on all cores, split by these shares, next to the matching part of the bound. Products fall short of their ceiling because they have 100 rows and
 often only 100 to 256 terms ([thin products](#thin-products)), because operands are packed, and because table additions take their operands from L1
-rather than registers. Numbers are drawn more than once: twice at L = 1, for gradients and for lines, and by the implicit engine for every product.
-Storing them was tried in the shallow engine: the memory traffic costs as much. Copying, masks and their overlaps, activations, line searches and
+rather than registers. Numbers may be drawn more than once: for gradients and again for lines by the shallow engine and, at L = 1 beyond 16 MiB of
+weights, by the dense one; for every product by the implicit engine. We tried storing them in the shallow engine; the memory traffic cost as much as
+redrawing. Copying, masks and their overlaps, activations, line searches and
 clearing of pages are not in the bound; memory traffic has no column of its own, as it is part of the other functions' time.
 
 """
@@ -386,7 +387,7 @@ load.
 
 FORECASTS = """Thread-seconds per network that `plan` predicts, with the rates of the cost model and with those that `plan --calibrate` measures, against
 those that `run` reports, on one thread: medians of rounds of a calibration, in CPU time, and a run, in wall time (`scripts/check-forecast.sh
->benches/results/forecast.md`). The rates of layers of narrow traces are fitted to this machine, so the row (3, 20, 30) is no independent test.
+>benches/results/forecast.md`). The narrow-trace rate was fitted on an Emerald Rapids Xeon, so row (3, 20, 30) does not test the model there.
 
 """
 

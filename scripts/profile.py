@@ -27,7 +27,7 @@ def profile(program, cell, options, networks):
     """Share of each kind of function in the processor time of one thread."""
     with tempfile.TemporaryDirectory() as directory:
         data = str(pathlib.Path(directory) / "perf.data")
-        command = [program, *cell, "--threads", 1, "--networks", networks, *options]
+        command = [program, *cell, "--threads", 1, "--networks", networks, "--run-only", *options]
         record = ["perf", "record", "-F", "999", "-o", data, *map(str, command)]
         subprocess.run(record, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         report = ["perf", "report", "-i", data, "--stdio", "--no-children", "-F", "overhead,sym"]
@@ -48,8 +48,9 @@ def main():
     rows = {(*row["cell"], row["engine"]): row for row in [*bench["cells"], *bench["roofline"]]}
     bench["profile"] = []
     for (*cell, engine), row in rows.items():
-        networks = max(1, round(2 / row["seconds"]))
-        shares = profile(program, cell, ["--engine", engine], networks)
+        # Enough that memory, which the first network maps and clears, weighs little.
+        networks = max(10, round(2 / row["seconds"]))
+        shares = profile(program, cell, ["--engine", engine, "--search", row["search"]], networks)
         bench["profile"].append({"cell": cell, "engine": engine, "shares": shares})
     file.write_text(json.dumps(bench, indent=2) + "\n")
 

@@ -23,6 +23,11 @@ pub fn short(value: f64) -> String {
     if scientific.len() < plain.len() { scientific } else { plain }
 }
 
+/// A count and its noun: `1 network`, `3 networks`.
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// `text`, truncated to `most` characters with an ellipsis.
 pub fn shortened(text: &str, most: usize) -> String {
     match text.chars().count() <= most {

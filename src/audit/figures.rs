@@ -15,6 +15,7 @@ use crate::plot::look::Look;
 use crate::plot::style::{self, CurveStyle};
 use crate::plot::text;
 use crate::stats::distinct;
+use crate::text::counted;
 
 /// Height of a row of the picture of margins.
 const ROW: f64 = 11.0;
@@ -32,7 +33,7 @@ pub fn draw(audit: &Audit, look: &Look) -> Vec<Picture> {
     activations
         .into_iter()
         .flat_map(|activation| {
-            let note = format!("at most {} networks per setting, activation {}", networks, activation.name());
+            let note = format!("at most {} per setting, activation {}", counted(networks, "network"), activation.name());
             let of_one = |entry: &&Entry| matches!(entry.scope, Scope::One(setting) if setting.activation == activation);
             // One γ is enough: the figures of the others look alike.
             let gamma = audit.options.gammas[0];

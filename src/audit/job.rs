@@ -15,6 +15,7 @@ use crate::job::{Client, Group, Nouns, Product, Resources, Store, Task, Worker, 
 use crate::machine::blas;
 use crate::measure::SCIENCE_VERSION;
 use crate::provenance::Provenance;
+use crate::text::counted;
 
 /// Assumed flop/s of one thread, for predictions and progress.
 const OPERATIONS: f64 = 3e9;
@@ -289,7 +290,8 @@ impl Client for Job {
 
     fn summary(&self) -> String {
         let Options { settings, statements, max_networks, .. } = &self.options;
-        format!("audit of {} statements at {} settings with up to {max_networks} networks", statements.len(), settings.len())
+        let [statements, settings] = [counted(statements.len(), "statement"), counted(settings.len(), "setting")];
+        format!("audit of {statements} at {settings} with up to {}", counted(*max_networks, "network"))
     }
 
     fn nouns(&self) -> Nouns {

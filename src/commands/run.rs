@@ -24,6 +24,7 @@ use crate::record::codec;
 use crate::results::extend::{Extension, along};
 use crate::results::{self, CellResults, Results, shard};
 use crate::team::Team;
+use crate::text::counted;
 
 /// An experiment to run.
 #[derive(Debug, Clone, PartialEq)]
@@ -232,7 +233,6 @@ impl Client for Run {
     }
 
     fn summary(&self) -> String {
-        let counted = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
         format!(
             "{}{} of {} and {}",
             self.shard.map_or_else(String::new, |shard| format!("{shard} of ")),

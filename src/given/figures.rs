@@ -10,6 +10,7 @@ use crate::plot::layout::{Page, Space};
 use crate::plot::legend::{Entry, Legend};
 use crate::plot::look::Look;
 use crate::plot::style::{self, CurveStyle};
+use crate::text::counted;
 
 /// Points per curve.
 const POINTS: usize = 240;
@@ -23,11 +24,11 @@ pub fn draw(measurement: &Measurement, look: &Look) -> Vec<Picture> {
     let options = &measurement.options;
     let hidden: Vec<String> = options.hidden.iter().map(usize::to_string).collect();
     let note = format!(
-        "{}, hidden layers {}, {}, {} rows of {}, *f*: {}, {}",
+        "{}, hidden layers {}, {}, {} of {}, *f*: {}, {}",
         options.network,
         hidden.join(" "),
         table::activation(options),
-        options.rows,
+        counted(options.rows, "row"),
         options.inputs,
         table::function(options),
         table::bounds(options),

@@ -21,6 +21,7 @@ use crate::model::{Cell, Direction, SearchChoice, SearchName};
 use crate::network::given::Embedded;
 use crate::provenance::Provenance;
 use crate::record::{Sample, check_sample};
+use crate::text::counted;
 
 /// Assumed flop/s of one thread, for progress.
 const OPERATIONS: f64 = 3e9;
@@ -180,7 +181,7 @@ impl Client for Job {
     fn summary(&self) -> String {
         let Options { network, rows, directions, .. } = &self.options;
         let names: Vec<&str> = directions.iter().map(|direction| direction.name()).collect();
-        format!("measure of {network} at {rows} inputs, direction {}", names.join(", "))
+        format!("measure of {network} at {}, direction {}", counted(*rows, "input"), names.join(", "))
     }
 
     fn nouns(&self) -> Nouns {

@@ -8,7 +8,7 @@ use super::{Measurement, Options};
 use crate::audit::table::number;
 use crate::measure::given::Output;
 use crate::record::Status;
-use crate::text::{Number, short, shortened};
+use crate::text::{Number, counted, short, shortened};
 
 /// Longest name and list of weights printed, in characters.
 const LONGEST: usize = 60;
@@ -30,12 +30,14 @@ fn heading(measurement: &Measurement) -> String {
     let accuracy = accuracy(measurement)
         .map_or_else(String::new, |accuracy| format!("; {} % of the predictions are the labels", number(100.0 * accuracy)));
     format!(
-        "network   {}: {} {}, {parameters} parameters ({})\n{left_out}inputs    {}: {rows} rows{so_far}{labels}{rescaled}\nf         {}{accuracy}\nsearch    {}, {}\n",
+        "network   {}: {} {}, {} ({})\n{left_out}inputs    {}: {}{so_far}{labels}{rescaled}\nf         {}{accuracy}\nsearch    {}, {}\n",
         shortened(network, LONGEST),
         shape.join(" → "),
         activation(&measurement.options),
+        counted(*parameters, "parameter"),
         shortened(&weights.join(", "), LONGEST),
         shortened(inputs, LONGEST),
+        counted(*rows, "row"),
         function(&measurement.options),
         measurement.options.search,
         bounds(&measurement.options),

@@ -20,6 +20,7 @@ use crate::error::{BadInput, Failed};
 use crate::files::{Existing, Target, place};
 use crate::machine::terminal;
 use crate::provenance::{Provenance, program_revision};
+use crate::text::counted;
 
 /// Predicted time from which on the machine is measured to correct it.
 const LONG: Duration = Duration::from_secs(60);
@@ -272,7 +273,6 @@ impl Job<'_> {
 
     /// What is about to run, in one line. `share` are the tasks of this rank.
     pub fn summary(&self, share: &Share) -> String {
-        let counted = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
         let mut predicted = self.predicted(share);
         let is_calibrated = predicted > LONG && !self.settings.quiet && self.client.calibrate(self.threads);
         if is_calibrated {

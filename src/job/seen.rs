@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::journal::Start;
 use super::progress::{Tally, span};
 use super::{Group, Nouns, Task};
+use crate::text::counted;
 
 /// A job seen from outside.
 pub struct Seen<'j> {
@@ -46,8 +47,7 @@ impl Seen<'_> {
         let last = format!("last written {} ago", span(since(self.written, self.now)));
         let started = self.start.as_ref().and_then(|(_, start)| Some((start, humantime::parse_rfc3339(&start.started).ok()?)));
         let Some((Start { started: when, ranks, threads }, started)) = started else { return last };
-        let counted = |count: u64, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
-        let on = format!("{} with {}", counted(*ranks as u64, "rank"), counted(*threads, "thread"));
+        let on = format!("{} with {}", counted(*ranks, "rank"), counted(*threads as usize, "thread"));
         let elapsed = since(started, self.written);
         let rate = match elapsed {
             Duration::ZERO => String::new(),

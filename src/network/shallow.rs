@@ -115,7 +115,7 @@ struct Block<W: Weight> {
 /// A matrix with trailing zeros in its rows: lower triangular, or a full block beside a lower triangular one.
 struct Lower<T> {
     matrix: Array2<T>,
-    /// Of each row, the column after its last nonzero.
+    /// For each row, one past its last nonzero column.
     ends: Vec<usize>,
 }
 

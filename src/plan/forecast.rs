@@ -6,6 +6,7 @@ use super::remaining::Remaining;
 use super::report::span;
 use crate::job::assign::{Share, assign_wanted, loads_of_threads};
 use crate::job::{Resources, Task};
+use crate::text::counted;
 
 /// Safety factor and margin (s) of the time limit: rates were measured on another machine.
 const TIME_FACTOR: f64 = 1.5;
@@ -112,10 +113,6 @@ impl Forecast {
             time_limit(self.makespan),
         )
     }
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A Slurm time limit, `days-hours:minutes:seconds`, rounded up to minutes.

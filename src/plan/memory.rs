@@ -72,9 +72,13 @@ pub fn footprints(cell: Cell, experiment: &Experiment, method: Method) -> Vec<Fo
         let keep = Keep { weights: Regenerated, line: Stored };
         return vec![Footprint { keep, bytes: implicit_bytes(cell, experiment, search, 1) }];
     }
-    let ways = [(Stored, Stored), (Regenerated, Stored), (Regenerated, Regenerated)].map(|(weights, line)| Keep { weights, line });
+    // A scan of one layer evaluates points by their coordinates, and reads neither z nor u.
+    let line = if cell.depth == 1 && search == SearchName::Scan { Regenerated } else { Stored };
+    let mut ways = vec![(Stored, line), (Regenerated, line), (Regenerated, Regenerated)];
+    ways.dedup();
+    let ways = ways.into_iter().map(|(weights, line)| Keep { weights, line });
     let stores_weights = cell.depth > 1 || cell.weights() * number_bytes(experiment.precision) as f64 <= MOST_STORED_AT_DEPTH_1;
-    let ways = ways.into_iter().filter(|keep| keep.weights == Regenerated || stores_weights);
+    let ways = ways.filter(|keep| keep.weights == Regenerated || stores_weights);
     let ways = ways.filter(|keep| cell.depth == 1 || keep.line == Stored);
     ways.map(|keep| Footprint { keep, bytes: unit_bytes(cell, experiment, search, keep) }).collect()
 }
@@ -143,9 +147,7 @@ fn unit_bytes(cell: Cell, experiment: &Experiment, search: SearchName, keep: Kee
     let rows = |layer: usize| BLOCK_ROWS.min(cell.width_of(layer)) as f64;
     let blocks = largest(&|layer| rows(layer) * (3.0 * inputs * number + cell.fan_in(layer) as f64 * (number + 4.0)));
     let weights = if keep.weights == Storage::Stored { cell.weights() * number } else { 0.0 };
-    // A scan of one layer needs no derivatives along the lines.
-    let kept = if cell.depth == 1 && search == SearchName::Scan { 1.0 } else { 2.0 };
-    let line = if keep.line == Storage::Stored { kept * inputs * cell.width_of(1) as f64 * number } else { 0.0 };
+    let line = if keep.line == Storage::Stored { 2.0 * inputs * cell.width_of(1) as f64 * number } else { 0.0 };
     let points = scan::ROUND_POINTS as f64 * inputs;
     // A layer and the one below it.
     let pair = |layer: usize| if layer == 1 { 0.0 } else { (cell.fan_in(layer) + cell.width_of(layer)) as f64 };

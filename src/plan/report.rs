@@ -10,11 +10,12 @@ use crate::job::Taken;
 use crate::model::{EngineName, width_label};
 use crate::network::dense::Storage;
 use crate::stats::distinct;
+use crate::text::counted;
 
 /// The totals: one line and, if `taken` names other files, one for each of them and one for what is left.
 pub fn totals(left: &Remaining, taken: &[Taken]) -> String {
     let plan = left.plan;
-    let sizes = format!("{} cells of {} networks", plan.cells.len(), plan.networks);
+    let sizes = format!("{} of {}", counted(plan.cells.len(), "cell"), counted(plan.networks, "network"));
     let cells = left.cells();
     let cost = work(cells.iter().map(|left| left.cost).fold(UnitCost::default(), UnitCost::plus));
     if taken.is_empty() {

@@ -45,7 +45,7 @@ use crate::model::{Cell, Direction, Readout};
 use crate::results::switching::switching;
 use crate::results::{Results, Summary, show};
 use crate::stats::distinct;
-use crate::text::short;
+use crate::text::{counted, short};
 
 /// File format of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -269,9 +269,9 @@ fn settings(experiment: &Experiment) -> String {
     };
     let Experiment { networks, inputs, .. } = experiment;
     let (gain, bound) = (short(experiment.gain), short(experiment.bound));
-    let (networks_word, inputs_word) = (plural(*networks, "network"), plural(*inputs, "input"));
+    let (networks, inputs) = (counted(*networks, "network"), counted(*inputs, "input"));
     format!(
-        "{networks} {networks_word} × {inputs} {inputs_word} per point, {readout} readout, gain {gain}, {}*η* ≤ {bound}{}",
+        "{networks} × {inputs} per point, {readout} readout, gain {gain}, {}*η* ≤ {bound}{}",
         show::form(experiment),
         distance_bound(experiment)
     )
@@ -280,8 +280,4 @@ fn settings(experiment: &Experiment) -> String {
 /// The bound on the distance, if there is one.
 fn distance_bound(experiment: &Experiment) -> String {
     experiment.bound_distance.map_or(String::new(), |bound| format!(", ‖*δ*‖ ≤ {}", short(bound)))
-}
-
-fn plural(count: usize, noun: &str) -> String {
-    if count == 1 { noun.to_owned() } else { format!("{noun}s") }
 }

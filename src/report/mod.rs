@@ -11,6 +11,7 @@ use crate::plot::Input;
 use crate::plot::columns::{self, Column};
 use crate::plot::distribution::Quantity;
 use crate::results::{Results, onset};
+use crate::text::counted;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = concat!(include_str!("figures.js"), include_str!("distributions.js"), include_str!("page.js"));
@@ -105,7 +106,7 @@ fn figures(inputs: &[Input], columns: &[Column]) -> String {
         .filter(|input| !input.results.is_complete())
         .map(|input| {
             let (run, all) = (input.results.cells.len(), input.results.experiment.cells().len());
-            format!("<p class=\"warning\">PARTIAL: {} holds {run} of {all} cells.</p>\n", escape(&input.label))
+            format!("<p class=\"warning\">PARTIAL: {} holds {run} of {}.</p>\n", escape(&input.label), counted(all, "cell"))
         })
         .collect();
     let thresholds: String = inputs

@@ -6,6 +6,7 @@ use super::escape;
 use crate::model::cell::layers_label;
 use crate::model::{Direction, INFINITE_WIDTH};
 use crate::results::{CellResults, Results, Summary};
+use crate::text::counted;
 
 /// A numeric column of the table of cells: its title and value.
 type Numeric = (&'static str, fn(&Summary) -> f64);
@@ -70,10 +71,11 @@ pub fn cells(results: &Results) -> String {
     };
     let body: String = rows.iter().map(row).collect();
     format!(
-        "<p class=\"note\">{} networks × {} inputs per cell; std over inputs, s.e.: standard error of the mean, networks as clusters. The \
+        "<p class=\"note\">{} × {} per cell; std over inputs, s.e.: standard error of the mean, networks as clusters. The \
          headings sort.</p>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"table of cells\">\n<table>\n<thead><tr>{head}</tr></thead>\n\
          <tbody>\n{body}</tbody>\n</table>\n</div>\n",
-        experiment.networks, experiment.inputs
+        counted(experiment.networks, "network"),
+        counted(experiment.inputs, "input")
     )
 }
 

@@ -13,7 +13,7 @@ use crate::model::InputsLaw;
 use crate::model::cell::layers_label;
 use crate::model::{Cell, Direction, Precision, width_label};
 use crate::stats::Estimate;
-use crate::text::{Number, short, shortened};
+use crate::text::{Number, counted, short, shortened};
 
 /// Longest file name printed, in characters.
 const LONGEST_NAME: usize = 40;
@@ -393,7 +393,7 @@ fn thresholds(line: &Switching) -> String {
 /// A warning line for partial results.
 fn partial(experiment: &Experiment, found: usize) -> String {
     let cells = experiment.cells().len();
-    if found == cells { String::new() } else { format!("PARTIAL: {found} of {cells} cells\n") }
+    if found == cells { String::new() } else { format!("PARTIAL: {found} of {}\n", counted(cells, "cell")) }
 }
 
 fn heading(experiment: &Experiment) -> String {
@@ -402,9 +402,9 @@ fn heading(experiment: &Experiment) -> String {
         crate::model::Readout::Gaussian => "Gaussian",
     };
     format!(
-        "{} networks × {} inputs per cell, gain {}, {readout} readout, {}η* ≤ {}{}, seed {}",
-        experiment.networks,
-        experiment.inputs,
+        "{} × {} per cell, gain {}, {readout} readout, {}η* ≤ {}{}, seed {}",
+        counted(experiment.networks, "network"),
+        counted(experiment.inputs, "input"),
         short(experiment.gain),
         form(experiment),
         short(experiment.bound),

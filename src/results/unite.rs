@@ -11,6 +11,7 @@ use crate::experiment::Experiment;
 use crate::measure::SCIENCE_VERSION;
 use crate::model::{Cell, Unit};
 use crate::record::UnitRecord;
+use crate::text::counted;
 
 /// Reads the results files at `paths`, in any order, and unites their cells.
 ///
@@ -64,7 +65,8 @@ fn read_finished(path: &Path) -> anyhow::Result<Results> {
     }
     let results = read(path)?;
     if !results.is_complete() {
-        let why = format!("it is a partial file, with {} of {} cells", results.cells.len(), results.experiment.cells().len());
+        let why =
+            format!("it is a partial file, with {} of {}", results.cells.len(), counted(results.experiment.cells().len(), "cell"));
         return Err(refuse(why, "re-run its command to finish it").into());
     }
     Ok(results)

@@ -83,7 +83,7 @@ fn a_config_may_come_through_a_pipe_and_may_not_be_endless() {
     let toml = "depths = [1]\\ndims = [3]\\nwidths = [7]\\n";
     let plan = shell(&format!("\"$ADVSTEP\" plan --config <(sleep 0.1; printf '{toml}')"));
     assert!(plan.status.success(), "{plan:?}");
-    assert!(String::from_utf8_lossy(&plan.stdout).contains("1 cells of 100 networks"), "{plan:?}");
+    assert!(String::from_utf8_lossy(&plan.stdout).contains("1 cell of 100 networks"), "{plan:?}");
     let endless = shell("\"$ADVSTEP\" plan --config <(yes '# and so on')");
     assert_eq!(endless.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&endless.stderr).contains("it is longer than 16.0 MiB"), "{endless:?}");

@@ -60,7 +60,8 @@ pub fn matmul<T: Element>(a: ArrayView2<T>, b: ArrayView2<T>, accumulate: bool, 
     matmul_of(a, b, Needed::All, accumulate, out);
 }
 
-/// [`matmul`] for an `a` whose row i is zero from column `ends`\[i\] on, without most of these terms, and so with the same bits.
+/// [`matmul`] for an `a` whose row i is zero from column `ends`\[i\] on. Skips most of the zero terms; for finite `b` the bits are those of [`matmul`],
+/// up to the sign of a zero.
 ///
 /// # Panics
 /// As [`matmul`], or if an end exceeds q or there are not n of them.
@@ -69,7 +70,7 @@ pub fn matmul_ragged<T: Element>(a: ArrayView2<T>, ends: &[usize], b: ArrayView2
     matmul_of(a, b, Needed::Ends(ends), false, out);
 }
 
-/// The lower triangle of `a`·`a`ᵀ (syrk), `a` n × q; entries above it are sums or 0.
+/// The lower triangle of `a`·`a`ᵀ (syrk), `a` n × q; entries above the diagonal are unspecified.
 ///
 /// # Panics
 /// If `out` is not n × n or its rows are not contiguous.
@@ -77,13 +78,13 @@ pub fn gram<T: Element>(a: ArrayView2<T>, out: ArrayViewMut2<T>) {
     matmul_of(a, a.reversed_axes(), Needed::Lower, false, out);
 }
 
-/// Which terms of A·B are needed; tiles are computed whole.
+/// Which part of A·B is needed. A tile is skipped or computed whole, to the depth of its longest row.
 #[derive(Debug, Clone, Copy)]
 enum Needed<'a> {
     All,
-    /// Of row i those before this one.
+    /// Row i needs only the terms before this one.
     Ends(&'a [usize]),
-    /// Those of entries on and below the diagonal.
+    /// Only entries on or below the diagonal.
     Lower,
 }
 
@@ -513,7 +514,8 @@ unsafe fn microkernel<V: Vector, const ROWS: usize, const VECTORS: usize, const 
 unsafe fn prefetch<V: Vector>(valid: (usize, usize), out: Out<V::Element>) {
     let (rows, columns) = if out.transposed { (valid.1, valid.0) } else { valid };
     for row in 0..rows {
-        for column in (0..columns).step_by(LINE / size_of::<V::Element>()) {
+        // A row that does not start on a cache line reaches into one more.
+        for column in (0..columns).step_by(LINE / size_of::<V::Element>()).chain([columns - 1]) {
             unsafe { V::prefetch(out.start.wrapping_add(row * out.stride + column)) };
         }
     }
