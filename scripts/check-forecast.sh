@@ -16,7 +16,7 @@ END_OF_USAGE
 
 case ${1:-} in -h | --help) usage; exit 0 ;; esac
 rounds=${1:-5}
-[[ $rounds =~ ^[1-9][0-9]*$ ]] || { usage >&2; exit 2; }
+[[ $# -le 1 && $rounds =~ ^[1-9][0-9]*$ ]] || { usage >&2; exit 2; }
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/common.sh

@@ -8,9 +8,8 @@
 //! the former per chunk ([`inner_products`]). The members of a team each hold their [share](crate::team::Share) of every vector; only those sums
 //! are theirs together, and the small matrices are the same on all of them.
 //!
-//! For n vectors of length k and r basis vectors, a pass takes 4 n r k flops plus some 2.7 n² k, triangular products costing
-//! slightly more than half a full one, in chunks of columns that stay in cache. A first block of n = 100, k = 10⁵, including its
-//! images, runs at 76 GF/s in fresh memory; matmuls in cache reach 220 GF/s (`cargo bench --bench kernels -- products`).
+//! For n vectors of length k and r basis vectors, a pass takes 4 n r k flops plus 2 n² k in triangular products, of which whole tiles make some
+//! 2.5 n² k, in chunks of columns that stay in cache. `cargo bench --bench kernels -- products` times a first block with its images.
 
 use std::ops::Range;
 
