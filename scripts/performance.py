@@ -207,12 +207,12 @@ maps.
     return text
 
 
-BESIDE_BOUND = """Time per network on all cores, split by these shares, next to the matching part of the bound. Products fall short of their ceiling because they have 100 rows and
-often only 100 to 256 terms ([thin products](#thin-products)), because operands are packed, and because table additions take their operands from L1
-rather than registers. Numbers may be drawn more than once: for gradients and again for lines by the shallow engine and, at L = 1 beyond 16 MiB of
-weights, by the dense one; for every product by the implicit engine. We tried storing them in the shallow engine; the memory traffic cost as much as
-redrawing. Copying, masks and their overlaps, activations, line searches and
-clearing of pages are not in the bound; memory traffic has no column of its own, as it is part of the other functions' time.
+BESIDE_BOUND = """Time per network on all cores, split by these shares, next to the matching part of the bound. Products fall short of their ceiling because they
+have 100 rows and often only 100 to 256 terms ([thin products](#thin-products)), because operands are packed, and because table additions take their
+operands from L1 rather than registers. Numbers may be drawn more than once: for gradients and again for lines by the shallow engine and, at L = 1
+beyond 16 MiB of weights, by the dense one; for every product by the implicit engine. We tried storing them in the shallow engine; the memory traffic
+cost as much as redrawing. Copying, masks and their overlaps, activations, line searches and clearing of pages are not in the bound; memory traffic has
+no column of its own, as it is part of the other functions' time.
 
 """
 
