@@ -130,7 +130,7 @@ fn factors() -> [f64; 8] {
     let (pairs, w) = (Array2::from_elem((rows, fan_in), 0.5_f64), Array2::from_elem((fan_in, neurons), 0.25_f64));
     let mut out = Array2::zeros((rows, neurons));
     let flops = 2.0 * (rows * fan_in * neurons) as f64;
-    // The model's rate, of whole traces, stands for that of this kernel on the model's machine, which was not measured.
+    // This kernel was not measured on the model's machine; the model's rate for whole traces stands in.
     let matmul_trace = factor(cost::MATMUL_TRACE, flops, || times(black_box(pairs.view()), w.view(), out.view_mut()));
 
     // Normals as pre-activations, and as slopes that are small, so that few neurons have a breakpoint before 0.1: about 5 %.

@@ -337,7 +337,7 @@ impl Shape {
 
         // Matmuls: forward, backward, and along the line.
         let line_products = match (search, keeps_line) {
-            // Points are multiplied as inputs are.
+            // Each point is multiplied by W₁ instead, and counted below.
             (SearchName::Scan, _) if cell.depth == 1 => 0.0,
             (_, true) => lines,
             (_, false) => lines * 2.0 * all_line_passes(cell),

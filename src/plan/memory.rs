@@ -72,7 +72,7 @@ pub fn footprints(cell: Cell, experiment: &Experiment, method: Method) -> Vec<Fo
         let keep = Keep { weights: Regenerated, line: Stored };
         return vec![Footprint { keep, bytes: implicit_bytes(cell, experiment, search, 1) }];
     }
-    // A scan of one layer evaluates points by their coordinates, and reads neither z nor u.
+    // At depth 1 a scan evaluates f at x + t·p directly and reads neither z nor u.
     let line = if cell.depth == 1 && search == SearchName::Scan { Regenerated } else { Stored };
     let mut ways = vec![(Stored, line), (Regenerated, line), (Regenerated, Regenerated)];
     ways.dedup();

@@ -162,7 +162,7 @@ fn ragged_products_and_gram_matrices_are_their_definition_at_every_level() {
 fn ragged_products_and_gram_matrices<T: Real>(fma: impl Fn(T, T, T) -> T) {
     let matrix =
         |seed, rows: usize, columns: usize| Array2::from_shape_vec((rows, columns), numbers::<T>(seed, rows * columns)).unwrap();
-    // Within and beyond tiles, packed blocks and KC blocks; rows of A as lanes, at (20, .., 1030) and (140, .., 12).
+    // Smaller and larger than tiles, packed blocks and KC blocks; with B in columns, rows of A are the lanes at (5, 3, 7) and (13, 40, 33).
     for (n, q, m) in
         [(1, 1, 1), (5, 3, 7), (13, 40, 33), (100, 100, 256), (37, 1100, 45), (20, 70, 1030), (140, 515, 12), (3, 0, 2)]
     {

@@ -509,7 +509,7 @@ unsafe fn microkernel<V: Vector, const ROWS: usize, const VECTORS: usize, const 
     }
 }
 
-/// Prefetches the destination of a tile, which the microkernel gives time to arrive.
+/// Prefetches the output of a tile, so that it arrives while the microkernel runs.
 #[inline(always)]
 unsafe fn prefetch<V: Vector>(valid: (usize, usize), out: Out<V::Element>) {
     let (rows, columns) = if out.transposed { (valid.1, valid.0) } else { valid };
